@@ -1,0 +1,18 @@
+"""Anomaly detection and data imputation for tables, with models as plugins."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalo.estimators import AnomalyDetector, TableImputer
+
+__all__ = ["AnomalyDetector", "TableImputer", "__version__"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that torch and pandas stay out until needed."""
+    if name not in __all__:
+        raise AttributeError(f"module 'anomalo' has no attribute {name!r}")
+    from anomalo import estimators
+
+    return getattr(estimators, name)

@@ -1,0 +1,217 @@
+"""What models see of a batch: encoded values, a mask, and the layout that says how to judge each position."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Scores = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+MISSING = 0
+"""The code of a missing category."""
+UNSEEN = 1
+"""The code of a category that was not in the training table (such a cell is not observed)."""
+FIRST_LEVEL = 2
+"""The code of a block's first known level."""
+DENSE_LEVELS = 32
+"""`Encoded.dense` gives at most this many one-hot columns to a category."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """How one position of the encoded values is to be judged.
+
+    Attributes
+    ----------
+    name : str
+        The column's name.
+    kind : {"number", "category"}
+        A number is scaled to about unit spread around 0; a category is an integer code.
+    position : int
+        Index in the last axis of `Encoded.values`.
+    levels : tuple of str
+        A category's known levels; the code of `levels[i]` is `i + 2`.
+    rare : tuple of str
+        Levels too rare for a code of their own: they share the last code, `len(levels) + 2`.
+    offset, scale : float
+        A number's robust centre and spread in the column's own units (see the encoder for the
+        monotone map between them and the encoded value).
+    low, high : float
+        The observed range of a number, in encoded units.
+    integer : bool
+        Whether all observed values were whole numbers.
+    missing : float
+        Share of missing cells in the training table, from 0 to 1.
+    """
+
+    name: str
+    kind: Literal["number", "category"]
+    position: int
+    levels: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
+    offset: float = 0.0
+    scale: float = 1.0
+    low: float = 0.0
+    high: float = 0.0
+    integer: bool = False
+    missing: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """The number of codes for known levels, the shared one for rare levels included; 0 for a number."""
+        return len(self.levels) + bool(self.rare)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What each position of `Encoded.values` means.
+
+    Attributes
+    ----------
+    modality : str
+        "table" for tables; one encoder serves one modality.
+    shape : tuple of int
+        The shape of one row's values; `(columns,)` for tables.
+    blocks : tuple of Block
+        One for each position.
+    """
+
+    modality: str
+    shape: tuple[int, ...]
+    blocks: tuple[Block, ...]
+
+    @cached_property
+    def numbers(self) -> NDArray[np.intp]:
+        """The positions of numbers, ascending."""
+        return np.array([b.position for b in self.blocks if b.kind == "number"], dtype=np.intp)
+
+    @cached_property
+    def categories(self) -> NDArray[np.intp]:
+        """The positions of categories, ascending."""
+        return np.array([b.position for b in self.blocks if b.kind == "category"], dtype=np.intp)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the layout as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Layout:
+        """Rebuild a layout from `to_json`."""
+        blocks = tuple(
+            Block(**{**block, "levels": tuple(block["levels"]), "rare": tuple(block["rare"])})
+            for block in value["blocks"]
+        )
+        return cls(value["modality"], tuple(value["shape"]), blocks)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A numeric matrix for models that want one, and the way back to columns.
+
+    Attributes
+    ----------
+    matrix : float32 [n, width]
+        Numbers (0, the centre, where missing), one-hot levels times sqrt(1/2) (so that two different
+        levels are 1 apart), and a 0/1 flag for each column that had missing cells in training.
+    position : intp [width]
+        The position in `Layout.blocks` that each matrix column came from.
+    """
+
+    matrix: Floats
+    position: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A batch as models see it: numbers and a mask, nothing else. Never written to in place.
+
+    Attributes
+    ----------
+    values : float32 [n, *layout.shape]
+        Scaled numbers and category codes; 0 where a cell is missing, and `UNSEEN` where a category
+        holds a level that the training table did not have.
+    observed : bool [n, *layout.shape]
+        False for missing cells and for unseen levels.
+    layout : Layout
+        What each position means.
+    target : float64 [n] or None
+        Labels, for models that learn from them.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree.
+    """
+
+    values: Floats
+    observed: Mask
+    layout: Layout
+    target: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        expected = (len(self.values), *self.layout.shape)
+        if self.values.shape != expected or self.observed.shape != expected:
+            raise ValueError(
+                f"values {self.values.shape} and observed {self.observed.shape} do not have the layout's shape {expected}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: NDArray[Any] | slice) -> Encoded:
+        """Return the rows selected by an index array, a mask or a slice."""
+        target = None if self.target is None else self.target[rows]
+        return Encoded(self.values[rows], self.observed[rows], self.layout, target)
+
+    def hide(self, cells: Mask) -> Encoded:
+        """Return a copy in which the cells under the mask `cells` [n, *shape] are missing."""
+        values = np.where(cells, np.float32(MISSING), self.values)
+        return Encoded(values, self.observed & ~cells, self.layout, self.target)
+
+    def dense(self) -> Dense:
+        """Return a numeric matrix whose columns depend on the layout alone, never on the rows.
+
+        Raises
+        ------
+        ValueError
+            If the modality is not "table".
+        """
+        if self.layout.modality != "table":
+            raise ValueError(f"dense() is for tables, not for modality {self.layout.modality!r}")
+        columns: list[NDArray[Any]] = []
+        position: list[int] = []
+        for block in self.layout.blocks:
+            for column in self._dense_columns(block):
+                columns.append(column)
+                position.append(block.position)
+        matrix = np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
+        return Dense(matrix.astype(np.float32, copy=False), np.array(position, dtype=np.intp))
+
+    def _dense_columns(self, block: Block) -> Iterable[NDArray[Any]]:
+        values, seen = self.values[:, block.position], self.observed[:, block.position]
+        if block.kind == "number":
+            yield np.where(seen, values, 0.0)
+        elif block.size > 1:
+            for level in range(min(block.size, DENSE_LEVELS)):
+                yield (values == level + FIRST_LEVEL) * np.sqrt(0.5)
+        if block.missing > 0:
+            yield (~seen).astype(np.float32)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Encoded]) -> Encoded:
+        """Stack batches of one layout; targets are kept if every part has them."""
+        targets = [part.target for part in parts if part.target is not None]
+        return Encoded(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.observed for part in parts]),
+            parts[0].layout,
+            np.concatenate(targets) if len(targets) == len(parts) else None,
+        )

@@ -1,0 +1,65 @@
+"""One small tree of exceptions: each knows the exit code that the command line ends with."""
+
+
+class AnomaloError(Exception):
+    """Anything that anomalo itself reports; the command line prints it as one line.
+
+    Attributes
+    ----------
+    exit_code : int
+        The process exit code that stands for this kind of failure.
+    """
+
+    exit_code = 1
+
+
+class SourceError(AnomaloError, ValueError):
+    """A table cannot be read: absent, empty, header only, ragged, truncated or not decodable."""
+
+
+class OutputError(AnomaloError, OSError):
+    """A result cannot be written: the folder is absent or read-only, or the disk is full."""
+
+
+class ArtefactError(AnomaloError, ValueError):
+    """A saved model is absent, damaged, or of a format that this version does not read."""
+
+
+class TrainingError(AnomaloError, RuntimeError):
+    """Training diverged or cannot start."""
+
+
+class PluginError(AnomaloError, RuntimeError):
+    """A plugin failed in a call that cannot go on without it."""
+
+
+class UsageError(AnomaloError, ValueError):
+    """The caller asked for something that does not exist: an option, a value, a threshold."""
+
+    exit_code = 2
+
+
+class UnknownModelError(UsageError, LookupError):
+    """No registered model, or no saved model, has this name."""
+
+
+class ParameterError(UsageError):
+    """A hyperparameter is unknown, of the wrong type or out of its range."""
+
+
+class SchemaError(AnomaloError, ValueError):
+    """The data does not fit the schema that the model was fitted on."""
+
+    exit_code = 4
+
+
+class GateError(AnomaloError):
+    """The job is done, but a gate that the user set was hit."""
+
+    exit_code = 3
+
+
+class InterruptedJobError(AnomaloError):
+    """The job was stopped before its end; nothing half-written is left."""
+
+    exit_code = 5

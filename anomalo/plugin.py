@@ -1,0 +1,376 @@
+"""The plugin author's surface without torch: data, models, capabilities, parameters and hooks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_checkable
+
+import numpy as np
+import pluggy
+from numpy.typing import NDArray
+
+from anomalo.encoded import (
+    DENSE_LEVELS,
+    FIRST_LEVEL,
+    MISSING,
+    UNSEEN,
+    Block,
+    Dense,
+    Encoded,
+    Floats,
+    Layout,
+    Mask,
+    Scores,
+)
+from anomalo.errors import ParameterError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from anomalo.schema import Schema
+
+__all__ = [
+    "CAPABILITIES",
+    "DENSE_LEVELS",
+    "FIRST_LEVEL",
+    "MISSING",
+    "UNSEEN",
+    "Block",
+    "CanExplain",
+    "CanImpute",
+    "CanScore",
+    "Cells",
+    "Dense",
+    "Encoded",
+    "Encoder",
+    "Filled",
+    "Floats",
+    "Layout",
+    "Mask",
+    "Model",
+    "ModelState",
+    "Parameter",
+    "Run",
+    "Scores",
+    "hookimpl",
+    "is_model",
+    "param",
+]
+
+hookimpl = pluggy.HookimplMarker("anomalo")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Why rows are strange, cell by cell.
+
+    Attributes
+    ----------
+    contribution : float64 [n, *shape]
+        Each cell's part of the row's score; a row's contributions sum to its score.
+    expected : float32 [n, *shape]
+        The conditional expectation of each cell given the row's other cells, in encoded units (for a
+        category the code of the most probable known level).
+    """
+
+    contribution: NDArray[np.float64]
+    expected: Floats
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Values for missing cells.
+
+    Attributes
+    ----------
+    point : float32 [n, *shape]
+        Encoded values; observed cells are returned unchanged, missing ones hold the fill.
+    draws : float32 [K, n, *shape] or None
+        Multiple imputations.
+    proba : dict of position to float32 [n, size]
+        Class probabilities of categories, in the order of the block's codes.
+    """
+
+    point: Floats
+    draws: Floats | None = None
+    proba: Mapping[int, Floats] = field(default_factory=dict)
+
+
+def param(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[Any] | None = None,
+    help: str = "",
+) -> Any:
+    """Declare a hyperparameter: the one place that the command line, forms, searches and docs read.
+
+    Parameters
+    ----------
+    default : bool, int, float, str or tuple of int
+        Also decides the type.
+    low, high : float, optional
+        Inclusive bounds (of every item, for a tuple).
+    choices : sequence, optional
+        The allowed values.
+    help : str
+        One sentence in plain words.
+
+    Examples
+    --------
+    >>> @dataclass(kw_only=True)
+    ... class Example(Model):
+    ...     name = "example"
+    ...     neighbours: int = param(5, low=1, help="How many neighbours to average over.")
+    >>> Example(**Example.parse({"neighbours": "7"})).neighbours
+    7
+    """
+    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "help": help})
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared hyperparameter, as `Model.parameters` lists it."""
+
+    name: str
+    default: Any
+    low: float | None
+    high: float | None
+    choices: tuple[Any, ...] | None
+    help: str
+
+    def parse(self, text: str) -> Any:
+        """Read a value from text.
+
+        Raises
+        ------
+        ParameterError
+            If the text is not of the parameter's type.
+        """
+        kind = type(self.default)
+        try:
+            if kind is bool:
+                return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
+            if kind is tuple:
+                return tuple(int(item) for item in text.split(",") if item.strip())
+            return kind(text)
+        except (ValueError, KeyError):
+            wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+            shown = wanted.get(kind.__name__, "whole numbers separated by commas")
+            raise ParameterError(f"{self.name}={text}: expected {shown}, such as {self.default}") from None
+
+    def check(self, value: Any) -> None:
+        """Check a value's type, choices and bounds.
+
+        Raises
+        ------
+        ParameterError
+            If one of them does not hold.
+        """
+        kind = type(self.default)
+        whole = kind is float and type(value) is int
+        if not (isinstance(value, kind) or whole) or (kind is int and isinstance(value, bool)):
+            raise ParameterError(f"{self.name}={value!r}: expected {kind.__name__}, got {type(value).__name__}")
+        if self.choices is not None and value not in self.choices:
+            raise ParameterError(f"{self.name}={value!r}: expected one of {', '.join(map(repr, self.choices))}")
+        for item in value if kind is tuple else [value]:
+            below = self.low is not None and not item >= self.low
+            above = self.high is not None and not item <= self.high
+            if below or above:
+                bounds = f"at least {self.low}" if self.high is None else f"from {self.low} to {self.high}"
+                raise ParameterError(f"{self.name}={value!r}: expected a value {bounds}")
+
+
+@dataclass
+class ModelState:
+    """What a fitted model is made of: plain arrays and JSON values, and the models inside it.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        Saved as safetensors.
+    values : dict
+        JSON-ready values, saved in the manifest.
+    models : dict of str to (name, parameters, state)
+        Nested models, saved in sub-folders.
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, tuple[str, dict[str, Any], ModelState]] = field(default_factory=dict)
+
+
+class Run(Protocol):
+    """What surrounds a fit: seed, device, goals, reports, and the way to other models."""
+
+    seed: int
+    device: str
+    goals: frozenset[str]
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator of its own for this run; the global state is never used."""
+
+    def report(self, **metrics: float) -> None:
+        """Record the metrics of one epoch (or another step) in the history and the progress."""
+
+    def attach(self, engine: Any, model: Model) -> None:
+        """Let plugins attach their handlers to an Ignite engine (hook `anomalo_training`)."""
+
+    def create(self, name: str, **params: Any) -> Model:
+        """Return a new, unfitted model that is registered under `name`."""
+
+
+@dataclass(kw_only=True)
+class Model:
+    """The base of every model: a dataclass whose fields are its hyperparameters.
+
+    A subclass sets `name`, declares its fields with `param` and implements `fit`, plus the methods of
+    whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`). What it learns it keeps in
+    attributes that end in an underscore: arrays, numbers, strings, lists of them, a `Layout`, or models.
+    Those, and nothing else, are saved and restored.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters():
+            parameter.check(getattr(self, parameter.name))
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Learn from `data` and return self."""
+        raise NotImplementedError
+
+    def use(self, device: str) -> None:
+        """Do inference on this device from now on (models without torch ignore it)."""
+
+    @classmethod
+    def parameters(cls) -> tuple[Parameter, ...]:
+        """The declared hyperparameters, in order."""
+        return tuple(
+            Parameter(
+                f.name,
+                f.default,
+                f.metadata["low"],
+                f.metadata["high"],
+                None if f.metadata["choices"] is None else tuple(f.metadata["choices"]),
+                f.metadata["help"],
+            )
+            for f in dataclasses.fields(cls)
+            if "low" in f.metadata
+        )
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Turn texts such as `{"epochs": "50"}` into parameter values.
+
+        Raises
+        ------
+        ParameterError
+            A name is unknown (the known ones are listed) or a text is not of its type.
+        """
+        known = {parameter.name: parameter for parameter in cls.parameters()}
+        for name in settings:
+            if name not in known:
+                listed = ", ".join(known) or "none"
+                raise ParameterError(f"model {cls.name!r} has no parameter {name!r}; it has: {listed}")
+        return {name: known[name].parse(text) for name, text in settings.items()}
+
+    @classmethod
+    def verbs(cls) -> tuple[str, ...]:
+        """What the model can do, by the protocols that it implements."""
+        return tuple(verb for verb in CAPABILITIES if callable(getattr(cls, verb, None)))
+
+    def params(self) -> dict[str, Any]:
+        """The hyperparameters' values."""
+        return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
+
+    def state(self) -> ModelState:
+        """Return everything learned: every attribute that ends in an underscore."""
+        state = ModelState()
+        for name, value in sorted(vars(self).items()):
+            if not name.endswith("_") or name.startswith("_"):
+                continue
+            if isinstance(value, np.ndarray):
+                state.arrays[name] = value
+            elif isinstance(value, Model):
+                state.models[name] = (value.name, value.params(), value.state())
+            elif isinstance(value, Layout):
+                state.values[name] = {"layout": value.to_json()}
+            else:
+                state.values[name] = value
+        return state
+
+    def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
+        """Take back what `state` returned; `create(name, **params)` makes the nested models."""
+        for name, value in state.values.items():
+            layout = isinstance(value, dict) and set(value) == {"layout"}
+            setattr(self, name, Layout.from_json(value["layout"]) if layout else value)
+        for name, array in state.arrays.items():
+            setattr(self, name, array)
+        for name, (kind, params, inner) in state.models.items():
+            if create is None:
+                raise ValueError(f"{name} is a nested {kind!r} model: restore needs `create`")
+            setattr(self, name, create(kind, **params).restore(inner, create))
+        return self
+
+
+@runtime_checkable
+class CanScore(Protocol):
+    """Scores rows."""
+
+    def score(self, data: Encoded) -> Scores:
+        """Return anomaly scores, float64 [n]; higher is stranger. A row's score depends on that row alone."""
+
+
+@runtime_checkable
+class CanExplain(Protocol):
+    """Says which cells make a row strange."""
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return contributions that sum to the score, and each cell's conditional expectation."""
+
+
+@runtime_checkable
+class CanImpute(Protocol):
+    """Fills missing cells."""
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Return fills; with `draws` > 0 also that many random imputations."""
+
+
+CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute")
+
+
+class Encoder(Protocol):
+    """Turns record batches of one modality into `Encoded`, and back."""
+
+    modality: ClassVar[str]
+
+    @property
+    def layout(self) -> Layout:
+        """The layout learned by `fit`."""
+
+    def fit(self, table: pa.Table, schema: Schema) -> Self:
+        """Learn levels, centres and scales."""
+
+    def encode(self, batch: pa.RecordBatch) -> Encoded:
+        """Encode one batch; columns are found by name."""
+
+    def decode(self, values: Floats, position: int) -> pa.Array:
+        """Turn encoded values [n] of one position back into the column's own type and format."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `fit` learned as JSON-ready values."""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
+        """Rebuild an encoder from `to_json`."""
+
+
+def is_model(candidate: object) -> bool:
+    """Whether an object is a model class that can be registered: a named subclass of `Model`."""
+    return isinstance(candidate, type) and issubclass(candidate, Model) and bool(cast("type[Model]", candidate).name)
