@@ -160,7 +160,7 @@ class Encoded:
         expected = (len(self.values), *self.layout.shape)
         if self.values.shape != expected or self.observed.shape != expected:
             raise ValueError(
-                f"values {self.values.shape} and observed {self.observed.shape} do not have the layout's shape {expected}"
+                f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
 
     def __len__(self) -> int:

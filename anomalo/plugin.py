@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pluggy
@@ -176,6 +176,8 @@ class Parameter:
             raise ParameterError(f"{self.name}={value!r}: expected {kind.__name__}, got {type(value).__name__}")
         if self.choices is not None and value not in self.choices:
             raise ParameterError(f"{self.name}={value!r}: expected one of {', '.join(map(repr, self.choices))}")
+        if kind is tuple and not value:
+            raise ParameterError(f"{self.name}=(): expected at least one value, such as {self.default}")
         for item in value if kind is tuple else [value]:
             below = self.low is not None and not item >= self.low
             above = self.high is not None and not item <= self.high
@@ -373,4 +375,4 @@ class Encoder(Protocol):
 
 def is_model(candidate: object) -> bool:
     """Whether an object is a model class that can be registered: a named subclass of `Model`."""
-    return isinstance(candidate, type) and issubclass(candidate, Model) and bool(cast("type[Model]", candidate).name)
+    return isinstance(candidate, type) and issubclass(candidate, Model) and bool(candidate.name)

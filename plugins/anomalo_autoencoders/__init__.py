@@ -1,0 +1,13 @@
+"""Autoencoders for scoring and imputation."""
+
+from collections.abc import Iterable
+
+from anomalo.plugin import Model, hookimpl
+from anomalo_autoencoders.linear import LinearAutoencoder
+from anomalo_autoencoders.undercomplete import Undercomplete
+
+
+@hookimpl
+def anomalo_models() -> Iterable[type[Model]]:
+    """Return the models of this plugin."""
+    return [LinearAutoencoder, Undercomplete]

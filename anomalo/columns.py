@@ -1,0 +1,233 @@
+"""Network layers that know a table's columns: an input layer, and one likelihood head per column."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anomalo.plugin import FIRST_LEVEL, Encoded, Layout
+
+SMALLEST_SCALE = 0.05
+"""No column's noise is taken to be smaller than this share of its spread."""
+LOG_TWO_PI = math.log(2 * math.pi)
+
+
+def _moments(data: Encoded) -> tuple[Any, Any]:
+    """Mean and standard deviation of each number over its observed cells; spread 1 where there is none."""
+    numbers = data.layout.numbers
+    values = data.values[:, numbers].astype(np.float64)
+    seen = data.observed[:, numbers]
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, values, 0).sum(axis=0) / count
+    spread = np.sqrt(np.where(seen, (values - mean) ** 2, 0).sum(axis=0) / count)
+    return mean, np.where(spread > 1e-6, spread, 1.0)
+
+
+class Standardised(nn.Module):
+    """Shared by input and heads: the numbers' mean and standard deviation in the training table."""
+
+    mean: Tensor
+    spread: Tensor
+    numbers: Tensor
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.register_buffer("mean", torch.zeros(len(layout.numbers)))
+        self.register_buffer("spread", torch.ones(len(layout.numbers)))
+        self.register_buffer("numbers", torch.from_numpy(layout.numbers.copy()), persistent=False)
+
+    def initialise(self, data: Encoded) -> None:
+        """Take the statistics of the training table."""
+        mean, spread = _moments(data)
+        self.mean.copy_(torch.from_numpy(mean))
+        self.spread.copy_(torch.from_numpy(spread))
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """Return the numbers [n, numbers] with mean 0 and standard deviation 1 in the training table."""
+        return (x.index_select(1, self.numbers) - self.mean) / self.spread
+
+
+class ColumnInput(Standardised):
+    """The first layer: standardised numbers and their missing flags by a matrix, categories by an embedding.
+
+    Equal to a linear layer on one-hot codes, at the price of a lookup. A missing cell and an unseen
+    level are a level of their own.
+    """
+
+    first: Tensor
+    categories: Tensor
+
+    def __init__(self, layout: Layout, width: int) -> None:
+        super().__init__(layout)
+        sizes = [layout.blocks[p].size + 1 for p in layout.categories]
+        self.linear = nn.Linear(2 * len(layout.numbers), width)
+        self.embedding = nn.Parameter(torch.randn(max(sum(sizes), 1), width) / math.sqrt(max(len(layout.blocks), 1)))
+        first = np.cumsum([0, *sizes[:-1]]) if sizes else np.zeros(0)
+        self.register_buffer("first", torch.from_numpy(first.astype(np.int64)), persistent=False)
+        self.register_buffer("categories", torch.from_numpy(layout.categories.copy()), persistent=False)
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Map x [n, columns] and observed [n, columns] to [n, width]."""
+        seen = observed.index_select(1, self.numbers)
+        numbers = torch.where(seen, self.standardise(x), 0.0)
+        out: Tensor = self.linear(torch.cat([numbers, (~seen).to(numbers.dtype)], dim=1))
+        if len(self.categories):
+            out = out + F.embedding_bag(self._rows(x, observed), self.embedding, mode="sum")
+        return out
+
+    def _rows(self, x: Tensor, observed: Tensor) -> Tensor:
+        codes = x.index_select(1, self.categories).long() - (FIRST_LEVEL - 1)
+        return torch.where(observed.index_select(1, self.categories), codes, 0) + self.first
+
+
+class _Group(nn.Module):
+    """Category columns of similar size, whose padded logits are handled as one tensor [n, columns, width]."""
+
+    columns: Tensor
+    valid: Tensor
+
+    def __init__(self, layout: Layout, positions: list[int], start: int) -> None:
+        super().__init__()
+        self.positions = positions
+        self.sizes = [layout.blocks[p].size for p in positions]
+        self.width = max(self.sizes)
+        self.slice = slice(start, start + len(positions) * self.width)
+        valid = torch.arange(self.width)[None] < torch.tensor(self.sizes)[:, None]
+        self.register_buffer("columns", torch.tensor(positions), persistent=False)
+        self.register_buffer("valid", valid, persistent=False)
+
+    def log_probabilities(self, parameters: Tensor) -> Tensor:
+        """Return log probabilities [n, columns, width]; padding is very unlikely."""
+        logits = parameters[:, self.slice].float().unflatten(1, (len(self.positions), self.width))
+        return torch.log_softmax(logits.masked_fill(~self.valid, -1e9), dim=2)
+
+    def one_hot(self, bias: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return one-hot levels less the bias's probabilities, [n, columns * width]; 0 where not observed."""
+        codes = (x.index_select(1, self.columns).long() - FIRST_LEVEL).clamp(min=0)
+        share = self.log_probabilities(bias[None]).exp()
+        seen = observed.index_select(1, self.columns)[:, :, None]
+        return torch.where(seen, F.one_hot(codes, self.width) - share, 0.0).flatten(1)
+
+    def surprise(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return -log p of the observed levels, [n, columns]; 0 where a cell is not observed."""
+        codes = (x.index_select(1, self.columns).long() - FIRST_LEVEL).clamp(min=0)
+        picked = self.log_probabilities(parameters).gather(2, codes[:, :, None]).squeeze(2)
+        return torch.where(observed.index_select(1, self.columns), -picked, 0.0)
+
+
+def _groups(layout: Layout, start: int) -> list[_Group]:
+    """Group categories by the power of two above their size, to bound the padding by half."""
+    by_size: dict[int, list[int]] = {}
+    for position in layout.categories:
+        size = max(layout.blocks[position].size, 2)
+        by_size.setdefault((size - 1).bit_length(), []).append(int(position))
+    groups = []
+    for _, positions in sorted(by_size.items()):
+        groups.append(_Group(layout, positions, start))
+        start = groups[-1].slice.stop
+    return groups
+
+
+class ColumnHeads(Standardised):
+    """One likelihood per column: Gaussian with a learned scale for numbers, softmax for categories.
+
+    Both are measured in nats, so that neither kind drowns the other, and numbers are standardised, so
+    that no unit does.
+
+    Parameters
+    ----------
+    layout : Layout
+        The table's columns.
+    width : int
+        The width of the representation that the columns are predicted from.
+    """
+
+    def __init__(self, layout: Layout, width: int) -> None:
+        super().__init__(layout)
+        groups = _groups(layout, len(layout.numbers))
+        self.groups = nn.ModuleList(groups)
+        self.linear = nn.Linear(width, groups[-1].slice.stop if groups else len(layout.numbers))
+        self.log_scale = nn.Parameter(torch.zeros(len(layout.numbers)))
+
+    def initialise(self, data: Encoded) -> None:
+        """Start from the table's means and level frequencies."""
+        super().initialise(data)
+        with torch.no_grad():
+            self.linear.weight.mul_(0.1)
+            self.linear.bias.zero_()
+            for group in self._groups():
+                bias = self.linear.bias[group.slice].unflatten(0, (len(group.positions), group.width))
+                for row, position in enumerate(group.positions):
+                    bias[row, : group.sizes[row]] = _log_frequencies(data, position, group.sizes[row])
+
+    def units(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return a row as a vector with one entry per parameter, [n, parameters].
+
+        Standardised numbers and one-hot levels less their starting frequency; 0 where not observed.
+        """
+        seen = observed.index_select(1, self.numbers)
+        parts = [torch.where(seen, self.standardise(x), 0.0)]
+        parts += [group.one_hot(self.linear.bias, x, observed) for group in self._groups()]
+        return torch.cat(parts, dim=1)
+
+    def _groups(self) -> list[_Group]:
+        return list(self.groups)  # type: ignore[arg-type]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map [n, width] to the parameters of all columns' likelihoods."""
+        parameters: Tensor = self.linear(hidden)
+        return parameters
+
+    def scale(self) -> Tensor:
+        """Return the standard deviation of each number's residual, in units of the column's spread."""
+        return SMALLEST_SCALE + F.softplus(self.log_scale + math.log(math.e - 1)) * (1 - SMALLEST_SCALE)
+
+    def _z(self, parameters: Tensor, x: Tensor) -> Tensor:
+        return (self.standardise(x) - parameters[:, : len(self.mean)].float()) / self.scale()
+
+    def _cells(self, numbers: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        cells = torch.zeros(x.shape, dtype=numbers.dtype, device=x.device)
+        cells = cells.index_copy(1, self.numbers, torch.where(observed.index_select(1, self.numbers), numbers, 0.0))
+        for group in self._groups():
+            cells = cells.index_copy(1, group.columns, group.surprise(parameters, x, observed))
+        return cells
+
+    def nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return each observed cell's negative log-likelihood, [n, columns] in nats; 0 elsewhere."""
+        gauss = 0.5 * self._z(parameters, x).square() + self.scale().log() + 0.5 * LOG_TWO_PI
+        return self._cells(gauss, parameters, x, observed)
+
+    def strangeness(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return each observed cell's negative log-likelihood above its least possible one, [n, columns] >= 0."""
+        return self._cells(0.5 * self._z(parameters, x).square(), parameters, x, observed)
+
+    def expected(self, parameters: Tensor) -> Tensor:
+        """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""
+        out = torch.zeros(len(parameters), len(self.layout.blocks), device=parameters.device)
+        out = out.index_copy(1, self.numbers, parameters[:, : len(self.mean)].float() * self.spread + self.mean)
+        for group in self._groups():
+            best = group.log_probabilities(parameters).argmax(dim=2) + FIRST_LEVEL
+            out = out.index_copy(1, group.columns, best.float())
+        return out
+
+    def probabilities(self, parameters: Tensor) -> list[Tensor]:
+        """Return each category's class probabilities, [n, size], in the order of `Layout.categories`."""
+        found: dict[int, Tensor] = {}
+        for group in self._groups():
+            proba = group.log_probabilities(parameters).exp()
+            for row, position in enumerate(group.positions):
+                found[position] = proba[:, row, : group.sizes[row]]
+        return [found[position] for position in sorted(found)]
+
+
+def _log_frequencies(data: Encoded, position: int, size: int) -> Tensor:
+    """Log shares of a column's levels with one pseudo-count each (Laplace)."""
+    codes = data.values[data.observed[:, position], position].astype(np.int64) - FIRST_LEVEL
+    counts = np.bincount(codes[codes >= 0], minlength=size)[:size] + 1.0
+    return torch.from_numpy(np.log(counts / counts.sum())).float()

@@ -1,0 +1,265 @@
+"""The author's surface with torch: neural models, reconstructors, and building blocks for tables."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from anomalo.columns import ColumnHeads, ColumnInput
+from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
+from anomalo.training import Phase, Step, Trainer, resolve_device, seeded
+
+__all__ = ["Autoencoder", "ColumnHeads", "ColumnInput", "NeuralModel", "Phase", "Reconstructor", "mlp"]
+
+CHUNK = 4096
+"""Inference runs on chunks of exactly this many rows: a row's result cannot depend on its neighbours."""
+
+
+@dataclass(kw_only=True)
+class NeuralModel(Model):
+    """A model with one torch network, trained by gradient descent.
+
+    A subclass implements `build` and `loss`; adversarial and contrastive-divergence models replace
+    `optimizers` and `step`, staged training replaces `phases`. All training state lives in the
+    network's buffers or the optimisers.
+    """
+
+    epochs: int = param(100, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
+    learning_rate: float = param(3e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    weight_decay: float = param(1e-5, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
+    patience: int = param(10, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
+    holdout: float = param(0.1, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
+
+    def build(self, layout: Any) -> nn.Module:
+        """Return a new, untrained network for this layout."""
+        raise NotImplementedError
+
+    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the mean loss, a scalar, of a batch; x float32 [n, columns], observed bool [n, columns]."""
+        raise NotImplementedError
+
+    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the held-out loss that early stopping watches; by default the training loss."""
+        return self.loss(net, x, observed)
+
+    def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
+        """Return the optimisers of one phase: AdamW (Loshchilov and Hutter 2019), fused."""
+        return [AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)]
+
+    def step(self, net: nn.Module, optimizers: list[Optimizer]) -> Step:
+        """Return the function that makes one update on a batch."""
+
+        def update(x: Tensor, observed: Tensor) -> dict[str, Tensor]:
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            loss = self.loss(net, x, observed)
+            loss.backward()  # type: ignore[no-untyped-call]
+            for optimizer in optimizers:
+                optimizer.step()
+            return {"loss": loss.detach()}
+
+        return update
+
+    def phases(self, net: nn.Module) -> list[Phase]:
+        """Return the stages of training; by default one over all parameters."""
+        return [Phase("training", list(net.parameters()), self.epochs, lambda o: self.step(net, o))]
+
+    def finish(self, data: Encoded, run: Run) -> None:
+        """Do what follows training, such as statistics of the residuals."""
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Train the network.
+
+        Raises
+        ------
+        TrainingError
+            The loss became infinite or not a number.
+        UsageError
+            The run's device is not available.
+        """
+        device = resolve_device(run.device)
+        self.layout_ = data.layout
+        with seeded(run.seed, device):
+            self.net = self.build(data.layout)
+            for module in self.net.modules():
+                if isinstance(module, ColumnInput | ColumnHeads):
+                    module.initialise(data)
+            self.net.to(device)
+            Trainer(self, self.net, data, run, device).fit()
+            self.finish(data, run)
+        return self
+
+    def use(self, device: str) -> None:
+        """Move the network to a device."""
+        self.net.to(resolve_device(device))
+
+    def state(self) -> ModelState:
+        """Return the learned attributes and the network's weights and buffers."""
+        state = super().state()
+        for name, tensor in self.net.state_dict().items():
+            state.arrays[f"net.{name}"] = tensor.detach().cpu().numpy()
+        return state
+
+    def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
+        """Rebuild the network and load its weights."""
+        weights = {name: array for name, array in state.arrays.items() if name.startswith("net.")}
+        rest = {name: array for name, array in state.arrays.items() if name not in weights}
+        super().restore(ModelState(rest, state.values, state.models), create)
+        with seeded(0, torch.device("cpu")):
+            self.net = self.build(self.layout_)
+        self.net.load_state_dict({name[4:]: torch.from_numpy(array.copy()) for name, array in weights.items()})
+        self.net.eval()
+        return self
+
+    def infer(
+        self, function: Callable[[Tensor, Tensor], Sequence[Tensor]], data: Encoded
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Apply `function(x, observed)` to the rows in chunks of one fixed, padded size.
+
+        Returns
+        -------
+        tuple of float32 arrays
+            One for each tensor that `function` returns, cut to the rows of `data`.
+        """
+        device = next(self.net.parameters()).device
+        parts: list[tuple[NDArray[np.float32], ...]] = []
+        with torch.inference_mode():
+            for start in range(0, max(len(data), 1), CHUNK):
+                rows = slice(start, start + CHUNK)
+                x, observed = _padded(data.values[rows]), _padded(data.observed[rows])
+                kept = len(data.values[rows])
+                outputs = function(x.to(device), observed.to(device))
+                parts.append(tuple(output.float().cpu().numpy()[:kept] for output in outputs))
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _padded(array: NDArray[Any]) -> Tensor:
+    """Copy an array into a tensor of CHUNK rows; the rest is zero."""
+    if len(array) == CHUNK and array.flags.writeable and array.flags.c_contiguous:
+        return torch.from_numpy(array)
+    padded = np.zeros((CHUNK, *array.shape[1:]), dtype=array.dtype)
+    padded[: len(array)] = array
+    return torch.from_numpy(padded)
+
+
+@dataclass(kw_only=True)
+class Reconstructor(NeuralModel):
+    """A neural model that reconstructs cells: scores, explains and imputes by their likelihood.
+
+    The network maps (values, observed) to the parameters of one likelihood per column (see
+    `ColumnHeads`). A variant builds another network, or overrides `corrupt` or `penalty`. In training
+    a share of the cells is hidden from the network and still has to be predicted, which makes the
+    prediction of a hidden cell its conditional expectation.
+    """
+
+    hide: float = param(0.2, low=0.0, high=0.95, help="Share of the cells hidden from the network in training.")
+
+    def heads(self, net: nn.Module) -> ColumnHeads:
+        """Return the likelihood heads of a network that `build` made."""
+        heads = net.heads
+        assert isinstance(heads, ColumnHeads)
+        return heads
+
+    def corrupt(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the network is shown in training: by default some cells are hidden."""
+        return x, observed & (torch.rand(x.shape, device=x.device) >= self.hide)
+
+    def penalty(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor | float:
+        """Return a term to add to the loss."""
+        return 0.0
+
+    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty."""
+        cells = self.heads(net).nll(net(*self.corrupt(x, observed)), x, observed)
+        return cells.sum() / observed.sum().clamp(min=1) + self.penalty(net, x, observed)
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the sum of the cells' strangeness, float64 [n]; see `ColumnHeads.strangeness`."""
+        return self._strangeness(data).sum(axis=1, dtype=np.float64)
+
+    def _strangeness(self, data: Encoded) -> Floats:
+        heads = self.heads(self.net)
+        return self.infer(lambda x, o: (heads.strangeness(self.net(x, o), x, o),), data)[0]
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return each cell's strangeness, and its expectation with that cell hidden."""
+        expected = np.empty_like(data.values)
+        for position in range(data.values.shape[1]):
+            hidden = np.zeros(data.values.shape, dtype=bool)
+            hidden[:, position] = True
+            expected[:, position] = self._expected(data.hide(hidden))[:, position]
+        return Cells(self._strangeness(data).astype(np.float64), expected)
+
+    def _expected(self, data: Encoded) -> Floats:
+        heads = self.heads(self.net)
+        return self.infer(lambda x, o: (heads.expected(self.net(x, o)),), data)[0]
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill missing cells by their conditional expectation, categories by the most probable level."""
+        heads = self.heads(self.net)
+        categories = [int(position) for position in data.layout.categories]
+
+        def fill(x: Tensor, observed: Tensor) -> tuple[Tensor, ...]:
+            parameters = self.net(x, observed)
+            return heads.expected(parameters), *heads.probabilities(parameters)
+
+        expected, *proba = self.infer(fill, data)
+        point = np.where(data.observed, data.values, expected)
+        return Filled(point, None, dict(zip(categories, proba, strict=True)))
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder between a column input layer and column heads.
+
+    Parameters
+    ----------
+    layout : Layout
+        The table's columns.
+    encoder : torch module
+        Maps the input layer's output, [n, width], to the code.
+    decoder : torch module
+        Maps the code to [n, out], from which the heads predict every column.
+    width, out : int
+        See above.
+    """
+
+    def __init__(self, layout: Any, encoder: nn.Module, decoder: nn.Module, width: int, out: int) -> None:
+        super().__init__()
+        self.input = ColumnInput(layout, width)
+        self.encoder, self.decoder = encoder, decoder
+        self.heads = ColumnHeads(layout, out)
+
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the latent code, [n, latent]."""
+        code: Tensor = self.encoder(self.input(x, observed))
+        return code
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the parameters of the columns' likelihoods."""
+        parameters: Tensor = self.heads(self.decoder(self.encode(x, observed)))
+        return parameters
+
+
+def mlp(*widths: int, last: bool = True) -> nn.Sequential:
+    """Return linear layers of these widths with SiLU between them (Elfwing et al. 2018).
+
+    Parameters
+    ----------
+    *widths : int
+        Input width, hidden widths, output width.
+    last : bool
+        Whether an activation follows the last layer too.
+    """
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(widths):
+        layers += [nn.Linear(before, after), nn.SiLU()]
+    return nn.Sequential(*(layers if last else layers[:-1]))

@@ -1,0 +1,39 @@
+"""The undercomplete autoencoder: a network whose code is too narrow to copy its input."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from anomalo.neural import Autoencoder, Reconstructor, mlp
+from anomalo.plugin import Layout, param
+
+
+@dataclass(kw_only=True)
+class Undercomplete(Reconstructor):
+    """A multilayer autoencoder with a narrow code.
+
+    Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which
+    some cells are hidden: loss = -mean log p(x | decoder(encoder(corrupted x))), Gaussian for numbers,
+    softmax for categories.
+
+    Reference: Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks,
+    Science 313; Vincent et al. (2008) for the hiding of cells.
+
+    Examples
+    --------
+    >>> Undercomplete(hidden=(32,), latent=4).params()["latent"]
+    4
+    """
+
+    name = "undercomplete"
+
+    hidden: tuple[int, ...] = param((64, 32), low=1, high=100_000, help="Widths of the encoder's hidden layers.")
+    latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, 2 to 16.")
+
+    def build(self, layout: Layout) -> nn.Module:
+        """Return the network for this layout."""
+        latent = self.latent or min(16, max(2, len(layout.blocks) // 3))
+        first, *rest = self.hidden
+        encoder = nn.Sequential(nn.SiLU(), mlp(first, *rest, latent, last=False))
+        decoder = mlp(latent, *reversed(self.hidden))
+        return Autoencoder(layout, encoder, decoder, first, first)
