@@ -176,6 +176,20 @@ class Encoded:
         values = np.where(cells, np.float32(MISSING), self.values)
         return Encoded(values, self.observed & ~cells, self.layout, self.target)
 
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return a 64-bit hash of each row's content, equal for equal rows, uint64 [n].
+
+        Reference: multilinear hashing, Lemire and Kaser (2014), Strongly universal string hashing is
+        fast, The Computer Journal 57.
+        """
+        flat = np.ascontiguousarray(self.values + np.float32(0)).reshape(len(self), -1).view(np.uint32)
+        seen = self.observed.reshape(len(self), -1)
+        keys = np.random.Generator(np.random.Philox(0)).integers(1, 2**64, size=(flat.shape[1], 2), dtype=np.uint64)
+        total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)
+        for column, (key, mask_key) in enumerate(keys):
+            total += (flat[:, column] + np.uint64(1)) * key + seen[:, column] * mask_key
+        return total ^ (total >> np.uint64(32))
+
     def dense(self) -> Dense:
         """Return a numeric matrix whose columns depend on the layout alone, never on the rows.
 

@@ -1,10 +1,10 @@
 """Atomic, fsynced writing: the only place that renames."""
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from anomalo.errors import OutputError
@@ -23,86 +23,104 @@ def _failure(path: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot write {path}: {reason}; give a folder that exists, can be written, and has room")
 
 
+def _require_replaceable(path: Path) -> None:
+    # A rename over /dev/null succeeds for root, and breaks the machine.
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"cannot write {path}: it is not a regular file; give the name of a file")
+
+
+def _beside(path: Path) -> Path:
+    """Return a fresh hidden name in the same folder; the suffix stays, because writers go by it."""
+    return path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+
+
 def require_writable(path: Path) -> None:
     """Raise early if nothing can be written at `path`.
 
     Raises
     ------
     OutputError
-        The parent folder is absent or not writable, or `path` is a folder.
+        The parent folder is absent or not writable, or `path` is a folder or a device.
     """
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; give a file name")
+    probe = _beside(Path(os.path.realpath(path)))
     try:
-        handle, probe = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        _require_replaceable(path)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OutputError:
+        raise
     except OSError as error:
         raise _failure(path, error) from error
-    os.close(handle)
-    os.unlink(probe)
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is fsynced and takes the place of `path`.
 
-    On any exception the temporary file is removed and `path` stays as it was.
+    The temporary file exists, is empty and has the suffix of `path`. A file that is replaced hands on its
+    permissions. On any exception the temporary file is removed and `path` stays as it was.
 
     Raises
     ------
     OutputError
-        The file cannot be created or written (absent or read-only folder, full disk).
+        The file cannot be created or written (absent or read-only folder, full disk), or `path` is a
+        folder or a device.
     """
+    target = Path(os.path.realpath(path))  # so that a link stays one
+    temporary = _beside(target)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _failure(path, error) from error
-    temporary = Path(name)
-    try:
+        _require_replaceable(path)
+        replaces = target.exists()
+        temporary.touch(mode=0o600 if replaces else 0o666, exist_ok=False)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        if replaces:
+            shutil.copymode(target, temporary)
         _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        os.replace(temporary, target)
+        _sync(target.parent)
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise _failure(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success its files are fsynced and it becomes `path`.
 
+    Parent folders are made as needed. On any exception the temporary folder is removed.
+
     Raises
     ------
     OutputError
         `path` exists already, or the folder cannot be written.
     """
+    temporary = _beside(path)
     try:
+        _require_absent(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise _failure(path, error) from error
-    try:
+        temporary.mkdir()
         yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
         for entry in sorted(temporary.rglob("*"), reverse=True):
             _sync(entry)
         _sync(temporary)
+        _require_absent(path)
         os.rename(temporary, path)
         _sync(path.parent)
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise _failure(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _require_absent(path: Path) -> None:
+    # os.rename alone would silently replace an empty folder.
+    if os.path.lexists(path):
+        raise OutputError(f"cannot write {path}: it exists already; give the name of a new folder")

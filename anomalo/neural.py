@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from anomalo.columns import ColumnHeads, ColumnInput
+from anomalo.layers import ColumnHeads, ColumnInput
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
 from anomalo.training import Phase, Step, Trainer, resolve_device, seeded
 

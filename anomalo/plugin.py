@@ -359,11 +359,14 @@ class Encoder(Protocol):
     def fit(self, table: pa.Table, schema: Schema) -> Self:
         """Learn levels, centres and scales."""
 
-    def encode(self, batch: pa.RecordBatch) -> Encoded:
-        """Encode one batch; columns are found by name."""
+    def encode(self, batch: pa.RecordBatch, first_row: int = 0) -> Encoded:
+        """Encode one batch; columns are found by name, `first_row` is for error messages."""
 
-    def decode(self, values: Floats, position: int) -> pa.Array:
+    def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's own type and format."""
+
+    def fill(self, batch: pa.RecordBatch, point: Floats, round: bool = True) -> pa.RecordBatch:
+        """Return the batch with its missing cells taken from encoded values [n, columns]."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""

@@ -1,0 +1,141 @@
+"""The `anomalo` command: its verbs, those that plugins add, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from anomalo.cli import catalogue, demo, fit, impute, score
+from anomalo.cli.console import fail
+from anomalo.errors import AnomaloError, InterruptedJobError
+
+GROUP = "anomalo.commands"
+INTERRUPTED = 130
+
+
+def _extra() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+class Verbs(TyperGroup):
+    """Our verbs and those of plugins, whose code is imported only when their verb is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all verbs."""
+        own = super().list_commands(ctx)
+        return [*own, *sorted(set(_extra()) - set(own))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a verb; a plugin's is a Typer app or a function, loaded if it is the one called."""
+        own = super().get_command(ctx, cmd_name)
+        entry = _extra().get(cmd_name)
+        if own is not None or entry is None:
+            return own
+        called = cmd_name in sys.argv[1:2]
+        return _load(entry) if called else _placeholder(entry)
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        loaded = entry.load()
+    except (Exception, SystemExit) as error:
+        raise AnomaloError(f"verb {entry.name!r} of {entry.value} failed to load: {error!r}") from error
+    return typer.main.get_command(loaded if isinstance(loaded, typer.Typer) else _app(entry.name, loaded))
+
+
+def _placeholder(entry: EntryPoint) -> Any:
+    def verb() -> None:
+        """Show a plugin's verb in the help."""
+
+    verb.__doc__ = f"From plugin {entry.value.partition(':')[0]}."
+    return typer.main.get_command(_app(entry.name, verb))
+
+
+def _app(name: str, function: Callable[..., Any]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name)(function)
+    return app
+
+
+app = typer.Typer(
+    cls=Verbs,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Find strange rows in a table, the cells that make them so, and what those should have been.",
+)
+for register in (demo.register, fit.register, score.register, impute.register, catalogue.register):
+    register(app)
+
+
+@app.callback(invoke_without_command=True)
+def options(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    """Find strange rows in a table, the cells that make them so, and what those should have been."""
+    if version:
+        from anomalo import __version__
+
+        typer.echo(f"anomalo {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the documented code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(_run())
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run() -> int:
+    try:
+        code = app(standalone_mode=False)
+        if code != INTERRUPTED:
+            sys.stdout.flush()
+            return code if isinstance(code, int) else 0
+        error: BaseException = KeyboardInterrupt()
+    except (Exception, KeyboardInterrupt) as raised:
+        error = raised
+    return _end(error)
+
+
+def _end(error: BaseException) -> int:
+    """Say what went wrong in one line (all of it with --debug), and return the exit code."""
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, typer.TyperException):
+        return _usage(error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        error = InterruptedJobError("interrupted; nothing half-written was left, run the command again")
+    if isinstance(error, AnomaloError):
+        fail(str(error))
+        return error.exit_code
+    if isinstance(error, OSError | MemoryError):
+        fail(str(error) or "out of memory; give a smaller table")
+        return 1
+    fail(f"this is a bug in anomalo: {type(error).__name__}: {error}; run with --debug and report it")
+    return 1
+
+
+def _usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    if not sys.argv[1:]:
+        typer.echo(error.format_message())
+        return 2
+    hint = f"; see `{context.command_path} --help`" if context is not None else ""
+    fail(error.format_message().rstrip(".") + hint)
+    return int(getattr(error, "exit_code", 2))

@@ -1,0 +1,104 @@
+"""What every verb shares: its common options, and how it prints, warns and shows progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", envvar="ANOMALO_WORKSPACE", help="Folder with the saved models and runs.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
+LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Log as JSON lines on stderr.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the numerical libraries.")]
+WithOption = Annotated[str, typer.Option("--with", metavar="ID", help="Saved model: ID, ID@VERSION or ID@TAG.")]
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="A CSV or Parquet file.")]
+
+WORKSPACE = Path("anomalo-workspace")
+
+
+@dataclass(frozen=True)
+class Console:
+    """Prints results on stdout, everything else on stderr.
+
+    Parameters
+    ----------
+    as_json : bool
+        Results are one JSON object.
+    log_json : bool
+        Warnings are JSON lines.
+    """
+
+    as_json: bool = False
+    log_json: bool = False
+
+    def result(self, value: Any, show: Callable[[], None]) -> None:
+        """Print `value` as JSON, or call `show` to print it for people."""
+        if self.as_json:
+            typer.echo(json.dumps(value, ensure_ascii=False))
+        else:
+            show()
+
+    def warn(self, texts: Iterable[str]) -> None:
+        """Print warnings."""
+        for text in texts:
+            _log("warning", text, self.log_json)
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[float, str], None]]:
+        """Show one progress bar on a terminal, and none elsewhere."""
+        if self.log_json or not sys.stderr.isatty():
+            yield lambda share, text: None
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
+            task = bar.add_task(title, total=1.0, text="")
+
+            def update(share: float, text: str) -> None:
+                bar.update(task, completed=share, text=text, total=1.0 if share else None)
+
+            yield update
+
+
+def fail(text: str) -> None:
+    """Print an error on stderr, as a JSON line if asked for."""
+    _log("error", text, "--log-json" in sys.argv)
+
+
+def _log(level: str, text: str, as_json: bool) -> None:
+    line = json.dumps({"level": level, "message": text}, ensure_ascii=False) if as_json else f"{level}: {text}"
+    typer.echo(line, err=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()) -> None:
+    """Print a plain table; the columns named in `right` are aligned to the right."""
+    from rich import box
+    from rich.console import Console as Terminal
+    from rich.table import Table
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(str(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 160
+    Terminal(markup=False, highlight=False, width=width).print(shown)

@@ -1,0 +1,169 @@
+"""Out-of-fold evidence: every training row judged by a model that never saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import CanImpute, CanScore, Encoded, Floats, Layout, Model, Scores
+
+LEVEL = 0.9
+"""Coverage of the intervals for hidden cells."""
+HIDDEN_PER_COLUMN = 200
+HIDDEN_PER_FOLD = 20_000
+
+
+def fold_count(rows: int) -> int:
+    """Return how many folds to use: 5, and 3 where there are so many rows that each is expensive."""
+    return 5 if rows < 20_000 else 3
+
+
+def assign_folds(hashes: NDArray[np.uint64], folds: int, seed: int, times: Floats | None = None) -> NDArray[np.intp]:
+    """Assign each row a fold, [n]; equal rows share one, and with `times` folds are stretches of time.
+
+    Parameters
+    ----------
+    hashes : uint64 [n]
+        Equal for equal rows.
+    folds : int
+        How many; fewer where there are fewer distinct rows.
+    seed : int
+        Shuffles the rows where there are no times.
+    times : float [n], optional
+        Any number that grows with time.
+    """
+    distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    folds = min(folds, len(distinct))
+    shuffled = np.random.default_rng([seed, 11]).permutation(len(distinct))
+    order = shuffled if times is None else np.argsort(times[first], kind="stable")
+    fold = np.empty(len(distinct), dtype=np.intp)
+    fold[order] = np.arange(len(distinct)) * folds // len(distinct)
+    return fold[inverse]
+
+
+def time_column(layout: Layout, datetimes: set[str]) -> int | None:
+    """Return the position of the table's only datetime column, if there is exactly one."""
+    positions = [block.position for block in layout.blocks if block.name in datetimes and block.kind == "number"]
+    return positions[0] if len(positions) == 1 else None
+
+
+@dataclass(frozen=True)
+class HiddenCells:
+    """How well a model predicts cells that it cannot see, column by column.
+
+    Attributes
+    ----------
+    width : float64 [columns]
+        Half the width of a 90 % interval around an expected value, in encoded units; NaN for
+        categories and where there is no evidence.
+    error : float64 [columns]
+        Root mean squared error of numbers (encoded units), error rate of categories.
+    baseline : float64 [columns]
+        The same for the column's mean, or its most frequent level.
+    """
+
+    width: Scores
+    error: Scores
+    baseline: Scores
+
+    def skill(self) -> float:
+        """Return 1 less the mean error relative to mean and mode: 0 is no better than them, 1 is perfect.
+
+        NaN where no column could be judged.
+        """
+        judged = self.baseline > 0
+        return float(1 - np.mean(self.error[judged] / self.baseline[judged])) if judged.any() else float("nan")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What cross-fitting found: out-of-fold scores [n] if the model scores, hidden cells if it imputes."""
+
+    scores: Scores | None
+    hidden: HiddenCells | None
+
+
+def cross_fit(data: Encoded, folds: NDArray[np.intp], fit: Callable[[Encoded, int], Model]) -> Evidence:
+    """Fit one model per fold on the other folds' rows, and judge the fold's rows by it.
+
+    Parameters
+    ----------
+    data : Encoded
+        The training table.
+    folds : int [n]
+        See `assign_folds`.
+    fit : callable
+        `fit(rows, fold)` returns a model fitted on those rows.
+    """
+    scores: Scores | None = None
+    parts = []
+    for fold in range(folds.max() + 1):
+        held = np.flatnonzero(folds == fold)
+        model = fit(data.take(np.flatnonzero(folds != fold)), fold)
+        rows = data.take(held)
+        if isinstance(model, CanScore):
+            scores = np.empty(len(data)) if scores is None else scores
+            scores[held] = model.score(rows)
+        if isinstance(model, CanImpute):
+            parts.append(predict_hidden(model, rows, fold))
+    return Evidence(scores, _summarise(data, parts) if parts else None)
+
+
+Predicted = list[tuple[Floats, Floats]]
+"""For each column (true values, predicted values) of hidden cells."""
+
+
+def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
+    """Hide observed cells of one column at a time, and predict them.
+
+    Returns
+    -------
+    list of (float32 [k], float32 [k])
+        True and predicted encoded values, one pair for each column.
+    """
+    rng = np.random.default_rng([seed, 13])
+    columns = data.values.shape[1]
+    share = max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(columns, 1)))
+    found: Predicted = []
+    for position in range(columns):
+        seen = np.flatnonzero(data.observed[:, position])
+        rows = data.take(rng.permutation(seen)[:share])
+        cells = np.zeros(rows.values.shape, dtype=bool)
+        cells[:, position] = True
+        predicted = model.impute(rows.hide(cells)).point[:, position] if len(rows) else rows.values[:, position]
+        found.append((rows.values[:, position], predicted))
+    return found
+
+
+def _summarise(data: Encoded, parts: list[Predicted]) -> HiddenCells:
+    columns = len(data.layout.blocks)
+    width, error, baseline = (np.full(columns, np.nan) for _ in range(3))
+    for block in data.layout.blocks:
+        at = block.position
+        truth = np.concatenate([part[at][0] for part in parts]).astype(np.float64)
+        guess = np.concatenate([part[at][1] for part in parts]).astype(np.float64)
+        seen = data.values[data.observed[:, at], at].astype(np.float64)
+        if not len(truth):
+            continue
+        if block.kind == "number":
+            width[at] = conformal_quantile(np.abs(truth - guess), LEVEL)
+            error[at] = np.sqrt(np.mean((truth - guess) ** 2))
+            baseline[at] = np.sqrt(np.mean((truth - seen.mean()) ** 2))
+        else:
+            values, counts = np.unique(seen, return_counts=True)
+            error[at] = np.mean(truth != guess)
+            baseline[at] = np.mean(truth != values[counts.argmax()])
+    return HiddenCells(width, error, baseline)
+
+
+def conformal_quantile(residuals: Scores, level: float) -> float:
+    """Return the split-conformal quantile: the ceil((k + 1) level)-th smallest of k residuals.
+
+    Reference: Lei et al. (2018), Distribution-free predictive inference for regression, JASA 113.
+    """
+    rank = int(np.ceil((len(residuals) + 1) * level))
+    return float(np.sort(residuals)[min(rank, len(residuals)) - 1])

@@ -1,0 +1,124 @@
+"""Find the installed plugins without importing any code of theirs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint
+from typing import Literal
+
+from anomalo.errors import PluginError
+
+GROUP = "anomalo"
+"""The entry-point group, and pluggy's project name."""
+FIRST_PARTY = "anomalo-engine"
+"""The distribution whose plugins are anomalo's own."""
+DISABLE = "ANOMALO_DISABLE_PLUGINS"
+"""The environment variable that blocks plugins: names of plugins or distributions, separated by commas."""
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """One plugin, as `anomalo plugins` lists it.
+
+    Attributes
+    ----------
+    name : str
+        The entry point's name; the distribution is added where two plugins share a name.
+    distribution, version : str
+        The installed distribution that the plugin came in.
+    module : str
+        The entry point's value.
+    first_party : bool
+        Whether it is one of anomalo's own.
+    status : {"ok", "failed", "disabled", "listed"}
+        "failed" if anything of it failed (its other models work all the same); "listed" if it was not imported.
+    reason : str
+        Why it failed.
+    models : tuple of str
+        The names of its models.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    first_party: bool
+    status: Literal["ok", "failed", "disabled", "listed"]
+    reason: str = ""
+    models: tuple[str, ...] = ()
+
+
+Found = tuple[PluginInfo, EntryPoint | None]  # no entry point where a distribution's list of them is unreadable
+
+
+def find(entry_points: Iterable[EntryPoint] | None, disabled: Collection[str] | None) -> list[Found]:
+    """List the plugins, anomalo's own first, then by name.
+
+    Parameters
+    ----------
+    entry_points : iterable of EntryPoint or None
+        Instead of the installed ones.
+    disabled : collection of str or None
+        Names of plugins or distributions, instead of those in the environment variable.
+    """
+    entries, found = _installed() if entry_points is None else (list(entry_points), [])
+    blocked = {_canonical(name) for name in (_disabled() if disabled is None else disabled)}
+    shared = Counter(entry.name for entry in entries)
+    found += [(_describe(entry, blocked, shared[entry.name] > 1), entry) for entry in entries]
+    return sorted(found, key=lambda pair: (not pair[0].first_party, pair[0].name))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an exception as one line: its kind and its message."""
+    text = " ".join(str(error).split())
+    if isinstance(error, PluginError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _installed() -> tuple[list[EntryPoint], list[Found]]:
+    """Read each distribution on its own: `importlib.metadata.entry_points` gives up at the first malformed one."""
+    entries: list[EntryPoint] = []
+    unreadable: list[Found] = []
+    seen: set[str] = set()
+    for distribution in importlib.metadata.distributions():
+        if f"[{GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):
+            continue
+        name, version = _identity(distribution)
+        if _canonical(name) in seen:  # hidden by one that comes earlier on the path
+            continue
+        seen.add(_canonical(name))
+        try:
+            entries.extend(distribution.entry_points.select(group=GROUP))
+        except Exception as error:
+            reason = f"its entry_points.txt is malformed: {reason_of(error)}"
+            unreadable.append((PluginInfo(name, name, version, "", name == FIRST_PARTY, "failed", reason), None))
+    return entries, unreadable
+
+
+def _describe(entry: EntryPoint, blocked: set[str], shared: bool) -> PluginInfo:
+    distribution, version = _identity(entry.dist) if entry.dist is not None else ("", "")
+    name = f"{entry.name} ({distribution})" if shared else entry.name
+    hit = blocked & {_canonical(entry.name), _canonical(distribution)}
+    first_party = _canonical(distribution) == FIRST_PARTY
+    return PluginInfo(name, distribution, version, entry.value, first_party, "disabled" if hit else "listed")
+
+
+def _identity(distribution: Distribution) -> tuple[str, str]:
+    """The name and version of a distribution; empty where its metadata lacks them."""
+    fields = dict(distribution.metadata.items())  # type: ignore[attr-defined]
+    return fields.get("Name", ""), fields.get("Version", "")
+
+
+def _disabled() -> list[str]:
+    return [name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip()]
+
+
+def _canonical(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,335 @@
+"""The encoder of tables: schema and columns to `Encoded`, fitted once, batch by batch, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from anomalo import parsing
+from anomalo.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
+from anomalo.kinds import MEASURED, Column
+from anomalo.parsing import Numbers
+from anomalo.plugin import Encoder, hookimpl
+from anomalo.rendering import arrow_type, render_labels, render_numbers
+from anomalo.schema import Schema
+
+LINEAR = 3.0
+"""Up to this many spreads from the centre a number keeps its scale; beyond, it grows with the logarithm."""
+ALL_LEVELS = 20
+"""A category with at most this many levels keeps them all."""
+MOST_LEVELS = 100
+"""At most this many levels of a category get a code of their own."""
+
+_LARGEST = float(np.finfo(np.float64).max)
+
+
+def compress(values: Numbers, offset: float = 0.0, scale: float = 1.0) -> Numbers:
+    """Bring numbers to a common scale: linear near the centre, logarithmic far from it.
+
+    With z = (value - offset) / scale, the result is z for abs(z) <= 3, and sign(z) (3 + 3 log(abs(z) / 3))
+    beyond: continuous with its derivative, increasing, and without a bound, so that an outlier does not
+    ruin the scale and an extreme value stays more extreme than a milder one.
+
+    Parameters
+    ----------
+    values : float64 [n]
+        Finite numbers, or nan.
+    offset, scale : float
+        Centre and spread; the spread is positive.
+
+    Returns
+    -------
+    float64 [n]
+        Finite where the values are, however large or small they and the spread are.
+    """
+    with np.errstate(over="ignore"):
+        z = (values - offset) / scale
+    distance = np.abs(z)
+    far = distance > LINEAR
+    if far.any():
+        logarithm = np.log(distance[far])
+        endless = np.isinf(logarithm)
+        if endless.any():
+            # The quotient overflows: take the logarithm of its parts.
+            halves = np.abs(values[far][endless] / 2 - offset / 2)
+            logarithm[endless] = np.log(halves) + np.log(2) - np.log(scale)
+        z[far] = np.copysign(LINEAR + LINEAR * (logarithm - np.log(LINEAR)), z[far])
+    return z
+
+
+def expand(encoded: Numbers, offset: float = 0.0, scale: float = 1.0) -> Numbers:
+    """Undo `compress`; what lies beyond the range of float64 becomes its largest number."""
+    distance = np.abs(encoded)
+    beyond = np.maximum(distance / LINEAR - 1, 0.0)
+    with np.errstate(over="ignore"):
+        z = np.where(beyond > 0, LINEAR * np.exp(beyond), distance) * scale
+        endless = np.isinf(z)
+        z[endless] = np.exp(beyond[endless] + np.log(LINEAR) + np.log(scale))
+        values = offset + np.copysign(z, encoded)
+    return np.clip(values, -_LARGEST, _LARGEST)
+
+
+class TableEncoder:
+    """Tables, one position per feature: numbers compressed around their median, categories as codes."""
+
+    modality: ClassVar[str] = "table"
+
+    def __init__(self) -> None:
+        self._schema = Schema((), 0)
+        self._layout = Layout(self.modality, (0,), ())
+        self._range: dict[int, tuple[float, float]] = {}
+        self._prepare()
+
+    @property
+    def layout(self) -> Layout:
+        """The layout learned by `fit`."""
+        return self._layout
+
+    def fit(self, table: pa.Table, schema: Schema) -> Self:
+        """Learn the centres, spreads and ranges of numbers, and the levels of categories."""
+        schema.check(table.column_names)
+        self._schema = schema
+        self._range = {}
+        blocks = []
+        for position, column in enumerate(schema.features):
+            array = parsing.whole(table.column(column.name))
+            if column.kind in MEASURED:
+                blocks.append(self._fit_number(column, position, array))
+            else:
+                blocks.append(self._fit_category(column, position, array))
+        self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
+        self._prepare()
+        return self
+
+    def encode(self, batch: pa.RecordBatch, first_row: int = 0) -> Encoded:
+        """Encode one batch; columns are found by name.
+
+        Parameters
+        ----------
+        batch : RecordBatch or Table [n]
+            With at least the features; the order does not matter.
+        first_row : int
+            The position in the whole table of the batch's first row, for messages.
+
+        Raises
+        ------
+        SchemaError
+            A feature is absent, or a cell is not of its column's kind.
+        SourceError
+            A number is infinite, and the schema does not take those as missing.
+        """
+        self._schema.check(batch.schema.names)
+        values = np.empty((batch.num_rows, len(self._layout.blocks)), dtype=np.float32)
+        observed = np.empty(values.shape, dtype=np.bool_)
+        for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            encoded, seen = self._encode_column(block, column, _cells(batch, column), first_row)
+            values[:, block.position] = encoded
+            observed[:, block.position] = seen
+        return Encoded(values, observed, self._layout)
+
+    def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
+        """Turn encoded values [n] of one position back into the column's own type and format.
+
+        Parameters
+        ----------
+        values : float32 [n]
+            Numbers, or codes of a category; codes of no level, and nan, become null.
+        position : int
+            Which column.
+        round : bool
+            Whether whole numbers, and the decimals of a text column, are rounded to.
+        """
+        column = self._schema.features[position]
+        return self._render(values, position, arrow_type(column.storage), round, clip=False)
+
+    def fill(self, batch: pa.RecordBatch, point: Floats, round: bool = True) -> pa.RecordBatch:
+        """Return the batch with its missing cells filled; all other cells stay as they are.
+
+        Parameters
+        ----------
+        batch : RecordBatch [n]
+            As given to `encode`.
+        point : float32 [n, columns]
+            Encoded fills (only those of missing cells are read); numbers are clipped to the range seen
+            in training.
+        round : bool
+            Whether whole numbers are rounded to; if not, their columns become float64.
+        """
+        arrays = {name: batch.column(name) for name in batch.schema.names}
+        for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            cells = _cells(batch, column)
+            absent = self._absent(column, cells)
+            if absent.any():
+                kind = _filled_type(column, cells.type, round)
+                fills = self._render(point[absent, block.position], block.position, kind, round, clip=True)
+                arrays[column.name] = _replace(cells, absent, fills)
+        fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
+        return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `fit` learned as JSON-ready values."""
+        ranges = [[position, low, high] for position, (low, high) in self._range.items()]
+        return {"layout": self._layout.to_json(), "ranges": ranges}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
+        """Rebuild an encoder from `to_json` and the schema that it was fitted with."""
+        encoder = cls()
+        encoder._schema = schema
+        encoder._layout = Layout.from_json(value["layout"])
+        encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
+        encoder._prepare()
+        return encoder
+
+    def _prepare(self) -> None:
+        """Build the tables that batches are looked up in: each category's texts, and their codes."""
+        self._vocabulary: dict[int, pa.StringArray] = {}
+        self._codes: dict[int, Floats] = {}
+        for block in self._layout.blocks:
+            if block.kind == "category":
+                own = np.arange(len(block.levels)) + FIRST_LEVEL
+                shared = np.full(len(block.rare), len(block.levels) + FIRST_LEVEL)
+                self._vocabulary[block.position] = pa.array([*block.levels, *block.rare], pa.string())
+                self._codes[block.position] = np.concatenate([own, shared, [UNSEEN]]).astype(np.float32)
+
+    def _numbers(self, column: Column, array: pa.Array, first_row: int = 0) -> Numbers:
+        return parsing.numbers(column, array, self._schema.missing, self._schema.infinite, first_row)
+
+    def _absent(self, column: Column, array: pa.Array) -> Mask:
+        if column.kind in MEASURED:
+            return np.isnan(self._numbers(column, array))
+        texts = parsing.levels(column, array, self._schema.missing)
+        absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
+        mask: Mask = np.append(absent, True)[texts.index]
+        return mask
+
+    def _fit_number(self, column: Column, position: int, array: pa.Array) -> Block:
+        values = self._numbers(column, array)
+        seen = values[~np.isnan(values)]
+        offset, scale = _centre_and_spread(seen)
+        low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
+        self._range[position] = (low, high)
+        ends = compress(np.array([low, high]), offset, scale).astype(np.float32)
+        return Block(
+            name=column.name,
+            kind="number",
+            position=position,
+            offset=offset,
+            scale=scale,
+            low=float(ends[0]),
+            high=float(ends[1]),
+            integer=bool(np.all(np.round(seen) == seen)),
+            missing=_share_missing(len(seen), len(values)),
+        )
+
+    def _fit_category(self, column: Column, position: int, array: pa.Array) -> Block:
+        texts = parsing.levels(column, array, self._schema.missing)
+        merged = texts.distinct.dictionary_encode()
+        place = np.append(pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False), -1)[texts.index]
+        counts = np.bincount(place[place >= 0], minlength=len(merged.dictionary))
+        levels, rare = _split_levels(merged.dictionary.to_pylist(), counts, len(place))
+        return Block(
+            name=column.name,
+            kind="category",
+            position=position,
+            levels=levels,
+            rare=rare,
+            missing=_share_missing(int(counts.sum()), len(place)),
+        )
+
+    def _encode_column(self, block: Block, column: Column, array: pa.Array, first_row: int) -> tuple[Numbers, Mask]:
+        if block.kind == "number":
+            values = compress(self._numbers(column, array, first_row), block.offset, block.scale)
+            seen = ~np.isnan(values)
+            return np.where(seen, values, MISSING), seen
+        texts = parsing.levels(column, array, self._schema.missing)
+        # Each distinct text is looked up once; place -1 in the vocabulary stands for an unseen level.
+        place = pc.fill_null(pc.index_in(texts.distinct, self._vocabulary[block.position]), -1)
+        known = self._codes[block.position][place.to_numpy(zero_copy_only=False)]
+        absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
+        codes = np.append(np.where(absent, np.float32(MISSING), known), np.float32(MISSING))[texts.index]
+        return codes, codes >= FIRST_LEVEL
+
+    def _render(self, values: Floats, position: int, kind: pa.DataType, round: bool, clip: bool) -> pa.Array:
+        block, column = self._layout.blocks[position], self._schema.features[position]
+        if block.kind == "category":
+            return render_labels(column, _labels(block, values), kind)
+        decoded = expand(values.astype(np.float64), block.offset, block.scale)
+        if clip:
+            decoded = np.clip(decoded, *self._range[position])
+        return render_numbers(column, decoded, kind, block.integer, round)
+
+
+@hookimpl
+def anomalo_encoders() -> Iterable[type[Encoder]]:
+    """Offer the encoder of tables."""
+    return [TableEncoder]
+
+
+def _cells(batch: pa.RecordBatch, column: Column) -> pa.Array:
+    cells = batch.column(column.name)
+    return parsing.whole(cells) if isinstance(cells, pa.ChunkedArray) else cells
+
+
+def _centre_and_spread(values: Numbers) -> tuple[float, float]:
+    """Median, and the widest-reaching robust spread that is not zero; (0, 1) where there is nothing.
+
+    The divisors make each spread equal to the standard deviation of normally distributed values.
+    """
+    if len(values) == 0:
+        return 0.0, 1.0
+    # Differences of the largest numbers overflow; a power of two less, they do not, and nothing is rounded.
+    unit = 2.0**20 if np.abs(values).max() > 1e290 else 1.0
+    q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    spreads = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652, _deviation(values / unit), 1.0)
+    spread = next(spread for spread in spreads if spread > 0)
+    return float(median * unit), min(float(spread) * unit, _LARGEST)
+
+
+def _deviation(values: Numbers) -> float:
+    largest = float(np.abs(values).max())
+    return float(np.std(values / largest) * largest) if largest > 0 else 0.0
+
+
+def _share_missing(seen: int, rows: int) -> float:
+    return 1 - seen / rows if rows else 0.0
+
+
+def _split_levels(texts: list[str], counts: NDArray[np.intp], rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Levels by frequency, then by name: those with a code of their own, and the rare ones."""
+    order = sorted(zip(-counts, texts, strict=True))
+    levels = tuple(text for _, text in order)
+    if len(levels) <= ALL_LEVELS:
+        return levels, ()
+    frequent = sum(-count >= max(2, rows / 10_000) for count, _ in order[:MOST_LEVELS])
+    return levels[:frequent], levels[frequent:]
+
+
+def _labels(block: Block, codes: Floats) -> pa.StringArray:
+    names = pa.array([*block.levels, *block.rare[:1]], pa.string())
+    place = np.round(np.nan_to_num(codes)).astype(np.int64) - FIRST_LEVEL
+    return names.take(pa.array(place, mask=(place < 0) | (place >= len(names))))
+
+
+def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:
+    """The type of a filled column: its own, except where that cannot hold a fill."""
+    if pa.types.is_null(kind):
+        kind = arrow_type(column.storage)
+    return pa.float64() if column.kind in MEASURED and pa.types.is_integer(kind) and not round else kind
+
+
+def _replace(cells: pa.Array, absent: Mask, fills: pa.Array) -> pa.Array:
+    """Put the fills, in order, where the mask says; text keeps the spaces around it."""
+    if parsing.is_string(cells.type):
+        old = cells.filter(pa.array(absent)).cast(pa.string()).fill_null("")
+        before = pc.replace_substring_regex(old, r"\S[\s\S]*$", "")
+        after = pc.replace_substring_regex(old, r"^[\s\S]*\S|^\s+$", "")
+        fills = pc.binary_join_element_wise(before, fills.cast(pa.string()), after, "").cast(cells.type)
+    order = np.arange(len(cells))
+    order[absent] = len(cells) + np.arange(len(fills))
+    return pa.concat_arrays([cells.cast(fills.type), fills]).take(pa.array(order))

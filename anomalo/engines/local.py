@@ -1,0 +1,27 @@
+"""The local engine: this process, with reading and encoding one step ahead of the model."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_END = object()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items in order while the next one is prepared in another thread.
+
+    Exceptions of `items` are raised here, at the item's place.
+
+    Examples
+    --------
+    >>> list(ahead(i * i for i in range(3)))
+    [0, 1, 4]
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending = pool.submit(next, source, _END)
+        while (item := pending.result()) is not _END:
+            pending = pool.submit(next, source, _END)
+            yield item  # type: ignore[misc]

@@ -1,0 +1,282 @@
+"""Schema, encoder, model and calibration as one thing: what is fitted, saved, loaded and scored with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo import artifacts
+from anomalo.crossfit import HiddenCells, assign_folds, cross_fit, fold_count, time_column
+from anomalo.encoding import expand
+from anomalo.errors import ArtefactError, SourceError, UsageError
+from anomalo.explain import cells_of, surprise
+from anomalo.plugin import CanScore, Encoded, Encoder, Filled, Model, Scores
+from anomalo.registry import Registry
+from anomalo.runs import LocalRun, Progress
+from anomalo.schema import Schema
+from anomalo.scoring import Calibration
+
+MODALITY = "table"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to fit.
+
+    Attributes
+    ----------
+    model : str or Model
+        A registered name, or an instance whose hyperparameters are used.
+    params : dict
+        Hyperparameters, where `model` is a name.
+    seed : int
+        Everything random follows from it.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    calibrate : bool
+        Whether to cross-fit for p-values and intervals: costs 3 to 5 further fits.
+    progress : callable, optional
+        Told the share of all fits that is done, and a text.
+    """
+
+    model: str | Model
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    calibrate: bool = True
+    progress: Progress | None = None
+
+    def create(self, registry: Registry) -> Model:
+        """Return a new, unfitted model."""
+        if isinstance(self.model, str):
+            return registry.create(self.model, **self.params)
+        return type(self.model)(**self.model.params())
+
+    def run(self, registry: Registry, part: int, parts: int) -> LocalRun:
+        """Return the surroundings of fit number `part` of `parts`."""
+        tell = self.progress
+        progress = None if tell is None else lambda share, text: tell((part + share) / parts, text)
+        return LocalRun(
+            seed=self.seed,
+            device=self.device,
+            registered=registry.create,
+            notify=registry.training,
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores and p-values of a batch, each float64 [n]."""
+
+    score: Scores
+    p_value: Scores
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why rows are strange, in encoded units except for the interval.
+
+    Attributes
+    ----------
+    contribution : float64 [n, columns]
+        Each cell's part of the score.
+    expected : float32 [n, columns]
+        Encoded values.
+    low, high : float64 [n, columns]
+        A 90 % interval for each number, in the column's own units; NaN for categories.
+    """
+
+    contribution: NDArray[np.float64]
+    expected: NDArray[np.float32]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass
+class Fitted:
+    """A fitted model with all that it takes to use it on a table.
+
+    Attributes
+    ----------
+    schema : Schema
+        The columns, as understood.
+    encoder : Encoder
+        From batches to numbers and back.
+    model : Model
+        The fitted model.
+    calibration : Calibration
+        Out-of-fold scores; empty if the model was not calibrated.
+    hidden : HiddenCells or None
+        How well hidden cells are predicted, if the model imputes and was calibrated.
+    facts : dict
+        JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
+    """
+
+    schema: Schema
+    encoder: Encoder
+    model: Model
+    calibration: Calibration
+    hidden: HiddenCells | None
+    facts: dict[str, Any]
+
+    @classmethod
+    def fit(cls, table: pa.Table, schema: Schema, plan: Plan, registry: Registry) -> Self:
+        """Fit a model on a whole table.
+
+        Raises
+        ------
+        SourceError
+            The table has fewer than two rows.
+        """
+        started = time.perf_counter()
+        if table.num_rows < 2:
+            raise SourceError(
+                f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
+            )
+        encoder = registry.encoder(MODALITY)().fit(table, schema)
+        data = encode_all(encoder, table.to_batches())
+        fitted = cls(schema, encoder, plan.create(registry), Calibration.empty(), None, {})
+        fitted._fit(data, plan, registry)
+        fitted.facts["seconds"] = time.perf_counter() - started
+        return fitted
+
+    def _fit(self, data: Encoded, plan: Plan, registry: Registry) -> None:
+        hashes = data.hashes()
+        folds = self._folds(data, hashes, plan.seed) if plan.calibrate else np.zeros(0, dtype=np.intp)
+        parts = int(folds.max(initial=-1)) + 2
+        main = plan.run(registry, parts - 1, parts)
+        if parts > 2:
+            evidence = cross_fit(
+                data, folds, lambda rows, fold: plan.create(registry).fit(rows, plan.run(registry, fold, parts))
+            )
+            self.hidden = evidence.hidden
+            if evidence.scores is not None:
+                self.calibration = Calibration.from_scores(evidence.scores, hashes)
+        self.model.fit(data, main)
+        if plan.progress is not None:
+            plan.progress(1.0, "done")
+        self.facts = {
+            "model": self.model.name,
+            "plugin": registry.plugin_of(self.model.name),
+            "parameters": self.model.params(),
+            "seed": plan.seed,
+            "rows": len(data),
+            "history": main.history,
+            "fingerprint": f"{int(hashes.sum()):016x}",
+        }
+
+    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
+        datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
+        position = time_column(data.layout, datetimes)
+        times = None if position is None else data.values[:, position]
+        return assign_folds(hashes, fold_count(len(data)), seed, times)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Plain sentences on what the fit left out or could not do."""
+        found = list(self.schema.warnings)
+        skill = float("nan") if self.hidden is None else self.hidden.skill()
+        if skill <= 0:
+            found.append(
+                f"model {self.model.name!r} predicts hidden cells no better than each column's mean or mode "
+                f"(skill {skill:.2f}); its expected values and fills say little, try another model"
+            )
+        return tuple(found)
+
+    def require(self, verb: str) -> None:
+        """Raise unless the model can `verb`.
+
+        Raises
+        ------
+        UsageError
+            It cannot; the message says what it can.
+        """
+        verbs = self.model.verbs()
+        if verb not in verbs:
+            raise UsageError(f"model {self.model.name!r} cannot {verb}; it can: {', '.join(verbs) or 'nothing'}")
+
+    def score(self, data: Encoded) -> Scored:
+        """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
+        raw = cast("CanScore", self.model).score(data)
+        score = raw + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
+        return Scored(score, self.calibration.p_values(score, data.hashes()))
+
+    def explain(self, data: Encoded) -> Explained:
+        """Explain encoded rows cell by cell."""
+        cells = cells_of(self.model, data)
+        contribution = cells.contribution + surprise(data, self.facts["rows"]) * self.calibration.nat
+        low, high = self._interval(cells.expected)
+        return Explained(contribution, cells.expected, low, high)
+
+    def _interval(self, expected: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        low, high = np.full(expected.shape, np.nan), np.full(expected.shape, np.nan)
+        for block in self.encoder.layout.blocks:
+            if block.kind == "number" and self.hidden is not None:
+                at, width = block.position, self.hidden.width[block.position]
+                low[:, at] = expand(expected[:, at] - width, block.offset, block.scale)
+                high[:, at] = expand(expected[:, at] + width, block.offset, block.scale)
+        return low, high
+
+    def impute(self, data: Encoded) -> Filled:
+        """Fill encoded rows."""
+        return self.model.impute(data)  # type: ignore[attr-defined,no-any-return]
+
+    def save(self, folder: Path) -> None:
+        """Write the artefact; nothing is left if it fails."""
+        manifest = {
+            **self.facts,
+            "schema": self.schema.to_json(),
+            "encoding": self.encoder.to_json(),
+            "warnings": list(self.warnings),
+            "nat": self.calibration.nat,
+        }
+        kept = {
+            "reference": self.calibration.reference,
+            "hashes": self.calibration.hashes,
+            "own": self.calibration.own,
+        }
+        if self.hidden is not None:
+            kept |= {"width": self.hidden.width, "error": self.hidden.error, "baseline": self.hidden.baseline}
+        artifacts.save(folder, manifest, self.model.state(), {"calibration": kept})
+
+    @classmethod
+    def load(cls, folder: Path, registry: Registry, device: str = "auto") -> Self:
+        """Load an artefact; no code in it is executed.
+
+        Raises
+        ------
+        ArtefactError
+            It is absent, damaged, or its model's plugin is not installed.
+        """
+        artefact = artifacts.load(folder)
+        manifest, kept = artefact.manifest, artefact.arrays["calibration"]
+        if manifest["model"] not in registry.models:
+            raise ArtefactError(
+                f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
+                "which is not installed or failed to load; see `anomalo plugins`"
+            )
+        parameters = {key: tuple(v) if isinstance(v, list) else v for key, v in manifest["parameters"].items()}
+        model = registry.create(manifest["model"], **parameters).restore(artefact.state, registry.create)
+        model.use(device)
+        schema = Schema.from_json(manifest["schema"])
+        hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"]) if "width" in kept else None
+        calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
+        encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
+        facts = {key: manifest[key] for key in FACTS}
+        return cls(schema, encoder, model, calibration, hidden, facts)
+
+
+FACTS = ("model", "plugin", "parameters", "seed", "rows", "history", "fingerprint", "seconds")
+
+
+def encode_all(encoder: Encoder, batches: Iterable[pa.RecordBatch]) -> Encoded:
+    """Encode all batches into one."""
+    return Encoded.concatenate([encoder.encode(batch) for batch in batches])

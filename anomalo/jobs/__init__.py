@@ -1,0 +1,1 @@
+"""What the command line, dashboards and schedulers all call: one job a file."""

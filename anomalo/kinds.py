@@ -1,0 +1,213 @@
+"""What a column is (kind, role, text format), and what a user can decide about columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import pyarrow as pa
+
+from anomalo.errors import SourceError, UsageError
+
+Kind = Literal["number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty"]
+Role = Literal["feature", "id", "label", "dropped"]
+Infinite = Literal["error", "missing"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MEASURED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
+"""The kinds that become numbers; every other feature becomes a category."""
+LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
+"""The kinds that no model reads."""
+TEXT = "text"
+"""The storage of a column that comes from a text file."""
+METADATA = b"anomalo"
+"""The key of an Arrow schema's metadata under which a reader says how it read its source (JSON)."""
+
+_OPTIONS: dict[str, Any] = {"columns": dict, "drop": list, "id": str, "label": str, "missing": list, "infinite": str}
+_CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table, and how its cells are read and written.
+
+    Attributes
+    ----------
+    name : str
+        As in the table.
+    kind : Kind
+        What its cells are.
+    role : {"feature", "id", "label", "dropped"}
+        Only features are shown to a model.
+    storage : str
+        The Arrow type that decoded values take; "text" for a column of a text file.
+    decimals : int or None
+        The most decimals seen in a text column; None if it uses exponents, or is not text.
+    padded : bool
+        Whether a text column pads its decimals with zeros ("1.50").
+    decimal_comma : bool
+        Whether a text column writes 1,5 for one and a half.
+    tokens : tuple of two str
+        How a boolean column spells false and true.
+    date_format : str or None
+        How a text column writes a datetime, for `strptime`.
+    note : str
+        Why the column is left out, in plain words.
+    """
+
+    name: str
+    kind: Kind
+    role: Role = "feature"
+    storage: str = TEXT
+    decimals: int | None = None
+    padded: bool = False
+    decimal_comma: bool = False
+    tokens: tuple[str, str] = ("false", "true")
+    date_format: str | None = None
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the column as JSON-ready values."""
+        return {**dataclasses.asdict(self), "tokens": list(self.tokens)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Column:
+        """Rebuild a column from `to_json`."""
+        return cls(**{**value, "tokens": tuple(value["tokens"])})
+
+
+@dataclass(frozen=True)
+class SchemaOptions:
+    """What the user decides instead of leaving it to be guessed.
+
+    Attributes
+    ----------
+    kinds : mapping of str to str
+        Columns whose kind is given.
+    drop : tuple of str
+        Columns that are left out.
+    id, label : str or None
+        The column that names a row, and the one that says what a row is.
+    missing : tuple of str
+        Texts that stand for a missing cell, besides the usual ones; `COLUMN=TEXT` is for one column only.
+    infinite : {"error", "missing"}
+        What an infinite number is.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    id: str | None = None
+    label: str | None = None
+    missing: tuple[str, ...] = ()
+    infinite: Infinite = "error"
+
+    def __post_init__(self) -> None:
+        for name, kind in self.kinds.items():
+            if kind not in _CHOICES:
+                raise UsageError(f"column {name!r} cannot be of kind {kind!r}; the kinds are: {', '.join(_CHOICES)}")
+        if self.infinite not in get_args(Infinite):
+            raise UsageError(f"infinite is {self.infinite!r}; expected one of: {', '.join(get_args(Infinite))}")
+
+    @classmethod
+    def from_toml(cls, path: Path) -> SchemaOptions:
+        """Read options from a TOML file: a table `columns` of kinds, and the other attributes by name.
+
+        Raises
+        ------
+        SourceError
+            The file cannot be read.
+        UsageError
+            It is not TOML, or holds something else than options.
+        """
+        try:
+            value = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SourceError(f"cannot read {path}: {error.strerror or error}; give a TOML file") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is not TOML: {error}") from error
+        for key, item in value.items():
+            _check_option(path, key, item)
+        return cls(
+            kinds=value.get("columns", {}),
+            drop=tuple(value.get("drop", ())),
+            id=value.get("id"),
+            label=value.get("label"),
+            missing=tuple(value.get("missing", ())),
+            infinite=value.get("infinite", "error"),
+        )
+
+    def merged(self, below: SchemaOptions) -> SchemaOptions:
+        """Return these options on top of others: lists are joined, single values here win."""
+        return SchemaOptions(
+            kinds={**below.kinds, **self.kinds},
+            drop=tuple(dict.fromkeys([*below.drop, *self.drop])),
+            id=self.id or below.id,
+            label=self.label or below.label,
+            missing=tuple(dict.fromkeys([*below.missing, *self.missing])),
+            infinite="missing" if "missing" in (self.infinite, below.infinite) else "error",
+        )
+
+    def require_known(self, names: Sequence[str]) -> None:
+        """Check that every column named here exists.
+
+        Raises
+        ------
+        UsageError
+            One does not; close matches are listed.
+        """
+        restricted = [token.split("=", 1)[0] for token in self.missing if not _fits(token, names)]
+        for name in [*self.kinds, *self.drop, self.id, self.label, *restricted]:
+            if name is not None and name not in names:
+                raise UsageError(f"there is no column {name!r}{did_you_mean(name, names)}")
+
+
+def _check_option(path: Path, key: str, item: Any) -> None:
+    if key not in _OPTIONS:
+        raise UsageError(f"{path} has {key!r}; expected some of: {', '.join(_OPTIONS)}")
+    parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else [item]
+    kind = {dict: "a table of texts", list: "a list of texts", str: "a text"}
+    if type(item) is not _OPTIONS[key] or not all(isinstance(part, str) for part in parts):
+        raise UsageError(f"{path}: {key} is {item!r}; expected {kind[_OPTIONS[key]]}")
+
+
+def _fits(token: str, names: Iterable[str]) -> bool:
+    return "=" not in token or any(token.startswith(f"{name}=") for name in names)
+
+
+def missing_texts(name: str, missing: Iterable[str]) -> list[str]:
+    """Return the user's texts for a missing cell that hold for the column `name`, trimmed."""
+    mine = f"{name}="
+    texts = [token.removeprefix(mine) for token in missing if token.startswith(mine) or "=" not in token]
+    return [text.strip() for text in texts]
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: close matches, or the names there are."""
+    known = list(dict.fromkeys(names))
+    lowered = {candidate.lower(): candidate for candidate in reversed(known)}
+    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)]
+    if close:
+        return f"; did you mean {' or '.join(map(repr, close))}?"
+    listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+    return f"; the columns are: {listed}"
+
+
+def read_notes(schema: pa.Schema) -> dict[str, Any]:
+    """Return what a reader noted about its source in the metadata of an Arrow schema.
+
+    `text` is true for a text file, whose `separator` is noted too; `strings` maps the columns that were
+    read as dictionaries for speed to the type of string that they hold in the file.
+    """
+    notes = (schema.metadata or {}).get(METADATA)
+    return cast("dict[str, Any]", json.loads(notes)) if notes else {}
+
+
+def write_notes(schema: pa.Schema, notes: Mapping[str, Any]) -> pa.Schema:
+    """Return the Arrow schema with a reader's notes in its metadata."""
+    return schema.with_metadata({**(schema.metadata or {}), METADATA: json.dumps(notes).encode()})

@@ -1,0 +1,165 @@
+"""From scores to decisions: conformal p-values, and the thresholds that turn them into alerts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from anomalo.errors import UsageError
+from anomalo.plugin import Mask, Scores
+
+Kind = Literal["share", "fdr", "budget"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Out-of-fold scores of the training rows: what a new row's score is compared with.
+
+    Attributes
+    ----------
+    reference : float64 [m]
+        The out-of-fold scores, ascending.
+    hashes : uint64 [u]
+        Hashes of the distinct training rows, ascending.
+    own : float64 [u]
+        The out-of-fold score of each of them.
+    nat : float
+        How many score units one nat of surprise is worth: the mean excess over the 90th percentile,
+        which is the scale of an exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
+    """
+
+    reference: Scores
+    hashes: NDArray[np.uint64]
+    own: Scores
+    nat: float
+
+    @classmethod
+    def from_scores(cls, scores: Scores, hashes: NDArray[np.uint64]) -> Self:
+        """Build a calibration from each training row's out-of-fold score and hash."""
+        distinct, first = np.unique(hashes, return_index=True)
+        return cls(np.sort(scores), distinct, scores[first], _tail_scale(scores))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return a calibration that knows nothing: all p-values are 1."""
+        return cls(np.zeros(0), np.zeros(0, dtype=np.uint64), np.zeros(0), 1.0)
+
+    def p_values(self, scores: Scores, hashes: NDArray[np.uint64]) -> Scores:
+        """Return the share of normal rows that are at least as strange, float64 [n] in (0, 1].
+
+        A new row is compared with all training rows; a training row, known by its hash, is judged by
+        its own out-of-fold score.
+
+        Reference: Vovk, Gammerman and Shafer (2005); Bates et al. (2023), Testing for outliers with
+        conformal p-values, Annals of Statistics 51; Vovk (2015) for cross-conformal.
+        """
+        total = len(self.reference)
+        if not total:
+            return np.ones(len(scores))
+        at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        known = self.hashes[at] == hashes
+        judged = np.where(known, self.own[at], scores)
+        above = total - np.searchsorted(self.reference, judged, side="left")
+        return np.where(known, above / total, (above + 1) / (total + 1))
+
+
+def _tail_scale(scores: Scores) -> float:
+    """Mean excess over the 90th percentile; 1 where all scores are equal."""
+    if not len(scores):
+        return 1.0
+    cut = np.quantile(scores, 0.9)
+    excess = scores[scores > cut] - cut
+    return float(excess.mean()) if len(excess) else 1.0
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """When a row is an alert.
+
+    Attributes
+    ----------
+    kind : {"share", "fdr", "budget"}
+        "share": as strange as the strangest share of normal rows (p-value at most `value`);
+        "fdr": the expected share of false alerts among the alerts is at most `value`;
+        "budget": the `value` strangest rows.
+    value : float
+        See above.
+
+    Examples
+    --------
+    >>> Threshold.parse("fdr=0.05")
+    Threshold(kind='fdr', value=0.05)
+    """
+
+    kind: Kind = "share"
+    value: float = 0.01
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a threshold such as "share=0.01", "fdr=0.05" or "budget=100".
+
+        Raises
+        ------
+        UsageError
+            The text is none of these, or the value is out of range.
+        """
+        kind, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        in_range = value >= 1 and value == int(value) if kind == "budget" else 0 < value < 1
+        if kind not in ("share", "fdr", "budget") or not in_range:
+            raise UsageError(
+                f"threshold {text!r}: expected share=S or fdr=Q with a value between 0 and 1, or budget=N with N rows"
+            )
+        return cls(cast("Kind", kind), value)
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.value:g}"
+
+    def alerts(self, p_values: Scores, scores: Scores) -> Mask:
+        """Return which of the rows are alerts, bool [n].
+
+        Reference: Benjamini and Hochberg (1995) for "fdr".
+        """
+        if self.kind == "share":
+            return p_values <= self.value
+        if self.kind == "fdr":
+            return false_discovery_control(p_values) <= self.value if len(p_values) else np.zeros(0, dtype=bool)
+        chosen = np.zeros(len(p_values), dtype=bool)
+        chosen[strangest(p_values, scores)[: int(self.value)]] = True
+        return chosen
+
+    def limits(self, rows: int, reference: int) -> str | None:
+        """Say in one sentence if the threshold cannot fire, or only on several rows at once.
+
+        Parameters
+        ----------
+        rows : int
+            How many rows are judged.
+        reference : int
+            How many training rows they are compared with: no p-value is below 1 / (reference + 1).
+        """
+        smallest = 1 / (reference + 1)
+        if self.kind == "share" and smallest > self.value:
+            needed = math.ceil(1 / self.value) - 1
+            return f"threshold {self} can never fire: it needs {needed} training rows, there are {reference}"
+        if self.kind == "fdr" and smallest > self.value / max(rows, 1):
+            together = math.ceil(rows * smallest / self.value)
+            fires = "can never fire" if together > rows else f"fires only if {together} or more rows are this strange"
+            return (
+                f"threshold {self} {fires}: {rows} rows are compared with {reference} training rows; "
+                "train on more rows, or use share= or budget="
+            )
+        return None
+
+
+def strangest(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
+    """Return row numbers, strangest first: by p-value, then score, then position."""
+    return np.lexsort((-scores, p_values))

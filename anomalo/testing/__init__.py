@@ -1,0 +1,17 @@
+"""The conformance kit for authors of models: what every model must keep to, as checks that pytest can collect.
+
+Examples
+--------
+In a plugin's own tests, each check by itself::
+
+    @pytest.mark.parametrize(("name", "check"), checks(MyModel, epochs=2))
+    def test_it_conforms(name, check):
+        check()
+
+or all of them at once: ``check_model(MyModel, epochs=2)``.
+"""
+
+from anomalo.testing.checks import check_model, checks
+from anomalo.testing.tables import tables
+
+__all__ = ["check_model", "checks", "tables"]

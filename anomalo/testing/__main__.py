@@ -1,0 +1,32 @@
+"""Restore a saved model in this new process and print checksums of its answers: half of the kit's check of saving."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from anomalo import artifacts
+from anomalo.plugin import Model
+from anomalo.registry import Registry
+from anomalo.testing.answers import answers, digests
+from anomalo.testing.tables import tables
+
+
+def restored(folder: Path) -> Model:
+    """Return the model that is saved in `folder`, of whatever class its manifest names."""
+    artefact = artifacts.load(folder)
+    cls: Any = importlib.import_module(artefact.manifest["module"])
+    for part in artefact.manifest["class"].split("."):
+        cls = getattr(cls, part)
+    tuples = {parameter.name for parameter in cls.parameters() if isinstance(parameter.default, tuple)}
+    params = {
+        name: tuple(value) if name in tuples else value for name, value in artefact.manifest["parameters"].items()
+    }
+    create = Registry.load().create if artefact.state.models else None
+    model: Model = cls(**params).restore(artefact.state, create)
+    return model
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(digests(answers(restored(Path(sys.argv[1])), tables()[1]))))

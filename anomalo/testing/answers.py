@@ -1,0 +1,98 @@
+"""Everything that a fitted model says about a table, and whether it is sane."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import FIRST_LEVEL, CanExplain, CanImpute, CanScore, Encoded, Model
+
+Answers = dict[str, NDArray[Any]]
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise unless the condition holds.
+
+    Raises
+    ------
+    AssertionError
+        With the message; unlike an assert statement, also under ``python -O``.
+    """
+    if not condition:
+        raise AssertionError(message)
+
+
+def answers(model: Model, data: Encoded) -> Answers:
+    """Return what the model's verbs give; the rows of every array are those of `data`."""
+    given: Answers = {}
+    if isinstance(model, CanScore):
+        given["score"] = model.score(data)
+    if isinstance(model, CanExplain):
+        cells = model.explain(data)
+        given |= {"contribution": cells.contribution, "expected": cells.expected}
+    if isinstance(model, CanImpute):
+        filled = model.impute(data)
+        given["point"] = filled.point
+        given |= {f"proba of position {position}": proba for position, proba in filled.proba.items()}
+    return given
+
+
+def digests(given: Answers) -> dict[str, str]:
+    """Return a checksum of each answer, equal only if every bit is."""
+    return {
+        name: f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
+        for name, array in given.items()
+    }
+
+
+def require_equal(first: Answers, second: Answers, when: str) -> None:
+    """Raise unless two sets of answers are equal, value by value; the message names the first difference."""
+    require(first.keys() == second.keys(), f"{when}: got {sorted(second)}, expected {sorted(first)}")
+    for name, expected in first.items():
+        got = second[name]
+        require(got.shape == expected.shape, f"{when}: {name} has shape {got.shape}, expected {expected.shape}")
+        different = np.argwhere((got != expected) & ~(np.isnan(got) & np.isnan(expected)))
+        if len(different):
+            cell = tuple(int(index) for index in different[0])
+            raise AssertionError(f"{when}: {name}{list(cell)} is {got[cell]!r}, expected {expected[cell]!r}")
+
+
+def require_sane(given: Answers, data: Encoded) -> None:
+    """Raise unless shapes and types are as the protocols say, all is finite, and fills are what they should be."""
+    shapes = {"score": (len(data),), "contribution": data.values.shape}
+    for name, array in given.items():
+        wide = name in ("score", "contribution")
+        kind = np.float64 if wide else np.float32
+        require(array.dtype == kind, f"{name} is {array.dtype}, expected {np.dtype(kind)}")
+        if not name.startswith("proba"):
+            shape = shapes.get(name, data.values.shape)
+            require(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
+        bad = np.argwhere(~np.isfinite(array))
+        require(not len(bad), f"{name} has {len(bad)} values that are not finite, the first at {bad[:1].tolist()}")
+    if "expected" in given:
+        _require_levels("expected", given["expected"], data, np.ones_like(data.observed))
+    if "point" in given:
+        kept = given["point"] == data.values
+        require(bool(kept[data.observed].all()), "impute changed an observed cell; it must fill missing ones only")
+        _require_levels("point", given["point"], data, ~data.observed)
+    for block in data.layout.blocks:
+        proba = given.get(f"proba of position {block.position}")
+        if proba is not None:
+            require(proba.shape == (len(data), block.size), f"proba has shape {proba.shape} for {block.size} levels")
+            require(bool((proba >= 0).all()), "proba has a negative probability")
+            require(np.allclose(proba.sum(axis=1), 1, atol=1e-4), "the probabilities of a cell do not sum to 1")
+
+
+def _require_levels(name: str, values: NDArray[Any], data: Encoded, where: NDArray[np.bool_]) -> None:
+    for block in data.layout.blocks:
+        if block.kind == "category" and block.size:
+            codes = values[:, block.position][where[:, block.position]]
+            known = np.isin(codes, np.arange(FIRST_LEVEL, FIRST_LEVEL + block.size))
+            require(
+                bool(known.all()),
+                f"{name} gives column {block.name!r} the code {codes[~known][:1].tolist()}; expected a known level's, "
+                f"from {FIRST_LEVEL} to {FIRST_LEVEL + block.size - 1}",
+            )

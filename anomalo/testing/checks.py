@@ -1,0 +1,286 @@
+"""The checks themselves: each fits a small model of its own and can fail on its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomalo import artifacts
+from anomalo.plugin import UNSEEN, CanExplain, CanImpute, CanScore, Encoded, Model, is_model
+from anomalo.registry import Registry
+from anomalo.runs import LocalRun
+from anomalo.testing.answers import answers, digests, require, require_equal, require_sane
+from anomalo.testing.tables import select, tables, with_constants
+
+Make = Callable[[], Model]
+
+_SEED = 90210  # no model is expected to seed a global generator with this very number
+
+
+def check_model(cls: type[Model], **params: Any) -> None:
+    """Run every check that applies to a model.
+
+    Parameters
+    ----------
+    cls : type of Model
+        The model class; importable by its module's name (the saved model is restored in a new process).
+    **params
+        Hyperparameters, such as ``epochs=2`` to keep a neural network quick.
+
+    Raises
+    ------
+    AssertionError
+        At least one check failed; the message says which, and why.
+    """
+    failed: list[tuple[str, Exception]] = []
+    chosen = checks(cls, **params)
+    for name, check in chosen:
+        try:
+            check()
+        except Exception as error:
+            failed.append((name, error))
+    if failed:
+        lines = [f"- {name}: {_told(error)}" for name, error in failed]
+        title = f"{cls.__name__} fails {len(failed)} of {len(chosen)} checks of anomalo.testing:"
+        raise AssertionError("\n".join([title, *lines])) from failed[0][1]
+
+
+def checks(cls: type[Model], **params: Any) -> list[tuple[str, Callable[[], None]]]:
+    """Return the name of every check that applies to a model, and a function that runs it."""
+    make = partial(cls, **params)
+    chosen = [check for check in CHECKS if check is not contributions_sum_to_the_score or issubclass(cls, CanExplain)]
+    return [(check.__name__, partial(check, make)) for check in chosen]
+
+
+def declaration(make: Make) -> None:
+    """The class can be registered, does something, and every hyperparameter explains itself."""
+    model = make()
+    require(is_model(type(model)), "set `name` on the class")
+    able = isinstance(model, CanScore | CanImpute)
+    require(able, f"{type(model).__name__} has neither score(data) nor impute(data)")
+    for parameter in model.parameters():
+        require(bool(parameter.help), f"parameter {parameter.name!r} has no help; give param(..., help='...')")
+
+
+def determinism(make: Make) -> None:
+    """The same data and seed give the same model, whatever the global random state is."""
+    train, new = tables()
+    first = answers(_fit(make(), train), new)
+    with _another_random_state():
+        second = answers(_fit(make(), train), new)
+    require_equal(first, second, "fitted again with the same data and seed")
+
+
+def refit(make: Make) -> None:
+    """A second fit forgets the first one."""
+    train, new = tables()
+    fresh = answers(_fit(make(), train), new)
+    model = _fit(make(), train.take(slice(0, 50)))
+    require_equal(fresh, answers(_fit(model, train), new), "fitted again on other data")
+
+
+def row_independence(make: Make) -> None:
+    """A row's answers depend on that row alone: not on the other rows, their number or their order."""
+    train, new = tables()
+    model = _fit(make(), train)
+    whole = answers(model, new)
+    order = np.random.default_rng(0).permutation(len(new))
+    batches: dict[str, Any] = {"in another order": order, "in every second row": slice(None, None, 2)}
+    batches |= {"repeated": np.repeat(order[:3], 5)}
+    batches |= {f"row {row} alone": slice(row, row + 1) for row in range(6)}
+    for when, rows in batches.items():
+        expected = {name: array[rows] for name, array in whole.items()}
+        require_equal(expected, answers(model, new.take(rows)), when)
+
+
+def missing_cells(make: Make) -> None:
+    """Missing cells are scored and filled; observed ones stay as they are."""
+    train, new = tables()
+    require_sane(answers(_fit(make(), train), new), new)
+    complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
+    require_sane(answers(_fit(make(), complete), new), new)
+
+
+def rows_without_cells(make: Make) -> None:
+    """A row in which everything is missing is scored and filled, and does not disturb a fit."""
+    train, new = tables()
+    empty = new.hide(np.ones_like(new.observed))
+    require_sane(answers(_fit(make(), train), empty), empty)
+    mixed = Encoded.concatenate([train.take(slice(0, 50)), empty.take(slice(0, 5))])
+    require_sane(answers(_fit(make(), mixed), new), new)
+
+
+def one_row(make: Make) -> None:
+    """One row is enough to fit on."""
+    train, new = tables()
+    require_sane(answers(_fit(make(), train.take(slice(0, 1))), new), new)
+
+
+def one_column(make: Make) -> None:
+    """One number or one category is enough to fit on."""
+    train, new = tables()
+    for name in ("weight", "animal"):
+        column = select(new, [name])
+        require_sane(answers(_fit(make(), select(train, [name])), column), column)
+
+
+def constant_columns(make: Make) -> None:
+    """Columns that never vary do no harm, beside others or alone."""
+    train, new = (with_constants(data) for data in tables())
+    require_sane(answers(_fit(make(), train), new), new)
+    for names in (["zero"], ["country"], ["zero", "country"]):
+        alone = select(new, names).hide(np.arange(len(new))[:, None] % 4 == 0)
+        require_sane(answers(_fit(make(), select(train, names)), alone), alone)
+
+
+def empty_columns(make: Make) -> None:
+    """A number of which nothing is observed does no harm."""
+    train, new = tables()
+    hidden = np.zeros_like(train.observed)
+    hidden[:, 1] = True
+    require_sane(answers(_fit(make(), train.hide(hidden)), new), new)
+
+
+def unseen_levels(make: Make) -> None:
+    """A level that the training table did not have is scored, and filled with a known one."""
+    train, new = tables()
+    values, observed = new.values.copy(), new.observed.copy()
+    values[:, new.layout.categories[1]] = UNSEEN
+    observed[:, new.layout.categories[1]] = False
+    unseen = Encoded(values, observed, new.layout)
+    require_sane(answers(_fit(make(), train), unseen), unseen)
+
+
+def contributions_sum_to_the_score(make: Make) -> None:
+    """The contributions of a row's cells sum to its score."""
+    train, new = tables()
+    given = answers(_fit(make(), train), new)
+    total = given["contribution"].sum(axis=tuple(range(1, new.values.ndim)))
+    wrong = np.flatnonzero(~np.isclose(total, given["score"], rtol=1e-4, atol=1e-6))
+    if len(wrong):
+        row = wrong[0]
+        raise AssertionError(f"the contributions of row {row} sum to {total[row]}, its score is {given['score'][row]}")
+
+
+def saved_and_restored_in_a_new_process(make: Make) -> None:
+    """What is saved is all that the model needs: a new process gives the same answers, bit for bit."""
+    train, new = tables()
+    model = _fit(make(), train)
+    cls = type(model)
+    importable = cls.__module__ != "__main__" and "<locals>" not in cls.__qualname__
+    require(importable, f"{cls.__qualname__} cannot be imported by another process; define it at the top of a module")
+    entries = {"module": cls.__module__, "class": cls.__qualname__, "parameters": model.params()}
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts.save(Path(folder) / "model", entries, model.state())
+        command = [sys.executable, "-m", "anomalo.testing", str(Path(folder) / "model")]
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=300, check=False)
+    told = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+    require(done.returncode == 0, f"a new process could not restore the model: {told}")
+    restored = json.loads(done.stdout)
+    different = [name for name, digest in digests(answers(model, new)).items() if restored.get(name) != digest]
+    require(not different, f"the model restored in a new process gives other answers: {', '.join(different)}")
+
+
+def global_state_untouched(make: Make) -> None:
+    """Neither a fit nor an answer changes the process: random states, threads, defaults."""
+    train, new = tables()
+    for _ in range(2):  # torch may be imported by the first fit: its state is known from the second on
+        with _another_random_state():
+            before = _global_state()
+            answers(_fit(make(), train), new)
+            after = _global_state()
+        changed = [name for name, value in before.items() if after[name] != value]
+        require(not changed, f"the model changed {', '.join(changed)}; use run.rng, and restore what you set")
+
+
+def data_untouched(make: Make) -> None:
+    """The arrays are never written to, and may be read-only or memory-mapped."""
+    train, new = tables()
+    before = [array.tobytes() for data in (train, new) for array in (data.values, data.observed)]
+    answers(_fit(make(), train), new)
+    after = [array.tobytes() for data in (train, new) for array in (data.values, data.observed)]
+    require(before == after, "the model wrote into data.values or data.observed; work on a copy")
+
+
+CHECKS: tuple[Callable[[Make], None], ...] = (
+    declaration,
+    determinism,
+    refit,
+    row_independence,
+    missing_cells,
+    rows_without_cells,
+    one_row,
+    one_column,
+    constant_columns,
+    empty_columns,
+    unseen_levels,
+    contributions_sum_to_the_score,
+    saved_and_restored_in_a_new_process,
+    global_state_untouched,
+    data_untouched,
+)
+
+
+def _fit(model: Model, data: Encoded) -> Model:
+    run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
+    require(model.fit(data, run) is model, "fit must return self")
+    return model
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a process that imports what this one can, and counts on as many threads."""
+    torch = sys.modules.get("torch")
+    threads = {} if torch is None else {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+
+
+def _global_state() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "numpy's global random state": (kind, np.asarray(keys).tobytes(), *rest),
+        "the state of the module random": random.getstate(),
+        "numpy's error handling": np.geterr(),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        state |= {
+            "torch's global random state": torch.get_rng_state().numpy().tobytes(),
+            "torch's number of threads": torch.get_num_threads(),
+            "torch's default dtype": torch.get_default_dtype(),
+            "torch's gradient mode": torch.is_grad_enabled(),
+            "torch's deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        }
+    return state
+
+
+@contextmanager
+def _another_random_state() -> Iterator[None]:
+    """Give the global random generators another state, and afterwards their own again."""
+    torch = sys.modules.get("torch")
+    kept = (np.random.get_state(), random.getstate(), None if torch is None else torch.get_rng_state())
+    try:
+        np.random.seed(_SEED)
+        random.seed(_SEED)
+        if torch is not None:
+            torch.default_generator.manual_seed(_SEED)
+        yield
+    finally:
+        np.random.set_state(kept[0])
+        random.setstate(kept[1])
+        if torch is not None:
+            torch.set_rng_state(kept[2])

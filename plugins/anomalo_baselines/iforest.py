@@ -1,0 +1,122 @@
+"""Isolation forest: strange rows are cut off from the rest by few random splits."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
+
+ROWS = 1024
+"""Rows that walk down all trees together; small enough for their nodes to stay in the cache."""
+
+
+def average_path_length(count: NDArray[Any]) -> NDArray[np.float64]:
+    """Return c(n), the mean depth at which a search for an absent key ends in a random tree of n keys.
+
+    c(n) = 2 H(n - 1) - 2 (n - 1) / n with H(i) = ln(i) + 0.5772 (Euler's constant); c(2) = 1, c(1) = 0.
+
+    Reference: Liu, Ting and Zhou (2008), equation 1.
+
+    Examples
+    --------
+    >>> average_path_length(np.array([1, 2, 256])).round(2).tolist()
+    [0.0, 1.0, 10.24]
+    """
+    n = np.maximum(count.astype(np.float64), 3.0)
+    length = 2.0 * (np.log(n - 1.0) + np.euler_gamma) - 2.0 * (n - 1.0) / n
+    return np.where(count > 2, length, np.where(count == 2, 1.0, 0.0))
+
+
+@dataclass(kw_only=True)
+class IsolationForest(Model):
+    """Random trees in which a row's mean depth says how ordinary it is.
+
+    The score is s = 2 ** (-E[h] / c(samples)), between 0 and 1, where h is the depth of the leaf that a
+    row falls into, plus c(rows in that leaf). The trees are grown by scikit-learn and kept as arrays.
+
+    Reference: Liu, Ting and Zhou (2008), Isolation forest, ICDM.
+
+    Examples
+    --------
+    >>> IsolationForest(trees=50).params()
+    {'trees': 50, 'samples': 256}
+    """
+
+    name = "iforest"
+
+    trees: int = param(100, low=1, high=100_000, help="How many trees to grow.")
+    samples: int = param(256, low=1, high=10_000_000, help="How many training rows each tree sees, at most.")
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Grow the trees."""
+        from sklearn import ensemble
+
+        matrix = data.dense().matrix
+        grown: list[Any] = []
+        if matrix.shape[1]:
+            forest = ensemble.IsolationForest(
+                n_estimators=self.trees, max_samples=min(self.samples, len(matrix)), random_state=run.seed % 2**32
+            )
+            grown = [tree.tree_ for tree in forest.fit(matrix).estimators_]
+        self._flatten(grown)
+        seen = np.array(min(self.samples, len(matrix)))
+        self.longest_ = self.trees * float(average_path_length(seen))
+        return self
+
+    def _flatten(self, grown: list[Any]) -> None:
+        """Lay the trees end to end; a leaf leads to itself, so that all rows take the same number of steps."""
+        sizes = [tree.node_count for tree in grown]
+        self.roots_ = np.cumsum([0, *sizes], dtype=np.int32)[:-1]
+        self.feature_ = _join([np.maximum(tree.feature, 0) for tree in grown], np.int32)
+        self.threshold_ = _join([tree.threshold for tree in grown], np.float64)
+        self.children_ = _join([_children(tree) for tree in grown], np.int32).reshape(-1, 2)
+        self.children_ += np.repeat(self.roots_, sizes)[:, None]
+        self.length_ = _join([_lengths(tree) for tree in grown], np.float64)
+        self.depth_ = max((int(tree.max_depth) for tree in grown), default=0)
+
+    def score(self, data: Encoded) -> Scores:
+        """Return s, float64 [n] in (0, 1]; 0 for a table without a usable column."""
+        matrix = data.dense().matrix
+        if not len(self.roots_):
+            return np.zeros(len(matrix))
+        lengths = np.empty(len(matrix))
+        for start in range(0, len(matrix), ROWS):
+            rows = slice(start, start + ROWS)
+            lengths[rows] = self._walk(matrix[rows])
+        # Trees of one row have no depth: their score is 1/2, neither strange nor ordinary.
+        exponent = lengths / self.longest_ if self.longest_ else np.ones_like(lengths)
+        return 2.0**-exponent
+
+    def _walk(self, matrix: Floats) -> Scores:
+        """Return the sum of the path lengths over the trees, float64 [n]."""
+        values, width = np.ascontiguousarray(matrix).ravel(), matrix.shape[1]
+        first = np.arange(len(matrix), dtype=np.int32) * np.int32(width)
+        children = self.children_.ravel()
+        total = np.zeros(len(matrix))
+        for root in self.roots_:
+            node = np.full(len(matrix), root, dtype=np.int32)
+            for _ in range(self.depth_):
+                right = values.take(first + self.feature_.take(node)) > self.threshold_.take(node)
+                node = children.take(2 * node + right)
+            total += self.length_.take(node)
+        return total
+
+
+def _join(parts: list[Any], dtype: Any) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *(np.asarray(part, dtype).ravel() for part in parts)])
+
+
+def _children(tree: Any) -> NDArray[Any]:
+    """Left and right child of each node [nodes, 2], counted within the tree; a leaf's are the leaf."""
+    both = np.stack([tree.children_left, tree.children_right], axis=1)
+    return np.where(both < 0, np.arange(tree.node_count)[:, None], both)
+
+
+def _lengths(tree: Any) -> NDArray[np.float64]:
+    """Depth of each node plus c(rows in it), [nodes]; parents come before their children."""
+    depth = np.zeros(tree.node_count)
+    for node in np.flatnonzero(tree.children_left >= 0):
+        depth[[tree.children_left[node], tree.children_right[node]]] = depth[node] + 1.0
+    return depth + average_path_length(tree.n_node_samples)

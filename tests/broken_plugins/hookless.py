@@ -1,0 +1,5 @@
+"""Breaks: the decorator is forgotten."""
+
+
+def anomalo_models():
+    return []

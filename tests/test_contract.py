@@ -1,0 +1,40 @@
+"""Every model of ours keeps to the contract that we ask of strangers: the conformance kit, check by check."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from anomalo.plugin import Model
+from anomalo.registry import Registry
+from anomalo.testing import checks
+
+REGISTRY = Registry.load()
+OURS = {plugin.name: plugin.models for plugin in REGISTRY.plugins() if plugin.first_party}
+
+
+def first_party() -> Iterator[type[Model]]:
+    for models in OURS.values():
+        yield from (REGISTRY.get(name) for name in models)
+
+
+def quick(model: type[Model]) -> dict[str, int]:
+    """Parameters that keep a fit short: the contract is about any fit, not about a good one."""
+    return {"epochs": 2} if "epochs" in {parameter.name for parameter in model.parameters()} else {}
+
+
+CASES = [
+    pytest.param(check, id=f"{model.name}-{name}")
+    for model in first_party()
+    for name, check in checks(model, **quick(model))
+]
+
+
+@pytest.mark.parametrize("check", CASES)
+def test_model_keeps_to_the_contract(check: Callable[[], None]) -> None:
+    check()
+
+
+def test_every_plugin_of_ours_loads_and_gives_what_it_should() -> None:
+    assert [failure for failure in REGISTRY.failures if failure.plugin in OURS] == []
+    assert {"linear", "undercomplete"} <= set(OURS["autoencoders"])
+    assert {"iforest", "knn", "mean", "median", "mode"} <= set(OURS["baselines"])

@@ -1,0 +1,66 @@
+"""Each metric against its definition, spelt out by brute force."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomalo import metrics
+from anomalo.errors import UsageError
+
+RANKED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=25).filter(
+    lambda rows: len({label for label, _ in rows}) == 2
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(rows=RANKED)
+def test_roc_auc_is_the_share_of_pairs_in_order(rows: list[tuple[bool, int]]) -> None:
+    strange = [score for label, score in rows if label]
+    normal = [score for label, score in rows if not label]
+    pairs = [(s > n) + 0.5 * (s == n) for s in strange for n in normal]
+    labels, scores = zip(*rows, strict=True)
+    assert metrics.roc_auc(labels, scores) == pytest.approx(np.mean(pairs))
+
+
+@settings(deadline=None, max_examples=30)
+@given(rows=RANKED)
+def test_average_precision_is_the_mean_precision_at_each_anomaly(rows: list[tuple[bool, int]]) -> None:
+    labels, scores = map(np.array, zip(*rows, strict=True))
+    precisions = [labels[scores >= score].mean() for score in scores[labels]]
+    assert metrics.average_precision(labels, scores) == pytest.approx(np.mean(precisions))
+
+
+@pytest.mark.parametrize("metric", [metrics.roc_auc, metrics.average_precision])
+@pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1]])
+def test_one_class_cannot_be_ranked(metric: object, labels: list[int]) -> None:
+    with pytest.raises(UsageError, match="3 rows of one class"):
+        metric(labels, [0.1, 0.2, 0.3])  # type: ignore[operator]
+
+
+def test_rmse_and_accuracy_count_the_masked_cells_only() -> None:
+    actual, predicted = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 5.0], [7.0, 4.0]])
+    cells = np.array([[False, True], [True, False]])
+    assert metrics.rmse(actual, predicted, cells) == pytest.approx(math.sqrt((9 + 16) / 2))
+    assert metrics.rmse(actual, predicted) == pytest.approx(math.sqrt((9 + 16) / 4))
+    assert metrics.accuracy(actual, predicted, cells) == 0.0
+    assert metrics.accuracy(actual, predicted) == 0.5
+    assert math.isnan(metrics.rmse(actual, predicted, cells & ~cells))
+    assert math.isnan(metrics.accuracy(actual, predicted, cells & ~cells))
+
+
+def test_macro_f1_averages_over_the_codes_that_occur() -> None:
+    actual, predicted = np.array([2, 2, 3, 3, 4]), np.array([2, 3, 3, 3, 2])
+    scores = []
+    for code in (2, 3, 4):
+        hits = ((actual == code) & (predicted == code)).sum()
+        scores.append(2 * hits / ((actual == code).sum() + (predicted == code).sum()))
+    assert metrics.macro_f1(actual, predicted) == pytest.approx(np.mean(scores))
+
+
+def test_coverage_counts_bounds_as_inside() -> None:
+    actual, low, high = np.arange(5.0), np.array([0, 2, 2, 0, 9]), np.array([0, 3, 3, 2, 10])
+    assert metrics.interval_coverage(actual, low, high) == pytest.approx(2 / 5)
+    assert metrics.interval_coverage(actual, low, high, actual < 2) == pytest.approx(1 / 2)

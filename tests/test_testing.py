@@ -1,0 +1,275 @@
+"""The conformance kit finds each kind of misconduct, and only that."""
+
+import random
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from anomalo.plugin import Cells, Filled, Model, param
+from anomalo.testing import check_model, checks, tables
+from anomalo.testing.answers import require_sane
+
+
+@dataclass(kw_only=True)
+class Good(Model):
+    """Scores by the distance from the centre; importable, so that it can be restored elsewhere."""
+
+    name = "good"
+    power: float = param(1.0, low=0.0, help="Exponent of the distance.")
+
+    def fit(self, data, run):
+        self.shift_ = data.values[:, 0].mean(keepdims=True)
+        return self
+
+    def score(self, data):
+        return self.explain(data).contribution.sum(axis=1)
+
+    def explain(self, data):
+        numbers = np.array([block.kind == "number" for block in data.layout.blocks])
+        contribution = np.abs(np.where(numbers, data.values, 0)).astype(np.float64) ** self.power
+        return Cells(np.ascontiguousarray(contribution), self.typical(data))
+
+    def impute(self, data, draws=0):
+        return Filled(np.where(data.observed, data.values, self.typical(data)))
+
+    def typical(self, data):
+        centre = np.array([2 if block.kind == "category" else 0 for block in data.layout.blocks], dtype=np.float32)
+        return np.tile(centre, (len(data), 1))
+
+
+class Nameless(Good):
+    name = ""
+
+
+class SeedsByItself(Good):
+    def fit(self, data, run):
+        self.shift_ = np.array([np.random.rand()])
+        return self
+
+    def score(self, data):
+        return super().score(data) + self.shift_[0]
+
+    def explain(self, data):
+        cells = super().explain(data)
+        cells.contribution[:, 0] += self.shift_[0]
+        return cells
+
+
+class Remembers(Good):
+    def fit(self, data, run):
+        self.shift_ = getattr(self, "shift_", np.zeros(1)) + 1
+        return self
+
+    def score(self, data):
+        return super().score(data) + self.shift_[0]
+
+
+class LooksAround(Good):
+    def explain(self, data):
+        cells = super().explain(data)
+        return Cells(cells.contribution / (1 + len(data)), cells.expected)
+
+
+class ScoresHoles(Good):
+    def explain(self, data):
+        cells = super().explain(data)
+        with np.errstate(all="ignore"):
+            return Cells(np.where(data.observed, cells.contribution, np.nan), cells.expected)
+
+
+class Overwrites(Good):
+    def impute(self, data, draws=0):
+        return Filled(self.typical(data))
+
+
+class FillsUnseen(Good):
+    def typical(self, data):
+        centre = np.array([block.kind == "category" for block in data.layout.blocks], dtype=np.float32)
+        return np.tile(centre, (len(data), 1))
+
+
+class NeedsVariance(Good):
+    def fit(self, data, run):
+        spread = np.where(data.observed, data.values, np.nan)[:, :1].std()
+        if spread == 0:
+            raise ZeroDivisionError("no variance")
+        return super().fit(data, run)
+
+
+class NeedsTwoColumns(Good):
+    def fit(self, data, run):
+        data.values[:, 1]
+        return super().fit(data, run)
+
+
+class Unequal(Good):
+    def score(self, data):
+        return 2 * super().score(data) + 1
+
+
+class HidesState(Good):
+    def fit(self, data, run):
+        self.hidden = 1.0
+        return super().fit(data, run)
+
+    def score(self, data):
+        return super().score(data) * self.hidden
+
+
+class StirsNumpy(Good):
+    def fit(self, data, run):
+        np.random.seed(run.seed)
+        return super().fit(data, run)
+
+
+class StirsRandom(Good):
+    def score(self, data):
+        random.random()
+        return super().score(data)
+
+
+class ChangesErrors(Good):
+    def fit(self, data, run):
+        np.seterr(all="ignore")
+        return super().fit(data, run)
+
+
+class StirsTorch(Good):
+    def fit(self, data, run):
+        import torch
+
+        torch.manual_seed(run.seed)
+        return super().fit(data, run)
+
+
+class ChangesThreads(Good):
+    def fit(self, data, run):
+        import torch
+
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return super().fit(data, run)
+
+
+class Mutates(Good):
+    def fit(self, data, run):
+        data.values[:, 0] = 0
+        return super().fit(data, run)
+
+
+class MutatesThroughTorch(Good):
+    def fit(self, data, run):
+        import torch
+
+        with warnings.catch_warnings(action="ignore"):  # torch warns, once a process, and writes all the same
+            torch.from_numpy(data.values).mul_(-1)
+        return super().fit(data, run)
+
+
+class Single(Good):
+    def score(self, data):
+        return super().score(data).astype(np.float32)
+
+
+MISCONDUCT = [
+    (Nameless, "declaration"),
+    (SeedsByItself, "determinism"),
+    (SeedsByItself, "global_state_untouched"),
+    (Remembers, "refit"),
+    (LooksAround, "row_independence"),
+    (ScoresHoles, "missing_cells"),
+    (ScoresHoles, "rows_without_cells"),
+    (Overwrites, "missing_cells"),
+    (FillsUnseen, "unseen_levels"),
+    (NeedsVariance, "one_row"),
+    (NeedsVariance, "constant_columns"),
+    (NeedsTwoColumns, "one_column"),
+    (Unequal, "contributions_sum_to_the_score"),
+    (HidesState, "saved_and_restored_in_a_new_process"),
+    (StirsNumpy, "global_state_untouched"),
+    (StirsRandom, "global_state_untouched"),
+    (ChangesErrors, "global_state_untouched"),
+    (Mutates, "data_untouched"),
+    (MutatesThroughTorch, "data_untouched"),
+    (StirsTorch, "global_state_untouched"),
+    (ChangesThreads, "global_state_untouched"),
+    (Single, "missing_cells"),
+]
+
+
+@pytest.fixture(autouse=True)
+def state():
+    """What the offenders change is put back; torch is imported late, to keep restoring in a new process quick."""
+    import torch
+
+    kept = np.random.get_state(), random.getstate(), np.geterr(), torch.get_rng_state(), torch.get_num_threads()
+    yield
+    np.random.set_state(kept[0])
+    random.setstate(kept[1])
+    np.seterr(**kept[2])
+    torch.set_rng_state(kept[3])
+    torch.set_num_threads(kept[4])
+
+
+@pytest.mark.parametrize(("model", "expected"), MISCONDUCT)
+def test_each_misconduct_is_found(model: type[Model], expected: str) -> None:
+    with pytest.raises((AssertionError, ZeroDivisionError, IndexError, ValueError)) as caught:
+        dict(checks(model))[expected]()
+    assert str(caught.value)
+
+
+def test_a_good_model_passes_every_check() -> None:
+    check_model(Good, power=2.0)
+
+
+def test_all_failures_are_told_at_once() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_model(ScoresHoles)
+    first, *lines = str(caught.value).splitlines()
+    assert first == f"ScoresHoles fails {len(lines)} of {len(checks(ScoresHoles))} checks of anomalo.testing:"
+    assert lines[0].startswith("- missing_cells: score has ")
+
+
+def test_a_model_that_explains_nothing_is_not_asked_for_a_sum() -> None:
+    assert {name for name, _ in checks(Good)} - {name for name, _ in checks(Model)} == {
+        "contributions_sum_to_the_score"
+    }
+
+
+def test_a_class_that_cannot_be_imported_elsewhere_is_told_so() -> None:
+    class Local(Good):
+        pass
+
+    with pytest.raises(AssertionError, match="define it at the top of a module"):
+        dict(checks(Local))["saved_and_restored_in_a_new_process"]()
+
+
+def test_the_tables_are_what_encoders_give() -> None:
+    train, new = tables()
+    assert train.layout is new.layout
+    assert not train.values.flags.writeable
+    assert train.values.dtype == np.float32
+    for block in train.layout.blocks:
+        seen = train.observed[:, block.position]
+        column = train.values[seen, block.position]
+        assert block.missing == pytest.approx(1 - seen.mean())
+        assert (train.values[~seen, block.position] == 0).all()
+        if block.kind == "category":
+            counts = np.bincount(column.astype(int))[2:]
+            assert len(counts) == block.size
+            assert (counts > 0).all()
+            assert counts[0] == counts.max()
+        else:
+            assert (column.min(), column.max()) == (pytest.approx(block.low), pytest.approx(block.high))
+    assert (~new.observed).any(axis=0).all()
+
+
+def test_probabilities_are_judged() -> None:
+    train, _ = tables()
+    proba = np.full((len(train), 3), 1 / 3, dtype=np.float32)
+    require_sane({"proba of position 3": proba}, train)
+    with pytest.raises(AssertionError, match="do not sum to 1"):
+        require_sane({"proba of position 3": proba / 2}, train)
+    with pytest.raises(AssertionError, match="for 3 levels"):
+        require_sane({"proba of position 3": proba[:, :2]}, train)
