@@ -34,19 +34,19 @@ def text(array: pa.Array) -> pa.Array:
     return pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
 
 
-def cells_table(fitted: Fitted, batch: pa.RecordBatch | None, rows: NDArray[np.intp], data: Encoded | None) -> pa.Table:
+def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], data: Encoded) -> pa.Table:
     """Explain rows, one line for each cell.
 
     Parameters
     ----------
-    batch : RecordBatch or None
-        The raw rows; None gives an empty table.
+    batch : RecordBatch
+        The raw rows.
     rows : int [n]
         Their numbers in the input.
     data : Encoded
         The same rows, encoded.
     """
-    if batch is None or data is None or not len(rows):
+    if not len(rows):
         return SCHEMA.empty_table()
     explained = fitted.explain(data)
     parts = []

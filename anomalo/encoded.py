@@ -183,6 +183,7 @@ class Encoded:
         fast, The Computer Journal 57.
         """
         flat = np.ascontiguousarray(self.values + np.float32(0)).reshape(len(self), -1).view(np.uint32)
+        flat ^= flat >> np.uint32(16)  # codes and whole numbers end in zeros, which would leave the low bits unused
         seen = self.observed.reshape(len(self), -1)
         keys = np.random.Generator(np.random.Philox(0)).integers(1, 2**64, size=(flat.shape[1], 2), dtype=np.uint64)
         total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)

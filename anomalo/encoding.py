@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from anomalo import parsing
+from anomalo.columns import parsing
+from anomalo.columns.kinds import MEASURED, Column
+from anomalo.columns.parsing import Numbers
+from anomalo.columns.rendering import arrow_type, render_labels, render_numbers
 from anomalo.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
-from anomalo.kinds import MEASURED, Column
-from anomalo.parsing import Numbers
 from anomalo.plugin import Encoder, hookimpl
-from anomalo.rendering import arrow_type, render_labels, render_numbers
 from anomalo.schema import Schema
 
 LINEAR = 3.0
@@ -28,7 +28,7 @@ MOST_LEVELS = 100
 _LARGEST = float(np.finfo(np.float64).max)
 
 
-def compress(values: Numbers, offset: float = 0.0, scale: float = 1.0) -> Numbers:
+def compress(values: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Numbers:
     """Bring numbers to a common scale: linear near the centre, logarithmic far from it.
 
     With z = (value - offset) / scale, the result is z for abs(z) <= 3, and sign(z) (3 + 3 log(abs(z) / 3))
@@ -47,6 +47,7 @@ def compress(values: Numbers, offset: float = 0.0, scale: float = 1.0) -> Number
     float64 [n]
         Finite where the values are, however large or small they and the spread are.
     """
+    values = np.asarray(values, dtype=np.float64)
     with np.errstate(over="ignore"):
         z = (values - offset) / scale
     distance = np.abs(z)
@@ -62,15 +63,18 @@ def compress(values: Numbers, offset: float = 0.0, scale: float = 1.0) -> Number
     return z
 
 
-def expand(encoded: Numbers, offset: float = 0.0, scale: float = 1.0) -> Numbers:
+def expand(encoded: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Numbers:
     """Undo `compress`; what lies beyond the range of float64 becomes its largest number."""
-    distance = np.abs(encoded)
+    distance = np.abs(np.asarray(encoded, dtype=np.float64))
     beyond = np.maximum(distance / LINEAR - 1, 0.0)
     with np.errstate(over="ignore"):
         z = np.where(beyond > 0, LINEAR * np.exp(beyond), distance) * scale
-        endless = np.isinf(z)
-        z[endless] = np.exp(beyond[endless] + np.log(LINEAR) + np.log(scale))
         values = offset + np.copysign(z, encoded)
+        endless = np.isinf(z)
+        if endless.any():
+            # The distance alone is beyond float64, though the value may not be: work with quarters.
+            quarter = np.exp(beyond[endless] + np.log(LINEAR / 4) + np.log(scale))
+            values[endless] = 4 * (offset / 4 + np.copysign(quarter, np.asarray(encoded)[endless]))
     return np.clip(values, -_LARGEST, _LARGEST)
 
 
@@ -164,8 +168,8 @@ class TableEncoder:
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
             cells = _cells(batch, column)
             absent = self._absent(column, cells)
-            if absent.any():
-                kind = _filled_type(column, cells.type, round)
+            kind = _filled_type(column, cells.type, round)
+            if absent.any() or kind != cells.type:
                 fills = self._render(point[absent, block.position], block.position, kind, round, clip=True)
                 arrays[column.name] = _replace(cells, absent, fills)
         fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
@@ -259,7 +263,7 @@ class TableEncoder:
         block, column = self._layout.blocks[position], self._schema.features[position]
         if block.kind == "category":
             return render_labels(column, _labels(block, values), kind)
-        decoded = expand(values.astype(np.float64), block.offset, block.scale)
+        decoded = expand(values, block.offset, block.scale)
         if clip:
             decoded = np.clip(decoded, *self._range[position])
         return render_numbers(column, decoded, kind, block.integer, round)
@@ -325,11 +329,14 @@ def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:
 
 def _replace(cells: pa.Array, absent: Mask, fills: pa.Array) -> pa.Array:
     """Put the fills, in order, where the mask says; text keeps the spaces around it."""
-    if parsing.is_string(cells.type):
-        old = cells.filter(pa.array(absent)).cast(pa.string()).fill_null("")
+    kind = fills.type
+    if parsing.is_string(kind):
+        # Arrow has few functions for the other types of strings.
+        cells, fills = cells.cast(pa.string()), fills.cast(pa.string())
+        old = cells.filter(pa.array(absent)).fill_null("")
         before = pc.replace_substring_regex(old, r"\S[\s\S]*$", "")
         after = pc.replace_substring_regex(old, r"^[\s\S]*\S|^\s+$", "")
-        fills = pc.binary_join_element_wise(before, fills.cast(pa.string()), after, "").cast(cells.type)
+        fills = pc.binary_join_element_wise(before, fills, after, "")
     order = np.arange(len(cells))
     order[absent] = len(cells) + np.arange(len(fills))
-    return pa.concat_arrays([cells.cast(fills.type), fills]).take(pa.array(order))
+    return pa.concat_arrays([cells.cast(fills.type), fills]).take(pa.array(order)).cast(kind)

@@ -162,7 +162,8 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
     def explain(self, X: Any) -> pd.DataFrame:
         """Return one line for each cell: row, column, contribution, observed, expected, low, high."""
         batch, data = self._encode(X)
-        return cells_table(self.fitted_, batch, np.arange(len(data)), data).to_pandas()
+        found: pd.DataFrame = cells_table(self.fitted_, batch, np.arange(len(data)), data).to_pandas()
+        return found
 
 
 class TableImputer(OneToOneFeatureMixin, TransformerMixin, _TableEstimator):  # type: ignore[misc]
@@ -221,5 +222,6 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, _TableEstimator):  # 
             holes = X.iloc[:, at].isna().to_numpy()
             if holes.any():
                 fills = filled.column(str(name)).to_pandas()
-                out.isetitem(at, X.iloc[:, at].where(~holes, fills.set_axis(X.index)).astype(kind))
+                column: Any = X.iloc[:, at].where(~holes, fills.set_axis(X.index)).astype(kind)
+                out.isetitem(at, column)
         return out

@@ -205,8 +205,11 @@ class Fitted:
 
     def score(self, data: Encoded) -> Scored:
         """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
-        raw = cast("CanScore", self.model).score(data)
-        score = raw + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
+        score = cast("CanScore", self.model).score(data)
+        if not data.observed.all():
+            score = score + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
+        if not len(self.calibration.reference):
+            return Scored(score, np.ones(len(score)))
         return Scored(score, self.calibration.p_values(score, data.hashes()))
 
     def explain(self, data: Encoded) -> Explained:
@@ -263,8 +266,7 @@ class Fitted:
                 f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
                 "which is not installed or failed to load; see `anomalo plugins`"
             )
-        parameters = {key: tuple(v) if isinstance(v, list) else v for key, v in manifest["parameters"].items()}
-        model = registry.create(manifest["model"], **parameters).restore(artefact.state, registry.create)
+        model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
         model.use(device)
         schema = Schema.from_json(manifest["schema"])
         hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"]) if "width" in kept else None

@@ -14,6 +14,8 @@ from anomalo.plugin import FIRST_LEVEL, Encoded, Layout
 
 SMALLEST_SCALE = 0.05
 """No column's noise is taken to be smaller than this share of its spread."""
+BULK = 2.0
+"""A number's own robust z-score counts as strange beyond this."""
 LOG_TWO_PI = math.log(2 * math.pi)
 
 
@@ -48,9 +50,13 @@ class Standardised(nn.Module):
         self.mean.copy_(torch.from_numpy(mean))
         self.spread.copy_(torch.from_numpy(spread))
 
+    def pick(self, cells: Tensor) -> Tensor:
+        """Return the numbers' part, [n, numbers], of something with one entry per column."""
+        return cells if len(self.numbers) == len(self.layout.blocks) else cells.index_select(1, self.numbers)
+
     def standardise(self, x: Tensor) -> Tensor:
         """Return the numbers [n, numbers] with mean 0 and standard deviation 1 in the training table."""
-        return (x.index_select(1, self.numbers) - self.mean) / self.spread
+        return (self.pick(x) - self.mean).div_(self.spread)
 
 
 class ColumnInput(Standardised):
@@ -66,7 +72,10 @@ class ColumnInput(Standardised):
     def __init__(self, layout: Layout, width: int) -> None:
         super().__init__(layout)
         sizes = [layout.blocks[p].size + 1 for p in layout.categories]
-        self.linear = nn.Linear(2 * len(layout.numbers), width)
+        entries = len(layout.numbers)
+        self.weight = nn.Parameter((2 * torch.rand(width, entries) - 1) / math.sqrt(max(entries, 1)))
+        self.missing = nn.Parameter((2 * torch.rand(width, entries) - 1) / math.sqrt(max(2 * entries, 1)))
+        self.bias = nn.Parameter(torch.zeros(width))
         self.embedding = nn.Parameter(torch.randn(max(sum(sizes), 1), width) / math.sqrt(max(len(layout.blocks), 1)))
         first = np.cumsum([0, *sizes[:-1]]) if sizes else np.zeros(0)
         self.register_buffer("first", torch.from_numpy(first.astype(np.int64)), persistent=False)
@@ -74,9 +83,10 @@ class ColumnInput(Standardised):
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Map x [n, columns] and observed [n, columns] to [n, width]."""
-        seen = observed.index_select(1, self.numbers)
-        numbers = torch.where(seen, self.standardise(x), 0.0)
-        out: Tensor = self.linear(torch.cat([numbers, (~seen).to(numbers.dtype)], dim=1))
+        seen = self.pick(observed)
+        out = F.linear(self.standardise(x).mul_(seen), self.weight, self.bias)
+        if not seen.all():  # adds exactly 0 to complete rows, so that leaving it out changes none
+            out = out + F.linear((~seen).to(out.dtype), self.missing)
         if len(self.categories):
             out = out + F.embedding_bag(self._rows(x, observed), self.embedding, mode="sum")
         return out
@@ -104,7 +114,7 @@ class _Group(nn.Module):
 
     def log_probabilities(self, parameters: Tensor) -> Tensor:
         """Return log probabilities [n, columns, width]; padding is very unlikely."""
-        logits = parameters[:, self.slice].float().unflatten(1, (len(self.positions), self.width))
+        logits = parameters[:, self.slice].float().reshape(-1, len(self.positions), self.width)
         return torch.log_softmax(logits.masked_fill(~self.valid, -1e9), dim=2)
 
     def one_hot(self, bias: Tensor, x: Tensor, observed: Tensor) -> Tensor:
@@ -162,7 +172,7 @@ class ColumnHeads(Standardised):
             self.linear.weight.mul_(0.1)
             self.linear.bias.zero_()
             for group in self._groups():
-                bias = self.linear.bias[group.slice].unflatten(0, (len(group.positions), group.width))
+                bias = self.linear.bias[group.slice].view(len(group.positions), group.width)
                 for row, position in enumerate(group.positions):
                     bias[row, : group.sizes[row]] = _log_frequencies(data, position, group.sizes[row])
 
@@ -171,8 +181,8 @@ class ColumnHeads(Standardised):
 
         Standardised numbers and one-hot levels less their starting frequency; 0 where not observed.
         """
-        seen = observed.index_select(1, self.numbers)
-        parts = [torch.where(seen, self.standardise(x), 0.0)]
+        seen = self.pick(observed)
+        parts = [self.standardise(x).mul_(seen)]
         parts += [group.one_hot(self.linear.bias, x, observed) for group in self._groups()]
         return torch.cat(parts, dim=1)
 
@@ -188,24 +198,36 @@ class ColumnHeads(Standardised):
         """Return the standard deviation of each number's residual, in units of the column's spread."""
         return SMALLEST_SCALE + F.softplus(self.log_scale + math.log(math.e - 1)) * (1 - SMALLEST_SCALE)
 
-    def _z(self, parameters: Tensor, x: Tensor) -> Tensor:
-        return (self.standardise(x) - parameters[:, : len(self.mean)].float()) / self.scale()
+    def residual(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the numbers' residuals [n, numbers], in units of each column's spread; 0 where not observed."""
+        residual = self.standardise(x).sub_(parameters[:, : len(self.mean)].float())
+        return residual.mul_(self.pick(observed))
 
     def _cells(self, numbers: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        cells = torch.zeros(x.shape, dtype=numbers.dtype, device=x.device)
-        cells = cells.index_copy(1, self.numbers, torch.where(observed.index_select(1, self.numbers), numbers, 0.0))
+        numbers = numbers * self.pick(observed)
+        if not self.groups:
+            return numbers
+        cells = torch.zeros(x.shape, dtype=numbers.dtype, device=x.device).index_copy(1, self.numbers, numbers)
         for group in self._groups():
             cells = cells.index_copy(1, group.columns, group.surprise(parameters, x, observed))
         return cells
 
     def nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return each observed cell's negative log-likelihood, [n, columns] in nats; 0 elsewhere."""
-        gauss = 0.5 * self._z(parameters, x).square() + self.scale().log() + 0.5 * LOG_TWO_PI
+        z = self.residual(parameters, x, observed) / self.scale()
+        gauss = 0.5 * z.square() + self.scale().log() + 0.5 * LOG_TWO_PI
         return self._cells(gauss, parameters, x, observed)
 
-    def strangeness(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Return each observed cell's negative log-likelihood above its least possible one, [n, columns] >= 0."""
-        return self._cells(0.5 * self._z(parameters, x).square(), parameters, x, observed)
+    def energies(self, whitened: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return each observed cell's energy, [n, columns] >= 0; see `Reconstructor.score`.
+
+        Parameters
+        ----------
+        whitened : float32 [n, numbers]
+            The residuals, whitened.
+        """
+        excess = self.pick(x).abs().sub_(BULK).clamp_(min=0).square_()
+        return self._cells(whitened.square().add_(excess).mul_(0.5), parameters, x, observed)
 
     def expected(self, parameters: Tensor) -> Tensor:
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""

@@ -15,10 +15,13 @@ from torch.optim import AdamW, Optimizer
 
 from anomalo.layers import ColumnHeads, ColumnInput
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
-from anomalo.training import Phase, Step, Trainer, resolve_device, seeded
+from anomalo.training import Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
 __all__ = ["Autoencoder", "ColumnHeads", "ColumnInput", "NeuralModel", "Phase", "Reconstructor", "mlp"]
 
+SMALLEST_SPREAD = 0.02
+"""No residual is taken to spread less than this, in units of its column's spread."""
+SMALLEST_EIGENVALUE = 1e-3
 CHUNK = 4096
 """Inference runs on chunks of exactly this many rows: a row's result cannot depend on its neighbours."""
 
@@ -132,7 +135,7 @@ class NeuralModel(Model):
         """
         device = next(self.net.parameters()).device
         parts: list[tuple[NDArray[np.float32], ...]] = []
-        with torch.inference_mode():
+        with torch.inference_mode(), enough_threads(CHUNK * size(self.net)):
             for start in range(0, max(len(data), 1), CHUNK):
                 rows = slice(start, start + CHUNK)
                 x, observed = _padded(data.values[rows]), _padded(data.observed[rows])
@@ -182,22 +185,67 @@ class Reconstructor(NeuralModel):
         cells = self.heads(net).nll(net(*self.corrupt(x, observed)), x, observed)
         return cells.sum() / observed.sum().clamp(min=1) + self.penalty(net, x, observed)
 
-    def score(self, data: Encoded) -> Scores:
-        """Return the sum of the cells' strangeness, float64 [n]; see `ColumnHeads.strangeness`."""
-        return self._strangeness(data).sum(axis=1, dtype=np.float64)
+    def finish(self, data: Encoded, run: Run) -> None:
+        """Take the spread of residuals and codes over the training rows, for scoring."""
+        code, residual, _ = self.infer(self._code_and_residual, data)
+        self.residual_whitening_ = whitening(residual)
+        self.code_mean_ = code.mean(axis=0)
+        self.code_whitening_ = whitening(code - self.code_mean_)
 
-    def _strangeness(self, data: Encoded) -> Floats:
+    def _code_and_residual(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        net: Any = self.net
+        code = net.encode(x, observed)
+        parameters = net.decode(code)
+        return code, self.heads(self.net).residual(parameters, x, observed), parameters
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the rows' strangeness in nats, float64 [n].
+
+        The sum of three energies: the residual's and the code's Mahalanobis distances from the training
+        rows, halved (for a linear network and Gaussian data that is the negative log-likelihood of
+        probabilistic principal components, Tipping and Bishop 1999), the negative log-likelihood of the
+        categories, and half the squared excess of each number's own robust z-score over 2, so that an
+        extreme that the network has learned to reconstruct stays strange.
+        """
+        energies = self._energies()
+
+        def total(x: Tensor, observed: Tensor) -> tuple[Tensor]:
+            cells, code = energies(x, observed)
+            return (cells.sum(dim=1) + code,)
+
+        return self.infer(total, data)[0].astype(np.float64)
+
+    def _energies(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return the function from a batch to the cells' energies, [n, columns], and the codes', [n]."""
         heads = self.heads(self.net)
-        return self.infer(lambda x, o: (heads.strangeness(self.net(x, o), x, o),), data)[0]
+        device = next(self.net.parameters()).device
+        statistics = (self.residual_whitening_, self.code_mean_, self.code_whitening_)
+        residual_whitening, mean, code_whitening = (torch.from_numpy(array).to(device) for array in statistics)
+
+        def energies(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+            code, residual, parameters = self._code_and_residual(x, observed)
+            cells = heads.energies(residual @ residual_whitening, parameters, x, observed)
+            return cells, 0.5 * ((code - mean) @ code_whitening).square().sum(dim=1)
+
+        return energies
 
     def explain(self, data: Encoded) -> Cells:
-        """Return each cell's strangeness, and its expectation with that cell hidden."""
-        expected = np.empty_like(data.values)
+        """Return each cell's energy and its share of the code's, and its expectation with that cell hidden.
+
+        The code's energy is shared out in proportion to how much it falls when a cell is hidden.
+        """
+        energies = self._energies()
+        cells, code = self.infer(energies, data)
+        expected, drop = np.empty_like(data.values), np.zeros(data.values.shape)
         for position in range(data.values.shape[1]):
             hidden = np.zeros(data.values.shape, dtype=bool)
             hidden[:, position] = True
-            expected[:, position] = self._expected(data.hide(hidden))[:, position]
-        return Cells(self._strangeness(data).astype(np.float64), expected)
+            without = data.hide(hidden)
+            expected[:, position] = self._expected(without)[:, position]
+            drop[:, position] = np.maximum(code - self.infer(energies, without)[1], 0)
+        total = drop.sum(axis=1, keepdims=True)
+        share = np.divide(drop, total, out=np.full(drop.shape, 1 / drop.shape[1]), where=total > 0)
+        return Cells(cells + share * code[:, None], expected)
 
     def _expected(self, data: Encoded) -> Floats:
         heads = self.heads(self.net)
@@ -243,14 +291,49 @@ class Autoencoder(nn.Module):
         code: Tensor = self.encoder(self.input(x, observed))
         return code
 
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the parameters of the columns' likelihoods for codes [n, latent]."""
+        parameters: Tensor = self.heads(self.decoder(code))
+        return parameters
+
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods."""
-        parameters: Tensor = self.heads(self.decoder(self.encode(x, observed)))
-        return parameters
+        return self.decode(self.encode(x, observed))
+
+
+def whitening(deviations: Floats) -> Floats:
+    """Return the symmetric matrix W for which the rows of `deviations @ W` have unit covariance.
+
+    Deviations are about zero, not about their mean. The covariance is shrunk, and its smallest
+    eigenvalues are bounded from below, so that constant or dependent columns do no harm.
+
+    Parameters
+    ----------
+    deviations : float32 [n, k]
+
+    Returns
+    -------
+    float32 [k, k]
+
+    Reference: Ledoit and Wolf (2004), A well-conditioned estimator for large-dimensional covariance
+    matrices, Journal of Multivariate Analysis 88; Kessy, Lewin and Strimmer (2018), Optimal whitening and
+    decorrelation, The American Statistician 72.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    values = deviations.astype(np.float64)
+    if not values.size:
+        return np.zeros((0, 0), dtype=np.float32)
+    spread = np.maximum(np.sqrt(np.mean(values**2, axis=0)), SMALLEST_SPREAD)
+    covariance, _ = ledoit_wolf(values / spread, assume_centered=True)
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    root = (vectors / np.sqrt(np.maximum(eigenvalues, 0) + SMALLEST_EIGENVALUE)) @ vectors.T
+    whitened: Floats = (root / spread[:, None]).astype(np.float32)
+    return whitened
 
 
 def mlp(*widths: int, last: bool = True) -> nn.Sequential:
-    """Return linear layers of these widths with SiLU between them (Elfwing et al. 2018).
+    """Return linear layers of these widths with ReLU between them (Nair and Hinton 2010).
 
     Parameters
     ----------
@@ -261,5 +344,5 @@ def mlp(*widths: int, last: bool = True) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
-        layers += [nn.Linear(before, after), nn.SiLU()]
+        layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
     return nn.Sequential(*(layers if last else layers[:-1]))

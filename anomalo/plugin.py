@@ -240,7 +240,11 @@ class Model:
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():
-            parameter.check(getattr(self, parameter.name))
+            value = getattr(self, parameter.name)
+            if isinstance(value, list):  # what JSON makes of a tuple
+                value = tuple(value)
+                setattr(self, parameter.name, value)
+            parameter.check(value)
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Learn from `data` and return self."""

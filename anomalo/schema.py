@@ -12,10 +12,9 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from anomalo import guessing, parsing, sentinels
-from anomalo.errors import SchemaError, SourceError
-from anomalo.guessing import Guess
-from anomalo.kinds import (
+from anomalo.columns import guessing, parsing, sentinels
+from anomalo.columns.guessing import Guess
+from anomalo.columns.kinds import (
     KINDS,
     LEFT_OUT,
     MEASURED,
@@ -28,7 +27,8 @@ from anomalo.kinds import (
     did_you_mean,
     read_notes,
 )
-from anomalo.parsing import parse
+from anomalo.columns.parsing import parse
+from anomalo.errors import SchemaError, SourceError
 
 __all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
 

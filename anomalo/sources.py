@@ -9,21 +9,22 @@ import io
 import itertools
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from anomalo.columns.kinds import read_notes, write_notes
+from anomalo.columns.parsing import is_string
 from anomalo.errors import SourceError
-from anomalo.kinds import write_notes
-from anomalo.parsing import is_string
 from anomalo.plugin import hookimpl
 from anomalo.schema import require_unique
 from anomalo.writers import TableWriter, check_suffix
 
-__all__ = ["BATCH", "TableWriter", "anomalo_read", "check_suffix"]
+__all__ = ["BATCH", "TableWriter", "anomalo_read", "check_suffix", "is_text"]
 
 BATCH = 32_768
 """Rows in one batch, at most."""
@@ -51,6 +52,9 @@ def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
     if "::" in source or "://" in source:
         return None
     path = Path(source)
+    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if suffix not in (*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES) and not path.exists():
+        return None
     if path.is_dir():
         raise SourceError(f"{source} is a folder; give a CSV or Parquet file")
     try:
@@ -60,7 +64,6 @@ def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
         raise SourceError(f"no such file: {source}") from None
     except OSError as error:
         raise SourceError(f"cannot read {source}: {error.strerror or error}") from error
-    suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if not magic:
         raise SourceError(f"{source} is empty; expected a header line and rows")
     if magic == _PARQUET:
@@ -68,6 +71,11 @@ def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
     if suffix in _PARQUET_SUFFIXES:
         raise SourceError(f"{source} is not a Parquet file: it does not start with PAR1; name a text file .csv")
     return _read_text(path) if suffix in _TEXT_SUFFIXES else None
+
+
+def is_text(schema: pa.Schema) -> bool:
+    """Whether batches of this Arrow schema come from a text file."""
+    return bool(read_notes(schema).get("text"))
 
 
 class _Head(NamedTuple):
@@ -101,9 +109,7 @@ def _text_batches(path: Path, head: _Head) -> Iterator[pa.RecordBatch]:
                 # An empty line in a file of one column is an empty cell.
                 ignore_empty_lines=len(head.names) > 1,
             ),
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(head.names, pa.string()), strings_can_be_null=False
-            ),
+            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(head.names, pa.string()), strings_can_be_null=False),
         )
         schema = write_notes(reader.schema, {"text": True, "separator": head.separator})
         for batch in reader:
@@ -115,18 +121,20 @@ def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, BATCH)
 
 
-def _open(path: Path) -> BinaryIO:
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
     """Open a text file as UTF-8 bytes without a byte order mark, whatever it is stored as."""
-    with path.open("rb") as probe:
-        packed = probe.read(2) == _GZIP
-    file: Any = gzip.open(path) if packed else path.open("rb")
-    start = file.read(3)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        with file:
-            return io.BytesIO((start + file.read()).decode("utf-16").encode())
-    if start != codecs.BOM_UTF8:
-        file.seek(0)
-    return io.BytesIO(file.read()) if False else file
+    with path.open("rb") as raw:
+        packed = raw.read(2) == _GZIP
+        raw.seek(0)
+        with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as opened:
+            file = cast("BinaryIO", opened)
+            start = file.read(3)
+            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                file = io.BytesIO((start + file.read()).decode("utf-16").encode())
+            elif start != codecs.BOM_UTF8:
+                file.seek(0)
+            yield file
 
 
 def _sniff(path: Path) -> _Head:
@@ -143,6 +151,8 @@ def _sniff(path: Path) -> _Head:
     lines = whole.decode("utf-8", errors="replace")
     separator = _separator(lines)
     names = [name.strip() for name in next(csv.reader(io.StringIO(lines, newline=""), delimiter=separator))]
+    if any("\ufffd" in name for name in names):
+        raise _not_utf8(path)
     require_unique(names, str(path))
     return _Head(names, separator)
 
@@ -192,10 +202,10 @@ def _not_utf8(path: Path) -> SourceError:
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
-                bad = error.object[error.start]
+                bad, place = error.object[error.start], position - pending + error.start
                 line += error.object[: error.start].count(b"\n")
                 return SourceError(
-                    f"{path} is not UTF-8: byte 0x{bad:02x} at position {position - pending + error.start}, line {line}; "
+                    f"{path} is not UTF-8: byte 0x{bad:02x} at position {place}, line {line}; "
                     "save it as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
                 )
             position += len(chunk)

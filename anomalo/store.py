@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -142,6 +143,21 @@ class Store:
         with self._database.writing():
             require_writable(self.workspace / "models.probe")
 
+    @staticmethod
+    def check_name(name: str, what: str = "name") -> None:
+        """Refuse names that cannot be a folder's, or that a reference could not tell from a version.
+
+        Raises
+        ------
+        UsageError
+            The name is not 1 to 100 letters, digits, `-`, `_` or `.`, or begins with `-` or `.`.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+            raise UsageError(
+                f"{what} {name!r}: expected 1 to 100 letters (a to z), digits, '-', '_' or '.', "
+                "beginning with a letter, a digit or '_'"
+            )
+
     def add_model(
         self,
         name: str,
@@ -172,7 +188,7 @@ class Store:
         UsageError
             The name is not allowed.
         """
-        check_name(name)
+        self.check_name(name)
         facts = _facts(source, seconds, summary)
         with self._database.writing() as session:
             latest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name))
@@ -188,12 +204,12 @@ class Store:
     def add_run(
         self,
         verb: str,
-        write: Callable[[Path], None],
+        write: Callable[[Path], Mapping[str, Any] | None],
         *,
         model: ModelRecord | None,
         source: str,
-        seconds: float,
-        summary: Mapping[str, Any],
+        seconds: float | None = None,
+        summary: Mapping[str, Any] = {},
     ) -> RunRecord:
         """Keep the results of a job.
 
@@ -202,13 +218,15 @@ class Store:
         verb : str
             See `check_name`.
         write : callable
-            Called with an empty temporary folder, which becomes the run's once it returns. If it fails,
-            neither folder nor entry is left.
-        model, source, seconds, summary
+            Called with an empty temporary folder, which becomes the run's once it returns; what it returns
+            is added to the summary. If it fails, neither folder nor entry is left.
+        model, source, summary
             As in `RunRecord`.
+        seconds : float, optional
+            Default: how long `write` takes.
         """
-        check_name(verb)
-        facts = _facts(source, seconds, summary)
+        self.check_name(verb)
+        facts = _facts(source, seconds or 0.0, summary)
         with self._database.writing() as session:
             latest = session.scalar(select(func.max(RunRow.number)))
             number = 1 + max(latest or 0, _highest(self.workspace / "runs"))
@@ -218,8 +236,10 @@ class Store:
             session.add(row)
 
         def write_whole(folder: Path) -> None:
+            started = time.perf_counter()
             with atomic_folder(folder) as temporary:
-                write(temporary)
+                row.summary = {**row.summary, **json_ready(write(temporary) or {}, "summary")}
+            row.seconds = time.perf_counter() - started if seconds is None else seconds
 
         self._fill(row, write_whole)
         return self.run(identity)
@@ -267,7 +287,7 @@ class Store:
         UsageError
             The tag is not allowed: a tag is no number, and else as `check_name` says.
         """
-        check_name(tag, "tag")
+        self.check_name(tag, "tag")
         if tag.isdecimal():
             raise UsageError(f"tag {tag!r}: a number would be taken for a version; use a name with a letter in it")
         record = self.model(reference)
@@ -342,21 +362,6 @@ class Store:
             with suppress(AnomaloError), self._database.writing() as session:
                 session.delete(session.merge(row))
             raise
-
-
-def check_name(name: str, what: str = "name") -> None:
-    """Refuse names that cannot be a folder's, or that a reference could not tell from a version.
-
-    Raises
-    ------
-    UsageError
-        The name is not 1 to 100 letters, digits, `-`, `_` or `.`, or begins with `-` or `.`.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-        raise UsageError(
-            f"{what} {name!r}: expected 1 to 100 letters (a to z), digits, '-', '_' or '.', "
-            "beginning with a letter, a digit or '_'"
-        )
 
 
 def _facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str, Any]:

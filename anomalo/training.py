@@ -26,6 +26,8 @@ HOLDOUT_AT_LEAST = 40
 """Below this many rows nothing is held out, and early stopping watches the training loss."""
 STEPS_PER_EPOCH = 20
 """Small tables use smaller batches, so that an epoch has about this many steps."""
+SMALL_WORK = 500_000_000
+"""Multiplications in one call below which a second thread does not pay."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,29 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def enough_threads(work: int) -> Iterator[None]:
+    """Use one thread inside for small work, where several cost more than they bring; give them back after.
+
+    Parameters
+    ----------
+    work : int
+        Multiplications in one call: rows times weights.
+    """
+    before = torch.get_num_threads()
+    if work < SMALL_WORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def size(net: nn.Module) -> int:
+    """Return the number of weights of a network."""
+    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:
@@ -162,8 +187,9 @@ class Trainer:
         TrainingError
             The loss became infinite or not a number.
         """
-        for number, phase in enumerate(self.model.phases(self.net)):
-            self._phase(number, phase)
+        with enough_threads(self.batch_size * size(self.net)):
+            for number, phase in enumerate(self.model.phases(self.net)):
+                self._phase(number, phase)
         self.net.eval()
 
     def _phase(self, number: int, phase: Phase) -> None:
@@ -181,21 +207,21 @@ class Trainer:
 
         engine = Engine(process)
 
-        @engine.on(Events.EPOCH_STARTED)
         def start(engine: Engine) -> None:
             batches.epoch = engine.state.epoch
             total.zero_()
             self.net.train()
             self._schedule(optimizers, (engine.state.epoch - 1) / phase.epochs)
 
-        @engine.on(Events.EPOCH_COMPLETED)
         def end(engine: Engine) -> None:
             metrics = self._metrics(total.item(), engine.state.epoch, phase)
             self.run.report(phase=number, epoch=engine.state.epoch, epochs=phase.epochs, **metrics)
             if watch.should_stop(metrics.get("validation_loss", metrics["loss"])):
                 engine.terminate()
 
+        engine.add_event_handler(Events.EPOCH_STARTED, start)
         self.run.attach(engine, self.model)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, end)
         engine.run(batches, max_epochs=phase.epochs, epoch_length=len(batches))
         watch.restore()
 

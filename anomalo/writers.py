@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from anomalo.columns.kinds import METADATA, read_notes
+from anomalo.columns.rendering import arrow_type
 from anomalo.errors import UsageError
 from anomalo.files import atomic_file
-from anomalo.kinds import METADATA, read_notes
-from anomalo.rendering import arrow_type
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 
@@ -49,8 +49,8 @@ class TableWriter:
     path : Path
         Where to; its suffix says how.
     like : Schema, optional
-        The Arrow schema to write, also if there are no batches; the notes of its reader give the separator of
-        a CSV file, and the types of strings that were read as dictionaries. The first batch's, if not given.
+        The Arrow schema to write if there are no batches; the notes of its reader give the separator of a CSV
+        file, and the types of strings that were read as dictionaries.
 
     Raises
     ------
@@ -75,13 +75,14 @@ class TableWriter:
     ) -> bool | None:
         if error is None and self._format is None:
             with self._stack:
-                self._start(self._like or pa.schema([]))
+                self._start(pa.schema([]) if self._like is None else self._like)
             return None
         return self._stack.__exit__(kind, error, trace)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch; all have the same columns."""
-        (self._format or self._start(self._like or batch.schema)).write(batch)
+        schema = batch.schema if self._like is None else batch.schema.with_metadata(self._like.metadata)
+        (self._format or self._start(schema)).write(batch)
 
     def _start(self, schema: pa.Schema) -> _Format:
         if self._suffix in (".parquet", ".pq"):
@@ -105,7 +106,9 @@ class _Parquet:
     def __init__(self, path: Path, schema: pa.Schema, stack: ExitStack) -> None:
         strings = read_notes(schema).get("strings", {})
         metadata = {key: value for key, value in (schema.metadata or {}).items() if key != METADATA}
-        fields = [field.with_type(arrow_type(strings[field.name])) if field.name in strings else field for field in schema]
+        fields = [
+            field.with_type(arrow_type(strings[field.name])) if field.name in strings else field for field in schema
+        ]
         self._schema = pa.schema(fields, metadata)
         self._writer = stack.enter_context(pq.ParquetWriter(path, self._schema))
 
@@ -119,7 +122,7 @@ class _Parquet:
 class _Text:
     def __init__(self, file: BinaryIO, schema: pa.Schema, separator: str) -> None:
         self._file, self._separator = file, separator
-        self._special = f'["\r\n{separator}]' if separator != "|" else '["\r\n|]'
+        self._special = f'["\r\n{separator}]'
         header = io.StringIO()
         csv.writer(header, delimiter=separator, lineterminator="\n").writerow(schema.names)
         file.write(header.getvalue().encode())
@@ -144,7 +147,9 @@ class _Text:
 def as_text(cells: pa.Array) -> pa.StringArray:
     """Return cells as a CSV file has them: null is empty, lists and structs are JSON."""
     if pa.types.is_nested(cells.type):
-        texts = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in _listed(cells)]
+        texts = [
+            None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in _listed(cells)
+        ]
         return pa.array(texts, pa.string()).fill_null("")
     if pa.types.is_floating(cells.type):
         cells = pc.if_else(pc.is_nan(cells), None, cells)

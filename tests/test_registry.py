@@ -88,15 +88,21 @@ def test_all_of_them_at_once_in_a_process_of_its_own(site: Path) -> None:
     for name in [*BROKEN, "clash"]:
         install(site, name)
     program = """
-import json
+import json, sys
 from anomalo.registry import Registry
 registry = Registry.load()
 print(json.dumps({plugin.name: [plugin.status, plugin.models] for plugin in registry.plugins()}))
-print([batch.num_rows for batch in registry.read("table.steady")], registry.get("honest").name)
+print([batch.num_rows for batch in registry.read(sys.argv[1])], registry.get("honest").name)
 """
+    (site / "table.steady").write_text("only the steady plugin reads this suffix")
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, str(site / "table.steady")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     plugins, reading = done.stdout.splitlines()

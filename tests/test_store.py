@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ import pytest
 from anomalo import artifacts
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UnknownModelError, UsageError
 from anomalo.plugin import ModelState
-from anomalo.store import ModelRecord, RunRecord, Store, check_name
+from anomalo.store import ModelRecord, RunRecord, Store
 
 FACTS: dict[str, Any] = {
     "model": "knn",
@@ -135,7 +136,7 @@ def test_names_that_are_refused(store: Store, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "A-1_b.c", "3", "_x", "a" * 100])
 def test_names_that_are_allowed(store: Store, name: str) -> None:
-    check_name(name)
+    Store.check_name(name)
     assert add(store, name).name == name
 
 
@@ -158,6 +159,21 @@ def test_runs_are_numbered_and_keep_their_facts(store: Store) -> None:
     assert (first.path / "scores.csv").read_text() == "row,score\n"
     assert store.runs() == [first, second]
     assert store.run("0002-impute") == second
+
+
+def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: Store) -> None:
+    def work(folder: Path) -> dict[str, Any]:
+        assert store.runs() == []
+        time.sleep(0.05)
+        write_run(folder)
+        return {"rows": 7}
+
+    run = store.add_run("score", work, model=None, source="a.csv", summary={"share": 0.01})
+    assert run.summary == {"share": 0.01, "rows": 7}
+    assert 0.05 <= run.seconds < 30
+    with pytest.raises(AnomaloError, match=r"summary\.loss is inf"):
+        store.add_run("score", lambda folder: {"loss": float("inf")}, model=None, source="")
+    assert [path.name for path in (store.workspace / "runs").iterdir()] == [run.id]
 
 
 def test_an_unknown_run_is_a_usage_error_with_a_guess(store: Store) -> None:
@@ -406,10 +422,9 @@ def test_a_damaged_database_never_shows_a_traceback(store: Store) -> None:
         for action in (store.models, store.runs):
             with suppress(ArtefactError):
                 action()
-    for length in (4096, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        with pytest.raises(ArtefactError):
-            store.models()
+    path.write_bytes(whole[:4096])  # the first page alone
+    with pytest.raises(ArtefactError, match="the database is damaged"):
+        store.models()
 
 
 def test_importing_anomalo_leaves_the_database_library_out() -> None:

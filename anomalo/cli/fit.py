@@ -83,14 +83,13 @@ def fit(
     from anomalo.fitted import Plan
     from anomalo.jobs import place
     from anomalo.jobs.fit import fit as run_fit
-    from anomalo.jobs.options import schema_options
+    from anomalo.schema import SchemaOptions
 
     console = Console(as_json, log_json)
     with console.progress(f"fitting {model}") as progress, place.threads(threads):
         at = place.Place.at(workspace, progress)
         params = at.registry.get(model).parse(pairs(settings, "--set"))
-        options = schema_options(
-            schema,
+        options = SchemaOptions(
             kinds=pairs(kind, "--kind"),
             drop=tuple(drop),
             id=identifier,
@@ -98,6 +97,8 @@ def fit(
             missing=tuple(missing),
             infinite=inf,
         )
+        if schema is not None:
+            options = options.merged(SchemaOptions.from_toml(schema))
         result = run_fit(at, source, name, Plan(model, params, seed=seed, device=device), options)
     console.warn(result.warnings)
     console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from anomalo.errors import UsageError
 from anomalo.cells import cells_table
+from anomalo.errors import UsageError
 from anomalo.jobs.place import Place
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anomalo.files import require_writable
 from anomalo.cells import text
+from anomalo.files import require_writable
 from anomalo.jobs.place import Place, Watch
 from anomalo.plugin import Encoded
 from anomalo.sources import TableWriter, check_suffix, is_text

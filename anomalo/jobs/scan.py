@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from anomalo.fitted import Plan
 from anomalo.cells import text
+from anomalo.fitted import Plan
 from anomalo.jobs.fit import FitResult, fit
 from anomalo.jobs.place import Place
 from anomalo.jobs.score import ScoreResult, score

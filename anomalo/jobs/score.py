@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.cells import SCHEMA, cells_table, reasons
 from anomalo.files import require_writable
 from anomalo.fitted import Fitted
-from anomalo.cells import cells_table, reasons
 from anomalo.jobs.place import Place, Watch
 from anomalo.plugin import Mask, Scores
 from anomalo.scoring import Threshold, strangest
@@ -166,7 +166,9 @@ def _score_all(place: Place, source: str, fitted: Fitted) -> _Pass:
 
 def _explain_rows(place: Place, source: str, fitted: Fitted, rows: NDArray[np.intp]) -> tuple[pa.Table, pa.Table]:
     """Read the source once more, and explain the rows whose numbers are given, ascending."""
-    cells, raw, start = [cells_table(fitted, None, np.zeros(0, dtype=np.intp), None)], [], 0
+    cells: list[pa.Table] = [SCHEMA.empty_table()]
+    raw: list[pa.Table] = []
+    start = 0
     for batch, data in place.encoded(source, fitted):
         here = rows[(rows >= start) & (rows < start + len(data))]
         if len(here) or not raw:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from anomalo.plugin import Model, hookimpl
-from anomalo_autoencoders.linear import LinearAutoencoder
-from anomalo_autoencoders.undercomplete import Undercomplete
 
 
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
-    """Return the models of this plugin."""
+    """Return the models of this plugin; torch is imported only now."""
+    from anomalo_autoencoders.linear import LinearAutoencoder
+    from anomalo_autoencoders.undercomplete import Undercomplete
+
     return [LinearAutoencoder, Undercomplete]

@@ -21,10 +21,14 @@ class TiedLinear(nn.Module):
         """Return the code, [n, latent]."""
         return F.linear(self.heads.units(x, observed), self.heads.linear.weight.T)
 
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the parameters of the columns' likelihoods for codes [n, latent]."""
+        parameters: Tensor = self.heads(code)
+        return parameters
+
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods."""
-        parameters: Tensor = self.heads(self.encode(x, observed))
-        return parameters
+        return self.decode(self.encode(x, observed))
 
 
 @dataclass(kw_only=True)

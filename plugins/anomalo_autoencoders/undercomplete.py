@@ -34,6 +34,6 @@ class Undercomplete(Reconstructor):
         """Return the network for this layout."""
         latent = self.latent or min(16, max(2, len(layout.blocks) // 3))
         first, *rest = self.hidden
-        encoder = nn.Sequential(nn.SiLU(), mlp(first, *rest, latent, last=False))
+        encoder = nn.Sequential(nn.ReLU(inplace=True), mlp(first, *rest, latent, last=False))
         decoder = mlp(latent, *reversed(self.hidden))
         return Autoencoder(layout, encoder, decoder, first, first)

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo import dates
+from anomalo.columns import dates
+from anomalo.columns.kinds import TEXT, Column
+from anomalo.columns.parsing import Numbers, is_number, is_string, to_floats
 from anomalo.errors import SchemaError
-from anomalo.kinds import TEXT, Column
-from anomalo.parsing import Numbers, is_number, is_string, to_floats
 
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -29,7 +29,7 @@ def arrow_type(storage: str) -> pa.DataType:
     if storage == TEXT:
         return pa.string()
     if match := re.fullmatch(r"dictionary<values=(.+), indices=(\w+), ordered=(\d)>", storage):
-        return pa.dictionary(arrow_type(match[1]), arrow_type(match[2]), ordered=match[3] == "1")
+        return pa.dictionary(arrow_type(match[2]), arrow_type(match[1]), ordered=match[3] == "1")
     if match := re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", storage):
         return pa.timestamp(match[1], match[2])
     if match := re.fullmatch(r"(decimal\d+)\((\d+), (-?\d+)\)", storage):

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo import dates, parsing
+from anomalo.columns import dates, parsing
+from anomalo.columns.kinds import Column, Kind, missing_texts
 from anomalo.errors import UsageError
-from anomalo.kinds import Column, Kind, missing_texts
 
 _FEW_ROWS = 20
 """With fewer rows, distinct values say nothing about whether a column identifies its rows."""
@@ -237,7 +237,7 @@ def _nearly_numbers(name: str, sample: _Sample) -> tuple[str, ...]:
         return ()
     other = np.isnan(parsing.to_floats(sample.texts))
     share = 1 - sample.counts[other].sum() / sample.total
-    if share < _MOSTLY:
+    if share < _MOSTLY or not other.any():
         return ()
     value = sample.texts[int(np.flatnonzero(other)[0])].as_py()
     return (
@@ -247,6 +247,8 @@ def _nearly_numbers(name: str, sample: _Sample) -> tuple[str, ...]:
 
 
 def _of_type(base: Column, array: pa.Array) -> Guess:
+    if pa.types.is_float16(array.type):
+        array = array.cast(pa.float32())
     kind = array.type
     observed = array.drop_null()
     if pa.types.is_floating(kind):

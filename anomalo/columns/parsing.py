@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo import dates
+from anomalo.columns import dates
+from anomalo.columns.kinds import MEASURED, Column, Infinite, Kind, missing_texts
 from anomalo.errors import SchemaError, SourceError
-from anomalo.kinds import MEASURED, Column, Infinite, Kind, missing_texts
 
 Numbers = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ def levels(column: Column, array: pa.Array, missing: Sequence[str] = ()) -> Text
         The cells are of a type that has no levels, such as lists.
     """
     if not is_plain(array.type):
-        raise SchemaError(f"column {column.name!r} holds {array.type}; expected a {column.kind}; cast it or drop it")
+        raise SchemaError(f"column {column.name!r} holds {array.type}; expected {_a(column.kind)}; cast it or drop it")
     values, index = distinct(array)
     texts = pc.utf8_trim_whitespace(canonical(values))
     absent = pc.fill_null(is_missing(texts, column.kind, missing_texts(column.name, missing)), True)
@@ -208,6 +208,10 @@ def to_seconds(array: pa.Array) -> Numbers:
     return np.array(ticks.to_numpy(zero_copy_only=False), dtype=np.float64) / per_second
 
 
+def _a(kind: Kind) -> str:
+    return f"{'an' if kind == 'integer' else 'a'} {kind}"
+
+
 def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
     kind = array.type
     if pa.types.is_null(kind):
@@ -219,7 +223,7 @@ def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
     elif column.kind != "datetime" and pa.types.is_decimal(kind):
         array = array.cast(pa.float64())
     elif column.kind == "datetime" or not is_number(kind):
-        raise SchemaError(f"column {column.name!r} holds {kind}; expected a {column.kind}; cast it first")
+        raise SchemaError(f"column {column.name!r} holds {kind}; expected {_a(column.kind)}; cast it first")
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
@@ -241,13 +245,16 @@ def _reject_text(
     if len(rows):
         value = texts[int(index[rows[0]])].as_py().strip()
         raise SchemaError(
-            f"column {column.name!r} holds {value!r} in row {first_row + rows[0]}, where a {column.kind} is expected; "
-            f"correct it, or say that it stands for a missing cell when fitting: --missing '{column.name}={value}'"
+            f"column {column.name!r} holds {value!r} in row {first_row + rows[0]}, "
+            f"where {_a(column.kind)} is expected; correct it, or fit with it as a missing cell: "
+            f"--missing '{column.name}={value}'"
         )
 
 
 def _sentinels(column: Column, own: Sequence[str]) -> Numbers:
     """The user's texts for a missing cell as numbers, so that -999 is also found where it is -999.0."""
+    if not own:
+        return np.array([])
     texts = pa.array(list(own), pa.string())
     if column.kind == "datetime":
         found = dates.to_seconds(texts, column.date_format)

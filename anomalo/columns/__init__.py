@@ -1,0 +1,1 @@
+"""What one column is: guessed or told, parsed from text or types, and written back."""
