@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -182,9 +183,10 @@ class Encoded:
         Reference: multilinear hashing, Lemire and Kaser (2014), Strongly universal string hashing is
         fast, The Computer Journal 57.
         """
-        flat = np.ascontiguousarray(self.values + np.float32(0)).reshape(len(self), -1).view(np.uint32)
+        shape = (len(self), math.prod(self.layout.shape))
+        flat = np.ascontiguousarray(self.values + np.float32(0)).reshape(shape).view(np.uint32)
         flat ^= flat >> np.uint32(16)  # codes and whole numbers end in zeros, which would leave the low bits unused
-        seen = self.observed.reshape(len(self), -1)
+        seen = self.observed.reshape(shape)
         keys = np.random.Generator(np.random.Philox(0)).integers(1, 2**64, size=(flat.shape[1], 2), dtype=np.uint64)
         total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)
         for column, (key, mask_key) in enumerate(keys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,50 +14,66 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, OutlierMixin, Tran
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from anomalo.cells import cells_table
-from anomalo.errors import UsageError
+from anomalo.errors import SchemaError, UsageError
 from anomalo.fitted import Fitted, Plan
-from anomalo.plugin import Model
+from anomalo.plugin import Encoded, Model
 from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions, infer
+from anomalo.schema import SchemaOptions, infer, require_unique
 
 AUTO_SHARE = 0.01
 """With contamination="auto", rows stranger than 99 % of the training rows are outliers."""
 
 
 class _TableEstimator(BaseEstimator):  # type: ignore[misc]
-    """What both estimators share: from X to a table, to a fitted model, to encoded rows."""
+    """What both estimators share: from X to a batch, to a fitted model, to encoded rows."""
 
     model: str | Model
     params: dict[str, Any] | None
-    random_state: int | None
+    random_state: int | np.random.RandomState | np.random.Generator | None
     device: str
+    fitted_: Fitted
 
-    def _table(self, X: Any, *, reset: bool) -> pa.Table:
-        """Check X against scikit-learn's rules and return it as an Arrow table."""
+    def _batch(self, X: Any, *, reset: bool) -> pa.RecordBatch:
+        """Check X against scikit-learn's rules and return it as one Arrow batch."""
+        columns: Sequence[Any]
         if isinstance(X, pd.DataFrame):
+            names = [str(name) for name in X.columns]
+            require_unique(names, "X")
             validate_data(self, X, reset=reset, skip_check_array=True)
-            if not len(X):
-                raise UsageError("Found array with 0 sample(s): expected at least one row")
-            return pa.Table.from_pandas(X.rename(columns=str), preserve_index=False)
-        array = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
-        return pa.table({f"x{j}": pa.array(array[:, j], from_pandas=True) for j in range(array.shape[1])})
+            if not X.size:
+                raise UsageError(f"X has 0 sample(s) or 0 feature(s) (shape={X.shape}); expected at least one of each")
+            columns = [X.iloc[:, at] for at in range(len(names))]
+        else:
+            # Infinite numbers are left to the encoder, which names the column.
+            columns = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=False).T
+            names = _generated(len(columns))
+        if not reset:
+            known = [column.name for column in self.fitted_.schema.columns]
+            # An array has no names to go by: its columns are found by position.
+            names = known if _generated(len(known)) in (names, known) else names
+        arrays = [_arrow(name, column) for name, column in zip(names, columns, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, names=names)
 
     def _fit(self, X: Any, verb: str, *, calibrate: bool) -> None:
-        table = self._table(X, reset=True)
+        if not isinstance(self.model, str | Model):
+            raise UsageError(f"model={self.model!r}: expected a model's name, or an instance such as MyModel()")
+        if self.params and isinstance(self.model, Model):
+            raise UsageError(f"params={self.params!r}: expected none, for the model is an instance; give them to it")
         registry = Registry.load()
-        seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
-        plan = Plan(self.model, self.params or {}, seed=seed, device=self.device, calibrate=calibrate)
+        plan = Plan(
+            self.model, self.params or {}, seed=_seed(self.random_state), device=self.device, calibrate=calibrate
+        )
         model = plan.create(registry)
         if verb not in model.verbs():
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
-        schema = infer(table, SchemaOptions())
-        self.fitted_ = Fitted.fit(table, schema, plan, registry)
+        table = pa.Table.from_batches([self._batch(X, reset=True)])
+        self.fitted_ = Fitted.fit(table, infer(table, SchemaOptions()), plan, registry)
         for text in self.fitted_.warnings:
             warnings.warn(text, UserWarning, stacklevel=3)
 
-    def _encode(self, X: Any) -> tuple[pa.RecordBatch, Any]:
+    def _encode(self, X: Any) -> tuple[pa.RecordBatch, Encoded]:
         check_is_fitted(self, "fitted_")
-        batch = self._table(X, reset=False).combine_chunks().to_batches()[0]
+        batch = self._batch(X, reset=False)
         return batch, self.fitted_.encoder.encode(batch)
 
     def __sklearn_tags__(self) -> Any:
@@ -76,11 +93,12 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
         Hyperparameters, where `model` is a name.
     contamination : "auto" or float in (0, 0.5]
         The share of training rows to call outliers; "auto" calls rows outliers that are stranger than
-        99 % of the training rows, each of those judged by a model that never saw it if calibrated.
+        99 % of the training rows, each of those judged by a model that never saw it if calibrated, and
+        at least the strangest training row.
     calibrate : bool
         Whether to cross-fit, for `p_values` and for intervals of expected values (3 to 5 further fits).
-    random_state : int or None
-        The seed; None takes a new one each time.
+    random_state : int, RandomState, Generator or None
+        The seed, or what to draw it from; None takes a new one each time.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
 
@@ -99,6 +117,8 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
     [1, 1, 1, 1, -1]
     """
 
+    offset_: float
+
     def __init__(
         self,
         model: str | Model = "undercomplete",
@@ -106,7 +126,7 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
         params: dict[str, Any] | None = None,
         contamination: float | str = "auto",
         calibrate: bool = True,
-        random_state: int | None = 0,
+        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
     ) -> None:
         self.model = model
@@ -125,13 +145,19 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
             A parameter or the table is not usable.
         """
         share = AUTO_SHARE if self.contamination == "auto" else self.contamination
-        if isinstance(share, str) or not 0 < share <= 0.5:
+        if not isinstance(share, int | float | np.floating) or not 0 < share <= 0.5:
             raise UsageError(f"contamination={self.contamination!r}: expected 'auto' or a number in (0, 0.5]")
         self._fit(X, "score", calibrate=self.calibrate)
-        reference = -self.fitted_.calibration.reference
-        judged = reference if self.contamination == "auto" and len(reference) else self.score_samples(X)
-        self.offset_ = float(np.quantile(judged, share))
+        self.offset_ = self._offset(self.score_samples(X), float(share))
         return self
+
+    def _offset(self, scores: NDArray[np.float64], share: float) -> float:
+        reference = -self.fitted_.calibration.reference
+        if self.contamination != "auto" or not len(reference):
+            return float(np.quantile(scores, share))
+        # Rows look more normal to a model that saw them, but the strangest one is an outlier all the same.
+        strangest_but_one = np.unique(scores)[:2][-1]
+        return float(max(np.quantile(reference, share), strangest_but_one))
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return how normal each row is, float64 [n]: the negative anomaly score."""
@@ -154,9 +180,10 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
         UsageError
             The detector was fitted with `calibrate=False`.
         """
-        _, data = self._encode(X)
+        check_is_fitted(self, "fitted_")
         if not len(self.fitted_.calibration.reference):
-            raise UsageError("p_values needs a calibrated detector: fit with calibrate=True")
+            raise UsageError("p_values needs a calibrated detector: fit with calibrate=True on two or more unlike rows")
+        _, data = self._encode(X)
         return self.fitted_.score(data).p_value
 
     def explain(self, X: Any) -> pd.DataFrame:
@@ -194,7 +221,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, _TableEstimator):  # 
         *,
         params: dict[str, Any] | None = None,
         round: bool = True,
-        random_state: int | None = 0,
+        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
     ) -> None:
         self.model = model
@@ -211,17 +238,61 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, _TableEstimator):  # 
     def transform(self, X: Any) -> Any:
         """Return X with its missing cells filled: a DataFrame for a DataFrame, else a float64 array.
 
-        Columns that were empty in training stay as they are.
+        Missing is what pandas calls so. Columns that were empty in training, or hold identifiers or free
+        text, stay as they are. A column of nullable integers becomes one of nullable floats only if it is
+        filled with `round=False`, and a categorical one gains a category only if a fill is not among its own.
         """
         batch, data = self._encode(X)
         filled = self.fitted_.encoder.fill(batch, self.fitted_.impute(data).point, round=self.round)
         if not isinstance(X, pd.DataFrame):
             return np.column_stack([column.to_numpy(zero_copy_only=False) for column in filled.columns])
         out = X.copy()
-        for at, (name, kind) in enumerate(X.dtypes.items()):
-            holes = X.iloc[:, at].isna().to_numpy()
-            if holes.any():
-                fills = filled.column(str(name)).to_pandas()
-                column: Any = X.iloc[:, at].where(~holes, fills.set_axis(X.index)).astype(kind)
-                out.isetitem(at, column)
+        for at, cells in enumerate(filled.columns):
+            out.isetitem(at, _fill(X.iloc[:, at], cells))
         return out
+
+
+def _generated(width: int) -> list[str]:
+    """Return the names of the columns of an array."""
+    return [f"x{at}" for at in range(width)]
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, int | np.integer) and random_state >= 0:
+        return int(random_state)
+    if random_state is None:
+        random_state = np.random.default_rng()
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    raise UsageError(f"random_state={random_state!r}: expected None, a whole number from 0, or a random generator")
+
+
+def _arrow(name: str, values: Any) -> pa.Array:
+    """Return a column [n] as Arrow has it; numbers share its memory."""
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError, TypeError) as error:
+        raise SchemaError(
+            f"column {name!r} of type {values.dtype} cannot be read: {error}; "
+            "expected cells of one plain type, convert it or drop it"
+        ) from error
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _fill(column: Any, cells: pa.Array) -> Any:
+    """Return a Series [n] whose missing cells are taken from `cells` [n]; all others stay as they are."""
+    holes = column.isna().to_numpy()
+    fills = cells.filter(pa.array(holes))
+    if not len(fills) or fills.null_count:
+        return column
+    values: Any = fills.to_pandas()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = values.astype(column.dtype.categories.dtype)
+        column = column.cat.add_categories(pd.Index(values.unique()).difference(column.cat.categories))
+    elif pd.api.types.is_integer_dtype(column.dtype) and pa.types.is_floating(fills.type):
+        column = column.astype("double[pyarrow]" if isinstance(column.dtype, pd.ArrowDtype) else "Float64")
+    column = column.copy()
+    column.iloc[np.flatnonzero(holes)] = values.to_numpy() if column.dtype == object else values.array
+    return column

@@ -17,7 +17,7 @@ from anomalo.layers import ColumnHeads, ColumnInput
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
 from anomalo.training import Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
-__all__ = ["Autoencoder", "ColumnHeads", "ColumnInput", "NeuralModel", "Phase", "Reconstructor", "mlp"]
+__all__ = ["Autoencoder", "ColumnHeads", "ColumnInput", "NeuralModel", "Phase", "Reconstructor", "activate", "mlp"]
 
 SMALLEST_SPREAD = 0.02
 """No residual is taken to spread less than this, in units of its column's spread."""
@@ -244,7 +244,7 @@ class Reconstructor(NeuralModel):
             expected[:, position] = self._expected(without)[:, position]
             drop[:, position] = np.maximum(code - self.infer(energies, without)[1], 0)
         total = drop.sum(axis=1, keepdims=True)
-        share = np.divide(drop, total, out=np.full(drop.shape, 1 / drop.shape[1]), where=total > 0)
+        share = np.divide(drop, total, out=np.full(drop.shape, 1 / len(data.layout.blocks)), where=total > 0)
         return Cells(cells + share * code[:, None], expected)
 
     def _expected(self, data: Encoded) -> Floats:
@@ -332,17 +332,24 @@ def whitening(deviations: Floats) -> Floats:
     return whitened
 
 
-def mlp(*widths: int, last: bool = True) -> nn.Sequential:
-    """Return linear layers of these widths with ReLU between them (Nair and Hinton 2010).
+def mlp(*widths: int, activation: str = "silu", last: bool = True) -> nn.Sequential:
+    """Return linear layers of these widths with activations between them.
 
     Parameters
     ----------
     *widths : int
         Input width, hidden widths, output width.
+    activation : {"silu", "relu"}
+        See `activate`.
     last : bool
         Whether an activation follows the last layer too.
     """
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
-        layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
+        layers += [nn.Linear(before, after), activate(activation)]
     return nn.Sequential(*(layers if last else layers[:-1]))
+
+
+def activate(name: str) -> nn.Module:
+    """Return the activation "relu" (Nair and Hinton 2010) or "silu" (Elfwing, Uchibe and Doya 2018)."""
+    return nn.ReLU(inplace=True) if name == "relu" else nn.SiLU(inplace=True)

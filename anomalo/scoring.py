@@ -113,7 +113,7 @@ class Threshold:
             value = float(number)
         except ValueError:
             value = math.nan
-        in_range = value >= 1 and value == int(value) if kind == "budget" else 0 < value < 1
+        in_range = value >= 1 and value.is_integer() if kind == "budget" else 0 < value < 1
         if kind not in ("share", "fdr", "budget") or not in_range:
             raise UsageError(
                 f"threshold {text!r}: expected share=S or fdr=Q with a value between 0 and 1, or budget=N with N rows"
@@ -121,7 +121,7 @@ class Threshold:
         return cls(cast("Kind", kind), value)
 
     def __str__(self) -> str:
-        return f"{self.kind}={self.value:g}"
+        return f"{self.kind}={int(self.value) if self.kind == 'budget' else self.value}"
 
     def alerts(self, p_values: Scores, scores: Scores) -> Mask:
         """Return which of the rows are alerts, bool [n].

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float32]
 
-SIZE = {"hidden": (64,), "latent": 32, "epochs": 10}
+SIZE = {"hidden": (64,), "latent": 32, "activation": "relu", "epochs": 10}
 CONTESTANTS = ("pyod", "model", "estimator")
 
 

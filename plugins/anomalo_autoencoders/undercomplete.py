@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from anomalo.neural import Autoencoder, Reconstructor, mlp
+from anomalo.neural import Autoencoder, Reconstructor, activate, mlp
 from anomalo.plugin import Layout, param
 
 
@@ -30,10 +30,14 @@ class Undercomplete(Reconstructor):
     hidden: tuple[int, ...] = param((64, 32), low=1, high=100_000, help="Widths of the encoder's hidden layers.")
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, 2 to 16.")
 
+    activation: str = param("silu", choices=("silu", "relu"), help="What follows each hidden layer; relu is faster.")
+
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
         latent = self.latent or min(16, max(2, len(layout.blocks) // 3))
         first, *rest = self.hidden
-        encoder = nn.Sequential(nn.ReLU(inplace=True), mlp(first, *rest, latent, last=False))
-        decoder = mlp(latent, *reversed(self.hidden))
+        encoder = nn.Sequential(
+            activate(self.activation), mlp(first, *rest, latent, activation=self.activation, last=False)
+        )
+        decoder = mlp(latent, *reversed(self.hidden), activation=self.activation)
         return Autoencoder(layout, encoder, decoder, first, first)
