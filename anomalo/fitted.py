@@ -143,7 +143,9 @@ class Fitted:
             )
         encoder = registry.encoder(MODALITY)().fit(table, schema)
         data = encode_all(encoder, table.to_batches())
-        fitted = cls(schema, encoder, plan.create(registry), Calibration.empty(), None, {})
+        model = plan.create(registry)
+        plugin = registry.plugin_of(model.name)
+        fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
         fitted._fit(data, plan, registry)
         fitted.facts["seconds"] = time.perf_counter() - started
         return fitted
@@ -163,9 +165,7 @@ class Fitted:
         self.model.fit(data, main)
         if plan.progress is not None:
             plan.progress(1.0, "done")
-        self.facts = {
-            "model": self.model.name,
-            "plugin": registry.plugin_of(self.model.name),
+        self.facts |= {
             "parameters": self.model.params(),
             "seed": plan.seed,
             "rows": len(data),

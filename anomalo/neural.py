@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from anomalo.errors import UsageError
 from anomalo.layers import ColumnHeads, ColumnInput
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
 from anomalo.training import Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
@@ -252,7 +253,15 @@ class Reconstructor(NeuralModel):
         return self.infer(lambda x, o: (heads.expected(self.net(x, o)),), data)[0]
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill missing cells by their conditional expectation, categories by the most probable level."""
+        """Fill missing cells by their conditional expectation, categories by the most probable level.
+
+        Raises
+        ------
+        UsageError
+            `draws` is not 0: these models give no random draws.
+        """
+        if draws:
+            raise UsageError(f"draws={draws}: model {self.name!r} gives no draws; ask for draws=0")
         heads = self.heads(self.net)
         categories = [int(position) for position in data.layout.categories]
 
@@ -325,6 +334,8 @@ def whitening(deviations: Floats) -> Floats:
     if not values.size:
         return np.zeros((0, 0), dtype=np.float32)
     spread = np.maximum(np.sqrt(np.mean(values**2, axis=0)), SMALLEST_SPREAD)
+    if len(values) == 1:  # one row says nothing of directions
+        return np.diag(1 / spread).astype(np.float32)
     covariance, _ = ledoit_wolf(values / spread, assume_centered=True)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     root = (vectors / np.sqrt(np.maximum(eigenvalues, 0) + SMALLEST_EIGENVALUE)) @ vectors.T

@@ -15,6 +15,9 @@ from anomalo.plugin import Mask, Scores
 
 Kind = Literal["share", "fdr", "budget"]
 
+ROUNDING = 1 + 1e-9
+"""Adjusted p-values are products: one that equals the limit but for rounding counts as equal."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -128,10 +131,10 @@ class Threshold:
 
         Reference: Benjamini and Hochberg (1995) for "fdr".
         """
-        if self.kind == "share":
+        if self.kind == "share" or not len(p_values):
             return p_values <= self.value
         if self.kind == "fdr":
-            return false_discovery_control(p_values) <= self.value if len(p_values) else np.zeros(0, dtype=bool)
+            return false_discovery_control(p_values) <= self.value * ROUNDING
         chosen = np.zeros(len(p_values), dtype=bool)
         chosen[strangest(p_values, scores)[: int(self.value)]] = True
         return chosen
@@ -150,8 +153,8 @@ class Threshold:
         if self.kind == "share" and smallest > self.value:
             needed = math.ceil(1 / self.value) - 1
             return f"threshold {self} can never fire: it needs {needed} training rows, there are {reference}"
-        if self.kind == "fdr" and smallest > self.value / max(rows, 1):
-            together = math.ceil(rows * smallest / self.value)
+        together = math.ceil(rows * smallest / (self.value * ROUNDING))
+        if self.kind == "fdr" and together > 1:
             fires = "can never fire" if together > rows else f"fires only if {together} or more rows are this strange"
             return (
                 f"threshold {self} {fires}: {rows} rows are compared with {reference} training rows; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,6 +19,9 @@ from torch.optim import Optimizer
 
 from anomalo.errors import TrainingError, UsageError
 from anomalo.plugin import Encoded, Run
+
+# Without a handler of its own, Ignite's notes on a failing run would reach stderr beside our one line.
+logging.getLogger("ignite").addHandler(logging.NullHandler())
 
 Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
 """One update on a batch (values, observed); returns detached tensors, among them "loss"."""
@@ -236,9 +240,10 @@ class Trainer:
         metrics = {"loss": loss}
         if len(self.held):
             metrics["validation_loss"] = self._held_out_loss()
-        if not all(math.isfinite(value) for value in metrics.values()):
+        broken = [value for value in metrics.values() if not math.isfinite(value)]
+        if broken:
             raise TrainingError(
-                f"the loss became {loss} in epoch {epoch} of phase {phase.name!r}; "
+                f"the loss became {broken[0]} in epoch {epoch} of phase {phase.name!r}; "
                 f"lower learning_rate (now {self.model.learning_rate}) or look for extreme values in the table"
             )
         return metrics

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from anomalo_autoencoders.linear import LinearAutoencoder
-from anomalo_autoencoders.undercomplete import Undercomplete
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Layout
 from anomalo.runs import LocalRun
 from anomalo.testing import tables
+from anomalo_autoencoders.linear import LinearAutoencoder
+from anomalo_autoencoders.undercomplete import Undercomplete
 
 BOTH = [LinearAutoencoder, Undercomplete]
 
@@ -53,7 +53,7 @@ def test_the_linear_autoencoder_finds_the_principal_components(latent: int, colu
     standardised = (data.values - mean) / spread
     pca = PCA(latent).fit(standardised)
     weight = model.net.heads.linear.weight.detach().numpy()  # (columns, latent)
-    assert np.degrees(subspace_angles(weight, pca.components_.T)).max() < 2.0
+    assert np.degrees(subspace_angles(weight, pca.components_.T)).max() < 1.0
     # A random subspace is nowhere near, so that the bound says something.
     random = np.random.default_rng(0).normal(size=weight.shape)
     assert np.degrees(subspace_angles(random, pca.components_.T)).max() > 20.0
@@ -88,15 +88,15 @@ def test_tied_weights_are_one_parameter_with_one_gradient() -> None:
 
 @pytest.fixture(scope="module")
 def on_curve() -> Undercomplete:
-    return Undercomplete(epochs=60).fit(curve(1000), LocalRun(seed=0))
+    return Undercomplete(epochs=30).fit(curve(1000), LocalRun(seed=0))
 
 
 def test_a_curve_is_learned_far_better_than_by_the_mean(on_curve: Undercomplete) -> None:
     new = curve(400, seed=1)
     found = reconstruction(on_curve, new)
     error = np.square(new.values - found)[:, :6].mean(axis=0)
-    assert (error < 0.2 * new.values[:, :6].var(axis=0)).all()
-    assert np.mean(found[:, 6] == new.values[:, 6]) > 0.85
+    assert (error < 0.05 * new.values[:, :6].var(axis=0)).all()
+    assert np.mean(found[:, 6] == new.values[:, 6]) > 0.95
 
 
 def hidden_cells(data: Encoded, seed: int = 0) -> Any:
@@ -113,11 +113,11 @@ def test_hidden_cells_are_filled_better_than_by_mean_and_mode(on_curve: Undercom
     numbers = cells & (np.arange(7) < 6)
     error = np.square(filled.point - new.values)[numbers].mean()
     baseline = np.square(train.values.mean(axis=0) - new.values)[numbers].mean()
-    assert error < 0.35 * baseline
+    assert error < 0.1 * baseline
     third = cells[:, 6]
     right = np.mean(filled.point[third, 6] == new.values[third, 6])
     mode = np.bincount(train.values[:, 6].astype(int)).argmax()
-    assert right > np.mean(new.values[third, 6] == mode) + 0.15
+    assert right > np.mean(new.values[third, 6] == mode) + 0.3
     proba = filled.proba[6]
     np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(proba[third].argmax(axis=1) + FIRST_LEVEL, filled.point[third, 6])
@@ -129,7 +129,7 @@ def test_the_linear_autoencoder_fills_by_the_other_columns() -> None:
     cells = hidden_cells(new)
     filled = model.impute(new.hide(cells)).point
     error = np.square(filled - new.values)[cells].mean()
-    assert error < 0.6 * np.square(train.values.mean(axis=0) - new.values)[cells].mean()
+    assert error < 0.35 * np.square(train.values.mean(axis=0) - new.values)[cells].mean()
 
 
 @pytest.mark.parametrize("model", BOTH)
@@ -138,9 +138,10 @@ def test_the_expected_value_of_a_cell_does_not_depend_on_that_cell(model: type[A
     fitted = model(epochs=3).fit(train, LocalRun(seed=0))
     before = fitted.explain(new).expected
     for position in range(5):
-        values = new.values.copy()
-        values[:, position] = np.where(new.observed[:, position], np.roll(values[:, position], 1), values[:, position])
-        values[:, position] = np.maximum(values[:, position], FIRST_LEVEL * (position > 2) * new.observed[:, position])
+        block, values = new.layout.blocks[position], new.values.copy()
+        level = FIRST_LEVEL + (values[:, position] - FIRST_LEVEL + 1) % max(block.size, 1)
+        other = level if block.kind == "category" else values[:, position] - 2
+        values[:, position] = np.where(new.observed[:, position], other, 0)
         after = fitted.explain(Encoded(values, new.observed, new.layout)).expected
         np.testing.assert_allclose(after[:, position], before[:, position], rtol=1e-5, atol=1e-5)
 

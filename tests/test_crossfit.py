@@ -1,7 +1,7 @@
 """No row is judged by a model that saw it, or its double; intervals cover; hidden cells are really hidden."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest

@@ -53,7 +53,9 @@ def test_the_mask_and_the_order_of_columns_matter() -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(values=hnp.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.sampled_from([-1, 0, 1, 2])))
+@given(
+    values=hnp.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.sampled_from([-1, 0, 1, 2]))
+)
 def test_rows_are_equal_exactly_if_their_hashes_are(values: Any) -> None:
     hashes = numbers(values).hashes()
     same = (values[:, None, :] == values[None, :, :]).all(axis=2)

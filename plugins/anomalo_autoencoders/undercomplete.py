@@ -28,13 +28,14 @@ class Undercomplete(Reconstructor):
     name = "undercomplete"
 
     hidden: tuple[int, ...] = param((64, 32), low=1, high=100_000, help="Widths of the encoder's hidden layers.")
-    latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, 2 to 16.")
+    latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, at most 16.")
 
     activation: str = param("silu", choices=("silu", "relu"), help="What follows each hidden layer; relu is faster.")
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        latent = self.latent or min(16, max(2, len(layout.blocks) // 3))
+        columns = len(layout.blocks)
+        latent = self.latent or max(1, min(16, columns - 1, max(2, columns // 3)))
         first, *rest = self.hidden
         encoder = nn.Sequential(
             activate(self.activation), mlp(first, *rest, latent, activation=self.activation, last=False)
