@@ -89,6 +89,8 @@ def render_labels(column: Column, labels: pa.StringArray, kind: pa.DataType) -> 
             return labels.cast(kind) if exact else labels.cast(pa.float64()).cast(kind)
         if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
             return labels.cast(pa.float64()).cast(kind, safe=False)
+        if pa.types.is_duration(kind):
+            return labels.cast(pa.int64()).cast(kind)
         return labels.cast(kind)
     except pa.ArrowInvalid as error:
         raise SchemaError(
