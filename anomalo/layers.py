@@ -16,6 +16,9 @@ SMALLEST_SCALE = 0.05
 """No column's noise is taken to be smaller than this share of its spread."""
 BULK = 2.0
 """A number's own robust z-score counts as strange beyond this."""
+PADDING = -1e9
+FREE_WIDTH = 512
+"""Logits that may be padded up to without counting the waste."""
 LOG_TWO_PI = math.log(2 * math.pi)
 
 
@@ -97,48 +100,61 @@ class ColumnInput(Standardised):
 
 
 class _Group(nn.Module):
-    """Category columns of similar size, whose padded logits are handled as one tensor [n, columns, width]."""
+    """Category columns of similar size, whose padded logits are handled as one tensor [n, columns, width].
+
+    The bias of a padding logit is so low that its probability is 0.
+    """
 
     columns: Tensor
-    valid: Tensor
 
     def __init__(self, layout: Layout, positions: list[int], start: int) -> None:
         super().__init__()
         self.positions = positions
-        self.sizes = [layout.blocks[p].size for p in positions]
+        self.sizes = [max(layout.blocks[p].size, 1) for p in positions]
         self.width = max(self.sizes)
         self.slice = slice(start, start + len(positions) * self.width)
-        valid = torch.arange(self.width)[None] < torch.tensor(self.sizes)[:, None]
         self.register_buffer("columns", torch.tensor(positions), persistent=False)
-        self.register_buffer("valid", valid, persistent=False)
+
+    def pad(self, bias: Tensor) -> Tensor:
+        """Lower the padding's bias in place, and return the group's part of it as [columns, width]."""
+        part = bias[self.slice].view(len(self.positions), self.width)
+        for row, size in enumerate(self.sizes):
+            part[row, size:] = PADDING
+        return part
 
     def log_probabilities(self, parameters: Tensor) -> Tensor:
-        """Return log probabilities [n, columns, width]; padding is very unlikely."""
+        """Return log probabilities [n, columns, width]."""
         logits = parameters[:, self.slice].float().reshape(-1, len(self.positions), self.width)
-        return torch.log_softmax(logits.masked_fill(~self.valid, -1e9), dim=2)
+        return torch.log_softmax(logits, dim=2)
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Return the levels' numbers from 0, [n, columns]; 0 where a cell is missing or unseen."""
+        return (x.index_select(1, self.columns).long() - FIRST_LEVEL).clamp_(min=0)
 
     def one_hot(self, bias: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return one-hot levels less the bias's probabilities, [n, columns * width]; 0 where not observed."""
-        codes = (x.index_select(1, self.columns).long() - FIRST_LEVEL).clamp(min=0)
         share = self.log_probabilities(bias[None]).exp()
         seen = observed.index_select(1, self.columns)[:, :, None]
-        return torch.where(seen, F.one_hot(codes, self.width) - share, 0.0).flatten(1)
+        return ((F.one_hot(self.codes(x), self.width) - share) * seen).flatten(1)
 
-    def surprise(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Return -log p of the observed levels, [n, columns]; 0 where a cell is not observed."""
-        codes = (x.index_select(1, self.columns).long() - FIRST_LEVEL).clamp(min=0)
-        picked = self.log_probabilities(parameters).gather(2, codes[:, :, None]).squeeze(2)
-        return torch.where(observed.index_select(1, self.columns), -picked, 0.0)
+    def surprise(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """Return -log p of the levels, [n, columns], whether observed or not."""
+        return -self.log_probabilities(parameters).gather(2, self.codes(x)[:, :, None]).squeeze(2)
 
 
 def _groups(layout: Layout, start: int) -> list[_Group]:
-    """Group categories by the power of two above their size, to bound the padding by half."""
-    by_size: dict[int, list[int]] = {}
-    for position in layout.categories:
-        size = max(layout.blocks[position].size, 2)
-        by_size.setdefault((size - 1).bit_length(), []).append(int(position))
+    """Group categories by size: few groups, because each costs calls, with little padding."""
+    sizes = {int(p): max(layout.blocks[p].size, 1) for p in layout.categories}
+    batches: list[list[int]] = []
+    for position in sorted(sizes, key=lambda p: (sizes[p], p)):
+        joined = [*batches[-1], position] if batches else [position]
+        padded = len(joined) * sizes[position]
+        if batches and padded <= max(FREE_WIDTH, 2 * sum(sizes[p] for p in joined)):
+            batches[-1] = joined
+        else:
+            batches.append([position])
     groups = []
-    for _, positions in sorted(by_size.items()):
+    for positions in batches:
         groups.append(_Group(layout, positions, start))
         start = groups[-1].slice.stop
     return groups
@@ -158,12 +174,21 @@ class ColumnHeads(Standardised):
         The width of the representation that the columns are predicted from.
     """
 
+    order: Tensor
+    place: Tensor
+
     def __init__(self, layout: Layout, width: int) -> None:
         super().__init__(layout)
         groups = _groups(layout, len(layout.numbers))
         self.groups = nn.ModuleList(groups)
         self.linear = nn.Linear(width, groups[-1].slice.stop if groups else len(layout.numbers))
         self.log_scale = nn.Parameter(torch.zeros(len(layout.numbers)))
+        order = [*layout.numbers, *(p for group in groups for p in group.positions)]
+        self.register_buffer("order", torch.tensor(order, dtype=torch.int64), persistent=False)
+        self.register_buffer("place", torch.argsort(self.order), persistent=False)
+        with torch.no_grad():
+            for group in groups:
+                group.pad(self.linear.bias)
 
     def initialise(self, data: Encoded) -> None:
         """Start from the table's means and level frequencies."""
@@ -172,7 +197,7 @@ class ColumnHeads(Standardised):
             self.linear.weight.mul_(0.1)
             self.linear.bias.zero_()
             for group in self._groups():
-                bias = self.linear.bias[group.slice].view(len(group.positions), group.width)
+                bias = group.pad(self.linear.bias)
                 for row, position in enumerate(group.positions):
                     bias[row, : group.sizes[row]] = _log_frequencies(data, position, group.sizes[row])
 
@@ -204,19 +229,28 @@ class ColumnHeads(Standardised):
         return residual.mul_(self.pick(observed))
 
     def _cells(self, numbers: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        numbers = numbers * self.pick(observed)
+        """Join the numbers' part and the categories' surprise, in the order of `self.order`; 0 where not observed."""
         if not self.groups:
-            return numbers
-        cells = torch.zeros(x.shape, dtype=numbers.dtype, device=x.device).index_copy(1, self.numbers, numbers)
-        for group in self._groups():
-            cells = cells.index_copy(1, group.columns, group.surprise(parameters, x, observed))
-        return cells
+            return numbers * observed
+        cells = torch.cat([numbers, *(group.surprise(parameters, x) for group in self._groups())], dim=1)
+        return cells * observed.index_select(1, self.order)
+
+    def _in_place(self, cells: Tensor) -> Tensor:
+        return cells.index_select(1, self.place) if self.groups else cells
+
+    def _nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        scale = self.scale()
+        z = (self.standardise(x) - parameters[:, : len(self.mean)].float()) / scale
+        gauss = 0.5 * z.square() + (scale.log() + 0.5 * LOG_TWO_PI)
+        return self._cells(gauss, parameters, x, observed)
 
     def nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return each observed cell's negative log-likelihood, [n, columns] in nats; 0 elsewhere."""
-        z = self.residual(parameters, x, observed) / self.scale()
-        gauss = 0.5 * z.square() + self.scale().log() + 0.5 * LOG_TWO_PI
-        return self._cells(gauss, parameters, x, observed)
+        return self._in_place(self._nll(parameters, x, observed))
+
+    def mean_nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the mean of `nll` over the observed cells, a scalar."""
+        return self._nll(parameters, x, observed).sum() / observed.sum().clamp(min=1)
 
     def energies(self, whitened: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return each observed cell's energy, [n, columns] >= 0; see `Reconstructor.score`.
@@ -227,7 +261,7 @@ class ColumnHeads(Standardised):
             The residuals, whitened.
         """
         excess = self.pick(x).abs().sub_(BULK).clamp_(min=0).square_()
-        return self._cells(whitened.square().add_(excess).mul_(0.5), parameters, x, observed)
+        return self._in_place(self._cells(whitened.square().add_(excess).mul_(0.5), parameters, x, observed))
 
     def expected(self, parameters: Tensor) -> Tensor:
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""

@@ -37,7 +37,7 @@ class NeuralModel(Model):
     """
 
     epochs: int = param(100, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
-    batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
+    batch_size: int = param(512, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
     learning_rate: float = param(3e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(1e-5, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     patience: int = param(10, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
@@ -183,8 +183,8 @@ class Reconstructor(NeuralModel):
 
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty."""
-        cells = self.heads(net).nll(net(*self.corrupt(x, observed)), x, observed)
-        return cells.sum() / observed.sum().clamp(min=1) + self.penalty(net, x, observed)
+        parameters = net(*self.corrupt(x, observed))
+        return self.heads(net).mean_nll(parameters, x, observed) + self.penalty(net, x, observed)
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Take the spread of residuals and codes over the training rows, for scoring."""
