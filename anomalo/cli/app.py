@@ -8,8 +8,9 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from io import TextIOWrapper
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
@@ -91,6 +92,9 @@ def options(version: bool = typer.Option(False, "--version", help="Print the ver
 def main() -> NoReturn:
     """Run the command line and exit with the documented code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not lose the whole result.
+        cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
 
@@ -114,8 +118,9 @@ def _end(error: BaseException) -> int:
     """Say what went wrong in one line (all of it with --debug), and return the exit code."""
     if "--debug" in sys.argv:
         traceback.print_exception(error)
+    if isinstance(error, OSError) and not isinstance(error, AnomaloError):
+        _forget_output()
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, typer.TyperException):
         return _usage(error)
@@ -129,6 +134,14 @@ def _end(error: BaseException) -> int:
         return 1
     fail(f"this is a bug in anomalo: {type(error).__name__}: {error}; run with --debug and report it")
     return 1
+
+
+def _forget_output() -> None:
+    """Let Python end in silence if its last words cannot be written to stdout."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> int:

@@ -3,88 +3,137 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    JsonOption,
-    LogJsonOption,
-    WorkspaceOption,
-    table,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
+from anomalo.cli.printing import table
 
 if TYPE_CHECKING:
     from anomalo.registry import PluginInfo, Registry
+    from anomalo.store import Store
 
 
 def models(
-    reference: Annotated[str | None, typer.Argument(metavar="[ID]", help="A saved model.")] = None,
+    reference: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A saved model, or one that can be fitted.")
+    ] = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the models that can be fitted and those that are saved, or show one saved model."""
+    """List the models to fit and those saved, or show one."""
     from anomalo.registry import Registry
     from anomalo.store import Store
 
     console, store = Console(as_json, log_json), Store(workspace)
-    if reference is not None:
-        record = store.model(reference).to_json()
-        console.result(record, lambda: _show_record(record))
+    saved = {record.name for record in store.models()}
+    if reference is not None and reference.partition("@")[0] in saved:
+        _one(console, store, reference)
         return
-    registry = Registry.load()
+    with console.work("loading"):
+        registry = Registry.load()
     console.warn(f"plugin {failure.plugin!r}: {failure.reason}" for failure in registry.failures)
-    console.result(_kinds(registry), lambda: _show_models(registry, [m.to_json() for m in store.models()]))
+    kinds = {name: _kind(registry, name) for name in registry.models}
+    if reference is None:
+        console.result(list(kinds.values()), lambda: _show_models(kinds, store))
+    elif reference in kinds:
+        console.result(kinds[reference], lambda: _show_kind(kinds[reference]))
+    else:
+        _one(console, store, reference)
 
 
-def _kinds(registry: Registry) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "plugin": registry.plugin_of(name),
-            "verbs": list(model.verbs()),
-            "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
-        }
-        for name, model in registry.models.items()
-    ]
+def _one(console: Console, store: Store, reference: str) -> None:
+    record = store.model(reference).to_json()
+    console.result(record, lambda: _show(record, "reference"))
 
 
-def _show_models(registry: Registry, saved: list[dict[str, Any]]) -> None:
+def _kind(registry: Registry, name: str) -> dict[str, Any]:
+    model = registry.models[name]
+    return {
+        "name": name,
+        "plugin": registry.plugin_of(name),
+        "verbs": list(model.verbs()),
+        "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
+    }
+
+
+def _show_models(kinds: Mapping[str, dict[str, Any]], store: Store) -> None:
     table(
         ("model", "plugin", "can", "parameters"),
         [
-            (
-                kind["name"],
-                kind["plugin"],
-                ", ".join(kind["verbs"]),
-                ", ".join(f"{p['name']}={_value(p['default'])}" for p in kind["parameters"]),
-            )
-            for kind in _kinds(registry)
+            (name, kind["plugin"], ", ".join(kind["verbs"]), ", ".join(p["name"] for p in kind["parameters"]))
+            for name, kind in kinds.items()
         ],
     )
-    if saved:
-        typer.echo("\nsaved:")
-        columns = ("reference", "model", "rows", "columns", "created", "source")
-        table(columns, [[record[column] for column in columns] for record in saved], right=("rows", "columns"))
-    else:
-        typer.echo("\nnothing saved yet; fit one: anomalo fit SOURCE --model NAME --as ID")
+    typer.echo("\nWhat the parameters mean: anomalo models NAME")
+    saved = [record.to_json() for record in store.models()]
+    if not saved:
+        typer.echo("Nothing is saved yet; fit one: anomalo fit SOURCE --model NAME --as ID")
+        return
+    typer.echo("\nSaved:")
+    columns = ("reference", "model", "rows", "columns", "created", "source")
+    table(columns, [_row(record, columns) for record in saved], right=("rows", "columns"))
 
 
-def _value(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _show_kind(kind: dict[str, Any]) -> None:
+    typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; can {', '.join(kind['verbs'])}")
+    if kind["parameters"]:
+        typer.echo("")
+        table(
+            ("parameter", "default", "range", "meaning"),
+            [(p["name"], _plain(p["default"]), _range(p), p["help"]) for p in kind["parameters"]],
+        )
+    typer.echo(f"\nFit it: anomalo fit SOURCE --model {kind['name']} --as ID [--set PARAMETER=VALUE]...")
 
 
-def _show_record(record: dict[str, Any]) -> None:
-    table(("", record["reference"]), [(key, value) for key, value in record.items() if key != "reference"])
+def _range(parameter: dict[str, Any]) -> str:
+    low, high = parameter["low"], parameter["high"]
+    if parameter["choices"]:
+        return _plain(parameter["choices"])
+    if low is None and high is None:
+        return "any"
+    if low is None or high is None:
+        return f"at most {_plain(high)}" if low is None else f"at least {_plain(low)}"
+    return f"{_plain(low)} to {_plain(high)}"
+
+
+def _row(record: Mapping[str, Any], columns: tuple[str, ...]) -> list[str]:
+    shown = {**record, "seconds": f"{record['seconds']:.1f}", "created": record["created"][:16].replace("T", " ")}
+    return [_plain(shown[column]) for column in columns]
+
+
+def _plain(value: Any) -> str:
+    """Write a fact as people read it: no brackets, no quotes, few digits."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def _show(record: dict[str, Any], title: str) -> None:
+    facts = {key: value for key, value in record.items() if key not in (title, "summary")} | record["summary"]
+    table(("", record[title]), list(_facts(facts)))
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in facts.items():
+        if value in (None, [], {}):
+            continue
+        if isinstance(value, Mapping):
+            yield key, [f"{name} {_plain(item)}" for name, item in value.items()]
+        elif isinstance(value, list) and any(" " in str(item) for item in value):
+            yield key, value  # sentences
+        else:
+            yield key, _plain(value)
 
 
 def runs(
-    identity: Annotated[str | None, typer.Argument(metavar="[ID]", help="A run, such as 0007-score.")] = None,
+    identity: Annotated[str | None, typer.Argument(metavar="ID", help="A run, such as 0007-score.")] = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -96,7 +145,7 @@ def runs(
     console, store = Console(as_json, log_json), Store(workspace)
     if identity is not None:
         record = store.run(identity).to_json()
-        console.result(record, lambda: table(("", record["id"]), list(record.items())[1:]))
+        console.result(record, lambda: _show(record, "id"))
         return
     found = [run.to_json() for run in store.runs()]
     console.result({"runs": found}, lambda: _show_runs(found))
@@ -104,11 +153,10 @@ def runs(
 
 def _show_runs(found: list[dict[str, Any]]) -> None:
     if not found:
-        typer.echo("no runs yet; score a table: anomalo score SOURCE --with ID -o OUT")
+        typer.echo("No runs yet; score a table: anomalo score SOURCE --with ID -o OUT")
         return
-    columns = ("id", "model", "status", "seconds", "created", "source")
-    rows = [[f"{run[c]:.1f}" if c == "seconds" else run[c] for c in columns] for run in found]
-    table(columns, rows, right=("seconds",))
+    columns = ("id", "model", "seconds", "created", "source")
+    table(columns, [_row(run, columns) for run in found], right=("seconds",))
 
 
 def plugins(
@@ -120,20 +168,23 @@ def plugins(
     """List the installed plugins, those that failed and why."""
     from anomalo.registry import Registry
 
-    found = Registry.listing() if no_import else Registry.load().plugins()
-    Console(as_json, log_json).result(
-        {"plugins": [dataclasses.asdict(info) for info in found]}, lambda: _show_plugins(found)
-    )
+    console = Console(as_json, log_json)
+    with console.work("loading"):
+        found = Registry.listing() if no_import else Registry.load().plugins()
+    facts = {"plugins": [dataclasses.asdict(info) for info in found]}
+    console.result(facts, lambda: _show_plugins(found))
 
 
 def _show_plugins(found: list[PluginInfo]) -> None:
     table(
-        ("plugin", "distribution", "status", "models", "reason"),
-        [
-            (info.name, f"{info.distribution} {info.version}", info.status, ", ".join(info.models), info.reason)
-            for info in found
-        ],
+        ("plugin", "distribution", "status", "models"),
+        [(p.name, f"{p.distribution} {p.version}", p.status, ", ".join(p.models)) for p in found],
     )
+    troubled = [info for info in found if info.reason]
+    if troubled:
+        typer.echo("")
+    for info in troubled:
+        typer.echo(f"{info.name}: {info.reason}")
 
 
 def register(app: typer.Typer) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,17 +13,24 @@ from typing import Annotated, Any
 import typer
 
 WorkspaceOption = Annotated[
-    Path, typer.Option("--workspace", envvar="ANOMALO_WORKSPACE", help="Folder with the saved models and runs.")
+    Path,
+    typer.Option(
+        "--workspace", metavar="DIR", envvar="ANOMALO_WORKSPACE", help="Folder with the saved models and runs."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Log as JSON lines on stderr.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the numerical libraries.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", metavar="N", min=1, help="Threads of the numerical libraries.")
+]
 WithOption = Annotated[str, typer.Option("--with", metavar="ID", help="Saved model: ID, ID@VERSION or ID@TAG.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="A CSV or Parquet file.")]
 
 WORKSPACE = Path("anomalo-workspace")
+
+Update = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ class Console:
     def result(self, value: Any, show: Callable[[], None]) -> None:
         """Print `value` as JSON, or call `show` to print it for people."""
         if self.as_json:
-            typer.echo(json.dumps(value, ensure_ascii=False))
+            # Escapes can be printed in any terminal's encoding.
+            typer.echo(json.dumps(value, ensure_ascii=sys.stdout.encoding != "utf-8"))
         else:
             show()
 
@@ -54,8 +62,23 @@ class Console:
             _log("warning", text, self.log_json)
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[float, str], None]]:
-        """Show one progress bar on a terminal, and none elsewhere."""
+    def work(self, title: str, threads: int | None = None) -> Iterator[Update]:
+        """Do a job inside: what plugins print goes to stderr, and a terminal shows one progress bar.
+
+        Parameters
+        ----------
+        title : str
+            What is done, such as "scoring".
+        threads : int, optional
+            The most threads that the numerical libraries may use.
+        """
+        from anomalo.jobs.place import limited
+
+        with redirect_stdout(sys.stderr), limited(threads), self._progress(title) as update:
+            yield update
+
+    @contextmanager
+    def _progress(self, title: str) -> Iterator[Update]:
         if self.log_json or not sys.stderr.isatty():
             yield lambda share, text: None
             return
@@ -71,7 +94,7 @@ class Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            task = bar.add_task(title, total=1.0, text="")
+            task = bar.add_task(title, total=None, text="")
 
             def update(share: float, text: str) -> None:
                 bar.update(task, completed=share, text=text, total=1.0 if share else None)
@@ -85,20 +108,5 @@ def fail(text: str) -> None:
 
 
 def _log(level: str, text: str, as_json: bool) -> None:
-    line = json.dumps({"level": level, "message": text}, ensure_ascii=False) if as_json else f"{level}: {text}"
+    line = json.dumps({"level": level, "message": text}) if as_json else f"{level}: {text}"
     typer.echo(line, err=True)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()) -> None:
-    """Print a plain table; the columns named in `right` are aligned to the right."""
-    from rich import box
-    from rich.console import Console as Terminal
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 160
-    Terminal(markup=False, highlight=False, width=width).print(shown)

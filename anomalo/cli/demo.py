@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,12 +16,13 @@ from anomalo.cli.console import (
     LogJsonOption,
     ThreadsOption,
     WorkspaceOption,
-    table,
 )
+from anomalo.cli.printing import count, table
 from anomalo.cli.score import show, summary
 
 if TYPE_CHECKING:
-    from anomalo.jobs.demo import DemoResult
+    from anomalo.jobs.demo import DemoResult, HiddenError
+    from anomalo.jobs.impute import ImputeResult
 
 
 def demo(
@@ -32,18 +33,18 @@ def demo(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Run the main job on a bundled real table: find strange patients, say why, fill the holes."""
-    from anomalo.jobs import place
+    """Find strange patients in a bundled real table, and repair it."""
     from anomalo.jobs.demo import demo as run_demo
+    from anomalo.jobs.place import Place
 
     console = Console(as_json, log_json)
-    with console.progress("learning 3,163 patients") as progress, place.threads(threads):
-        result = run_demo(place.Place.at(workspace, progress), device=device)
+    with console.work("learning 3,163 patients", threads) as progress:
+        result = run_demo(Place.at(workspace, progress), device=device)
     console.warn(result.scan.warnings)
     console.result(_facts(result), lambda: _show(result))
 
 
-def _facts(result: DemoResult) -> dict[str, object]:
+def _facts(result: DemoResult) -> dict[str, Any]:
     return {
         "score": summary(result.scan.scored),
         "evaluation": result.scan.evaluation,
@@ -53,35 +54,52 @@ def _facts(result: DemoResult) -> dict[str, object]:
 
 
 def _show(result: DemoResult) -> None:
-    scored, evaluation = result.scan.scored, result.scan.evaluation
-    typer.echo("3,163 thyroid patients, 25 columns; the diagnosis was hidden from the model.\n")
-    show(scored, None)
+    record, evaluation = result.scan.fitted.record, result.scan.evaluation
+    typer.echo(
+        f"{record.rows:,} thyroid patients, {record.columns} columns; the diagnosis was hidden from the model.\n"
+    )
+    show(result.scan.scored, None)
     if evaluation is not None:
-        found, alerts = evaluation["hits"], evaluation["alerts"]
+        hits, alerts = evaluation["hits"], evaluation["alerts"]
         typer.echo(
-            f"\nAgainst the hidden diagnosis: {found} of {alerts} alerts are hypothyroid "
-            f"({100 * found / max(alerts, 1):.0f} %; {evaluation['positives']} of 3,163 patients are). "
+            f"\nAgainst the hidden diagnosis: {hits} of {count(alerts, 'alert')} are {evaluation['strange']} "
+            f"({100 * hits / max(alerts, 1):.0f} %),\nas {evaluation['positives']} of all patients are "
+            f"({100 * evaluation['positives'] / evaluation['rows']:.0f} %). "
             f"AUROC {evaluation['auroc']:.3f}, average precision {evaluation['ap']:.3f}."
         )
-    filled = result.filled
-    columns = ", ".join(f"{name} {count}" for name, count in sorted(filled.filled.items(), key=lambda i: -i[1])[:5])
-    typer.echo(f"\n{sum(filled.filled.values())} missing cells were filled ({columns}, ...).")
-    typer.echo("Known cells were hidden and predicted by models that never saw the row; error beside mean or mode:")
-    numbers = [column for column in result.hidden if column.kind == "number"]
-    levels = [column for column in result.hidden if column.kind == "category"]
+    _show_filled(result.filled)
+    _show_hidden([c for c in result.hidden if c.kind == "number"], [c for c in result.hidden if c.kind != "number"])
+    typer.echo(f"\nThe filled table is {result.filled.run.path / 'filled.csv'}")
+    typer.echo("Next: anomalo scan YOUR_FILE.csv, anomalo models, anomalo runs")
+
+
+def _show_filled(filled: ImputeResult) -> None:
+    most_first = sorted(filled.filled.items(), key=lambda item: -item[1])
+    columns = ", ".join(f"{name} {number:,}" for name, number in most_first[:5])
+    more = "" if len(most_first) <= 5 else ", …"
+    typer.echo(f"\n{count(sum(filled.filled.values()), 'missing cell')} filled ({columns}{more}).")
+
+
+def _show_hidden(numbers: list[HiddenError], categories: list[HiddenError]) -> None:
+    typer.echo("\nKnown cells were hidden and predicted by models that had never seen the row.\n")
     table(
-        ("column", "error", "mean", "less error"),
+        ("number", "error", "by mean", "less error"),
         [
             (c.column, f"{c.error:.2f}", f"{c.baseline:.2f}", f"{100 * (1 - c.error / c.baseline):.0f} %")
             for c in numbers
         ],
-        right=("error", "mean", "less error"),
+        right=("error", "by mean", "less error"),
     )
-    wrong = sum(c.error for c in levels) / max(len(levels), 1)
-    mode = sum(c.baseline for c in levels) / max(len(levels), 1)
-    typer.echo(f"{len(levels)} category columns: {100 * wrong:.1f} % of levels wrong, by mode {100 * mode:.1f} %.")
-    typer.echo(f"\nThe filled table is {filled.run.path / 'filled.csv'}")
-    typer.echo("Next: anomalo runs, anomalo models, or anomalo scan YOUR_FILE.csv")
+    if categories:
+        wrong, by_mode = (sum(errors) / len(categories) for errors in zip(*map(_errors, categories), strict=True))
+        typer.echo(
+            f"\n{len(categories)} category columns: {100 * wrong:.1f} % of levels wrong, "
+            f"by the most frequent level {100 * by_mode:.1f} %."
+        )
+
+
+def _errors(column: HiddenError) -> tuple[float, float]:
+    return column.error, column.baseline
 
 
 def register(app: typer.Typer) -> None:

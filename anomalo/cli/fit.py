@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,14 +19,16 @@ from anomalo.cli.console import (
     ThreadsOption,
     WorkspaceOption,
 )
+from anomalo.cli.printing import count
 from anomalo.errors import UsageError
 
 if TYPE_CHECKING:
     from anomalo.jobs.fit import FitResult
+    from anomalo.schema import SchemaOptions
 
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
-SetOption = Annotated[list[str], typer.Option("--set", metavar="K=V", help="A hyperparameter; can be repeated.")]
-DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out.")]
+SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
+DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="COL", help="The column that names the rows.")]
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="COL", help="A column to keep from the model, for evaluation.")
@@ -38,12 +41,14 @@ MissingOption = Annotated[
     list[str], typer.Option("--missing", metavar="[COL=]VALUE", help="A value that stands for a missing cell.")
 ]
 InfOption = Annotated[str, typer.Option("--inf", metavar="error|missing", help="What to do with infinite numbers.")]
-SchemaOption = Annotated[Path | None, typer.Option("--schema", help="A TOML file with kinds and roles of columns.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Everything random follows from it.", min=0)]
+SchemaOption = Annotated[
+    Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with kinds and roles of columns.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Everything random follows from it.")]
 
 
 def pairs(items: list[str], option: str) -> dict[str, str]:
-    """Split `K=V` items.
+    """Split `NAME=VALUE` items.
 
     Raises
     ------
@@ -81,39 +86,47 @@ def fit(
 ) -> None:
     """Fit a model on a table and save it."""
     from anomalo.fitted import Plan
-    from anomalo.jobs import place
     from anomalo.jobs.fit import fit as run_fit
-    from anomalo.schema import SchemaOptions
+    from anomalo.jobs.place import Place
 
     console = Console(as_json, log_json)
-    with console.progress(f"fitting {model}") as progress, place.threads(threads):
-        at = place.Place.at(workspace, progress)
-        params = at.registry.get(model).parse(pairs(settings, "--set"))
-        options = SchemaOptions(
-            kinds=pairs(kind, "--kind"),
-            drop=tuple(drop),
-            id=identifier,
-            label=label,
-            missing=tuple(missing),
-            infinite=inf,
-        )
-        if schema is not None:
-            options = options.merged(SchemaOptions.from_toml(schema))
-        result = run_fit(at, source, name, Plan(model, params, seed=seed, device=device), options)
+    options = _options(pairs(kind, "--kind"), drop, identifier, label, missing, inf, schema)
+    with console.work(f"fitting {model}", threads) as progress:
+        place = Place.at(workspace, progress)
+        params = place.registry.get(model).parse(pairs(settings, "--set"))
+        result = run_fit(place, source, name, Plan(model, params, seed=seed, device=device), options)
     console.warn(result.warnings)
     console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))
 
 
+def _options(
+    kinds: dict[str, str],
+    drop: list[str],
+    identifier: str | None,
+    label: str | None,
+    missing: list[str],
+    inf: Any,
+    schema: Path | None,
+) -> SchemaOptions:
+    from anomalo.schema import SchemaOptions
+
+    if inf not in ("error", "missing"):
+        raise UsageError(f"--inf {inf}: expected error or missing")
+    own = SchemaOptions(kinds, tuple(drop), identifier, label, tuple(missing), inf)
+    return own if schema is None else own.merged(SchemaOptions.from_toml(schema))
+
+
 def _show(result: FitResult) -> None:
     record = result.record
-    kinds: dict[str, int] = {}
-    for column in result.fitted.schema.features:
-        kinds[column.kind] = kinds.get(column.kind, 0) + 1
-    columns = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    typer.echo(f"saved {record.reference}: {record.model}, {record.rows} rows, {record.columns} columns ({columns})")
-    skill = float("nan") if result.fitted.hidden is None else result.fitted.hidden.skill()
-    if skill == skill:
-        typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than each column's mean or mode")
+    kinds = Counter(column.kind for column in result.fitted.schema.features)
+    columns = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    typer.echo(
+        f"saved {record.reference}: {record.model}, {count(record.rows, 'row')}, "
+        f"{count(record.columns, 'column')} ({columns})"
+    )
+    skill = record.summary["skill"]
+    if skill is not None and skill > 0:
+        typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by each column's mean or mode")
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
 
 

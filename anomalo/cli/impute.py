@@ -18,8 +18,8 @@ from anomalo.cli.console import (
     ThreadsOption,
     WithOption,
     WorkspaceOption,
-    table,
 )
+from anomalo.cli.printing import count, table
 
 if TYPE_CHECKING:
     from anomalo.jobs.impute import ImputeResult
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def impute(
     source: SourceArgument,
     model: WithOption,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the table: .csv or .parquet.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="Where to write the table: .csv or .parquet.")
+    ],
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -37,24 +39,24 @@ def impute(
     debug: DebugOption = False,
 ) -> None:
     """Fill the missing cells of a table with a saved model."""
-    from anomalo.jobs import place
     from anomalo.jobs.impute import impute as run_impute
+    from anomalo.jobs.place import Place
 
     console = Console(as_json, log_json)
-    with console.progress("filling") as progress, place.threads(threads):
-        result = run_impute(place.Place.at(workspace, progress), source, model, output=output, device=device)
+    with console.work("filling", threads) as progress:
+        result = run_impute(Place.at(workspace, progress), source, model, output=output, device=device)
     console.warn(result.warnings)
-    console.result(
-        result.run.to_json() | {"warnings": list(result.warnings)}, lambda: show(result, f"table in {output}")
-    )
+    facts = result.run.to_json() | {"warnings": list(result.warnings)}
+    console.result(facts, lambda: _show(result, output))
 
 
-def show(result: ImputeResult, where: str) -> None:
-    """Print how many cells of which columns were filled."""
-    total = sum(result.filled.values())
-    typer.echo(f"{result.rows} rows, {total} missing cells filled; {where}")
+def _show(result: ImputeResult, output: Path) -> None:
+    cells = count(sum(result.filled.values()), "missing cell")
+    typer.echo(f"{count(result.rows, 'row')}, {cells} filled; table in {output}")
     if result.filled:
-        table(("column", "filled"), sorted(result.filled.items(), key=lambda item: -item[1]), right=("filled",))
+        most_first = sorted(result.filled.items(), key=lambda item: -item[1])
+        table(("column", "filled"), [(name, f"{number:,}") for name, number in most_first], right=("filled",))
+    typer.echo(f"run {result.run.id} in {result.run.path}")
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,30 +19,38 @@ from anomalo.cli.console import (
     ThreadsOption,
     WithOption,
     WorkspaceOption,
-    table,
 )
 from anomalo.cli.fit import DropOption, IdOption, LabelOption, ModelOption, SeedOption
+from anomalo.cli.printing import count, numbers, probabilities, shortened, table
 from anomalo.errors import GateError
 
 if TYPE_CHECKING:
+    from anomalo.jobs.scan import ScanResult
     from anomalo.jobs.score import ScoreResult
 
 ThresholdOption = Annotated[
-    str, typer.Option("--threshold", help="share=0.01 (of normal rows), fdr=0.05 or budget=100 (rows).")
+    str,
+    typer.Option(
+        "--threshold", metavar="RULE", help="share=0.01 (of normal rows), fdr=0.05 or budget=100 (strangest rows)."
+    ),
+]
+ExplainOption = Annotated[
+    int, typer.Option("--explain", metavar="N", min=0, help="Give reasons for the N strangest rows besides alerts.")
+]
+FailOverOption = Annotated[
+    int | None, typer.Option("--fail-over", metavar="N", min=0, help="Exit with 3 if there are more than N alerts.")
 ]
 
 
 def score(
     source: SourceArgument,
     model: WithOption,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the scores: .csv or .parquet.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="Where to write the scores: .csv or .parquet.")
+    ],
     threshold: ThresholdOption = "share=0.01",
-    explain: Annotated[
-        int, typer.Option("--explain", min=0, help="Give reasons for this many rows, and alerts.")
-    ] = 1000,
-    fail_over: Annotated[
-        int | None, typer.Option("--fail-over", min=0, help="Exit 3 if there are more alerts.")
-    ] = None,
+    explain: ExplainOption = 1000,
+    fail_over: FailOverOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -50,20 +59,20 @@ def score(
     debug: DebugOption = False,
 ) -> None:
     """Score a table with a saved model."""
-    from anomalo.jobs import place
+    from anomalo.jobs.place import Place
     from anomalo.jobs.score import score as run_score
     from anomalo.scoring import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
-    with console.progress("scoring") as progress, place.threads(threads):
-        at = place.Place.at(workspace, progress)
-        result = run_score(at, source, model, output=output, threshold=limit, explain=explain, device=device)
+    with console.work("scoring", threads) as progress:
+        place = Place.at(workspace, progress)
+        result = run_score(place, source, model, output=output, threshold=limit, explain=explain, device=device)
     console.warn(result.warnings)
     console.result(summary(result), lambda: show(result, output))
     alerts = int(result.alert.sum())
     if fail_over is not None and alerts > fail_over:
-        raise GateError(f"{alerts} alerts, more than --fail-over {fail_over}; the scores were written to {output}")
+        raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {output}")
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
@@ -74,39 +83,51 @@ def summary(result: ScoreResult) -> dict[str, Any]:
 def show(result: ScoreResult, output: Path | None, rows: int = 5) -> None:
     """Print the count of alerts and the strangest rows with their reasons in plain words."""
     facts = result.run.summary
-    typer.echo(f"{facts['rows']} rows, {facts['alerts']} alerts at {facts['threshold']}")
+    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} at {facts['threshold']}\n")
+    top = result.top[:rows]
+    names = [name for name in top[0] if name not in ROW] if top else []
+    scores, p_values = numbers([row["score"] for row in top]), probabilities([row["p_value"] for row in top])
     table(
-        ("row", "score", "p-value", "alert", "because"),
+        ("row", *names, "score", "p-value", "alert", "because"),
         [
-            (top["row"], f"{top['score']:.2f}", f"{top['p_value']:.4f}", "yes" if top["alert"] else "", words(top))
-            for top in result.top[:rows]
+            (
+                row["row"],
+                *(shortened(str(row[name])) for name in names),
+                score,
+                p_value,
+                "yes" if row["alert"] else "",
+                words(row["reasons"]),
+            )
+            for row, score, p_value in zip(top, scores, p_values, strict=True)
         ],
         right=("row", "score", "p-value"),
     )
-    typer.echo(f"run {result.run.id} in {result.run.path}" + (f"; scores in {output}" if output else ""))
+    typer.echo(f"\nrun {result.run.id} in {result.run.path}" + (f"; scores in {output}" if output else ""))
 
 
-def words(top: dict[str, Any], count: int = 3) -> str:
+ROW = ("row", "score", "p_value", "alert", "reasons")
+
+
+def words(reasons: list[dict[str, Any]], most: int = 3) -> list[str]:
     """Say in plain words which cells make a row strange.
 
     Examples
     --------
-    >>> reason = {"column": "TSH", "contribution": 9.0, "observed": "145", "expected": "1.2"}
-    >>> words({"reasons": [reason]})
-    'TSH is 145, expected 1.2'
+    >>> words([{"column": "TSH", "contribution": 9.0, "observed": "145", "expected": "1.2"}])
+    ['TSH is 145, expected 1.2']
     """
-    parts = []
-    for reason in top["reasons"][:count]:
-        observed = "missing" if reason["observed"] is None else reason["observed"]
-        same = observed == reason["expected"]
-        parts.append(f"{reason['column']} is {observed}" + ("" if same else f", expected {reason['expected']}"))
-    return "; ".join(parts)
+    found = []
+    for reason in reasons[:most]:
+        surprising = reason["expected"] not in (None, reason["observed"])
+        expected = f", expected {shortened(reason['expected'])}" if surprising else ""
+        found.append(f"{reason['column']} is {shortened(reason['observed'])}{expected}")
+    return found
 
 
 def explain(
     source: SourceArgument,
     model: WithOption,
-    row: Annotated[int, typer.Option("--row", min=0, help="The row's number, counted from 0.")],
+    row: Annotated[int, typer.Option("--row", metavar="N", min=0, help="The row's number, counted from 0.")],
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -115,28 +136,44 @@ def explain(
     debug: DebugOption = False,
 ) -> None:
     """Say why one row is strange, cell by cell."""
-    from anomalo.jobs import place
     from anomalo.jobs.explain import explain as run_explain
+    from anomalo.jobs.place import Place
 
     console = Console(as_json, log_json)
-    with place.threads(threads):
-        found = run_explain(place.Place.at(workspace), source, model, row, device=device)
-
-    def show_cells() -> None:
-        typer.echo(f"row {row}: score {found['score']:.2f}, p-value {found['p_value']:.4f}")
-        table(
-            ("column", "contribution", "observed", "expected", "90 % interval"),
-            [_cell(cell) for cell in found["cells"]],
-            right=("contribution",),
-        )
-
-    console.result(found, show_cells)
+    with console.work("explaining", threads):
+        found = run_explain(Place.at(workspace), source, model, row, device=device)
+    console.result(found, lambda: _show_cells(found))
 
 
-def _cell(cell: dict[str, Any]) -> tuple[str, ...]:
-    interval = "" if cell["low"] is None else f"{cell['low']:.4g} to {cell['high']:.4g}"
-    observed = "missing" if cell["observed"] is None else cell["observed"]
-    return cell["column"], f"{cell['contribution']:.3f}", observed, cell["expected"], interval
+def _show_cells(found: dict[str, Any]) -> None:
+    (score,), (p_value,) = numbers([found["score"]]), probabilities([found["p_value"]])
+    typer.echo(f"row {found['row']}: score {score}, p-value {p_value}\n")
+    cells = found["cells"]
+    contributions = numbers([cell["contribution"] for cell in cells], 3)
+    table(
+        ("column", "contribution", "observed", "expected", "90 % interval"),
+        [
+            (cell["column"], part, shortened(cell["observed"]), shortened(cell["expected"] or ""), _interval(cell))
+            for cell, part in zip(cells, contributions, strict=True)
+        ],
+        right=("contribution",),
+    )
+
+
+def _interval(cell: dict[str, Any]) -> str:
+    low, high = cell["low"], cell["high"]
+    if low is None or high is None:
+        return ""
+    if cell["kind"] == "datetime":
+        return f"{_moment(low)} to {_moment(high)}"
+    return f"{low:.4g} to {high:.4g}"
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds)):%Y-%m-%d %H:%M:%S}"
+    except OverflowError:
+        return "before any date" if seconds < 0 else "after any date"
 
 
 def scan(
@@ -154,29 +191,34 @@ def scan(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Fit, score and print the strangest rows of a table; nothing to set up."""
+    """Fit, score and print the strangest rows of a table."""
     from anomalo.fitted import Plan
-    from anomalo.jobs import place
+    from anomalo.jobs.place import Place
     from anomalo.jobs.scan import scan as run_scan
     from anomalo.schema import SchemaOptions
     from anomalo.scoring import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
-    with console.progress("scanning") as progress, place.threads(threads):
-        at = place.Place.at(workspace, progress)
+    with console.work("scanning", threads) as progress:
+        place = Place.at(workspace, progress)
         options = SchemaOptions(drop=tuple(drop), id=identifier, label=label)
-        result = run_scan(at, source, Plan(model, seed=seed, device=device), options, limit)
+        result = run_scan(place, source, Plan(model, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
-    console.result(
-        summary(result.scored) | {"evaluation": result.evaluation}, lambda: _show_scan(result.scored, result.evaluation)
-    )
+    facts = summary(result.scored) | {"evaluation": result.evaluation, "warnings": list(result.warnings)}
+    console.result(facts, lambda: _show_scan(result))
 
 
-def _show_scan(scored: ScoreResult, evaluation: dict[str, float] | None) -> None:
-    show(scored, None)
-    if evaluation is not None:
-        typer.echo(f"against the label: AUROC {evaluation['auroc']:.3f}, average precision {evaluation['ap']:.3f}")
+def _show_scan(result: ScanResult) -> None:
+    show(result.scored, None)
+    found = result.evaluation
+    if found is not None:
+        typer.echo(
+            f"against the label: {found['hits']} of {count(found['alerts'], 'alert')} are {found['strange']!r}, "
+            f"as {found['positives']:,} of {count(found['rows'], 'row')} are\n"
+            f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}"
+        )
+    typer.echo(f"next: anomalo score OTHER.csv --with {result.fitted.record.name} -o scores.csv")
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from anomalo.fitted import Plan
 from anomalo.jobs.impute import ImputeResult, impute
 from anomalo.jobs.place import Place
 from anomalo.jobs.scan import ScanResult, scan
+from anomalo.plugin import Model
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 
@@ -42,7 +43,7 @@ class DemoResult:
     hidden: tuple[HiddenError, ...]
 
 
-def demo(place: Place, *, model: str = "undercomplete", seed: int = 0, device: str = "auto") -> DemoResult:
+def demo(place: Place, *, model: str | Model = "undercomplete", seed: int = 0, device: str = "auto") -> DemoResult:
     """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.data") / "hypothyroid.csv") as path:
         source = str(path)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from anomalo.cells import cells_table
 from anomalo.errors import UsageError
+from anomalo.fitted import Fitted
 from anomalo.jobs.place import Place
+from anomalo.plugin import Encoded
 
 
 def explain(place: Place, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:
@@ -19,21 +22,23 @@ def explain(place: Place, source: str, reference: str, row: int, *, device: str 
     UsageError
         The table has no such row.
     """
-    _, fitted = place.load(reference, device)
-    fitted.require("score")
+    _, fitted = place.load(reference, "score", device)
     start = 0
     for batch, data in place.encoded(source, fitted):
         if row < start + len(data):
             at = np.array([row - start])
-            one = data.take(at)
-            scored = fitted.score(one)
-            cells = cells_table(fitted, batch.take(at), np.array([row]), one).drop_columns("row").to_pylist()
-            cells.sort(key=lambda cell: -cell["contribution"])
-            return {
-                "row": row,
-                "score": float(scored.score[0]),
-                "p_value": float(scored.p_value[0]),
-                "cells": cells,
-            }
+            return _explained(fitted, row, batch.take(at), data.take(at))
         start += len(data)
-    raise UsageError(f"row {row}: {source} has {start} rows, counted from 0")
+    raise UsageError(f"row {row}: {source} has {start} rows; give a number from 0 to {start - 1}")
+
+
+def _explained(fitted: Fitted, row: int, batch: pa.RecordBatch, data: Encoded) -> dict[str, Any]:
+    scored = fitted.score(data)
+    kinds = {column.name: column.kind for column in fitted.schema.features}
+    cells = cells_table(fitted, batch, np.array([row]), data).drop_columns("row").to_pylist()
+    return {
+        "row": row,
+        "score": float(scored.score[0]),
+        "p_value": float(scored.p_value[0]),
+        "cells": [{**cell, "kind": kinds[cell["column"]]} for cell in sorted(cells, key=lambda c: -c["contribution"])],
+    }

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anomalo.cells import text
-from anomalo.files import require_writable
+from anomalo.cells import absent, text
 from anomalo.jobs.place import Place, Watch
 from anomalo.plugin import Encoded
-from anomalo.sources import TableWriter, check_suffix, is_text
+from anomalo.sources import TableWriter, is_text
 from anomalo.store import RunRecord
 
 FILLS = pa.schema([("row", pa.int64()), ("column", pa.string()), ("value", pa.string())])
@@ -37,8 +36,7 @@ class _Tally:
         """List the filled cells of a batch, and count them."""
         parts = [FILLS.empty_table()]
         for block in data.layout.blocks:
-            missing = ~data.observed[:, block.position] & (data.values[:, block.position] == 0)
-            at = np.flatnonzero(missing)
+            at = np.flatnonzero(absent(data, block.position))
             if not len(at):
                 continue
             self.filled[block.name] = self.filled.get(block.name, 0) + len(at)
@@ -62,11 +60,8 @@ def impute(
     UsageError
         There is no such model, or it cannot impute.
     """
-    if output is not None:
-        check_suffix(output)
-        require_writable(output)
-    record, fitted = place.load(reference, device)
-    fitted.require("impute")
+    place.check_output(output, source)
+    record, fitted = place.load(reference, "impute", device)
     watch, tally = Watch(fitted), _Tally()
 
     def write(folder: Path) -> dict[str, Any]:
@@ -79,8 +74,7 @@ def impute(
                 for part in tally.fills(data, filled, watch.rows).to_batches():
                     fills.write(part)
                 watch.see(data)
-                if place.progress is not None:
-                    place.progress(0.0, f"{watch.rows} rows")
+                place.tell(watch.rows)
         return {
             "rows": watch.rows,
             "filled": tally.filled,

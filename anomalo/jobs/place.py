@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,13 +12,18 @@ from pathlib import Path
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from anomalo.cells import absent
 from anomalo.engines.local import ahead
-from anomalo.errors import SourceError
+from anomalo.errors import SourceError, UsageError
+from anomalo.files import require_writable
 from anomalo.fitted import Fitted
 from anomalo.plugin import Encoded
 from anomalo.registry import Registry
 from anomalo.runs import Progress
+from anomalo.sources import check_suffix
 from anomalo.store import ModelRecord, Store
+
+EQUAL_ROWS = "all training rows are equal, so nothing can be called strange: every p-value is 1"
 
 
 @dataclass
@@ -55,10 +62,56 @@ class Place:
             raise SourceError(f"{source} has no rows; give a table with at least one")
         return pa.Table.from_batches(batches)
 
-    def load(self, reference: str, device: str) -> tuple[ModelRecord, Fitted]:
-        """Load the saved model that `ID`, `ID@3` or `ID@tag` names."""
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Refuse what is no device's name; whether it is there, the model says that uses it.
+
+        Raises
+        ------
+        UsageError
+            It is none.
+        """
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", device):
+            raise UsageError(f"device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
+
+    @staticmethod
+    def check_output(output: Path | None, source: str) -> None:
+        """Refuse at once, not at the end of a long job, what cannot be written.
+
+        Raises
+        ------
+        UsageError
+            The suffix is not known, or it is the file that is read.
+        OutputError
+            The folder is absent or not writable, or `output` is a folder or a device.
+        """
+        if output is None:
+            return
+        check_suffix(output)
+        if output.exists() and Path(source).exists() and output.samefile(source):
+            raise UsageError(f"{output} is the table that is read; give another name for the result")
+        require_writable(output)
+
+    def load(self, reference: str, verb: str, device: str) -> tuple[ModelRecord, Fitted]:
+        """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb.
+
+        Raises
+        ------
+        UsageError
+            There is no such model or device, or it cannot do what the verb says.
+        ArtefactError
+            It is damaged.
+        """
+        self.check_device(device)
         record = self.store.model(reference)
-        return record, Fitted.load(record.path, self.registry, device)
+        fitted = Fitted.load(record.path, self.registry, device)
+        fitted.require(verb)
+        return record, fitted
+
+    def tell(self, rows: int) -> None:
+        """Tell how many rows are done, where nobody knows how many there are."""
+        if self.progress is not None:
+            self.progress(0.0, f"{rows:,} rows")
 
     def encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
         """Read and encode a source batch by batch, one batch ahead of the caller."""
@@ -72,11 +125,33 @@ class Place:
             first += batch.num_rows
 
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
 @contextmanager
-def threads(limit: int | None) -> Iterator[None]:
-    """Limit the numerical libraries to `limit` threads inside, and give the old limits back."""
-    with threadpool_limits(limit):
+def limited(threads: int | None) -> Iterator[None]:
+    """Limit the numerical libraries to `threads` threads inside, and give the old limits back."""
+    if threads is None:
         yield
+        return
+    before = {name: os.environ.get(name) for name in THREADS}, pa.cpu_count()
+    # Libraries that are loaded inside, such as torch, read the environment.
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    pa.set_cpu_count(threads)
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        _restore(*before)
+
+
+def _restore(environment: dict[str, str | None], cpus: int) -> None:
+    pa.set_cpu_count(cpus)
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @dataclass
@@ -100,7 +175,7 @@ class Watch:
         self.rows += len(data)
         for block in data.layout.blocks:
             values, seen = data.values[:, block.position], data.observed[:, block.position]
-            missing = ~seen & (values == 0)
+            missing = absent(data, block.position)
             _count(self.unseen, block.name, (~seen & ~missing).sum())
             _count(self.holes, block.name, missing.sum())
             if block.kind == "number":
@@ -110,20 +185,23 @@ class Watch:
         """Return one sentence for each thing worth knowing."""
         blocks = {block.name: block for block in self.fitted.encoder.layout.blocks}
         found = [
-            f"column {name!r}: {count} of {self.rows} cells hold a level that the model never saw"
+            f"column {name!r}: {self._share(count)} cells hold a level that the model never saw"
             for name, count in self.unseen.items()
         ]
         for name, count in self.holes.items():
-            if count == self.rows:
-                found.append(f"column {name!r} is empty here; the model scores without it")
+            if count == self.rows and blocks[name].missing < 1:
+                found.append(f"column {name!r} is empty here, but was not in training")
             elif blocks[name].missing == 0:
-                found.append(f"column {name!r}: {count} of {self.rows} cells are missing, none was in training")
+                found.append(f"column {name!r}: {self._share(count)} cells are missing, none was in training")
         found += [
-            f"column {name!r}: {count} of {self.rows} values lie outside the training range; is it the same column?"
+            f"column {name!r}: {self._share(count)} values lie outside the training range; is it the same column?"
             for name, count in self.outside.items()
             if count > self.rows / 4
         ]
         return found
+
+    def _share(self, count: int) -> str:
+        return f"{count:,} of {self.rows:,}"
 
 
 def _count(counts: dict[str, int], name: str, more: int) -> None:

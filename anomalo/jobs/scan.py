@@ -8,31 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.cells import text
 from anomalo.fitted import Plan
 from anomalo.jobs.fit import FitResult, fit
 from anomalo.jobs.place import Place
 from anomalo.jobs.score import ScoreResult, score
 from anomalo.metrics import average_precision, roc_auc
-from anomalo.plugin import Mask
-from anomalo.schema import SchemaOptions
+from anomalo.schema import SchemaOptions, parse
 from anomalo.scoring import Threshold
 
 
 @dataclass(frozen=True)
 class ScanResult:
-    """The saved model, the scores, and how they match the label if one was named."""
+    """The saved model, the scores, how they match the label if one was named, and what there is to warn of."""
 
     fitted: FitResult
     scored: ScoreResult
     evaluation: dict[str, Any] | None
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Return what there is to warn of."""
-        return tuple(dict.fromkeys((*self.fitted.warnings, *self.scored.warnings)))
+    warnings: tuple[str, ...]
 
 
 def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshold: Threshold) -> ScanResult:
@@ -47,34 +42,51 @@ def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshol
     """
     fitted = fit(place, source, _name(source), plan, options)
     scored = score(place, source, fitted.record.reference, threshold=threshold, device=plan.device)
-    evaluation = None if options.label is None else evaluate(scored, positives(place, source, options.label))
-    return ScanResult(fitted, scored, evaluation)
+    warnings = [*fitted.warnings, *scored.warnings]
+    evaluation = None
+    if options.label is not None:
+        evaluation = evaluate(scored, _labels(place, source, fitted))
+        if evaluation is None:
+            warnings.append(f"label {options.label!r} has not two values, so the scores are not compared with it")
+    return ScanResult(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)))
 
 
 def _name(source: str) -> str:
     stem = Path(source).name.partition(".")[0]
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.") or "table"
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.")[:100] or "table"
 
 
-def positives(place: Place, source: str, label: str) -> Mask | None:
-    """Return which rows have the rarer of a label's two values; None if it has not two."""
-    values = text(place.table(source)[label].combine_chunks())
-    counts = sorted(pc.value_counts(values).to_pylist(), key=lambda item: item["counts"])
+def _labels(place: Place, source: str, fitted: FitResult) -> pa.Array:
+    schema = fitted.fitted.schema
+    column = schema.column(str(schema.label))
+    batches = place.registry.read(source)
+    parts = [parse(column, batch.column(column.name), schema.missing, "missing") for batch in batches]
+    return pa.chunked_array(parts).combine_chunks()
+
+
+def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
+    """Compare scores and alerts with a label whose rarer value is the strange one; None if it has not two.
+
+    Parameters
+    ----------
+    scored : ScoreResult
+        Of n rows.
+    labels : Array [n]
+        Rows with no label are left out.
+    """
+    known = np.asarray(labels.is_valid())
+    counts = sorted(pc.value_counts(labels.drop_null()).to_pylist(), key=lambda item: item["counts"])
     if len(counts) != 2:
         return None
-    found: Mask = np.asarray(pc.equal(values, counts[0]["values"]).fill_null(False))
-    return found
-
-
-def evaluate(scored: ScoreResult, strange: Mask | None) -> dict[str, Any] | None:
-    """Compare scores and alerts with the truth; None if there is none."""
-    if strange is None or not strange.any():
-        return None
-    hits = int((scored.alert & strange).sum())
+    strange = np.asarray(pc.equal(labels.drop_null(), counts[0]["values"]))
+    alert, values = scored.alert[known], scored.score[known]
+    rarer = counts[0]["values"]
     return {
-        "auroc": roc_auc(strange, scored.score),
-        "ap": average_precision(strange, scored.score),
+        "strange": f"{rarer:g}" if isinstance(rarer, float) else rarer,
+        "auroc": roc_auc(strange, values),
+        "ap": average_precision(strange, values),
+        "rows": len(strange),
         "positives": int(strange.sum()),
-        "alerts": int(scored.alert.sum()),
-        "hits": hits,
+        "alerts": int(alert.sum()),
+        "hits": int((alert & strange).sum()),
     }

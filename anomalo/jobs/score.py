@@ -13,18 +13,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.cells import SCHEMA, cells_table, reasons
-from anomalo.files import require_writable
 from anomalo.fitted import Fitted
-from anomalo.jobs.place import Place, Watch
-from anomalo.plugin import Mask, Scores
+from anomalo.jobs.place import EQUAL_ROWS, Place, Watch
+from anomalo.plugin import Encoded, Mask, Scores
 from anomalo.scoring import Threshold, strangest
-from anomalo.sources import TableWriter, check_suffix
+from anomalo.sources import TableWriter
 from anomalo.store import RunRecord
 
 ROWS = 32_768
 """Rows in one written batch."""
 TOP = 10
 """How many of the strangest rows a result lists."""
+CELLS = 1_000_000
+"""Cells that are explained at a time."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,8 @@ def score(
     UsageError
         There is no such model, or it cannot score.
     """
-    if output is not None:
-        check_suffix(output)
-        require_writable(output)
-    record, fitted = place.load(reference, device)
-    fitted.require("score")
+    place.check_output(output, source)
+    record, fitted = place.load(reference, "score", device)
     job = _Job(place, source, fitted, output, threshold or Threshold(), explain)
     run = place.store.add_run("score", job.write, model=record, source=source)
     place.registry.run_saved(place.store, run.id)
@@ -117,15 +115,13 @@ class _Job:
         self.order = strangest(first.p_value, first.score)
         alert = self.threshold.alerts(first.p_value, first.score)
         explained = np.union1d(np.flatnonzero(alert), self.order[: self.explain])
-        cells, raw = _explain_rows(self.place, self.source, self.fitted, explained)
-        self.rows = _Rows(first, alert, reasons(cells, explained), self.fitted.schema.id)
-        limit = self.threshold.limits(len(alert), len(self.fitted.calibration.reference))
-        self.warnings = [*first.warnings, *([limit] if limit else [])]
+        self.rows = _Rows(first, alert, self._reasons(folder, explained), self._id())
+        self.warnings = [*first.warnings, *self._limits(len(alert))]
         for path in (folder / "scores.parquet", self.output):
             if path is not None:
-                _write(path, self.rows.batches())
-        _write(folder / "cells.parquet", cells.to_batches())
-        _write(folder / "rows.parquet", raw.to_batches())
+                with TableWriter(path) as writer:
+                    for batch in self.rows.batches():
+                        writer.write(batch)
         return {
             "rows": len(alert),
             "alerts": int(alert.sum()),
@@ -141,11 +137,47 @@ class _Job:
         top = [rows.row(int(row)) for row in self.order[:TOP]]
         return ScoreResult(run, rows.first.score, rows.first.p_value, rows.alert, top, tuple(self.warnings))
 
+    def _reasons(self, folder: Path, rows: NDArray[np.intp]) -> dict[int, list[dict[str, Any]]]:
+        """Read the source once more, keep the explained rows and their cells, and return the reasons."""
+        why: dict[int, list[dict[str, Any]]] = {}
+        with TableWriter(folder / "cells.parquet", SCHEMA) as kept, TableWriter(folder / "rows.parquet") as raw:
+            for batch, data, here in _picked(self.place, self.source, self.fitted, rows):
+                raw.write(_numbered(batch, here))
+                cells = cells_table(self.fitted, batch, here, data)
+                why |= reasons(cells, here)
+                for part in cells.to_batches():
+                    kept.write(part)
+        return why
 
-def _write(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
-    with TableWriter(path, None) as writer:
-        for batch in batches:
-            writer.write(batch)
+    def _id(self) -> str | None:
+        name = self.fitted.schema.id
+        return None if name is None else free_name(name, COLUMNS)
+
+    def _limits(self, rows: int) -> list[str]:
+        reference = len(self.fitted.calibration.reference)
+        limit = self.threshold.limits(rows, reference) if reference else EQUAL_ROWS
+        return [limit] if limit else []
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """Return a column's name, with underscores at its end where it is taken.
+
+    Examples
+    --------
+    >>> free_name("score", ["row", "score"])
+    'score_'
+    """
+    names = set(taken)
+    while name in names:
+        name += "_"
+    return name
+
+
+def _numbered(batch: pa.RecordBatch, rows: NDArray[np.intp]) -> pa.RecordBatch:
+    """Put the rows' numbers before their raw values."""
+    fields = [field.with_name(free_name(field.name, ["row"])) for field in batch.schema]
+    schema = pa.schema([pa.field("row", pa.int64()), *fields], batch.schema.metadata)
+    return pa.RecordBatch.from_arrays([pa.array(rows, pa.int64()), *batch.columns], schema=schema)
 
 
 def _score_all(place: Place, source: str, fitted: Fitted) -> _Pass:
@@ -157,27 +189,28 @@ def _score_all(place: Place, source: str, fitted: Fitted) -> _Pass:
         scores.append(scored.score)
         p_values.append(scored.p_value)
         if fitted.schema.id in batch.schema.names:
-            ids.append(batch.column(fitted.schema.id))
-        if place.progress is not None:
-            place.progress(0.0, f"{watch.rows} rows")
+            ids.append(_decoded(batch.column(fitted.schema.id)))
+        place.tell(watch.rows)
     identifiers = pa.chunked_array(ids) if ids else None
     return _Pass(np.concatenate(scores), np.concatenate(p_values), identifiers, watch.warnings())
 
 
-def _explain_rows(place: Place, source: str, fitted: Fitted, rows: NDArray[np.intp]) -> tuple[pa.Table, pa.Table]:
-    """Read the source once more, and explain the rows whose numbers are given, ascending."""
-    cells: list[pa.Table] = [SCHEMA.empty_table()]
-    raw: list[pa.Table] = []
-    start = 0
+def _decoded(array: pa.Array) -> pa.Array:
+    return pc.cast(array, array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def _picked(
+    place: Place, source: str, fitted: Fitted, rows: NDArray[np.intp]
+) -> Iterator[tuple[pa.RecordBatch, Encoded, NDArray[np.intp]]]:
+    """Yield the rows whose numbers are given, ascending: raw, encoded and numbered, a part at a time."""
+    start, most = 0, max(CELLS // max(len(fitted.schema.features), 1), 1)
     for batch, data in place.encoded(source, fitted):
         here = rows[(rows >= start) & (rows < start + len(data))]
-        if len(here) or not raw:
-            at = here - start
-            kept = batch.take(pa.array(at))
-            cells.append(cells_table(fitted, kept, here, data.take(at)))
-            raw.append(pa.table([pa.array(here, pa.int64()), *kept.columns], ["row", *kept.schema.names]))
+        # The first part may be empty: it tells the columns.
+        for part in range(0, max(len(here), int(start == 0)), most):
+            numbers = here[part : part + most]
+            yield batch.take(pa.array(numbers - start)), data.take(numbers - start), numbers
         start += len(data)
-    return pa.concat_tables(cells), pa.concat_tables(raw)
 
 
 @dataclass(frozen=True)
@@ -194,7 +227,7 @@ class _Rows:
         found: dict[str, Any] = {"row": row}
         if self.first.ids is not None and self.id is not None:
             value = self.first.ids[row].as_py()
-            found[self.id] = value if isinstance(value, int | float | str | None) else str(value)
+            found[self.id] = value if isinstance(value, int | str | None) else str(value)
         return found | {
             "score": float(self.first.score[row]),
             "p_value": float(self.first.p_value[row]),
@@ -205,22 +238,18 @@ class _Rows:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows in the input's order."""
         for start in range(0, len(self.alert), ROWS):
-            stop = min(start + ROWS, len(self.alert))
-            columns = {"row": pa.array(np.arange(start, stop, dtype=np.int64))}
+            rows = slice(start, min(start + ROWS, len(self.alert)))
+            columns = {"row": pa.array(np.arange(rows.start, rows.stop, dtype=np.int64))}
             if self.first.ids is not None and self.id is not None:
-                columns[self.id] = pc.cast(self.first.ids.slice(start, stop - start).combine_chunks(), self._id_type())
-            columns["score"] = pa.array(self.first.score[start:stop])
-            columns["p_value"] = pa.array(self.first.p_value[start:stop])
-            columns["alert"] = pa.array(self.alert[start:stop])
-            columns["reasons"] = pa.array([self.why.get(row, []) for row in range(start, stop)], REASONS)
+                columns[self.id] = self.first.ids[rows].combine_chunks()
+            columns["score"] = pa.array(self.first.score[rows])
+            columns["p_value"] = pa.array(self.first.p_value[rows])
+            columns["alert"] = pa.array(self.alert[rows])
+            columns["reasons"] = pa.array([self.why.get(row, []) for row in range(rows.start, rows.stop)], REASONS)
             yield pa.RecordBatch.from_pydict(columns)
 
-    def _id_type(self) -> pa.DataType:
-        assert self.first.ids is not None
-        kind = self.first.ids.type
-        return kind.value_type if pa.types.is_dictionary(kind) else kind
 
-
+COLUMNS = ("row", "score", "p_value", "alert", "reasons")
 REASONS = pa.list_(
     pa.struct(
         [

@@ -1,0 +1,92 @@
+"""What tests of jobs and of the command line share: a table, a workspace with models, a way to call a verb."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anomalo.cli.app import _run
+
+ROWS = 240
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Call = Callable[..., Outcome]
+
+
+def call(*arguments: object) -> Outcome:
+    """Run the command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["anomalo", *map(str, arguments)])
+        code = _run()
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def anomalo() -> Call:
+    return call
+
+
+@pytest.fixture(scope="session")
+def patients() -> pd.DataFrame:
+    """Two related numbers, a whole number, two categories, an id, a label; holes in one of each; two strange rows."""
+    rng = np.random.default_rng(0)
+    height = rng.normal(170, 10, ROWS).round(1)
+    frame = pd.DataFrame(
+        {
+            "name": [f"p{row:03}" for row in range(ROWS)],
+            "height": height,
+            "weight": (0.5 * height - 15 + rng.normal(0, 3, ROWS)).round(2),
+            "children": rng.poisson(1.5, ROWS),
+            "colour": rng.choice(["red", "green", "blue"], ROWS, p=[0.6, 0.3, 0.1]),
+            "smoker": rng.choice(["yes", "no"], ROWS),
+            "sick": "no",
+        }
+    )
+    frame.loc[[17, 101], "weight"] = [190.25, 9.75]
+    frame.loc[[17, 101], "sick"] = "yes"
+    frame.loc[[3, 50, 51], "weight"] = np.nan
+    frame.loc[[4, 50], "colour"] = None
+    return frame
+
+
+@pytest.fixture(scope="session")
+def tables(patients: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the table as patients.csv and patients.parquet."""
+    folder = tmp_path_factory.mktemp("tables")
+    patients.to_csv(folder / "patients.csv", index=False)
+    patients.to_parquet(folder / "patients.parquet", index=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workspace(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with models: `full` scores, explains and imputes, `near` only scores, `fill` only imputes."""
+    folder = tmp_path_factory.mktemp("workspace")
+    common = ("--id", "name", "--label", "sick", "--workspace", folder, "--device", "cpu")
+    for name, model, setting in (("full", "linear", "epochs=3"), ("near", "knn", "neighbours=3"), ("fill", "mean", "")):
+        settings = ("--set", setting) if setting else ()
+        outcome = call("fit", tables / "patients.csv", "--as", name, "--model", model, *settings, *common)
+        assert outcome.code == 0, outcome.err
+    return folder
