@@ -235,22 +235,24 @@ class Reconstructor(NeuralModel):
 
         The code's energy is shared out in proportion to how much it falls when a cell is hidden.
         """
-        energies = self._energies()
+        energies, heads = self._energies(), self.heads(self.net)
+
+        def without(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+            return energies(x, observed)[1], heads.expected(self.net(x, observed))
+
         cells, code = self.infer(energies, data)
         expected, drop = np.empty_like(data.values), np.zeros(data.values.shape)
-        for position in range(data.values.shape[1]):
-            hidden = np.zeros(data.values.shape, dtype=bool)
-            hidden[:, position] = True
-            without = data.hide(hidden)
-            expected[:, position] = self._expected(without)[:, position]
-            drop[:, position] = np.maximum(code - self.infer(energies, without)[1], 0)
+        at_once = max(1, CHUNK // max(len(data), 1))
+        for first in range(0, len(data.layout.blocks), at_once):
+            positions = range(first, min(first + at_once, len(data.layout.blocks)))
+            codes, fills = self.infer(without, _hidden_in_turn(data, positions))
+            for number, position in enumerate(positions):
+                rows = slice(number * len(data), (number + 1) * len(data))
+                expected[:, position] = fills[rows, position]
+                drop[:, position] = np.maximum(code - codes[rows], 0)
         total = drop.sum(axis=1, keepdims=True)
         share = np.divide(drop, total, out=np.full(drop.shape, 1 / len(data.layout.blocks)), where=total > 0)
         return Cells(cells + share * code[:, None], expected)
-
-    def _expected(self, data: Encoded) -> Floats:
-        heads = self.heads(self.net)
-        return self.infer(lambda x, o: (heads.expected(self.net(x, o)),), data)[0]
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by their conditional expectation, categories by the most probable level.
@@ -308,6 +310,16 @@ class Autoencoder(nn.Module):
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods."""
         return self.decode(self.encode(x, observed))
+
+
+def _hidden_in_turn(data: Encoded, positions: Sequence[int]) -> Encoded:
+    """Repeat the rows once for each position, with that position hidden."""
+    copies = []
+    for position in positions:
+        hidden = np.zeros(data.values.shape, dtype=bool)
+        hidden[:, position] = True
+        copies.append(data.hide(hidden))
+    return Encoded.concatenate(copies)
 
 
 def whitening(deviations: Floats) -> Floats:

@@ -8,7 +8,6 @@ from typing import Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from anomalo.errors import UsageError
 from anomalo.plugin import Mask, Scores
@@ -134,6 +133,8 @@ class Threshold:
         if self.kind == "share" or not len(p_values):
             return p_values <= self.value
         if self.kind == "fdr":
+            from scipy.stats import false_discovery_control  # a second to import, for this alone
+
             return false_discovery_control(p_values) <= self.value * ROUNDING
         chosen = np.zeros(len(p_values), dtype=bool)
         chosen[strangest(p_values, scores)[: int(self.value)]] = True

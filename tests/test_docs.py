@@ -25,7 +25,8 @@ def test_the_tutorials_models_pass_the_conformance_kit(tmp_path):
         "from anomalo.testing import check_model\nfrom shallow import Shallow\n\n\n"
         "def test_shallow():\n    check_model(Shallow, epochs=2)\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
