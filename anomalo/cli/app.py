@@ -104,7 +104,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _run() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="anomalo", standalone_mode=False)
         if code != INTERRUPTED:
             sys.stdout.flush()
             return code if isinstance(code, int) else 0

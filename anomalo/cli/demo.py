@@ -85,7 +85,7 @@ def _show_hidden(numbers: list[HiddenError], categories: list[HiddenError]) -> N
     table(
         ("number", "error", "by mean", "less error"),
         [
-            (c.column, f"{c.error:.2f}", f"{c.baseline:.2f}", f"{100 * (1 - c.error / c.baseline):.0f} %")
+            (c.column, f"{c.error:.2f}", f"{c.baseline:.2f}", f"{round(100 * (1 - c.error / c.baseline))} %")
             for c in numbers
         ],
         right=("error", "by mean", "less error"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from typing import Any
 
 from anomalo.fitted import Plan
 from anomalo.jobs.impute import ImputeResult, impute
 from anomalo.jobs.place import Place
 from anomalo.jobs.scan import ScanResult, scan
-from anomalo.plugin import Model
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 
 DIAGNOSIS = "Target"
+PARAMS = {"epochs": 60}
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,11 @@ class DemoResult:
     hidden: tuple[HiddenError, ...]
 
 
-def demo(place: Place, *, model: str | Model = "undercomplete", seed: int = 0, device: str = "auto") -> DemoResult:
+def demo(place: Place, *, params: Mapping[str, Any] = PARAMS, seed: int = 0, device: str = "auto") -> DemoResult:
     """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.data") / "hypothyroid.csv") as path:
         source = str(path)
-        plan = Plan(model, seed=seed, device=device)
+        plan = Plan("undercomplete", params, seed=seed, device=device)
         found = scan(place, source, plan, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
         filled = impute(place, source, found.fitted.record.reference, device=device)
     return DemoResult(found, filled, _hidden(found))
