@@ -33,6 +33,16 @@ def _moments(data: Encoded) -> tuple[Any, Any]:
     return mean, np.where(spread > 1e-6, spread, 1.0)
 
 
+def complete(seen: Tensor) -> bool:
+    """Whether all cells are known to be observed: only asked on a CPU, where it is cheaper than masking."""
+    return seen.device.type == "cpu" and (not seen.numel() or bool(seen.view(torch.uint8).min()))
+
+
+def masked(values: Tensor, seen: Tensor) -> Tensor:
+    """Return `values` with 0 where not `seen`; a complete row is the same whatever its neighbours."""
+    return values if complete(seen) else values * seen
+
+
 class Standardised(nn.Module):
     """Shared by input and heads: the numbers' mean and standard deviation in the training table."""
 
@@ -87,8 +97,8 @@ class ColumnInput(Standardised):
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Map x [n, columns] and observed [n, columns] to [n, width]."""
         seen = self.pick(observed)
-        out = F.linear(self.standardise(x).mul_(seen), self.weight, self.bias)
-        if not seen.all():  # adds exactly 0 to complete rows, so that leaving it out changes none
+        out = F.linear(masked(self.standardise(x), seen), self.weight, self.bias)
+        if not complete(seen):  # adds exactly 0 to complete rows, so that leaving it out changes none
             out = out + F.linear((~seen).to(out.dtype), self.missing)
         if len(self.categories):
             out = out + F.embedding_bag(self._rows(x, observed), self.embedding, mode="sum")
@@ -207,7 +217,7 @@ class ColumnHeads(Standardised):
         Standardised numbers and one-hot levels less their starting frequency; 0 where not observed.
         """
         seen = self.pick(observed)
-        parts = [self.standardise(x).mul_(seen)]
+        parts = [masked(self.standardise(x), seen)]
         parts += [group.one_hot(self.linear.bias, x, observed) for group in self._groups()]
         return torch.cat(parts, dim=1)
 
@@ -226,14 +236,14 @@ class ColumnHeads(Standardised):
     def residual(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return the numbers' residuals [n, numbers], in units of each column's spread; 0 where not observed."""
         residual = self.standardise(x).sub_(parameters[:, : len(self.mean)].float())
-        return residual.mul_(self.pick(observed))
+        return masked(residual, self.pick(observed))
 
     def _cells(self, numbers: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Join the numbers' part and the categories' surprise, in the order of `self.order`; 0 where not observed."""
         if not self.groups:
-            return numbers * observed
+            return masked(numbers, observed)
         cells = torch.cat([numbers, *(group.surprise(parameters, x) for group in self._groups())], dim=1)
-        return cells * observed.index_select(1, self.order)
+        return masked(cells, observed.index_select(1, self.order))
 
     def _in_place(self, cells: Tensor) -> Tensor:
         return cells.index_select(1, self.place) if self.groups else cells
