@@ -25,6 +25,7 @@ from anomalo.errors import UsageError
 if TYPE_CHECKING:
     from anomalo.jobs.fit import FitResult
     from anomalo.schema import SchemaOptions
+    from anomalo.store import ModelRecord
 
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
 SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
@@ -124,10 +125,15 @@ def _show(result: FitResult) -> None:
         f"saved {record.reference}: {record.model}, {count(record.rows, 'row')}, "
         f"{count(record.columns, 'column')} ({columns})"
     )
+    show_skill(record)
+    typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
+
+
+def show_skill(record: ModelRecord) -> None:
+    """Print how well the model tells hidden cells, if it does."""
     skill = record.summary["skill"]
     if skill is not None and skill > 0:
         typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by each column's mean or mode")
-    typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
 
 
 def register(app: typer.Typer) -> None:

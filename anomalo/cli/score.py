@@ -20,7 +20,7 @@ from anomalo.cli.console import (
     WithOption,
     WorkspaceOption,
 )
-from anomalo.cli.fit import DropOption, IdOption, LabelOption, ModelOption, SeedOption
+from anomalo.cli.fit import DropOption, IdOption, LabelOption, ModelOption, SeedOption, show_skill
 from anomalo.cli.printing import count, numbers, probabilities, shortened, table
 from anomalo.errors import GateError
 
@@ -218,7 +218,12 @@ def _show_scan(result: ScanResult) -> None:
             f"as {found['positives']:,} of {count(found['rows'], 'row')} are\n"
             f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}"
         )
-    typer.echo(f"next: anomalo score OTHER.csv --with {result.fitted.record.name} -o scores.csv")
+    record, fitted = result.fitted.record, result.fitted.fitted
+    show_skill(record)
+    typer.echo(f"next: anomalo score OTHER.csv --with {record.name} -o scores.csv")
+    holes = [block.name for block in fitted.encoder.layout.blocks if block.missing > 0]
+    if holes and "impute" in fitted.model.verbs():
+        typer.echo(f"holes in {count(len(holes), 'column')}: anomalo impute SOURCE --with {record.name} -o filled.csv")
 
 
 def register(app: typer.Typer) -> None:
