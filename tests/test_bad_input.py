@@ -410,8 +410,17 @@ def test_errors_can_be_json_lines_and_a_traceback_is_asked_for(anomalo: Any, tmp
     assert "Traceback" in anomalo("fit", tmp_path / "absent.csv", "--as", "m", "--debug").err
 
 
+# A shell starts background jobs with SIGINT ignored, which children inherit: the child takes it back.
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from anomalo.cli import main
+main()
+"""
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from anomalo.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -424,7 +433,10 @@ def wait_for(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals) -> None:
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 5, err
     assert out == ""
     assert err.splitlines()[-1].startswith("error: interrupted; nothing half-written was left")
