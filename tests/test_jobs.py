@@ -360,6 +360,8 @@ def test_the_demonstration_tells_strange_from_usual(tmp_path: Path) -> None:
     assert result.scan.evaluation is not None
     assert result.scan.evaluation["auroc"] > 0.9
     assert result.filled.rows == 3163
+    assert result.scan.filled is not None
+    assert sum(result.scan.filled.filled.values()) == 5329
     assert (result.filled.run.path / "filled.csv").is_file()
     assert {"TSH", "sex"} <= {column.column for column in result.hidden}
     assert all(column.baseline > 0 for column in result.hidden)

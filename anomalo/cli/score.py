@@ -218,12 +218,12 @@ def _show_scan(result: ScanResult) -> None:
             f"as {found['positives']:,} of {count(found['rows'], 'row')} are\n"
             f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}"
         )
-    record, fitted = result.fitted.record, result.fitted.fitted
+    record = result.fitted.record
     show_skill(record)
     typer.echo(f"next: anomalo score OTHER.csv --with {record.name} -o scores.csv")
-    holes = [block.name for block in fitted.encoder.layout.blocks if block.missing > 0]
-    if holes and "impute" in fitted.model.verbs():
-        typer.echo(f"holes in {count(len(holes), 'column')}: anomalo impute SOURCE --with {record.name} -o filled.csv")
+    if result.filled is not None:
+        cells = sum(result.filled.filled.values())
+        typer.echo(f"{count(cells, 'missing cell')} filled; the table is in {result.filled.run.path}")
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from anomalo.fitted import Plan
-from anomalo.jobs.impute import ImputeResult, impute
+from anomalo.jobs.impute import ImputeResult
 from anomalo.jobs.place import Place
 from anomalo.jobs.scan import ScanResult, scan
 from anomalo.schema import SchemaOptions
@@ -51,8 +51,8 @@ def demo(place: Place, *, params: Mapping[str, Any] = PARAMS, seed: int = 0, dev
         source = str(path)
         plan = Plan("undercomplete", params, seed=seed, device=device)
         found = scan(place, source, plan, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
-        filled = impute(place, source, found.fitted.record.reference, device=device)
-    return DemoResult(found, filled, _hidden(found))
+    assert found.filled is not None
+    return DemoResult(found, found.filled, _hidden(found))
 
 
 def _hidden(found: ScanResult) -> tuple[HiddenError, ...]:

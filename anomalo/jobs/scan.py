@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from anomalo.fitted import Plan
 from anomalo.jobs.fit import FitResult, fit
+from anomalo.jobs.impute import ImputeResult, impute
 from anomalo.jobs.place import Place
 from anomalo.jobs.score import ScoreResult, score
 from anomalo.metrics import average_precision, roc_auc
@@ -26,12 +27,13 @@ class ScanResult:
 
     fitted: FitResult
     scored: ScoreResult
+    filled: ImputeResult | None
     evaluation: dict[str, Any] | None
     warnings: tuple[str, ...]
 
 
 def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshold: Threshold) -> ScanResult:
-    """Fit `plan` on `source`, save the model under the file's name, and score the same rows.
+    """Fit `plan` on `source`, save the model under the file's name, score the same rows and fill their holes.
 
     Raises
     ------
@@ -43,12 +45,21 @@ def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshol
     fitted = fit(place, source, _name(source), plan, options)
     scored = score(place, source, fitted.record.reference, threshold=threshold, device=plan.device)
     warnings = [*fitted.warnings, *scored.warnings]
+    filled = _fill(place, source, fitted, plan.device)
     evaluation = None
     if options.label is not None:
         evaluation = evaluate(scored, _labels(place, source, fitted))
         if evaluation is None:
             warnings.append(f"label {options.label!r} has not two values, so the scores are not compared with it")
-    return ScanResult(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)))
+    return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
+
+
+def _fill(place: Place, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
+    """Fill the table's holes, if it has any and the model can."""
+    holes = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
+    if not holes or "impute" not in fitted.fitted.model.verbs():
+        return None
+    return impute(place, source, fitted.record.reference, device=device)
 
 
 def _name(source: str) -> str:
