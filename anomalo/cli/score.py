@@ -205,8 +205,12 @@ def scan(
         options = SchemaOptions(drop=tuple(drop), id=identifier, label=label)
         result = run_scan(place, source, Plan(model, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
-    facts = summary(result.scored) | {"evaluation": result.evaluation, "warnings": list(result.warnings)}
-    console.result(facts, lambda: _show_scan(result))
+    facts = {
+        "evaluation": result.evaluation,
+        "impute": None if result.filled is None else result.filled.run.to_json(),
+        "warnings": list(result.warnings),
+    }
+    console.result(summary(result.scored) | facts, lambda: _show_scan(result))
 
 
 def _show_scan(result: ScanResult) -> None:
