@@ -107,7 +107,7 @@ def load(folder: Path) -> Artefact:
         The folder is absent or of another format, or a file in it is missing, damaged or unexpected; the
         message names the file and says what to do.
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     reader = _Reader(folder, manifest)
     try:
         reader.check_names()
@@ -235,7 +235,14 @@ def _read(path: Path) -> bytes:
         raise _damaged(path, f"the file cannot be read ({error.strerror})") from error
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return a saved model's manifest, checked against its own checksum; no other file is read.
+
+    Raises
+    ------
+    ArtefactError
+        It is absent, damaged or of another format.
+    """
     if not os.path.isdir(folder):
         found = "is not a folder" if os.path.lexists(folder) else "does not exist"
         raise ArtefactError(f"{folder}: no saved model, because it {found}; expected a folder with a {MANIFEST}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import CanImpute, CanScore, Encoded, Floats, Layout, Model, Scores
+from anomalo.unfinished import Unfinished
 
 LEVEL = 0.9
 """Coverage of the intervals for hidden cells."""
@@ -89,7 +90,12 @@ class Evidence:
     hidden: HiddenCells | None
 
 
-def cross_fit(data: Encoded, folds: NDArray[np.intp], fit: Callable[[Encoded, int], Model]) -> Evidence:
+def cross_fit(
+    data: Encoded,
+    folds: NDArray[np.intp],
+    fit: Callable[[Encoded, int], Model],
+    keep: Unfinished | None = None,
+) -> Evidence:
     """Fit one model per fold on the other folds' rows, and judge the fold's rows by it.
 
     Parameters
@@ -100,19 +106,43 @@ def cross_fit(data: Encoded, folds: NDArray[np.intp], fit: Callable[[Encoded, in
         See `assign_folds`.
     fit : callable
         `fit(rows, fold)` returns a model fitted on those rows.
+    keep : Unfinished, optional
+        Where the verdict on each fold is kept, and found again.
     """
     scores: Scores | None = None
     parts = []
     for fold in range(folds.max() + 1):
         held = np.flatnonzero(folds == fold)
-        model = fit(data.take(np.flatnonzero(folds != fold)), fold)
-        rows = data.take(held)
-        if isinstance(model, CanScore):
+        kept = None if keep is None else keep.load(f"fold-{fold}")
+        verdict = (
+            kept[0] if kept else _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), data.take(held), fold)
+        )
+        if keep is not None and kept is None:
+            keep.save(f"fold-{fold}", verdict, {})
+            keep.remove(f"training-{fold}")
+        if "scores" in verdict:
             scores = np.empty(len(data)) if scores is None else scores
-            scores[held] = model.score(rows)
-        if isinstance(model, CanImpute):
-            parts.append(predict_hidden(model, rows, fold))
+            scores[held] = verdict["scores"]
+        if "truth" in verdict:
+            parts.append(verdict)
     return Evidence(scores, _summarise(data, parts) if parts else None)
+
+
+Verdict = dict[str, NDArray[Any]]
+"""What a model says of rows it never saw: `scores` [n], if it scores, and if it imputes, `truth` and `guess` [k],
+encoded values of hidden cells, and `column` [k], their positions."""
+
+
+def _judge(model: Model, rows: Encoded, fold: int) -> Verdict:
+    verdict: Verdict = {}
+    if isinstance(model, CanScore):
+        verdict["scores"] = model.score(rows)
+    if isinstance(model, CanImpute):
+        pairs = predict_hidden(model, rows, fold)
+        verdict["truth"] = np.concatenate([truth for truth, _ in pairs])
+        verdict["guess"] = np.concatenate([guess for _, guess in pairs])
+        verdict["column"] = np.repeat(np.arange(len(pairs)), [len(truth) for truth, _ in pairs])
+    return verdict
 
 
 Predicted = list[tuple[Floats, Floats]]
@@ -149,13 +179,13 @@ def _predict(model: Any, data: Encoded, picked: list[NDArray[np.intp]], position
     return cast("Predicted", pairs)
 
 
-def _summarise(data: Encoded, parts: list[Predicted]) -> HiddenCells:
+def _summarise(data: Encoded, parts: list[Verdict]) -> HiddenCells:
     columns = len(data.layout.blocks)
     width, error, baseline = (np.full(columns, np.nan) for _ in range(3))
     for block in data.layout.blocks:
         at = block.position
-        truth = np.concatenate([part[at][0] for part in parts]).astype(np.float64)
-        guess = np.concatenate([part[at][1] for part in parts]).astype(np.float64)
+        truth = np.concatenate([part["truth"][part["column"] == at] for part in parts]).astype(np.float64)
+        guess = np.concatenate([part["guess"][part["column"] == at] for part in parts]).astype(np.float64)
         seen = data.values[data.observed[:, at], at].astype(np.float64)
         if not len(truth):
             continue

@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from anomalo.cells import cells_table
 from anomalo.errors import SchemaError, UsageError
-from anomalo.fitted import Fitted, Plan
+from anomalo.fitted import Fitted
+from anomalo.plan import Plan
 from anomalo.plugin import Encoded, Model
 from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions, infer, require_unique

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -17,59 +17,13 @@ from anomalo.crossfit import HiddenCells, assign_folds, cross_fit, fold_count, t
 from anomalo.encoding import expand
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.explain import cells_of, surprise
+from anomalo.plan import Plan, phases
 from anomalo.plugin import CanScore, Encoded, Encoder, Filled, Model, Scores
 from anomalo.registry import Registry
-from anomalo.runs import LocalRun, Progress
 from anomalo.schema import Schema
 from anomalo.scoring import Calibration
 
 MODALITY = "table"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to fit.
-
-    Attributes
-    ----------
-    model : str or Model
-        A registered name, or an instance whose hyperparameters are used.
-    params : dict
-        Hyperparameters, where `model` is a name.
-    seed : int
-        Everything random follows from it.
-    device : str
-        "auto", "cpu", "cuda", "cuda:1", "mps".
-    calibrate : bool
-        Whether to cross-fit for p-values and intervals: costs 3 to 5 further fits.
-    progress : callable, optional
-        Told the share of all fits that is done, and a text.
-    """
-
-    model: str | Model
-    params: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    device: str = "auto"
-    calibrate: bool = True
-    progress: Progress | None = None
-
-    def create(self, registry: Registry) -> Model:
-        """Return a new, unfitted model."""
-        if isinstance(self.model, str):
-            return registry.create(self.model, **self.params)
-        return type(self.model)(**self.model.params())
-
-    def run(self, registry: Registry, part: int, parts: int) -> LocalRun:
-        """Return the surroundings of fit number `part` of `parts`."""
-        tell = self.progress
-        progress = None if tell is None else lambda share, text: tell((part + share) / parts, text)
-        return LocalRun(
-            seed=self.seed,
-            device=self.device,
-            registered=registry.create,
-            notify=registry.training,
-            progress=progress,
-        )
 
 
 @dataclass(frozen=True)
@@ -148,17 +102,24 @@ class Fitted:
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
         fitted._fit(data, plan, registry)
         fitted.facts["seconds"] = time.perf_counter() - started
+        if plan.keep is not None:
+            fitted.facts["seconds"] += plan.keep.seconds_before
         return fitted
 
     def _fit(self, data: Encoded, plan: Plan, registry: Registry) -> None:
         hashes = data.hashes()
+        fingerprint = f"{int(hashes.sum()):016x}"
+        if plan.keep is not None:
+            plan.keep.agree(table=fingerprint)
         folds = self._folds(data, hashes, plan.seed) if plan.calibrate else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = plan.run(registry, parts - 1, parts)
         if parts > 2:
-            evidence = cross_fit(
-                data, folds, lambda rows, fold: plan.create(registry).fit(rows, plan.run(registry, fold, parts))
-            )
+
+            def fit(rows: Encoded, fold: int) -> Model:
+                return plan.create(registry).fit(rows, plan.run(registry, fold, parts))
+
+            evidence = cross_fit(data, folds, fit, plan.keep)
             self.hidden = evidence.hidden
             if evidence.scores is not None:
                 self.calibration = Calibration.from_scores(evidence.scores, hashes)
@@ -170,7 +131,12 @@ class Fitted:
             "seed": plan.seed,
             "rows": len(data),
             "history": main.history,
-            "fingerprint": f"{int(hashes.sum()):016x}",
+            "training": {
+                "device": main.device.replace("auto", "cpu"),
+                "resumed": 0 if plan.keep is None else plan.keep.attempts - 1,
+                "phases": phases(main.history),
+            },
+            "fingerprint": fingerprint,
         }
 
     def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
@@ -276,7 +242,7 @@ class Fitted:
         return cls(schema, encoder, model, calibration, hidden, facts)
 
 
-FACTS = ("model", "plugin", "parameters", "seed", "rows", "history", "fingerprint", "seconds")
+FACTS = ("model", "plugin", "parameters", "seed", "rows", "history", "training", "fingerprint", "seconds")
 
 
 def encode_all(encoder: Encoder, batches: Iterable[pa.RecordBatch]) -> Encoded:

@@ -91,6 +91,7 @@ class NeuralModel(Model):
             The run's device is not available.
         """
         device = resolve_device(run.device)
+        run.device = str(device)
         self.layout_ = data.layout
         with seeded(run.seed, device):
             self.net = self.build(data.layout)

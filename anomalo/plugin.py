@@ -27,9 +27,12 @@ from anomalo.encoded import (
 from anomalo.errors import ParameterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from anomalo.schema import Schema
+    from anomalo.unfinished import Checkpoint
 
 __all__ = [
     "CAPABILITIES",
@@ -211,13 +214,19 @@ class Run(Protocol):
     seed: int
     device: str
     goals: frozenset[str]
+    history: list[dict[str, Any]]
+    part: str
+    logs: Mapping[str, Path]
 
     @property
     def rng(self) -> np.random.Generator:
         """A generator of its own for this run; the global state is never used."""
 
-    def report(self, **metrics: float) -> None:
-        """Record the metrics of one epoch (or another step) in the history and the progress."""
+    def report(self, *, done: float | None = None, **metrics: Any) -> None:
+        """Record the metrics of one epoch (or another step); `done`, from 0 to 1, moves the progress."""
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return where the next training of this fit saves its state now and then, if it is to."""
 
     def attach(self, engine: Any, model: Model) -> None:
         """Let plugins attach their handlers to an Ignite engine (hook `anomalo_training`)."""

@@ -1,14 +1,16 @@
 """What surrounds a fit: its seed, device, goals, history and progress, and the way to other models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anomalo.errors import UsageError
 from anomalo.plugin import Model
+from anomalo.unfinished import Checkpoint
 
 Progress = Callable[[float, str], None]
 """Told the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
@@ -32,6 +34,12 @@ class LocalRun:
         `notify(engine, model, run)` tells plugins of a training engine.
     progress : callable, optional
         See `Progress`.
+    part : str
+        Which of several fits this is: "fold-0", …, or "final".
+    logs : mapping of str to Path
+        The folders that the losses are logged to, by kind: "csv", "tensorboard".
+    keep : callable, optional
+        `keep(number)` gives the place where training number 0, 1, … of this fit saves its state.
 
     Attributes
     ----------
@@ -41,7 +49,7 @@ class LocalRun:
     Examples
     --------
     >>> run = LocalRun(seed=1)
-    >>> run.report(epoch=1, epochs=2, loss=0.5)
+    >>> run.report(epoch=1, epochs=2, done=0.5, loss=0.5)
     >>> run.history
     [{'epoch': 1, 'epochs': 2, 'loss': 0.5}]
     """
@@ -52,19 +60,28 @@ class LocalRun:
     registered: Callable[..., Model] | None = None
     notify: Callable[[Any, Model, "LocalRun"], None] | None = None
     progress: Progress | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
+    part: str = "final"
+    logs: Mapping[str, Path] = field(default_factory=dict)
+    keep: Callable[[int], Checkpoint] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    _trainings: int = 0
 
     @cached_property
     def rng(self) -> np.random.Generator:
         """A generator of its own for this run."""
         return np.random.default_rng(self.seed)
 
-    def report(self, **metrics: float) -> None:
-        """Record one epoch's metrics; `epoch` and `epochs` also move the progress."""
+    def report(self, *, done: float | None = None, **metrics: Any) -> None:
+        """Record one epoch's metrics; `done`, the share of the fit that is done, moves the progress."""
         self.history.append(metrics)
-        if self.progress is not None and "epochs" in metrics:
+        if self.progress is not None and done is not None:
             loss = metrics.get("validation_loss", metrics.get("loss", float("nan")))
-            self.progress(metrics["epoch"] / metrics["epochs"], f"loss {loss:.4g}")
+            self.progress(done, f"loss {loss:.4g}")
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return where the next training of this fit saves its state, if it does."""
+        self._trainings += 1
+        return None if self.keep is None else self.keep(self._trainings - 1)
 
     def attach(self, engine: Any, model: Model) -> None:
         """Let plugins attach their handlers to an Ignite engine."""

@@ -201,6 +201,15 @@ class Store:
         self._fill(row, write)
         return self.model(f"{name}@{version}")
 
+    def sweep_models(self, name: str) -> None:
+        """Remove what killed fits of this name left half-written; only while no other is at work."""
+        with self._database.writing() as session:
+            for row in session.scalars(select(ModelRow).where(ModelRow.name == name, ModelRow.status == WRITING)):
+                shutil.rmtree(self.workspace / row.path, ignore_errors=True)
+                session.delete(row)
+        for folder in (self.workspace / "models" / name).glob(".*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def add_run(
         self,
         verb: str,

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from anomalo.batches import Batches, Rows, split
+from anomalo.checkpoints import pack, random_state, set_random_state, unpack
 from anomalo.errors import TrainingError, UsageError
 from anomalo.plugin import Encoded, Run
 
@@ -26,8 +28,6 @@ logging.getLogger("ignite").addHandler(logging.NullHandler())
 Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
 """One update on a batch (values, observed); returns detached tensors, among them "loss"."""
 
-HOLDOUT_AT_LEAST = 40
-"""Below this many rows nothing is held out, and early stopping watches the training loss."""
 STEPS_PER_EPOCH = 20
 """Small tables use smaller batches, so that an epoch has about this many steps."""
 SMALL_WORK = 500_000_000
@@ -117,51 +117,6 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-class Rows:
-    """Rows to draw batches from: resident on an accelerator, gathered from the array on a CPU."""
-
-    def __init__(self, data: Encoded, rows: NDArray[np.intp], device: torch.device) -> None:
-        self.data, self.rows, self.device = data, rows, device
-        self.resident = device.type != "cpu"
-        if self.resident:
-            self.values = torch.from_numpy(data.values[rows]).to(device)
-            self.observed = torch.from_numpy(data.observed[rows]).to(device)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def batch(self, index: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Return (values, observed) of the rows at `index`."""
-        if self.resident:
-            at = torch.from_numpy(index).to(self.device)
-            return self.values[at], self.observed[at]
-        rows = self.rows[index]
-        return torch.from_numpy(self.data.values[rows]), torch.from_numpy(self.data.observed[rows])
-
-
-class Batches:
-    """Index batches whose order is a pure function of (seed, phase, epoch), so that a resume can replay it."""
-
-    def __init__(self, rows: int, size: int, seed: int, phase: int) -> None:
-        self.rows, self.size, self.seed, self.phase = rows, size, seed, phase
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return math.ceil(self.rows / self.size)
-
-    def __iter__(self) -> Iterator[NDArray[np.intp]]:
-        order = np.random.default_rng([self.seed, self.phase, self.epoch]).permutation(self.rows)
-        for start in range(0, self.rows, self.size):
-            yield order[start : start + self.size]
-
-
-def split(n: int, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split row numbers into training and held-out ones; nothing is held out of a small table."""
-    order = np.random.default_rng([seed, 7]).permutation(n)
-    held = int(n * share) if n >= HOLDOUT_AT_LEAST else 0
-    return np.sort(order[held:]), np.sort(order[:held])
-
-
 class Trainer:
     """Trains one network of one model on one table.
 
@@ -181,10 +136,11 @@ class Trainer:
         self.model, self.net, self.run, self.device = model, net, run, device
         train, held = split(len(data), model.holdout, run.seed)
         self.train, self.held = Rows(data, train, device), Rows(data, held, device)
+        self.checkpoint = run.checkpoint()
         self.batch_size = min(model.batch_size, max(16, len(train) // STEPS_PER_EPOCH))
 
     def fit(self) -> None:
-        """Run every phase.
+        """Run every phase, from where an interrupted run of the same fit was saved last.
 
         Raises
         ------
@@ -192,51 +148,43 @@ class Trainer:
             The loss became infinite or not a number.
         """
         with enough_threads(self.batch_size * size(self.net)):
-            for number, phase in enumerate(self.model.phases(self.net)):
-                self._phase(number, phase)
-        self.net.eval()
+            phases = self.model.phases(self.net)
+            epochs = sum(phase.epochs for phase in phases)
+            saved = self._saved()
+            for number, phase in enumerate(phases):
+                if saved is None or number >= saved["phase"]:
+                    before = sum(p.epochs for p in phases[:number])
+                    _Stage(self, number, phase, before / epochs, phase.epochs / epochs).run(saved)
+                    saved = None
+            if saved is not None:
+                self.net.load_state_dict(saved["net"])
+                self.recall(saved)
+            self.net.eval()
+            if self.checkpoint is not None:
+                self.keep({"phase": len(phases), "net": self.net.state_dict()})
 
-    def _phase(self, number: int, phase: Phase) -> None:
-        optimizers = self.model.optimizers(phase.parameters)
-        update = phase.step(optimizers)
-        batches = Batches(len(self.train), self.batch_size, self.run.seed, number)
-        watch = EarlyStop(self.net, self.model.patience)
-        total = torch.zeros((), device=self.device)
+    def keep(self, state: dict[str, Any]) -> None:
+        """Save a state, with the history and the random generators."""
+        assert self.checkpoint is not None
+        surroundings = {
+            "random": random_state(self.device),
+            "rng": self.run.rng.bit_generator.state,
+            "history": self.run.history,
+        }
+        self.checkpoint.save(*pack(state | surroundings))
 
-        def process(engine: Engine, index: NDArray[np.intp]) -> dict[str, Tensor]:
-            with autocast(self.device):
-                output = update(*self.train.batch(index))
-            total.add_(output["loss"], alpha=len(index) / len(self.train))
-            return output
+    def recall(self, saved: dict[str, Any]) -> None:
+        """Take back the history and the random generators."""
+        set_random_state(saved["random"], self.device)
+        self.run.rng.bit_generator.state = saved["rng"]
+        self.run.history[:] = saved["history"]
 
-        engine = Engine(process)
+    def _saved(self) -> dict[str, Any] | None:
+        found = None if self.checkpoint is None else self.checkpoint.load()
+        return None if found is None else cast("dict[str, Any]", unpack(*found))
 
-        def start(engine: Engine) -> None:
-            batches.epoch = engine.state.epoch
-            total.zero_()
-            self.net.train()
-            self._schedule(optimizers, (engine.state.epoch - 1) / phase.epochs)
-
-        def end(engine: Engine) -> None:
-            metrics = self._metrics(total.item(), engine.state.epoch, phase)
-            self.run.report(phase=number, epoch=engine.state.epoch, epochs=phase.epochs, **metrics)
-            if watch.should_stop(metrics.get("validation_loss", metrics["loss"])):
-                engine.terminate()
-
-        engine.add_event_handler(Events.EPOCH_STARTED, start)
-        self.run.attach(engine, self.model)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, end)
-        engine.run(batches, max_epochs=phase.epochs, epoch_length=len(batches))
-        watch.restore()
-
-    def _schedule(self, optimizers: list[Optimizer], progress: float) -> None:
-        """Cosine decay to a twentieth (Loshchilov and Hutter 2017), a function of the epoch alone."""
-        factor = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-
-    def _metrics(self, loss: float, epoch: int, phase: Phase) -> dict[str, float]:
+    def metrics(self, loss: float, epoch: int, phase: Phase) -> dict[str, float]:
+        """Return the losses at the end of an epoch."""
         metrics = {"loss": loss}
         if len(self.held):
             metrics["validation_loss"] = self._held_out_loss()
@@ -257,6 +205,114 @@ class Trainer:
                 index = np.arange(start, min(start + 4096, len(self.held)))
                 total += self.model.validation(self.net, *self.held.batch(index)).item() * len(index)
         return total / len(self.held)
+
+
+class _Stage:
+    """One phase under way: its engine, optimisers and early stopping, and their saved state."""
+
+    def __init__(self, trainer: Trainer, number: int, phase: Phase, progress: float, share: float) -> None:
+        self.trainer, self.number, self.phase = trainer, number, phase
+        self.progress, self.share = progress, share
+        self.optimizers = trainer.model.optimizers(phase.parameters)
+        self.update = phase.step(self.optimizers)
+        self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number)
+        self.watch = EarlyStop(trainer.net, trainer.model.patience)
+        self.total = torch.zeros((), device=trainer.device)
+        self.over = False
+        self.engine = Engine(self._process)
+
+    def run(self, saved: dict[str, Any] | None) -> None:
+        """Train, from the start or from a saved state of this phase."""
+        trainer, engine, length = self.trainer, self.engine, len(self.batches)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end)
+        trainer.run.attach(engine, trainer.model)
+        # Last, so that what is saved includes what all other handlers did, and what is recalled undoes it.
+        engine.add_event_handler(Events.EPOCH_STARTED, self._recall, saved)
+        if trainer.checkpoint is not None:
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._keep)
+        if saved is not None:
+            self._restore(saved)
+        if not self.over:
+            engine.run(self.batches, max_epochs=self.phase.epochs, epoch_length=length)
+        self.watch.restore()
+
+    def _process(self, engine: Engine, index: NDArray[np.intp]) -> dict[str, Tensor]:
+        rows = self.trainer.train
+        with autocast(self.trainer.device):
+            output = self.update(*rows.batch(index))
+        self.total.add_(output["loss"], alpha=len(index) / len(rows))
+        return output
+
+    def _start(self, engine: Engine) -> None:
+        self.batches.epoch = engine.state.epoch
+        self.total.zero_()
+        self.trainer.net.train()
+        self._schedule((engine.state.epoch - 1) / self.phase.epochs)
+
+    def _end(self, engine: Engine) -> None:
+        trainer, epoch = self.trainer, engine.state.epoch
+        metrics = trainer.metrics(self.total.item(), epoch, self.phase)
+        engine.state.metrics.update(metrics)
+        trainer.run.report(
+            phase=self.phase.name,
+            epoch=epoch,
+            epochs=self.phase.epochs,
+            done=self.progress + self.share * epoch / self.phase.epochs,
+            learning_rate=self.optimizers[0].param_groups[0]["lr"],
+            **metrics,
+        )
+        stop = self.watch.should_stop(metrics.get("validation_loss", metrics["loss"]))
+        self.over = stop or epoch == self.phase.epochs
+        if stop:
+            engine.terminate()
+
+    def _keep(self, engine: Engine) -> None:
+        """Save the state if it is time to; the end of an epoch is only over with its last handler."""
+        state, checkpoint = engine.state, self.trainer.checkpoint
+        assert checkpoint is not None
+        ending = engine.last_event_name == Events.ITERATION_COMPLETED and state.iteration % len(self.batches) == 0
+        if ending or not checkpoint.due():
+            return
+        self.trainer.keep(
+            {
+                "phase": self.number,
+                "epoch": state.epoch,
+                "iteration": state.iteration,
+                "over": self.over,
+                "net": self.trainer.net.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "watch": self.watch.state_dict(),
+                "total": self.total,
+            }
+        )
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Take back all but what the start of an epoch changes."""
+        self.over = saved["over"]
+        self.trainer.net.load_state_dict(saved["net"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.watch.load_state_dict(saved["watch"])
+        self.trainer.recall(saved)
+        self.batches.skip = saved["iteration"] % len(self.batches)
+        self.engine.load_state_dict(
+            {"iteration": saved["iteration"], "epoch_length": len(self.batches), "max_epochs": self.phase.epochs}
+        )
+
+    def _recall(self, engine: Engine, saved: dict[str, Any] | None) -> None:
+        """In the middle of an epoch: undo what its second start has changed."""
+        if saved is not None and 0 < engine.state.iteration == saved["iteration"] and self.batches.skip:
+            self.total.copy_(saved["total"])
+            self.trainer.recall(saved)
+
+    def _schedule(self, progress: float) -> None:
+        """Cosine decay to a twentieth (Loshchilov and Hutter 2017), a function of the epoch alone."""
+        factor = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
 class EarlyStop:
@@ -280,3 +336,11 @@ class EarlyStop:
         """Put the best epoch's weights back."""
         if self.state:
             self.net.load_state_dict(self.state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what there is to save."""
+        return {"best": self.best, "waited": self.waited, "state": self.state}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take back what was saved."""
+        self.best, self.waited, self.state = saved["best"], saved["waited"], saved["state"]

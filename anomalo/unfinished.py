@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,16 @@ from anomalo.errors import OutputError, UsageError
 from anomalo.files import atomic_file
 
 TASK = "task.json"
+ATTEMPTS = "attempts"
 Arrays = dict[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
+SUFFIX = ".safetensors"
+SHARE = 0.03
+"""The most of a job's time that keeping its state may take."""
+
+
+@dataclass
 class Unfinished:
     """The folder of one job that is under way, and nobody else's: it is locked.
 
@@ -31,12 +38,45 @@ class Unfinished:
     ----------
     folder : Path
         Where the job keeps its parts; removed once the job is done.
-    resumed : bool
-        Whether an earlier attempt at the same task left parts here.
+    attempts : int
+        How often the job was begun or gone on with, this time included.
+    seconds_before : float
+        How long the earlier attempts had worked when they last kept something.
     """
 
     folder: Path
-    resumed: bool
+    attempts: int = 1
+    seconds_before: float = 0.0
+    _opened: float = field(default_factory=lambda: time.monotonic())
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there was an earlier attempt to go on with."""
+        return self.attempts > 1
+
+    @property
+    def seconds(self) -> float:
+        """How long the job has worked, over all attempts."""
+        return self.seconds_before + time.monotonic() - self._opened
+
+    def agree(self, **facts: Any) -> None:
+        """Add to what says which task this is, and compare it with an earlier attempt's.
+
+        Raises
+        ------
+        UsageError
+            The earlier attempt was at another task.
+        OutputError
+            The folder cannot be written.
+        """
+        task = _task(self.folder) or {}
+        wanted = json.loads(json.dumps(facts))
+        changed = [key for key in sorted(wanted) if key in task and task[key] != wanted[key]]
+        if changed:
+            shown = "; ".join(f"{key} was {_short(task[key])} and is {_short(wanted[key])}" for key in changed)
+            raise UsageError(f"cannot resume {self.folder.name}: {shown}; start anew without --resume")
+        with atomic_file(self.folder / TASK) as temporary:
+            temporary.write_text(json.dumps(task | wanted | {ATTEMPTS: self.attempts}, sort_keys=True, indent=1))
 
     def save(self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Keep a part, `<name>.safetensors`: whole, fsynced and checksummed, or as it was before.
@@ -57,15 +97,14 @@ class Unfinished:
         """
         plain = {key: array.copy(order="C") for key, array in arrays.items()}
         text = json.dumps(facts)
-        notes = {"facts": text, "sha256": _digest(plain, text)}
-        with atomic_file(self.folder / f"{name}.safetensors") as temporary:
+        notes = {"facts": text, "sha256": _digest(plain, text), "seconds": str(self.seconds)}
+        with atomic_file(self.folder / f"{name}{SUFFIX}") as temporary:
             temporary.write_bytes(safetensors.numpy.save(plain, notes))
 
     def load(self, name: str) -> tuple[Arrays, dict[str, Any]] | None:
         """Return a part's arrays and facts; None if there is no such part, or if it is damaged."""
-        path = self.folder / f"{name}.safetensors"
         with suppress(FileNotFoundError, SafetensorError, KeyError, ValueError):
-            with safetensors.safe_open(path, framework="np") as file:
+            with safetensors.safe_open(self.folder / f"{name}{SUFFIX}", framework="np") as file:
                 notes = file.metadata()
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             if notes["sha256"] == _digest(arrays, notes["facts"]):
@@ -73,8 +112,45 @@ class Unfinished:
         return None
 
     def remove(self, name: str) -> None:
-        """Forget a part."""
-        (self.folder / f"{name}.safetensors").unlink(missing_ok=True)
+        """Forget the parts whose names begin with `name`."""
+        for path in self.folder.glob(f"{name}*{SUFFIX}"):
+            path.unlink()
+
+
+@dataclass
+class Checkpoint:
+    """The state of one training, kept now and then: seldom enough to cost little.
+
+    Parameters
+    ----------
+    place : Unfinished
+        Where.
+    name : str
+        The part's name there.
+    every : float
+        Seconds between two savings, at least.
+    """
+
+    place: Unfinished
+    name: str
+    every: float = 10.0
+    _saved: float = field(default_factory=lambda: time.monotonic())
+    _cost: float = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time to save again; with `every` = 0 it always is."""
+        return not self.every or time.monotonic() - self._saved >= max(self.every, self._cost / SHARE)
+
+    def save(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+        """Replace what was saved before."""
+        started = time.monotonic()
+        self.place.save(self.name, arrays, facts)
+        self._saved = time.monotonic()
+        self._cost = self._saved - started
+
+    def load(self) -> tuple[Arrays, dict[str, Any]] | None:
+        """Return what was saved last, or None."""
+        return self.place.load(self.name)
 
 
 @contextmanager
@@ -130,21 +206,31 @@ def _opened(folder: Path, task: Mapping[str, Any], resume: bool) -> Unfinished:
     if before is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        with atomic_file(folder / TASK) as temporary:
-            temporary.write_text(json.dumps(task, sort_keys=True, indent=1))
-        return Unfinished(folder, False)
-    wanted = json.loads(json.dumps(task))
-    changed = [key for key in sorted({*before, *wanted}) if before.get(key) != wanted.get(key)]
-    if changed:
-        shown = "; ".join(f"{key} was {before.get(key)!r} and is {wanted.get(key)!r}" for key in changed)
-        raise UsageError(f"cannot resume {folder.name}: {shown}; start anew without --resume")
-    return Unfinished(folder, True)
+        place = Unfinished(folder)
+    else:
+        place = Unfinished(folder, before[ATTEMPTS] + 1, _seconds(folder))
+    place.agree(**task)
+    return place
+
+
+def _seconds(folder: Path) -> float:
+    """How long the job had worked when it last kept a part."""
+    longest = 0.0
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(SafetensorError, KeyError, ValueError), safetensors.safe_open(path, framework="np") as file:
+            longest = max(longest, float(file.metadata()["seconds"]))
+    return longest
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _task(folder: Path) -> dict[str, Any] | None:
     with suppress(OSError, ValueError):
         found: dict[str, Any] = json.loads((folder / TASK).read_text())
-        return found
+        return found if ATTEMPTS in found else None
     return None
 
 

@@ -16,7 +16,8 @@ from scipy import stats
 
 from anomalo.crossfit import HiddenCells
 from anomalo.errors import ArtefactError, SourceError, UsageError
-from anomalo.fitted import Fitted, Plan, encode_all
+from anomalo.fitted import Fitted, encode_all
+from anomalo.plan import Plan
 from anomalo.plugin import CanImpute, CanScore, Encoded, Model, Run, Scores, hookimpl
 from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions, infer

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from anomalo.engines.local import ahead
 from anomalo.errors import UsageError
-from anomalo.fitted import Plan
+from anomalo.plan import Plan
 from anomalo.jobs.demo import demo
 from anomalo.jobs.explain import explain
 from anomalo.jobs.fit import fit

@@ -36,10 +36,10 @@ def test_reports_are_kept_in_order_and_belong_to_the_run() -> None:
 def test_progress_is_told_the_share_and_the_held_out_loss_if_there_is_one() -> None:
     told: list[tuple[float, str]] = []
     run = LocalRun(progress=lambda share, text: told.append((share, text)))
-    run.report(epoch=1, epochs=4, loss=0.71299)
-    run.report(epoch=2, epochs=4, loss=0.5, validation_loss=12345.678)
+    run.report(done=0.25, loss=0.71299)
+    run.report(done=0.5, loss=0.5, validation_loss=12345.678)
     run.report(trees=100)  # not a share of anything
-    run.report(epoch=4, epochs=4)
+    run.report(done=1.0)
     assert told == [(0.25, "loss 0.713"), (0.5, "loss 1.235e+04"), (1.0, "loss nan")]
     assert len(run.history) == 4
 

@@ -14,11 +14,12 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from anomalo.batches import HOLDOUT_AT_LEAST, Batches, split
 from anomalo.errors import TrainingError, UsageError
 from anomalo.neural import NeuralModel
 from anomalo.plugin import Block, Encoded, Layout, Model, param
 from anomalo.runs import LocalRun
-from anomalo.training import HOLDOUT_AT_LEAST, Batches, Phase, enough_threads, resolve_device, seeded, split
+from anomalo.training import Phase, enough_threads, resolve_device, seeded
 
 COLUMNS = 3
 TRUTH = torch.tensor([[1.0, -2.0, 0.5]])
@@ -123,7 +124,7 @@ def test_the_history_has_the_mean_loss_of_the_rows() -> None:
     loss = model.loss(model.net, torch.from_numpy(data.values[train]), torch.ones(1)).item()
     np.testing.assert_allclose([entry["loss"] for entry in run.history], [loss] * 3, rtol=1e-5)
     assert [(entry["phase"], entry["epoch"], entry["epochs"]) for entry in run.history] == [
-        (0, e, 3) for e in (1, 2, 3)
+        ("training", e, 3) for e in (1, 2, 3)
     ]
 
 
@@ -189,8 +190,8 @@ def test_phases_run_in_order_and_change_their_own_parameters_only() -> None:
     run = LocalRun(notify=listen)
     model.fit(table(), run)
     assert [(entry["phase"], entry["epoch"], entry["epochs"]) for entry in run.history] == [
-        *[(0, epoch, 2) for epoch in (1, 2)],
-        *[(1, epoch, 3) for epoch in (1, 2, 3)],
+        *[("first", epoch, 2) for epoch in (1, 2)],
+        *[("second", epoch, 3) for epoch in (1, 2, 3)],
     ]
     start, *first, between = snapshots[:4]
     for after in first:

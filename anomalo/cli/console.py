@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from anomalo.cli import progress
+from anomalo.cli.progress import Update
+from anomalo.errors import InterruptedJobError
 
 WorkspaceOption = Annotated[
     Path,
@@ -26,11 +30,10 @@ ThreadsOption = Annotated[
     int | None, typer.Option("--threads", metavar="N", min=1, help="Threads of the numerical libraries.")
 ]
 WithOption = Annotated[str, typer.Option("--with", metavar="ID", help="Saved model: ID, ID@VERSION or ID@TAG.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run of the same command.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="A CSV or Parquet file.")]
 
 WORKSPACE = Path("anomalo-workspace")
-
-Update = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Console:
     as_json : bool
         Results are one JSON object.
     log_json : bool
-        Warnings are JSON lines.
+        Warnings, errors and progress are JSON lines.
     """
 
     as_json: bool = False
@@ -62,8 +65,8 @@ class Console:
             _log("warning", text, self.log_json)
 
     @contextmanager
-    def work(self, title: str, threads: int | None = None) -> Iterator[Update]:
-        """Do a job inside: what plugins print goes to stderr, and a terminal shows one progress bar.
+    def work(self, title: str, threads: int | None = None, *, resumable: bool = False) -> Iterator[Update]:
+        """Do a job inside: what plugins print goes to stderr, and progress is shown.
 
         Parameters
         ----------
@@ -71,35 +74,30 @@ class Console:
             What is done, such as "scoring".
         threads : int, optional
             The most threads that the numerical libraries may use.
+        resumable : bool
+            Whether the verb has --resume.
+
+        Raises
+        ------
+        InterruptedJobError
+            A resumable job was interrupted.
         """
         from anomalo.jobs.place import limited
 
-        with redirect_stdout(sys.stderr), limited(threads), self._progress(title) as update:
-            yield update
+        try:
+            with redirect_stdout(sys.stderr), limited(threads), self._progress(title) as update:
+                yield update
+        except KeyboardInterrupt:
+            if not resumable:
+                raise
+            raise InterruptedJobError(
+                "interrupted; nothing half-written was left, run the command again with --resume to go on"
+            ) from None
 
-    @contextmanager
-    def _progress(self, title: str) -> Iterator[Update]:
-        if self.log_json or not sys.stderr.isatty():
-            yield lambda share, text: None
-            return
-        from rich.console import Console as Terminal
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[text]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
-            task = bar.add_task(title, total=None, text="")
-
-            def update(share: float, text: str) -> None:
-                bar.update(task, completed=share, text=text, total=1.0 if share else None)
-
-            yield update
+    def _progress(self, title: str) -> AbstractContextManager[Update]:
+        if self.log_json:
+            return progress.lines()
+        return progress.bar(title) if sys.stderr.isatty() else progress.silence()
 
 
 def fail(text: str) -> None:

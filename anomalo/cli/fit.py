@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from anomalo.cli.console import (
     DeviceOption,
     JsonOption,
     LogJsonOption,
+    ResumeOption,
     SourceArgument,
     ThreadsOption,
     WorkspaceOption,
@@ -78,6 +80,18 @@ def fit(
     inf: InfOption = "error",
     schema: SchemaOption = None,
     seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    checkpoint_every: Annotated[
+        float,
+        typer.Option("--checkpoint-every", metavar="SECONDS", min=0, help="How often to save a training's state."),
+    ] = 10.0,
+    log_csv: Annotated[
+        Path | None, typer.Option("--log-csv", metavar="DIR", help="Log the losses of every epoch as CSV.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Log the losses of every epoch for TensorBoard."),
+    ] = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -86,18 +100,29 @@ def fit(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model on a table and save it."""
-    from anomalo.fitted import Plan
     from anomalo.jobs.fit import fit as run_fit
     from anomalo.jobs.place import Place
+    from anomalo.plan import Plan
 
     console = Console(as_json, log_json)
     options = _options(pairs(kind, "--kind"), drop, identifier, label, missing, inf, schema)
-    with console.work(f"fitting {model}", threads) as progress:
+    with console.work(f"fitting {model}", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
         params = place.registry.get(model).parse(pairs(settings, "--set"))
-        result = run_fit(place, source, name, Plan(model, params, seed=seed, device=device), options)
+        logs = _logs(log_csv, tensorboard)
+        plan = Plan(model, params, seed=seed, device=device, every=checkpoint_every, logs=logs)
+        result = run_fit(place, source, name, plan, options, resume=resume)
     console.warn(result.warnings)
     console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))
+
+
+def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise UsageError(
+            "--tensorboard: TensorBoard is not installed; install the extra 'tensorboard' or use --log-csv"
+        )
+    asked = {"csv": csv, "tensorboard": tensorboard}
+    return {kind: folder for kind, folder in asked.items() if folder is not None}
 
 
 def _options(

@@ -192,9 +192,9 @@ def scan(
     debug: DebugOption = False,
 ) -> None:
     """Fit, score and print the strangest rows of a table."""
-    from anomalo.fitted import Plan
     from anomalo.jobs.place import Place
     from anomalo.jobs.scan import scan as run_scan
+    from anomalo.plan import Plan
     from anomalo.schema import SchemaOptions
     from anomalo.scoring import Threshold
 

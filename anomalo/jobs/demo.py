@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import Any
 
-from anomalo.fitted import Plan
 from anomalo.jobs.impute import ImputeResult
 from anomalo.jobs.place import Place
 from anomalo.jobs.scan import ScanResult, scan
+from anomalo.plan import Plan
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 

@@ -7,10 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from anomalo.fitted import Fitted, Plan
+import anomalo
+from anomalo.fitted import Fitted
 from anomalo.jobs.place import EQUAL_ROWS, Place
+from anomalo.plan import Plan
+from anomalo.plugin import Model
 from anomalo.schema import SchemaOptions, infer
 from anomalo.store import ModelRecord
+from anomalo.unfinished import Unfinished, unfinished
 
 
 @dataclass(frozen=True)
@@ -22,15 +26,27 @@ class FitResult:
     warnings: tuple[str, ...]
 
 
-def fit(place: Place, source: str, name: str, plan: Plan, options: SchemaOptions) -> FitResult:
+def fit(
+    place: Place,
+    source: str,
+    name: str,
+    plan: Plan,
+    options: SchemaOptions,
+    *,
+    resume: bool = False,
+) -> FitResult:
     """Read `source`, fit `plan` on it and save the result as the next version of `name`.
+
+    While it works, its state is kept in the workspace; a fit that was killed goes on from there with `resume`,
+    and ends with the same weights, to the bit (on a CPU, with the same number of threads).
 
     Raises
     ------
     SourceError
         The table cannot be read or holds nothing to learn from.
     UsageError
-        The model, a parameter, a column or the device does not exist.
+        The model, a parameter, a column or the device does not exist; a fit of this name is at work already;
+        or what there is to resume is of another table or plan.
     SchemaError
         A column does not hold the kind that was asked for.
     OutputError
@@ -39,25 +55,44 @@ def fit(place: Place, source: str, name: str, plan: Plan, options: SchemaOptions
         Training diverged.
     """
     place.check_device(plan.device)
-    plan.create(place.registry)
+    task = _task(plan.create(place.registry), plan)
     place.store.check_name(name)
     table = place.table(source)
     schema = infer(table, options)
     place.store.prepare()
-    fitted = Fitted.fit(table, schema, dataclasses.replace(plan, progress=place.progress), place.registry)
-    warnings = (*fitted.warnings, *_equal_rows(fitted))
-    record = place.store.add_model(
-        name,
-        fitted.save,
-        model=fitted.facts["model"],
-        plugin=fitted.facts["plugin"],
-        source=source,
-        rows=table.num_rows,
-        columns=len(schema.features),
-        seconds=fitted.facts["seconds"],
-        summary=_summary(fitted, warnings),
-    )
+    task["columns"] = [column.to_json() for column in schema.columns]
+    with unfinished(place.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
+        place.store.sweep_models(name)
+        plan = dataclasses.replace(plan, progress=place.progress, keep=keep)
+        fitted = Fitted.fit(table, schema, plan, place.registry)
+        warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
+        record = place.store.add_model(
+            name,
+            fitted.save,
+            model=fitted.facts["model"],
+            plugin=fitted.facts["plugin"],
+            source=source,
+            rows=table.num_rows,
+            columns=len(schema.features),
+            seconds=fitted.facts["seconds"],
+            summary=_summary(fitted, warnings),
+        )
     return FitResult(record, fitted, warnings)
+
+
+def _task(model: Model, plan: Plan) -> dict[str, Any]:
+    """What must be the same for a fit to be gone on with; the table's content is compared once it is encoded."""
+    return {
+        "anomalo": anomalo.__version__,
+        "model": model.name,
+        "parameters": model.params(),
+        "seed": plan.seed,
+        "calibrate": plan.calibrate,
+    }
+
+
+def _nothing_to_resume(resume: bool, keep: Unfinished) -> list[str]:
+    return ["there was nothing to resume, so the fit began anew"] if resume and not keep.resumed else []
 
 
 def _equal_rows(fitted: Fitted) -> list[str]:

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.fitted import Plan
 from anomalo.jobs.fit import FitResult, fit
 from anomalo.jobs.impute import ImputeResult, impute
 from anomalo.jobs.place import Place
 from anomalo.jobs.score import ScoreResult, score
 from anomalo.metrics import average_precision, roc_auc
+from anomalo.plan import Plan
 from anomalo.schema import SchemaOptions, parse
 from anomalo.scoring import Threshold
 
