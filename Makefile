@@ -5,10 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo dashboard test lint docs bench clean
 
 demo: $(VENV)/.run
 	$(BIN)/anomalo demo
+
+dashboard: $(VENV)/.dashboard
+	$(BIN)/anomalo dashboard
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
@@ -19,6 +22,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/speed.py
@@ -31,13 +37,17 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
 	@touch $@
 
+$(VENV)/.dashboard: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable ".[dashboard]"
+	@touch $@ $(VENV)/.run
+
 $(VENV)/.dev: pyproject.toml constraints.txt examples/anomalo-zscore/pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable ".[dev]" --editable examples/anomalo-zscore
-	@touch $@ $(VENV)/.run
+	@touch $@ $(VENV)/.run $(VENV)/.dashboard
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable ".[bench]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

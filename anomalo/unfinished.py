@@ -71,10 +71,9 @@ class Unfinished:
         """
         task = _task(self.folder) or {}
         wanted = json.loads(json.dumps(facts))
-        changed = [key for key in sorted(wanted) if key in task and task[key] != wanted[key]]
+        changed = [change for key in wanted if key in task for change in _changes(key, task[key], wanted[key])]
         if changed:
-            shown = "; ".join(f"{key} was {_short(task[key])} and is {_short(wanted[key])}" for key in changed)
-            raise UsageError(f"cannot resume {self.folder.name}: {shown}; start anew without --resume")
+            raise UsageError(f"cannot resume {self.folder.name}: {'; '.join(changed)}; start anew without --resume")
         with atomic_file(self.folder / TASK) as temporary:
             temporary.write_text(json.dumps(task | wanted | {ATTEMPTS: self.attempts}, sort_keys=True, indent=1))
 
@@ -188,6 +187,7 @@ def unfinished(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterat
             opened = _opened(folder, task, resume)
         yield opened
         with _writing(folder):
+            (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
             shutil.rmtree(folder)
 
 
@@ -220,6 +220,15 @@ def _seconds(folder: Path) -> float:
         with suppress(SafetensorError, KeyError, ValueError), safetensors.safe_open(path, framework="np") as file:
             longest = max(longest, float(file.metadata()["seconds"]))
     return longest
+
+
+def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
+    """Say what differs, as deep inside of mappings as it does."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            yield from _changes(f"{name}.{key}", before.get(key), now.get(key))
+    elif before != now:
+        yield f"{name} was {_short(before)} and is {_short(now)}"
 
 
 def _short(value: Any) -> str:

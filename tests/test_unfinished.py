@@ -82,6 +82,9 @@ def test_another_task_is_never_gone_on_with(tmp_path: Path) -> None:
         place.agree(table="a")
         with pytest.raises(UsageError, match='table was "a" and is "b"'):
             place.agree(table="b")
+        place.agree(parameters={"hide": 0.2, "epochs": 3})
+        with pytest.raises(UsageError, match=r"resume job: parameters.hide was 0.2 and is 0.3; start"):
+            place.agree(parameters={"hide": 0.3, "epochs": 3})
 
 
 def test_only_one_is_at_a_job(tmp_path: Path) -> None:

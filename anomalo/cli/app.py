@@ -42,7 +42,11 @@ class Verbs(TyperGroup):
         if own is not None or entry is None:
             return own
         called = cmd_name in sys.argv[1:2]
-        return _load(entry) if called else _placeholder(entry)
+        return _load(entry) if called or _ours(entry) else _placeholder(entry)
+
+
+def _ours(entry: EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == "anomalo-engine"
 
 
 def _load(entry: EntryPoint) -> Any:

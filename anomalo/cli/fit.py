@@ -105,7 +105,7 @@ def fit(
     from anomalo.plan import Plan
 
     console = Console(as_json, log_json)
-    options = _options(pairs(kind, "--kind"), drop, identifier, label, missing, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
         params = place.registry.get(model).parse(pairs(settings, "--set"))
@@ -125,8 +125,8 @@ def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
     return {kind: folder for kind, folder in asked.items() if folder is not None}
 
 
-def _options(
-    kinds: dict[str, str],
+def schema_options(
+    kinds: list[str],
     drop: list[str],
     identifier: str | None,
     label: str | None,
@@ -134,11 +134,20 @@ def _options(
     inf: Any,
     schema: Path | None,
 ) -> SchemaOptions:
+    """Return what the options of a verb decide about columns, on top of what the file `schema` says.
+
+    Raises
+    ------
+    UsageError
+        An option or the file does not say what is expected.
+    SourceError
+        The file cannot be read.
+    """
     from anomalo.schema import SchemaOptions
 
     if inf not in ("error", "missing"):
         raise UsageError(f"--inf {inf}: expected error or missing")
-    own = SchemaOptions(kinds, tuple(drop), identifier, label, tuple(missing), inf)
+    own = SchemaOptions(pairs(kinds, "--kind"), tuple(drop), identifier, label, tuple(missing), inf)
     return own if schema is None else own.merged(SchemaOptions.from_toml(schema))
 
 

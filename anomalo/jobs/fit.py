@@ -60,7 +60,7 @@ def fit(
     table = place.table(source)
     schema = infer(table, options)
     place.store.prepare()
-    task["columns"] = [column.to_json() for column in schema.columns]
+    task["columns"] = {column.name: column.to_json() for column in schema.columns}
     with unfinished(place.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
         place.store.sweep_models(name)
         plan = dataclasses.replace(plan, progress=place.progress, keep=keep)
