@@ -186,19 +186,25 @@ class ColumnHeads(Standardised):
 
     order: Tensor
     place: Tensor
+    per_number = 1
+    """Parameters that the network predicts for each number."""
 
     def __init__(self, layout: Layout, width: int) -> None:
         super().__init__(layout)
-        groups = _groups(layout, len(layout.numbers))
+        start = self.per_number * len(layout.numbers)
+        groups = _groups(layout, start)
         self.groups = nn.ModuleList(groups)
-        self.linear = nn.Linear(width, groups[-1].slice.stop if groups else len(layout.numbers))
-        self.log_scale = nn.Parameter(torch.zeros(len(layout.numbers)))
+        self.linear = nn.Linear(width, groups[-1].slice.stop if groups else start)
+        self._add_number_parameters()
         order = [*layout.numbers, *(p for group in groups for p in group.positions)]
         self.register_buffer("order", torch.tensor(order, dtype=torch.int64), persistent=False)
         self.register_buffer("place", torch.argsort(self.order), persistent=False)
         with torch.no_grad():
             for group in groups:
                 group.pad(self.linear.bias)
+
+    def _add_number_parameters(self) -> None:
+        self.log_scale = nn.Parameter(torch.zeros(len(self.layout.numbers)))
 
     def initialise(self, data: Encoded) -> None:
         """Start from the table's means and level frequencies."""
@@ -233,9 +239,18 @@ class ColumnHeads(Standardised):
         """Return the standard deviation of each number's residual, in units of the column's spread."""
         return SMALLEST_SCALE + F.softplus(self.log_scale + math.log(math.e - 1)) * (1 - SMALLEST_SCALE)
 
+    def center(self, parameters: Tensor) -> Tensor:
+        """Return the expected numbers [n, numbers], standardised."""
+        return parameters[:, : len(self.mean)].float()
+
+    def _number_nll(self, parameters: Tensor, x: Tensor) -> Tensor:
+        scale = self.scale()
+        z = (self.standardise(x) - self.center(parameters)) / scale
+        return 0.5 * z.square() + (scale.log() + 0.5 * LOG_TWO_PI)
+
     def residual(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return the numbers' residuals [n, numbers], in units of each column's spread; 0 where not observed."""
-        residual = self.standardise(x).sub_(parameters[:, : len(self.mean)].float())
+        residual = self.standardise(x).sub_(self.center(parameters))
         return masked(residual, self.pick(observed))
 
     def _cells(self, numbers: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
@@ -249,10 +264,7 @@ class ColumnHeads(Standardised):
         return cells.index_select(1, self.place) if self.groups else cells
 
     def _nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        scale = self.scale()
-        z = (self.standardise(x) - parameters[:, : len(self.mean)].float()) / scale
-        gauss = 0.5 * z.square() + (scale.log() + 0.5 * LOG_TWO_PI)
-        return self._cells(gauss, parameters, x, observed)
+        return self._cells(self._number_nll(parameters, x), parameters, x, observed)
 
     def nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return each observed cell's negative log-likelihood, [n, columns] in nats; 0 elsewhere."""
@@ -276,7 +288,7 @@ class ColumnHeads(Standardised):
     def expected(self, parameters: Tensor) -> Tensor:
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""
         out = torch.zeros(len(parameters), len(self.layout.blocks), device=parameters.device)
-        out = out.index_copy(1, self.numbers, parameters[:, : len(self.mean)].float() * self.spread + self.mean)
+        out = out.index_copy(1, self.numbers, self.center(parameters) * self.spread + self.mean)
         for group in self._groups():
             best = group.log_probabilities(parameters).argmax(dim=2) + FIRST_LEVEL
             out = out.index_copy(1, group.columns, best.float())

@@ -15,10 +15,22 @@ from torch.optim import AdamW, Optimizer
 
 from anomalo.errors import UsageError
 from anomalo.layers import ColumnHeads, ColumnInput
+from anomalo.mixtures import MixtureHeads
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
-from anomalo.training import Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
+from anomalo.training import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
-__all__ = ["Autoencoder", "ColumnHeads", "ColumnInput", "NeuralModel", "Phase", "Reconstructor", "activate", "mlp"]
+__all__ = [
+    "Autoencoder",
+    "ColumnHeads",
+    "ColumnInput",
+    "MixtureHeads",
+    "NeuralModel",
+    "Phase",
+    "Reconstructor",
+    "Step",
+    "activate",
+    "mlp",
+]
 
 SMALLEST_SPREAD = 0.02
 """No residual is taken to spread less than this, in units of its column's spread."""
@@ -59,17 +71,18 @@ class NeuralModel(Model):
         """Return the optimisers of one phase: AdamW (Loshchilov and Hutter 2019), fused."""
         return [AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)]
 
-    def step(self, net: nn.Module, optimizers: list[Optimizer]) -> Step:
-        """Return the function that makes one update on a batch."""
+    def step(self, net: nn.Module, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
+        """Return the function that makes one update on a batch, by `self.loss` or another one."""
+        objective = loss or self.loss
 
         def update(x: Tensor, observed: Tensor) -> dict[str, Tensor]:
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
-            loss = self.loss(net, x, observed)
-            loss.backward()  # type: ignore[no-untyped-call]
+            value = objective(net, x, observed)
+            value.backward()  # type: ignore[no-untyped-call]
             for optimizer in optimizers:
                 optimizer.step()
-            return {"loss": loss.detach()}
+            return {"loss": value.detach()}
 
         return update
 

@@ -34,14 +34,27 @@ SMALL_WORK = 500_000_000
 """Multiplications in one call below which a second thread does not pay."""
 
 
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""The mean loss of a batch: `loss(net, values, observed)`, a scalar."""
+
+
 @dataclass(frozen=True)
 class Phase:
-    """A stage of training: which parameters, for how many epochs, by which step."""
+    """A stage of training: which parameters, for how many epochs, by which step.
+
+    Attributes
+    ----------
+    name : str
+        No other stage of the model has it.
+    validation : Loss, optional
+        The held-out loss that early stopping watches; by default the model's.
+    """
 
     name: str
     parameters: Sequence[nn.Parameter]
     epochs: int
     step: Callable[[list[Optimizer]], Step]
+    validation: Loss | None = None
 
 
 class Trainable(Protocol):
@@ -187,7 +200,7 @@ class Trainer:
         """Return the losses at the end of an epoch."""
         metrics = {"loss": loss}
         if len(self.held):
-            metrics["validation_loss"] = self._held_out_loss()
+            metrics["validation_loss"] = self._held_out_loss(phase.validation or self.model.validation)
         broken = [value for value in metrics.values() if not math.isfinite(value)]
         if broken:
             raise TrainingError(
@@ -196,14 +209,14 @@ class Trainer:
             )
         return metrics
 
-    def _held_out_loss(self) -> float:
+    def _held_out_loss(self, loss: Loss) -> float:
         """Evaluate with the same noise every epoch, so that epochs are compared on equal terms."""
         self.net.eval()
         total = 0.0
         with torch.no_grad(), seeded(self.run.seed, self.device):
             for start in range(0, len(self.held), 4096):
                 index = np.arange(start, min(start + 4096, len(self.held)))
-                total += self.model.validation(self.net, *self.held.batch(index)).item() * len(index)
+                total += loss(self.net, *self.held.batch(index)).item() * len(index)
         return total / len(self.held)
 
 

@@ -8,7 +8,26 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_autoencoders.contractive import Contractive
+    from anomalo_autoencoders.denoising import Denoising
     from anomalo_autoencoders.linear import LinearAutoencoder
+    from anomalo_autoencoders.masked import MaskedAutoencoder
+    from anomalo_autoencoders.overcomplete import Overcomplete
+    from anomalo_autoencoders.residual import Residual
+    from anomalo_autoencoders.sparse import Sparse
+    from anomalo_autoencoders.stacked import Stacked
     from anomalo_autoencoders.undercomplete import Undercomplete
+    from anomalo_autoencoders.variational import Variational
 
-    return [LinearAutoencoder, Undercomplete]
+    return [
+        Contractive,
+        Denoising,
+        LinearAutoencoder,
+        MaskedAutoencoder,
+        Overcomplete,
+        Residual,
+        Sparse,
+        Stacked,
+        Undercomplete,
+        Variational,
+    ]

@@ -1,8 +1,9 @@
-"""Yardsticks without torch: isolation forest, nearest neighbours, and mean, median and mode fills."""
+"""Yardsticks without torch: isolation forest, neighbours, robust covariance, and mean, median and mode fills."""
 
 from collections.abc import Iterable
 
 from anomalo.plugin import Model, hookimpl
+from anomalo_baselines.covariance import RobustCovariance
 from anomalo_baselines.iforest import IsolationForest
 from anomalo_baselines.knn import NearestNeighbours
 from anomalo_baselines.mean import Mean
@@ -13,4 +14,4 @@ from anomalo_baselines.mode import Mode
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin."""
-    return [IsolationForest, NearestNeighbours, Mean, Median, Mode]
+    return [IsolationForest, RobustCovariance, NearestNeighbours, Mean, Median, Mode]
