@@ -14,7 +14,16 @@ from sklearn.neighbors import NearestNeighbors
 
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout, Model, ModelState, is_model
 from anomalo.runs import LocalRun
-from anomalo_baselines import IsolationForest, Mean, Median, Mode, NearestNeighbours, anomalo_models
+from anomalo_baselines import (
+    IsolationForest,
+    LocalOutlierFactor,
+    Mean,
+    Median,
+    Mode,
+    NearestNeighbours,
+    RobustCovariance,
+    anomalo_models,
+)
 from anomalo_baselines.iforest import average_path_length
 from anomalo_baselines.noise import row_uniform
 
@@ -51,12 +60,12 @@ def reloaded(model: Model) -> Model:
     return type(model)(**model.params()).restore(ModelState(arrays, json.loads(json.dumps(state.values))))
 
 
-def test_the_plugin_offers_five_models_under_their_names() -> None:
+def test_the_plugin_offers_its_models_under_their_names() -> None:
     models = list(anomalo_models())
     assert all(is_model(model) for model in models)
     verbs = {model.name: model.verbs() for model in models}
     fills = dict.fromkeys(["mean", "median", "mode"], ("impute",))
-    assert verbs == {"iforest": ("score",), "knn": ("score",), **fills}
+    assert verbs == {**dict.fromkeys(["iforest", "covariance", "knn", "lof"], ("score",)), **fills}
 
 
 # Isolation forest
@@ -331,3 +340,52 @@ def test_neither_the_data_nor_the_global_generator_is_touched(model: type[Any]) 
     assert (data.values == values).all()
     assert (data.observed == observed).all()
     assert (np.random.get_state()[1] == before).all()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("neighbours", [5, 20])
+def test_lof_is_that_of_scikit_learn(neighbours: int) -> None:
+    from sklearn.neighbors import LocalOutlierFactor as Reference
+
+    rng = np.random.default_rng(0)
+    train, test = rng.normal(size=(300, 4)), 2 * rng.normal(size=(100, 4))
+    model = LocalOutlierFactor(neighbours=neighbours).fit(numeric(train), LocalRun())
+    reference = Reference(n_neighbors=neighbours, novelty=True).fit(train.astype(np.float32))
+    np.testing.assert_allclose(model.score(numeric(test)), -reference.score_samples(test.astype(np.float32)), rtol=1e-5)
+
+
+def test_lof_survives_equal_rows() -> None:
+    rows = np.repeat(np.random.default_rng(0).normal(size=(3, 2)), 50, axis=0)
+    model = LocalOutlierFactor().fit(numeric(rows), LocalRun())
+    assert np.isfinite(model.score(numeric(np.vstack([rows, [[99.0, 99.0]]])))).all()
+
+
+def test_covariance_without_trimming_is_ledoit_wolfs() -> None:
+    from sklearn.covariance import LedoitWolf
+
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=(400, 5)) @ rng.normal(size=(5, 5))).astype(np.float32)
+    model = RobustCovariance(support=1.0).fit(numeric(values), LocalRun())
+    reference = LedoitWolf().fit(values / model.spread_)
+    np.testing.assert_allclose(
+        2 * model.score(numeric(values)), reference.mahalanobis(values / model.spread_), rtol=1e-4
+    )
+
+
+def test_covariance_is_not_drawn_away_by_outliers() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.multivariate_normal([0, 0, 0], [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]], size=800)
+    dirty = np.vstack([clean, rng.normal([8, -8, 8], 0.3, size=(160, 3))])
+    model = RobustCovariance().fit(numeric(dirty), LocalRun())
+    assert np.abs(model.centre_ * model.spread_).max() < 0.3
+    assert model.score(numeric(dirty))[800:].min() > model.score(numeric(dirty))[:800].max()
+
+
+def test_covariance_survives_constant_dependent_and_too_many_columns() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(30, 1))
+    values = np.hstack([one, 2 * one, np.full((30, 1), 7.0), rng.normal(size=(30, 50))])
+    scores = RobustCovariance().fit(numeric(values), LocalRun()).score(numeric(values))
+    assert np.isfinite(scores).all()
+    broken = values.copy()
+    broken[0, 1] += 3  # breaks the dependence
+    assert RobustCovariance().fit(numeric(values), LocalRun()).score(numeric(broken))[0] > scores[0]

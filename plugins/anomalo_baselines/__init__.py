@@ -6,6 +6,7 @@ from anomalo.plugin import Model, hookimpl
 from anomalo_baselines.covariance import RobustCovariance
 from anomalo_baselines.iforest import IsolationForest
 from anomalo_baselines.knn import NearestNeighbours
+from anomalo_baselines.lof import LocalOutlierFactor
 from anomalo_baselines.mean import Mean
 from anomalo_baselines.median import Median
 from anomalo_baselines.mode import Mode
@@ -14,4 +15,4 @@ from anomalo_baselines.mode import Mode
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin."""
-    return [IsolationForest, RobustCovariance, NearestNeighbours, Mean, Median, Mode]
+    return [IsolationForest, RobustCovariance, NearestNeighbours, LocalOutlierFactor, Mean, Median, Mode]
