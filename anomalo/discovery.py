@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
 from typing import Literal
 
 from anomalo.errors import PluginError
@@ -19,6 +20,25 @@ FIRST_PARTY = "anomalo-engine"
 """The distribution whose plugins are anomalo's own."""
 DISABLE = "ANOMALO_DISABLE_PLUGINS"
 """The environment variable that blocks plugins: names of plugins or distributions, separated by commas."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong in one plugin.
+
+    Attributes
+    ----------
+    plugin : str
+        The plugin's name, as `PluginInfo.name`.
+    reason : str
+        The kind of error and its message, in one line.
+    phase : str
+        "find", "load", or the hook that was called.
+    """
+
+    plugin: str
+    reason: str
+    phase: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,10 @@ class PluginInfo:
         Why it failed.
     models : tuple of str
         The names of its models.
+    pages : tuple of Path
+        Its pages of the dashboard.
+    failures : tuple of Failure
+        Each thing of it that failed.
     """
 
     name: str
@@ -51,6 +75,8 @@ class PluginInfo:
     status: Literal["ok", "failed", "disabled", "listed"]
     reason: str = ""
     models: tuple[str, ...] = ()
+    pages: tuple[Path, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 Found = tuple[PluginInfo, EntryPoint | None]  # no entry point where a distribution's list of them is unreadable
@@ -97,7 +123,9 @@ def _installed() -> tuple[list[EntryPoint], list[Found]]:
             entries.extend(distribution.entry_points.select(group=GROUP))
         except Exception as error:
             reason = f"its entry_points.txt is malformed: {reason_of(error)}"
-            unreadable.append((PluginInfo(name, name, version, "", name == FIRST_PARTY, "failed", reason), None))
+            failures = (Failure(name, reason, "find"),)
+            info = PluginInfo(name, name, version, "", name == FIRST_PARTY, "failed", reason, failures=failures)
+            unreadable.append((info, None))
     return entries, unreadable
 
 

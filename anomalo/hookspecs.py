@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -89,4 +90,15 @@ def anomalo_run_saved(store: Any, run_id: str) -> None:
         The workspace.
     run_id : str
         The run that was saved.
+    """
+
+
+@hookspec
+def anomalo_pages() -> Iterable[Path]:  # type: ignore[empty-body]
+    """Give pages to the dashboard.
+
+    Returns
+    -------
+    iterable of Path
+        Streamlit scripts: existing files whose names end in `.py`. A page is run when somebody opens it, not before.
     """

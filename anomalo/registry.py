@@ -9,15 +9,15 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pluggy
 
 from anomalo import hookspecs
-from anomalo.discovery import DISABLE, GROUP, PluginInfo, find, reason_of
+from anomalo.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
 from anomalo.errors import AnomaloError, ParameterError, PluginError, SourceError, UnknownModelError, UsageError
 from anomalo.plugin import Encoder, Model, is_model
 
@@ -30,25 +30,6 @@ T = TypeVar("T")
 Offers = dict[str, list[tuple[str, T]]]  # name -> (plugin, class) of everyone who claims it
 
 _logger = logging.getLogger("anomalo")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What went wrong in one plugin.
-
-    Attributes
-    ----------
-    plugin : str
-        The plugin's name, as `PluginInfo.name`.
-    reason : str
-        The kind of error and its message, in one line.
-    phase : str
-        "find", "load", or the hook that was called.
-    """
-
-    plugin: str
-    reason: str
-    phase: str
 
 
 class Registry:
@@ -66,7 +47,7 @@ class Registry:
     def __init__(self, infos: Iterable[PluginInfo] = ()) -> None:
         self._infos = list(infos)
         self._managers: dict[str, pluggy.PluginManager] = {}
-        self._failures = [Failure(info.name, info.reason, "find") for info in self._infos if info.status == "failed"]
+        self._failures = [failure for info in self._infos for failure in info.failures]
 
     @classmethod
     def load(
@@ -102,20 +83,24 @@ class Registry:
         return [info for info, _ in find(entry_points, disabled)]
 
     def plugins(self) -> list[PluginInfo]:
-        """List the plugins with their models and, if something of theirs failed, the reasons."""
+        """List the plugins with their models, their pages and, if something of theirs failed, the reasons."""
         failures = self.failures
-        return [self._judged(info, [f.reason for f in failures if f.plugin == info.name]) for info in self._infos]
+        return [self._judged(info, tuple(f for f in failures if f.plugin == info.name)) for info in self._infos]
 
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that has failed so far."""
-        _ = self._models, self._encoders
+        _ = self._models, self._encoders, self._pages
         return tuple(self._failures)
 
     @property
     def models(self) -> Mapping[str, type[Model]]:
         """The models by name, sorted; names that two plugins claim are left out."""
         return {name: offers[0][1] for name, offers in self._models.items() if len(offers) == 1}
+
+    def pages(self) -> list[tuple[str, Path]]:
+        """Return the pages for the dashboard, each with the plugin that gives it."""
+        return list(self._pages)
 
     @property
     def conflicts(self) -> Mapping[str, tuple[str, ...]]:
@@ -210,6 +195,15 @@ class Registry:
     def _encoders(self) -> Offers[type[Encoder]]:
         return self._collect("anomalo_encoders", "encoder for modality", _checked_encoder)
 
+    @cached_property
+    def _pages(self) -> list[tuple[str, Path]]:
+        pages = []
+        for plugin in self._managers:
+            for item in self._ask(plugin, "anomalo_pages"):
+                with self._guard(plugin, "anomalo_pages"):
+                    pages.append((plugin, _checked_page(item)))
+        return pages
+
     def _load(self, plugin: str, entry: EntryPoint) -> None:
         with self._guard(plugin, "load"):
             manager = pluggy.PluginManager(GROUP)
@@ -291,12 +285,16 @@ class Registry:
         shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._failures)
         return f" [plugins that failed: {'; '.join(shown)}]" if shown else ""
 
-    def _judged(self, info: PluginInfo, reasons: list[str]) -> PluginInfo:
+    def _judged(self, info: PluginInfo, failures: tuple[Failure, ...]) -> PluginInfo:
         if info.status != "listed":
             return info
-        models = tuple(name for name, offers in self._models.items() if info.name in (plugin for plugin, _ in offers))
         return dataclasses.replace(
-            info, status="failed" if reasons else "ok", reason="; ".join(dict.fromkeys(reasons)), models=models
+            info,
+            status="failed" if failures else "ok",
+            reason="; ".join(dict.fromkeys(failure.reason for failure in failures)),
+            models=tuple(name for name, offers in self._models.items() if info.name in dict(offers)),
+            pages=tuple(page for plugin, page in self._pages if plugin == info.name),
+            failures=failures,
         )
 
 
@@ -313,7 +311,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
 
 def _items(hook: str, result: object) -> list[object]:
     if isinstance(result, (str, type)) or not isinstance(result, Iterable):
-        raise PluginError(f"{hook} returned {result!r}; expected a list of classes")
+        raise PluginError(f"{hook} returned {result!r}; expected a list")
     return list(result)
 
 
@@ -335,6 +333,12 @@ def _checked_encoder(candidate: Any) -> tuple[str, type[Encoder]]:
     if not isinstance(candidate, type) or absent or not isinstance(getattr(candidate, "modality", None), str):
         raise PluginError(f"{candidate!r} is not an encoder; expected a class with modality, {', '.join(needed)}")
     return candidate.modality, candidate  # type: ignore[attr-defined]
+
+
+def _checked_page(candidate: object) -> Path:
+    if not isinstance(candidate, Path) or candidate.suffix != ".py" or not candidate.is_file():
+        raise PluginError(f"{candidate!r} is not a page; expected the Path of an existing file that ends in .py")
+    return candidate.resolve()
 
 
 def _batches(batches: Iterable[object]) -> Iterator[pa.RecordBatch]:

@@ -24,6 +24,7 @@ BROKEN = {
     "hookless": "it implements no hook; decorate the functions with @hookimpl from anomalo.plugin",
     "raises": "RuntimeError: the models are out",
     "no_model": "Stranger'> is not a model; expected a subclass of anomalo.plugin.Model with a name",
+    "no_page": "absent.py') is not a page; expected the Path of an existing file that ends in .py",
 }
 
 
@@ -64,7 +65,8 @@ def steady_results(registry: Registry) -> tuple[object, ...]:
     registry.training("engine", model, "run")
     registry.run_saved("store", "run-1")
     batches = [batch.to_pydict() for batch in registry.read("table.steady")]
-    return model.score(data).tobytes(), model.params(), batches, tuple(heard), registry.plugin_of("steady")
+    pages = [page for plugin, page in registry.pages() if plugin == "steady"]
+    return model.score(data).tobytes(), model.params(), batches, tuple(heard), registry.plugin_of("steady"), pages
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -119,6 +121,7 @@ def test_hooks_that_raise_are_failures_of_their_phase(site: Path, caplog: pytest
     assert {failure.phase: failure.reason for failure in registry.failures} == {
         "anomalo_models": "RuntimeError: the models are out",
         "anomalo_encoders": "SystemExit: 4",
+        "anomalo_pages": "RuntimeError: the pages are out",
         "anomalo_read": "OSError: the disk is out",
         "anomalo_training": "RuntimeError: the handlers are out",
         "anomalo_run_saved": "SystemExit: 5",
@@ -138,7 +141,7 @@ def test_everything_that_is_no_model_is_named(site: Path) -> None:
         "ParameterError: width=3: expected a value at least 5",
         "None is not a model",
         "7 is not a model",
-        "anomalo_encoders returned 'table'; expected a list of classes",
+        "anomalo_encoders returned 'table'; expected a list",
     ]:
         assert any(part in reason for reason in reasons), part
     with pytest.raises(SourceError, match="no_model"):
@@ -146,6 +149,16 @@ def test_everything_that_is_no_model_is_named(site: Path) -> None:
     assert registry.failures[-1] == Failure(
         "no_model", "TypeError: anomalo_read gave str; expected pyarrow.RecordBatch", "anomalo_read"
     )
+
+
+def test_everything_that_is_no_page_is_named_and_the_rest_is_given(site: Path) -> None:
+    install(site, "no_page")
+    registry = Registry.load(entry_points=found(site))
+    assert registry.pages() == [("no_page", site / "no_page.py"), ("steady", site / "steady.py")]
+    assert [(failure.plugin, failure.phase) for failure in registry.failures] == [("no_page", "anomalo_pages")] * 4
+    broken, steady = registry.plugins()
+    assert (broken.status, broken.pages, broken.failures) == ("failed", (site / "no_page.py",), registry.failures)
+    assert (steady.status, steady.pages, steady.failures) == ("ok", (site / "steady.py",), ())
 
 
 def test_two_models_of_one_name_is_an_error_that_names_both(site: Path) -> None:
@@ -238,6 +251,7 @@ def test_plugins_of_one_name_are_told_apart_by_their_distribution(site: Path) ->
 
 
 def test_a_malformed_distribution_hides_no_other(site: Path) -> None:
+    importlib.import_module("torch")  # which reads everybody's entry points when it is first imported
     install(site, "exits", entries="[anomalo]\nexits: exits\n")
     with pytest.raises(TypeError):
         importlib.metadata.entry_points(group="anomalo")

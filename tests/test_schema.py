@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anomalo.columns.kinds import write_notes
@@ -289,3 +289,25 @@ def test_iso_datetimes_agree_with_python(moment):
     text = moment.isoformat(sep=" ")
     expected = (moment - datetime.datetime(1970, 1, 1)).total_seconds()
     assert np.isclose(parse(Column("x", "datetime"), pa.array([text]))[0].as_py(), expected, rtol=0, atol=1e-5)
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]))
+KINDS = st.sampled_from(["number", "integer", "boolean", "category", "datetime", "identifier", "text"])
+OPTIONS = st.builds(
+    SchemaOptions,
+    kinds=st.dictionaries(NAMES, KINDS),
+    drop=st.lists(NAMES).map(tuple),
+    id=st.none() | NAMES,
+    label=st.none() | NAMES,
+    missing=st.lists(NAMES).map(tuple),
+    infinite=st.sampled_from(["error", "missing"]),
+)
+
+
+@given(OPTIONS)
+@example(SchemaOptions({'a "b" = c\\': "text", "größe\n\x7f\x00": "number", "[x]": "category", "😀.y": "integer"}))
+@example(SchemaOptions(drop=("'", '"""'), id="#", label="=", missing=("a=b", ""), infinite="missing"))
+def test_options_come_back_from_toml(tmp_path_factory: pytest.TempPathFactory, options: SchemaOptions) -> None:
+    path = tmp_path_factory.getbasetemp() / "options.toml"
+    path.write_text(options.to_toml(), encoding="utf-8")
+    assert SchemaOptions.from_toml(path) == options

@@ -171,8 +171,12 @@ def plugins(
     console = Console(as_json, log_json)
     with console.work("loading"):
         found = Registry.listing() if no_import else Registry.load().plugins()
-    facts = {"plugins": [dataclasses.asdict(info) for info in found]}
-    console.result(facts, lambda: _show_plugins(found))
+    console.result({"plugins": [_facts_of(info) for info in found]}, lambda: _show_plugins(found))
+
+
+def _facts_of(info: PluginInfo) -> dict[str, Any]:
+    failures = [{"phase": failure.phase, "reason": failure.reason} for failure in info.failures]
+    return dataclasses.asdict(info) | {"pages": list(map(str, info.pages)), "failures": failures}
 
 
 def _show_plugins(found: list[PluginInfo]) -> None:

@@ -142,6 +142,26 @@ class SchemaOptions:
             infinite=value.get("infinite", "error"),
         )
 
+    def to_toml(self) -> str:
+        """Write the options as `from_toml` reads them.
+
+        Examples
+        --------
+        >>> print(SchemaOptions({"age": "integer"}, drop=("note",)).to_toml(), end="")
+        drop = ["note"]
+        missing = []
+        infinite = "error"
+        <BLANKLINE>
+        [columns]
+        "age" = "integer"
+        """
+        lists = {"drop": self.drop, "missing": self.missing}
+        texts = {"id": self.id, "label": self.label, "infinite": self.infinite}
+        lines = [f"{key} = [{', '.join(map(_quoted, items))}]" for key, items in lists.items()]
+        lines += [f"{key} = {_quoted(item)}" for key, item in texts.items() if item is not None]
+        lines += ["", "[columns]", *(f"{_quoted(name)} = {_quoted(kind)}" for name, kind in self.kinds.items())]
+        return "\n".join(lines) + "\n"
+
     def merged(self, below: SchemaOptions) -> SchemaOptions:
         """Return these options on top of others: lists are joined, single values here win."""
         return SchemaOptions(
@@ -165,6 +185,11 @@ class SchemaOptions:
         for name in [*self.kinds, *self.drop, self.id, self.label, *restricted]:
             if name is not None and name not in names:
                 raise UsageError(f"there is no column {name!r}{did_you_mean(name, names)}")
+
+
+def _quoted(text: str) -> str:
+    """Write a basic string of TOML: JSON's escapes are TOML's, but for the character DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _check_option(path: Path, key: str, item: Any) -> None:

@@ -1,0 +1,67 @@
+"""How a verb shows that it is at work: a bar on a terminal, JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+Update = Callable[[float, str], None]
+"""Told the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
+
+EVERY = 1.0
+"""Seconds between two JSON lines, at least."""
+
+
+@contextmanager
+def silence() -> Iterator[Update]:
+    """Show nothing."""
+    yield lambda share, text: None
+
+
+@contextmanager
+def lines() -> Iterator[Update]:
+    """Write JSON lines on stderr, at most one a second, and one at the end of work that told anything."""
+    told, latest = -math.inf, ""
+
+    def update(share: float, text: str) -> None:
+        nonlocal told, latest
+        latest = text
+        if time.monotonic() - told >= EVERY:
+            told = time.monotonic()
+            _line(share, text)
+
+    yield update
+    if told > -math.inf:
+        _line(1.0, latest)
+
+
+def _line(share: float, text: str) -> None:
+    typer.echo(json.dumps({"level": "progress", "share": round(share, 4), "message": text}), err=True)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Update]:
+    """Show one progress bar, which is gone at the end."""
+    from rich.console import Console as Terminal
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None, text="")
+
+        def update(share: float, text: str) -> None:
+            shown.update(task, completed=share, text=text, total=1.0 if share else None)
+
+        yield update
