@@ -1,7 +1,7 @@
 """The formulas of the autoencoders, each against another way to the same number."""
 
 import math
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -268,7 +268,7 @@ def test_greedy_training_changes_one_layer_at_a_time(tied: bool) -> None:
         *("layer 1", "layer 1", "layer 2", "layer 2", "layer 3", "layer 3", "training", "training")
     ]
     snapshots = [found[0] for found in states.values()]
-    for number, (before, after) in enumerate(zip(snapshots, snapshots[1:], strict=False)):
+    for number, (before, after) in enumerate(pairwise(snapshots)):
         changed = {name for name in before if not torch.equal(before[name], after[name])}
         own = ("down.0.", "heads.") if number == 0 else (f"down.{number}.", f"up.{number - 1}.")
         assert changed

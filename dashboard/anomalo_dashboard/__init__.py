@@ -1,0 +1,1 @@
+"""The analysts' dashboard: runs, alerts, repairs and models in a browser, on this machine."""

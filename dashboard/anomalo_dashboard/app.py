@@ -1,0 +1,65 @@
+"""The frame around every page: the menu of all plugins' pages, and what happens if one of them fails."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+
+from anomalo.errors import AnomaloError
+from anomalo.registry import Registry
+from anomalo_dashboard import state
+from anomalo_dashboard.plugin import PAGES
+
+HERE = Path(__file__).resolve().parent
+OWN = HERE / "views"  # Streamlit would serve a folder called `pages` by itself, without this frame
+ICONS = {
+    "start": "play_circle",
+    "overview": "monitoring",
+    "alerts": "notifications",
+    "row": "table_rows",
+    "repairs": "healing",
+    "models": "model_training",
+    "plugins": "extension",
+}
+
+
+@st.cache_resource(show_spinner="Loading plugins")
+def plugin_pages() -> list[tuple[str, Path]]:
+    """Find the pages of all plugins once; installing one takes a restart."""
+    return list(Registry.load().pages())
+
+
+def page(plugin: str, path: Path) -> st.Page:
+    """Describe one page; two plugins may both have a page called `report`."""
+    title = path.stem.replace("_", " ").capitalize()
+    if path.parent == OWN:
+        return st.Page(path, title=title, icon=f":material/{ICONS[path.stem]}:", default=path.stem == PAGES[0])
+    return st.Page(path, title=title, icon=":material/extension:", url_path=f"{plugin}-{path.stem}")
+
+
+def menu() -> dict[str, list[st.Page]]:
+    """Our own pages first, those of others under a heading of their own."""
+    found = {"": [page("dashboard", OWN / f"{name}.py") for name in PAGES]}
+    for plugin, path in plugin_pages():
+        if path.parent != OWN:
+            found.setdefault("Plugins", []).append(page(plugin, path))
+    return found
+
+
+st.set_page_config("anomalo", HERE / "icon.svg", layout="wide")
+current = st.navigation(menu(), position="top")
+try:
+    state.arrive(current.url_path)
+    state.show_notice()
+    current.run()
+except AnomaloError as error:
+    st.error(str(error), icon=":material/error:")
+except Exception as error:
+    logging.getLogger(__name__).exception("page %s failed", current.title)
+    st.error(
+        f"The page {current.title} failed: {type(error).__name__}: {error}. The other pages work on; "
+        "if it is a plugin's, report it to its author.",
+        icon=":material/error:",
+    )

@@ -1,0 +1,140 @@
+"""Charts with plain titles on their axes, in colours that work on light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+NORMAL, STRANGE, MARK = "#6b8e94", "#d9622b", "#8a8f98"
+LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
+BINS = 60
+
+
+def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_]) -> alt.Chart:
+    """Return how many rows have which score, alerts in a colour of their own."""
+    edges = _edges(score)
+    bars = []
+    for name, chosen in (("other rows", ~alert), ("alerts", alert)):
+        number, _ = np.histogram(score[chosen], edges)
+        bars.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": number, "what": name}))
+    table = pd.concat(bars).query("rows > 0").assign(zero=0)
+    scale = alt.Scale(type="log" if edges[0] > 0 else "linear", domain=[edges[0], edges[-1]], nice=False)
+    return (
+        alt.Chart(table, height=230)
+        .mark_bar(opacity=0.85)
+        .encode(
+            x=alt.X("low:Q", title="Score (higher is stranger)", scale=scale, axis=alt.Axis(tickCount=8)),
+            x2="high:Q",
+            y=alt.Y(
+                "rows:Q", title="Rows (log scale)", scale=alt.Scale(type="symlog"), stack=None, axis=_counts(table)
+            ),
+            y2="zero:Q",
+            color=alt.Color(
+                "what:N",
+                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, STRANGE]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip("low:Q", title="score from", format=".4~g"),
+                alt.Tooltip("high:Q", title="to", format=".4~g"),
+                alt.Tooltip("rows:Q", format=","),
+                alt.Tooltip("what:N", title="these are"),
+            ],
+        )
+    )
+
+
+def _edges(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bins of equal width; of equal ratio where all scores are positive and far apart."""
+    low, high = float(score.min()), float(score.max())
+    if low > 0 and high > 20 * low:
+        return np.geomspace(low, high * (1 + 1e-9), BINS + 1)
+    return np.linspace(low, high if high > low else low + 1, BINS + 1)
+
+
+def _counts(table: pd.DataFrame) -> alt.Axis:
+    top = max(int(table["rows"].max()), 1)
+    values = [10**power for power in range(len(str(top)))]
+    return alt.Axis(values=values, format=",d")
+
+
+def alert_rates(runs: pd.DataFrame) -> alt.Chart:
+    """Return the share of alerts of each run of a model, in the order of the runs.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        `run`, `model`, `rate`, `alerts`, `rows`, `when`.
+    """
+    return (
+        alt.Chart(runs, height=240)
+        .mark_bar(size=26, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
+        .encode(
+            x=alt.X("run:N", title="Run", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110)),
+            y=alt.Y("rate:Q", title="Rows that are alerts", axis=alt.Axis(format=".1~%", tickCount=4)),
+            color=alt.Color("model:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="top")),
+            tooltip=[
+                alt.Tooltip("run:N", title="run"),
+                alt.Tooltip("model:N", title="model"),
+                alt.Tooltip("when:N", title="when"),
+                alt.Tooltip("alerts:Q", title="alerts", format=","),
+                alt.Tooltip("rows:Q", title="rows", format=","),
+                alt.Tooltip("rate:Q", title="share", format=".2~%"),
+            ],
+        )
+    )
+
+
+def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.LayerChart:
+    """Return loss by epoch; the best epoch of each phase is marked.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        `phase`, `epoch`, `loss` and, where rows were held out, `validation_loss`.
+    best : dict of str to int
+        The best epoch of each phase.
+    """
+    table = _losses(history)
+    several = table["phase"].nunique() > 1
+    lines = (
+        alt.Chart(table, height=300)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("epoch:Q", title="Epoch (pass over the training rows)", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("loss:Q", title="Loss (lower is better)", scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "rows:N",
+                scale=alt.Scale(domain=["training rows", "held-out rows"], range=[NORMAL, STRANGE]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            **(
+                {"strokeDash": alt.StrokeDash("phase:N", legend=alt.Legend(title="Phase", orient="top"))}
+                if several
+                else {}
+            ),
+            tooltip=["phase:N", "epoch:Q", "rows:N", alt.Tooltip("loss:Q", format=".4~g")],
+        )
+    )
+    marks = pd.DataFrame({"epoch": list(best.values()), "text": [f"best: epoch {epoch}" for epoch in best.values()]})
+    rule = alt.Chart(marks).mark_rule(color=MARK, strokeDash=[4, 3]).encode(x="epoch:Q")
+    label = alt.Chart(marks).mark_text(align="right", dx=-5, y=8, color=MARK).encode(x="epoch:Q", text="text:N")
+    return lines + rule + label
+
+
+def _losses(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One line for each epoch and each kind of rows."""
+    names = {"loss": "training rows", "validation_loss": "held-out rows"}
+    return pd.DataFrame(
+        [
+            {"phase": entry.get("phase") or "training", "epoch": entry["epoch"], "rows": rows, "loss": entry[name]}
+            for entry in history
+            for name, rows in names.items()
+            if entry.get(name) is not None
+        ]
+    )

@@ -1,0 +1,89 @@
+"""`anomalo dashboard`: serve the dashboard on this machine until it is stopped."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import webbrowser
+from pathlib import Path
+from threading import Timer
+from typing import Annotated
+
+import typer
+
+from anomalo.errors import AnomaloError, UsageError
+
+ADDRESS = "127.0.0.1"
+HERE = Path(__file__).parent
+UPLOAD = 500
+"""Megabytes that can be uploaded at once; a larger file is given by its path."""
+
+
+def dashboard(
+    workspace: Annotated[
+        Path,
+        typer.Option(
+            "--workspace", metavar="DIR", envvar="ANOMALO_WORKSPACE", help="Folder with the saved models and runs."
+        ),
+    ] = Path("anomalo-workspace"),
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Where to listen; 0 takes a free port.")
+    ] = 8501,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Look at runs, alerts and repairs in a browser."""
+    if importlib.util.find_spec("streamlit") is None:
+        raise AnomaloError(
+            "the dashboard needs streamlit, which is not installed; install it with the extra `dashboard`: "
+            "pip install 'anomalo-engine[dashboard]'"
+        )
+    if workspace.exists() and not workspace.is_dir():
+        raise UsageError(f"--workspace {workspace}: it is a file; give a folder")
+    chosen = _free(port)
+    os.environ["ANOMALO_WORKSPACE"] = str(workspace.absolute())
+    url = f"http://{ADDRESS}:{chosen}"
+    typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")
+    if browser:
+        Timer(1.5, webbrowser.open, [url]).start()
+    _serve(chosen, debug)
+
+
+def _free(port: int) -> int:
+    """Return `port`, or a free one for 0, if nobody listens there."""
+    with socket.socket() as probe:
+        # As the server does it, so that a port of a server that just ended can be taken again.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(
+                f"cannot listen on port {port} of {ADDRESS}: {reason}; give another one, such as --port 0"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _serve(port: int, debug: bool) -> None:
+    """Run the server in this process; Ctrl-C and SIGTERM end it."""
+    from streamlit.web import cli
+
+    options = {
+        "server.address": ADDRESS,
+        "server.port": port,
+        "server.headless": "true",
+        "server.maxUploadSize": UPLOAD,
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "browser.serverAddress": ADDRESS,
+        "client.showErrorDetails": "full" if debug else "none",
+        "client.toolbarMode": "minimal",
+        "global.developmentMode": "false",
+        "logger.hideWelcomeMessage": "true",
+        "logger.level": "info" if debug else "error",
+        "runner.magicEnabled": "false",
+        "theme.base": HERE / "theme.toml",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    cli.main(["run", str(HERE / "app.py"), *flags], standalone_mode=False)

@@ -1,0 +1,184 @@
+"""What the user decides before a fit: what the columns are, which model, and its parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from anomalo.errors import UsageError
+from anomalo.jobs.preview import Preview
+from anomalo.schema import KINDS, SchemaOptions
+from anomalo_dashboard import words
+
+USE, LEAVE, LABEL, ID = "use", "leave out", "label", "id"
+_ROLES = {"feature": USE, "dropped": LEAVE, "label": LABEL, "id": ID}
+_FREE = ("identifier", "text", "empty")  # kinds that no model reads
+
+
+def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
+    """Return one line for each column: `column`, `example`, `kind`, `role`, `note`."""
+    lines = []
+    for column in preview.schema.columns:
+        cells = preview.head[column.name].drop_null().unique().to_pylist()
+        lines.append(
+            {
+                "column": column.name,
+                "example": ", ".join(cells[:4]),
+                "kind": column.kind,
+                "role": LABEL if column.name == label else _ROLES[column.role],
+                "note": column.note,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Let the user correct what the columns are."""
+    return st.data_editor(
+        table,
+        key=key,
+        hide_index=True,
+        height=350,
+        num_rows="fixed",
+        disabled=["column", "example", "note"],
+        column_config={
+            "column": st.column_config.TextColumn("Column"),
+            "example": st.column_config.TextColumn("Such as"),
+            "kind": st.column_config.SelectboxColumn("Kind", options=list(KINDS), required=True, width=110),
+            "role": st.column_config.SelectboxColumn(
+                "What to do with it",
+                options=[USE, LEAVE, LABEL, ID],
+                required=True,
+                width=140,
+                help="A label is kept from the model and used to judge it; an id names the rows.",
+            ),
+            "note": st.column_config.TextColumn("Why"),
+        },
+        alt="The columns as they are understood; kind and use can be changed",
+    )
+
+
+def schema_options(guessed: pd.DataFrame, edited: pd.DataFrame, missing: tuple[str, ...]) -> SchemaOptions:
+    """Turn the user's corrections into options.
+
+    Raises
+    ------
+    UsageError
+        There are two labels, or two ids.
+    """
+    by_role: dict[str, list[str]] = {role: [] for role in (USE, LEAVE, LABEL, ID)}
+    kinds: dict[str, str] = {}
+    for before, after in zip(guessed.itertuples(), edited.itertuples(), strict=True):
+        by_role[after.role].append(after.column)
+        if after.role in (USE, LABEL) and after.kind != before.kind:
+            kinds[after.column] = after.kind
+        elif after.role == USE and before.kind in _FREE:
+            kinds[after.column] = "category"  # it was left out by its kind, and is wanted all the same
+    for role in (LABEL, ID):
+        if len(by_role[role]) > 1:
+            raise UsageError(f"the columns {', '.join(by_role[role])} are all called {role}; choose one")
+    left_out_by_us = set(guessed.loc[guessed["role"] == LEAVE, "column"])
+    return SchemaOptions(
+        kinds,
+        drop=tuple(name for name in by_role[LEAVE] if name not in left_out_by_us),
+        id=next(iter(by_role[ID]), None),
+        label=next(iter(by_role[LABEL]), None),
+        missing=missing,
+    )
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list.
+
+    Examples
+    --------
+    >>> tokens("?, -99,")
+    ('?', '-99')
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def schema_arguments(options: SchemaOptions) -> list[str]:
+    """Return the command line's options that say the same."""
+    found = [part for name, kind in options.kinds.items() for part in ("--kind", f"{name}={kind}")]
+    found += [part for name in options.drop for part in ("--drop", name)]
+    found += [part for text in options.missing for part in ("--missing", text)]
+    for option, value in (("--id", options.id), ("--label", options.label)):
+        found += [] if value is None else [option, value]
+    return found
+
+
+def parameters(model: dict[str, Any]) -> list[str]:
+    """Let the user change a model's parameters; returns those that differ from the default as options."""
+    found: list[str] = []
+    places = st.columns(2)
+    for number, parameter in enumerate(model["parameters"]):
+        with places[number % 2]:
+            value = _parameter(model["name"], parameter)
+        if value != parameter["default"]:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            found += ["--set", f"{parameter['name']}={text}"]
+    return found
+
+
+def _parameter(model: str, parameter: dict[str, Any]) -> Any:
+    """Show the widget that fits a parameter's type, and return its value."""
+    name, default, low, high = (parameter[key] for key in ("name", "default", "low", "high"))
+    label, key, tip = name.replace("_", " ").capitalize(), f"{model}.{name}", parameter["help"]
+    if parameter["choices"]:
+        choices = list(parameter["choices"])
+        return st.selectbox(label, choices, choices.index(default), key=key, help=tip)
+    if isinstance(default, bool):
+        return st.toggle(label, default, key=key, help=tip)
+    if isinstance(default, int):
+        return st.number_input(label, low, high, default, 1, key=key, help=tip)
+    if isinstance(default, float):
+        return st.number_input(
+            label,
+            None if low is None else float(low),
+            None if high is None else float(high),
+            default,
+            step=default / 10 or 0.01,
+            format="%g",
+            key=key,
+            help=tip,
+        )
+    if isinstance(default, list):
+        return _numbers(st.text_input(label, ", ".join(map(str, default)), key=key, help=f"{tip} Separated by commas."))
+    return st.text_input(label, default, key=key, help=tip)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in tokens(text)]
+    except ValueError:
+        raise UsageError(f"{text!r}: expected whole numbers separated by commas, such as 64, 32") from None
+
+
+def suggested_name(source: str) -> str:
+    """Return a model's name for a table.
+
+    Examples
+    --------
+    >>> suggested_name("/data/May sales (2).csv.gz"), suggested_name("/data/äöü.csv")
+    ('May_sales_2', 'model')
+    """
+    stem = words.file_name(source).partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(stem).name).strip("_-")[:100] or "model"
+
+
+def commands(
+    source: str, name: str, fitting: Sequence[str], verbs: Sequence[str], share: float, holes: bool
+) -> list[list[str]]:
+    """Return what a job runs: a fit, then whatever the model can do with the table."""
+    found = [["fit", source, "--as", name, *fitting]]
+    if "score" in verbs:
+        found.append(["score", source, "--with", name, "--threshold", f"share={share / 100:g}"])
+    if "impute" in verbs and holes:
+        found.append(["impute", source, "--with", name])
+    return found

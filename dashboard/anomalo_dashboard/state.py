@@ -1,0 +1,134 @@
+"""Where the user is: the workspace, the run in view, and the way from one page to another.
+
+A widget's key is its name in the URL. Keys are shared by all pages, so that a filter of one page has a name that
+no other page has; only `run` is meant to be shared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import streamlit as st
+
+from anomalo.store import RunRecord
+
+_ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
+OF_RUNS = ("alerts", "row", "repairs")
+"""The pages that show one run."""
+
+
+def workspace() -> Path:
+    """Return the workspace's folder, as `anomalo dashboard` was told."""
+    return Path(os.environ.get("ANOMALO_WORKSPACE", "anomalo-workspace")).absolute()
+
+
+def go(page: str, **values: Any) -> NoReturn:
+    """Open a page with its widgets, named by their keys, set to `values`."""
+    st.session_state[_ARRIVING] = values
+    # An empty mapping clears the URL; None, or values here, are refused while widgets are bound to it.
+    st.switch_page(f"views/{page}.py", query_params={})
+
+
+def arrive(page: str) -> None:
+    """Set what `go` asked for; a page that is reached by the menu shows the run that was in view."""
+    values = st.session_state.pop(_ARRIVING, {})
+    if st.session_state.get(_PAGE) == page:
+        return
+    st.session_state[_PAGE] = page
+    if page in OF_RUNS and _RUN in st.session_state and "run" not in st.query_params:
+        values = {"run": st.session_state[_RUN]} | values
+    if values:
+        turn_to(**values)
+
+
+def open_job(identity: str | None) -> NoReturn:
+    """Show a job on the page Start, or with None the way to a new one; the job is in the URL."""
+    if identity is None:
+        del st.query_params["job"]
+    else:
+        st.query_params["job"] = identity
+    st.rerun()
+
+
+def run_in_view(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> RunRecord:
+    """Return the one of `runs` that the URL or the user chose; call it before `run_box`.
+
+    A run of another verb stands for its companion: the run of the same table and model.
+
+    Parameters
+    ----------
+    runs : sequence of RunRecord
+        Those that the page can show, newest first; at least one.
+    everything : sequence of RunRecord
+        All runs, newest first.
+    """
+    known = {run.id: run for run in runs}
+    wanted = st.session_state.get("run") or st.query_params.get("run")
+    run = known.get(wanted or "")
+    if run is None:
+        other = next((other for other in everything if other.id == wanted), None)
+        found = None if other is None else companion(other, runs)
+        # Also the latest run is named in the URL, so that a copied link means it for ever.
+        turn_to(_unknown(wanted, other, runs) if wanted and not found else "", run=(found or runs[0]).id)
+    st.session_state[_RUN] = run.id
+    return run
+
+
+def run_box(runs: Sequence[RunRecord]) -> None:
+    """Let the user choose a run; the choice is in the URL."""
+    st.selectbox(
+        "Run",
+        [run.id for run in runs],
+        None,
+        key="run",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+
+
+def first_page(key: str = "page") -> None:
+    """Go back to the first page of a table; called when a filter changes, before the page is drawn again."""
+    st.session_state[key] = 1
+
+
+def turn_to(notice: str = "", **values: Any) -> NoReturn:
+    """Draw the page again with widgets set to `values`, by the URL that they take their first values from.
+
+    Call it before the page draws a bound widget, and tell in `notice` why, if the user did not ask for it.
+    """
+    st.session_state[_NOTICE] = notice
+    for key, value in values.items():
+        st.session_state.pop(key, None)  # what another page left under this name
+        st.query_params[key] = str(value)
+    st.rerun()
+
+
+def show_notice() -> None:
+    """Show what `turn_to` was told."""
+    notice = st.session_state.pop(_NOTICE, "")
+    if notice:
+        st.warning(notice, icon=":material/info:")
+
+
+def companion(run: RunRecord, runs: Sequence[RunRecord]) -> RunRecord | None:
+    """Return the newest of `runs` that read the same table with the same model."""
+    return next((other for other in runs if (other.source, other.model) == (run.source, run.model)), None)
+
+
+def _unknown(wanted: str, other: RunRecord | None, runs: Sequence[RunRecord]) -> str:
+    if other is None:
+        return f"There is no run {wanted} here; this is the latest, {runs[0].id}."
+    return f"There is no such run of the table of {wanted}; this is the latest, {runs[0].id}."
+
+
+def empty(title: str, text: str) -> None:
+    """Say that there is nothing yet, and what to do; then end the page."""
+    with st.container(border=True):
+        st.subheader(title, anchor=False)
+        st.write(text)
+        st.page_link("views/start.py", label="Go to Start", icon=":material/play_circle:")
+    st.stop()

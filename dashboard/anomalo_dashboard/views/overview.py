@@ -1,0 +1,127 @@
+"""Overview: what has been done in this workspace, and how many rows were alerts."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from anomalo.store import RunRecord
+from anomalo_dashboard import charts, data, state, words
+
+LATEST = 25  # runs in the chart
+
+
+def line(run: RunRecord) -> dict[str, object]:
+    """Return what the table of runs tells of one."""
+    facts = run.summary
+    scored, rows = run.verb == "score", facts.get("rows", 0)
+    return {
+        "run": run.id,
+        "model": run.model,
+        "table": words.file_name(run.source),
+        "when": words.moment(run.created),
+        "rows": rows,
+        "alerts": facts.get("alerts") if scored else None,
+        "rate": facts["alerts"] / rows if scored and rows else None,
+        "filled": sum(facts.get("filled", {}).values()) if run.verb == "impute" else None,
+        "seconds": run.seconds,
+        "open": {"score": "Alerts", "impute": "Repairs"}.get(run.verb, ""),
+    }
+
+
+def chart(table: pd.DataFrame) -> None:
+    """Show the alert rate of the latest score runs, of all models or one."""
+    scored = table.dropna(subset="rate")
+    if scored.empty:
+        return
+    st.subheader("Alert rate by run", anchor=False)
+    names = sorted({model.partition("@")[0] for model in scored["model"]})
+    if len(names) > 1:
+        chosen = st.selectbox(
+            "Model", names, None, key="model", bind="query-params", placeholder="all models", width=300
+        )
+        scored = scored if chosen is None else scored[scored["model"].str.partition("@")[0] == chosen]
+    st.altair_chart(charts.alert_rates(scored.head(LATEST)[::-1]), alt="Share of alerts in each run")
+
+
+st.title("Overview", anchor=False)
+st.caption(f"Workspace {state.workspace()}")
+runs, models = data.runs(), data.models()
+if not runs and not models:
+    state.empty("Nothing here yet", "This workspace holds no model and no run. Give a table on the page Start.")
+
+table = pd.DataFrame([line(run) for run in runs])
+facts = st.columns(4)
+facts[0].metric("Saved models", f"{len({record.name for record in models}):,}", border=True)
+facts[1].metric("Runs", f"{len(runs):,}", border=True)
+facts[2].metric(
+    "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
+)
+rates = table["rate"].dropna() if len(table) else []
+facts[3].metric("Latest alert rate", words.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
+
+if len(table):
+    chart(table)
+    st.subheader("Runs", anchor=False)
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder="",
+        column_order=["open", *(name for name in table if name != "open")],
+        column_config={
+            "open": st.column_config.ButtonColumn("Open", key="open", width=80, type="tertiary"),
+            "run": st.column_config.TextColumn("Run", width=120),
+            "model": st.column_config.TextColumn("Model"),
+            "table": st.column_config.TextColumn("Table"),
+            "when": st.column_config.TextColumn("When", width=150),
+            "rows": st.column_config.NumberColumn("Rows", format="localized"),
+            "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
+            "rate": st.column_config.NumberColumn("Alert rate", format="percent"),
+            "filled": st.column_config.NumberColumn("Cells filled", format="localized"),
+            "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
+        },
+        alt="All runs, newest first",
+    )
+else:
+    st.info("No table has been scored yet; give one on the page Start.", icon=":material/info:")
+
+if models:
+    st.subheader("Models", anchor=False)
+    saved = pd.DataFrame(
+        [
+            {
+                "open": "Look",
+                "model": record.reference,
+                "kind": record.model,
+                "tags": ", ".join(record.tags),
+                "table": words.file_name(record.source),
+                "when": words.moment(record.created),
+                "rows": record.rows,
+                "columns": record.columns,
+                "seconds": record.seconds,
+            }
+            for record in models
+        ]
+    )
+    st.dataframe(
+        saved,
+        hide_index=True,
+        column_config={
+            "open": st.column_config.ButtonColumn("Open", key="look", width=80, type="tertiary"),
+            "model": "Model",
+            "kind": "Kind",
+            "tags": "Tags",
+            "table": "Fitted on",
+            "when": "When",
+            "rows": st.column_config.NumberColumn("Rows", format="localized"),
+            "columns": st.column_config.NumberColumn("Columns", format="localized"),
+            "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
+        },
+        alt="All saved models, newest first",
+    )
+
+opened, looked = st.session_state.get("open"), st.session_state.get("look")
+if opened is not None:
+    state.go({"Alerts": "alerts", "Repairs": "repairs"}[opened.label], run=runs[opened.row].id)
+if looked is not None:
+    state.go("models", model=models[looked.row].reference)

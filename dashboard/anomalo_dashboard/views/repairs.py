@@ -1,0 +1,177 @@
+"""Repairs: the cells that a run filled, before and after, and the filled table to take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from anomalo.store import RunRecord
+from anomalo_dashboard import data, export, state, words
+
+
+def offer(run: RunRecord) -> None:
+    """Offer the filled table in both formats; it is read when a button is pressed."""
+    path = data.filled_table(run)
+    if path is None:
+        st.warning(
+            f"The filled table was written to {run.summary.get('output')}, which is gone.", icon=":material/info:"
+        )
+        return
+    stem = f"{Path(words.file_name(run.source)).stem}-filled"
+    left, right = st.columns(2)
+    for place, suffix, make in ((left, "csv", export.as_csv), (right, "parquet", export.as_parquet)):
+        place.download_button(
+            f"Filled table as {suffix.upper() if suffix == 'csv' else 'Parquet'}",
+            lambda make=make: make(path),
+            f"{stem}.{suffix}",
+            icon=":material/download:",
+            on_click="ignore",
+            width="stretch",
+            type="primary" if path.suffix == f".{suffix}" else "secondary",
+        )
+
+
+def chosen(fills: pa.Table, column: str | None, row: int | None, text: str) -> pa.Table:
+    """Return the fills of a column, of a row, and whose value has a text in it."""
+    if column is not None:
+        fills = fills.filter(pc.equal(fills["column"], column))
+    if row is not None:
+        fills = fills.filter(pc.equal(fills["row"], row))
+    return fills.filter(pc.match_substring(fills["value"], text, ignore_case=True)) if text else fills
+
+
+def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+    """Return filled cells as they are shown."""
+    intervals = [
+        words.interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
+        for column, low, high in zip(fills["column"], fills["low"], fills["high"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "row": fills["row"],
+            "column": fills["column"],
+            "before": "missing",
+            "after": fills["value"],
+            "interval": intervals,
+            "probability": fills["probability"],
+        }
+    )
+
+
+st.title("Repairs", anchor=False)
+everything = data.runs()
+found = [run for run in everything if run.verb == "impute"]
+if not found:
+    state.empty(
+        "No table has been filled yet",
+        "Give a table with holes on the page Start; the cells that were filled are listed here, and the filled table "
+        "can be saved.",
+    )
+
+left, right = st.columns([2, 3], vertical_alignment="center")
+run = state.run_in_view(found, everything)
+with left:
+    state.run_box(found)
+filled: dict[str, int] = run.summary.get("filled", {})
+right.caption(
+    f"{words.file_name(run.source)}, filled with {run.model} on {words.moment(run.created)}: "
+    f"{words.count(sum(filled.values()), 'cell')} in {words.count(len(filled), 'column')} "
+    f"of {words.count(run.summary.get('rows', 0), 'row')}"
+)
+offer(run)
+if not filled:
+    st.info("There was nothing to fill: no cell of the table was missing.", icon=":material/check_circle:")
+    st.stop()
+
+summary, cells = st.columns([3, 7], gap="medium")
+with summary:
+    st.subheader("By column", anchor=False)
+    rows = max(run.summary.get("rows", 1), 1)
+    st.dataframe(
+        pd.DataFrame(
+            {"column": name, "filled": number, "share": number / rows}
+            for name, number in sorted(filled.items(), key=lambda item: -item[1])
+        ),
+        hide_index=True,
+        height="content" if len(filled) < 14 else 525,
+        column_config={
+            "column": st.column_config.TextColumn("Column"),
+            "filled": st.column_config.NumberColumn("Filled", format="localized", width=70),
+            "share": st.column_config.NumberColumn("of rows", format="percent", width=75),
+        },
+        alt="Filled cells by column",
+    )
+with cells:
+    st.subheader("Cell by cell", anchor=False)
+    fills = data.fills(run)
+    column_box, row_box, text_box = st.columns([2, 1, 2], vertical_alignment="bottom")
+    column = column_box.selectbox(
+        "Column",
+        sorted(filled),
+        None,
+        key="fill_column",
+        bind="query-params",
+        on_change=state.first_page,
+        args=("fill_page",),
+        placeholder="any column",
+    )
+    row = row_box.number_input(
+        "Row",
+        0,
+        None,
+        None,
+        1,
+        key="fill_row",
+        bind="query-params",
+        on_change=state.first_page,
+        args=("fill_page",),
+        placeholder="any",
+    )
+    text = text_box.text_input(
+        "Filled with",
+        key="fill_text",
+        bind="query-params",
+        on_change=state.first_page,
+        args=("fill_page",),
+        type="search",
+        live=True,
+    )
+    some = chosen(fills, column, row, text)
+    if not len(some):
+        st.info(
+            f"No cell of row {row} was missing in the table that was filled."
+            if row is not None and not (column or text)
+            else "No filled cell fits. Take another column, or clear the row and the text.",
+            icon=":material/filter_alt_off:",
+        )
+        st.stop()
+    pages = -(-len(some) // data.PAGE)
+    count, pager = st.columns(2, vertical_alignment="center")
+    with pager:
+        number = st.pagination(pages, key="fill_page", bind="query-params")
+    start = (number - 1) * data.PAGE
+    here = some.slice(start, data.PAGE).to_pandas()
+    count.markdown(f"**{words.count(len(some), 'filled cell')}**; these are {start + 1:,} to {start + len(here):,}")
+    st.dataframe(
+        before_and_after(here, data.kinds(run.model)),
+        hide_index=True,
+        height=420,
+        placeholder="",
+        column_config={
+            "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0"),
+            "column": st.column_config.TextColumn("Column"),
+            "before": st.column_config.TextColumn("Before", width=80),
+            "after": st.column_config.TextColumn("After"),
+            "interval": st.column_config.TextColumn(
+                "90 % interval", help="Nine of ten such cells lie in here; numbers only"
+            ),
+            "probability": st.column_config.NumberColumn(
+                "Probability", format="percent", help="Of the filled level; categories only"
+            ),
+        },
+        alt="Filled cells",
+    )

@@ -1,0 +1,165 @@
+"""Row: one row of a run, cell by cell, in words and in numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from anomalo.store import RunRecord
+from anomalo_dashboard import data, state, words
+
+
+def row_in_view(scores: data.Scores) -> int:
+    """Return the row that the URL or the user chose, else the strangest; call it before the row's box."""
+    last, first = len(scores.score) - 1, int(scores.order[0])
+    if "row" in st.session_state:
+        row = st.session_state["row"]
+        if row is None or row > last:  # cleared, or of another run with more rows
+            st.session_state["row"] = row = first
+        return int(row)
+    wanted = st.query_params.get("row")
+    if wanted is None or not wanted.isdecimal() or int(wanted) > last:
+        notice = f"There is no row {wanted}; rows go from 0 to {last:,}. This is the strangest." if wanted else ""
+        state.turn_to(notice, row=first)
+    return int(wanted)
+
+
+def step(scores: data.Scores, by: int) -> None:
+    """Go to the next row by rank; called before the page is drawn again."""
+    rank = int(scores.rank[st.session_state.get("row") or 0]) + by
+    st.session_state["row"] = int(scores.order[rank])
+
+
+def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
+    """Say in words how strange the row is, and why."""
+    name = "" if scores.names is None else f" ({scores.names[row].as_py()})"
+    because = scores.because[row].as_py()
+    verdict = "an alert" if scores.alert[row] else "not an alert"
+    st.subheader(f"Row {row}{name} is {verdict}" + (f": {because}" if because else ""), anchor=False)
+    rank, p_value, score = st.columns(3)
+    rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
+    p_value.metric(
+        "p-value",
+        f"{scores.p_value[row]:.4g}",
+        border=True,
+        help="The share of normal rows that are at least as strange.",
+    )
+    score.metric("Score", f"{scores.score[row]:.4g}", border=True, help="Higher is stranger.")
+
+
+def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+    """Return the explained cells as they are shown."""
+    intervals = [
+        words.interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
+        for column, low, high in zip(found["column"], found["low"], found["high"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "column": found["column"],
+            "contribution": found["contribution"],
+            "observed": found["observed"].fillna("missing"),
+            "expected": found["expected"].fillna(""),
+            "interval": intervals,
+        }
+    )
+
+
+def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
+    """Show the explained cells, the strangest first."""
+    most = max(float(found["contribution"].max()), 1e-9)
+    st.dataframe(
+        table(found, data.kinds(run.model)),
+        hide_index=True,
+        height="content",
+        column_config={
+            "column": st.column_config.TextColumn("Column", width=190),
+            "contribution": st.column_config.ProgressColumn(
+                "Contribution to the score",
+                format=words.decimals([most]),
+                min_value=0.0,
+                max_value=most,
+                width="medium",
+                help="How much this cell adds to the row's score",
+            ),
+            "observed": st.column_config.TextColumn("Observed", width="small"),
+            "expected": st.column_config.TextColumn(
+                "Expected", width="small", help="What the other cells of the row lead to expect"
+            ),
+            "interval": st.column_config.TextColumn(
+                "90 % interval", width="small", help="Nine of ten such cells lie in here; numbers and dates only"
+            ),
+        },
+        alt="Cells of the row, largest contribution first",
+    )
+
+
+def not_explained(run: RunRecord, rank: int) -> None:
+    """Say how to get the reasons of a row that has none."""
+    st.info(
+        f"The reasons of this row were not kept: the run explained its {run.summary.get('explained', 0):,} strangest "
+        f"rows, and this one has rank {rank:,}. Score the table again with more:",
+        icon=":material/info:",
+    )
+    st.code(f"anomalo score {run.source} --with {run.model} --explain {rank}", language="shell", wrap_lines=True)
+
+
+def raw(values: dict[str, Any]) -> None:
+    """Show the row as it was read."""
+    with st.expander("The row as it was read", icon=":material/table_rows:"):
+        shown = pd.DataFrame({"column": list(values), "value": [words.plain(value) for value in values.values()]})
+        st.dataframe(shown, hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row")
+
+
+st.title("Row", anchor=False)
+everything = data.runs()
+found = [run for run in everything if run.verb == "score" and run.summary.get("rows")]
+if not found:
+    state.empty("No table has been scored yet", "Give a table on the page Start; each of its rows can be opened here.")
+
+run_box, row_box, before, after, link = st.columns([3, 2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
+run = state.run_in_view(found, everything)
+scores = data.scores(run)
+row = row_in_view(scores)
+with run_box:
+    state.run_box(found)
+row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
+rank = int(scores.rank[row])
+before.button(
+    "Previous",
+    icon=":material/arrow_back:",
+    on_click=step,
+    args=(scores, -1),
+    disabled=rank == 0,
+    width="stretch",
+    help="The next stranger row",
+)
+after.button(
+    "Next",
+    icon=":material/arrow_forward:",
+    on_click=step,
+    args=(scores, 1),
+    disabled=rank == len(scores.order) - 1,
+    width="stretch",
+    help="The next less strange row",
+)
+with link.popover("Link", icon=":material/link:", width="stretch"):
+    st.caption("This address always opens this row:")
+    st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
+
+headline(run, scores, row)
+explained = data.cells(run, row)
+if explained.empty:
+    not_explained(run, rank + 1)
+else:
+    show_cells(run, explained)
+values = data.raw_row(run, row)
+if values:
+    raw(values)
+back, repairs = st.columns(2)
+if back.button("Back to the alerts", icon=":material/arrow_back:"):
+    state.go("alerts", run=run.id)
+filled = state.companion(run, [other for other in everything if other.verb == "impute"])
+if filled is not None and repairs.button("Filled cells of this row", icon=":material/healing:"):
+    state.go("repairs", run=filled.id, fill_row=row)

@@ -1,0 +1,148 @@
+"""Start: give a table, correct how it is understood, fit and score it, and watch that happen."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from anomalo.errors import AnomaloError, UsageError
+from anomalo.jobs import background
+from anomalo.jobs.preview import Preview
+from anomalo.schema import SchemaOptions
+from anomalo.store import Store
+from anomalo_dashboard import data, forms, progress, state, words
+
+
+def uploaded() -> None:
+    """Keep an uploaded file and choose it; called before the page is drawn again."""
+    file = st.session_state.get("upload")
+    if file is None:
+        return
+    try:
+        st.session_state["source"] = str(data.keep_upload(file.name, file.getvalue()))
+    except AnomaloError as error:
+        st.session_state["upload_error"] = str(error)
+
+
+def bundled() -> None:
+    """Choose the bundled table; called before the page is drawn again."""
+    st.session_state["source"] = str(data.BUNDLED)
+
+
+def choose_table() -> str:
+    """Let the user upload a file, name one, or try the bundled one; the choice is in the URL."""
+    st.subheader("1. A table", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.file_uploader("Upload a CSV or Parquet file", key="upload", on_change=uploaded)
+    with right:
+        source = st.text_input(
+            "Or the path of a file on this machine", key="source", bind="query-params", placeholder="/data/patients.csv"
+        )
+        st.button(
+            "Try it with the bundled table",
+            icon=":material/science:",
+            on_click=bundled,
+            help="3,163 records of thyroid patients, with holes; the diagnosis is kept from the model.",
+        )
+    if "upload_error" in st.session_state:
+        st.error(st.session_state.pop("upload_error"), icon=":material/error:")
+    return (source or "").strip()
+
+
+def understand(source: str) -> tuple[Preview, SchemaOptions]:
+    """Show the table and its columns as they are understood, to correct."""
+    missing = forms.tokens(st.session_state.get("missing", ""))
+    guess = data.look(source, SchemaOptions(missing=missing))
+    st.subheader("2. Its columns", anchor=False)
+    st.caption(
+        f"{words.file_name(source)}: {words.count(guess.rows, 'row')}, "
+        f"{words.count(len(guess.schema.columns), 'column')}, {words.count(guess.holes, 'missing cell')}. "
+        "This is how they are understood; correct what is wrong."
+    )
+    label = "Target" if source == str(data.BUNDLED) else None
+    guessed = forms.columns_of(guess)
+    edited = forms.edit_columns(forms.columns_of(guess, label), key=f"columns {source} {missing}")
+    st.text_input(
+        "Further values that mean “missing”, separated by commas",
+        key="missing",
+        placeholder="such as -99, unknown; empty cells and ?, NA, null are known",
+    )
+    options = forms.schema_options(guessed, edited, missing)
+    preview = data.look(source, options)
+    for warning in preview.schema.warnings:
+        st.caption(f":material/info: {warning}")
+    with st.expander(f"The first {words.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
+        st.dataframe(preview.head.to_pandas(), hide_index=True, placeholder="", alt="The first rows of the table")
+    return preview, options
+
+
+def choose_model(source: str) -> tuple[str, list[str], list[str], float]:
+    """Let the user choose a model: its name, the options of its fit, its verbs, and the threshold in percent."""
+    st.subheader("3. A model", anchor=False)
+    models = {model["name"]: model for model in data.kinds_of_model() if "score" in model["verbs"]}
+    names = list(models)
+    first, second, third = st.columns(3)
+    chosen = first.selectbox(
+        "Model",
+        names,
+        names.index("undercomplete") if "undercomplete" in names else 0,
+        format_func=lambda name: f"{name} ({', '.join(models[name]['verbs'])})",
+        help="In brackets is what it can do: score rows, explain them cell by cell, impute missing cells.",
+    )
+    name = second.text_input("Save it as", forms.suggested_name(source), key=f"name {source}", max_chars=100)
+    share = third.number_input(
+        "Alert on the strangest … % of normal rows", 0.01, 50.0, 1.0, 0.1, format="%g", key="alert_on"
+    )
+    Store.check_name(name, "the model's name")
+    with st.expander("Parameters", icon=":material/tune:"):
+        settings = forms.parameters(models[chosen])
+        seed = st.number_input("Seed", 0, None, 0, 1, help="Everything random follows from it.")
+    fitting = ["--model", chosen, *settings, *(["--seed", str(seed)] if seed else [])]
+    return name, fitting, models[chosen]["verbs"], share
+
+
+def new_job() -> None:
+    """Set up a job and start it."""
+    source = choose_table()
+    if not source:
+        return
+    try:
+        preview, options = understand(source)
+        name, fitting, verbs, share = choose_model(source)
+    except AnomaloError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    fitting += forms.schema_arguments(options)
+    commands = forms.commands(source, name, fitting, verbs, share, holes=preview.holes > 0)
+    if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
+        job = background.start(state.workspace(), f"{words.file_name(source)} as {name}", commands)
+        state.open_job(job.id)
+    with st.expander("The same on the command line", icon=":material/terminal:"):
+        st.code(progress.shell(commands), language="shell", wrap_lines=True)
+
+
+def shown_job() -> background.Job | None:
+    """Return the job that the URL names."""
+    identity = st.query_params.get("job")
+    if not identity:
+        return None
+    try:
+        return background.job(state.workspace(), identity)
+    except UsageError:
+        st.warning(f"There is no job {identity} here.", icon=":material/info:")
+        return None
+
+
+st.title("Start", anchor=False)
+st.write("Give a table: a model learns what is normal in it, finds the strange rows, says why, and fills the holes.")
+job = shown_job()
+if job is None:
+    new_job()
+else:
+    progress.show(job)
+    if st.button("Another table", icon=":material/add:"):
+        state.open_job(None)
+jobs = [other for other in background.jobs(state.workspace()) if job is None or other.id != job.id]
+if jobs:
+    st.divider()
+    progress.recent(jobs)

@@ -1,0 +1,134 @@
+"""Numbers, times and reasons as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+
+def count(number: int, what: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> count(1, "row"), count(3163, "row")
+    ('1 row', '3,163 rows')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def moment(created: str) -> str:
+    """Write a UTC time from the store in the server's zone, which is the user's.
+
+    Examples
+    --------
+    >>> len(moment("2026-11-21T08:48:22+00:00"))
+    16
+    """
+    return f"{datetime.fromisoformat(created).astimezone():%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration.
+
+    Examples
+    --------
+    >>> duration(0.234), duration(75), duration(7325)
+    ('0.2 s', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(share: float) -> str:
+    """Write a share with two digits.
+
+    Examples
+    --------
+    >>> percent(0.05), percent(0.0123), percent(0.0), percent(0.000123)
+    ('5 %', '1.2 %', '0 %', '0.012 %')
+    """
+    if not share:
+        return "0 %"
+    digits = max(0, 1 - math.floor(math.log10(abs(share) * 100)))
+    text = f"{share * 100:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def plain(value: Any) -> str:
+    """Write a fact without brackets and quotes.
+
+    Examples
+    --------
+    >>> plain([64, 32]), plain(0.003), plain(None), plain(True)
+    ('64, 32', '0.003', '', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def because(reasons: Iterable[dict[str, Any]], most: int = 3) -> str:
+    """Say which cells make a row strange.
+
+    Examples
+    --------
+    >>> because([{"column": "TSH", "observed": "145", "expected": "1.2"}, {"column": "age", "observed": None}])
+    'TSH is 145, expected 1.2; age is missing'
+    """
+    said = []
+    for reason in list(reasons)[:most]:
+        observed = "missing" if reason["observed"] is None else reason["observed"]
+        expected = reason.get("expected")
+        surprising = expected is not None and expected != reason["observed"]
+        said.append(f"{reason['column']} is {observed}{f', expected {expected}' if surprising else ''}")
+    return "; ".join(said)
+
+
+def interval(low: float | None, high: float | None, kind: str) -> str:
+    """Write a 90 % interval; one of moments is in seconds since 1970.
+
+    Examples
+    --------
+    >>> interval(0.8, 31.25, "number"), interval(None, None, "category"), interval(0, 86400, "datetime")
+    ('0.8 to 31.25', '', '1970-01-01 to 1970-01-02')
+    """
+    if low is None or high is None:
+        return ""
+    if kind == "datetime":
+        return f"{_instant(low)} to {_instant(high)}"
+    return f"{low:.4g} to {high:.4g}"
+
+
+def _instant(seconds: float) -> str:
+    try:
+        text = f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds)):%Y-%m-%d %H:%M:%S}"
+    except OverflowError:
+        return "before any date" if seconds < 0 else "after any date"
+    return text.removesuffix(" 00:00:00")
+
+
+def decimals(values: Iterable[float], digits: int = 4) -> str:
+    """Return a printf format that shows the largest of `values` with this many digits.
+
+    Examples
+    --------
+    >>> decimals([387.3, 94.1]), decimals([0.0123]), decimals([])
+    ('%.1f', '%.5f', '%.1f')
+    """
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=100.0) or 1.0
+    return f"%.{min(max(digits - 1 - math.floor(math.log10(largest)), 0), 9)}f"
+
+
+def file_name(source: str) -> str:
+    """Return the last part of a path or a URL."""
+    return Path(source).name or source

@@ -1,0 +1,82 @@
+"""A browser, and the dashboard as a process of its own; tests are skipped where there is no browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as driver:
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails the test if it shows an error of Streamlit's, or asks anybody but this machine."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    yield opened
+    assert opened.get_by_test_id("stException").count() == 0
+    assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))] == []
+    context.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Start `anomalo dashboard` on a workspace; at the end it must stop cleanly by SIGTERM."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(workspace: Path) -> str:
+        command = [sys.executable, "-m", "anomalo", "dashboard", "--workspace", str(workspace), "--port", "0"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "the dashboard is at http://127.0.0.1:" in line, line + process.stdout.read()
+        address = line.split()[4]
+        wait_for(address)
+        return address
+
+    yield start
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[0]
+        assert process.returncode == 0, said
+        assert "Traceback" not in said, said
+
+
+def wait_for(address: str, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+                assert answer.read() == b"ok"
+            return
+        except (urllib.error.URLError, ConnectionError):
+            assert time.monotonic() < until, f"{address} does not answer"
+            time.sleep(0.1)

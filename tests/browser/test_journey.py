@@ -1,0 +1,118 @@
+"""What an analyst does, in a real browser: upload, fit, alerts, row, repair, export."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from anomalo.store import Store
+from anomalo_dashboard import words
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+
+def press_first_button(page: Any) -> None:
+    """Press the button in the first row of a table, which is drawn on a canvas."""
+    frame = page.get_by_test_id("stDataFrame").first
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    page.mouse.click(box["x"] + 40, box["y"] + 35 + 17)
+
+
+def choose(page: Any, label: str, option: str) -> None:
+    """Choose an option by its beginning; once more if the list closed meanwhile, as it does when the page scrolls."""
+    box = page.get_by_role("combobox", name=label)
+    for _ in range(5):
+        box.click()
+        box.fill(option)
+        with suppress(playwright.TimeoutError):
+            page.get_by_role("option", name=re.compile(re.escape(option))).wait_for(timeout=3000)
+            box.press("Enter")
+            settled(page)
+            break
+    assert box.input_value().startswith(option)
+
+
+def settled(page: Any) -> None:
+    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
+
+
+def test_upload_fit_alerts_row_repair_export(
+    page: Any, serve: Callable[[Path], str], tables: Path, patients: pd.DataFrame, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "workspace"
+    address = serve(workspace)
+
+    page.goto(address)
+    page.locator("input[type=file]").set_input_files(tables / "patients.csv")
+    page.get_by_role("button", name="Fit and score").wait_for()
+    settled(page)
+    choose(page, "Model", "linear (")
+    page.get_by_text("Parameters").click()
+    epochs = page.get_by_role("spinbutton", name="Epochs")
+    epochs.fill("3")
+    epochs.press("Enter")
+    settled(page)
+    page.get_by_role("textbox", name="Save it as").fill("mine")
+    page.get_by_role("textbox", name="Save it as").press("Enter")
+    settled(page)
+    page.get_by_text("The same on the command line").click()
+    settled(page)
+    page.get_by_text("--as mine --model linear --set epochs=3").wait_for()
+    page.get_by_role("button", name="Fit and score").click()
+
+    page.get_by_text("Step 1 of 3: Fitting the model").wait_for()
+    page.reload()  # the job goes on, and the page finds it again
+    page.get_by_text(re.compile("Done in")).wait_for()
+
+    page.get_by_role("button", name="See the alerts").click()
+    page.get_by_role("heading", name="Alerts").wait_for()
+    score, fill = Store(workspace).runs()
+    assert (score.verb, fill.verb, score.model) == ("score", "impute", "mine@1")
+    assert Store(workspace).model("mine").summary["parameters"]["epochs"] == 3
+    written = pq.read_table(score.path / "scores.parquet").to_pandas()
+    page.get_by_text(f"{written['alert'].sum()} row", exact=False).first.wait_for()
+    page.get_by_role("radio", name="all rows").click()
+    page.get_by_text("240 rows").wait_for()
+    page.get_by_role("button", name="Page 2").click()
+    page.get_by_text("these are 51 to 100").wait_for()
+    page.reload()
+    page.get_by_text("these are 51 to 100").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save these rows").click()
+    kept = pd.read_csv(saved.value.path())
+    order = written.sort_values(["p_value", "score"], ascending=[True, False], kind="stable")["row"]
+    assert kept["row"].tolist() == order.tolist()
+
+    because = words.because(written["reasons"][50])
+    page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': because, 'show': 'all rows'})}")
+    page.get_by_text("strangest first").wait_for()
+    settled(page)
+    press_first_button(page)
+    page.get_by_role("heading", name="Row", exact=True).wait_for()
+    page.get_by_role("heading", name=re.compile("Row 50 is ")).wait_for()
+    assert page.url == f"{address}/row?run={score.id}&row=50"
+
+    page.get_by_role("button", name="Filled cells of this row").click()
+    page.get_by_role("heading", name="Repairs").wait_for()
+    page.get_by_text("2 filled cells").wait_for()
+    assert page.url == f"{address}/repairs?run={fill.id}&fill_row=50"
+    assert (fill.path / "filled.csv").read_bytes() == download(page, "Filled table as CSV")
+    filled = tmp_path / "filled.parquet"
+    filled.write_bytes(download(page, "Filled table as Parquet"))
+    frame = pd.read_parquet(filled)
+    assert (frame[["weight", "colour"]] != "").all(axis=None)
+    known = patients["weight"].notna()
+    assert frame["weight"][known].astype(float).tolist() == patients["weight"][known].tolist()
+
+
+def download(page: Any, name: str) -> bytes:
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=name).click()
+    return Path(saved.value.path()).read_bytes()

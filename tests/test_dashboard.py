@@ -1,0 +1,427 @@
+"""The dashboard's pages, run by Streamlit's AppTest: what they show, and that nothing in a URL breaks them."""
+
+import doctest
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import anomalo_dashboard
+from anomalo.jobs import background
+from anomalo.store import RunRecord, Store
+from anomalo_dashboard import data, export, forms, plugin, words
+
+APP = Path(anomalo_dashboard.__file__).with_name("app.py")
+QUERIES: tuple[dict[str, str], ...] = (
+    {"run": "9999-score", "row": "1", "page": "2"},
+    {"run": "../../etc", "row": "-1", "page": "0", "percent": "x"},
+    {"row": "999999999999999999999", "model": "nobody@3", "job": "0001-fit"},
+    {"row": "²", "column": "nowhere", "text": "\x00%[(", "show": "everything", "page": "abc", "source": "/nowhere.csv"},
+)
+
+
+@pytest.fixture(scope="module")
+def scored(workspace: Path, tables: Path, anomalo: Any) -> Path:
+    """The workspace with runs of `full`: one of few reasons, then one that explains all, and one that fills."""
+    common = ("--with", "full", "--device", "cpu", "--workspace", workspace)
+    for arguments in (
+        ("score", tables / "patients.csv", "--explain", "0", "--threshold", "budget=3"),
+        ("score", tables / "patients.csv", "--threshold", "share=0.05"),
+        ("impute", tables / "patients.csv"),
+    ):
+        outcome = anomalo(*arguments, *common)
+        assert outcome.code == 0, outcome.err
+    return workspace
+
+
+@pytest.fixture
+def at(scored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Open pages of the workspace with runs: `at(page, **query)`."""
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(scored))
+    return opened
+
+
+def opened(room: str = "start", /, **query: str) -> AppTest:
+    """Open a page as a browser with that address would."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    if room != "start":
+        app.run().switch_page(f"views/{room}.py")
+    app.query_params.update(query)
+    return app.run()
+
+
+def runs(workspace: Path, verb: str) -> list[RunRecord]:
+    return [run for run in Store(workspace).runs() if run.verb == verb]
+
+
+def table(app: AppTest, column: str) -> pd.DataFrame:
+    """Return the table on a page that has a column."""
+    return next(frame.value for frame in app.dataframe if column in frame.value)
+
+
+def fine(app: AppTest) -> None:
+    assert not app.exception, [error.message for error in app.exception]
+    assert not app.error, [error.value for error in app.error]
+
+
+@pytest.mark.parametrize("page", plugin.PAGES)
+def test_an_empty_workspace_says_what_to_do_next(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path / "absent"))
+    app = opened(page)
+    fine(app)
+    assert app.title[0].value == page.capitalize()
+    if page not in ("start", "plugins"):
+        assert "Start" in app.markdown[0].value
+        assert [link.label for link in app.get("page_link")] == ["Go to Start"]
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("page", plugin.PAGES)
+def test_nothing_in_an_address_breaks_a_page(page: str, query: dict[str, str], at: Any) -> None:
+    app = at(page, **query)
+    assert not app.exception, [error.message for error in app.exception]
+    assert app.title[0].value == page.capitalize()
+
+
+def test_an_unknown_run_row_model_or_job_is_told(at: Any) -> None:
+    assert "no run 9999-score" in at("alerts", run="9999-score").warning[0].value
+    assert "no row 5000" in at("row", row="5000").warning[0].value
+    assert "no model nobody@3" in at("models", model="nobody@3").warning[0].value
+    assert "no job 0007-fit" in at("start", job="0007-fit").warning[0].value
+
+
+def test_overview_lists_runs_and_models(at: Any, scored: Path) -> None:
+    app = at("overview")
+    fine(app)
+    listed = table(app, "rate")
+    expected = Store(scored).runs()[::-1]
+    assert listed["run"].tolist() == [run.id for run in expected]
+    assert listed["rate"].dropna().tolist() == pytest.approx(
+        [run.summary["alerts"] / run.summary["rows"] for run in expected if run.verb == "score"]
+    )
+    assert {metric.label: metric.value for metric in app.metric}["Runs"] == str(len(expected))
+    assert set(table(app, "kind")["model"]) == {"full@1", "near@1", "fill@1"}
+
+
+def test_alerts_are_the_runs_own_strangest_first(at: Any, scored: Path) -> None:
+    run = runs(scored, "score")[-1]
+    written = pq.read_table(run.path / "scores.parquet").to_pandas()
+    app = at("alerts")
+    fine(app)
+    shown = table(app, "because")
+    expected = written[written["alert"]].sort_values(["p_value", "score"], ascending=[True, False])
+    assert app.query_params["run"] == run.id
+    assert shown["row"].tolist() == expected["row"].tolist()
+    assert shown["name"].tolist() == expected["name"].tolist()
+    assert shown["because"].tolist() == [words.because(reasons) for reasons in expected["reasons"]]
+
+
+def test_alerts_can_be_paged_filtered_and_judged_by_another_threshold(at: Any, scored: Path) -> None:
+    written = pq.read_table(runs(scored, "score")[-1].path / "scores.parquet").to_pandas()
+    app = at("alerts", show="all rows", page="2")
+    order = written.sort_values(["p_value", "score"], ascending=[True, False], kind="stable")["row"]
+    assert table(app, "because")["row"].tolist() == order[50:100].tolist()
+
+    app.text_input(key="text").set_value("P10").run()
+    assert sorted(table(app, "because")["name"]) == sorted(written["name"][written["name"].str.contains("p10")])
+    assert app.pagination(key="page").value == 1
+
+    app.text_input(key="text").set_value("").run()
+    app.selectbox(key="column").set_value("weight").run()
+    with_weight = written["reasons"].map(lambda reasons: "weight" in [reason["column"] for reason in reasons])
+    assert f"**{with_weight.sum()} rows**" in app.markdown[0].value
+
+    app.select_slider(key="percent").set_value("20.0").run()
+    assert app.metric[0].value == str((written["p_value"] <= 0.2).sum())
+    assert app.metric[1].value == str(written["alert"].sum())
+
+
+def test_a_budget_is_kept_as_it_was(at: Any, scored: Path) -> None:
+    app = at("alerts", run=runs(scored, "score")[0].id)
+    fine(app)
+    assert [metric.value for metric in app.metric[:2]] == ["3", "3"]
+    app.select_slider(key="percent").set_value("50.0").run()
+    assert int(app.metric[0].value) > 3
+
+
+def test_a_search_without_a_hit_says_so(at: Any) -> None:
+    app = at("alerts", text="nobody is called this")
+    assert "No row fits" in app.info[0].value
+
+
+def test_a_row_shows_its_cells_and_leads_to_the_next(at: Any, scored: Path) -> None:
+    run = runs(scored, "score")[-1]
+    cells = pq.read_table(run.path / "cells.parquet").to_pandas()
+    app = at("row", run=run.id, row="17")
+    fine(app)
+    expected = cells[cells["row"] == 17].sort_values("contribution", ascending=False)
+    shown = table(app, "contribution")
+    assert shown["column"].tolist() == expected["column"].tolist()
+    assert shown["contribution"].tolist() == expected["contribution"].tolist()
+    assert shown["observed"].tolist() == expected["observed"].fillna("missing").tolist()
+    assert app.subheader[0].value.startswith("Row 17 (p017) is an alert: weight is 190.25, expected ")
+    raw = table(app, "value").set_index("column")["value"]
+    assert (raw["weight"], raw["sick"]) == ("190.25", "yes")
+
+    scores = data.scores(run)
+    rank = int(scores.rank[17])
+    next(button for button in app.button if button.label == "Next").click().run()
+    assert app.number_input(key="row").value == scores.order[rank + 1]
+    assert app.metric[0].value.startswith(f"{rank + 2} of")
+    next(button for button in app.button if button.label == "Previous").click().run()
+    assert app.number_input(key="row").value == 17
+
+
+def test_a_row_that_was_not_explained_says_how_to_get_its_reasons(at: Any, scored: Path) -> None:
+    run = runs(scored, "score")[0]
+    last = int(data.scores(run).order[-1])
+    app = at("row", run=run.id, row=str(last))
+    fine(app)
+    assert "explained its 3 strangest rows" in app.info[0].value
+    assert "--explain 240" in "".join(code.value for code in app.code)
+
+
+def test_a_row_leads_to_its_repairs_and_the_run_is_kept(at: Any, scored: Path) -> None:
+    app = at("row", run=runs(scored, "score")[-1].id, row="50")
+    next(button for button in app.button if button.label == "Filled cells of this row").click().run()
+    fine(app)
+    assert app.title[0].value == "Repairs"
+    assert (app.query_params["run"], app.query_params["fill_row"]) == (runs(scored, "impute")[-1].id, "50")
+    assert sorted(table(app, "before")["column"]) == ["colour", "weight"]
+    app.switch_page("views/alerts.py").run()
+    assert app.query_params["run"] == runs(scored, "score")[-1].id
+    app.text_input(key="text").set_value("weight").run()
+    app.switch_page("views/repairs.py").run()
+    assert len(table(app, "before")) == 2
+    app.switch_page("views/alerts.py").run()
+    assert app.text_input(key="text").value == "weight"
+
+
+def test_repairs_show_every_fill(at: Any, scored: Path) -> None:
+    run = runs(scored, "impute")[-1]
+    fills = pq.read_table(run.path / "fills.parquet").to_pandas()
+    app = at("repairs")
+    fine(app)
+    shown = table(app, "before")
+    assert shown[["row", "column", "after"]].values.tolist() == fills[["row", "column", "value"]].values.tolist()
+    assert (shown["before"] == "missing").all()
+    assert table(app, "filled").set_index("column")["filled"].to_dict() == run.summary["filled"]
+    app.selectbox(key="fill_column").set_value("colour").run()
+    assert set(table(app, "before")["row"]) == set(fills["row"][fills["column"] == "colour"])
+    app.number_input(key="fill_row").set_value(0).run()
+    assert "No filled cell fits" in app.info[0].value
+
+
+def test_the_filled_table_is_exported_as_it_is_in_both_formats(scored: Path, tmp_path: Path) -> None:
+    path = data.filled_table(runs(scored, "impute")[-1])
+    assert path is not None
+    assert export.as_csv(path) == path.read_bytes()
+    (tmp_path / "filled.parquet").write_bytes(export.as_parquet(path))
+    expected = pd.read_csv(path, dtype=str, keep_default_na=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "filled.parquet"), expected, check_dtype=False)
+    (tmp_path / "again.csv").write_bytes(export.as_csv(tmp_path / "filled.parquet"))
+    assert (tmp_path / "again.csv").read_text().replace('"', "") == path.read_text()
+
+
+def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None:
+    app = at("models", model="full@1")
+    fine(app)
+    facts = dict(app.table[0].value.values.tolist())
+    assert facts["Epochs"] == "3"
+    assert facts["Device"] == "cpu"
+    assert len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart")) == 1
+    phases = json.loads((Store(scored).model("full").path / "manifest.json").read_text())["training"]["phases"]
+    assert f"the best was {phases[0]['best']}" in app.caption[0].value
+    assert set(table(app, "baseline")["column"]) <= {"height", "weight", "children", "colour", "smoker"}
+
+
+def test_a_model_without_epochs_says_so(at: Any) -> None:
+    app = at("models", model="near@1")
+    fine(app)
+    assert "not trained in epochs" in app.info[0].value
+
+
+def test_plugins_tell_what_they_bring(at: Any) -> None:
+    app = at("plugins")
+    fine(app)
+    listed = app.table[0].value.set_index("Plugin")
+    assert {"linear", "undercomplete"} <= set(listed.loc["autoencoders", "Models"].split(", "))
+    assert listed.loc["autoencoders", "Can"] == "score, explain, impute"
+
+
+def test_a_plugins_broken_page_takes_nothing_down(
+    at: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    (tmp_path / "report.py").write_text("import streamlit as st\nst.title('A report')\n")
+    (tmp_path / "two_pages.py").write_text(
+        "from pathlib import Path\nfrom anomalo.plugin import hookimpl\n"
+        "@hookimpl\ndef anomalo_pages():\n"
+        "    return [Path(__file__).with_name(name) for name in ('broken.py', 'absent.py', 'report.py')]\n"
+    )
+    info = tmp_path / "two_pages-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: two-pages\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[anomalo]\ntwo = two_pages\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    st.cache_resource.clear()
+    try:
+        app = AppTest.from_file(APP, default_timeout=60).run()
+        fine(app)
+        app._page_hash = next(
+            key for key, page in app._registered_pages.items() if page["url_pathname"] == "two-broken"
+        )
+        app.run()
+        assert "The page Broken failed: ModuleNotFoundError" in app.error[0].value
+        app._page_hash = next(
+            key for key, page in app._registered_pages.items() if page["url_pathname"] == "two-report"
+        )
+        assert app.run().title[0].value == "A report"
+    finally:
+        st.cache_resource.clear()
+
+
+def test_start_understands_the_bundled_table_and_tells_the_commands(at: Any, scored: Path) -> None:
+    app = at("start")
+    next(button for button in app.button if "bundled" in button.label).click().run()
+    fine(app)
+    columns = table(app, "role").set_index("column")
+    assert columns.loc["Target", "role"] == "label"
+    assert columns.loc["TSH", "kind"] == "number"
+    app.number_input(key="undercomplete.epochs").set_value(7).run()
+    commands = app.code[0].value.splitlines()
+    assert [command.split()[1] for command in commands] == ["fit", "score", "impute"]
+    assert "--set epochs=7 --label Target" in commands[0]
+    assert "--threshold share=0.01" in commands[1]
+    assert all(command.endswith(f"--workspace {scored}") for command in commands)
+
+
+def test_start_fills_nothing_where_nothing_can_be_filled(at: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
+    patients.dropna().to_csv(tmp_path / "whole.csv", index=False)
+    app = at("start", source=str(tmp_path / "whole.csv"))
+    assert "impute" not in app.code[0].value
+    app.text_input(key="missing").set_value("red").run()
+    assert "impute" in app.code[0].value
+    assert "--missing red" in app.code[0].value
+
+
+def ended(workspace: Path, identity: str) -> background.Job:
+    """Wait until a job is no more at work."""
+    until = time.monotonic() + 60
+    while (job := background.job(workspace, identity)).status == "running":
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return job
+
+
+def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
+    job = background.start(scored, "no table", [["fit", "/nowhere/absent.csv", "--as", "lost", "--model", "linear"]])
+    message = ended(scored, job.id).message
+    app = at("start", job=job.id)
+    assert not app.exception
+    assert app.error[0].value.startswith("The job failed at step 1 of 1")
+    assert message in app.error[0].value
+    assert "\n" not in app.error[0].value
+
+
+def test_a_job_can_be_stopped_and_gone_on_with(at: Any, scored: Path) -> None:
+    endless = ["fit", str(data.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
+    job = background.start(scored, "endless", [endless])
+    app = at("start", job=job.id)
+    fine(app)
+    assert "Fitting the model" in app.get("progress")[0].text
+    app.button(key="stop").click().run()
+    assert ended(scored, job.id).status == "stopped"
+    app = at("start", job=job.id)
+    assert app.info[0].value.startswith("The job was stopped at step 1 of 1")
+    app.button(key="resume").click().run()
+    assert background.job(scored, job.id).status == "running"
+    background.stop(scored, job.id)
+    assert ended(scored, job.id).status == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("ragged.csv", b"a,b\n1,2\n3\n", "ragged"),
+        ("empty.csv", b"", "is empty"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "is not a text file"),
+        ("renamed.parquet", b"a,b\n1,2\n", "is not a Parquet file"),
+    ],
+)
+def test_an_upload_that_is_no_table_is_told_in_one_line(
+    name: str, content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
+    app = opened("start")
+    app.file_uploader(key="upload").set_value((name, content, "text/csv")).run()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert name in app.error[0].value
+    assert "\n" not in app.error[0].value
+    assert pd.Series([app.error[0].value]).str.contains(said).all(), app.error[0].value
+
+
+def test_an_upload_is_kept_under_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
+    first = data.keep_upload("../../a table.csv", b"1")
+    assert first == tmp_path / "uploads" / "a_table.csv"
+    assert data.keep_upload("a table.csv", b"1") == first
+    second = data.keep_upload("a table.csv", b"2")
+    assert (second.name, first.read_bytes(), second.read_bytes()) == ("a_table-2.csv", b"1", b"2")
+    assert data.keep_upload("..", b"x").parent == tmp_path / "uploads"
+
+
+def test_corrections_become_options(tables: Path, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(scored))
+    guessed = forms.columns_of(data.look(str(tables / "patients.csv"), forms.SchemaOptions()))
+    assert guessed.set_index("column").loc["name", "role"] == forms.LEAVE
+    edited = guessed.set_index("column")
+    edited.loc["name", "role"] = forms.USE
+    edited.loc["sick", "role"] = forms.LABEL
+    edited.loc["smoker", "role"] = forms.LEAVE
+    edited.loc["children", "kind"] = "category"
+    options = forms.schema_options(guessed, edited.reset_index(), ("x",))
+    assert forms.schema_arguments(options) == [
+        *("--kind", "name=category", "--kind", "children=category"),
+        *("--drop", "smoker", "--missing", "x", "--label", "sick"),
+    ]
+    edited.loc["colour", "role"] = forms.LABEL
+    with pytest.raises(forms.UsageError, match="colour, sick are all called label"):
+        forms.schema_options(guessed, edited.reset_index(), ())
+
+
+def test_reasons_of_all_rows_at_once_are_those_of_each(scored: Path) -> None:
+    for run in runs(scored, "score"):
+        reasons = pq.read_table(run.path / "scores.parquet")["reasons"].to_pylist()
+        scores = data.scores(run)
+        assert scores.because.to_pylist() == [words.because(some) or None for some in reasons]
+        for name, rows in scores.columns.items():
+            expected = [row for row, some in enumerate(reasons) if name in [reason["column"] for reason in some]]
+            assert rows.tolist() == expected
+        assert (np.sort(scores.order) == np.arange(len(reasons))).all()
+
+
+def test_the_dashboard_needs_no_torch() -> None:
+    code = (
+        "import sys; from anomalo.registry import Registry; Registry.load().pages(); "
+        "from anomalo_dashboard import charts, command, data, export, forms, progress, state; "
+        "sys.exit(bool({'torch', 'ignite'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", [words, forms])
+def test_examples_in_the_docstrings(module: Any) -> None:
+    assert doctest.testmod(module).failed == 0
