@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.encoding import expand
-from anomalo.fitted import Fitted
-from anomalo.plugin import MISSING, Block, Encoded, Floats, Mask
+from anomalo.fitted import Explained, Fitted
+from anomalo.plugin import FIRST_LEVEL, MISSING, Block, Encoded, Filled, Floats, Mask
 
 REASONS_PER_ROW = 5
 """The most reasons that a row is given."""
@@ -29,9 +30,21 @@ SCHEMA = pa.schema(
 )
 
 
-def absent(data: Encoded, position: int) -> Mask:
-    """Return in which rows a cell is missing, bool [n]: an unseen level is not observed either, but there."""
-    missing: Mask = ~data.observed[:, position] & (data.values[:, position] == MISSING)
+FILLS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("value", pa.string()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("probability", pa.float64()),
+    ]
+)
+
+
+def absent(data: Encoded) -> Mask:
+    """Return which cells are missing, bool [n, columns]: an unseen level is not observed either, but there."""
+    missing: Mask = ~data.observed & (data.values == MISSING)
     return missing
 
 
@@ -57,11 +70,27 @@ def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], d
     """
     if not len(rows):
         return SCHEMA.empty_table()
-    explained = fitted.explain(data)
-    blocks = data.layout.blocks
+    return told(fitted, batch, rows, fitted.explain(data), absent(data))
+
+
+def told(
+    fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], explained: Explained, missing: Mask
+) -> pa.Table:
+    """Return what `cells_table` does of rows that are explained already.
+
+    Parameters
+    ----------
+    batch, rows
+        As there; at least one row.
+    explained : Explained [n, columns]
+        Of the same rows.
+    missing : bool [n, columns]
+        Which cells are.
+    """
+    blocks = fitted.encoder.layout.blocks
     by_column = np.arange(len(blocks) * len(rows)).reshape(len(blocks), len(rows))
     order = pa.array(by_column.T.ravel())
-    observed = [_observed(block, batch, data) for block in blocks]
+    observed = [pc.if_else(pa.array(missing[:, b.position]), None, text(batch.column(b.name))) for b in blocks]
     expected = [text(fitted.encoder.decode(_within(block, explained.expected), block.position)) for block in blocks]
     at = [block.position for block in blocks]
     ends = np.array([_ends(block) for block in blocks]).T
@@ -75,11 +104,6 @@ def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], d
         _nullable(np.clip(explained.high[:, at], *ends).ravel()),
     ]
     return pa.table(columns, schema=SCHEMA)
-
-
-def _observed(block: Block, batch: pa.RecordBatch, data: Encoded) -> pa.Array:
-    missing = absent(data, block.position)
-    return pc.if_else(pa.array(missing), None, text(batch.column(block.name)))
 
 
 def _within(block: Block, expected: Floats) -> Floats:
@@ -121,3 +145,71 @@ def reasons(cells: pa.Table, rows: NDArray[np.intp]) -> dict[int, list[dict[str,
         int(row): [line for line in lines[start : start + each] if line["contribution"] > 0]
         for row, start in zip(rows, range(0, len(lines), each), strict=True)
     }
+
+
+@dataclass(frozen=True)
+class Fills:
+    """The fills of a batch's missing cells, column by column.
+
+    Attributes
+    ----------
+    row, position : int32 [k]
+        The row in the batch, and the column.
+    value : float32 [k]
+        The encoded value.
+    probability : float32 [k]
+        Of a category's value; NaN for numbers, or if the model does not say.
+    """
+
+    row: NDArray[np.int32]
+    position: NDArray[np.int32]
+    value: Floats
+    probability: Floats
+
+    @classmethod
+    def of(cls, data: Encoded, filled: Filled) -> Self:
+        """Take from what a model made of all cells those that were missing."""
+        position, row = (at.astype(np.int32) for at in np.nonzero(absent(data).T))
+        value = filled.point[row, position]
+        probability = np.full(len(value), np.nan, dtype=np.float32)
+        for at, proba in filled.proba.items():
+            here = np.flatnonzero(position == at)
+            level = np.nan_to_num(value[here]).astype(np.intp) - FIRST_LEVEL
+            known = (level >= 0) & (level < proba.shape[1])
+            probability[here[known]] = proba[row[here[known]], level[known]]
+        return cls(row, position, value, probability)
+
+    def point(self, rows: int, columns: int) -> Floats:
+        """Return the fills in their places, float32 [rows, columns]; zero elsewhere."""
+        point = np.zeros((rows, columns), dtype=np.float32)
+        point[self.row, self.position] = self.value
+        return point
+
+    def table(self, fitted: Fitted, filled: pa.RecordBatch, first: int) -> pa.Table:
+        """Return one line for each fill, as `fills.parquet` has them.
+
+        Parameters
+        ----------
+        filled : RecordBatch [n]
+            The batch with its fills in.
+        first : int
+            The number of its first row in the input.
+        """
+        blocks = fitted.encoder.layout.blocks
+        ends = np.searchsorted(self.position, np.arange(len(blocks) + 1))
+        parts = [FILLS.empty_table()]
+        for block, start, stop in zip(blocks, ends, ends[1:], strict=False):
+            if start == stop:
+                continue
+            row, value = self.row[start:stop], self.value[start:stop]
+            low, high = (np.clip(end, *_ends(block)) for end in fitted.interval(value, block.position))
+            columns = [
+                pa.array(first + row.astype(np.int64)),
+                pa.array([block.name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
+                text(filled.column(block.name).take(pa.array(row))),
+                _nullable(low),
+                _nullable(high),
+                _nullable(self.probability[start:stop].astype(np.float64)),
+            ]
+            parts.append(pa.table(columns, schema=FILLS))
+        return pa.concat_tables(parts)

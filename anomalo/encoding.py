@@ -73,7 +73,8 @@ def expand(encoded: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Numbe
         endless = np.isinf(z)
         if endless.any():
             # The distance alone is beyond float64, though the value may not be: work with quarters.
-            quarter = np.exp(beyond[endless] + np.log(LINEAR / 4) + np.log(scale))
+            near = distance[endless] / 4 * scale
+            quarter = np.where(beyond[endless] > 0, np.exp(beyond[endless] + np.log(LINEAR / 4) + np.log(scale)), near)
             values[endless] = 4 * (offset / 4 + np.copysign(quarter, np.asarray(encoded)[endless]))
     return np.clip(values, -_LARGEST, _LARGEST)
 

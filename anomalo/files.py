@@ -1,8 +1,10 @@
 """Atomic, fsynced writing: the only place that renames."""
 
+import glob
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,9 +33,14 @@ def _require_replaceable(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is not a regular file; give the name of a file")
 
 
-def _beside(path: Path) -> Path:
-    """Return a fresh hidden name in the same folder; the suffix stays, because writers go by it."""
-    return path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+def _beside(path: Path, owner: str | None = None) -> Path:
+    """Return a hidden name in the same folder, fresh or the owner's; the suffix stays, because writers go by it."""
+    return path.with_name(f".{owner or secrets.token_hex(4)}.{path.name}")
+
+
+def _left(path: Path, owner: str | None) -> list[Path]:
+    """Return what a killed process of that owner left in the same folder."""
+    return [] if owner is None else list(path.parent.glob(f".{glob.escape(owner)}.*"))
 
 
 def require_writable(path: Path) -> None:
@@ -44,11 +51,11 @@ def require_writable(path: Path) -> None:
     OutputError
         The parent folder is absent or not writable, or `path` is a folder or a device.
     """
-    probe = _beside(Path(os.path.realpath(path)))
     try:
         _require_replaceable(path)
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        # A file without a name, where there are such: nothing is left of it if the process is killed.
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+            pass
     except OutputError:
         raise
     except OSError as error:
@@ -56,11 +63,17 @@ def require_writable(path: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, owner: str | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is fsynced and takes the place of `path`.
 
     The temporary file exists, is empty and has the suffix of `path`. A file that is replaced hands on its
     permissions. On any exception the temporary file is removed and `path` stays as it was.
+
+    Parameters
+    ----------
+    owner : str, optional
+        Who writes, a name without a dot, if nobody else does so by that name meanwhile: temporary files that a
+        killed process of that owner left in the folder are removed.
 
     Raises
     ------
@@ -69,9 +82,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
         folder or a device.
     """
     target = Path(os.path.realpath(path))  # so that a link stays one
-    temporary = _beside(target)
+    temporary = _beside(target, owner)
     try:
         _require_replaceable(path)
+        for left in filter(Path.is_file, _left(target, owner)):
+            left.unlink()
         replaces = target.exists()
         temporary.touch(mode=0o600 if replaces else 0o666, exist_ok=False)
         yield temporary
@@ -89,21 +104,46 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file and fsync it; half a line that a killed process left stays a line of its own.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, owner: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success its files are fsynced and it becomes `path`.
 
     Parent folders are made as needed. On any exception the temporary folder is removed.
+
+    Parameters
+    ----------
+    owner : str, optional
+        Who writes, a name without a dot, if nobody else does so by that name meanwhile: temporary folders that a
+        killed process of that owner left beside `path` are removed.
 
     Raises
     ------
     OutputError
         `path` exists already, or the folder cannot be written.
     """
-    temporary = _beside(path)
+    temporary = _beside(path, owner)
     try:
         _require_absent(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in filter(Path.is_dir, _left(path, owner)):
+            shutil.rmtree(left)
         temporary.mkdir()
         yield temporary
         for entry in sorted(temporary.rglob("*"), reverse=True):

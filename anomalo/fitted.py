@@ -182,17 +182,35 @@ class Fitted:
         """Explain encoded rows cell by cell."""
         cells = cells_of(self.model, data)
         contribution = cells.contribution + surprise(data, self.facts["rows"]) * self.calibration.nat
-        low, high = self._interval(cells.expected)
+        low, high = np.empty((2, *cells.expected.shape))
+        for at in range(low.shape[1]):
+            low[:, at], high[:, at] = self.interval(cells.expected[:, at], at)
         return Explained(contribution, cells.expected, low, high)
 
-    def _interval(self, expected: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        low, high = np.full(expected.shape, np.nan), np.full(expected.shape, np.nan)
-        for block in self.encoder.layout.blocks:
-            if block.kind == "number" and self.hidden is not None:
-                at, width = block.position, self.hidden.width[block.position]
-                low[:, at] = expand(expected[:, at] - width, block.offset, block.scale)
-                high[:, at] = expand(expected[:, at] + width, block.offset, block.scale)
-        return low, high
+    def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the ends of 90 % intervals around a column's expected values.
+
+        Parameters
+        ----------
+        expected : float32 [n]
+            Encoded values.
+        position : int
+            Which column.
+
+        Returns
+        -------
+        low, high : float64 [n]
+            In the column's own units; NaN for a category, or if no cell was hidden to learn them.
+        """
+        block = self.encoder.layout.blocks[position]
+        if block.kind != "number" or self.hidden is None:
+            nothing = np.full(len(expected), np.nan)
+            return nothing, nothing
+        width = self.hidden.width[position]
+        return (
+            expand(expected - width, block.offset, block.scale),
+            expand(expected + width, block.offset, block.scale),
+        )
 
     def impute(self, data: Encoded) -> Filled:
         """Fill encoded rows."""

@@ -8,107 +8,23 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, func, select
+from sqlalchemy.orm import Session
 
 from anomalo.artifacts import json_ready
 from anomalo.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError
 from anomalo.files import atomic_folder, require_writable
+from anomalo.records import ModelRecord, RunRecord
+from anomalo.unfinished import Unfinished
 
+__all__ = ["ModelRecord", "RunRecord", "Store"]
 
-@dataclass(frozen=True)
-class ModelRecord:
-    """One version of a saved model.
-
-    Attributes
-    ----------
-    name, version : str, int
-        Together what `reference` says, such as `fraud@3`; versions count from 1.
-    model, plugin : str
-        The kind of model and who provides it.
-    source : str
-        The table that it was fitted on.
-    rows, columns : int
-        The size of that table.
-    seconds : float
-        How long the fit took.
-    summary : dict
-        JSON-ready facts for people.
-    created : str
-        UTC, ISO 8601.
-    tags : tuple of str
-        In alphabetical order.
-    path : Path
-        The artefact's folder.
-    """
-
-    name: str
-    version: int
-    model: str
-    plugin: str
-    source: str
-    rows: int
-    columns: int
-    seconds: float
-    summary: dict[str, Any] = field(hash=False)
-    created: str
-    tags: tuple[str, ...]
-    path: Path
-
-    @property
-    def reference(self) -> str:
-        """`name@version`, which always means this version."""
-        return f"{self.name}@{self.version}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON-ready values."""
-        return asdict(self) | {"reference": self.reference, "tags": list(self.tags), "path": str(self.path)}
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One finished job.
-
-    Attributes
-    ----------
-    id : str
-        A number that sorts by time, and the verb: `0007-score`.
-    verb : str
-        What was done.
-    model : str or None
-        The reference of the model that was used.
-    source : str
-        The table that was read.
-    seconds : float
-        How long it took.
-    summary : dict
-        JSON-ready facts for people.
-    status : str
-        "done".
-    created : str
-        UTC, ISO 8601.
-    path : Path
-        The folder with the results.
-    """
-
-    id: str
-    verb: str
-    model: str | None
-    source: str
-    seconds: float
-    summary: dict[str, Any] = field(hash=False)
-    status: str
-    created: str
-    path: Path
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON-ready values."""
-        return asdict(self) | {"path": str(self.path)}
+Row = TypeVar("Row", ModelRow, RunRow)
 
 
 class Store:
@@ -170,6 +86,7 @@ class Store:
         columns: int,
         seconds: float,
         summary: Mapping[str, Any],
+        job: Unfinished | None = None,
     ) -> ModelRecord:
         """Save the next version of a model.
 
@@ -182,6 +99,8 @@ class Store:
             `artifacts.save` does. If it fails, neither folder nor entry is left.
         model, plugin, source, rows, columns, seconds, summary
             As in `ModelRecord`.
+        job : Unfinished, optional
+            The job that fitted the model. If it was killed while it saved it, this takes that version's place.
 
         Raises
         ------
@@ -191,13 +110,21 @@ class Store:
         self.check_name(name)
         facts = _facts(source, seconds, summary)
         with self._database.writing() as session:
-            latest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name))
-            version = 1 + max(latest or 0, _highest(self.workspace / "models" / name))
-            path = f"models/{name}/{version}"
-            row = ModelRow(
-                name=name, version=version, model=model, plugin=plugin, rows=rows, columns=columns, path=path, **facts
-            )
-            session.add(row)
+            row = _killed(session, ModelRow, "model", job)
+            if row is None:
+                latest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name))
+                version = 1 + max(latest or 0, _highest(self.workspace / "models" / name))
+                path = f"models/{name}/{version}"
+                row = ModelRow(
+                    name=name, version=version, path=path, model=model, plugin=plugin, rows=rows, columns=columns
+                )
+                session.add(row)
+            for fact, value in facts.items():
+                setattr(row, fact, value)
+            version = row.version
+        if job is not None:
+            job.save("model", {}, {name: getattr(row, name) for name in ("name", "version", "created")})
+            shutil.rmtree(self.workspace / row.path, ignore_errors=True)
         self._fill(row, write)
         return self.model(f"{name}@{version}")
 
@@ -219,6 +146,7 @@ class Store:
         source: str,
         seconds: float | None = None,
         summary: Mapping[str, Any] = {},
+        job: Unfinished | None = None,
     ) -> RunRecord:
         """Keep the results of a job.
 
@@ -233,25 +161,33 @@ class Store:
             As in `RunRecord`.
         seconds : float, optional
             Default: how long `write` takes.
+        job : Unfinished, optional
+            The job whose results these are. If it was killed while it kept them, they take that run's place.
         """
         self.check_name(verb)
         facts = _facts(source, seconds or 0.0, summary)
         with self._database.writing() as session:
-            latest = session.scalar(select(func.max(RunRow.number)))
-            number = 1 + max(latest or 0, _highest(self.workspace / "runs"))
-            identity = f"{number:04}-{verb}"
-            reference = None if model is None else model.reference
-            row = RunRow(number=number, id=identity, verb=verb, model=reference, path=f"runs/{identity}", **facts)
-            session.add(row)
+            row = _killed(session, RunRow, "run", job)
+            if row is None:
+                latest = session.scalar(select(func.max(RunRow.number)))
+                number = 1 + max(latest or 0, _highest(self.workspace / "runs"))
+                identity, reference = f"{number:04}-{verb}", None if model is None else model.reference
+                row = RunRow(number=number, id=identity, verb=verb, model=reference, path=f"runs/{identity}", **facts)
+                session.add(row)
+            row.status = WRITING
+        if job is not None:
+            job.save("run", {}, {name: getattr(row, name) for name in ("id", "created", "model", "source")})
+            shutil.rmtree(self.workspace / row.path, ignore_errors=True)
 
         def write_whole(folder: Path) -> None:
             started = time.perf_counter()
-            with atomic_folder(folder) as temporary:
-                row.summary = {**row.summary, **json_ready(write(temporary) or {}, "summary")}
-            row.seconds = time.perf_counter() - started if seconds is None else seconds
+            with atomic_folder(folder, job.folder.name if job else None) as temporary:
+                row.summary = {**facts["summary"], **json_ready(write(temporary) or {}, "summary")}
+            took = job.seconds if job else time.perf_counter() - started
+            row.seconds = took if seconds is None else seconds
 
         self._fill(row, write_whole)
-        return self.run(identity)
+        return self.run(row.id)
 
     def models(self, name: str | None = None) -> list[ModelRecord]:
         """Return all models, or all versions of one, by name and version."""
@@ -342,10 +278,8 @@ class Store:
         )
 
     def _run_record(self, row: RunRow) -> RunRecord:
-        path = self.workspace / row.path
-        return RunRecord(
-            row.id, row.verb, row.model, row.source, row.seconds, row.summary, row.status, row.created, path
-        )
+        facts = (row.id, row.verb, row.model, row.source, row.seconds, row.summary, row.status, row.created)
+        return RunRecord(*facts, self.workspace / row.path)
 
     def _unknown(self, what: str, wanted: str, known: Iterable[str]) -> str:
         names = list(dict.fromkeys(known))
@@ -377,6 +311,12 @@ def _facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str,
     created = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"source": source, "seconds": float(seconds), "summary": json_ready(summary, "summary")}
     return facts | {"status": WRITING, "created": created}
+
+
+def _killed(session: Session, kind: type[Row], part: str, job: Unfinished | None) -> Row | None:
+    """Return the entry that a job was writing when it was killed; its number alone may be another's by now."""
+    kept = job and job.load(part)
+    return session.scalar(select(kind).filter_by(**kept[1])) if kept else None
 
 
 def _highest(folder: Path) -> int:

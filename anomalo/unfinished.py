@@ -183,12 +183,17 @@ def unfinished(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterat
             ) from None
     with lock:
         lock.release()  # the first of two holds
-        with _writing(folder):
-            opened = _opened(folder, task, resume)
-        yield opened
-        with _writing(folder):
-            (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
-            shutil.rmtree(folder)
+        try:
+            with _writing(folder):
+                opened = _opened(folder, task, resume)
+            yield opened
+            with _writing(folder):
+                (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
+                shutil.rmtree(folder)
+        finally:
+            if not any(folder.glob(f"*{SUFFIX}")):  # nothing to go on with
+                shutil.rmtree(folder, ignore_errors=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ class TableWriter:
     like : Schema, optional
         The Arrow schema to write if there are no batches; the notes of its reader give the separator of a CSV
         file, and the types of strings that were read as dictionaries.
+    owner : str, optional
+        As in `atomic_file`.
 
     Raises
     ------
@@ -60,14 +62,14 @@ class TableWriter:
         The file cannot be written.
     """
 
-    def __init__(self, path: Path, like: pa.Schema | None = None) -> None:
-        self._path, self._like = path, like
+    def __init__(self, path: Path, like: pa.Schema | None = None, owner: str | None = None) -> None:
+        self._path, self._like, self._owner = path, like, owner
         self._suffix = check_suffix(path)
         self._stack = ExitStack()
         self._format: _Format | None = None
 
     def __enter__(self) -> Self:
-        self._temporary = self._stack.enter_context(atomic_file(self._path))
+        self._temporary = self._stack.enter_context(atomic_file(self._path, self._owner))
         return self
 
     def __exit__(

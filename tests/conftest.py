@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -81,7 +82,13 @@ def tables(patients: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def workspace(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the untouched workspace, that tests may add to."""
+    return shutil.copytree(untouched, tmp_path_factory.mktemp("shared") / "workspace")
+
+
+@pytest.fixture(scope="session")
+def untouched(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with models: `full` scores, explains and imputes, `near` only scores, `fill` only imputes."""
     folder = tmp_path_factory.mktemp("workspace")
     common = ("--id", "name", "--label", "sick", "--workspace", folder, "--device", "cpu")

@@ -12,9 +12,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from anomalo.artifacts import read_manifest
+from anomalo.cli import progress
 from anomalo.cli.console import Console
 from anomalo.cli.printing import table
 from anomalo.cli.score import _show_cells
+from anomalo.errors import InterruptedJobError
+from anomalo.schema import SchemaOptions
 
 VERBS = ("demo", "fit", "scan", "score", "explain", "impute", "models", "runs", "plugins")
 
@@ -50,7 +54,7 @@ def test_help_lists_what_is_built_and_nothing_else(anomalo: Any) -> None:
     outcome = anomalo("--help")
     assert outcome.code == 0
     listed = outcome.out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in listed] == list(VERBS)
+    assert [line.split()[0] for line in listed] == [*VERBS, "dashboard"]
     assert not any(line.rstrip().endswith("...") for line in listed)
     assert max(map(len, outcome.out.splitlines())) <= 80
 
@@ -122,8 +126,10 @@ def test_plugins(run: Any, anomalo: Any) -> None:
     assert {"autoencoders", "baselines", "files", "tables"} <= set(found)
     assert found["baselines"]["status"] == "ok"
     assert "knn" in found["baselines"]["models"]
+    assert (found["baselines"]["pages"], found["baselines"]["failures"]) == ([], [])
     listed = anomalo("plugins", "--no-import", "--json").json["plugins"]
     assert {plugin["status"] for plugin in listed} == {"listed"}
+    assert set(listed[0]) == set(found["baselines"])
     assert "baselines" in anomalo("plugins").out
 
 
@@ -137,9 +143,20 @@ def test_a_plugin_that_prints_or_fails_spoils_no_result(run: Any, anomalo: Any, 
     assert "warning: plugin 'broken'" in outcome.err
     outcome = anomalo("plugins")
     assert "\nbroken: ModuleNotFoundError" in outcome.out
-    reasons = {p["name"]: (p["status"], p["reason"]) for p in anomalo("plugins", "--json").json["plugins"]}
-    assert reasons["chatty"] == ("ok", "")
-    assert reasons["broken"][0] == "failed"
+    found = {plugin["name"]: plugin for plugin in anomalo("plugins", "--json").json["plugins"]}
+    assert (found["chatty"]["status"], found["chatty"]["reason"]) == ("ok", "")
+    assert found["broken"]["status"] == "failed"
+    reason = "ModuleNotFoundError: No module named 'nothing_of_that_name'"
+    assert found["broken"]["failures"] == [{"phase": "load", "reason": reason}]
+
+
+def test_plugins_lists_pages(anomalo: Any, plugin: Any, tmp_path: Path) -> None:
+    hook = "from pathlib import Path\nfrom anomalo.plugin import hookimpl\n@hookimpl\ndef anomalo_pages():\n"
+    plugin("pager", "anomalo", hook + "    return [Path(__file__), Path('absent.py')]\n")
+    found = {plugin["name"]: plugin for plugin in anomalo("plugins", "--json").json["plugins"]}["pager"]
+    assert (found["status"], found["pages"]) == ("failed", [str(tmp_path / "pager_module.py")])
+    assert [failure["phase"] for failure in found["failures"]] == ["anomalo_pages"]
+    assert found["failures"][0]["reason"] == found["reason"]
 
 
 def test_a_plugins_verb_is_listed_and_loaded_only_when_called(anomalo: Any, plugin: Any) -> None:
@@ -242,6 +259,31 @@ def test_impute(run: Any, tables: Path, tmp_path: Path) -> None:
     assert facts["summary"]["filled"] == {"weight": 3, "colour": 2}
 
 
+@pytest.mark.parametrize(("verb", "name"), [("score", "scores.parquet"), ("impute", "filled.csv")])
+def test_without_an_output_the_results_are_in_the_run(run: Any, tables: Path, verb: str, name: str) -> None:
+    outcome = run(verb, tables / "patients.csv", "--with", "full")
+    folder = Path(run("runs", "--json").json["runs"][-1]["path"])
+    assert f"in {folder}" in outcome.out
+    assert (folder / name).is_file()
+    facts = run(verb, tables / "patients.csv", "--with", "full", "--json").json
+    assert facts["summary"]["output"] is None
+    assert len(pd.read_csv(folder / name) if verb == "impute" else pq.read_table(folder / name)) == 240
+
+
+def test_too_many_alerts_in_a_run_without_an_output(anomalo: Any, workspace: Path, tables: Path) -> None:
+    score = ("score", tables / "patients.csv", "--with", "full", "--threshold", "budget=5", "--workspace", workspace)
+    outcome = anomalo(*score, "--fail-over", 4)
+    assert outcome.code == 3
+    assert outcome.err.endswith("scores.parquet\n")
+
+
+@pytest.mark.parametrize("verb", ["score", "impute"])
+def test_with_nothing_to_resume_a_warning_says_so(run: Any, tables: Path, verb: str) -> None:
+    outcome = run(verb, tables / "patients.csv", "--with", "full", "--resume", "--json")
+    assert outcome.err == f"warning: there was nothing to resume, so `{verb}` began anew\n"
+    assert outcome.json["warnings"] == [f"there was nothing to resume, so `{verb}` began anew"]
+
+
 def test_scan_of_the_bundled_table(run: Any) -> None:
     source = str(files("anomalo.data") / "hypothyroid.csv")
     lines = run("scan", source, "--model", "iforest", "--label", "Target").out.splitlines()
@@ -259,9 +301,24 @@ def test_scan_as_json_and_its_warnings_as_json_lines(anomalo: Any, tmp_path: Pat
     assert outcome.json["model"] == "tiny--1@1"
     assert outcome.json["top"][0]["row"] == 4
     logged = [json.loads(line) for line in outcome.err.splitlines()]
-    assert [line["level"] for line in logged] == ["warning"]
-    assert [line["message"] for line in logged] == outcome.json["warnings"]
-    assert "can never fire" in logged[0]["message"]
+    assert {line["level"] for line in logged} == {"progress", "warning"}
+    warnings = [line["message"] for line in logged if line["level"] == "warning"]
+    assert warnings == outcome.json["warnings"]
+    assert "can never fire" in warnings[0]
+
+
+def test_scan_takes_what_the_user_knows(run: Any, tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "schema.toml").write_text(SchemaOptions({"children": "category"}, drop=("sick",)).to_toml())
+    scan = ("scan", tables / "patients.csv", "--model", "knn", "--id", "name", "--schema", tmp_path / "schema.toml")
+    known = ("--kind", "smoker=category", "--missing", "colour=blue", "--inf", "missing", "--set", "neighbours=2")
+    reference = run(*scan, *known, "--json").json["model"]
+    record = run("models", reference, "--json").json
+    assert record["summary"]["parameters"]["neighbours"] == 2
+    schema = read_manifest(Path(record["path"]))["schema"]
+    kinds = {column["name"]: column["kind"] for column in schema["columns"] if column["role"] == "feature"}
+    assert kinds["children"] == kinds["smoker"] == "category"
+    assert "sick" not in kinds
+    assert (schema["missing"], schema["infinite"]) == (["colour=blue"], "missing")
 
 
 def test_runs(run: Any, anomalo: Any, tables: Path, tmp_path: Path) -> None:
@@ -325,8 +382,40 @@ def test_progress_is_shown_on_a_terminal_only(capsys: pytest.CaptureFixture[str]
     assert "a plugin says" in shown.err
 
 
+def test_progress_as_json_lines_is_at_most_one_a_second_and_one_at_the_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([10.0, 10.0, 10.5, 10.9, 11.0, 11.0, 11.2])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    with Console(log_json=True).work("fitting") as update:
+        for share in (0.0, 1 / 3, 0.5, 0.6, 0.7):
+            update(share, f"loss {share:.1f}")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["level"], line["share"], line["message"]) for line in lines] == [
+        ("progress", 0.0, "loss 0.0"),
+        ("progress", 0.6, "loss 0.6"),
+        ("progress", 1.0, "loss 0.7"),
+    ]
+    with Console(log_json=True).work("loading"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_interrupted_work_says_how_to_go_on_if_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(console: Console, resumable: bool) -> None:
+        with console.work("fitting", resumable=resumable) as update:
+            update(0.5, "half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedJobError, match="with --resume to go on"):
+        interrupted(Console(), resumable=True)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(Console(log_json=True), resumable=False)
+    assert len(capsys.readouterr().err.splitlines()) == 1  # not the one that says that all is done
+
+
 def command(arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    start = f"{sys.executable} -c 'from anomalo.cli import main; main()' {arguments}"
+    start = f"{sys.executable} -m anomalo {arguments}"
     return subprocess.run(["bash", "-c", start], capture_output=True, text=True, **options)
 
 

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -31,8 +32,9 @@ QUERIES: tuple[dict[str, str], ...] = (
 
 
 @pytest.fixture(scope="module")
-def scored(workspace: Path, tables: Path, anomalo: Any) -> Path:
-    """The workspace with runs of `full`: one of few reasons, then one that explains all, and one that fills."""
+def scored(untouched: Path, tables: Path, anomalo: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with runs of `full`: one of few reasons, then one that explains all, and one that fills."""
+    workspace = shutil.copytree(untouched, tmp_path_factory.mktemp("scored") / "workspace")
     common = ("--with", "full", "--device", "cpu", "--workspace", workspace)
     for arguments in (
         ("score", tables / "patients.csv", "--explain", "0", "--threshold", "budget=3"),

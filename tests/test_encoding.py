@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anomalo.columns.kinds import write_notes
@@ -60,6 +60,7 @@ def test_compress_is_monotone_and_finite(first, second, offset, scale):
 
 
 @given(FINITE, FINITE, POSITIVE)
+@example(0.0, 1.7976931348623157e308, 1.7976931214684583e308)
 @settings(deadline=None, max_examples=300)
 def test_expand_undoes_compress(value, offset, scale):
     encoded = compress(np.array([value]), offset, scale)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomalo.errors import OutputError
-from anomalo.files import atomic_file, atomic_folder, require_writable
+from anomalo.files import append_line, atomic_file, atomic_folder, require_writable
 
 ATOMIC: list[Callable[[Path], AbstractContextManager[Path]]] = [atomic_file, atomic_folder]
 
@@ -163,3 +163,24 @@ def test_several_threads_may_write_one_file(tmp_path: Path) -> None:
         thread.join()
     assert out.read_text() in {letter * 10_000 for letter in "abc"}
     assert names(tmp_path) == ["out"]
+
+
+def test_an_owner_removes_what_a_killed_process_of_it_left(tmp_path: Path) -> None:
+    for name in ("job", "other"):
+        (tmp_path / f".{name}.old").touch()
+        (tmp_path / f".{name}.0001").mkdir()
+        (tmp_path / f".{name}.0001" / "part").touch()
+    with atomic_file(tmp_path / "out", "job"), atomic_folder(tmp_path / "0002", "job"):
+        # A file's owner leaves its folders alone, and the reverse.
+        assert {".job.out", ".job.0002"} <= set(names(tmp_path))
+    assert names(tmp_path) == [".other.0001", ".other.old", "0002", "out", "part"]
+
+
+def test_lines_are_appended_and_half_a_line_stays_one_of_its_own(tmp_path: Path) -> None:
+    out = tmp_path / "log"
+    append_line(out, "ä")
+    out.write_bytes(out.read_bytes() + b"\nhal")
+    append_line(out, "b")
+    assert [line for line in out.read_text(encoding="utf-8").splitlines() if line] == ["ä", "hal", "b"]
+    with pytest.raises(OutputError, match="cannot write"):
+        append_line(tmp_path / "absent" / "log", "a")

@@ -17,14 +17,14 @@ from sklearn.metrics import roc_auc_score
 
 from anomalo.engines.local import ahead
 from anomalo.errors import UsageError
-from anomalo.plan import Plan
 from anomalo.jobs.demo import demo
 from anomalo.jobs.explain import explain
 from anomalo.jobs.fit import fit
 from anomalo.jobs.impute import impute
-from anomalo.jobs.place import Place, Watch, limited
+from anomalo.jobs.place import Place, Watch, counts, limited
 from anomalo.jobs.scan import evaluate, scan
 from anomalo.jobs.score import ScoreResult, score
+from anomalo.plan import Plan
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 
@@ -254,6 +254,47 @@ def test_filling_changes_no_observed_cell_to_the_character(
     assert all(after[fill["column"]][fill["row"]] == fill["value"] for fill in fills)
 
 
+def test_a_fill_has_an_interval_or_a_probability(place: Place, patients: pd.DataFrame, tmp_path: Path) -> None:
+    frame = patients.assign(height=patients["height"].where(patients.index % 7 > 0))
+    frame.loc[7, "weight"] = 1e9  # the height is told to be beyond all that training saw
+    frame.to_csv(tmp_path / "holes.csv", index=False)
+    result = impute(place, str(tmp_path / "holes.csv"), "full")
+    assert result.table == result.run.path / "filled.csv"
+    table = pq.read_table(result.run.path / "fills.parquet")
+    assert table.schema.names == ["row", "column", "value", "low", "high", "probability"]
+    assert table.schema.types == [
+        pa.int64(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.float64()
+    ]  # fmt: skip
+    fills = table.to_pandas()
+    numbers, categories = fills[fills["column"] != "colour"], fills[fills["column"] == "colour"]
+    assert len(numbers) == 35 + 3
+    assert numbers["probability"].isna().all()
+    assert numbers["value"].astype(float).between(numbers["low"] - 0.01, numbers["high"] + 0.01).all()
+    heights = numbers[numbers["column"] == "height"]
+    assert heights["low"].ge(patients["height"].min() - 0.01).all()
+    assert heights["high"].le(patients["height"].max() + 0.01).all()
+    assert heights["high"][heights["row"] == 7].item() == pytest.approx(patients["height"].max())
+    assert categories[["low", "high"]].isna().all().all()
+    assert categories["probability"].between(1 / 3, 1).all()
+    _, fitted = place.load("full", "impute", "cpu")
+    data = fitted.encoder.encode(pa.RecordBatch.from_pandas(frame, preserve_index=False))
+    filled = fitted.impute(data)
+    for row, probability in zip(categories["row"], categories["probability"], strict=True):
+        level = fitted.encoder.layout.blocks[3].levels.index(categories.set_index("row")["value"][row])
+        assert filled.proba[3][row, level] == probability == filled.proba[3][row].max()
+    low, high = fitted.interval(filled.point[[50], 1], 1)
+    weight = numbers.set_index(["column", "row"]).loc["weight", 50]
+    assert (weight["low"], weight["high"]) == (low[0], high[0])
+
+
+def test_without_intervals_or_probabilities_they_are_null(place: Place, tables: Path) -> None:
+    source = str(tables / "patients.csv")
+    fit(place, source, "uncalibrated", Plan("mean", calibrate=False), SchemaOptions(id="name", label="sick"))
+    fills = pq.read_table(impute(place, source, "uncalibrated").run.path / "fills.parquet").to_pandas()
+    assert fills[["low", "high"]].isna().all().all()
+    assert fills["probability"].notna().tolist() == (fills["column"] == "colour").tolist()
+
+
 def all_text(frame: pd.DataFrame) -> pyarrow.csv.ConvertOptions:
     kinds = dict.fromkeys(frame.columns, pa.string())
     return pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
@@ -368,12 +409,17 @@ def test_the_demonstration_tells_strange_from_usual(tmp_path: Path) -> None:
     assert [run.verb for run in place.store.runs()] == ["score", "impute"]
 
 
-def test_a_run_that_is_stopped_leaves_nothing(workspace: Path, tables: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_leaves_only_what_it_takes_to_go_on(workspace: Path, tables: Path, tmp_path: Path) -> None:
     def stop(share: float, text: str) -> None:
         raise KeyboardInterrupt
 
     place = Place.at(workspace, stop)
-    before = {path for path in workspace.rglob("*") if not path.name.startswith("anomalo.db")}
+
+    def tree() -> set[Path]:
+        kept = workspace / "unfinished"
+        return {path for path in workspace.rglob("*") if path.name[:10] != "anomalo.db" and kept not in path.parents}
+
+    before = tree() | {workspace / "unfinished"}
     source, output = str(tables / "patients.csv"), tmp_path / "out.csv"
     jobs: list[Any] = [
         lambda: score(place, source, "full", output=output),
@@ -383,7 +429,7 @@ def test_a_run_that_is_stopped_leaves_nothing(workspace: Path, tables: Path, tmp
     for job in jobs:
         with pytest.raises(KeyboardInterrupt):
             job()
-    assert {path for path in workspace.rglob("*") if not path.name.startswith("anomalo.db")} == before
+    assert tree() == before
     assert list(tmp_path.iterdir()) == []
     assert all(record.name != "new" for record in place.store.models())
 
@@ -404,7 +450,7 @@ def test_what_changed_since_training_is_noticed(place: Place, patients: pd.DataF
     frame = patients.assign(height=patients["height"] * 100, colour=None)
     batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
     watch = Watch(fitted)
-    watch.see(fitted.encoder.encode(batch))
+    watch.see(len(frame), counts(fitted.encoder.encode(batch)))
     assert watch.warnings() == [
         "column 'colour' is empty here, but was not in training",
         "column 'height': 240 of 240 values lie outside the training range; is it the same column?",

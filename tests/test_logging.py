@@ -37,7 +37,7 @@ def test_csv_files_hold_the_history(anomalo: Any, tables: Path, tmp_path: Path) 
 
 def test_a_csv_file_holds_all_phases_and_what_a_resume_recalls(tmp_path: Path) -> None:
     class Listened:
-        part, logs = "final", {"csv": tmp_path}  # noqa: RUF012
+        part, logs = "final", {"csv": tmp_path}
         history: list[dict[str, Any]]
 
     run = Listened()

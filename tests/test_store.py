@@ -21,6 +21,7 @@ from anomalo import artifacts
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UnknownModelError, UsageError
 from anomalo.plugin import ModelState
 from anomalo.store import ModelRecord, RunRecord, Store
+from anomalo.unfinished import Unfinished, unfinished
 
 FACTS: dict[str, Any] = {
     "model": "knn",
@@ -258,6 +259,39 @@ def test_a_killed_writer_does_not_block_the_next(store: Store) -> None:
     assert subprocess.run([sys.executable, "-c", script, str(store.workspace)], check=False).returncode == 9
     assert store.runs() == []
     assert add_run(store).id == "0002-score"
+
+
+def test_a_killed_job_keeps_its_run(store: Store) -> None:
+    def keep(job: Unfinished, content: str) -> RunRecord:
+        def write(folder: Path) -> None:
+            (folder / "scores.csv").write_text(content)
+
+        return store.add_run("score", write, model=None, source="a.csv", job=job)
+
+    def left(folder: Path) -> list[str]:
+        with suppress(KeyboardInterrupt), unfinished(folder, {}, resume=True) as job:
+            runs.append(keep(job, f"attempt {job.attempts}"))
+            raise KeyboardInterrupt
+        return [run.id for run in store.runs()]
+
+    folder, runs = store.workspace / "unfinished" / "job", list[RunRecord]()
+    for _ in range(2):
+        assert left(folder) == ["0001-score"]
+        (store.workspace / "runs" / f".job.{len(runs)}").mkdir()
+    assert (runs[0].path / "scores.csv").read_text() == "attempt 2"
+    assert runs[1].created == runs[0].created
+    assert runs[1].seconds > runs[0].seconds
+    # Another job is not taken for it, even if it has the number of one that failed.
+    with suppress(ZeroDivisionError), unfinished(folder, {}, resume=True) as job:
+        store.add_run("score", lambda folder: {"share": 1 / 0}, model=None, source="", job=job)
+    assert add_run(store).id == "0001-score"
+    assert left(folder) == ["0001-score", "0002-score"]
+    assert tree(store.workspace / "runs") == [
+        "0001-score",
+        "0001-score/scores.csv",
+        "0002-score",
+        "0002-score/scores.csv",
+    ]
 
 
 def test_reading_an_absent_or_empty_workspace_creates_nothing(store: Store) -> None:

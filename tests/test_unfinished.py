@@ -1,5 +1,6 @@
 """What a job keeps comes back to the bit, belongs to one job and one task, and is gone when the job is done."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,6 +70,34 @@ def test_nothing_is_left_of_a_job_that_is_done(tmp_path: Path) -> None:
     assert not (tmp_path / "job").exists()
     with unfinished(tmp_path / "job", {"seed": 1}, resume=True) as place:
         assert not place.resumed
+
+
+def test_a_job_that_kept_nothing_leaves_nothing(tmp_path: Path) -> None:
+    with suppress(Killed), unfinished(tmp_path / "job", {}, resume=False):
+        raise Killed
+    assert list(tmp_path.iterdir()) == []
+    attempt(tmp_path / "job")
+    with unfinished(tmp_path / "job", {"seed": 1}, resume=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_is_done_is_not_gone_on_with_though_its_parts_are_not_all_removed(tmp_path: Path) -> None:
+    attempt(tmp_path / "job")
+
+    def kill(event: str, arguments: object) -> None:
+        if killing and event == "shutil.rmtree":
+            raise Killed
+
+    killing = [True]
+    sys.addaudithook(kill)
+    with suppress(Killed), unfinished(tmp_path / "job", {"seed": 1}, resume=True):
+        pass
+    killing.clear()
+    assert list((tmp_path / "job").iterdir())
+    with unfinished(tmp_path / "job", {"seed": 1}, resume=True) as place:
+        assert not place.resumed
+        assert place.load("part") is None
 
 
 def test_another_task_is_never_gone_on_with(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from anomalo.cli.console import (
     DeviceOption,
     JsonOption,
     LogJsonOption,
+    ResumeOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
@@ -29,8 +30,12 @@ def impute(
     source: SourceArgument,
     model: WithOption,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT", help="Where to write the table: .csv or .parquet.")
-    ],
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="OUT", help="Where to write the table, if not in the run: .csv or .parquet."
+        ),
+    ] = None,
+    resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -43,16 +48,17 @@ def impute(
     from anomalo.jobs.place import Place
 
     console = Console(as_json, log_json)
-    with console.work("filling", threads) as progress:
-        result = run_impute(Place.at(workspace, progress), source, model, output=output, device=device)
+    with console.work("filling", threads, resumable=True) as progress:
+        place = Place.at(workspace, progress)
+        result = run_impute(place, source, model, output=output, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
-    console.result(facts, lambda: _show(result, output))
+    console.result(facts, lambda: _show(result))
 
 
-def _show(result: ImputeResult, output: Path) -> None:
+def _show(result: ImputeResult) -> None:
     cells = count(sum(result.filled.values()), "missing cell")
-    typer.echo(f"{count(result.rows, 'row')}, {cells} filled; table in {output}")
+    typer.echo(f"{count(result.rows, 'row')}, {cells} filled; table in {result.table}")
     if result.filled:
         most_first = sorted(result.filled.items(), key=lambda item: -item[1])
         table(("column", "filled"), [(name, f"{number:,}") for name, number in most_first], right=("filled",))

@@ -15,12 +15,27 @@ from anomalo.cli.console import (
     DeviceOption,
     JsonOption,
     LogJsonOption,
+    ResumeOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
 )
-from anomalo.cli.fit import DropOption, IdOption, LabelOption, ModelOption, SeedOption, show_skill
+from anomalo.cli.fit import (
+    DropOption,
+    IdOption,
+    InfOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    ModelOption,
+    SchemaOption,
+    SeedOption,
+    SetOption,
+    pairs,
+    schema_options,
+    show_skill,
+)
 from anomalo.cli.printing import count, numbers, probabilities, shortened, table
 from anomalo.errors import GateError
 
@@ -46,11 +61,15 @@ def score(
     source: SourceArgument,
     model: WithOption,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT", help="Where to write the scores: .csv or .parquet.")
-    ],
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="OUT", help="Where to write the scores besides the run: .csv or .parquet."
+        ),
+    ] = None,
     threshold: ThresholdOption = "share=0.01",
     explain: ExplainOption = 1000,
     fail_over: FailOverOption = None,
+    resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -65,14 +84,17 @@ def score(
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
-    with console.work("scoring", threads) as progress:
+    with console.work("scoring", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
-        result = run_score(place, source, model, output=output, threshold=limit, explain=explain, device=device)
+        result = run_score(
+            place, source, model, output=output, threshold=limit, explain=explain, device=device, resume=resume
+        )
     console.warn(result.warnings)
     console.result(summary(result), lambda: show(result, output))
     alerts = int(result.alert.sum())
     if fail_over is not None and alerts > fail_over:
-        raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {output}")
+        where = output or result.run.path / "scores.parquet"
+        raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {where}")
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
@@ -179,9 +201,14 @@ def _moment(seconds: float) -> str:
 def scan(
     source: SourceArgument,
     model: ModelOption = "undercomplete",
+    settings: SetOption = [],  # noqa: B006
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
     label: LabelOption = None,
+    kind: KindOption = [],  # noqa: B006
+    missing: MissingOption = [],  # noqa: B006
+    inf: InfOption = "error",
+    schema: SchemaOption = None,
     threshold: ThresholdOption = "share=0.01",
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -195,15 +222,15 @@ def scan(
     from anomalo.jobs.place import Place
     from anomalo.jobs.scan import scan as run_scan
     from anomalo.plan import Plan
-    from anomalo.schema import SchemaOptions
     from anomalo.scoring import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
+    options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work("scanning", threads) as progress:
         place = Place.at(workspace, progress)
-        options = SchemaOptions(drop=tuple(drop), id=identifier, label=label)
-        result = run_scan(place, source, Plan(model, seed=seed, device=device), options, limit)
+        params = place.registry.get(model).parse(pairs(settings, "--set"))
+        result = run_scan(place, source, Plan(model, params, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
     facts = {
         "evaluation": result.evaluation,

@@ -76,6 +76,7 @@ def fit(
             columns=len(schema.features),
             seconds=fitted.facts["seconds"],
             summary=_summary(fitted, warnings),
+            job=keep,
         )
     return FitResult(record, fitted, warnings)
 

@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from anomalo.cells import absent, text
-from anomalo.jobs.place import Place, Watch
+from anomalo.cells import FILLS, Fills
+from anomalo.jobs.place import Place, Watch, counts
+from anomalo.jobs.shards import Found, Work, resumable
 from anomalo.plugin import Encoded
 from anomalo.sources import TableWriter, is_text
 from anomalo.store import RunRecord
 
-FILLS = pa.schema([("row", pa.int64()), ("column", pa.string()), ("value", pa.string())])
-
 
 @dataclass(frozen=True)
 class ImputeResult:
-    """What was filled: cells by column, the stored run, and what there is to warn of."""
+    """What was filled: cells by column, the table and the stored run, and what there is to warn of."""
 
     run: RunRecord
+    table: Path
     rows: int
     filled: dict[str, int]
     warnings: tuple[str, ...]
 
 
-@dataclass
-class _Tally:
-    filled: dict[str, int] = field(default_factory=dict)
-
-    def fills(self, data: Encoded, batch: pa.RecordBatch, start: int) -> pa.Table:
-        """List the filled cells of a batch, and count them."""
-        parts = [FILLS.empty_table()]
-        for block in data.layout.blocks:
-            at = np.flatnonzero(absent(data, block.position))
-            if not len(at):
-                continue
-            self.filled[block.name] = self.filled.get(block.name, 0) + len(at)
-            values = text(batch.column(block.name).take(pa.array(at)))
-            columns = [pa.array(start + at, pa.int64()), pa.array([block.name] * len(at)), values]
-            parts.append(pa.table(columns, schema=FILLS))
-        return pa.concat_tables(parts)
-
-
 def impute(
-    place: Place, source: str, reference: str, *, output: Path | None = None, device: str = "auto"
+    place: Place,
+    source: str,
+    reference: str,
+    *,
+    output: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
 ) -> ImputeResult:
     """Fill `source` with the saved model `reference`, store the run and write `output`.
+
+    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
+    and ends with the same files.
 
     Raises
     ------
@@ -58,30 +46,53 @@ def impute(
     SourceError, OutputError
         The table cannot be read, or the output not written.
     UsageError
-        There is no such model, or it cannot impute.
+        There is no such model, or it cannot impute; this job is at work already; or what there is to resume is
+        of another source, model or device.
     """
     place.check_output(output, source)
     record, fitted = place.load(reference, "impute", device)
-    watch, tally = Watch(fitted), _Tally()
+    with resumable(place, "impute", source, record, fitted, device=device, resume=resume) as work:
+        job = _Job(work, output)
+        run = place.store.add_run("impute", job.write, model=record, source=source, job=work.job)
+    place.registry.run_saved(place.store, run.id)
+    return job.result(run)
 
-    def write(folder: Path) -> dict[str, Any]:
-        like = next(iter(place.registry.read(source))).schema
-        table = output or folder / f"filled{'.csv' if is_text(like) else '.parquet'}"
-        with TableWriter(table, like) as writer, TableWriter(folder / "fills.parquet", None) as fills:
-            for batch, data in place.encoded(source, fitted):
-                filled = fitted.encoder.fill(batch, fitted.impute(data).point)
-                writer.write(filled)
-                for part in tally.fills(data, filled, watch.rows).to_batches():
-                    fills.write(part)
-                watch.see(data)
-                place.tell(watch.rows)
+
+@dataclass
+class _Job:
+    """One imputation, from the source to the run's folder and the output."""
+
+    work: Work
+    output: Path | None
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Do it all, and return the run's summary."""
+        encoder, like = self.work.fitted.encoder, self.work.like()
+        self.name = f"filled{'.csv' if is_text(like) else '.parquet'}"
+        self.watch = Watch(self.work.fitted)
+        with (
+            TableWriter(self.output or folder / self.name, like, self.work.owner) as table,
+            TableWriter(folder / "fills.parquet", FILLS) as kept,
+        ):
+            for part in self.work.parts("fills", self._fill):
+                fills = Fills(**part.arrays)
+                filled = encoder.fill(part.batch, fills.point(len(part.rows), len(encoder.layout.blocks)))
+                table.write(filled)
+                for lines in fills.table(self.work.fitted, filled, int(part.rows[0])).to_batches():
+                    kept.write(lines)
+                self.watch.see(len(part.rows), part.counts)
+                self.work.place.tell(self.watch.rows)
         return {
-            "rows": watch.rows,
-            "filled": tally.filled,
-            "output": None if output is None else str(output),
-            "warnings": watch.warnings(),
+            "rows": self.watch.rows,
+            "filled": dict(self.watch.holes),
+            "output": None if self.output is None else str(self.output),
+            "warnings": self.watch.warnings(),
         }
 
-    run = place.store.add_run("impute", write, model=record, source=source)
-    place.registry.run_saved(place.store, run.id)
-    return ImputeResult(run, watch.rows, tally.filled, tuple(watch.warnings()))
+    def _fill(self, data: Encoded) -> Found:
+        return vars(Fills.of(data, self.work.fitted.impute(data))), counts(data)
+
+    def result(self, run: RunRecord) -> ImputeResult:
+        """Return what `write` did."""
+        warnings = (*self.watch.warnings(), *self.work.warnings)
+        return ImputeResult(run, self.output or run.path / self.name, self.watch.rows, dict(self.watch.holes), warnings)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
@@ -108,10 +110,10 @@ class Place:
         fitted.require(verb)
         return record, fitted
 
-    def tell(self, rows: int) -> None:
+    def tell(self, rows: int, what: str = "rows") -> None:
         """Tell how many rows are done, where nobody knows how many there are."""
         if self.progress is not None:
-            self.progress(0.0, f"{rows:,} rows")
+            self.progress(0.0, f"{rows:,} {what}")
 
     def encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
         """Read and encode a source batch by batch, one batch ahead of the caller."""
@@ -154,32 +156,51 @@ def _restore(environment: dict[str, str | None], cpus: int) -> None:
             os.environ[name] = value
 
 
+Counts = dict[str, dict[str, int]]
+"""How many cells of each column are "unseen" levels, "holes", or numbers "outside" the training range."""
+
+
+def counts(data: Encoded) -> Counts:
+    """Count what is worth knowing of a batch's cells; columns without any are left out."""
+    blocks, missing = data.layout.blocks, absent(data)
+    numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in blocks]
+    low, high = np.array(numbers, dtype=np.float32).T
+    cells = {
+        "unseen": ~data.observed & ~missing,
+        "holes": missing,
+        "outside": data.observed & ((data.values < low) | (data.values > high)),
+    }
+    names = [block.name for block in blocks]
+    return {
+        sort: {name: int(count) for name, count in zip(names, mask.sum(axis=0), strict=True) if count}
+        for sort, mask in cells.items()
+    }
+
+
 @dataclass
 class Watch:
-    """Notices, batch by batch, where scored data differs from the training table.
+    """Notices, batch by batch, where a table differs from the training table.
 
     Attributes
     ----------
     rows : int
         Rows seen so far.
+    unseen, holes, outside : Counter
+        Cells of each sort by column, so far.
     """
 
     fitted: Fitted
     rows: int = 0
-    unseen: dict[str, int] = field(default_factory=dict)
-    holes: dict[str, int] = field(default_factory=dict)
-    outside: dict[str, int] = field(default_factory=dict)
+    unseen: Counter[str] = field(default_factory=Counter)
+    holes: Counter[str] = field(default_factory=Counter)
+    outside: Counter[str] = field(default_factory=Counter)
 
-    def see(self, data: Encoded) -> None:
-        """Count unseen levels, holes and values outside the training range."""
-        self.rows += len(data)
-        for block in data.layout.blocks:
-            values, seen = data.values[:, block.position], data.observed[:, block.position]
-            missing = absent(data, block.position)
-            _count(self.unseen, block.name, (~seen & ~missing).sum())
-            _count(self.holes, block.name, missing.sum())
-            if block.kind == "number":
-                _count(self.outside, block.name, (seen & ((values < block.low) | (values > block.high))).sum())
+    def see(self, rows: int, counted: Counts) -> None:
+        """Add a batch's counts."""
+        self.rows += rows
+        self.unseen.update(counted["unseen"])
+        self.holes.update(counted["holes"])
+        self.outside.update(counted["outside"])
 
     def warnings(self) -> list[str]:
         """Return one sentence for each thing worth knowing."""
@@ -202,8 +223,3 @@ class Watch:
 
     def _share(self, count: int) -> str:
         return f"{count:,} of {self.rows:,}"
-
-
-def _count(counts: dict[str, int], name: str, more: int) -> None:
-    if more:
-        counts[name] = counts.get(name, 0) + int(more)

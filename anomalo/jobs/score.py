@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from anomalo.cells import SCHEMA, cells_table, reasons
-from anomalo.fitted import Fitted
-from anomalo.jobs.place import EQUAL_ROWS, Place, Watch
+from anomalo.cells import SCHEMA, absent, reasons, told
+from anomalo.fitted import Explained, Fitted
+from anomalo.jobs.place import EQUAL_ROWS, Place, Watch, counts
+from anomalo.jobs.shards import Found, Part, Rows, Work, resumable
 from anomalo.plugin import Encoded, Mask, Scores
 from anomalo.scoring import Threshold, strangest
 from anomalo.sources import TableWriter
@@ -26,6 +27,7 @@ TOP = 10
 """How many of the strangest rows a result lists."""
 CELLS = 1_000_000
 """Cells that are explained at a time."""
+EXPLAINED = ("contribution", "expected", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class _Pass:
     score: Scores
     p_value: Scores
     ids: pa.ChunkedArray | None
+    schema: pa.Schema
     warnings: list[str]
 
 
@@ -73,8 +76,12 @@ def score(
     threshold: Threshold | None = None,
     explain: int = 1000,
     device: str = "auto",
+    resume: bool = False,
 ) -> ScoreResult:
     """Score `source` with the saved model `reference`, store the run and write `output`.
+
+    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
+    and ends with the same files.
 
     Parameters
     ----------
@@ -88,12 +95,14 @@ def score(
     SourceError, OutputError
         The table cannot be read, or the output not written.
     UsageError
-        There is no such model, or it cannot score.
+        There is no such model, or it cannot score; this job is at work already; or what there is to resume is
+        of another source, model or device.
     """
     place.check_output(output, source)
     record, fitted = place.load(reference, "score", device)
-    job = _Job(place, source, fitted, output, threshold or Threshold(), explain)
-    run = place.store.add_run("score", job.write, model=record, source=source)
+    with resumable(place, "score", source, record, fitted, device=device, resume=resume) as work:
+        job = _Job(work, output, threshold or Threshold(), explain)
+        run = place.store.add_run("score", job.write, model=record, source=source, job=work.job)
     place.registry.run_saved(place.store, run.id)
     return job.result(run)
 
@@ -102,26 +111,24 @@ def score(
 class _Job:
     """One scoring, from the source to the run's folder and the output."""
 
-    place: Place
-    source: str
-    fitted: Fitted
+    work: Work
     output: Path | None
     threshold: Threshold
     explain: int
 
+    @property
+    def fitted(self) -> Fitted:
+        return self.work.fitted
+
     def write(self, folder: Path) -> dict[str, Any]:
         """Do it all, and return the run's summary."""
-        first = _score_all(self.place, self.source, self.fitted)
+        first = self._score_all()
         self.order = strangest(first.p_value, first.score)
         alert = self.threshold.alerts(first.p_value, first.score)
         explained = np.union1d(np.flatnonzero(alert), self.order[: self.explain])
-        self.rows = _Rows(first, alert, self._reasons(folder, explained), self._id())
+        self.rows = _Rows(first, alert, self._reasons(folder, explained, first.schema), explained, self._id())
         self.warnings = [*first.warnings, *self._limits(len(alert))]
-        for path in (folder / "scores.parquet", self.output):
-            if path is not None:
-                with TableWriter(path) as writer:
-                    for batch in self.rows.batches():
-                        writer.write(batch)
+        self._write_rows([path for path in (self.output, folder / "scores.parquet") if path is not None])
         return {
             "rows": len(alert),
             "alerts": int(alert.sum()),
@@ -133,21 +140,67 @@ class _Job:
 
     def result(self, run: RunRecord) -> ScoreResult:
         """Return what `write` found."""
-        rows = self.rows
+        rows, warnings = self.rows, (*self.warnings, *self.work.warnings)
         top = [rows.row(int(row)) for row in self.order[:TOP]]
-        return ScoreResult(run, rows.first.score, rows.first.p_value, rows.alert, top, tuple(self.warnings))
+        return ScoreResult(run, rows.first.score, rows.first.p_value, rows.alert, top, warnings)
 
-    def _reasons(self, folder: Path, rows: NDArray[np.intp]) -> dict[int, list[dict[str, Any]]]:
+    def _write_rows(self, paths: list[Path]) -> None:
+        """Write the rows to files, of which the first appears last."""
+        with ExitStack() as stack:
+            writers = [stack.enter_context(TableWriter(path, owner=self.work.owner)) for path in paths]
+            for batch in self.rows.batches():
+                for writer in writers:
+                    writer.write(batch)
+
+    def _score_all(self) -> _Pass:
+        watch, schema = Watch(self.fitted), pa.schema([])
+        scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
+        for part in self.work.parts("scores", self._score):
+            watch.see(len(part.rows), part.counts)
+            scores.append(part.arrays["score"])
+            p_values.append(part.arrays["p_value"])
+            schema = part.batch.schema
+            if self.fitted.schema.id in schema.names:
+                ids.append(_decoded(part.batch.column(self.fitted.schema.id)))
+            self.work.place.tell(watch.rows)
+        identifiers = pa.chunked_array(ids) if ids else None
+        return _Pass(np.concatenate(scores), np.concatenate(p_values), identifiers, schema, watch.warnings())
+
+    def _score(self, data: Encoded) -> Found:
+        scored = self.fitted.score(data)
+        return {"score": scored.score, "p_value": scored.p_value}, counts(data)
+
+    def _reasons(self, folder: Path, rows: Rows, schema: pa.Schema) -> dict[int, list[dict[str, Any]]]:
         """Read the source once more, keep the explained rows and their cells, and return the reasons."""
         why: dict[int, list[dict[str, Any]]] = {}
-        with TableWriter(folder / "cells.parquet", SCHEMA) as kept, TableWriter(folder / "rows.parquet") as raw:
-            for batch, data, here in _picked(self.place, self.source, self.fitted, rows):
-                raw.write(_numbered(batch, here))
-                cells = cells_table(self.fitted, batch, here, data)
-                why |= reasons(cells, here)
-                for part in cells.to_batches():
-                    kept.write(part)
+        with (
+            TableWriter(folder / "cells.parquet", SCHEMA) as kept,
+            TableWriter(folder / "rows.parquet", _numbered(schema)) as raw,
+        ):
+            for part in self._explained(rows):
+                columns = [pa.array(part.rows), *part.batch.columns]
+                raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
+                explained = Explained(*(part.arrays[name] for name in EXPLAINED))
+                cells = told(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
+                why |= reasons(cells, part.rows)
+                for batch in cells.to_batches():
+                    kept.write(batch)
+                self.work.place.tell(len(why), "rows explained")
         return why
+
+    def _explained(self, rows: Rows) -> Iterator[Part]:
+        """Yield the rows whose numbers are given, ascending, explained a part at a time."""
+        most = max(CELLS // max(len(self.fitted.schema.features), 1), 1)
+
+        def pick(batch: Rows) -> list[Rows]:
+            here = rows[np.searchsorted(rows, batch[0]) : np.searchsorted(rows, batch[-1], side="right")]
+            return [here[start : start + most] for start in range(0, len(here), most)]
+
+        return self.work.parts("cells", self._explain, pick) if len(rows) else iter(())
+
+    def _explain(self, data: Encoded) -> Found:
+        explained = self.fitted.explain(data)
+        return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}
 
     def _id(self) -> str | None:
         name = self.fitted.schema.id
@@ -173,44 +226,14 @@ def free_name(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _numbered(batch: pa.RecordBatch, rows: NDArray[np.intp]) -> pa.RecordBatch:
-    """Put the rows' numbers before their raw values."""
-    fields = [field.with_name(free_name(field.name, ["row"])) for field in batch.schema]
-    schema = pa.schema([pa.field("row", pa.int64()), *fields], batch.schema.metadata)
-    return pa.RecordBatch.from_arrays([pa.array(rows, pa.int64()), *batch.columns], schema=schema)
-
-
-def _score_all(place: Place, source: str, fitted: Fitted) -> _Pass:
-    watch = Watch(fitted)
-    scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
-    for batch, data in place.encoded(source, fitted):
-        scored = fitted.score(data)
-        watch.see(data)
-        scores.append(scored.score)
-        p_values.append(scored.p_value)
-        if fitted.schema.id in batch.schema.names:
-            ids.append(_decoded(batch.column(fitted.schema.id)))
-        place.tell(watch.rows)
-    identifiers = pa.chunked_array(ids) if ids else None
-    return _Pass(np.concatenate(scores), np.concatenate(p_values), identifiers, watch.warnings())
+def _numbered(schema: pa.Schema) -> pa.Schema:
+    """Put a column for the rows' numbers before the others."""
+    fields = [field.with_name(free_name(field.name, ["row"])) for field in schema]
+    return pa.schema([pa.field("row", pa.int64()), *fields], schema.metadata)
 
 
 def _decoded(array: pa.Array) -> pa.Array:
     return pc.cast(array, array.type.value_type) if pa.types.is_dictionary(array.type) else array
-
-
-def _picked(
-    place: Place, source: str, fitted: Fitted, rows: NDArray[np.intp]
-) -> Iterator[tuple[pa.RecordBatch, Encoded, NDArray[np.intp]]]:
-    """Yield the rows whose numbers are given, ascending: raw, encoded and numbered, a part at a time."""
-    start, most = 0, max(CELLS // max(len(fitted.schema.features), 1), 1)
-    for batch, data in place.encoded(source, fitted):
-        here = rows[(rows >= start) & (rows < start + len(data))]
-        # The first part may be empty: it tells the columns.
-        for part in range(0, max(len(here), int(start == 0)), most):
-            numbers = here[part : part + most]
-            yield batch.take(pa.array(numbers - start)), data.take(numbers - start), numbers
-        start += len(data)
 
 
 @dataclass(frozen=True)
@@ -220,6 +243,7 @@ class _Rows:
     first: _Pass
     alert: Mask
     why: dict[int, list[dict[str, Any]]]
+    explained: Rows
     id: str | None
 
     def row(self, row: int) -> dict[str, Any]:
@@ -245,8 +269,18 @@ class _Rows:
             columns["score"] = pa.array(self.first.score[rows])
             columns["p_value"] = pa.array(self.first.p_value[rows])
             columns["alert"] = pa.array(self.alert[rows])
-            columns["reasons"] = pa.array([self.why.get(row, []) for row in range(rows.start, rows.stop)], REASONS)
+            columns["reasons"] = self._reasons(rows)
             yield pa.RecordBatch.from_pydict(columns)
+
+    def _reasons(self, rows: slice) -> pa.ListArray:
+        """Return the reasons of consecutive rows, most of which have none."""
+        here = self.explained[slice(*np.searchsorted(self.explained, [rows.start, rows.stop]))]
+        lists = [self.why[row] for row in here.tolist()]
+        lengths = np.zeros(rows.stop - rows.start, dtype=np.int32)
+        lengths[here - rows.start] = [len(reasons) for reasons in lists]
+        offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
+        values = pa.array([reason for reasons in lists for reason in reasons], REASONS.value_type)
+        return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
 COLUMNS = ("row", "score", "p_value", "alert", "reasons")

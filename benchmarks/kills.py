@@ -1,0 +1,368 @@
+"""Kill a job again and again, resume it to its end, and compare what it wrote with an uninterrupted run, byte by byte.
+
+A job is started, killed at a moment drawn uniformly from the time that it takes, resumed, killed again, and so on until
+an attempt outlives its moment; then the next job is started, until there were enough kills. To spend the time on the
+job and not on imports, an attempt is a fork of this process that calls the job; with --cli it is the real command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+SIGNALS = {"kill": signal.SIGKILL, "int": signal.SIGINT}
+INTERRUPTED = 5
+
+
+def make_tables(folder: Path, rows: int, training: int, suffix: str) -> None:
+    """Write a table with numbers, categories, holes and an id, and the one that models are fitted on."""
+    import numpy as np
+    import pyarrow as pa
+
+    from anomalo.sources import TableWriter
+
+    rng = np.random.default_rng(0)
+    signals = rng.normal(size=(rows, 3))
+    columns: dict[str, Any] = {"id": [f"r{row}" for row in range(rows)]}
+    for number in range(6):
+        values = np.round(signals[:, number % 3] * (number + 1) + rng.normal(size=rows), 3)
+        columns[f"number{number}"] = pa.array(values, mask=rng.random(rows) < 0.05 * (number % 2))
+    for number in range(3):
+        level = np.digitize(signals[:, number] + 0.3 * rng.normal(size=rows), [-1.0, 0.0, 1.0])
+        levels = np.array(["red", "green", "blue", "white"])[level]
+        columns[f"category{number}"] = pa.array(levels, mask=rng.random(rows) < 0.05)
+    table = pa.table(columns)
+    for name, part in (("table", table), ("training", table.slice(0, training))):
+        with TableWriter(folder / f"{name}{suffix}") as writer:
+            for batch in part.to_batches(32_768):
+                writer.write(batch)
+
+
+@dataclass(frozen=True)
+class Case(ABC):
+    """What is done, and to what."""
+
+    options: argparse.Namespace
+    folder: Path
+
+    @property
+    def base(self) -> Path:
+        """The workspace that every job starts with a copy of."""
+        return self.folder / "base"
+
+    def table(self, name: str) -> str:
+        """Return the path of the table that is worked on, or of the one for training."""
+        return str(self.folder / f"{name}{self.options.format}")
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Fill the base, and do a small job, so that forks of this process need not import anything."""
+
+    @abstractmethod
+    def work(self, workspace: Path, out: Path, resume: bool) -> None:
+        """Do the job in this process."""
+
+    @abstractmethod
+    def arguments(self, out: Path) -> list[str]:
+        """Return what is special about the command."""
+
+    @abstractmethod
+    def shown(self, workspace: Path) -> list[Path]:
+        """Return the folders of the results that the workspace shows."""
+
+    @abstractmethod
+    def files(self, folder: Path, out: Path) -> list[Path]:
+        """Return the files to compare, given the result's folder."""
+
+    @abstractmethod
+    def check(self, workspace: Path, out: Path) -> None:
+        """Raise unless an uninterrupted job's results are sound."""
+
+    def command(self, workspace: Path, out: Path, resume: bool) -> list[str]:
+        """Return the job as a command."""
+        common = ["--workspace", str(workspace), "--device", "cpu", "--threads", "1", *["--resume"] * resume]
+        return [sys.executable, "-m", "anomalo", self.options.verb, *self.arguments(out), *common]
+
+    def fit(self, workspace: Path, *, resume: bool = False, every: float = 10.0) -> None:
+        """Fit the model `m` in this process."""
+        from anomalo.jobs.fit import fit
+        from anomalo.jobs.place import Place, limited
+        from anomalo.plan import Plan
+        from anomalo.schema import SchemaOptions
+
+        with limited(1):
+            place = Place.at(workspace)
+            params = place.registry.get(self.options.model).parse(dict(text.split("=", 1) for text in self.options.set))
+            plan = Plan(self.options.model, params, device="cpu", every=every)
+            fit(place, self.table("training"), "m", plan, SchemaOptions(id="id"), resume=resume)
+
+
+class Fit(Case):
+    """Fit a model; its state is saved at every iteration."""
+
+    def prepare(self) -> None:
+        """Only import."""
+        self.fit(self.folder / "warm")
+
+    def work(self, workspace: Path, out: Path, resume: bool) -> None:
+        """Fit."""
+        self.fit(workspace, resume=resume, every=0.0)
+
+    def arguments(self, out: Path) -> list[str]:
+        """Name the model and its parameters."""
+        settings = [text for setting in self.options.set for text in ("--set", setting)]
+        model = ["--as", "m", "--model", self.options.model, "--id", "id", *settings]
+        return [self.table("training"), *model, "--checkpoint-every", "0"]
+
+    def shown(self, workspace: Path) -> list[Path]:
+        """Return all models' folders."""
+        from anomalo.store import Store
+
+        return [record.path for record in Store(workspace).models()]
+
+    def files(self, folder: Path, out: Path) -> list[Path]:
+        """Return weights and calibration."""
+        return [folder / "model.safetensors", folder / "calibration.safetensors"]
+
+    def check(self, workspace: Path, out: Path) -> None:
+        """Let the files speak."""
+
+
+class Rows(Case):
+    """Score or impute a table with a saved model."""
+
+    def prepare(self) -> None:
+        """Fit the model, and import."""
+        self.fit(self.base)
+        workspace, out = fresh(self, "warm")
+        self._do(workspace, out, "training")
+
+    def _do(self, workspace: Path, out: Path, table: str, resume: bool = False) -> None:
+        from anomalo.jobs.impute import impute
+        from anomalo.jobs.place import Place, limited
+        from anomalo.jobs.score import score
+
+        job: Callable[..., object] = score if self.options.verb == "score" else impute
+        with limited(1):
+            job(Place.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume)
+
+    def work(self, workspace: Path, out: Path, resume: bool) -> None:
+        """Score or impute."""
+        self._do(workspace, out, "table", resume)
+
+    def arguments(self, out: Path) -> list[str]:
+        """Name the model and the output."""
+        return [self.table("table"), "--with", "m", "-o", str(out)]
+
+    def shown(self, workspace: Path) -> list[Path]:
+        """Return all runs' folders."""
+        from anomalo.store import Store
+
+        return [record.path for record in Store(workspace).runs()]
+
+    def files(self, folder: Path, out: Path) -> list[Path]:
+        """Return the output and all that is in the run."""
+        return [out, *sorted(folder.iterdir())]
+
+    def check(self, workspace: Path, out: Path) -> None:
+        """Raise unless each row is in the results once, in order, and each hole is filled once."""
+        import numpy as np
+
+        from anomalo.jobs.place import Place
+
+        place, (run,) = Place.at(workspace), self.shown(workspace)
+        before, after = place.table(self.table("table")).to_pandas(), place.table(str(out)).to_pandas()
+        if not (after["id"] == before["id"]).all():
+            raise AssertionError("the rows' ids are not those of the table")
+        if self.options.verb == "score":
+            if not (after["row"].astype(int) == np.arange(len(before))).all():
+                raise AssertionError("the rows' numbers do not count from 0")
+            return
+        fills = place.table(str(run / "fills.parquet")).to_pandas()
+        holes = np.argwhere((before.isna() | (before == "")).to_numpy())
+        expected = sorted((int(row), before.columns[column]) for row, column in holes)
+        if sorted(zip(fills["row"], fills["column"], strict=True)) != expected:
+            raise AssertionError("the fills are not those of the table's holes")
+
+
+def fresh(case: Case, name: str) -> tuple[Path, Path]:
+    """Return a copy of the workspace, and where the output goes."""
+    folder = case.folder / name
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "out").mkdir(parents=True)
+    return shutil.copytree(case.base, folder / "workspace"), folder / "out" / f"out{case.options.format}"
+
+
+def results(case: Case, workspace: Path, out: Path) -> dict[str, str]:
+    """Return the checksums of the files of the one result that there must be; nothing else may be left."""
+    shown, hidden = case.shown(workspace), [str(path) for path in (*workspace.rglob(".*"), *out.parent.glob(".*"))]
+    if len(shown) != 1 or hidden:
+        raise SystemExit(f"{len(shown)} results are shown, expected one; hidden files: {hidden or 'none'}")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in case.files(shown[0], out)}
+
+
+def start(case: Case, workspace: Path, out: Path, resume: bool) -> int:
+    """Start an attempt and return its process: a fork of this one, which becomes the real command with --cli."""
+    if process := os.fork():
+        return process
+    code = 1
+    try:
+        with (case.folder / "log").open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if case.options.cli:
+            command = case.command(workspace, out, resume)
+            os.execv(command[0], command)
+        case.work(workspace, out, resume)
+        code = 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def ended(process: int, seconds: float = math.inf) -> int | None:
+    """Wait for a process, at most so long; return its exit code, negative if a signal ended it, or None."""
+    until = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(process, 0 if seconds == math.inf else os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.001)
+
+
+def require_good(case: Case, code: int | None) -> None:
+    """Stop here if an attempt failed of itself."""
+    if code:
+        raise SystemExit(f"an attempt ended with {code}:\n{(case.folder / 'log').read_text()}")
+
+
+@dataclass
+class Tally:
+    """What has happened so far.
+
+    `parts_at_kills` is how many parts of its work each killed attempt had kept; `kills_after_the_end` hit a job that
+    was done but for its farewell.
+    """
+
+    kills: int = 0
+    kills_after_the_end: int = 0
+    jobs: int = 0
+    unequal: list[str] = field(default_factory=list)
+    parts_at_kills: list[int] = field(default_factory=list)
+
+
+def one_job(case: Case, workspace: Path, out: Path, seconds: float, rng: random.Random, tally: Tally) -> None:
+    """Start the job, kill it and resume it until it is done."""
+    number, unfinished = SIGNALS[case.options.signal], workspace / "unfinished"
+    resume = False
+    while True:
+        process = start(case, workspace, out, resume)
+        killing = tally.kills < case.options.kills
+        code = ended(process, rng.uniform(0, seconds) if killing else math.inf)
+        if code is None:
+            os.kill(process, number)
+            code = ended(process)
+        if code not in (-number, INTERRUPTED):
+            return require_good(case, code)
+        if case.shown(workspace) and not list(unfinished.glob("*/task.json")):
+            tally.kills_after_the_end += 1
+            return None
+        tally.kills += 1
+        tally.parts_at_kills.append(len(list(unfinished.glob("*/*.safetensors"))))
+        resume = True
+
+
+def run(case: Case) -> dict[str, Any]:
+    """Do jobs until there were enough kills, and return what was found."""
+    rng, tally, started = random.Random(case.options.seed), Tally(), time.monotonic()
+    whole = fresh(case, "whole")
+    begun = time.monotonic()
+    require_good(case, ended(start(case, *whole, False)))
+    seconds = time.monotonic() - begun
+    case.check(*whole)
+    expected = results(case, *whole)
+    while tally.kills < case.options.kills:
+        places = fresh(case, "killed")
+        one_job(case, *places, seconds, rng, tally)
+        tally.jobs += 1
+        found = results(case, *places)
+        tally.unequal += [name for name in expected if found.get(name) != expected[name]]
+        print(f"\r{tally.kills} kills, {tally.jobs} jobs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    parts = tally.parts_at_kills
+    return {
+        **{name: getattr(case.options, name) for name in ("verb", "model", "format", "rows", "signal", "cli")},
+        "kills": tally.kills,
+        "kills_after_the_end": tally.kills_after_the_end,
+        "jobs": tally.jobs,
+        "files": sorted(expected),
+        "unequal": tally.unequal,
+        "parts_at_kills": {"least": min(parts), "median": statistics.median(parts), "most": max(parts)},
+        "seconds_uninterrupted": round(seconds, 2),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def parse() -> argparse.Namespace:
+    """Read the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--verb", choices=["score", "impute", "fit"], required=True)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--model", help="default: linear")
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the model")
+    parser.add_argument("--format", choices=[".csv", ".parquet"], default=".csv", help="of the table and the output")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows to score or to fill")
+    parser.add_argument("--training", type=int, default=2_000, help="rows to fit on")
+    parser.add_argument("--signal", choices=list(SIGNALS), default="kill")
+    parser.add_argument("--cli", action="store_true", help="run the real command")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.kills < 1:
+        parser.error(f"--kills {options.kills}: expected at least 1")
+    if options.model is None:
+        options.model, options.set = "linear", options.set or ["epochs=3"]
+    options.set = options.set or []
+    return options
+
+
+def main() -> None:
+    os.environ.update(THREADS)  # before anything is imported that reads them
+    options = parse()
+    with tempfile.TemporaryDirectory() as name:
+        case: Case = (Fit if options.verb == "fit" else Rows)(options, Path(name))
+        case.base.mkdir()
+        make_tables(case.folder, options.rows, options.training, options.format)
+        case.prepare()
+        found = run(case)
+    equal = f"NOT EQUAL: {found['unequal']}" if found["unequal"] else "all files equal to the byte"
+    print(f"{options.verb}: {found['kills']} kills in {found['jobs']} jobs; {equal}")
+    print(json.dumps(found))
+    sys.exit(bool(found["unequal"]))
+
+
+if __name__ == "__main__":
+    main()
