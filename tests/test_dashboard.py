@@ -110,7 +110,7 @@ def test_overview_lists_runs_and_models(at: Any, scored: Path) -> None:
     expected = Store(scored).runs()[::-1]
     assert listed["run"].tolist() == [run.id for run in expected]
     assert listed["rate"].dropna().tolist() == pytest.approx(
-        [run.summary["alerts"] / run.summary["rows"] for run in expected if run.verb == "score"]
+        [100 * run.summary["alerts"] / run.summary["rows"] for run in expected if run.verb == "score"]
     )
     assert {metric.label: metric.value for metric in app.metric}["Runs"] == str(len(expected))
     assert set(table(app, "kind")["model"]) == {"full@1", "near@1", "fill@1"}

@@ -83,7 +83,7 @@ def cells(record: ModelRecord) -> None:
         "The baseline says each column's mean, or its most frequent level."
     )
     st.dataframe(
-        found[["column", "kind", "error", "baseline", "less"]],
+        found[["column", "kind", "error", "baseline"]].assign(less=100 * found["less"]),
         hide_index=True,
         column_config={
             "column": "Column",
@@ -95,7 +95,7 @@ def cells(record: ModelRecord) -> None:
             ),
             "baseline": st.column_config.NumberColumn("Baseline's error", format="%.3f"),
             "less": st.column_config.NumberColumn(
-                "Less error", format="percent", help="Than the baseline; 0 % is no better"
+                "Less error", format="%.1f %%", help="Than the baseline; 0 % is no better"
             ),
         },
         alt="Error of hidden cells by column",

@@ -64,7 +64,7 @@ if len(table):
     chart(table)
     st.subheader("Runs", anchor=False)
     st.dataframe(
-        table,
+        table.assign(rate=100 * table["rate"].astype(float)),
         hide_index=True,
         placeholder="",
         column_order=["open", *(name for name in table if name != "open")],
@@ -76,7 +76,7 @@ if len(table):
             "when": st.column_config.TextColumn("When", width=150),
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
-            "rate": st.column_config.NumberColumn("Alert rate", format="percent"),
+            "rate": st.column_config.NumberColumn("Alert rate", format="%.2f %%"),
             "filled": st.column_config.NumberColumn("Cells filled", format="localized"),
             "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
         },

@@ -57,7 +57,7 @@ def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame
             "before": "missing",
             "after": fills["value"],
             "interval": intervals,
-            "probability": fills["probability"],
+            "probability": [None if share is None else 100 * share for share in fills["probability"]],
         }
     )
 
@@ -93,7 +93,7 @@ with summary:
     rows = max(run.summary.get("rows", 1), 1)
     st.dataframe(
         pd.DataFrame(
-            {"column": name, "filled": number, "share": number / rows}
+            {"column": name, "filled": number, "share": 100 * number / rows}
             for name, number in sorted(filled.items(), key=lambda item: -item[1])
         ),
         hide_index=True,
@@ -101,7 +101,7 @@ with summary:
         column_config={
             "column": st.column_config.TextColumn("Column"),
             "filled": st.column_config.NumberColumn("Filled", format="localized", width=70),
-            "share": st.column_config.NumberColumn("of rows", format="percent", width=75),
+            "share": st.column_config.NumberColumn("of rows", format="%.1f %%", width=75),
         },
         alt="Filled cells by column",
     )
@@ -170,7 +170,7 @@ with cells:
                 "90 % interval", help="Nine of ten such cells lie in here; numbers only"
             ),
             "probability": st.column_config.NumberColumn(
-                "Probability", format="percent", help="Of the filled level; categories only"
+                "Probability", format="%.1f %%", help="Of the filled level; categories only"
             ),
         },
         alt="Filled cells",
