@@ -181,19 +181,18 @@ def unfinished(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterat
             raise UsageError(
                 f"{folder.name} is at work already in another process; wait for its end, or stop it"
             ) from None
-    with lock:
-        lock.release()  # the first of two holds
-        try:
-            with _writing(folder):
-                opened = _opened(folder, task, resume)
-            yield opened
-            with _writing(folder):
-                (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
-                shutil.rmtree(folder)
-        finally:
-            if not any(folder.glob(f"*{SUFFIX}")):  # nothing to go on with
-                shutil.rmtree(folder, ignore_errors=True)
-                Path(lock.lock_file).unlink(missing_ok=True)
+    try:
+        with _writing(folder):
+            opened = _opened(folder, task, resume)
+        yield opened
+        with _writing(folder):
+            (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
+            shutil.rmtree(folder)
+    finally:
+        if not any(folder.glob(f"*{SUFFIX}")):  # nothing to go on with
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from torch import nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate
 from anomalo.plugin import Layout, param
+from anomalo_autoencoders.widths import wide
 
 
 @dataclass(kw_only=True)
@@ -31,5 +32,5 @@ class Overcomplete(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        latent = self.latent or min(256, max(32, 4 * len(layout.blocks)))
+        latent = self.latent or wide(layout)
         return Autoencoder(layout, activate("silu"), nn.Identity(), latent, latent)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate
 from anomalo.plugin import Layout, param
+from anomalo_autoencoders.widths import narrow
 
 
 class Block(nn.Module):
@@ -48,8 +49,7 @@ class Residual(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        columns = len(layout.blocks)
-        latent = self.latent or max(1, min(16, columns - 1, max(2, columns // 3)))
+        latent = self.latent or narrow(layout)
         encoder = nn.Sequential(*(Block(self.width) for _ in range(self.blocks)), nn.Linear(self.width, latent))
         decoder = nn.Sequential(nn.Linear(latent, self.width), *(Block(self.width) for _ in range(self.blocks)))
         return Autoencoder(layout, encoder, decoder, self.width, self.width)

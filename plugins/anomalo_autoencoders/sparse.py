@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anomalo.neural import Autoencoder, Reconstructor
 from anomalo.plugin import Layout, param
+from anomalo_autoencoders.widths import wide
 
 FORGET = 0.99
 """How slowly the tracked rate follows the batches."""
@@ -55,7 +56,7 @@ class Sparse(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        return SparseAutoencoder(layout, self.latent or min(256, max(32, 4 * len(layout.blocks))), self.target)
+        return SparseAutoencoder(layout, self.latent or wide(layout), self.target)
 
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty on the code."""

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from anomalo.neural import ColumnHeads, Phase, Reconstructor, activate
 from anomalo.plugin import Layout, param
+from anomalo_autoencoders.widths import narrow
 
 
 class Stack(nn.Module):
@@ -20,7 +21,7 @@ class Stack(nn.Module):
         self.heads = ColumnHeads(layout, widths[0])
         sizes = [self.heads.linear.out_features, *widths]
         self.down = nn.ModuleList(nn.Linear(sizes[k], sizes[k + 1]) for k in range(len(widths)))
-        self.up = nn.ModuleList(nn.Linear(sizes[k + 1], sizes[k], bias=True) for k in range(1, len(widths)))
+        self.up = nn.ModuleList(nn.Linear(sizes[k + 1], sizes[k]) for k in range(1, len(widths)))
         for layer, below in zip(self.up, self.down[1:], strict=True):
             if tied:
                 del layer.weight
@@ -84,8 +85,7 @@ class Stacked(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        columns = len(layout.blocks)
-        latent = self.latent or max(1, min(16, columns - 1, max(2, columns // 3)))
+        latent = self.latent or narrow(layout)
         return Stack(layout, (*self.hidden, latent), self.tied)
 
     def phases(self, net: nn.Module) -> list[Phase]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate, mlp
 from anomalo.plugin import Layout, param
+from anomalo_autoencoders.widths import narrow
 
 
 @dataclass(kw_only=True)
@@ -34,8 +35,7 @@ class Undercomplete(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        columns = len(layout.blocks)
-        latent = self.latent or max(1, min(16, columns - 1, max(2, columns // 3)))
+        latent = self.latent or narrow(layout)
         first, *rest = self.hidden
         encoder = nn.Sequential(
             activate(self.activation), mlp(first, *rest, latent, activation=self.activation, last=False)

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from anomalo.plugin import Encoded, Model, Run, Scores, param
-from anomalo_baselines.search import Search
+from anomalo_baselines.search import Search, at_most
 
 
 @dataclass(kw_only=True)
@@ -33,8 +31,7 @@ class NearestNeighbours(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
-        if len(data) > self.reference:
-            data = data.take(np.sort(run.rng.choice(len(data), self.reference, replace=False)))
+        data = at_most(data, self.reference, run)
         self.reference_ = data.dense().matrix
         return self
 

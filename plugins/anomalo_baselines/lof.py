@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Model, Run, Scores, param
-from anomalo_baselines.search import Search
+from anomalo_baselines.search import Search, at_most
 
 TINY = 1e-10
 """Keeps the density of rows that coincide finite."""
@@ -35,8 +35,7 @@ class LocalOutlierFactor(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them, with the density around each."""
-        if len(data) > self.reference:
-            data = data.take(np.sort(run.rng.choice(len(data), self.reference, replace=False)))
+        data = at_most(data, self.reference, run)
         self.reference_ = data.dense().matrix
         self.reach_, self.density_ = np.zeros(len(data)), np.ones(len(data))
         if len(data) > 1:

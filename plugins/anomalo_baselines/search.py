@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Floats
+from anomalo.plugin import Encoded, Floats, Run
 
 ROWS = 64
 """Rows are compared in blocks of exactly this many: a row's result cannot depend on its neighbours."""
@@ -15,6 +15,11 @@ SPARE = 8
 """Candidates kept beyond the neighbours, for the rounding of the approximate distances."""
 CELLS = 4_000_000
 """At most this many float64 cells hold differences at a time."""
+
+
+def at_most(data: Encoded, rows: int, run: Run) -> Encoded:
+    """Return the data, or a random sample of `rows` of its rows, in their order."""
+    return data if len(data) <= rows else data.take(np.sort(run.rng.choice(len(data), rows, replace=False)))
 
 
 class Search:
