@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 
 def count(number: int, what: str) -> str:
@@ -107,6 +109,14 @@ def interval(low: float | None, high: float | None, kind: str) -> str:
     if kind == "datetime":
         return f"{_instant(low)} to {_instant(high)}"
     return f"{low:.4g} to {high:.4g}"
+
+
+def intervals(cells: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
+    """Write the intervals of cells (`column`, `low`, `high`) in their columns' own words."""
+    return [
+        interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
+        for column, low, high in zip(cells["column"], cells["low"], cells["high"], strict=True)
+    ]
 
 
 def _instant(seconds: float) -> str:

@@ -46,17 +46,13 @@ def chosen(fills: pa.Table, column: str | None, row: int | None, text: str) -> p
 
 def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     """Return filled cells as they are shown."""
-    intervals = [
-        words.interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
-        for column, low, high in zip(fills["column"], fills["low"], fills["high"], strict=True)
-    ]
     return pd.DataFrame(
         {
             "row": fills["row"],
             "column": fills["column"],
             "before": "missing",
             "after": fills["value"],
-            "interval": intervals,
+            "interval": words.intervals(fills, kinds),
             "probability": [None if share is None else 100 * share for share in fills["probability"]],
         }
     )
@@ -109,14 +105,13 @@ with cells:
     st.subheader("Cell by cell", anchor=False)
     fills = data.fills(run)
     column_box, row_box, text_box = st.columns([2, 1, 2], vertical_alignment="bottom")
+    filtering = {"bind": "query-params", "on_change": state.first_page, "args": ("fill_page",)}
     column = column_box.selectbox(
         "Column",
         sorted(filled),
         None,
         key="fill_column",
-        bind="query-params",
-        on_change=state.first_page,
-        args=("fill_page",),
+        **filtering,
         placeholder="any column",
     )
     row = row_box.number_input(
@@ -126,17 +121,13 @@ with cells:
         None,
         1,
         key="fill_row",
-        bind="query-params",
-        on_change=state.first_page,
-        args=("fill_page",),
+        **filtering,
         placeholder="any",
     )
     text = text_box.text_input(
         "Filled with",
         key="fill_text",
-        bind="query-params",
-        on_change=state.first_page,
-        args=("fill_page",),
+        **filtering,
         type="search",
         live=True,
     )

@@ -51,17 +51,13 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
 
 def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     """Return the explained cells as they are shown."""
-    intervals = [
-        words.interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
-        for column, low, high in zip(found["column"], found["low"], found["high"], strict=True)
-    ]
     return pd.DataFrame(
         {
             "column": found["column"],
             "contribution": found["contribution"],
             "observed": found["observed"].fillna("missing"),
             "expected": found["expected"].fillna(""),
-            "interval": intervals,
+            "interval": words.intervals(found, kinds),
         }
     )
 
