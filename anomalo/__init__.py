@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anomalo.estimators import AnomalyDetector, TableImputer
+    from anomalo.estimators import AnomalyDetector, TableEmbedder, TableImputer
 
-__all__ = ["AnomalyDetector", "TableImputer", "__version__"]
+__all__ = ["AnomalyDetector", "TableEmbedder", "TableImputer", "__version__"]
 __version__ = "0.1.0"
 
 

@@ -1,89 +1,26 @@
-"""The scikit-learn face: `AnomalyDetector` and `TableImputer`."""
+"""The scikit-learn face: `AnomalyDetector`, `TableImputer` and `TableEmbedder`."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, OutlierMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import OneToOneFeatureMixin, OutlierMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from anomalo.cells import cells_table
-from anomalo.errors import SchemaError, UsageError
-from anomalo.fitted import Fitted
-from anomalo.plan import Plan
+from anomalo.errors import UsageError
 from anomalo.plugin import Encoded, Model
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions, infer, require_unique
+from anomalo.tabular import TableEstimator
 
 AUTO_SHARE = 0.01
 """With contamination="auto", rows stranger than 99 % of the training rows are outliers."""
 
 
-class _TableEstimator(BaseEstimator):  # type: ignore[misc]
-    """What both estimators share: from X to a batch, to a fitted model, to encoded rows."""
-
-    model: str | Model
-    params: dict[str, Any] | None
-    random_state: int | np.random.RandomState | np.random.Generator | None
-    device: str
-    fitted_: Fitted
-
-    def _batch(self, X: Any, *, reset: bool) -> pa.RecordBatch:
-        """Check X against scikit-learn's rules and return it as one Arrow batch."""
-        columns: Sequence[Any]
-        if isinstance(X, pd.DataFrame):
-            names = [str(name) for name in X.columns]
-            require_unique(names, "X")
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            if not X.size:
-                raise UsageError(f"X has 0 sample(s) or 0 feature(s) (shape={X.shape}); expected at least one of each")
-            columns = [X.iloc[:, at] for at in range(len(names))]
-        else:
-            # Infinite numbers are left to the encoder, which names the column.
-            columns = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=False).T
-            names = _generated(len(columns))
-        if not reset:
-            known = [column.name for column in self.fitted_.schema.columns]
-            # An array has no names to go by: its columns are found by position.
-            names = known if _generated(len(known)) in (names, known) else names
-        arrays = [_arrow(name, column) for name, column in zip(names, columns, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, names=names)
-
-    def _fit(self, X: Any, verb: str, *, calibrate: bool) -> None:
-        if not isinstance(self.model, str | Model):
-            raise UsageError(f"model={self.model!r}: expected a model's name, or an instance such as MyModel()")
-        if self.params and isinstance(self.model, Model):
-            raise UsageError(f"params={self.params!r}: expected none, for the model is an instance; give them to it")
-        registry = Registry.load()
-        plan = Plan(
-            self.model, self.params or {}, seed=_seed(self.random_state), device=self.device, calibrate=calibrate
-        )
-        model = plan.create(registry)
-        if verb not in model.verbs():
-            raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
-        table = pa.Table.from_batches([self._batch(X, reset=True)])
-        self.fitted_ = Fitted.fit(table, infer(table, SchemaOptions()), plan, registry)
-        for text in self.fitted_.warnings:
-            warnings.warn(text, UserWarning, stacklevel=3)
-
-    def _encode(self, X: Any) -> tuple[pa.RecordBatch, Encoded]:
-        check_is_fitted(self, "fitted_")
-        batch = self._batch(X, reset=False)
-        return batch, self.fitted_.encoder.encode(batch)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
-
-
-class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
+class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
     """Find strange rows, and the cells that make them so.
 
     Parameters
@@ -194,7 +131,7 @@ class AnomalyDetector(OutlierMixin, _TableEstimator):  # type: ignore[misc]
         return found
 
 
-class TableImputer(OneToOneFeatureMixin, TransformerMixin, _TableEstimator):  # type: ignore[misc]
+class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # type: ignore[misc]
     """Fill missing cells: observed cells, column order and types stay as they are.
 
     Parameters
@@ -253,33 +190,135 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, _TableEstimator):  # 
         return out
 
 
-def _generated(width: int) -> list[str]:
-    """Return the names of the columns of an array."""
-    return [f"x{at}" for at in range(width)]
+class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
+    """Place rows in the space of a model's codes, and lead back from any point of it to a row.
 
+    Parameters
+    ----------
+    model, params, random_state, device
+        As in `AnomalyDetector`.
+    round : bool
+        Whether decoded cells of columns that hold whole numbers are rounded.
 
-def _seed(random_state: Any) -> int:
-    if isinstance(random_state, int | np.integer) and random_state >= 0:
-        return int(random_state)
-    if random_state is None:
-        random_state = np.random.default_rng()
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    raise UsageError(f"random_state={random_state!r}: expected None, a whole number from 0, or a random generator")
+    Attributes
+    ----------
+    fitted_ : Fitted
+        Schema, encoder and model.
+    latent_ : int
+        The width of a code.
+    types_ : Series or None
+        The columns' types by name, if it was fitted on a DataFrame.
 
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"size": [1.0, 3.0, 9.0, 2.0], "colour": ["red", "red", "blue", "red"]})
+    >>> embedder = TableEmbedder("linear", params={"latent": 1, "epochs": 3}).fit(rows)
+    >>> embedder.transform(rows).shape
+    (4, 1)
+    >>> list(embedder.inverse_transform([[0.0]]).columns)
+    ['size', 'colour']
+    """
 
-def _arrow(name: str, values: Any) -> pa.Array:
-    """Return a column [n] as Arrow has it; numbers share its memory."""
-    try:
-        array = pa.array(values, from_pandas=True)
-    except (pa.ArrowException, OverflowError, TypeError) as error:
-        raise SchemaError(
-            f"column {name!r} of type {values.dtype} cannot be read: {error}; "
-            "expected cells of one plain type, convert it or drop it"
-        ) from error
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    def __init__(
+        self,
+        model: str | Model = "residual",
+        *,
+        params: dict[str, Any] | None = None,
+        round: bool = True,
+        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
+        device: str = "auto",
+    ) -> None:
+        self.model = model
+        self.params = params
+        self.round = round
+        self.random_state = random_state
+        self.device = device
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit on a DataFrame or a numeric array [n, columns], holes allowed; `y` is ignored."""
+        self._fit(X, "embed", calibrate=False)
+        self.types_ = X.dtypes if isinstance(X, pd.DataFrame) else None
+        layout = self.fitted_.encoder.layout
+        empty = np.zeros((1, *layout.shape), dtype=np.float32)
+        self.latent_ = self.fitted_.embed(Encoded(empty, empty.astype(bool), layout)).shape[1]
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the rows' codes, float64 [n, latent]; missing cells are what the model makes of the others."""
+        return self._codes(X)
+
+    def _codes(self, X: Any) -> NDArray[np.float64]:
+        _, data = self._encode(X)
+        return self.fitted_.embed(data).astype(np.float64)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the codes' names: `code_0`, `code_1`, …; `input_features` is ignored."""
+        check_is_fitted(self, "fitted_")
+        return np.array([f"code_{at}" for at in range(self.latent_)], dtype=object)
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Return the rows that codes [n, latent] stand for: a DataFrame if fitted on one, else a float64 array.
+
+        A number is its expectation, within the range seen in training; a category its most probable level.
+        Columns that no model reads hold nothing.
+
+        Raises
+        ------
+        UsageError
+            The codes are not of that width, or not finite.
+        """
+        check_is_fitted(self, "fitted_")
+        codes = np.asarray(X, dtype=np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.latent_:
+            raise UsageError(f"codes of shape {codes.shape}: expected (n, {self.latent_}), as transform gives")
+        if not np.isfinite(codes).all():
+            raise UsageError("the codes hold nan or infinite numbers: expected finite ones, as transform gives")
+        cells = self.fitted_.decode(codes, round=self.round).columns
+        if self.types_ is None:
+            return np.column_stack([column.to_numpy(zero_copy_only=False) for column in cells]).astype(np.float64)
+        columns = [_typed(column, kind) for column, kind in zip(cells, self.types_, strict=True)]
+        return pd.concat(columns, axis=1).set_axis(self.types_.index, axis=1)
+
+    def interpolate(self, a: Any, b: Any, steps: int = 5) -> Any:
+        """Return rows on the straight line from `a` to `b` in the space of codes, as `inverse_transform` does.
+
+        Parameters
+        ----------
+        a, b : DataFrame or array [1, columns]
+            Both ends, such as `X.iloc[[3]]`.
+        steps : int
+            How many rows, the decoded ends included; at least 2.
+
+        Raises
+        ------
+        UsageError
+            `a` or `b` is not one row, or `steps` is too small.
+
+        Reference: White (2016), Sampling generative networks, arXiv:1609.04468.
+        """
+        if not isinstance(steps, int | np.integer) or steps < 2:
+            raise UsageError(f"steps={steps!r}: expected a whole number from 2, for both ends are among the rows")
+        ends = [self._codes(row) for row in (a, b)]
+        for name, codes in zip("ab", ends, strict=True):
+            if len(codes) != 1:
+                raise UsageError(f"{name} has {len(codes)} rows: expected one, such as X.iloc[[3]] or X[[3]]")
+        return self.inverse_transform(np.linspace(ends[0][0], ends[1][0], int(steps)))
+
+    def analogy(self, a: Any, b: Any, c: Any) -> Any:
+        """Return what is to `c` as `a` is to `b`: decode(code(a) - code(b) + code(c)), as `inverse_transform` does.
+
+        Parameters
+        ----------
+        a, b : DataFrame or array [m, columns]
+            One row each, or groups of any size, whose mean codes are taken.
+        c : DataFrame or array [n, columns]
+            The rows to change.
+
+        Reference: Mikolov et al. (2013), Linguistic regularities in continuous space word representations, NAACL;
+        Larsen et al. (2016), Autoencoding beyond pixels using a learned similarity metric, ICML, section 3.2 (groups).
+        """
+        difference = self._codes(a).mean(axis=0) - self._codes(b).mean(axis=0)
+        return self.inverse_transform(difference + self._codes(c))
 
 
 def _fill(column: Any, cells: pa.Array) -> Any:
@@ -297,3 +336,14 @@ def _fill(column: Any, cells: pa.Array) -> Any:
     column = column.copy()
     column.iloc[np.flatnonzero(holes)] = values.to_numpy() if column.dtype == object else values.array
     return column
+
+
+def _typed(cells: pa.Array, kind: Any) -> Any:
+    """Return a column [n] as a Series of the type that it had in training, or the nearest that can hold it."""
+    values: Any = cells.to_pandas()
+    if isinstance(kind, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical(values.astype(kind.categories.dtype), dtype=kind))
+    whole = pd.api.types.is_integer_dtype(kind)
+    if whole and pa.types.is_floating(cells.type):
+        kind = "Float64" if isinstance(kind, pd.api.extensions.ExtensionDtype) else np.float64
+    return values.astype(kind).copy()  # Arrow's memory is read-only

@@ -13,12 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomalo import artifacts
+from anomalo.contamination import contaminated
 from anomalo.crossfit import HiddenCells, assign_folds, cross_fit, fold_count, time_column
 from anomalo.encoding import expand
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.explain import cells_of, surprise
+from anomalo.marginals import Marginals
 from anomalo.plan import Plan, phases
-from anomalo.plugin import CanScore, Encoded, Encoder, Filled, Model, Scores
+from anomalo.plugin import CanEmbed, CanScore, Encoded, Encoder, Filled, Floats, Mask, Model, Scores
 from anomalo.registry import Registry
 from anomalo.schema import Schema
 from anomalo.scoring import Calibration
@@ -28,10 +30,11 @@ MODALITY = "table"
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores and p-values of a batch, each float64 [n]."""
+    """Scores and p-values of a batch, each float64 [n], and which rows were in training, bool [n]."""
 
     score: Scores
     p_value: Scores
+    known: Mask
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Fitted:
         How well hidden cells are predicted, if the model imputes and was calibrated.
     facts : dict
         JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
+    marginals : Marginals or None
+        How each column's training cells are spread, if the model was calibrated.
     """
 
     schema: Schema
@@ -80,6 +85,7 @@ class Fitted:
     calibration: Calibration
     hidden: HiddenCells | None
     facts: dict[str, Any]
+    marginals: Marginals | None = None
 
     @classmethod
     def fit(cls, table: pa.Table, schema: Schema, plan: Plan, registry: Registry) -> Self:
@@ -114,16 +120,19 @@ class Fitted:
         folds = self._folds(data, hashes, plan.seed) if plan.calibrate else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = plan.run(registry, parts - 1, parts)
+        scores: Scores | None = None
         if parts > 2:
 
             def fit(rows: Encoded, fold: int) -> Model:
                 return plan.create(registry).fit(rows, plan.run(registry, fold, parts))
 
             evidence = cross_fit(data, folds, fit, plan.keep)
-            self.hidden = evidence.hidden
-            if evidence.scores is not None:
-                self.calibration = Calibration.from_scores(evidence.scores, hashes)
+            self.hidden, scores = evidence.hidden, evidence.scores
         self.model.fit(data, main)
+        if scores is not None:
+            fitted = cast("CanScore", self.model).score(data)
+            self.calibration = Calibration.from_scores(scores, hashes, fitted)
+            self.marginals = Marginals.of(data)
         if plan.progress is not None:
             plan.progress(1.0, "done")
         self.facts |= {
@@ -155,6 +164,9 @@ class Fitted:
                 f"model {self.model.name!r} predicts hidden cells no better than each column's mean or mode "
                 f"(skill {skill:.2f}); its expected values and fills say little, try another model"
             )
+        contamination = contaminated(self.calibration.reference)
+        if contamination is not None:
+            found.append(contamination)
         return tuple(found)
 
     def require(self, verb: str) -> None:
@@ -175,8 +187,9 @@ class Fitted:
         if not data.observed.all():
             score = score + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
         if not len(self.calibration.reference):
-            return Scored(score, np.ones(len(score)))
-        return Scored(score, self.calibration.p_values(score, data.hashes()))
+            return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
+        hashes = data.hashes()
+        return Scored(score, self.calibration.p_values(score, hashes), self.calibration.known(hashes))
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell."""
@@ -216,6 +229,20 @@ class Fitted:
         """Fill encoded rows."""
         return self.model.impute(data)  # type: ignore[attr-defined,no-any-return]
 
+    def embed(self, data: Encoded) -> Floats:
+        """Return the codes of encoded rows, float32 [n, latent]."""
+        return cast("CanEmbed", self.model).embed(data)
+
+    def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
+        """Return the rows that codes [n, latent] stand for, with all columns of the training table.
+
+        Numbers are clipped to the range seen in training, and whole ones rounded to if `round`. Columns that no
+        model reads hold nothing.
+        """
+        names = [column.name for column in self.schema.columns]
+        empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
+        return self.encoder.fill(empty, cast("CanEmbed", self.model).decode(codes), round=round)
+
     def save(self, folder: Path) -> None:
         """Write the artefact; nothing is left if it fails."""
         manifest = {
@@ -225,11 +252,13 @@ class Fitted:
             "warnings": list(self.warnings),
             "nat": self.calibration.nat,
         }
-        kept = {
+        kept: dict[str, NDArray[Any]] = {
             "reference": self.calibration.reference,
             "hashes": self.calibration.hashes,
             "own": self.calibration.own,
         }
+        if self.marginals is not None:
+            kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}
         if self.hidden is not None:
             kept |= {"width": self.hidden.width, "error": self.hidden.error, "baseline": self.hidden.baseline}
         artifacts.save(folder, manifest, self.model.state(), {"calibration": kept})
@@ -257,7 +286,9 @@ class Fitted:
         calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
         encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
         facts = {key: manifest[key] for key in FACTS}
-        return cls(schema, encoder, model, calibration, hidden, facts)
+        # Artefacts of version 0.1 do not have them.
+        marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
+        return cls(schema, encoder, model, calibration, hidden, facts, marginals)
 
 
 FACTS = ("model", "plugin", "parameters", "seed", "rows", "history", "training", "fingerprint", "seconds")

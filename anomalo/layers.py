@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -309,3 +310,26 @@ def _log_frequencies(data: Encoded, position: int, size: int) -> Tensor:
     codes = data.values[data.observed[:, position], position].astype(np.int64) - FIRST_LEVEL
     counts = np.bincount(codes[codes >= 0], minlength=size)[:size] + 1.0
     return torch.from_numpy(np.log(counts / counts.sum())).float()
+
+
+def mlp(*widths: int, activation: str = "silu", last: bool = True) -> nn.Sequential:
+    """Return linear layers of these widths with activations between them.
+
+    Parameters
+    ----------
+    *widths : int
+        Input width, hidden widths, output width.
+    activation : {"silu", "relu"}
+        See `activate`.
+    last : bool
+        Whether an activation follows the last layer too.
+    """
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(widths):
+        layers += [nn.Linear(before, after), activate(activation)]
+    return nn.Sequential(*(layers if last else layers[:-1]))
+
+
+def activate(name: str) -> nn.Module:
+    """Return the activation "relu" (Nair and Hinton 2010) or "silu" (Elfwing, Uchibe and Doya 2018)."""
+    return nn.ReLU(inplace=True) if name == "relu" else nn.SiLU(inplace=True)

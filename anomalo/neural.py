@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from anomalo.errors import UsageError
-from anomalo.layers import ColumnHeads, ColumnInput
+from anomalo.layers import ColumnHeads, ColumnInput, activate, mlp
 from anomalo.mixtures import MixtureHeads
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
 from anomalo.training import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
@@ -48,9 +47,9 @@ class NeuralModel(Model):
     network's buffers or the optimisers.
     """
 
-    epochs: int = param(100, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    epochs: int = param(30, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     batch_size: int = param(512, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
-    learning_rate: float = param(3e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    learning_rate: float = param(5e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(1e-5, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     patience: int = param(10, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
     holdout: float = param(0.1, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
@@ -148,15 +147,19 @@ class NeuralModel(Model):
         tuple of float32 arrays
             One for each tensor that `function` returns, cut to the rows of `data`.
         """
+        return self._in_chunks(function, data.values, data.observed)
+
+    def _in_chunks(
+        self, function: Callable[..., Sequence[Tensor]], *rows: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Apply a function of tensors to arrays of as many rows, as `infer` does."""
         device = next(self.net.parameters()).device
         parts: list[tuple[NDArray[np.float32], ...]] = []
         with torch.inference_mode(), enough_threads(CHUNK * size(self.net)):
-            for start in range(0, max(len(data), 1), CHUNK):
-                rows = slice(start, start + CHUNK)
-                x, observed = _padded(data.values[rows]), _padded(data.observed[rows])
-                kept = len(data.values[rows])
-                outputs = function(x.to(device), observed.to(device))
-                parts.append(tuple(output.float().cpu().numpy()[:kept] for output in outputs))
+            for start in range(0, max(len(rows[0]), 1), CHUNK):
+                chunk = [array[start : start + CHUNK] for array in rows]
+                outputs = function(*(_padded(array).to(device) for array in chunk))
+                parts.append(tuple(output.float().cpu().numpy()[: len(chunk[0])] for output in outputs))
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
@@ -171,12 +174,13 @@ def _padded(array: NDArray[Any]) -> Tensor:
 
 @dataclass(kw_only=True)
 class Reconstructor(NeuralModel):
-    """A neural model that reconstructs cells: scores, explains and imputes by their likelihood.
+    """A neural model that reconstructs cells: scores, explains, imputes and embeds by their likelihood.
 
     The network maps (values, observed) to the parameters of one likelihood per column (see
-    `ColumnHeads`). A variant builds another network, or overrides `corrupt` or `penalty`. In training
-    a share of the cells is hidden from the network and still has to be predicted, which makes the
-    prediction of a hidden cell its conditional expectation.
+    `ColumnHeads`), by way of a code: it has `encode(x, observed)`, `decode(code)` and `heads`. A variant
+    builds another network, or overrides `corrupt` or `penalty`. In training a share of the cells is
+    hidden from the network and still has to be predicted, which makes the prediction of a hidden cell
+    its conditional expectation.
     """
 
     hide: float = param(0.2, low=0.0, high=0.95, help="Share of the cells hidden from the network in training.")
@@ -289,6 +293,20 @@ class Reconstructor(NeuralModel):
         point = np.where(data.observed, data.values, expected)
         return Filled(point, None, dict(zip(categories, proba, strict=True)))
 
+    def embed(self, data: Encoded) -> Floats:
+        """Return the rows' codes, float32 [n, latent]: what the network's `encode` makes of their observed cells."""
+        net: Any = self.net
+        return self.infer(lambda x, observed: (net.encode(x, observed),), data)[0]
+
+    def decode(self, codes: Floats) -> Floats:
+        """Return the rows that codes [n, latent] stand for, float32 [n, columns] in encoded units.
+
+        A number is its expectation, a category the code of its most probable level.
+        """
+        net: Any = self.net
+        heads, points = self.heads(self.net), codes.astype(np.float32, copy=False)
+        return self._in_chunks(lambda point: (heads.expected(net.decode(point)),), points)[0]
+
 
 class Autoencoder(nn.Module):
     """Encoder and decoder between a column input layer and column heads.
@@ -367,26 +385,3 @@ def whitening(deviations: Floats) -> Floats:
     root = (vectors / np.sqrt(np.maximum(eigenvalues, 0) + SMALLEST_EIGENVALUE)) @ vectors.T
     whitened: Floats = (root / spread[:, None]).astype(np.float32)
     return whitened
-
-
-def mlp(*widths: int, activation: str = "silu", last: bool = True) -> nn.Sequential:
-    """Return linear layers of these widths with activations between them.
-
-    Parameters
-    ----------
-    *widths : int
-        Input width, hidden widths, output width.
-    activation : {"silu", "relu"}
-        See `activate`.
-    last : bool
-        Whether an activation follows the last layer too.
-    """
-    layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(widths):
-        layers += [nn.Linear(before, after), activate(activation)]
-    return nn.Sequential(*(layers if last else layers[:-1]))
-
-
-def activate(name: str) -> nn.Module:
-    """Return the activation "relu" (Nair and Hinton 2010) or "silu" (Elfwing, Uchibe and Doya 2018)."""
-    return nn.ReLU(inplace=True) if name == "relu" else nn.SiLU(inplace=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -25,6 +25,7 @@ from anomalo.encoded import (
     Scores,
 )
 from anomalo.errors import ParameterError
+from anomalo.parameters import Parameter, param
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,7 @@ __all__ = [
     "MISSING",
     "UNSEEN",
     "Block",
+    "CanEmbed",
     "CanExplain",
     "CanImpute",
     "CanScore",
@@ -101,94 +103,6 @@ class Filled:
     proba: Mapping[int, Floats] = field(default_factory=dict)
 
 
-def param(
-    default: Any,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: Sequence[Any] | None = None,
-    help: str = "",
-) -> Any:
-    """Declare a hyperparameter: the one place that the command line, forms, searches and docs read.
-
-    Parameters
-    ----------
-    default : bool, int, float, str or tuple of int
-        Also decides the type.
-    low, high : float, optional
-        Inclusive bounds (of every item, for a tuple).
-    choices : sequence, optional
-        The allowed values.
-    help : str
-        One sentence in plain words.
-
-    Examples
-    --------
-    >>> @dataclass(kw_only=True)
-    ... class Example(Model):
-    ...     name = "example"
-    ...     neighbours: int = param(5, low=1, help="How many neighbours to average over.")
-    >>> Example(**Example.parse({"neighbours": "7"})).neighbours
-    7
-    """
-    return field(default=default, metadata={"low": low, "high": high, "choices": choices, "help": help})
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A declared hyperparameter, as `Model.parameters` lists it."""
-
-    name: str
-    default: Any
-    low: float | None
-    high: float | None
-    choices: tuple[Any, ...] | None
-    help: str
-
-    def parse(self, text: str) -> Any:
-        """Read a value from text.
-
-        Raises
-        ------
-        ParameterError
-            If the text is not of the parameter's type.
-        """
-        kind = type(self.default)
-        try:
-            if kind is bool:
-                return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
-            if kind is tuple:
-                return tuple(int(item) for item in text.split(",") if item.strip())
-            return kind(text)
-        except (ValueError, KeyError):
-            wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}
-            shown = wanted.get(kind.__name__, "whole numbers separated by commas")
-            raise ParameterError(f"{self.name}={text}: expected {shown}, such as {self.default}") from None
-
-    def check(self, value: Any) -> None:
-        """Check a value's type, choices and bounds.
-
-        Raises
-        ------
-        ParameterError
-            If one of them does not hold.
-        """
-        kind = type(self.default)
-        whole = kind is float and type(value) is int
-        if not (isinstance(value, kind) or whole) or (kind is int and isinstance(value, bool)):
-            raise ParameterError(f"{self.name}={value!r}: expected {kind.__name__}, got {type(value).__name__}")
-        if self.choices is not None and value not in self.choices:
-            raise ParameterError(f"{self.name}={value!r}: expected one of {', '.join(map(repr, self.choices))}")
-        if kind is tuple and not value:
-            raise ParameterError(f"{self.name}=(): expected at least one value, such as {self.default}")
-        for item in value if kind is tuple else [value]:
-            below = self.low is not None and not item >= self.low
-            above = self.high is not None and not item <= self.high
-            if below or above:
-                bounds = f"at least {self.low}" if self.high is None else f"from {self.low} to {self.high}"
-                raise ParameterError(f"{self.name}={value!r}: expected a value {bounds}")
-
-
 @dataclass
 class ModelState:
     """What a fitted model is made of: plain arrays and JSON values, and the models inside it.
@@ -240,7 +154,7 @@ class Model:
     """The base of every model: a dataclass whose fields are its hyperparameters.
 
     A subclass sets `name`, declares its fields with `param` and implements `fit`, plus the methods of
-    whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`). What it learns it keeps in
+    whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`, `CanEmbed`). What it learns it keeps in
     attributes that end in an underscore: arrays, numbers, strings, lists of them, a `Layout`, or models.
     Those, and nothing else, are saved and restored.
     """
@@ -357,7 +271,21 @@ class CanImpute(Protocol):
         """Return fills; with `draws` > 0 also that many random imputations."""
 
 
-CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute")
+@runtime_checkable
+class CanEmbed(Protocol):
+    """Places rows in a space of codes, and leads back from any point of it."""
+
+    def embed(self, data: Encoded) -> Floats:
+        """Return codes, float32 [n, latent]. A row's code depends on that row alone."""
+
+    def decode(self, codes: Floats) -> Floats:
+        """Return the rows that codes [n, latent] stand for, float32 [n, *shape] in encoded units.
+
+        A number is its expectation, a category the code of its most probable known level.
+        """
+
+
+CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed")
 
 
 class Encoder(Protocol):

@@ -25,11 +25,12 @@ class Calibration:
     Attributes
     ----------
     reference : float64 [m]
-        The out-of-fold scores, ascending.
+        The out-of-fold scores, ascending, each raised to the final model's score of the same rank where that is
+        higher.
     hashes : uint64 [u]
         Hashes of the distinct training rows, ascending.
     own : float64 [u]
-        The out-of-fold score of each of them.
+        The out-of-fold score of each of them, raised alike.
     nat : float
         How many score units one nat of surprise is worth: the mean excess over the 90th percentile,
         which is the scale of an exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
@@ -41,10 +42,30 @@ class Calibration:
     nat: float
 
     @classmethod
-    def from_scores(cls, scores: Scores, hashes: NDArray[np.uint64]) -> Self:
-        """Build a calibration from each training row's out-of-fold score and hash."""
+    def from_scores(cls, scores: Scores, hashes: NDArray[np.uint64], fitted: Scores | None = None) -> Self:
+        """Build a calibration from each training row's out-of-fold score and hash.
+
+        The final model saw more rows than those of the folds, and some models' scores grow with that: new rows would
+        then seem stranger than they are. A model does not call rows too strange that it was fitted on; so where the
+        final model's scores of the training rows exceed the out-of-fold ones, rank by rank, they take their place.
+        This makes p-values of new rows larger, never smaller, and leaves those of training rows as they are.
+
+        Parameters
+        ----------
+        scores : float64 [m]
+            Out of fold.
+        hashes : uint64 [m]
+            Equal for equal rows.
+        fitted : float64 [m], optional
+            The final model's scores of the same rows.
+        """
         distinct, first = np.unique(hashes, return_index=True)
-        return cls(np.sort(scores), distinct, scores[first], _tail_scale(scores))
+        ordered = np.sort(scores)
+        reference = ordered if fitted is None else np.maximum(ordered, np.sort(fitted))
+        # Equal scores stay equal.
+        reference = reference[np.searchsorted(ordered, ordered, side="right") - 1]
+        own = reference[np.searchsorted(ordered, scores[first])]
+        return cls(reference, distinct, own, _tail_scale(scores))
 
     @classmethod
     def empty(cls) -> Self:
@@ -63,11 +84,36 @@ class Calibration:
         total = len(self.reference)
         if not total:
             return np.ones(len(scores))
-        at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
-        known = self.hashes[at] == hashes
-        judged = np.where(known, self.own[at], scores)
-        above = total - np.searchsorted(self.reference, judged, side="left")
+        known, at = self._find(hashes)
+        above = self._above(np.where(known, self.own[at], scores))
         return np.where(known, above / total, (above + 1) / (total + 1))
+
+    def known(self, hashes: NDArray[np.uint64]) -> Mask:
+        """Return which rows were in training, bool [n]."""
+        return self._find(hashes)[0] if len(self.hashes) else np.zeros(len(hashes), dtype=bool)
+
+    def unique(self) -> Scores:
+        """Return the p-values of training rows that are unlike all others: what those of new rows are like.
+
+        A row is new if no training row equals it, which common rows seldom are; so new rows are to be compared with
+        training rows of that sort.
+        """
+        total = len(self.reference)
+        ordered = np.sort(self.own)
+        rows, distinct = (
+            np.searchsorted(scores, self.own, side="right") - np.searchsorted(scores, self.own, side="left")
+            for scores in (self.reference, ordered)
+        )
+        return self._above(self.own[rows == distinct]) / max(total, 1)
+
+    def _find(self, hashes: NDArray[np.uint64]) -> tuple[Mask, NDArray[np.intp]]:
+        """Return which rows were in training, and where they are in `hashes`."""
+        at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        return self.hashes[at] == hashes, at
+
+    def _above(self, scores: Scores) -> NDArray[np.intp]:
+        """Return how many reference scores are at least as high, [n]."""
+        return len(self.reference) - np.searchsorted(self.reference, scores, side="left")
 
 
 def _tail_scale(scores: Scores) -> float:

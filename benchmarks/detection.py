@@ -12,83 +12,21 @@ One fixed configuration serves all tables. Times are CPU seconds of this process
 from __future__ import annotations
 
 import argparse
-import csv
-import importlib
 import time
-import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
+from harness import LABEL, Results, calm, check_tables, halves, names, parser, tables
+from methods import COMPOSED, PYOD, Creator, ablations, ours, pyod
+from summary import DETECTION, report
 
-from anomalo import AnomalyDetector
+from anomalo.errors import UsageError
 from anomalo.metrics import average_precision, roc_auc
+from anomalo.registry import Registry
 
-OURS = ("undercomplete", "linear", "iforest", "knn")
-PYOD = {
-    "KNN": "knn",
-    "LOF": "lof",
-    "IForest": "iforest",
-    "HBOS": "hbos",
-    "ECOD": "ecod",
-    "COPOD": "copod",
-    "PCA": "pca",
-    "AutoEncoder": "auto_encoder",
-}
-SEEDED = {"IForest", "PCA", "AutoEncoder"}
-LABEL = "label"
-
-
-class Detector(Protocol):
-    def fit(self, train: pd.DataFrame) -> None: ...
-
-    def score(self, test: pd.DataFrame) -> NDArray[np.float64]: ...
-
-    def score_training(self, train: pd.DataFrame) -> NDArray[np.float64]:
-        """Score the rows that the detector was fitted on."""
-        ...
-
-
-class Ours:
-    """One of our models, by the public door."""
-
-    def __init__(self, name: str, seed: int) -> None:
-        self.detector = AnomalyDetector(model=name, random_state=seed, calibrate=False, device="cpu")
-
-    def fit(self, train: pd.DataFrame) -> None:
-        self.detector.fit(train)
-
-    def score(self, test: pd.DataFrame) -> NDArray[np.float64]:
-        return -self.detector.score_samples(test)
-
-    score_training = score
-
-
-class Pyod:
-    """One of PyOD's detectors with its default settings, on standardised columns."""
-
-    def __init__(self, name: str, seed: int) -> None:
-        kind = getattr(importlib.import_module(f"pyod.models.{PYOD[name]}"), name)
-        settings = {"random_state": seed} if name in SEEDED else {}
-        self.detector = kind(**settings, **({"verbose": 0} if name == "AutoEncoder" else {}))
-        self.scaler = StandardScaler()
-
-    def fit(self, train: pd.DataFrame) -> None:
-        self.detector.fit(self.scaler.fit_transform(train.to_numpy(np.float64)))
-
-    def score(self, test: pd.DataFrame) -> NDArray[np.float64]:
-        return np.asarray(self.detector.decision_function(self.scaler.transform(test.to_numpy(np.float64))))
-
-    def score_training(self, train: pd.DataFrame) -> NDArray[np.float64]:
-        # Kept by PyOD's fit; a neighbour search leaves the row itself out there.
-        return np.asarray(self.detector.decision_scores_)
+PROTOCOLS = ("oneclass", "unsupervised")
 
 
 @dataclass
@@ -107,22 +45,16 @@ class Row:
     n_test: int = 0
     status: str = "ok"
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        return (self.set, self.protocol, str(self.seed), self.method)
-
 
 def split(table: pd.DataFrame, protocol: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the training and the test rows, labels included."""
     if protocol == "unsupervised":
         return table, table
-    strange = np.flatnonzero(table[LABEL] == 1)
-    normal = np.random.default_rng(1000 + seed).permutation(np.flatnonzero(table[LABEL] != 1))
-    half = len(normal) // 2
-    return table.iloc[normal[:half]], table.iloc[np.concatenate([normal[half:], strange])]
+    train, held = halves(table[LABEL], seed)
+    return table.iloc[train], table.iloc[np.concatenate([held, np.flatnonzero(table[LABEL] == 1)])]
 
 
-def measure(row: Row, table: pd.DataFrame, create: Callable[[int], Detector]) -> Row:
+def measure(row: Row, table: pd.DataFrame, create: Creator) -> Row:
     """Fit, score and judge one method; a failure becomes the row's status."""
     train, test = split(table, row.protocol, row.seed)
     row.n_train, row.n_test = len(train), len(test)
@@ -143,7 +75,7 @@ def measure(row: Row, table: pd.DataFrame, create: Callable[[int], Detector]) ->
     return row
 
 
-def warm_up(creators: Iterable[Callable[[int], Detector]]) -> None:
+def warm_up(creators: Iterable[Creator]) -> None:
     """Let imports and compilation happen before anything is timed."""
     table = pd.DataFrame(np.random.default_rng(0).standard_normal((200, 3)), columns=["f0", "f1", "f2"])
     for create in creators:
@@ -152,108 +84,57 @@ def warm_up(creators: Iterable[Callable[[int], Detector]]) -> None:
         detector.score(table)
 
 
-def done(path: Path) -> set[tuple[str, ...]]:
-    """Return the keys of the rows already in the results."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        return {(line["set"], line["protocol"], line["seed"], line["method"]) for line in csv.DictReader(file)}
-
-
-def append(path: Path, row: Row) -> None:
-    """Add a row to the results, with a heading if they are new."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
-        if new:
-            writer.writeheader()
-        rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(row).items()}
-        writer.writerow(rounded)
-
-
-def run(options: argparse.Namespace, creators: dict[str, Callable[[int], Detector]]) -> None:
+def run(options: argparse.Namespace, creators: dict[str, Creator]) -> None:
     """Measure every cell that the results do not hold yet."""
-    known = done(options.out)
-    files = sorted(options.data.glob("*.parquet"), key=lambda file: file.stat().st_size)
-    for file in files:
-        if options.sets and file.stem not in options.sets:
-            continue
-        table = pd.read_parquet(file)
+    results = Results(options.out, Row, DETECTION.key)
+    for name, table in tables(options):
         for protocol in options.protocols:
             for seed in options.seeds:
                 for method, create in creators.items():
-                    row = Row(file.stem, protocol, seed, method)
-                    if row.key not in known:
-                        append(options.out, measure(row, table, create))
-                        print(*row.key, f"auroc {row.auroc:.4f} ap {row.ap:.4f} fit {row.fit_s:.2f} s", row.status)
+                    row = Row(name, protocol, seed, method)
+                    if not results.holds(row):
+                        results.add(measure(row, table, create))
+                        figures = f"auroc {row.auroc:.4f} ap {row.ap:.4f} fit {row.fit_s:.2f} s"
+                        print(name, protocol, seed, method, figures, row.status, flush=True)
 
 
-def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Return one line for each protocol and method: means over the tables, after the mean over seeds.
-
-    `rank` is by AUROC among the methods in the results, 1 for the best, over the tables that all of them finished.
-    """
-    finished = results[results["status"] == "ok"]
-    cells = finished.groupby(["protocol", "method", "set"], as_index=False)[["auroc", "ap", "fit_s", "score_s"]].mean()
-    wide = cells.pivot_table(index=["protocol", "set"], columns="method", values="auroc").dropna()
-    rank = wide.rank(axis=1, ascending=False).groupby(level="protocol").mean().stack().rename("rank")
-    lines = cells.groupby(["protocol", "method"]).agg(
-        sets=("set", "size"),
-        auroc=("auroc", "mean"),
-        ap=("ap", "mean"),
-        fit_s=("fit_s", "mean"),
-        score_s=("score_s", "mean"),
+def _parse() -> tuple[argparse.Namespace, dict[str, Creator]]:
+    command = parser(__doc__)
+    command.add_argument("--protocols", type=names, default=list(PROTOCOLS))
+    command.add_argument(
+        "--ablations",
+        nargs="?",
+        const=COMPOSED,
+        help=f"also ablations of a model with members, {COMPOSED} if not named",
     )
-    lines[["auroc", "ap"]] *= 100
-    lines = lines.join(rank).join(_problems(results))
-    return lines.sort_values(["protocol", "auroc"], ascending=[True, False]).round(2)
-
-
-def _problems(results: pd.DataFrame) -> pd.Series:
-    problems = (results["status"] != "ok").groupby([results["protocol"], results["method"]]).sum()
-    return problems.rename("problems")
-
-
-def _list(text: str) -> list[str]:
-    return [item for item in text.split(",") if item]
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="a folder of Parquet files")
-    parser.add_argument("--out", type=Path, required=True, help="a CSV file; cells that it holds are not run again")
-    parser.add_argument("--models", type=_list, default=list(OURS), help="ours, separated by commas")
-    parser.add_argument("--sets", type=_list, default=[], help="file names without suffix; all by default")
-    parser.add_argument("--seeds", type=lambda text: [int(item) for item in _list(text)], default=[0, 1, 2])
-    parser.add_argument("--protocols", type=_list, default=["oneclass", "unsupervised"])
-    parser.add_argument(
+    command.add_argument(
         "--pyod",
         nargs="?",
-        type=_list,
+        type=names,
         const=list(PYOD),
         default=[],
         help="also PyOD's (extra `bench`): all, or a list",
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads of every library")
-    options = parser.parse_args()
-    if not any(options.data.glob("*.parquet")):
-        parser.error(f"--data {options.data}: no Parquet file there")
-    return options
+    options = command.parse_args()
+    check_tables(command, options)
+    if unknown := set(options.protocols) - set(PROTOCOLS):
+        command.error(f"--protocols {', '.join(sorted(unknown))}: expected some of {', '.join(PROTOCOLS)}")
+    registry = Registry.load()
+    try:
+        creators: dict[str, Creator] = {**ours(options.models, registry), **pyod(options.pyod)}
+        if options.ablations:
+            creators |= ablations(options.ablations, registry)
+    except UsageError as error:
+        command.error(str(error))
+    return options, creators
 
 
 def main() -> None:
-    options = _parse()
-    creators: dict[str, Callable[[int], Detector]] = {}
-    for name in options.models:
-        creators[name] = lambda seed, name=name: Ours(name, seed)
-    for name in options.pyod:
-        creators[f"PyOD {name}"] = lambda seed, name=name: Pyod(name, seed)
-    torch.set_num_threads(options.threads)
-    with warnings.catch_warnings(), threadpool_limits(options.threads):
-        warnings.simplefilter("ignore")
+    options, creators = _parse()
+    with calm(options.threads):
         warm_up(creators.values())
         run(options, creators)
-    print(summary(pd.read_csv(options.out)).to_string())
+    report([options.out], options.against, options.summary)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ class Fit(Case):
 
 
 class Rows(Case):
-    """Score or impute a table with a saved model."""
+    """Score, impute or embed a table with a saved model."""
 
     def prepare(self) -> None:
         """Fit the model, and import."""
@@ -155,16 +155,19 @@ class Rows(Case):
         self._do(workspace, out, "training")
 
     def _do(self, workspace: Path, out: Path, table: str, resume: bool = False) -> None:
+        from anomalo.jobs.embed import embed
         from anomalo.jobs.impute import impute
         from anomalo.jobs.place import Place, limited
         from anomalo.jobs.score import score
 
-        job: Callable[..., object] = score if self.options.verb == "score" else impute
+        jobs: dict[str, Callable[..., object]] = {"score": score, "impute": impute, "embed": embed}
         with limited(1):
-            job(Place.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume)
+            jobs[self.options.verb](
+                Place.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume
+            )
 
     def work(self, workspace: Path, out: Path, resume: bool) -> None:
-        """Score or impute."""
+        """Score, impute or embed."""
         self._do(workspace, out, "table", resume)
 
     def arguments(self, out: Path) -> list[str]:
@@ -191,7 +194,7 @@ class Rows(Case):
         before, after = place.table(self.table("table")).to_pandas(), place.table(str(out)).to_pandas()
         if not (after["id"] == before["id"]).all():
             raise AssertionError("the rows' ids are not those of the table")
-        if self.options.verb == "score":
+        if self.options.verb != "impute":
             if not (after["row"].astype(int) == np.arange(len(before))).all():
                 raise AssertionError("the rows' numbers do not count from 0")
             return
@@ -330,7 +333,7 @@ def run(case: Case) -> dict[str, Any]:
 def parse() -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verb", choices=["score", "impute", "fit"], required=True)
+    parser.add_argument("--verb", choices=["score", "impute", "embed", "fit"], required=True)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--model", help="default: linear")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the model")

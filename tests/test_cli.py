@@ -20,7 +20,7 @@ from anomalo.cli.score import _show_cells
 from anomalo.errors import InterruptedJobError
 from anomalo.schema import SchemaOptions
 
-VERBS = ("demo", "fit", "scan", "score", "explain", "impute", "models", "runs", "plugins")
+VERBS = ("demo", "fit", "scan", "score", "explain", "impute", "embed", "models", "runs", "plugins")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_models_as_json_is_a_list_of_four_facts_each(run: Any) -> None:
     by_name = {model["name"]: model for model in models}
     assert {"linear", "undercomplete", "iforest", "knn", "mean", "median", "mode"} <= set(by_name)
     assert by_name["linear"]["plugin"] == "autoencoders"
-    assert by_name["linear"]["verbs"] == ["score", "explain", "impute"]
+    assert by_name["linear"]["verbs"] == ["score", "explain", "impute", "embed"]
     neighbours = by_name["knn"]["parameters"][0]
     assert (neighbours["name"], neighbours["default"], neighbours["low"]) == ("neighbours", 5, 1)
     assert neighbours["help"]

@@ -259,7 +259,7 @@ def test_plugins_tell_what_they_bring(at: Any) -> None:
     fine(app)
     listed = app.table[0].value.set_index("Plugin")
     assert {"linear", "undercomplete"} <= set(listed.loc["autoencoders", "Models"].split(", "))
-    assert listed.loc["autoencoders", "Can"] == "score, explain, impute"
+    assert listed.loc["autoencoders", "Can"] == "score, explain, impute, embed"
 
 
 def test_a_plugins_broken_page_takes_nothing_down(

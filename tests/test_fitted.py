@@ -222,7 +222,7 @@ def test_a_model_that_predicts_no_better_than_mean_and_mode_is_warned_of(linear:
 
 def test_a_model_is_asked_only_for_what_it_can_do(linear: Fitted) -> None:
     linear.require("impute")
-    with pytest.raises(UsageError, match="model 'linear' cannot dance; it can: score, explain, impute"):
+    with pytest.raises(UsageError, match="model 'linear' cannot dance; it can: score, explain, impute, embed"):
         linear.require("dance")
 
 

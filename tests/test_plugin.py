@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from anomalo.errors import ParameterError
 from anomalo.plugin import (
     CAPABILITIES,
+    CanEmbed,
     CanExplain,
     CanImpute,
     CanScore,
@@ -188,7 +189,7 @@ def test_verbs_follow_from_the_methods() -> None:
     assert Everything.verbs() == ("score",)
     assert Outer.verbs() == ("score", "impute")
     assert Wrapper.verbs() == ()
-    for verb, protocol in zip(CAPABILITIES, (CanScore, CanExplain, CanImpute), strict=True):
+    for verb, protocol in zip(CAPABILITIES, (CanScore, CanExplain, CanImpute, CanEmbed), strict=True):
         for model in (Everything(), Outer(), Wrapper()):
             assert isinstance(model, protocol) == (verb in model.verbs())
 

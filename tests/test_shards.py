@@ -20,6 +20,7 @@ import pytest
 
 from anomalo import sources
 from anomalo.errors import SchemaError, UsageError
+from anomalo.jobs.embed import embed
 from anomalo.jobs.impute import impute
 from anomalo.jobs.place import Place
 from anomalo.jobs.score import score
@@ -29,8 +30,12 @@ from anomalo.unfinished import Unfinished, unfinished
 
 BATCH = 50
 """Rows in a batch here: the table of 240 rows comes in five."""
-VERBS = {"score": score, "impute": impute}
-FILES = {"score": ("scores.parquet", "cells.parquet", "rows.parquet"), "impute": ("fills.parquet",)}
+VERBS = {"score": score, "impute": impute, "embed": embed}
+FILES = {
+    "score": ("scores.parquet", "cells.parquet", "rows.parquet"),
+    "impute": ("fills.parquet",),
+    "embed": ("codes.parquet",),
+}
 KILLS = Path(__file__).parent.parent / "benchmarks" / "kills.py"
 
 
@@ -131,6 +136,11 @@ def test_what_is_finished_is_not_computed_again(home: Path, table: Path) -> None
     folder = interrupt("impute", home, table, 2)
     forge(folder, "fills", np.arange(50), value=0.0, probability=0.25)
     filled = impute(Place.at(home), str(table), "full", device="cpu", resume=True)
+    folder = interrupt("embed", home, table, 2)
+    forge(folder, "codes", np.arange(50, 100), codes=7.5)
+    embedded = embed(Place.at(home), str(table), "full", device="cpu", resume=True)
+    codes = pq.read_table(embedded.run.path / "codes.parquet").to_pandas()
+    assert np.flatnonzero(codes["code_0"] == 7.5).tolist() == list(range(50, 100))
     fills = pq.read_table(filled.run.path / "fills.parquet").to_pandas()
     assert (fills["probability"] == 0.25).tolist() == (fills["row"] < 50).tolist()
 
@@ -250,7 +260,7 @@ def test_the_warnings_of_a_resumed_job_are_those_of_the_whole(
     interrupt("score", home, tmp_path / "new.csv", 2)
     resumed = score(place, str(tmp_path / "new.csv"), "full", device="cpu", resume=True)
     assert resumed.warnings == whole.warnings
-    assert len(whole.warnings) == 3
+    assert len(whole.warnings) == 4  # two columns, a range, and drift
 
 
 EVERY_STEP = """
@@ -258,6 +268,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 
 import anomalo.sources
+from anomalo.jobs.embed import embed
 from anomalo.jobs.impute import impute
 from anomalo.jobs.place import Place
 from anomalo.jobs.score import score
@@ -295,14 +306,14 @@ def fresh(name):
     (folder / name / "out").mkdir()
     return folder / name
 
-for first, job in enumerate((score, impute)):
+for first, job in enumerate((score, impute, embed)):
     job(Place.at(fresh("warm") / "w"), source, "full", device="cpu")  # so that forks need not import anything
     whole = fresh("whole")
     assert attempt(job, whole, False) == 0
     expected = found(whole)
-    steps, after_the_end = first - 1, 0
+    steps, after_the_end = first % 2 - 1, 0
     while True:
-        steps += 2  # the odd steps of the one, the even ones of the other
+        steps += 2  # the odd steps of one, the even ones of another
         place = fresh("killed")
         if attempt(job, place, False, steps) == 0:
             break

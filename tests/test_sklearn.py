@@ -11,7 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from anomalo import AnomalyDetector, TableImputer
+from anomalo import AnomalyDetector, TableEmbedder, TableImputer
 from anomalo.registry import Registry
 
 REGISTRY = Registry.load()
@@ -20,7 +20,7 @@ QUICK = {"epochs": 2, "trees": 10}
 SHORT_BATCH = {"batch_size": 32, "holdout": 0.0}
 """A batch of 32 rows, and so a last one of a single row where there are 33."""
 
-Estimator = AnomalyDetector | TableImputer
+Estimator = AnomalyDetector | TableImputer | TableEmbedder
 Fit = Callable[..., Estimator]
 
 
@@ -39,6 +39,8 @@ def estimators(**settings: Any) -> Iterator[Estimator]:
             yield AnomalyDetector(name, params=params, calibrate=False)
         if "impute" in verbs:
             yield TableImputer(name, params=params)
+        if "embed" in verbs:
+            yield TableEmbedder(name, params=params)
 
 
 def called(estimator: Estimator) -> str:
@@ -77,11 +79,12 @@ def test_passes_the_checks_of_scikit_learn(estimator: Estimator, check: Callable
     check(estimator)
 
 
-def test_every_model_that_scores_or_imputes_is_checked() -> None:
+def test_every_model_that_scores_imputes_or_embeds_is_checked() -> None:
     found = {called(estimator) for estimator in estimators()}
     detectors = {f"AnomalyDetector-{name}" for name in ("iforest", "knn", "linear", "undercomplete")}
     imputers = {f"TableImputer-{name}" for name in ("linear", "undercomplete", "mean", "median", "mode")}
-    assert detectors | imputers <= found
+    embedders = {f"TableEmbedder-{name}" for name in ("linear", "masked", "residual", "variational")}
+    assert detectors | imputers | embedders <= found
 
 
 @each
@@ -129,7 +132,10 @@ def test_frames_on_read_only_memory_are_not_written_to(estimator: Estimator) -> 
     X = pd.DataFrame(values, columns=list("abcd"), copy=False)
     kept = pd.DataFrame(holed(), columns=list("abcd"))
     fitted = estimator.fit(X)
-    given = fitted.transform(X) if isinstance(fitted, TableImputer) else fitted.explain(X)
+    if isinstance(fitted, TableEmbedder):
+        given = fitted.inverse_transform(fitted.transform(X))
+    else:
+        given = fitted.transform(X) if isinstance(fitted, TableImputer) else fitted.explain(X)
     given.loc[:, given.columns[given.dtypes == np.float64]] = 0.0
     pd.testing.assert_frame_equal(X, kept)
 

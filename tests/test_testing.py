@@ -39,6 +39,56 @@ class Good(Model):
         return np.tile(centre, (len(data), 1))
 
 
+class Embeds(Good):
+    """Its code is the numbers."""
+
+    def embed(self, data):
+        return np.ascontiguousarray(data.values[:, data.layout.numbers])
+
+    def decode(self, codes):
+        rows = np.full((len(codes), codes.shape[1] + self.categories_), 2, dtype=np.float32)
+        rows[:, self.numbers_] = codes
+        return rows
+
+    def fit(self, data, run):
+        self.numbers_, self.categories_ = data.layout.numbers, len(data.layout.categories)
+        return super().fit(data, run)
+
+
+class LeadsNowhere(Good):
+    def embed(self, data):
+        return data.values
+
+
+class EmbedsFlat(Embeds):
+    def embed(self, data):
+        return data.values[:, 0]
+
+    def decode(self, codes):
+        return np.full((len(codes), len(self.numbers_) + self.categories_), 2, dtype=np.float32)
+
+
+class DecodesAround(Embeds):
+    def decode(self, codes):
+        return super().decode(codes - codes.mean(axis=0))
+
+
+class DecodesNoLevel(Embeds):
+    def decode(self, codes):
+        rows = super().decode(codes)
+        rows[rows == 2] = 1
+        return rows
+
+
+class DecodesRowsOnly(Embeds):
+    def decode(self, codes):
+        return super().decode(np.where(np.abs(codes) > self.reach_, np.nan, codes).astype(np.float32))
+
+    def fit(self, data, run):
+        self.reach_ = float(np.abs(data.values[:, data.layout.numbers]).max())
+        return super().fit(data, run)
+
+
 class Nameless(Good):
     name = ""
 
@@ -195,6 +245,11 @@ MISCONDUCT = [
     (StirsTorch, "global_state_untouched"),
     (ChangesThreads, "global_state_untouched"),
     (Single, "missing_cells"),
+    (LeadsNowhere, "declaration"),
+    (EmbedsFlat, "missing_cells"),
+    (DecodesAround, "row_independence"),
+    (DecodesNoLevel, "missing_cells"),
+    (DecodesRowsOnly, "codes_between_rows"),
 ]
 
 
@@ -221,6 +276,7 @@ def test_each_misconduct_is_found(model: type[Model], expected: str) -> None:
 
 def test_a_good_model_passes_every_check() -> None:
     check_model(Good, power=2.0)
+    check_model(Embeds)
 
 
 def test_all_failures_are_told_at_once() -> None:
@@ -231,10 +287,10 @@ def test_all_failures_are_told_at_once() -> None:
     assert lines[0].startswith("- missing_cells: score has ")
 
 
-def test_a_model_that_explains_nothing_is_not_asked_for_a_sum() -> None:
-    assert {name for name, _ in checks(Good)} - {name for name, _ in checks(Model)} == {
-        "contributions_sum_to_the_score"
-    }
+def test_a_model_is_asked_only_for_what_it_can() -> None:
+    asked = [{name for name, _ in checks(model)} for model in (Model, Good, Embeds)]
+    assert asked[1] - asked[0] == {"contributions_sum_to_the_score"}
+    assert asked[2] - asked[1] == {"codes_between_rows"}
 
 
 def test_a_class_that_cannot_be_imported_elsewhere_is_told_so() -> None:

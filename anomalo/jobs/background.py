@@ -26,7 +26,7 @@ __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "resume", "start", "stop"]
 
 FOLDER = "{job}"
 """Stands for the job's folder at the beginning of a command's argument: `{job}/table.csv`."""
-RESUMABLE = ("fit", "score", "impute")
+RESUMABLE = ("fit", "score", "impute", "embed")
 """The verbs that have the option --resume."""
 RESUME = "--resume"
 DIED = "the process that did the work is gone: it was killed, or the machine restarted"

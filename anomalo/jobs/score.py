@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from anomalo.cells import SCHEMA, absent, reasons, told
 from anomalo.fitted import Explained, Fitted
+from anomalo.jobs.newcomers import Newcomers
 from anomalo.jobs.place import EQUAL_ROWS, Place, Watch, counts
 from anomalo.jobs.shards import Found, Part, Rows, Work, resumable
 from anomalo.plugin import Encoded, Mask, Scores
@@ -153,22 +153,26 @@ class _Job:
                     writer.write(batch)
 
     def _score_all(self) -> _Pass:
-        watch, schema = Watch(self.fitted), pa.schema([])
+        watch, new, schema = Watch(self.fitted), Newcomers(self.fitted), pa.schema([])
         scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
         for part in self.work.parts("scores", self._score):
             watch.see(len(part.rows), part.counts)
+            new.see(part.arrays)
             scores.append(part.arrays["score"])
             p_values.append(part.arrays["p_value"])
             schema = part.batch.schema
-            if self.fitted.schema.id in schema.names:
-                ids.append(_decoded(part.batch.column(self.fitted.schema.id)))
+            identifiers = self.work.identifiers(part.batch)
+            if identifiers is not None:
+                ids.append(identifiers)
             self.work.place.tell(watch.rows)
         identifiers = pa.chunked_array(ids) if ids else None
-        return _Pass(np.concatenate(scores), np.concatenate(p_values), identifiers, schema, watch.warnings())
+        warnings = [*watch.warnings(), *new.warnings()]
+        return _Pass(np.concatenate(scores), np.concatenate(p_values), identifiers, schema, warnings)
 
     def _score(self, data: Encoded) -> Found:
         scored = self.fitted.score(data)
-        return {"score": scored.score, "p_value": scored.p_value}, counts(data)
+        found = {"score": scored.score, "p_value": scored.p_value} | Newcomers(self.fitted).find(data, scored)
+        return found, counts(data)
 
     def _reasons(self, folder: Path, rows: Rows, schema: pa.Schema) -> dict[int, list[dict[str, Any]]]:
         """Read the source once more, keep the explained rows and their cells, and return the reasons."""
@@ -230,10 +234,6 @@ def _numbered(schema: pa.Schema) -> pa.Schema:
     """Put a column for the rows' numbers before the others."""
     fields = [field.with_name(free_name(field.name, ["row"])) for field in schema]
     return pa.schema([pa.field("row", pa.int64()), *fields], schema.metadata)
-
-
-def _decoded(array: pa.Array) -> pa.Array:
-    return pc.cast(array, array.type.value_type) if pa.types.is_dictionary(array.type) else array
 
 
 @dataclass(frozen=True)

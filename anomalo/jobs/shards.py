@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 import anomalo
@@ -144,6 +145,14 @@ class Work:
     def like(self) -> pa.Schema:
         """Return the Arrow schema of the source's batches."""
         return next(iter(self.place.registry.read(self.source))).schema
+
+    def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """Return the cells of the column that names the rows; None if there is none."""
+        name = self.fitted.schema.id
+        if name not in batch.schema.names:
+            return None
+        cells = batch.column(name)
+        return pc.cast(cells, cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
 
     def parts(
         self,

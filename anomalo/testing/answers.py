@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import FIRST_LEVEL, CanExplain, CanImpute, CanScore, Encoded, Model
+from anomalo.plugin import FIRST_LEVEL, CanEmbed, CanExplain, CanImpute, CanScore, Encoded, Model
 
 Answers = dict[str, NDArray[Any]]
 
@@ -37,6 +37,9 @@ def answers(model: Model, data: Encoded) -> Answers:
         filled = model.impute(data)
         given["point"] = filled.point
         given |= {f"proba of position {position}": proba for position, proba in filled.proba.items()}
+    if isinstance(model, CanEmbed):
+        given["codes"] = model.embed(data)
+        given["decoded"] = model.decode(given["codes"])
     return given
 
 
@@ -63,6 +66,8 @@ def require_equal(first: Answers, second: Answers, when: str) -> None:
 def require_sane(given: Answers, data: Encoded) -> None:
     """Raise unless shapes and types are as the protocols say, all is finite, and fills are what they should be."""
     shapes = {"score": (len(data),), "contribution": data.values.shape}
+    if "codes" in given:
+        shapes["codes"] = (len(data), given["codes"].shape[-1])
     for name, array in given.items():
         wide = name in ("score", "contribution")
         kind = np.float64 if wide else np.float32
@@ -72,8 +77,9 @@ def require_sane(given: Answers, data: Encoded) -> None:
             require(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
         bad = np.argwhere(~np.isfinite(array))
         require(not len(bad), f"{name} has {len(bad)} values that are not finite, the first at {bad[:1].tolist()}")
-    if "expected" in given:
-        _require_levels("expected", given["expected"], data, np.ones_like(data.observed))
+    for name in ("expected", "decoded"):
+        if name in given:
+            _require_levels(name, given[name], data, np.ones_like(data.observed))
     if "point" in given:
         kept = given["point"] == data.values
         require(bool(kept[data.observed].all()), "impute changed an observed cell; it must fill missing ones only")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from anomalo import artifacts
-from anomalo.plugin import UNSEEN, CanExplain, CanImpute, CanScore, Encoded, Model, is_model
+from anomalo.plugin import UNSEEN, CanEmbed, CanExplain, CanImpute, CanScore, Encoded, Model, is_model
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo.testing.answers import answers, digests, require, require_equal, require_sane
@@ -59,7 +59,7 @@ def check_model(cls: type[Model], **params: Any) -> None:
 def checks(cls: type[Model], **params: Any) -> list[tuple[str, Callable[[], None]]]:
     """Return the name of every check that applies to a model, and a function that runs it."""
     make = partial(cls, **params)
-    chosen = [check for check in CHECKS if check is not contributions_sum_to_the_score or issubclass(cls, CanExplain)]
+    chosen = [check for check in CHECKS if issubclass(cls, ONLY_FOR.get(check, Model))]
     return [(check.__name__, partial(check, make)) for check in chosen]
 
 
@@ -67,8 +67,10 @@ def declaration(make: Make) -> None:
     """The class can be registered, does something, and every hyperparameter explains itself."""
     model = make()
     require(is_model(type(model)), "set `name` on the class")
-    able = isinstance(model, CanScore | CanImpute)
-    require(able, f"{type(model).__name__} has neither score(data) nor impute(data)")
+    able = isinstance(model, CanScore | CanImpute | CanEmbed)
+    require(able, f"{type(model).__name__} has neither score(data) nor impute(data) nor embed(data) and decode(codes)")
+    whole = isinstance(model, CanEmbed) or "embed" not in model.verbs()
+    require(whole, f"{type(model).__name__} has embed(data), but no decode(codes) that leads back")
     for parameter in model.parameters():
         require(bool(parameter.help), f"parameter {parameter.name!r} has no help; give param(..., help='...')")
 
@@ -173,6 +175,16 @@ def contributions_sum_to_the_score(make: Make) -> None:
         raise AssertionError(f"the contributions of row {row} sum to {total[row]}, its score is {given['score'][row]}")
 
 
+def codes_between_rows(make: Make) -> None:
+    """The points between two rows' codes, and beyond them, stand for rows as well."""
+    train, new = tables()
+    model: Any = _fit(make(), train)
+    codes = model.embed(new)
+    for share in (0.5, 3.0):
+        blended = ((1 - share) * codes + share * codes[::-1]).astype(np.float32)
+        require_sane({"decoded": model.decode(blended)}, new)
+
+
 def saved_and_restored_in_a_new_process(make: Make) -> None:
     """What is saved is all that the model needs: a new process gives the same answers, bit for bit."""
     train, new = tables()
@@ -226,10 +238,16 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     empty_columns,
     unseen_levels,
     contributions_sum_to_the_score,
+    codes_between_rows,
     saved_and_restored_in_a_new_process,
     global_state_untouched,
     data_untouched,
 )
+ONLY_FOR: dict[Callable[[Make], None], Any] = {
+    contributions_sum_to_the_score: CanExplain,
+    codes_between_rows: CanEmbed,
+}
+"""The checks that not every model is asked for, and what it must be able to do."""
 
 
 def _fit(model: Model, data: Encoded) -> Model:

@@ -19,6 +19,7 @@ ICONS = {
     "overview": "monitoring",
     "alerts": "notifications",
     "row": "table_rows",
+    "map": "scatter_plot",
     "repairs": "healing",
     "models": "model_training",
     "plugins": "extension",

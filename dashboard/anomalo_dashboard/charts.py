@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 NORMAL, STRANGE, MARK = "#6b8e94", "#d9622b", "#8a8f98"
 LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
 BINS = 60
+PICKED = "picked"
+"""The name of the selection that holds the point that was clicked."""
 
 
 def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_]) -> alt.Chart:
@@ -61,6 +63,55 @@ def _counts(table: pd.DataFrame) -> alt.Axis:
     top = max(int(table["rows"].max()), 1)
     values = [10**power for power in range(len(str(top)))]
     return alt.Axis(values=values, format=",d")
+
+
+def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height: int) -> alt.Chart:
+    """Return rows in two dimensions, alerts on top; a click on one is the selection `PICKED`.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        `x`, `y`, `row`, `score`, `p_value`, `alert`, `because`, and `named`, if something names the rows.
+    axes : tuple of two str
+        Titles; empty ones hide the axes, as of coordinates that mean nothing in themselves.
+    name : str or None
+        What names the rows.
+    height : int
+        In pixels.
+    """
+    table = rows.assign(
+        what=np.where(rows["alert"], "alerts", "other rows"), because=rows["because"].fillna("not explained")
+    )
+    named = [] if name is None else [alt.Tooltip("named:N", title=name)]
+    is_alert = alt.datum.what == "alerts"
+    picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
+    return (
+        alt.Chart(table.sort_values("alert", kind="stable"), height=height)
+        .mark_point(filled=True)
+        .encode(
+            x=alt.X("x:Q", title=axes[0], scale=alt.Scale(zero=False), axis=_coordinates(axes[0])),
+            y=alt.Y("y:Q", title=axes[1], scale=alt.Scale(zero=False), axis=_coordinates(axes[1])),
+            color=alt.Color(
+                "what:N",
+                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, STRANGE]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(45)).otherwise(alt.value(22)),
+            opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.45)),
+            tooltip=[
+                alt.Tooltip("row:Q", format="d"),
+                *named,
+                alt.Tooltip("score:Q", format=".4~g"),
+                alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
+                alt.Tooltip("because:N"),
+            ],
+        )
+        .add_params(picked, alt.selection_interval(bind="scales"))
+    )
+
+
+def _coordinates(title: str) -> alt.Axis:
+    return alt.Axis(tickCount=6) if title else alt.Axis(labels=False, ticks=False, domain=False, grid=False)
 
 
 def alert_rates(runs: pd.DataFrame) -> alt.Chart:

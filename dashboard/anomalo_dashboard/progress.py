@@ -13,7 +13,12 @@ from anomalo.jobs import background
 from anomalo.jobs.background import Job
 from anomalo_dashboard import state, words
 
-DOING = {"fit": "Fitting the model", "score": "Scoring the rows", "impute": "Filling the holes"}
+DOING = {
+    "fit": "Fitting the model",
+    "score": "Scoring the rows",
+    "impute": "Filling the holes",
+    "embed": "Embedding the rows",
+}
 STATUS = {"running": "at work", "done": "done", "failed": "failed", "stopped": "stopped", "died": "died"}
 EXPLAINED = {
     "failed": "The job failed",
@@ -63,7 +68,7 @@ def _live(identity: str) -> None:
 def _done(job: Job) -> None:
     st.success(f"Done in {words.duration(job.seconds)}.", icon=":material/check_circle:")
     runs = {result["verb"]: result for result in job.results if "verb" in result}
-    scored, filled = runs.get("score"), runs.get("impute")
+    scored, filled, embedded = (runs.get(verb) for verb in ("score", "impute", "embed"))
     left, right, _ = st.columns([2, 2, 3])
     if scored and left.button(
         f"See the alerts ({scored['summary']['alerts']:,})",
@@ -76,6 +81,8 @@ def _done(job: Job) -> None:
         cells = sum(filled["summary"]["filled"].values())
         if right.button(f"See the repairs ({cells:,})", icon=":material/healing:", width="stretch"):
             state.go("repairs", run=filled["id"])
+    if embedded and left.button("See the map", type="primary", icon=":material/scatter_plot:", width="stretch"):
+        state.go("map", run=embedded["id"])
     for warning in job.warnings:
         st.warning(warning, icon=":material/info:")
 

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from anomalo.neural import ColumnInput, MixtureHeads, Reconstructor, activate, mlp
 from anomalo.plugin import Cells, Encoded, Layout, Run, Scores, param
 
+WIDEST = 640
+"""Gaussians of all numbers together, at most, where that leaves one for each: the head grows with them."""
+
 
 class MaskedNet(nn.Module):
     """From what is visible of a row to the likelihood of every column."""
@@ -19,10 +22,19 @@ class MaskedNet(nn.Module):
         self.body = nn.Sequential(activate("silu"), mlp(*hidden))
         self.heads = MixtureHeads(layout, hidden[-1], components)
 
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the representation that every column is predicted from, [n, width]."""
+        hidden: Tensor = self.body(self.input(x, observed))
+        return hidden
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the parameters of the columns' likelihoods for representations [n, width]."""
+        parameters: Tensor = self.heads(code)
+        return parameters
+
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods."""
-        parameters: Tensor = self.heads(self.body(self.input(x, observed)))
-        return parameters
+        return self.decode(self.encode(x, observed))
 
 
 @dataclass(kw_only=True)
@@ -46,12 +58,14 @@ class MaskedAutoencoder(Reconstructor):
     name = "masked"
 
     hidden: tuple[int, ...] = param((128, 128), low=1, high=100_000, help="Widths of the hidden layers.")
-    components: int = param(5, low=1, high=100, help="Gaussians in the mixture for each number.")
-    passes: int = param(64, low=1, high=100_000, help="How many times a row is looked at to score it, at most.")
+    components: int = param(5, low=1, high=100, help="Gaussians in the mixture for each number; fewer in wide tables.")
+    passes: int = param(16, low=1, high=100_000, help="How many times a row is looked at to score it, at most.")
+    hide: float = param(0.3, low=0.0, high=0.5, help="Mean share of the cells hidden from the network in training.")
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        return MaskedNet(layout, self.hidden, self.components)
+        components = max(1, min(self.components, WIDEST // max(1, len(layout.blocks))))
+        return MaskedNet(layout, self.hidden, components)
 
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the hidden cells (nats per cell)."""

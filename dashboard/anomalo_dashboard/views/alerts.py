@@ -42,6 +42,8 @@ right.caption(
     f"{words.file_name(run.source)}, scored with {run.model} on {words.moment(run.created)}; "
     f"threshold of the run: {rule}"
 )
+for warning in run.summary.get("warnings", []):
+    st.warning(warning, icon=":material/info:")
 scores = data.scores(run)
 
 stops, own = threshold(rule)

@@ -25,7 +25,7 @@ def line(run: RunRecord) -> dict[str, object]:
         "rate": facts["alerts"] / rows if scored and rows else None,
         "filled": sum(facts.get("filled", {}).values()) if run.verb == "impute" else None,
         "seconds": run.seconds,
-        "open": {"score": "Alerts", "impute": "Repairs"}.get(run.verb, ""),
+        "open": {"score": "Alerts", "impute": "Repairs", "embed": "Map"}.get(run.verb, ""),
     }
 
 
@@ -122,6 +122,6 @@ if models:
 
 opened, looked = st.session_state.get("open"), st.session_state.get("look")
 if opened is not None:
-    state.go({"Alerts": "alerts", "Repairs": "repairs"}[opened.label], run=runs[opened.row].id)
+    state.go(opened.label.lower(), run=runs[opened.row].id)
 if looked is not None:
     state.go("models", model=models[looked.row].reference)

@@ -1,0 +1,66 @@
+"""`anomalo embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+)
+from anomalo.cli.printing import count
+
+if TYPE_CHECKING:
+    from anomalo.jobs.embed import EmbedResult
+
+
+def embed(
+    source: SourceArgument,
+    model: WithOption,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="OUT", help="Where to write the codes besides the run: .csv or .parquet."
+        ),
+    ] = None,
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Place the rows of a table in a model's space of codes."""
+    from anomalo.jobs.embed import embed as run_embed
+    from anomalo.jobs.place import Place
+
+    console = Console(as_json, log_json)
+    with console.work("embedding", threads, resumable=True) as progress:
+        place = Place.at(workspace, progress)
+        result = run_embed(place, source, model, output=output, device=device, resume=resume)
+    console.warn(result.warnings)
+    facts = result.run.to_json() | {"warnings": list(result.warnings)}
+    console.result(facts, lambda: _show(result, output))
+
+
+def _show(result: EmbedResult, output: Path | None) -> None:
+    typer.echo(f"{count(result.rows, 'row')}, each a code of {count(result.latent, 'number')}")
+    typer.echo(f"run {result.run.id} in {result.run.path}" + (f"; codes in {output}" if output else ""))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("embed")(embed)

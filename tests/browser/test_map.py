@@ -1,0 +1,29 @@
+"""A click on a row of the map tells of it, and leads to its page."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def test_a_click_leads_to_the_row(
+    page: Any, serve: Callable[[Path], str], anomalo: Any, untouched: Path, tables: Path, tmp_path: Path
+) -> None:
+    workspace = shutil.copytree(untouched, tmp_path / "workspace")
+    for verb in ("score", "embed"):
+        outcome = anomalo(verb, tables / "patients.csv", "--with", "full", "--workspace", workspace, "--device", "cpu")
+        assert outcome.code == 0, outcome.err
+    address = serve(workspace)
+    page.goto(f"{address}/map")
+    point = page.locator("[data-testid=stVegaLiteChart] path[aria-label*='row: 17;']")
+    point.hover()
+    page.get_by_text("190.25").wait_for()
+    point.click()
+    page.get_by_text(re.compile(r"Row 17.* is an alert, rank 1 of 240: weight is 190.25")).wait_for()
+    page.get_by_role("button", name="Open row 17").click()
+    page.get_by_role("heading", name=re.compile("Row 17 .*is an alert")).wait_for()
+    assert page.url == f"{address}/row?run=0001-score&row=17"
+    page.get_by_role("link", name="Map").click()
+    page.get_by_role("heading", name="Map").wait_for()
+    point.wait_for()

@@ -1,0 +1,190 @@
+"""The dashboard's Map: two dimensions against scikit-learn's, what the page shows, and how it comes by the codes."""
+
+import doctest
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from streamlit.testing.v1 import AppTest
+
+import anomalo_dashboard
+from anomalo.errors import AnomaloError
+from anomalo.jobs import background
+from anomalo.store import Store
+from anomalo_dashboard import data, maps
+
+APP = Path(anomalo_dashboard.__file__).with_name("app.py")
+
+
+@pytest.fixture
+def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A workspace in which `full` and `near` have scored the table; call verbs in it."""
+    workspace = shutil.copytree(untouched, tmp_path / "workspace")
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(workspace))
+
+    def call(verb: str, model: str = "full", table: Path = tables / "patients.csv") -> dict[str, Any]:
+        options = ("--threshold", "budget=7") if verb == "score" else ()
+        outcome = anomalo(verb, table, "--with", model, *options, "--device", "cpu", "--json")
+        assert outcome.code == 0, outcome.err
+        found: dict[str, Any] = outcome.json
+        return found
+
+    call("score", "near")
+    call("score")
+    return call
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=90).run()
+    app.switch_page("views/map.py")
+    app.query_params.update(query)
+    app.run()
+    assert not app.exception, [error.message for error in app.exception]
+    assert not app.error, [error.value for error in app.error]
+    assert app.title[0].value == "Map"
+    return app
+
+
+def chart(app: AppTest) -> Any:
+    """Return the one chart of the page."""
+    (found,) = [*app.get("vega_lite_chart"), *app.get("arrow_vega_lite_chart")]
+    return found
+
+
+def button(app: AppTest, label: str) -> Any:
+    return next(one for one in app.button if one.label == label)
+
+
+@given(rows=st.integers(1, 60), alerts=st.integers(0, 60), most=st.integers(1, 70), seed=st.integers(0, 99))
+def test_a_sample_has_the_strangest_alerts_and_others_by_chance(rows: int, alerts: int, most: int, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(rows)
+    alert = np.zeros(rows, dtype=bool)
+    alert[order[:alerts]] = True
+    found = maps.sample(order, alert, most)
+    assert len(found) == min(rows, most)
+    assert (np.diff(found) > 0).all()
+    assert set(order[: min(alerts, rows)][: most // 4]) <= set(found)
+    np.testing.assert_array_equal(found, maps.sample(order, alert, most))
+
+
+def test_the_plane_is_that_of_scikit_learn() -> None:
+    codes = np.random.default_rng(0).normal(size=(500, 5)).astype(np.float32) @ np.diag([1, 5, 0.5, 3, 2]) + 7
+    points, shares = maps.principal(codes.astype(np.float32))
+    oracle = PCA(2, svd_solver="full").fit(codes)
+    np.testing.assert_allclose(shares, oracle.explained_variance_ratio_, rtol=1e-5)
+    np.testing.assert_allclose(np.abs(points), np.abs(oracle.transform(codes)), rtol=1e-3, atol=1e-3)
+    assert (np.corrcoef(points[:, 0], codes[:, 1])[0, 1], np.corrcoef(points[:, 1], codes[:, 3])[0, 1]) > (0.9, 0.9)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (5, 1), (6, 3)])
+def test_codes_of_one_number_or_all_alike_have_places(shape: tuple[int, int]) -> None:
+    points, shares = maps.principal(np.ones(shape, dtype=np.float32))
+    assert points.tolist() == np.zeros((shape[0], 2)).tolist()
+    assert shares.tolist() == [0, 0]
+
+
+def test_neighbours_are_those_of_scikit_learn_and_always_the_same() -> None:
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1, 2], 20)
+    codes = (rng.normal(size=(60, 4)) + 20 * group[:, None]).astype(np.float32)
+    points = maps.neighbours(codes)
+    np.testing.assert_array_equal(points, maps.neighbours(codes))
+    oracle = TSNE(2, perplexity=59 / 3, init="pca", random_state=0).fit_transform(codes)
+    np.testing.assert_allclose(points, oracle, rtol=1e-3, atol=1e-2)
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e9 * np.eye(60)
+    assert (group[distance.argmin(axis=1)] == group).all()
+
+
+def test_a_failing_process_is_told_in_one_line() -> None:
+    with pytest.raises(AnomaloError, match=r"^t-SNE of 20 rows failed: Input X contains NaN\.$"):
+        maps.neighbours(np.full((20, 3), np.nan, dtype=np.float32))
+
+
+def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
+    app = opened()
+    assert "patients.csv are not there yet" in app.markdown[0].value
+    button(app, "Make the map").click().run()
+    (job,) = background.jobs(data.workspace())
+    assert job.commands[0][0] == "embed"
+    if job.status == "running":
+        assert app.subheader[0].value == "Map of patients.csv"
+    until = time.monotonic() + 90
+    while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
+        time.sleep(0.1)
+    assert background.job(data.workspace(), job.id).status == "done"
+    chart(opened())
+
+
+def test_a_job_that_failed_is_shown_with_a_way_to_go_on(home: Any, tables: Path, tmp_path: Path) -> None:
+    gone = Path(shutil.copy(tables / "patients.csv", tmp_path / "gone.csv"))
+    run = home("score", "full", gone)
+    gone.unlink()
+    app = opened(run=run["id"])
+    button(app, "Make the map").click().run()
+    (job,) = background.jobs(data.workspace())
+    until = time.monotonic() + 90
+    while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
+        time.sleep(0.1)
+    app.run()
+    assert app.error[0].value.startswith("The job failed at step 1 of 1")
+    assert "gone.csv" in app.error[0].value
+
+
+def test_all_rows_are_on_the_map(home: Any) -> None:
+    embedded, run = home("embed"), Store(data.workspace()).runs()[1]
+    app = opened()
+    assert app.query_params["run"] == run.id
+    assert "codes of 1 number" in app.caption[0].value
+    assert "Shown: all rows." in app.caption[0].value
+    assert chart(app)
+    codes = data.codes(Store(data.workspace()).run(embedded["id"]))
+    written = pq.read_table(Path(embedded["path"]) / "codes.parquet", columns=["code_0"]).to_pandas()
+    np.testing.assert_array_equal(codes, written.to_numpy())
+    # The run of the codes stands for that of the scores, as a link from Overview needs.
+    assert opened(run=embedded["id"]).query_params["run"] == run.id
+
+
+def test_neighbourhoods_are_laid_out_on_request(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    home("embed")
+    asked: list[int] = []
+    monkeypatch.setattr(maps, "NEIGHBOURS", 100)
+    monkeypatch.setattr(maps, "neighbours", lambda codes: asked.append(len(codes)) or maps.principal(codes)[0])
+    app = opened()
+    assert asked == []
+    app.button_group(key="places").set_value("t-SNE").run()
+    assert asked == [100]
+    assert "Shown: 100 of 240 rows, 7 of 7 alerts." in app.caption[0].value
+    assert "Shown: 100 of 240 rows" in opened(places="t-SNE").caption[0].value
+    assert asked == [100], "it is laid out once"
+
+
+def test_a_model_without_codes_says_which_have_them(home: Any) -> None:
+    app = opened(run=Store(data.workspace()).runs()[0].id)
+    assert "`knn` does not" in app.info[0].value
+    assert "residual" in app.info[0].value
+    assert [one.label for one in app.button] == []
+
+
+def test_a_table_that_has_changed_since_is_told(home: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
+    table = tmp_path / "table.csv"
+    patients.to_csv(table, index=False)
+    run = home("score", "full", table)
+    patients.head(100).to_csv(table, index=False)
+    home("embed", "full", table)
+    app = opened(run=run["id"])
+    assert "240 rows when it was scored, and 100 when it was embedded" in app.warning[0].value
+    assert [line.split()[1] for line in app.code[0].value.splitlines()] == ["score", "embed"]
+
+
+def test_examples_in_the_docstrings() -> None:
+    assert doctest.testmod(maps).failed == 0
