@@ -59,7 +59,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: str | Model = "undercomplete",
+        model: str | Model = "auto",
         *,
         params: dict[str, Any] | None = None,
         contamination: float | str = "auto",

@@ -53,7 +53,7 @@ class Standardised(nn.Module):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        self.layout = layout
+        self.columns = len(layout.blocks)
         self.register_buffer("mean", torch.zeros(len(layout.numbers)))
         self.register_buffer("spread", torch.ones(len(layout.numbers)))
         self.register_buffer("numbers", torch.from_numpy(layout.numbers.copy()), persistent=False)
@@ -66,7 +66,7 @@ class Standardised(nn.Module):
 
     def pick(self, cells: Tensor) -> Tensor:
         """Return the numbers' part, [n, numbers], of something with one entry per column."""
-        return cells if len(self.numbers) == len(self.layout.blocks) else cells.index_select(1, self.numbers)
+        return cells if len(self.numbers) == self.columns else cells.index_select(1, self.numbers)
 
     def standardise(self, x: Tensor) -> Tensor:
         """Return the numbers [n, numbers] with mean 0 and standard deviation 1 in the training table."""
@@ -98,8 +98,9 @@ class ColumnInput(Standardised):
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Map x [n, columns] and observed [n, columns] to [n, width]."""
         seen = self.pick(observed)
-        out = F.linear(masked(self.standardise(x), seen), self.weight, self.bias)
-        if not complete(seen):  # adds exactly 0 to complete rows, so that leaving it out changes none
+        whole, numbers = complete(seen), self.standardise(x)
+        out = F.linear(numbers if whole else numbers * seen, self.weight, self.bias)
+        if not whole:  # adds exactly 0 to complete rows, so that leaving it out changes none
             out = out + F.linear((~seen).to(out.dtype), self.missing)
         if len(self.categories):
             out = out + F.embedding_bag(self._rows(x, observed), self.embedding, mode="sum")
@@ -110,7 +111,7 @@ class ColumnInput(Standardised):
         return torch.where(observed.index_select(1, self.categories), codes, 0) + self.first
 
 
-class _Group(nn.Module):
+class Group(nn.Module):
     """Category columns of similar size, whose padded logits are handled as one tensor [n, columns, width].
 
     The bias of a padding logit is so low that its probability is 0.
@@ -118,13 +119,27 @@ class _Group(nn.Module):
 
     columns: Tensor
 
-    def __init__(self, layout: Layout, positions: list[int], start: int) -> None:
+    def __init__(self, positions: list[int], sizes: list[int], width: int, start: int) -> None:
         super().__init__()
-        self.positions = positions
-        self.sizes = [max(layout.blocks[p].size, 1) for p in positions]
-        self.width = max(self.sizes)
-        self.slice = slice(start, start + len(positions) * self.width)
-        self.register_buffer("columns", torch.tensor(positions), persistent=False)
+        self.positions, self.sizes, self.width = positions, sizes, width
+        self.slice = slice(start, start + len(positions) * width)
+        self.register_buffer("columns", torch.tensor(positions, dtype=torch.int64), persistent=False)
+
+    def only(self, place: dict[int, int], start: int) -> tuple[Group, list[int]]:
+        """Return the group of some columns alone, and which entries of `parameters` it takes.
+
+        Parameters
+        ----------
+        place : dict
+            For the position of each column that stays, its position among those.
+        start : int
+            Where the new group's parameters start.
+        """
+        kept = [row for row, position in enumerate(self.positions) if position in place]
+        positions, sizes = [place[self.positions[row]] for row in kept], [self.sizes[row] for row in kept]
+        first = [self.slice.start + row * self.width for row in kept]
+        entries = [entry for at in first for entry in range(at, at + self.width)]
+        return Group(positions, sizes, self.width, start), entries
 
     def pad(self, bias: Tensor) -> Tensor:
         """Lower the padding's bias in place, and return the group's part of it as [columns, width]."""
@@ -153,7 +168,7 @@ class _Group(nn.Module):
         return -self.log_probabilities(parameters).gather(2, self.codes(x)[:, :, None]).squeeze(2)
 
 
-def _groups(layout: Layout, start: int) -> list[_Group]:
+def _groups(layout: Layout, start: int) -> list[Group]:
     """Group categories by size: few groups, because each costs calls, with little padding."""
     sizes = {int(p): max(layout.blocks[p].size, 1) for p in layout.categories}
     batches: list[list[int]] = []
@@ -166,7 +181,8 @@ def _groups(layout: Layout, start: int) -> list[_Group]:
             batches.append([position])
     groups = []
     for positions in batches:
-        groups.append(_Group(layout, positions, start))
+        joined = [sizes[p] for p in positions]
+        groups.append(Group(positions, joined, max(joined), start))
         start = groups[-1].slice.stop
     return groups
 
@@ -197,15 +213,19 @@ class ColumnHeads(Standardised):
         self.groups = nn.ModuleList(groups)
         self.linear = nn.Linear(width, groups[-1].slice.stop if groups else start)
         self._add_number_parameters()
-        order = [*layout.numbers, *(p for group in groups for p in group.positions)]
-        self.register_buffer("order", torch.tensor(order, dtype=torch.int64), persistent=False)
-        self.register_buffer("place", torch.argsort(self.order), persistent=False)
+        self._arrange()
         with torch.no_grad():
             for group in groups:
                 group.pad(self.linear.bias)
 
+    def _arrange(self) -> None:
+        """Take note of the order in which the columns' likelihoods are computed."""
+        columns = [self.numbers, *(group.columns for group in self._groups())]
+        self.register_buffer("order", torch.cat(columns), persistent=False)
+        self.register_buffer("place", torch.argsort(self.order), persistent=False)
+
     def _add_number_parameters(self) -> None:
-        self.log_scale = nn.Parameter(torch.zeros(len(self.layout.numbers)))
+        self.log_scale = nn.Parameter(torch.zeros(len(self.mean)))
 
     def initialise(self, data: Encoded) -> None:
         """Start from the table's means and level frequencies."""
@@ -228,7 +248,7 @@ class ColumnHeads(Standardised):
         parts += [group.one_hot(self.linear.bias, x, observed) for group in self._groups()]
         return torch.cat(parts, dim=1)
 
-    def _groups(self) -> list[_Group]:
+    def _groups(self) -> list[Group]:
         return list(self.groups)  # type: ignore[arg-type]
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -288,7 +308,7 @@ class ColumnHeads(Standardised):
 
     def expected(self, parameters: Tensor) -> Tensor:
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""
-        out = torch.zeros(len(parameters), len(self.layout.blocks), device=parameters.device)
+        out = torch.zeros(len(parameters), self.columns, device=parameters.device)
         out = out.index_copy(1, self.numbers, self.center(parameters) * self.spread + self.mean)
         for group in self._groups():
             best = group.log_probabilities(parameters).argmax(dim=2) + FIRST_LEVEL

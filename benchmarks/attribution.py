@@ -7,7 +7,7 @@ half of the normal rows, corrupt one cell in each of 200 of the other normal row
 - mild: the value is another row's, 1 to 3 robust standard deviations from the cell's own;
 - outlying: the value is another row's, 1 to 3 from the column's median, and at least 1 from the cell's own.
 
-Beside our models (by their own contributions or, where they have none, by occlusion: `knn` is) run two yardsticks:
+Beside our models (by their own contributions or, where they have none, by occlusion: `lof` is) run two yardsticks:
 `marginal z`, the robust |z| of each cell, and `conditional Gaussian`, each cell's squared standardised residual given
 the row's others. All get the same rows. Times are CPU seconds of this process; one fit serves all kinds.
 """

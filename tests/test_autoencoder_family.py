@@ -200,7 +200,7 @@ def test_the_mixture_is_that_of_torch() -> None:
     assert (nll[:, 3:][~observed[:, 3:]] == 0).all()
 
 
-def test_a_masked_score_is_the_sum_of_each_cells_surprise_given_the_others() -> None:
+def test_a_masked_score_sums_each_cells_surprise_to_the_others_and_a_tenth_of_its_own_energy() -> None:
     data = table(60)
     model = MaskedAutoencoder(hidden=(16,), epochs=3).fit(data, LocalRun())
     x, observed = tensors(data)
@@ -212,6 +212,8 @@ def test_a_masked_score_is_the_sum_of_each_cells_surprise_given_the_others() -> 
             alone[column] = True
             nll = heads.nll(model.net(x, observed & ~alone), x, observed)
             total += nll[:, column].numpy()
+    numbers = data.layout.numbers
+    total += 0.1 * 0.5 * np.square(np.where(data.observed, data.values, 0)[:, numbers]).sum(axis=1)
     np.testing.assert_allclose(model.score(data), total, rtol=1e-5, atol=1e-5)
     cells = model.explain(data)
     np.testing.assert_allclose(cells.contribution.sum(axis=1), total, rtol=1e-5, atol=1e-5)

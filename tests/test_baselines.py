@@ -26,8 +26,9 @@ from anomalo_baselines import (
 )
 from anomalo_baselines.iforest import average_path_length
 from anomalo_baselines.noise import row_uniform
+from anomalo_baselines.surprise import condensed, shares
 
-SCORERS = [IsolationForest, NearestNeighbours]
+SCORERS = [IsolationForest, NearestNeighbours, RobustCovariance]
 IMPUTERS = [Mean, Median, Mode]
 LEVELS = ("blue", "green", "red")
 
@@ -65,7 +66,8 @@ def test_the_plugin_offers_its_models_under_their_names() -> None:
     assert all(is_model(model) for model in models)
     verbs = {model.name: model.verbs() for model in models}
     fills = dict.fromkeys(["mean", "median", "mode"], ("impute",))
-    assert verbs == {**dict.fromkeys(["iforest", "covariance", "knn", "lof"], ("score",)), **fills}
+    explains = dict.fromkeys(["covariance", "knn"], ("score", "explain"))
+    assert verbs == {**dict.fromkeys(["iforest", "lof"], ("score",)), **explains, **fills}
 
 
 # Isolation forest
@@ -80,8 +82,9 @@ def test_average_path_length_is_scikit_learns() -> None:
 def test_iforest_equals_scikit_learn(rows: int, samples: int) -> None:
     train, test = table(rows, seed=1), table(2500, seed=2)
     ours = IsolationForest(samples=samples, trees=30).fit(train, LocalRun(seed=7)).score(test)
-    forest = SklearnForest(n_estimators=30, max_samples=min(samples, rows), random_state=7).fit(train.dense().matrix)
-    np.testing.assert_allclose(ours, -forest.score_samples(test.dense().matrix), atol=1e-12, rtol=0)
+    forest = SklearnForest(n_estimators=30, max_samples=min(samples, rows), random_state=7)
+    forest.fit(condensed(train, shares(train)))
+    np.testing.assert_allclose(ours, -forest.score_samples(condensed(test, shares(train))), atol=1e-12, rtol=0)
 
 
 def test_iforest_splits_ties_as_scikit_learn_does() -> None:
@@ -163,6 +166,61 @@ def test_knn_keeps_a_sample_drawn_by_the_run() -> None:
     assert samples[0].shape == (50, data.dense().matrix.shape[1])
     assert (samples[0] == samples[1]).all()
     assert (samples[0] != samples[2]).any()
+
+
+def shares_by_hand(score: Any, drops: Any) -> Any:
+    return score[:, None] * drops / drops.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("neighbours", [1, 5, 40])
+@pytest.mark.parametrize("rows", [40, 333])
+def test_knn_reasons_are_those_of_brute_force(rows: int, neighbours: int) -> None:
+    train, test = table(rows, categories=2, seed=1), table(100, categories=2, seed=2)
+    model = NearestNeighbours(neighbours=neighbours).fit(train, LocalRun())
+    cells, score, position = model.explain(test), model.score(test), test.dense().position
+    reference, dense = (data.dense().matrix.astype(np.float64) for data in (train, test))
+    drops = np.empty(test.values.shape)
+    for row, column in np.ndindex(*drops.shape):
+        distance = np.linalg.norm((reference - dense[row])[:, position != column], axis=1)
+        nearest = np.argsort(distance, kind="stable")[:neighbours]
+        seen = nearest[train.observed[nearest, column]]
+        assert_expected(cells.expected[row, column], train.values[seen, column], column >= 3)
+        replaced = dense[row].copy()
+        replaced[position == column] = reference[seen][:, position == column].mean(axis=0) if len(seen) else 0
+        drops[row, column] = score[row] - np.sort(np.linalg.norm(reference - replaced, axis=1))[:neighbours].mean()
+    drops = np.maximum(drops, 0)
+    np.testing.assert_allclose(cells.contribution, shares_by_hand(score, drops), rtol=1e-6, atol=1e-7)
+
+
+def assert_expected(found: float, seen: Any, category: bool) -> None:
+    """The mean of a number, the most frequent of codes; the centre or the first level if nothing was seen."""
+    counts = np.bincount(seen.astype(int) if category else [], minlength=5)
+    assert found == pytest.approx(counts[2:].argmax() + 2 if category else seen.mean() if len(seen) else 0, abs=1e-4)
+
+
+def test_knn_expects_what_the_nearest_rows_have_not_what_the_cell_says() -> None:
+    line = np.linspace(-3, 3, 601)[:, None] * [1, 2, 1]
+    cells = NearestNeighbours().fit(numeric(line), LocalRun()).explain(numeric([[1.0, -4.0, 1.0]]))
+    assert cells.expected[0, 1] == pytest.approx(2.0, abs=1e-6)
+    assert cells.contribution.argmax() == 1
+
+
+def test_knn_explains_from_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomalo_baselines.knn.EXPLAINING", 20)
+    train, test = table(50, seed=1), table(30, seed=2)
+    model, few = (NearestNeighbours().fit(d, LocalRun()) for d in (train, train.take(np.arange(20) * 5 // 2)))
+    found, expected = model.explain(test), few.explain(test)
+    assert (found.expected == expected.expected).all()
+    shares = expected.contribution / few.score(test)[:, None]
+    np.testing.assert_allclose(found.contribution, shares * model.score(test)[:, None])
+
+
+def test_a_row_that_no_column_makes_strange_is_shared_out_equally(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomalo_baselines.knn.EXPLAINING", 1)  # row 0; the score is to rows 0 and 1
+    model = NearestNeighbours().fit(numeric([[0.0, 0.0], [6.0, 8.0]]), LocalRun())
+    np.testing.assert_allclose(model.explain(numeric([[0.0, 0.0]])).contribution, [[2.5, 2.5]])
+    zeros = numeric(np.zeros((9, 2)))
+    assert (NearestNeighbours().fit(zeros, LocalRun()).explain(zeros).contribution == 0).all()
 
 
 # Fills
@@ -259,6 +317,9 @@ def test_a_column_that_was_never_observed_gets_zero_or_the_first_level() -> None
 
 
 def answers(model: Any, data: Encoded) -> Sequence[Any]:
+    if "explain" in model.verbs():
+        cells = model.explain(data)
+        return [model.score(data), cells.contribution, cells.expected]
     if "score" in model.verbs():
         return [model.score(data)]
     filled = model.impute(data, draws=2)
@@ -359,6 +420,20 @@ def test_lof_survives_equal_rows() -> None:
     assert np.isfinite(model.score(numeric(np.vstack([rows, [[99.0, 99.0]]])))).all()
 
 
+def test_categories_condense_to_the_sum_of_their_surprises() -> None:
+    data = table(60, numbers=2, categories=2, seed=3)
+    known = shares(data)
+    rows = condensed(data, known)
+    assert np.array_equal(rows[:, :2], np.where(data.observed, data.values, 0)[:, :2])
+    expected = np.zeros(60)
+    for at in (2, 3):
+        codes = data.values[:, at].astype(int)
+        counts = np.array([np.count_nonzero(codes == code) for code in range(len(LEVELS) + 2)]) + 0.5
+        expected -= np.log(counts / counts.sum())[codes]
+    assert np.allclose(rows[:, 2], expected, rtol=1e-6)
+    assert condensed(table(5, categories=0), shares(table(5, categories=0))).shape == (5, 3)
+
+
 def test_covariance_without_trimming_is_ledoit_wolfs() -> None:
     from sklearn.covariance import LedoitWolf
 
@@ -389,3 +464,44 @@ def test_covariance_survives_constant_dependent_and_too_many_columns() -> None:
     broken = values.copy()
     broken[0, 1] += 3  # breaks the dependence
     assert RobustCovariance().fit(numeric(values), LocalRun()).score(numeric(broken))[0] > scores[0]
+
+
+def blocks_of(data: Encoded) -> list[Any]:
+    """The dense columns of each column of the table."""
+    return [np.flatnonzero(data.dense().position == column) for column in range(data.values.shape[1])]
+
+
+def test_covariance_reasons_are_those_of_the_conditional_gaussian() -> None:
+    train, test = table(500, categories=2, seed=1), table(60, categories=2, seed=2)
+    model = RobustCovariance().fit(train, LocalRun())
+    cells, score = model.explain(test), model.score(test)
+    covariance = np.linalg.inv(model.whitening_ @ model.whitening_.T) * np.outer(model.spread_, model.spread_)
+    centre, x = model.centre_ * model.spread_, test.dense().matrix.astype(np.float64)
+    drops = np.empty(test.values.shape)
+    for column, part in enumerate(blocks_of(test)):
+        rest = np.setdiff1d(np.arange(x.shape[1]), part)
+        solved = np.linalg.solve(covariance[np.ix_(rest, rest)], (x - centre)[:, rest].T)
+        drops[:, column] = score - 0.5 * ((x - centre)[:, rest] * solved.T).sum(axis=1)
+        mean = centre[part] + solved.T @ covariance[np.ix_(rest, part)]
+        expected = mean[:, 0] if column < 3 else mean[:, :3].argmax(axis=1) + 2
+        np.testing.assert_allclose(cells.expected[:, column], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(cells.contribution, shares_by_hand(score, drops), rtol=1e-6, atol=1e-9)
+
+
+def test_covariance_expects_the_level_that_goes_with_the_row() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.choice([2, 3, 4], p=[0.6, 0.3, 0.1], size=2000)
+    values = np.stack([np.select([codes == 2, codes == 3], [0.0, 3.0], -3.0) + 0.1 * rng.normal(size=2000), codes], 1)
+    layout = Layout("table", (2,), (Block("n", "number", 0), Block("c", "category", 1, LEVELS)))
+    data = Encoded(values.astype(np.float32), np.ones((2000, 2), dtype=bool), layout)
+    expected = RobustCovariance(support=1.0).fit(data, LocalRun()).explain(data).expected
+    assert (expected[:, 1] == codes).mean() > 0.9
+    assert np.corrcoef(expected[:, 0], values[:, 0])[0, 1] > 0.9
+
+
+def test_covariance_shares_equally_at_the_centre() -> None:
+    model = RobustCovariance().fit(numeric([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]]), LocalRun())
+    model.centre_ = np.zeros(2)
+    cells = model.explain(numeric([[0.0, 0.0]]))
+    assert (cells.contribution == 0).all()
+    assert (cells.expected == 0).all()

@@ -301,7 +301,7 @@ def test_start_understands_the_bundled_table_and_tells_the_commands(at: Any, sco
     columns = table(app, "role").set_index("column")
     assert columns.loc["Target", "role"] == "label"
     assert columns.loc["TSH", "kind"] == "number"
-    app.number_input(key="undercomplete.epochs").set_value(7).run()
+    app.number_input(key="auto.epochs").set_value(7).run()
     commands = app.code[0].value.splitlines()
     assert [command.split()[1] for command in commands] == ["fit", "score", "impute"]
     assert "--set epochs=7 --label Target" in commands[0]

@@ -214,7 +214,7 @@ def test_wrong_use_is_told(numbers: tuple[pd.DataFrame, TableEmbedder]) -> None:
     for steps in (1, 2.5):
         with pytest.raises(UsageError, match=f"steps={steps}: expected a whole number from 2"):
             embedder.interpolate(one, one, steps)
-    with pytest.raises(UsageError, match="model 'knn' cannot embed; it can: score"):
+    with pytest.raises(UsageError, match="model 'knn' cannot embed; it can: score, explain"):
         TableEmbedder("knn").fit(table)
     for call in ("transform", "inverse_transform"):
         with pytest.raises(NotFittedError):
@@ -268,7 +268,7 @@ def test_the_command_prints_what_it_did(anomalo: Any, workspace: Path, tables: P
     found = anomalo("embed", *common, "--with", "full", "--json").json
     assert (found["verb"], found["summary"]["latent"], found["warnings"]) == ("embed", 1, [])
     outcome = anomalo("embed", *common, "--with", "near")
-    assert (outcome.code, outcome.err) == (2, "error: model 'knn' cannot embed; it can: score\n")
+    assert (outcome.code, outcome.err) == (2, "error: model 'knn' cannot embed; it can: score, explain\n")
     outcome = anomalo("embed", *common, "--with", "full", "-o", tmp_path / "codes.xlsx")
     assert outcome.code == 2
     assert "cannot tell" in outcome.err

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
 SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
+CleanOption = Annotated[
+    bool, typer.Option("--clean", help="The rows are known to be normal: short for --set clean=true (model auto).")
+]
 DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="COL", help="The column that names the rows.")]
 LabelOption = Annotated[
@@ -67,11 +70,17 @@ def pairs(items: list[str], option: str) -> dict[str, str]:
     return found
 
 
+def parameters(settings: list[str], clean: bool) -> dict[str, str]:
+    """Return the model's parameters, as texts."""
+    return pairs(settings, "--set") | ({"clean": "true"} if clean else {})
+
+
 def fit(
     source: SourceArgument,
     name: Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")],
-    model: ModelOption = "undercomplete",
+    model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
+    clean: CleanOption = False,
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
     label: LabelOption = None,
@@ -108,7 +117,7 @@ def fit(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
-        params = place.registry.get(model).parse(pairs(settings, "--set"))
+        params = place.registry.get(model).parse(parameters(settings, clean))
         logs = _logs(log_csv, tensorboard)
         plan = Plan(model, params, seed=seed, device=device, every=checkpoint_every, logs=logs)
         result = run_fit(place, source, name, plan, options, resume=resume)

@@ -22,6 +22,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
 )
 from anomalo.cli.fit import (
+    CleanOption,
     DropOption,
     IdOption,
     InfOption,
@@ -32,7 +33,7 @@ from anomalo.cli.fit import (
     SchemaOption,
     SeedOption,
     SetOption,
-    pairs,
+    parameters,
     schema_options,
     show_skill,
 )
@@ -200,8 +201,9 @@ def _moment(seconds: float) -> str:
 
 def scan(
     source: SourceArgument,
-    model: ModelOption = "undercomplete",
+    model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
+    clean: CleanOption = False,
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
     label: LabelOption = None,
@@ -229,7 +231,7 @@ def scan(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work("scanning", threads) as progress:
         place = Place.at(workspace, progress)
-        params = place.registry.get(model).parse(pairs(settings, "--set"))
+        params = place.registry.get(model).parse(parameters(settings, clean))
         result = run_scan(place, source, Plan(model, params, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
     facts = {

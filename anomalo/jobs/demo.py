@@ -15,7 +15,6 @@ from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 
 DIAGNOSIS = "Target"
-PARAMS = {"epochs": 60}
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class DemoResult:
     hidden: tuple[HiddenError, ...]
 
 
-def demo(place: Place, *, params: Mapping[str, Any] = PARAMS, seed: int = 0, device: str = "auto") -> DemoResult:
+def demo(place: Place, *, params: Mapping[str, Any] | None = None, seed: int = 0, device: str = "auto") -> DemoResult:
     """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.data") / "hypothyroid.csv") as path:
         source = str(path)
-        plan = Plan("undercomplete", params, seed=seed, device=device)
+        plan = Plan("auto", params or {}, seed=seed, device=device)
         found = scan(place, source, plan, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
     assert found.filled is not None
     return DemoResult(found, found.filled, _hidden(found))

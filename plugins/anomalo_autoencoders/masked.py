@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,12 @@ from anomalo.plugin import Cells, Encoded, Layout, Run, Scores, param
 
 WIDEST = 640
 """Gaussians of all numbers together, at most, where that leaves one for each: the head grows with them."""
+
+ALONE = 0.1
+"""How much a number's energy by itself counts beside its surprise to the others."""
+
+Look = tuple[Tensor, MixtureHeads, Tensor, tuple[Tensor, Tensor]]
+"""Hidden columns [k], their heads, their likelihoods' parameters, and their part of (x, observed), each [n, k]."""
 
 
 class MaskedNet(nn.Module):
@@ -44,7 +51,8 @@ class MaskedAutoencoder(Reconstructor):
     In training each row hides a random share of its cells; the loss is the mean negative log-likelihood of
     the hidden ones, under a mixture of Gaussians for a number and softmax for a category. The score is the
     pseudo-likelihood sum_c -log p(x_c | the other cells), in nats, so that a cell's contribution is its own
-    surprise. Wide tables hide several columns at a time (`passes`).
+    surprise, plus a tenth of each number's energy by itself, z_c^2 / 2 with z_c its robust z-score: cells that are
+    strange together explain each other. Wide tables hide several columns at a time (`passes`).
 
     Reference: Besag (1975), Statistical analysis of non-lattice data, The Statistician 24 (pseudo-likelihood);
     Germain et al. (2015), MADE, ICML; Bishop (1994) for the mixtures.
@@ -67,6 +75,12 @@ class MaskedAutoencoder(Reconstructor):
         components = max(1, min(self.components, WIDEST // max(1, len(layout.blocks))))
         return MaskedNet(layout, self.hidden, components)
 
+    def heads(self, net: nn.Module) -> MixtureHeads:
+        """Return the likelihood heads of a network that `build` made."""
+        heads = net.heads
+        assert isinstance(heads, MixtureHeads)
+        return heads
+
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the hidden cells (nats per cell)."""
         share = torch.rand(len(x), 1, device=x.device) * 2 * self.hide
@@ -80,38 +94,46 @@ class MaskedAutoencoder(Reconstructor):
         order = run.rng.permutation(columns)
         self.together_ = (order % min(self.passes, columns)).astype("int64")
 
-    def _looks(self) -> Callable[[Tensor, Tensor], Iterator[tuple[Tensor, Tensor]]]:
-        """Return the function from a batch to (hidden columns [columns], parameters), one pair a pass."""
-        device = next(self.net.parameters()).device
-        groups = torch.from_numpy(self.together_).to(device)
+    def _looks(self) -> Callable[[Tensor, Tensor], Iterator[Look]]:
+        """Return the function from a batch to what is predicted of it, one group of hidden columns at a time."""
+        net: Any = self.net
+        device = next(net.parameters()).device
+        groups = [(self.together_ == group).nonzero()[0] for group in range(self.together_.max() + 1)]
+        parts = [(torch.from_numpy(group).to(device), self.heads(net).only(group.tolist())) for group in groups]
 
-        def looks(x: Tensor, observed: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-            for group in range(int(groups.max()) + 1):
-                hidden = groups == group
-                yield hidden, self.net(x, observed & ~hidden)
+        def looks(x: Tensor, observed: Tensor) -> Iterator[Look]:
+            for columns, heads in parts:
+                code = net.encode(x, observed.index_fill(1, columns, False))
+                yield columns, heads, heads(code), (x[:, columns], observed[:, columns])
 
         return looks
 
+    def _alone(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return what each number adds by itself, [n, columns]; 0 for categories and where not observed."""
+        number = torch.zeros(x.shape[1], device=x.device).index_fill(0, self.heads(self.net).numbers, 1.0)
+        return 0.5 * ALONE * (x * observed * number).square()
+
     def score(self, data: Encoded) -> Scores:
-        """Return the negative pseudo-log-likelihood of the observed cells, float64 [n] in nats."""
-        heads, looks = self.heads(self.net), self._looks()
+        """Return the rows' strangeness, float64 [n] in nats."""
+        looks = self._looks()
 
         def total(x: Tensor, observed: Tensor) -> tuple[Tensor]:
-            return (sum(heads.nll(found, x, observed & hidden).sum(dim=1) for hidden, found in looks(x, observed)),)
+            sums = [heads.nll(found, *cells).sum(dim=1) for _, heads, found, cells in looks(x, observed)]
+            return (torch.stack([*sums, self._alone(x, observed).sum(dim=1)]).sum(dim=0),)
 
         scores: Scores = self.infer(total, data)[0].astype("float64")
         return scores
 
     def explain(self, data: Encoded) -> Cells:
         """Return each cell's surprise, and its expectation given the other cells."""
-        heads, looks = self.heads(self.net), self._looks()
+        looks = self._looks()
 
-        def cells(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-            surprise, expected = torch.zeros_like(x), torch.zeros_like(x)
-            for hidden, found in looks(x, observed):
-                surprise += heads.nll(found, x, observed & hidden)
-                expected += heads.expected(found) * hidden
-            return surprise, expected
+        def by_cell(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+            surprise, expected = torch.empty_like(x), torch.empty_like(x)
+            for columns, heads, found, cells in looks(x, observed):
+                surprise[:, columns] = heads.nll(found, *cells)
+                expected[:, columns] = heads.expected(found)
+            return surprise + self._alone(x, observed), expected
 
-        surprise, expected = self.infer(cells, data)
+        surprise, expected = self.infer(by_cell, data)
         return Cells(surprise.astype("float64"), expected)

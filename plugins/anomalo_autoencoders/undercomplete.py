@@ -28,7 +28,7 @@ class Undercomplete(Reconstructor):
 
     name = "undercomplete"
 
-    hidden: tuple[int, ...] = param((64, 32), low=1, high=100_000, help="Widths of the encoder's hidden layers.")
+    hidden: tuple[int, ...] = param((128, 64), low=1, high=100_000, help="Widths of the encoder's hidden layers.")
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, at most 16.")
 
     activation: str = param("silu", choices=("silu", "relu"), help="What follows each hidden layer; relu is faster.")

@@ -1,12 +1,14 @@
 """Robust Mahalanobis distance: a row is strange where its columns do not vary together as they usually do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Encoded, Model, Run, Scores, param
+from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, param
+from anomalo_baselines.reasons import encoded_value, parts, shared
 
 STEPS = 20
 """Concentration steps, at most."""
@@ -14,6 +16,8 @@ CLIP = 2.5
 """The first estimate sees no value beyond this many robust standard deviations."""
 SMALLEST = 1e-3
 """No direction is taken to vary less than this share of the average one."""
+NOISE = 0.3
+"""Variance that levels and missing flags have besides: a rare level is no extreme, as a number would be."""
 ROWS = 1024
 """Rows are measured in blocks of exactly this many: a row's result cannot depend on its neighbours."""
 
@@ -42,16 +46,17 @@ class RobustCovariance(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Find the centre and the whitening matrix."""
-        matrix = data.dense().matrix.astype(np.float64)
-        self.spread_ = 1.4826 * np.median(np.abs(matrix - np.median(matrix, axis=0)), axis=0)
-        self.spread_ = np.where(self.spread_ > 0, self.spread_, np.maximum(matrix.std(axis=0), 1e-9))
-        scaled = matrix / self.spread_
+        dense = data.dense()
+        number = _numbers(data, dense)
+        self.spread_ = np.where(number, _spread(dense.matrix.astype(np.float64)), 1.0)
+        scaled = dense.matrix / self.spread_
         middle = np.median(scaled, axis=0)
+        noise = np.where(number, 0.0, NOISE)
         count = max(2, round(self.support * len(scaled)))  # more than there are is all
         kept: NDArray[np.intp] | None = None
         sample = np.clip(scaled, middle - CLIP, middle + CLIP)
         for _ in range(STEPS):
-            self.centre_, self.whitening_ = sample.mean(axis=0), _whitening(sample)
+            self.centre_, self.whitening_ = sample.mean(axis=0), _whitening(sample, noise)
             nearest = np.sort(np.argsort(self._distances(scaled), kind="stable")[:count])
             if kept is not None and np.array_equal(nearest, kept):
                 break
@@ -62,23 +67,66 @@ class RobustCovariance(Model):
         """Return half the squared distances, float64 [n]."""
         return 0.5 * self._distances(data.dense().matrix.astype(np.float64) / self.spread_)
 
+    def explain(self, data: Encoded) -> Cells:
+        """Return each cell's share of the score, and its mean given the row's other cells.
+
+        With d the deviation from the centre, P the precision matrix and b the dense columns of a cell, half the
+        squared distance falls by (P d)_b' (P_bb)^-1 (P d)_b / 2 when the cell is left out: for a single column by half
+        its squared standardised residual, (P d)_j^2 / (2 P_jj). The score is shared out in proportion to these. The
+        conditional mean of the cell is its value less (P_bb)^-1 (P d)_b.
+
+        Reference: Rue and Held (2005), Gaussian Markov random fields, theorems 2.3 and 2.5.
+        """
+        dense = data.dense()
+        scaled = dense.matrix.astype(np.float64) / self.spread_
+        precision = self.whitening_ @ self.whitening_.T
+        # The conditional covariances of all cells, one block each.
+        covariance = np.linalg.inv(np.where(dense.position[:, None] == dense.position, precision, 0.0))
+        pulled = _by_blocks(scaled, lambda block: (block - self.centre_) @ precision)
+        residual = _by_blocks(pulled, lambda block: block @ covariance)
+        drops, expected = np.zeros(data.values.shape), np.empty_like(data.values)
+        for block, part in zip(data.layout.blocks, parts(data, dense), strict=True):
+            drops[:, block.position] = 0.5 * (pulled[:, part] * residual[:, part]).sum(axis=1)
+            mean = (scaled[:, part] - residual[:, part]) * self.spread_[part]
+            expected[:, block.position] = encoded_value(block, mean)
+        return Cells(shared(self.score(data), np.maximum(drops, 0)), expected)
+
     def _distances(self, scaled: Scores) -> Scores:
-        distances = np.empty(len(scaled))
-        for start in range(0, len(scaled), ROWS):
-            rows = scaled[start : start + ROWS]
-            block = np.zeros((ROWS, scaled.shape[1]))
-            block[: len(rows)] = rows - self.centre_
-            distances[start : start + ROWS] = np.square(block @ self.whitening_).sum(axis=1)[: len(rows)]
-        return distances
+        return _by_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
 
 
-def _whitening(sample: Scores) -> Scores:
-    """Return the matrix W [columns, columns] for which (sample - mean) @ W has about unit covariance."""
+def _by_blocks(rows: Scores, result: Callable[[Scores], Scores]) -> Scores:
+    """Return the results for rows [n, columns] from blocks of fixed size, the last one filled up with zeros."""
+    results = []
+    for start in range(0, max(1, len(rows)), ROWS):
+        part = rows[start : start + ROWS]
+        block = np.zeros((ROWS, rows.shape[1]))
+        block[: len(part)] = part
+        results.append(result(block)[: len(part)])
+    return np.concatenate(results)
+
+
+def _numbers(data: Encoded, dense: Dense) -> NDArray[np.bool_]:
+    """Return which dense columns are a number itself, bool [width]: not a level, not a missing flag."""
+    first = np.flatnonzero(np.diff(dense.position, prepend=-1))
+    number = np.zeros(len(dense.position), dtype=np.bool_)
+    number[first[np.isin(dense.position[first], data.layout.numbers)]] = True
+    return number
+
+
+def _spread(matrix: Scores) -> Scores:
+    """Return robust standard deviations [columns], plain ones where more than half the rows are equal."""
+    robust = 1.4826 * np.median(np.abs(matrix - np.median(matrix, axis=0)), axis=0)
+    return np.where(robust > 0, robust, np.maximum(matrix.std(axis=0), 1e-9))
+
+
+def _whitening(sample: Scores, noise: Scores) -> Scores:
+    """Return the matrix W [columns, columns] for which (sample - mean) @ W has about unit covariance, less noise."""
     from sklearn.covariance import ledoit_wolf
 
     if not sample.shape[1] or len(sample) < 2:
         return np.eye(sample.shape[1])
-    covariance, _ = ledoit_wolf(sample)
+    covariance = ledoit_wolf(sample)[0] + np.diag(noise)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     smallest = SMALLEST * max(float(np.mean(eigenvalues)), 1e-12)
     whitening: Scores = vectors / np.sqrt(np.maximum(eigenvalues, smallest))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
+from anomalo_baselines.surprise import condensed, shares
 
 ROWS = 1024
 """Rows that walk down all trees together; small enough for their nodes to stay in the cache."""
@@ -33,8 +34,10 @@ def average_path_length(count: NDArray[Any]) -> NDArray[np.float64]:
 class IsolationForest(Model):
     """Random trees in which a row's mean depth says how ordinary it is.
 
-    The score is s = 2 ** (-E[h] / c(samples)), between 0 and 1, where h is the depth of the leaf that a
-    row falls into, plus c(rows in that leaf). The trees are grown by scikit-learn and kept as arrays.
+    The trees see the numbers, a missing one at the centre, and one more column with the surprise of all categories
+    together: as columns of their own, rare levels would cut off ordinary rows. The score is
+    s = 2 ** (-E[h] / c(samples)), between 0 and 1, where h is the depth of the leaf that a row falls into, plus
+    c(rows in that leaf). The trees are grown by scikit-learn and kept as arrays.
 
     Reference: Liu, Ting and Zhou (2008), Isolation forest, ICDM.
 
@@ -53,7 +56,8 @@ class IsolationForest(Model):
         """Grow the trees."""
         from sklearn import ensemble
 
-        matrix = data.dense().matrix
+        self.shares_ = shares(data)
+        matrix = condensed(data, self.shares_)
         grown: list[Any] = []
         if matrix.shape[1]:
             forest = ensemble.IsolationForest(
@@ -78,7 +82,7 @@ class IsolationForest(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Return s, float64 [n] in (0, 1]; 0 for a table without a usable column."""
-        matrix = data.dense().matrix
+        matrix = condensed(data, self.shares_)
         if not len(self.roots_):
             return np.zeros(len(matrix))
         lengths = np.empty(len(matrix))

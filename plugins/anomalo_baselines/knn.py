@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from typing import Self
 
-from anomalo.plugin import Encoded, Model, Run, Scores, param
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import Cells, Encoded, Floats, Model, Run, Scores, param
+from anomalo_baselines.reasons import encoded_value, parts, shared
 from anomalo_baselines.search import Search, at_most
+
+EXPLAINING = 5_000
+"""Reasons come from at most this many reference rows, evenly spaced."""
 
 
 @dataclass(kw_only=True)
@@ -40,3 +47,34 @@ class NearestNeighbours(Model):
         search = Search(self.reference_, min(self.neighbours, len(self.reference_)))
         mean: Scores = search.nearest(data.dense().matrix)[0].mean(axis=1)
         return mean
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return each cell's share of the score, and its mean or most frequent value among the nearest rows without it.
+
+        For each column the nearest rows are found in the others alone. The score falls when the cell is replaced by
+        its mean among those of them that observe it; it is shared out in proportion to these drops. Both are estimated
+        from at most `EXPLAINING` reference rows.
+        """
+        dense, blocks = data.dense(), data.layout.blocks
+        count = min(len(self.reference_), EXPLAINING)
+        reference, where = self.reference_[np.arange(count) * len(self.reference_) // count], parts(data, dense)
+        search = Search(reference, min(self.neighbours, count))
+        distance = search.nearest(dense.matrix)[0].mean(axis=1)
+        drops, expected = np.empty(data.values.shape), np.empty_like(data.values)
+
+        def fill(column: int, numbers: NDArray[np.intp]) -> Scores:
+            return _mean(reference[:, where[column]][numbers], blocks[column].missing > 0)
+
+        for rows, column, mean, distances in search.nearest_replaced(dense.matrix, where, fill):
+            position = blocks[column].position
+            drops[rows, position] = distance[rows] - distances.mean(axis=1)
+            expected[rows, position] = encoded_value(blocks[column], mean)
+        return Cells(shared(self.score(data), np.maximum(drops, 0)), expected)
+
+
+def _mean(cells: Floats, flagged: bool) -> Scores:
+    """Return the mean of neighbours' cells [n, neighbours, width] over those that are not missing; 0 if all are."""
+    observed = cells[:, :, -1] == 0 if flagged else np.ones(cells.shape[:2], dtype=bool)
+    total: Scores = (cells * observed[:, :, None]).sum(axis=1, dtype=np.float64)
+    total /= np.maximum(observed.sum(axis=1), 1)[:, None]
+    return total

@@ -1,5 +1,6 @@
 """Exact nearest neighbours, whose result for a row does not depend on the rows beside it."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ SPARE = 8
 """Candidates kept beyond the neighbours, for the rounding of the approximate distances."""
 CELLS = 4_000_000
 """At most this many float64 cells hold differences at a time."""
+
+ALL, NOTHING = slice(None), slice(0, 0)
+"""All columns, and none."""
+
+Fill = Callable[[int, NDArray[np.intp]], NDArray[np.float64]]
+Replaced = tuple[slice, int, NDArray[np.float64], NDArray[np.float64]]
 
 
 def at_most(data: Encoded, rows: int, run: Run) -> Encoded:
@@ -40,36 +47,87 @@ class Search:
         """Return the distances to the nearest reference rows, ascending, and their numbers, each [n, neighbours]."""
         distances = np.empty((len(matrix), self.neighbours))
         numbers = np.empty((len(matrix), self.neighbours), dtype=np.intp)
-        for start in range(0, len(matrix), ROWS):
-            rows = matrix[start : start + ROWS]
-            block = np.zeros((ROWS, matrix.shape[1]))
-            block[: len(rows)] = rows
-            found = self._block(block)
-            distances[start : start + ROWS], numbers[start : start + ROWS] = (part[: len(rows)] for part in found)
+        for rows, block in _blocks(matrix):
+            found = self._exact(block, self._candidates(self._approximate(block, ALL)), NOTHING)
+            distances[rows], numbers[rows] = (part[: len(distances[rows])] for part in found)
         return distances, numbers
 
-    def _block(self, block: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        candidates = np.sort(self._candidates(block), axis=1)  # so that equal distances go by number
+    def nearest_replaced(self, matrix: Floats, parts: Sequence[slice], fill: Fill) -> Iterator[Replaced]:
+        """Give distances of the rows in which one part of the columns is replaced by what the nearest rows have there.
+
+        The nearest rows are found anew without that part. The approximate distances in all columns are computed once;
+        each part's share of them is taken off.
+
+        Parameters
+        ----------
+        matrix : float32 [n, columns]
+        parts : sequence of slice
+            The columns to replace together.
+        fill : callable
+            From the number of a part and those of the nearest rows without it, intp [m, neighbours], to the
+            replacement, float64 [m, columns of the part].
+
+        Yields
+        ------
+        rows : slice
+            Rows of the matrix.
+        number : int
+            Which of `parts` is replaced.
+        replacement : float64 [rows, columns of the part]
+        distances : float64 [rows, neighbours]
+            To the nearest reference rows after the replacement, ascending.
+        """
+        for rows, block in _blocks(matrix):
+            whole, count = self._approximate(block, ALL), len(matrix[rows])
+            for number, part in enumerate(parts):
+                others = whole - self._approximate(block[:, part], part)
+                replacement = fill(number, self._exact(block, self._candidates(others), part)[1])
+                replaced = block.copy()
+                replaced[:, part] = replacement
+                near = self._candidates(others + self._approximate(replacement, part))
+                yield rows, number, replacement[:count], self._exact(replaced, near, NOTHING)[0][:count]
+
+    def _exact(
+        self, block: NDArray[np.float64], candidates: NDArray[np.intp], without: slice
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return distances to the nearest candidates, some columns left out, and numbers, each [ROWS, neighbours]."""
+        candidates = np.sort(candidates, axis=1)  # so that equal distances go by number
         exact = np.empty(candidates.shape)
         step = max(1, CELLS // max(1, ROWS * block.shape[1]))
         for start in range(0, candidates.shape[1], step):
             columns = slice(start, start + step)
             difference = block[:, None, :] - self.reference[candidates[:, columns]]
+            difference[:, :, without] = 0.0
             exact[:, columns] = np.square(difference).sum(axis=2)
         order = np.argsort(exact, axis=1, kind="stable")[:, : self.neighbours]
         return np.sqrt(np.take_along_axis(exact, order, axis=1)), np.take_along_axis(candidates, order, axis=1)
 
-    def _candidates(self, block: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return the likely nearest rows [ROWS, kept], by |r|^2 - 2 x.r.
+    def _approximate(self, cells: NDArray[np.float64], part: slice) -> NDArray[np.float64]:
+        """Return squared distances in some columns, less |x|^2, [ROWS, padded reference]: |r|^2 - 2 x.r."""
+        transposed = self.transposed[part]
+        norms = self.norms if part == ALL else np.square(transposed).sum(axis=0)
+        values: NDArray[np.float64] = norms - 2.0 * (cells @ transposed)
+        return values
+
+    def _candidates(self, approximate: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the likely nearest rows [ROWS, kept].
 
         The `kept` smallest of all values lie in the `kept` groups with the smallest minima.
         """
-        approximate = self.norms - 2.0 * (block @ self.transposed)
         grouped = approximate.reshape(ROWS, GROUP, self.groups)
         groups = _smallest(grouped.min(axis=1), min(self.kept, self.groups))
         members = (groups[:, None, :] + self.groups * np.arange(GROUP)[:, None]).reshape(ROWS, -1)
         near = _smallest(np.take_along_axis(approximate, members, axis=1), self.kept)
         return np.take_along_axis(members, near, axis=1)
+
+
+def _blocks(matrix: Floats) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Give the rows in blocks [ROWS, columns], the last one filled up with zeros."""
+    for start in range(0, len(matrix), ROWS):
+        rows = slice(start, start + ROWS)
+        block = np.zeros((ROWS, matrix.shape[1]))
+        block[: len(matrix[rows])] = matrix[rows]
+        yield rows, block
 
 
 def _smallest(values: NDArray[Any], count: int) -> NDArray[np.intp]:

@@ -85,7 +85,7 @@ def choose_model(source: str) -> tuple[str, list[str], list[str], float]:
     chosen = first.selectbox(
         "Model",
         names,
-        names.index("undercomplete") if "undercomplete" in names else 0,
+        names.index("auto") if "auto" in names else 0,
         format_func=lambda name: f"{name} ({', '.join(models[name]['verbs'])})",
         help="In brackets is what it can do: score rows, explain them cell by cell, impute missing cells.",
     )

@@ -1,0 +1,12 @@
+"""The default detector: registered models of different kinds, brought to one scale and combined."""
+
+from collections.abc import Iterable
+
+from anomalo.plugin import Model, hookimpl
+from anomalo_auto.auto import Auto
+
+
+@hookimpl
+def anomalo_models() -> Iterable[type[Model]]:
+    """Return the models of this plugin."""
+    return [Auto]

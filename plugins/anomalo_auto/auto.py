@@ -1,0 +1,208 @@
+"""Several detectors as one: each brought to a common scale, weighted by agreement, combined by p-values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from anomalo.errors import ParameterError, UsageError
+from anomalo.plugin import (
+    FIRST_LEVEL,
+    CanExplain,
+    CanImpute,
+    CanScore,
+    Cells,
+    Encoded,
+    Filled,
+    Model,
+    ModelState,
+    Run,
+    Scores,
+    param,
+)
+from anomalo_auto.member import AsMember
+from anomalo_auto.tails import energy, tail
+
+POWER = 0.5
+"""p-values are averaged as p ** -POWER: towards 0 it is Fisher's sum of logarithms, at 1 the harmonic mean."""
+LEAST = 0.05
+"""The weight of a member that agrees with no other, before all weights are made to sum to 1."""
+
+
+@dataclass(kw_only=True)
+class Auto(Model):
+    """Neighbours, robust covariance, isolation forest and networks, combined without labels.
+
+    Every member is fitted on all rows; its score becomes an energy e = -log p, with p the share of training rows at
+    least as strange, extrapolated beyond them. The score is -log of a weighted power mean of the members' p-values,
+
+        s = 2 log sum_m w_m exp(e_m / 2)   [nats],
+
+    so that one alarmed member is heard and several count for more. A member's weight is its rank correlation, over the
+    training rows, with the mean rank that the others give. Strange rows in the training table hide behind each other
+    from neighbours and networks; the guards see them all the same, as they look at each column alone or trim the
+    strangest quarter off themselves, but are blunter elsewhere. As nobody knows, they count half; if the training rows
+    are said to be `clean`, not at all.
+
+    Reference: Vovk and Wang (2020), Combining p-values via averaging, Biometrika 107; Aggarwal and Sathe (2015),
+    Theoretical foundations and algorithms for outlier ensembles, SIGKDD Explorations 17.
+
+    Examples
+    --------
+    >>> Auto(members="knn,covariance", clean=True).params()["clean"]
+    True
+    """
+
+    name = "auto"
+
+    members: str = param("knn,covariance,iforest,undercomplete,masked", help="The models to combine, by name.")
+    clean: bool = param(False, help="The training rows hold no strange ones: leave out what guards against them.")
+    guards: str = param("covariance,iforest", help="Members that count half, and not at all if the rows are clean.")
+    epochs: int = param(30, low=1, high=100_000, help="Passes over the rows at most, for members that are trained so.")
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Fit the members.
+
+        Raises
+        ------
+        ParameterError
+            No member is left, or one is named twice or cannot score.
+        UsageError
+            No model is registered under a member's name.
+        """
+        self.names_ = self._chosen()
+        models = [self._create(name, run) for name in self.names_]
+        self._models = [
+            model.fit(data, AsMember(run, model.name, number, len(models))) for number, model in enumerate(models)
+        ]
+        scores = np.stack([model.score(data) for model in self._models])
+        self.tails_ = np.stack([tail(member) for member in scores])
+        energies = np.stack([energy(member, known) for member, known in zip(scores, self.tails_, strict=True)])
+        half = np.array([0.5 if name in _list(self.guards) else 1.0 for name in self.names_])
+        self.weights_ = half * agreement(energies)
+        self.weights_ /= self.weights_.sum()
+        return self
+
+    def _chosen(self) -> list[str]:
+        guards = _list(self.guards) if self.clean else []
+        names = [name for name in _list(self.members) if name not in guards]
+        if not names or len(set(names)) < len(names):
+            raise ParameterError(f"members={self.members!r}: expected different models' names separated by commas")
+        return names
+
+    def _create(self, name: str, run: Run) -> Any:
+        model: Any = run.create(name)
+        if hasattr(model, "epochs"):
+            model = run.create(name, epochs=self.epochs)
+        if not isinstance(model, CanScore) or isinstance(model, Auto):
+            raise ParameterError(f"members={self.members!r}: model {name!r} cannot be a member, it does not score")
+        return model
+
+    def _energies(self, data: Encoded) -> Scores:
+        """Return the members' energies, float64 [members, n] in nats."""
+        return np.stack([energy(m.score(data), t) for m, t in zip(self._models, self.tails_, strict=True)])
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the rows' strangeness in nats, float64 [n] >= 0."""
+        return power_mean(self._energies(data), self.weights_)[0]
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return the members' reasons, each in the share that the member has in the score.
+
+        Members without reasons of their own are passed over. What a cell should have been is told by the last
+        member that explains.
+
+        Raises
+        ------
+        UsageError
+            No member explains.
+        """
+        total, shares = power_mean(self._energies(data), self.weights_)
+        told = [(model.explain(data), share) for model, share in self._with(CanExplain, shares)]
+        cells = sum(_relative(cells.contribution) * share[:, None] for cells, share in told)
+        return Cells(_relative(np.asarray(cells)) * total[:, None], told[-1][0].expected)
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill missing cells by the mean of what the members say, categories by their mean probabilities.
+
+        Raises
+        ------
+        UsageError
+            `draws` is not 0, or no member imputes.
+        """
+        if draws:
+            raise UsageError(f"draws={draws}: model {self.name!r} gives no draws; ask for draws=0")
+        fills = [model.impute(data) for model, _ in self._with(CanImpute, self.weights_)]
+        point = np.mean([filled.point for filled in fills], axis=0, dtype=np.float32)
+        proba = {at: np.mean([filled.proba[at] for filled in fills], axis=0) for at in fills[0].proba}
+        for at, shares in proba.items():
+            point[:, at] = FIRST_LEVEL + shares.argmax(axis=1)
+        return Filled(np.where(data.observed, data.values, point), None, proba)
+
+    def _with(self, capability: Any, shares: Scores) -> list[tuple[Any, Scores]]:
+        """Return the members that have a capability, each with its share."""
+        able = [
+            (model, share) for model, share in zip(self._models, shares, strict=True) if isinstance(model, capability)
+        ]
+        if not able:
+            raise UsageError(f"members={self.members!r}: none of them can {capability.__name__[3:].lower()}")
+        return able
+
+    def use(self, device: str) -> None:
+        """Do inference on this device from now on."""
+        for model in self._models:
+            model.use(device)
+
+    def state(self) -> ModelState:
+        """Return what was learned, the members inside."""
+        state = super().state()
+        for number, (name, model) in enumerate(zip(self.names_, self._models, strict=True)):
+            state.models[f"member_{number}"] = (name, model.params(), model.state())
+        return state
+
+    def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
+        """Take back what `state` returned; `create(name, **params)` makes the members."""
+        assert create is not None, "auto is made of other models: restore needs `create`"
+        super().restore(ModelState(state.arrays, state.values))
+        members = [state.models[f"member_{number}"] for number in range(len(self.names_))]
+        self._models = [create(name, **params).restore(inner, create) for name, params, inner in members]
+        return self
+
+
+def power_mean(energies: Scores, weights: Scores) -> tuple[Scores, Scores]:
+    """Return -log of the weighted power mean of exp(-energies), [n], and each member's part in it, [members, n]."""
+    powered = POWER * energies + np.log(weights)[:, None]
+    highest = powered.max(axis=0)
+    total = highest + np.log(np.exp(powered - highest).sum(axis=0))
+    return np.maximum(total / POWER, 0), np.exp(powered - total)
+
+
+def agreement(energies: Scores) -> Scores:
+    """Return weights that sum to 1, float64 [members]: Spearman's correlation with the mean rank of the others."""
+    from scipy.stats import rankdata
+
+    count = len(energies)
+    ranks = np.stack([rankdata(member) for member in energies])
+    weights = np.full(count, 1.0)
+    for at in range(count if count > 2 else 0):  # two agree with each other equally
+        weights[at] = _correlation(ranks[at], rankdata(np.delete(ranks, at, axis=0).mean(axis=0)))
+    weights = np.maximum(weights, LEAST)
+    return np.asarray(weights / weights.sum())
+
+
+def _correlation(one: Scores, other: Scores) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    size = float(np.sqrt((one @ one) * (other @ other)))
+    return float(one @ other) / size if size else 0.0
+
+
+def _relative(contribution: Scores) -> Scores:
+    """Return the positive parts of contributions [n, columns] as shares that sum to 1 (equal ones if none is)."""
+    positive = np.maximum(contribution, 0)
+    total = positive.sum(axis=1, keepdims=True)
+    return np.divide(positive, total, out=np.full(positive.shape, 1 / max(1, positive.shape[1])), where=total > 0)
+
+
+def _list(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,176 @@
+"""The combined detector: energies, weights, the power mean, guards, reasons and fills."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from anomalo.errors import ParameterError, UsageError
+from anomalo.plugin import Encoded
+from anomalo.registry import Registry
+from anomalo.runs import LocalRun
+from anomalo.testing import check_model
+from anomalo.testing.tables import tables
+from anomalo_auto.auto import Auto, agreement, power_mean
+from anomalo_auto.tails import energy, tail
+
+QUICK = "knn,covariance,iforest"
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.load()
+
+
+def some(rows: int, seed: int = 0) -> Encoded:
+    """Random rows of the kit's table: numbers, categories, holes."""
+    train, _ = tables()
+    return train.take(np.random.default_rng(seed).choice(len(train), rows))
+
+
+def fit(data: Encoded, registry: Registry, **params: object) -> Auto:
+    return Auto(**params).fit(data, LocalRun(seed=3, registered=registry.create))
+
+
+@pytest.mark.parametrize(
+    ("law", "shape"), [(stats.expon(), 0.0), (stats.genpareto(0.4), 0.4), (stats.norm(), 0.0)], ids=str
+)
+def test_an_energy_is_the_negative_log_of_the_tail_probability(law: stats.rv_continuous, shape: float) -> None:
+    summary = tail(law.rvs(size=100_000, random_state=1))
+    at = law.ppf([0.2, 0.7, 0.95, 0.99])
+    assert np.allclose(energy(at, summary), -law.logsf(at), rtol=0.05, atol=0.02)
+    assert summary[-1] == pytest.approx(shape, abs=0.05)
+
+
+def test_an_energy_rises_with_the_score_and_goes_on_beyond_the_training_scores() -> None:
+    scores = np.random.default_rng(0).gamma(2, size=300)
+    found = energy(np.linspace(-1, 1e3, 5000), tail(scores))
+    assert (np.diff(found) >= 0).all()
+    assert found[0] == 0
+    assert found[-1] > energy(scores, tail(scores)).max()
+
+
+@pytest.mark.parametrize("scores", [np.zeros(50), np.array([1.0]), np.array([1.0, 2.0]), np.repeat([0.0, 1e-9], 30)])
+def test_energies_are_finite_whatever_the_training_scores(scores: np.ndarray) -> None:
+    found = energy(np.array([-1e9, 0, 1, 1e9]), tail(scores))
+    assert np.isfinite(found).all()
+    assert (found >= 0).all()
+
+
+def test_the_power_mean_of_p_values_is_what_its_name_says() -> None:
+    p, weights = np.array([[0.5, 0.01], [0.2, 0.9], [0.04, 0.3]]), np.array([0.5, 0.3, 0.2])
+    total, parts = power_mean(-np.log(p), weights)
+    assert np.allclose(np.exp(-total), (weights @ p**-0.5) ** -2)
+    assert np.allclose(parts.sum(axis=0), 1)
+    assert np.allclose(parts, weights[:, None] * p**-0.5 / (weights @ p**-0.5))
+
+
+def test_weights_are_rank_correlations_with_the_others() -> None:
+    rng = np.random.default_rng(5)
+    signal = rng.normal(size=500)
+    energies = np.stack([signal, signal + rng.normal(size=500), np.exp(signal), rng.normal(size=500)])
+    ranks = stats.rankdata(energies, axis=1)
+    expected = [stats.spearmanr(ranks[at], np.delete(ranks, at, axis=0).mean(axis=0))[0] for at in range(4)]
+    expected = np.maximum(expected, 0.05) / np.maximum(expected, 0.05).sum()
+    assert np.allclose(agreement(energies), expected)
+    assert agreement(energies).argmin() == 3
+    assert agreement(energies[:2]).tolist() == [0.5, 0.5]
+
+
+def test_a_member_that_says_nothing_hardly_counts() -> None:
+    assert agreement(np.vstack([np.zeros(20), np.tile(np.arange(20.0), (3, 1))]))[0] < 0.02
+
+
+def test_a_planted_row_is_the_strangest_and_its_cell_the_first_reason(registry: Registry) -> None:
+    data = some(300, seed=2)
+    number = int(data.layout.numbers[0])
+    data.values[17, number], data.observed[17, number] = 25.0, True
+    found = fit(data, registry, members="knn,covariance")
+    assert found.score(data).argmax() == 17
+    cells = found.explain(data)
+    assert cells.contribution[17].argmax() == number
+    assert np.allclose(cells.contribution.sum(axis=1), found.score(data))
+
+
+def test_the_score_is_the_power_mean_of_the_members_energies(registry: Registry) -> None:
+    data = some(200, seed=4)
+    found = fit(data, registry, members="knn,lof", clean=True)
+    members = [registry.create(name).fit(data, LocalRun(seed=3)) for name in ("knn", "lof")]
+    p = np.exp([-energy(model.score(data), tail(model.score(data))) for model in members])
+    assert np.allclose(np.exp(-found.score(data)), (0.5 * p**-0.5).sum(axis=0) ** -2)
+
+
+def test_guards_count_half(registry: Registry) -> None:
+    data = some(200, seed=4)
+    found, plain = fit(data, registry, members=QUICK), fit(data, registry, members=QUICK, guards="")
+    expected = plain.weights_ * [1, 0.5, 0.5]
+    assert np.allclose(found.weights_, expected / expected.sum())
+
+
+def test_clean_rows_need_no_guards(registry: Registry) -> None:
+    data = some(100, seed=4)
+    assert fit(data, registry, members=QUICK, clean=True).names_ == ["knn"]
+    assert fit(data, registry, members="knn,lof", clean=True).names_ == ["knn", "lof"]
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"members": ""}, "expected different models' names"),
+        ({"members": "knn,knn"}, "expected different models' names"),
+        ({"members": "iforest", "clean": True}, "expected different models' names"),
+        ({"members": "knn,mean"}, "'mean' cannot be a member"),
+        ({"members": "auto"}, "'auto' cannot be a member"),
+    ],
+)
+def test_unusable_members_are_named(registry: Registry, params: dict[str, object], text: str) -> None:
+    with pytest.raises(ParameterError, match=text):
+        fit(some(50), registry, **params)
+
+
+def test_an_unknown_member_is_named_with_a_suggestion(registry: Registry) -> None:
+    with pytest.raises(UsageError, match="did you mean 'masked'"):
+        fit(some(50), registry, members="maskd")
+
+
+def test_without_a_member_that_can_the_verb_is_refused(registry: Registry) -> None:
+    data = some(80)
+    found = fit(data, registry, members="lof,iforest")
+    with pytest.raises(UsageError, match="none of them can explain"):
+        found.explain(data)
+    with pytest.raises(UsageError, match="none of them can impute"):
+        found.impute(data)
+
+
+def test_fills_are_the_mean_of_what_the_members_say(registry: Registry) -> None:
+    data = some(150, seed=6)
+    found = fit(data, registry, members="knn,undercomplete,linear", epochs=3)
+    fills = [model.impute(data) for model in found._models if hasattr(model, "impute")]
+    assert len(fills) == 2
+    filled = found.impute(data)
+    assert np.array_equal(filled.point[data.observed], data.values[data.observed])
+    holes = ~data.observed[:, data.layout.numbers]
+    mean = (fills[0].point + fills[1].point)[:, data.layout.numbers] / 2
+    assert np.allclose(filled.point[:, data.layout.numbers][holes], mean[holes], atol=1e-6)
+    for at, proba in filled.proba.items():
+        assert np.allclose(proba, (fills[0].proba[at] + fills[1].proba[at]) / 2, atol=1e-6)
+    with pytest.raises(UsageError, match="gives no draws"):
+        found.impute(data, draws=2)
+
+
+def test_epochs_are_passed_on_to_members_that_train(registry: Registry) -> None:
+    found = fit(some(80), registry, members="knn,undercomplete", epochs=2)
+    assert found._models[1].epochs == 2
+
+
+def test_progress_and_history_tell_the_members_apart(registry: Registry) -> None:
+    shares: list[float] = []
+    run = LocalRun(registered=registry.create, progress=lambda share, _: shares.append(share))
+    Auto(members="knn,undercomplete,linear", epochs=3).fit(some(100), run)
+    assert {entry["phase"].split(":")[0] for entry in run.history} == {"undercomplete", "linear"}
+    assert shares == sorted(shares)
+    assert shares[0] > 1 / 3
+    assert shares[-1] <= 1
+
+
+def test_the_conformance_kit_passes() -> None:
+    check_model(Auto, members=QUICK + ",linear")
