@@ -23,7 +23,7 @@ from anomalo.plugin import ModelState
 
 Arrays = dict[str, NDArray[Any]]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 RESERVED = ("anomalo", "arrays", "files", "format", "sha256", "state")
 ADVICE = "fit the model again or restore the folder from a copy"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from anomalo import __version__
-from anomalo.artifacts import json_ready, load, save
+from anomalo.artifacts import FORMAT, json_ready, load, save
 from anomalo.errors import ArtefactError, OutputError
 from anomalo.plugin import ModelState
 
@@ -79,7 +79,7 @@ def test_round_trip_of_a_nested_model(saved: Path) -> None:
     assert_same_state(artefact.state, nested())
     assert_same_arrays(artefact.arrays["calibration"], CALIBRATION["calibration"])
     assert MANIFEST.items() <= artefact.manifest.items()
-    assert (artefact.manifest["format"], artefact.manifest["anomalo"]) == (1, __version__)
+    assert (artefact.manifest["format"], artefact.manifest["anomalo"]) == (FORMAT, __version__)
 
 
 def test_the_folder_is_laid_out_as_documented(saved: Path) -> None:
@@ -276,10 +276,12 @@ def test_a_manifest_that_is_not_one_is_refused(saved: Path, content: bytes) -> N
         load(saved)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_another_format_is_refused_with_what_to_do(saved: Path, version: Any) -> None:
     reseal(saved, lambda document: document.update(format=version))
-    with pytest.raises(ArtefactError, match=rf"format {version!r}, but anomalo .* reads format 1; update anomalo, or"):
+    with pytest.raises(
+        ArtefactError, match=rf"format {version!r}, but anomalo .* reads format {FORMAT}; update anomalo, or"
+    ):
         load(saved)
 
 

@@ -48,7 +48,7 @@ def demo(place: Place, *, params: Mapping[str, Any] | None = None, seed: int = 0
     """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.data") / "hypothyroid.csv") as path:
         source = str(path)
-        plan = Plan("auto", params or {}, seed=seed, device=device)
+        plan = Plan("undercomplete", params or {}, seed=seed, device=device)
         found = scan(place, source, plan, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
     assert found.filled is not None
     return DemoResult(found, found.filled, _hidden(found))
