@@ -17,6 +17,9 @@ from anomalo.plugin import FIRST_LEVEL, MISSING, Block, Encoded, Filled, Floats,
 REASONS_PER_ROW = 5
 """The most reasons that a row is given."""
 
+ROUNDING = 1e-6
+"""Encoded values have seven digits: an end of a column's range this near to 0, in its spreads, is 0."""
+
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -115,7 +118,8 @@ def _within(block: Block, expected: Floats) -> Floats:
 def _ends(block: Block) -> tuple[float, float]:
     if block.kind != "number":
         return np.nan, np.nan
-    low, high = expand([block.low, block.high], block.offset, block.scale)
+    ends = expand([block.low, block.high], block.offset, block.scale)
+    low, high = np.where(np.abs(ends) < ROUNDING * block.scale, 0.0, ends)
     return float(low), float(high)
 
 
