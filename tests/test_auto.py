@@ -139,6 +139,15 @@ def test_without_a_member_that_can_the_verb_is_refused(registry: Registry) -> No
         found.explain(data)
     with pytest.raises(UsageError, match="none of them can impute"):
         found.impute(data)
+    with pytest.raises(UsageError, match="none of them can embed"):
+        found.embed(data)
+
+
+def test_codes_are_those_of_the_first_member_that_embeds(registry: Registry) -> None:
+    data = some(80)
+    found = fit(data, registry, members="knn,linear,undercomplete", epochs=2)
+    assert np.array_equal(found.embed(data), found._models[1].embed(data))
+    assert np.array_equal(found.decode(found.embed(data)), found._models[1].decode(found.embed(data)))
 
 
 def test_fills_are_the_mean_of_what_the_members_say(registry: Registry) -> None:

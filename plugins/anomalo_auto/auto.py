@@ -9,12 +9,14 @@ import numpy as np
 from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import (
     FIRST_LEVEL,
+    CanEmbed,
     CanExplain,
     CanImpute,
     CanScore,
     Cells,
     Encoded,
     Filled,
+    Floats,
     Model,
     ModelState,
     Run,
@@ -139,6 +141,22 @@ class Auto(Model):
         for at, shares in proba.items():
             point[:, at] = FIRST_LEVEL + shares.argmax(axis=1)
         return Filled(np.where(data.observed, data.values, point), None, proba)
+
+    def embed(self, data: Encoded) -> Floats:
+        """Return the codes of the first member that embeds, float32 [n, latent].
+
+        Raises
+        ------
+        UsageError
+            No member embeds.
+        """
+        codes: Floats = self._with(CanEmbed, self.weights_)[0][0].embed(data)
+        return codes
+
+    def decode(self, codes: Floats) -> Floats:
+        """Return that member's encoded rows for codes [n, latent], float32 [n, columns]."""
+        values: Floats = self._with(CanEmbed, self.weights_)[0][0].decode(codes)
+        return values
 
     def _with(self, capability: Any, shares: Scores) -> list[tuple[Any, Scores]]:
         """Return the members that have a capability, each with its share."""
