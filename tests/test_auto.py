@@ -8,7 +8,6 @@ from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import Encoded
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
-from anomalo.testing import check_model
 from anomalo.testing.tables import tables
 from anomalo_auto.auto import Auto, agreement, power_mean
 from anomalo_auto.tails import energy, tail
@@ -179,7 +178,3 @@ def test_progress_and_history_tell_the_members_apart(registry: Registry) -> None
     assert shares == sorted(shares)
     assert shares[0] > 1 / 3
     assert shares[-1] <= 1
-
-
-def test_the_conformance_kit_passes() -> None:
-    check_model(Auto, members=QUICK + ",linear")
