@@ -1,5 +1,8 @@
 """The combined detector: energies, weights, the power mean, guards, reasons and fills."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,7 +11,7 @@ from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import Encoded
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
-from anomalo.testing.tables import tables
+from anomalo.testing.tables import tables as kit
 from anomalo_auto.auto import Auto, agreement, power_mean
 from anomalo_auto.tails import energy, tail
 
@@ -22,7 +25,7 @@ def registry() -> Registry:
 
 def some(rows: int, seed: int = 0) -> Encoded:
     """Random rows of the kit's table: numbers, categories, holes."""
-    train, _ = tables()
+    train, _ = kit()
     return train.take(np.random.default_rng(seed).choice(len(train), rows))
 
 
@@ -126,18 +129,30 @@ def test_unusable_members_are_named(registry: Registry, params: dict[str, object
         fit(some(50), registry, **params)
 
 
+def test_clean_on_the_command_line_sets_the_parameter(anomalo: Any, tables: Path, tmp_path: Path) -> None:
+    fit = ("fit", tables / "patients.csv", "--as", "normal", "--clean", "--workspace", tmp_path, "--json")
+    done = anomalo(*fit, "--set", "members=knn,covariance")
+    assert done.code == 0, done.err
+    assert done.json["summary"]["parameters"]["clean"] is True
+    refused = anomalo(*fit, "--model", "knn")
+    assert (refused.code, "model 'knn' has no parameter 'clean'" in refused.err) == (2, True)
+
+
 def test_an_unknown_member_is_named_with_a_suggestion(registry: Registry) -> None:
     with pytest.raises(UsageError, match="did you mean 'masked'"):
         fit(some(50), registry, members="maskd")
 
 
-def test_without_a_member_that_can_the_verb_is_refused(registry: Registry) -> None:
+def test_members_without_reasons_are_not_enough(registry: Registry) -> None:
+    with pytest.raises(ParameterError, match="none of them gives reasons"):
+        fit(some(80), registry, members="lof,iforest")
+
+
+def test_where_no_member_imputes_or_embeds(registry: Registry) -> None:
     data = some(80)
-    found = fit(data, registry, members="lof,iforest")
-    with pytest.raises(UsageError, match="none of them can explain"):
-        found.explain(data)
-    with pytest.raises(UsageError, match="none of them can impute"):
-        found.impute(data)
+    found = fit(data, registry, members="knn,covariance")
+    filled, expected = found.impute(data), found._models[1].explain(data).expected
+    assert np.array_equal(filled.point, np.where(data.observed, data.values, expected))
     with pytest.raises(UsageError, match="none of them can embed"):
         found.embed(data)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from anomalo.jobs.place import Place, Watch, counts
 from anomalo.jobs.score import free_name
-from anomalo.jobs.shards import Found, Part, Work, resumable
+from anomalo.jobs.shards import Found, Part, Work, stored
 from anomalo.plugin import Encoded
 from anomalo.sources import TableWriter
 from anomalo.store import RunRecord
@@ -44,23 +44,13 @@ def embed(
     While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
     and ends with the same files.
 
-    Raises
-    ------
-    SchemaError
-        The table does not fit the model's schema.
-    SourceError, OutputError
-        The table cannot be read, or the output not written.
-    UsageError
-        There is no such model, or it cannot embed; this job is at work already; or what there is to resume is
-        of another source, model or device.
+    It raises what `stored` does.
     """
-    place.check_output(output, source)
-    record, fitted = place.load(reference, "embed", device)
-    with resumable(place, "embed", source, record, fitted, device=device, resume=resume) as work:
-        job = _Job(work, output)
-        run = place.store.add_run("embed", job.write, model=record, source=source, job=work.job)
-    place.registry.run_saved(place.store, run.id)
-    return job.result(run)
+
+    def create(work: Work) -> _Job:
+        return _Job(work, output)
+
+    return stored(place, "embed", source, reference, create, output=output, device=device, resume=resume)
 
 
 @dataclass

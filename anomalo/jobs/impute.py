@@ -8,7 +8,7 @@ from typing import Any
 
 from anomalo.cells import FILLS, Fills
 from anomalo.jobs.place import Place, Watch, counts
-from anomalo.jobs.shards import Found, Work, resumable
+from anomalo.jobs.shards import Found, Work, stored
 from anomalo.plugin import Encoded
 from anomalo.sources import TableWriter, is_text
 from anomalo.store import RunRecord
@@ -39,23 +39,13 @@ def impute(
     While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
     and ends with the same files.
 
-    Raises
-    ------
-    SchemaError
-        The table does not fit the model's schema.
-    SourceError, OutputError
-        The table cannot be read, or the output not written.
-    UsageError
-        There is no such model, or it cannot impute; this job is at work already; or what there is to resume is
-        of another source, model or device.
+    It raises what `stored` does.
     """
-    place.check_output(output, source)
-    record, fitted = place.load(reference, "impute", device)
-    with resumable(place, "impute", source, record, fitted, device=device, resume=resume) as work:
-        job = _Job(work, output)
-        run = place.store.add_run("impute", job.write, model=record, source=source, job=work.job)
-    place.registry.run_saved(place.store, run.id)
-    return job.result(run)
+
+    def create(work: Work) -> _Job:
+        return _Job(work, output)
+
+    return stored(place, "impute", source, reference, create, output=output, device=device, resume=resume)
 
 
 @dataclass

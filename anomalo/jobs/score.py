@@ -15,7 +15,7 @@ from anomalo.cells import SCHEMA, absent, reasons, told
 from anomalo.fitted import Explained, Fitted
 from anomalo.jobs.newcomers import Newcomers
 from anomalo.jobs.place import EQUAL_ROWS, Place, Watch, counts
-from anomalo.jobs.shards import Found, Part, Rows, Work, resumable
+from anomalo.jobs.shards import Found, Part, Rows, Work, stored
 from anomalo.plugin import Encoded, Mask, Scores
 from anomalo.scoring import Threshold, strangest
 from anomalo.sources import TableWriter
@@ -88,23 +88,13 @@ def score(
     explain : int
         Reasons are given for alerts and for this many of the strangest rows.
 
-    Raises
-    ------
-    SchemaError
-        The table does not fit the model's schema.
-    SourceError, OutputError
-        The table cannot be read, or the output not written.
-    UsageError
-        There is no such model, or it cannot score; this job is at work already; or what there is to resume is
-        of another source, model or device.
+    It raises what `stored` does.
     """
-    place.check_output(output, source)
-    record, fitted = place.load(reference, "score", device)
-    with resumable(place, "score", source, record, fitted, device=device, resume=resume) as work:
-        job = _Job(work, output, threshold or Threshold(), explain)
-        run = place.store.add_run("score", job.write, model=record, source=source, job=work.job)
-    place.registry.run_saved(place.store, run.id)
-    return job.result(run)
+
+    def create(work: Work) -> _Job:
+        return _Job(work, output, threshold or Threshold(), explain)
+
+    return stored(place, "score", source, reference, create, output=output, device=device, resume=resume)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ from anomalo.files import append_line
 from anomalo.fitted import Fitted
 from anomalo.jobs.place import Counts, Place
 from anomalo.plugin import Encoded
-from anomalo.store import ModelRecord
+from anomalo.store import ModelRecord, RunRecord
 from anomalo.unfinished import SUFFIX, Arrays, Unfinished, unfinished
 
 MANIFEST = "manifest.jsonl"
@@ -196,6 +196,51 @@ class Work:
                     data = self.fitted.encoder.encode(batch, first) if data is None else data
                     yield Part(rows, raw, {}, {}), data if whole else data.take(rows - first)
             first += batch.num_rows
+
+
+Result = TypeVar("Result", covariant=True)
+
+
+class Job(Protocol[Result]):
+    """What a verb does with a table, from the source to the run's folder and the output."""
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Do it all, and return the run's summary."""
+
+    def result(self, run: RunRecord) -> Result:
+        """Return what `write` did."""
+
+
+def stored(
+    place: Place,
+    verb: str,
+    source: str,
+    reference: str,
+    create: Callable[[Work], Job[Result]],
+    *,
+    output: Path | None,
+    device: str,
+    resume: bool,
+) -> Result:
+    """Do a job with a saved model, and store it as a run; one that was killed goes on with `resume`.
+
+    Raises
+    ------
+    SchemaError
+        The table does not fit the model's schema.
+    SourceError, OutputError
+        The table cannot be read, or the output not written.
+    UsageError
+        There is no such model, or it cannot `verb`; this job is at work already; or what there is to resume is of
+        another source, model or device.
+    """
+    place.check_output(output, source)
+    record, fitted = place.load(reference, verb, device)
+    with resumable(place, verb, source, record, fitted, device=device, resume=resume) as work:
+        job = create(work)
+        run = place.store.add_run(verb, job.write, model=record, source=source, job=work.job)
+    place.registry.run_saved(place.store, run.id)
+    return job.result(run)
 
 
 @contextmanager

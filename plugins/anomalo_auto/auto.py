@@ -69,12 +69,16 @@ class Auto(Model):
         Raises
         ------
         ParameterError
-            No member is left, or one is named twice or cannot score.
+            No member is left, one is named twice or cannot score, or none explains.
         UsageError
             No model is registered under a member's name.
         """
         self.names_ = self._chosen()
         models = [self._create(name, run) for name in self.names_]
+        if not any(isinstance(model, CanExplain) for model in models):
+            raise ParameterError(
+                f"members={self.members!r}: none of them gives reasons; add knn, covariance or a network"
+            )
         self._models = [
             model.fit(data, AsMember(run, model.name, number, len(models))) for number, model in enumerate(models)
         ]
@@ -114,28 +118,28 @@ class Auto(Model):
 
         Members without reasons of their own are passed over. What a cell should have been is told by the last
         member that explains.
-
-        Raises
-        ------
-        UsageError
-            No member explains.
         """
         total, shares = power_mean(self._energies(data), self.weights_)
-        told = [(model.explain(data), share) for model, share in self._with(CanExplain, shares)]
+        members = zip(self._models, shares, strict=True)
+        told = [(model.explain(data), share) for model, share in members if isinstance(model, CanExplain)]
         cells = sum(_relative(cells.contribution) * share[:, None] for cells, share in told)
         return Cells(_relative(np.asarray(cells)) * total[:, None], told[-1][0].expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by the mean of what the members say, categories by their mean probabilities.
 
+        Where no member imputes, by what `explain` expects.
+
         Raises
         ------
         UsageError
-            `draws` is not 0, or no member imputes.
+            `draws` is not 0.
         """
         if draws:
             raise UsageError(f"draws={draws}: model {self.name!r} gives no draws; ask for draws=0")
-        fills = [model.impute(data) for model, _ in self._with(CanImpute, self.weights_)]
+        fills = [model.impute(data) for model in self._models if isinstance(model, CanImpute)]
+        if not fills:
+            return Filled(np.where(data.observed, data.values, self.explain(data).expected))
         point = np.mean([filled.point for filled in fills], axis=0, dtype=np.float32)
         proba = {at: np.mean([filled.proba[at] for filled in fills], axis=0) for at in fills[0].proba}
         for at, shares in proba.items():
@@ -150,22 +154,17 @@ class Auto(Model):
         UsageError
             No member embeds.
         """
-        codes: Floats = self._with(CanEmbed, self.weights_)[0][0].embed(data)
-        return codes
+        return self._embedding().embed(data)
 
     def decode(self, codes: Floats) -> Floats:
         """Return that member's encoded rows for codes [n, latent], float32 [n, columns]."""
-        values: Floats = self._with(CanEmbed, self.weights_)[0][0].decode(codes)
-        return values
+        return self._embedding().decode(codes)
 
-    def _with(self, capability: Any, shares: Scores) -> list[tuple[Any, Scores]]:
-        """Return the members that have a capability, each with its share."""
-        able = [
-            (model, share) for model, share in zip(self._models, shares, strict=True) if isinstance(model, capability)
-        ]
-        if not able:
-            raise UsageError(f"members={self.members!r}: none of them can {capability.__name__[3:].lower()}")
-        return able
+    def _embedding(self) -> CanEmbed:
+        found = next((model for model in self._models if isinstance(model, CanEmbed)), None)
+        if found is None:
+            raise UsageError(f"members={self.members!r}: none of them can embed")
+        return found
 
     def use(self, device: str) -> None:
         """Do inference on this device from now on."""
