@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import CanImpute, CanScore, Encoded, Floats, Layout, Model, Scores
+from anomalo.plugin import CanImpute, CanScore, Encoded, Floats, HiddenCells, Layout, Model, Scores
 from anomalo.unfinished import Unfinished
 
 LEVEL = 0.9
@@ -55,34 +55,6 @@ def time_column(layout: Layout, datetimes: set[str]) -> int | None:
 
 
 @dataclass(frozen=True)
-class HiddenCells:
-    """How well a model predicts cells that it cannot see, column by column.
-
-    Attributes
-    ----------
-    width : float64 [columns]
-        Half the width of a 90 % interval around an expected value, in encoded units; NaN for
-        categories and where there is no evidence.
-    error : float64 [columns]
-        Root mean squared error of numbers (encoded units), error rate of categories.
-    baseline : float64 [columns]
-        The same for the column's mean, or its most frequent level.
-    """
-
-    width: Scores
-    error: Scores
-    baseline: Scores
-
-    def skill(self) -> float:
-        """Return 1 less the mean error relative to mean and mode: 0 is no better than them, 1 is perfect.
-
-        NaN where no column could be judged.
-        """
-        judged = self.baseline > 0
-        return float(1 - np.mean(self.error[judged] / self.baseline[judged])) if judged.any() else float("nan")
-
-
-@dataclass(frozen=True)
 class Evidence:
     """What cross-fitting found: out-of-fold scores [n] if the model scores, hidden cells if it imputes."""
 
@@ -95,6 +67,7 @@ def cross_fit(
     folds: NDArray[np.intp],
     fit: Callable[[Encoded, int], Model],
     keep: Unfinished | None = None,
+    hide: bool = True,
 ) -> Evidence:
     """Fit one model per fold on the other folds' rows, and judge the fold's rows by it.
 
@@ -108,15 +81,18 @@ def cross_fit(
         `fit(rows, fold)` returns a model fitted on those rows.
     keep : Unfinished, optional
         Where the verdict on each fold is kept, and found again.
+    hide : bool
+        Whether to hide cells and have them predicted, if the model imputes.
     """
     scores: Scores | None = None
     parts = []
     for fold in range(folds.max() + 1):
         held = np.flatnonzero(folds == fold)
         kept = None if keep is None else keep.load(f"fold-{fold}")
-        verdict = (
-            kept[0] if kept else _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), data.take(held), fold)
-        )
+        if kept:
+            verdict = kept[0]
+        else:
+            verdict = _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), data.take(held), fold, hide)
         if keep is not None and kept is None:
             keep.save(f"fold-{fold}", verdict, {})
             keep.remove(f"training-{fold}")
@@ -133,11 +109,11 @@ Verdict = dict[str, NDArray[Any]]
 encoded values of hidden cells, and `column` [k], their positions."""
 
 
-def _judge(model: Model, rows: Encoded, fold: int) -> Verdict:
+def _judge(model: Model, rows: Encoded, fold: int, hide: bool) -> Verdict:
     verdict: Verdict = {}
     if isinstance(model, CanScore):
         verdict["scores"] = model.score(rows)
-    if isinstance(model, CanImpute):
+    if hide and isinstance(model, CanImpute):
         pairs = predict_hidden(model, rows, fold)
         verdict["truth"] = np.concatenate([truth for truth, _ in pairs])
         verdict["guess"] = np.concatenate([guess for _, guess in pairs])

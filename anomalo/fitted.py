@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -14,18 +14,34 @@ from numpy.typing import NDArray
 
 from anomalo import artifacts
 from anomalo.contamination import contaminated
-from anomalo.crossfit import HiddenCells, assign_folds, cross_fit, fold_count, time_column
+from anomalo.crossfit import assign_folds, cross_fit, fold_count, time_column
 from anomalo.encoding import expand
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.explain import cells_of, surprise
 from anomalo.marginals import Marginals
 from anomalo.plan import Plan, phases
-from anomalo.plugin import CanEmbed, CanScore, Encoded, Encoder, Filled, Floats, Mask, Model, Scores
+from anomalo.plugin import (
+    CanEmbed,
+    CanImpute,
+    CanScore,
+    CanTellErrors,
+    Encoded,
+    Encoder,
+    Filled,
+    Floats,
+    HiddenCells,
+    Mask,
+    Model,
+    Scores,
+    wanted,
+)
 from anomalo.registry import Registry
 from anomalo.schema import Schema
 from anomalo.scoring import Calibration
 
 MODALITY = "table"
+GOALS = ("score", "impute", "embed")
+"""The verbs that a model can be fitted for."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +133,24 @@ class Fitted:
         fingerprint = f"{int(hashes.sum()):016x}"
         if plan.keep is not None:
             plan.keep.agree(table=fingerprint)
-        folds = self._folds(data, hashes, plan.seed) if plan.calibrate else np.zeros(0, dtype=np.intp)
+        tells = isinstance(self.model, CanTellErrors) and wanted(plan.goals, "impute")
+        needed = plan.calibrate and (not tells or wanted(plan.goals, "score"))
+        folds = self._folds(data, hashes, plan.seed) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = plan.run(registry, parts - 1, parts)
         scores: Scores | None = None
         if parts > 2:
 
             def fit(rows: Encoded, fold: int) -> Model:
-                return plan.create(registry).fit(rows, plan.run(registry, fold, parts))
+                run = plan.run(registry, fold, parts)
+                run.goals = frozenset({"score"}) if tells else plan.goals
+                return plan.create(registry).fit(rows, run)
 
-            evidence = cross_fit(data, folds, fit, plan.keep)
+            evidence = cross_fit(data, folds, fit, plan.keep, hide=not tells)
             self.hidden, scores = evidence.hidden, evidence.scores
         self.model.fit(data, main)
+        if tells:
+            self.hidden = cast("CanTellErrors", self.model).hidden_cells()
         if scores is not None:
             fitted = cast("CanScore", self.model).score(data)
             self.calibration = Calibration.from_scores(scores, hashes, fitted)
@@ -138,6 +160,7 @@ class Fitted:
         self.facts |= {
             "parameters": self.model.params(),
             "seed": plan.seed,
+            "goals": sorted(plan.goals),
             "rows": len(data),
             "history": main.history,
             "training": {
@@ -164,6 +187,8 @@ class Fitted:
                 f"model {self.model.name!r} predicts hidden cells no better than each column's mean or mode "
                 f"(skill {skill:.2f}); its expected values and fills say little, try another model"
             )
+        if self.hidden is not None:
+            found.extend(self.hidden.notes)
         contamination = contaminated(self.calibration.reference)
         if contamination is not None:
             found.append(contamination)
@@ -175,11 +200,13 @@ class Fitted:
         Raises
         ------
         UsageError
-            It cannot; the message says what it can.
+            It cannot, or was not fitted for it; the message says what it can.
         """
-        verbs = self.model.verbs()
+        verbs, goals = self.model.verbs(), self.facts["goals"]
         if verb not in verbs:
             raise UsageError(f"model {self.model.name!r} cannot {verb}; it can: {', '.join(verbs) or 'nothing'}")
+        if goals and verb in GOALS and verb not in goals:
+            raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {verb}")
 
     def score(self, data: Encoded) -> Scored:
         """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
@@ -225,9 +252,21 @@ class Fitted:
             expand(expected + width, block.offset, block.scale),
         )
 
-    def impute(self, data: Encoded) -> Filled:
-        """Fill encoded rows."""
-        return self.model.impute(data)  # type: ignore[attr-defined,no-any-return]
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill encoded rows; with `draws` also that many random times.
+
+        Where the model gives no intervals of its own, they are those of `interval`.
+
+        Raises
+        ------
+        UsageError
+            The model gives no draws.
+        """
+        filled = cast("CanImpute", self.model).impute(data, draws)
+        if filled.low is not None or self.hidden is None:
+            return filled
+        width = np.where(data.observed, 0.0, self.hidden.width).astype(np.float32)
+        return replace(filled, low=filled.point - width, high=filled.point + width)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the codes of encoded rows, float32 [n, latent]."""
@@ -251,6 +290,7 @@ class Fitted:
             "encoding": self.encoder.to_json(),
             "warnings": list(self.warnings),
             "nat": self.calibration.nat,
+            "notes": [] if self.hidden is None else list(self.hidden.notes),
         }
         kept: dict[str, NDArray[Any]] = {
             "reference": self.calibration.reference,
@@ -260,7 +300,7 @@ class Fitted:
         if self.marginals is not None:
             kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}
         if self.hidden is not None:
-            kept |= {"width": self.hidden.width, "error": self.hidden.error, "baseline": self.hidden.baseline}
+            kept |= {name: getattr(self.hidden, name) for name in HIDDEN}
         artifacts.save(folder, manifest, self.model.state(), {"calibration": kept})
 
     @classmethod
@@ -282,16 +322,18 @@ class Fitted:
         model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
         model.use(device)
         schema = Schema.from_json(manifest["schema"])
-        hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"]) if "width" in kept else None
+        notes = tuple(manifest.get("notes", ()))
+        hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
         calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
         encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
-        facts = {key: manifest[key] for key in FACTS}
+        facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
         # Artefacts of version 0.1 do not have them.
         marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
         return cls(schema, encoder, model, calibration, hidden, facts, marginals)
 
 
-FACTS = ("model", "plugin", "parameters", "seed", "rows", "history", "training", "fingerprint", "seconds")
+HIDDEN = ("width", "error", "baseline")
+FACTS = ("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds")
 
 
 def encode_all(encoder: Encoder, batches: Iterable[pa.RecordBatch]) -> Encoded:

@@ -37,6 +37,8 @@ class Plan:
         Seconds between two savings of a training's state; 0 saves it at every iteration.
     logs : mapping of str to Path
         The folders that a training's losses are logged to, by kind: "csv", "tensorboard".
+    goals : frozenset of str
+        The verbs to fit for: "score" (and with it "explain"), "impute", "embed"; none named means all.
     """
 
     model: str | Model
@@ -48,6 +50,7 @@ class Plan:
     keep: Unfinished | None = None
     every: float = 10.0
     logs: Mapping[str, Path] = field(default_factory=dict)
+    goals: frozenset[str] = frozenset()
 
     def create(self, registry: Registry) -> Model:
         """Return a new, unfitted model."""
@@ -62,6 +65,7 @@ class Plan:
         return LocalRun(
             seed=self.seed,
             device=self.device,
+            goals=self.goals,
             registered=registry.create,
             notify=registry.training,
             part="final" if part == parts - 1 else f"fold-{part}",

@@ -25,7 +25,9 @@ from anomalo.encoded import (
     Scores,
 )
 from anomalo.errors import ParameterError
+from anomalo.noise import row_uniform
 from anomalo.parameters import Parameter, param
+from anomalo.residuals import residual_draws, residual_interval, residual_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +48,14 @@ __all__ = [
     "CanExplain",
     "CanImpute",
     "CanScore",
+    "CanTellErrors",
     "Cells",
     "Dense",
     "Encoded",
     "Encoder",
     "Filled",
     "Floats",
+    "HiddenCells",
     "Layout",
     "Mask",
     "Model",
@@ -62,6 +66,11 @@ __all__ = [
     "hookimpl",
     "is_model",
     "param",
+    "residual_draws",
+    "residual_interval",
+    "residual_table",
+    "row_uniform",
+    "wanted",
 ]
 
 hookimpl = pluggy.HookimplMarker("anomalo")
@@ -96,11 +105,48 @@ class Filled:
         Multiple imputations.
     proba : dict of position to float32 [n, size]
         Class probabilities of categories, in the order of the block's codes.
+    low, high : float32 [n, *shape] or None
+        The ends of a 90 % interval for each missing number, in encoded units; an observed one is its own
+        interval, and categories have NaN. None if the model does not say.
     """
 
     point: Floats
     draws: Floats | None = None
     proba: Mapping[int, Floats] = field(default_factory=dict)
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True)
+class HiddenCells:
+    """How well a model predicts cells that it cannot see, column by column.
+
+    Attributes
+    ----------
+    width : float64 [columns]
+        Half the width of a 90 % interval around an expected value, in encoded units; NaN for
+        categories and where there is no evidence.
+    error : float64 [columns]
+        Root mean squared error of numbers (encoded units), error rate of categories.
+    baseline : float64 [columns]
+        The same for the column's mean, or its most frequent level.
+    notes : tuple of str
+        What else there is to say of the table's holes, each a plain sentence.
+    """
+
+    width: Scores
+    error: Scores
+    baseline: Scores
+
+    notes: tuple[str, ...] = ()
+
+    def skill(self) -> float:
+        """Return 1 less the mean error relative to mean and mode: 0 is no better than them, 1 is perfect.
+
+        NaN where no column could be judged.
+        """
+        judged = self.baseline > 0
+        return float(1 - np.mean(self.error[judged] / self.baseline[judged])) if judged.any() else float("nan")
 
 
 @dataclass
@@ -123,7 +169,10 @@ class ModelState:
 
 
 class Run(Protocol):
-    """What surrounds a fit: seed, device, goals, reports, and the way to other models."""
+    """What surrounds a fit: seed, device, goals, reports, and the way to other models.
+
+    `goals` are the verbs of `CAPABILITIES` that the model is to be fitted for; none named means all.
+    """
 
     seed: int
     device: str
@@ -285,6 +334,14 @@ class CanEmbed(Protocol):
         """
 
 
+@runtime_checkable
+class CanTellErrors(Protocol):
+    """Knows from its own fit how well it predicts hidden cells, so that nobody has to fit it again to find out."""
+
+    def hidden_cells(self) -> HiddenCells | None:
+        """Return how well cells are predicted that the model never saw; None if it was not fitted to impute."""
+
+
 CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed")
 
 
@@ -315,6 +372,17 @@ class Encoder(Protocol):
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
         """Rebuild an encoder from `to_json`."""
+
+
+def wanted(goals: frozenset[str], verb: str) -> bool:
+    """Whether a fit with these goals is for a verb, too: none named means all.
+
+    Examples
+    --------
+    >>> wanted(frozenset(), "impute"), wanted(frozenset({"score"}), "impute")
+    (True, False)
+    """
+    return not goals or verb in goals
 
 
 def is_model(candidate: object) -> bool:

@@ -57,7 +57,12 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             raise UsageError(f"params={self.params!r}: expected none, for the model is an instance; give them to it")
         registry = Registry.load()
         plan = Plan(
-            self.model, self.params or {}, seed=_seed(self.random_state), device=self.device, calibrate=calibrate
+            self.model,
+            self.params or {},
+            seed=_seed(self.random_state),
+            device=self.device,
+            calibrate=calibrate,
+            goals=frozenset({verb}),
         )
         model = plan.create(registry)
         if verb not in model.verbs():

@@ -34,6 +34,12 @@ SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", hel
 CleanOption = Annotated[
     bool, typer.Option("--clean", help="The rows are known to be normal: short for --set clean=true (model auto).")
 ]
+GoalsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--for", metavar="VERB", help="score, impute or embed: fit for this only, where it is quicker; can be repeated."
+    ),
+]
 DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
 IdOption = Annotated[str | None, typer.Option("--id", metavar="COL", help="The column that names the rows.")]
 LabelOption = Annotated[
@@ -75,12 +81,29 @@ def parameters(settings: list[str], clean: bool) -> dict[str, str]:
     return pairs(settings, "--set") | ({"clean": "true"} if clean else {})
 
 
+def checked_goals(goals: list[str]) -> frozenset[str]:
+    """Return the verbs to fit for.
+
+    Raises
+    ------
+    UsageError
+        One is not known.
+    """
+    from anomalo.fitted import GOALS
+
+    for goal in goals:
+        if goal not in GOALS:
+            raise UsageError(f"--for {goal}: expected {', '.join(GOALS)}")
+    return frozenset(goals)
+
+
 def fit(
     source: SourceArgument,
     name: Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")],
     model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
     clean: CleanOption = False,
+    goals: GoalsOption = [],  # noqa: B006
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
     label: LabelOption = None,
@@ -119,7 +142,9 @@ def fit(
         place = Place.at(workspace, progress)
         params = place.registry.get(model).parse(parameters(settings, clean))
         logs = _logs(log_csv, tensorboard)
-        plan = Plan(model, params, seed=seed, device=device, every=checkpoint_every, logs=logs)
+        plan = Plan(
+            model, params, seed=seed, device=device, every=checkpoint_every, logs=logs, goals=checked_goals(goals)
+        )
         result = run_fit(place, source, name, plan, options, resume=resume)
     console.warn(result.warnings)
     console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))

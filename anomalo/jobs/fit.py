@@ -89,6 +89,7 @@ def _task(model: Model, plan: Plan) -> dict[str, Any]:
         "parameters": model.params(),
         "seed": plan.seed,
         "calibrate": plan.calibrate,
+        "goals": sorted(plan.goals),
     }
 
 

@@ -6,8 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, Model, Run
-from anomalo_baselines.noise import row_uniform
+from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, Model, Run, row_uniform
 
 POOL = 1024
 """Order statistics kept of each number, to draw from."""

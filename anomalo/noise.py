@@ -1,11 +1,13 @@
 """Random numbers that belong to a row: the same row gives the same numbers in any batch."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Encoded
+from anomalo.encoded import Encoded
 
 GAMMA = 0x9E3779B97F4A7C15
 
