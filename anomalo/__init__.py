@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalo.estimators import AnomalyDetector, TableEmbedder, TableImputer
+    from anomalo.pooling import pool
 
-__all__ = ["AnomalyDetector", "TableEmbedder", "TableImputer", "__version__"]
+__all__ = ["AnomalyDetector", "TableEmbedder", "TableImputer", "__version__", "pool"]
 __version__ = "0.1.0"
 
 
@@ -13,6 +14,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that torch and pandas stay out until needed."""
     if name not in __all__:
         raise AttributeError(f"module 'anomalo' has no attribute {name!r}")
-    from anomalo import estimators
+    from anomalo import estimators, pooling
 
-    return getattr(estimators, name)
+    return getattr(pooling if name == "pool" else estimators, name)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.encoding import expand
+from anomalo.scaling import expand
 from anomalo.fitted import Explained, Fitted
 from anomalo.plugin import FIRST_LEVEL, MISSING, Block, Encoded, Filled, Floats, Mask
 
@@ -41,6 +41,7 @@ FILLS = pa.schema(
         ("low", pa.float64()),
         ("high", pa.float64()),
         ("probability", pa.float64()),
+        ("draws", pa.list_(pa.string())),
     ]
 )
 
@@ -96,7 +97,7 @@ def told(
     observed = [pc.if_else(pa.array(missing[:, b.position]), None, text(batch.column(b.name))) for b in blocks]
     expected = [text(fitted.encoder.decode(_within(block, explained.expected), block.position)) for block in blocks]
     at = [block.position for block in blocks]
-    ends = np.array([_ends(block) for block in blocks]).T
+    ends = np.array([range_of(block) for block in blocks]).T
     columns = [
         pa.array(np.repeat(rows, len(blocks)), pa.int64()),
         pa.array([block.name for block in blocks]).take(pa.array(np.tile(np.arange(len(blocks)), len(rows)))),
@@ -115,7 +116,8 @@ def _within(block: Block, expected: Floats) -> Floats:
     return np.clip(values, block.low, block.high) if block.kind == "number" else values
 
 
-def _ends(block: Block) -> tuple[float, float]:
+def range_of(block: Block) -> tuple[float, float]:
+    """Return the ends of a number's range in training, in the column's own units; NaN for a category."""
     if block.kind != "number":
         return np.nan, np.nan
     ends = expand([block.low, block.high], block.offset, block.scale)
@@ -163,50 +165,63 @@ class Fills:
         The encoded value.
     probability : float32 [k]
         Of a category's value; NaN for numbers, or if the model does not say.
+    low, high : float32 [k]
+        The ends of a number's 90 % interval, encoded; NaN for categories, or if nobody says.
+    draws : float32 [draws, k]
+        The encoded values of multiple imputation.
     """
 
     row: NDArray[np.int32]
     position: NDArray[np.int32]
     value: Floats
     probability: Floats
+    low: Floats
+    high: Floats
+    draws: Floats
 
     @classmethod
     def of(cls, data: Encoded, filled: Filled) -> Self:
         """Take from what a model made of all cells those that were missing."""
         position, row = (at.astype(np.int32) for at in np.nonzero(absent(data).T))
         value = filled.point[row, position]
+        unknown = np.full(len(value), np.nan, dtype=np.float32)
+        low, high = (unknown if end is None else end[row, position] for end in (filled.low, filled.high))
+        draws = np.zeros((0, len(value)), np.float32) if filled.draws is None else filled.draws[:, row, position]
         probability = np.full(len(value), np.nan, dtype=np.float32)
         for at, proba in filled.proba.items():
             here = np.flatnonzero(position == at)
             level = np.nan_to_num(value[here]).astype(np.intp) - FIRST_LEVEL
             known = (level >= 0) & (level < proba.shape[1])
             probability[here[known]] = proba[row[here[known]], level[known]]
-        return cls(row, position, value, probability)
+        return cls(row, position, value, probability, low, high, draws)
 
-    def point(self, rows: int, columns: int) -> Floats:
-        """Return the fills in their places, float32 [rows, columns]; zero elsewhere."""
-        point = np.zeros((rows, columns), dtype=np.float32)
-        point[self.row, self.position] = self.value
-        return point
+    def fill(self, fitted: Fitted, batch: pa.RecordBatch, values: Floats | None = None, round: bool = True) -> Any:
+        """Return the batch with the fills, or other encoded `values` [k], in the missing cells."""
+        point = np.zeros((batch.num_rows, len(fitted.encoder.layout.blocks)), dtype=np.float32)
+        point[self.row, self.position] = self.value if values is None else values
+        return fitted.encoder.fill(batch, point, round=round)
 
-    def table(self, fitted: Fitted, filled: pa.RecordBatch, first: int) -> pa.Table:
+    def table(self, fitted: Fitted, batch: pa.RecordBatch, filled: pa.RecordBatch, first: int) -> pa.Table:
         """Return one line for each fill, as `fills.parquet` has them.
 
         Parameters
         ----------
+        batch : RecordBatch [n]
+            With its holes.
         filled : RecordBatch [n]
-            The batch with its fills in.
+            With its fills.
         first : int
             The number of its first row in the input.
         """
+        drawn = [self.fill(fitted, batch, values) for values in self.draws]
         blocks = fitted.encoder.layout.blocks
         ends = np.searchsorted(self.position, np.arange(len(blocks) + 1))
         parts = [FILLS.empty_table()]
         for block, start, stop in zip(blocks, ends, ends[1:], strict=False):
             if start == stop:
                 continue
-            row, value = self.row[start:stop], self.value[start:stop]
-            low, high = (np.clip(end, *_ends(block)) for end in fitted.interval(value, block.position))
+            row = self.row[start:stop]
+            low, high = (self._own_units(end[start:stop], block) for end in (self.low, self.high))
             columns = [
                 pa.array(first + row.astype(np.int64)),
                 pa.array([block.name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
@@ -214,6 +229,22 @@ class Fills:
                 _nullable(low),
                 _nullable(high),
                 _nullable(self.probability[start:stop].astype(np.float64)),
+                _lists([text(version.column(block.name).take(pa.array(row))) for version in drawn], len(row)),
             ]
             parts.append(pa.table(columns, schema=FILLS))
         return pa.concat_tables(parts)
+
+    def _own_units(self, encoded: Floats, block: Block) -> NDArray[np.float64]:
+        if block.kind != "number":
+            return np.full(len(encoded), np.nan)
+        return np.clip(expand(encoded, block.offset, block.scale), *range_of(block))
+
+
+def _lists(columns: list[pa.Array], rows: int) -> pa.Array:
+    """Return columns [k] of texts as one column of lists, null if there is none."""
+    if not columns:
+        return pa.nulls(rows, FILLS.field("draws").type)
+    by_column = np.arange(len(columns) * rows).reshape(len(columns), rows)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.concat_arrays(columns).take(pa.array(by_column.T.ravel())), len(columns)
+    ).cast(FILLS.field("draws").type)

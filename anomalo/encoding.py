@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from anomalo.columns import parsing
 from anomalo.columns.kinds import MEASURED, Column
@@ -16,68 +16,13 @@ from anomalo.columns.parsing import Numbers
 from anomalo.columns.rendering import arrow_type, render_labels, render_numbers
 from anomalo.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
 from anomalo.plugin import Encoder, hookimpl
+from anomalo.scaling import LARGEST, compress, expand
 from anomalo.schema import Schema
 
-LINEAR = 3.0
-"""Up to this many spreads from the centre a number keeps its scale; beyond, it grows with the logarithm."""
 ALL_LEVELS = 20
 """A category with at most this many levels keeps them all."""
 MOST_LEVELS = 100
 """At most this many levels of a category get a code of their own."""
-
-_LARGEST = float(np.finfo(np.float64).max)
-
-
-def compress(values: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Numbers:
-    """Bring numbers to a common scale: linear near the centre, logarithmic far from it.
-
-    With z = (value - offset) / scale, the result is z for abs(z) <= 3, and sign(z) (3 + 3 log(abs(z) / 3))
-    beyond: continuous with its derivative, increasing, and without a bound, so that an outlier does not
-    ruin the scale and an extreme value stays more extreme than a milder one.
-
-    Parameters
-    ----------
-    values : float64 [n]
-        Finite numbers, or nan.
-    offset, scale : float
-        Centre and spread; the spread is positive.
-
-    Returns
-    -------
-    float64 [n]
-        Finite where the values are, however large or small they and the spread are.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        z = (values - offset) / scale
-    distance = np.abs(z)
-    far = distance > LINEAR
-    if far.any():
-        logarithm = np.log(distance[far])
-        endless = np.isinf(logarithm)
-        if endless.any():
-            # The quotient overflows: take the logarithm of its parts.
-            halves = np.abs(values[far][endless] / 2 - offset / 2)
-            logarithm[endless] = np.log(halves) + np.log(2) - np.log(scale)
-        z[far] = np.copysign(LINEAR + LINEAR * (logarithm - np.log(LINEAR)), z[far])
-    return z
-
-
-def expand(encoded: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Numbers:
-    """Undo `compress`; what lies beyond the range of float64 becomes its largest number."""
-    distance = np.abs(np.asarray(encoded, dtype=np.float64))
-    beyond = np.maximum(distance / LINEAR - 1, 0.0)
-    with np.errstate(over="ignore"):
-        z = np.where(beyond > 0, LINEAR * np.exp(beyond), distance) * scale
-        values = offset + np.copysign(z, encoded)
-        endless = np.isinf(z)
-        if endless.any():
-            # The distance alone is beyond float64, though the value may not be: work with quarters.
-            near = distance[endless] / 4 * scale
-            quarter = np.where(beyond[endless] > 0, np.exp(beyond[endless] + np.log(LINEAR / 4) + np.log(scale)), near)
-            values[endless] = 4 * (offset / 4 + np.copysign(quarter, np.asarray(encoded)[endless]))
-    return np.clip(values, -_LARGEST, _LARGEST)
-
 
 class TableEncoder:
     """Tables, one position per feature: numbers compressed around their median, categories as codes."""
@@ -152,7 +97,18 @@ class TableEncoder:
         column = self._schema.features[position]
         return self._render(values, position, arrow_type(column.storage), round, clip=False)
 
-    def fill(self, batch: pa.RecordBatch, point: Floats, round: bool = True) -> pa.RecordBatch:
+    def settle(self, values: Floats, position: int) -> Floats:
+        """Return what encoded values [n] of one position become when they are written to cells and read again.
+
+        Numbers are clipped to the range seen in training, and rounded as `fill` rounds them.
+        """
+        column = self._schema.features[position]
+        cells = self._render(values, position, arrow_type(column.storage), round=True, clip=True)
+        return self._encode_column(self._layout.blocks[position], column, cells, 0)[0].astype(np.float32)
+
+    def fill(
+        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
+    ) -> pa.RecordBatch:
         """Return the batch with its missing cells filled; all other cells stay as they are.
 
         Parameters
@@ -160,15 +116,17 @@ class TableEncoder:
         batch : RecordBatch [n]
             As given to `encode`.
         point : float32 [n, columns]
-            Encoded fills (only those of missing cells are read); numbers are clipped to the range seen
+            Encoded fills (only those of the cells to fill are read); numbers are clipped to the range seen
             in training.
         round : bool
             Whether whole numbers are rounded to; if not, their columns become float64.
+        where : bool [n, columns], optional
+            The cells to fill, missing or not; default: those that are missing.
         """
         arrays = {name: batch.column(name) for name in batch.schema.names}
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
             cells = _cells(batch, column)
-            absent = self._absent(column, cells)
+            absent = self._absent(column, cells) if where is None else where[:, block.position]
             kind = _filled_type(column, cells.type, round)
             if absent.any() or kind != cells.type:
                 fills = self._render(point[absent, block.position], block.position, kind, round, clip=True)
@@ -293,7 +251,7 @@ def _centre_and_spread(values: Numbers) -> tuple[float, float]:
     q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
     spreads = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652, _deviation(values / unit), 1.0)
     spread = next(spread for spread in spreads if spread > 0)
-    return float(median * unit), min(float(spread) * unit, _LARGEST)
+    return float(median * unit), min(float(spread) * unit, LARGEST)
 
 
 def _deviation(values: Numbers) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import OneToOneFeatureMixin, OutlierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from anomalo.cells import cells_table
+from anomalo.cells import Fills, cells_table
 from anomalo.errors import UsageError
 from anomalo.plugin import Encoded, Model
 from anomalo.tabular import TableEstimator
@@ -181,7 +181,38 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         filled with `round=False`, and a categorical one gains a category only if a fill is not among its own.
         """
         batch, data = self._encode(X)
-        filled = self.fitted_.encoder.fill(batch, self.fitted_.impute(data).point, round=self.round)
+        return self._filled(X, self.fitted_.encoder.fill(batch, self.fitted_.impute(data).point, round=self.round))
+
+    def draw(self, X: Any, draws: int = 20) -> list[Any]:
+        """Return X filled `draws` times at random, for multiple imputation; each is what `transform` returns.
+
+        Analyse each table as if it were complete, and combine the results with `anomalo.pool`.
+
+        Raises
+        ------
+        UsageError
+            `draws` is less than 1, or the model gives no draws.
+        """
+        if not isinstance(draws, int | np.integer) or draws < 1:
+            raise UsageError(f"draws={draws!r}: expected a whole number from 1, such as 20")
+        batch, data = self._encode(X)
+        fills = Fills.of(data, self.fitted_.impute(data, int(draws)))
+        return [self._filled(X, fills.fill(self.fitted_, batch, drawn, self.round)) for drawn in fills.draws]
+
+    def cells(self, X: Any) -> pd.DataFrame:
+        """Return one line for each missing cell of X: row, column, value, low, high, probability.
+
+        `value` is a string, `low` and `high` are the ends of a 90 % interval of a number, `probability` is that of a
+        category's value; what does not apply, or is not known, is empty.
+        """
+        batch, data = self._encode(X)
+        fills = Fills.of(data, self.fitted_.impute(data))
+        filled = fills.fill(self.fitted_, batch, round=self.round)
+        found: pd.DataFrame = fills.table(self.fitted_, batch, filled, 0).drop("draws").to_pandas()
+        return found.sort_values("row", kind="stable", ignore_index=True)
+
+    def _filled(self, X: Any, filled: pa.RecordBatch) -> Any:
+        """Return the filled rows as X has them."""
         if not isinstance(X, pd.DataFrame):
             return np.column_stack([column.to_numpy(zero_copy_only=False) for column in filled.columns])
         out = X.copy()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anomalo import artifacts
 from anomalo.contamination import contaminated
 from anomalo.crossfit import assign_folds, cross_fit, fold_count, time_column
-from anomalo.encoding import expand
+from anomalo.scaling import expand
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.explain import cells_of, surprise
 from anomalo.marginals import Marginals
@@ -40,6 +40,8 @@ from anomalo.schema import Schema
 from anomalo.scoring import Calibration
 
 MODALITY = "table"
+COMPOSED = {"repair": ("score", "impute")}
+"""Verbs that a model does by several of its own."""
 GOALS = ("score", "impute", "embed")
 """The verbs that a model can be fitted for."""
 
@@ -202,11 +204,13 @@ class Fitted:
         UsageError
             It cannot, or was not fitted for it; the message says what it can.
         """
-        verbs, goals = self.model.verbs(), self.facts["goals"]
-        if verb not in verbs:
-            raise UsageError(f"model {self.model.name!r} cannot {verb}; it can: {', '.join(verbs) or 'nothing'}")
-        if goals and verb in GOALS and verb not in goals:
-            raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {verb}")
+        verbs, goals, needed = self.model.verbs(), self.facts["goals"], COMPOSED.get(verb, (verb,))
+        if not set(needed) <= set(verbs):
+            takes = f", which takes {' and '.join(needed)}" if verb in COMPOSED else ""
+            raise UsageError(f"model {self.model.name!r} cannot {verb}{takes}; it can: {', '.join(verbs) or 'nothing'}")
+        for part in needed:
+            if goals and part in GOALS and part not in goals:
+                raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
 
     def score(self, data: Encoded) -> Scored:
         """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""

@@ -17,6 +17,8 @@ SMALLEST_SCALE = 0.05
 """No column's noise is taken to be smaller than this share of its spread."""
 BULK = 2.0
 """A number's own robust z-score counts as strange beyond this."""
+SMALLEST_SHARE = 1e-6
+"""Quantiles are given for shares between this and one less it."""
 PADDING = -1e9
 FREE_WIDTH = 512
 """Logits that may be padded up to without counting the waste."""
@@ -306,13 +308,38 @@ class ColumnHeads(Standardised):
         excess = self.pick(x).abs().sub_(BULK).clamp_(min=0).square_()
         return self._in_place(self._cells(whitened.square().add_(excess).mul_(0.5), parameters, x, observed))
 
+    def encoded(self, standardised: Tensor) -> Tensor:
+        """Return standardised numbers [..., numbers] in encoded units."""
+        return standardised * self.spread + self.mean
+
     def expected(self, parameters: Tensor) -> Tensor:
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""
         out = torch.zeros(len(parameters), self.columns, device=parameters.device)
-        out = out.index_copy(1, self.numbers, self.center(parameters) * self.spread + self.mean)
+        out = out.index_copy(1, self.numbers, self.encoded(self.center(parameters)))
         for group in self._groups():
             best = group.log_probabilities(parameters).argmax(dim=2) + FIRST_LEVEL
             out = out.index_copy(1, group.columns, best.float())
+        return out
+
+    def number_quantiles(self, parameters: Tensor, levels: Tensor) -> Tensor:
+        """Return the standardised numbers below which the shares `levels` [n, k, numbers] lie."""
+        return self.center(parameters)[:, None] + self.scale() * torch.special.ndtri(levels)
+
+    def quantiles(self, parameters: Tensor, levels: Tensor) -> Tensor:
+        """Return the values below which the shares `levels` [n, k, columns] of each column's distribution lie.
+
+        In encoded units, [n, k, columns]; a category's levels are in the order of their codes. Uniform shares give
+        random draws.
+        """
+        levels = levels.clamp(SMALLEST_SHARE, 1 - SMALLEST_SHARE)
+        out = torch.zeros_like(levels)
+        numbers = self.number_quantiles(parameters, levels.index_select(2, self.numbers))
+        out = out.index_copy(2, self.numbers, self.encoded(numbers))
+        for group in self._groups():
+            below = group.log_probabilities(parameters).exp().cumsum(dim=2)[:, None]
+            passed = levels.index_select(2, group.columns)[..., None] >= below
+            last = torch.tensor(group.sizes, device=out.device) - 1
+            out = out.index_copy(2, group.columns, (passed.sum(dim=3).minimum(last) + FIRST_LEVEL).float())
         return out
 
     def probabilities(self, parameters: Tensor) -> list[Tensor]:

@@ -18,6 +18,8 @@ from anomalo.plugin import Encoded, Layout
 
 UNIT_SCALE = math.log(math.e - 1)
 """softplus of this is 1."""
+WIDEST, BISECTIONS = 6.0, 24
+"""A mixture's quantiles are sought within so many scales of its components, in so many steps."""
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
@@ -158,6 +160,21 @@ class MixtureHeads(ColumnHeads):
         """Return the mixtures' means [n, numbers], standardised."""
         logits, means, _ = self._numbers(parameters).unbind(1)
         return (torch.softmax(logits, dim=1) * means).sum(dim=1)
+
+    def number_quantiles(self, parameters: Tensor, levels: Tensor) -> Tensor:
+        """Return the standardised numbers below which the shares `levels` [n, k, numbers] lie, by bisection."""
+        log_weights, means, scales = self.mixture(parameters)
+        weights = log_weights.exp()
+        ends = (means - WIDEST * scales).amin(dim=2), (means + WIDEST * scales).amax(dim=2)
+        found = []
+        for level in levels.unbind(1):
+            low, high = ends
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                below = (weights * torch.special.ndtr((middle[:, :, None] - means) / scales)).sum(dim=2) < level
+                low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+            found.append((low + high) / 2)
+        return torch.stack(found, dim=1)
 
     def _number_nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         given = self._numbers(parameters), self.standardise(x)

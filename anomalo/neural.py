@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from anomalo.errors import UsageError
-from anomalo.layers import ColumnHeads, ColumnInput, activate, mlp
+from anomalo.filling import filled
+from anomalo.layers import ColumnHeads, ColumnInput, Standardised, activate, mlp
 from anomalo.mixtures import MixtureHeads
-from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param
+from anomalo.natural import NaturalHeads, compressed, natural
+from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param, row_uniform
 from anomalo.training import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
 __all__ = [
@@ -23,17 +24,22 @@ __all__ = [
     "ColumnHeads",
     "ColumnInput",
     "MixtureHeads",
+    "NaturalHeads",
     "NeuralModel",
     "Phase",
     "Reconstructor",
     "Step",
     "activate",
+    "compressed",
+    "filled",
     "mlp",
+    "natural",
 ]
 
 SMALLEST_SPREAD = 0.02
 """No residual is taken to spread less than this, in units of its column's spread."""
 SMALLEST_EIGENVALUE = 1e-3
+INTERVAL = (0.05, 0.95)
 CHUNK = 4096
 """Inference runs on chunks of exactly this many rows: a row's result cannot depend on its neighbours."""
 
@@ -53,6 +59,9 @@ class NeuralModel(Model):
     weight_decay: float = param(1e-5, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     patience: int = param(10, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
     holdout: float = param(0.1, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
+
+    chunk = CHUNK
+    seed_ = 0
 
     def build(self, layout: Any) -> nn.Module:
         """Return a new, untrained network for this layout."""
@@ -104,11 +113,11 @@ class NeuralModel(Model):
         """
         device = resolve_device(run.device)
         run.device = str(device)
-        self.layout_ = data.layout
+        self.layout_, self.seed_ = data.layout, run.seed
         with seeded(run.seed, device):
             self.net = self.build(data.layout)
             for module in self.net.modules():
-                if isinstance(module, ColumnInput | ColumnHeads):
+                if isinstance(module, Standardised):
                     module.initialise(data)
             self.net.to(device)
             Trainer(self, self.net, data, run, device).fit()
@@ -155,19 +164,19 @@ class NeuralModel(Model):
         """Apply a function of tensors to arrays of as many rows, as `infer` does."""
         device = next(self.net.parameters()).device
         parts: list[tuple[NDArray[np.float32], ...]] = []
-        with torch.inference_mode(), enough_threads(CHUNK * size(self.net)):
-            for start in range(0, max(len(rows[0]), 1), CHUNK):
-                chunk = [array[start : start + CHUNK] for array in rows]
-                outputs = function(*(_padded(array).to(device) for array in chunk))
+        with torch.inference_mode(), enough_threads(self.chunk * size(self.net)):
+            for start in range(0, max(len(rows[0]), 1), self.chunk):
+                chunk = [array[start : start + self.chunk] for array in rows]
+                outputs = function(*(_padded(array, self.chunk).to(device) for array in chunk))
                 parts.append(tuple(output.float().cpu().numpy()[: len(chunk[0])] for output in outputs))
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
-def _padded(array: NDArray[Any]) -> Tensor:
-    """Copy an array into a tensor of CHUNK rows; the rest is zero."""
-    if len(array) == CHUNK and array.flags.writeable and array.flags.c_contiguous:
+def _padded(array: NDArray[Any], rows: int) -> Tensor:
+    """Copy an array into a tensor of so many rows; the rest is zero."""
+    if len(array) == rows and array.flags.writeable and array.flags.c_contiguous:
         return torch.from_numpy(array)
-    padded = np.zeros((CHUNK, *array.shape[1:]), dtype=array.dtype)
+    padded = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
     padded[: len(array)] = array
     return torch.from_numpy(padded)
 
@@ -275,23 +284,19 @@ class Reconstructor(NeuralModel):
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by their conditional expectation, categories by the most probable level.
 
-        Raises
-        ------
-        UsageError
-            `draws` is not 0: these models give no random draws.
+        Intervals and draws are quantiles of the columns' likelihoods, within each column's range. Each cell is drawn
+        by itself, given the observed ones.
         """
-        if draws:
-            raise UsageError(f"draws={draws}: model {self.name!r} gives no draws; ask for draws=0")
-        heads = self.heads(self.net)
-        categories = [int(position) for position in data.layout.categories]
+        heads, uniform = self.heads(self.net), row_uniform(data, self.seed_, draws).transpose(1, 0, 2)
+        ends = np.broadcast_to(np.array(INTERVAL)[:, None], (len(data), 2, len(data.layout.blocks)))
 
-        def fill(x: Tensor, observed: Tensor) -> tuple[Tensor, ...]:
+        def fill(x: Tensor, observed: Tensor, levels: Tensor) -> tuple[Tensor, ...]:
             parameters = self.net(x, observed)
-            return heads.expected(parameters), *heads.probabilities(parameters)
+            return heads.expected(parameters), heads.quantiles(parameters, levels), *heads.probabilities(parameters)
 
-        expected, *proba = self.infer(fill, data)
-        point = np.where(data.observed, data.values, expected)
-        return Filled(point, None, dict(zip(categories, proba, strict=True)))
+        levels = np.concatenate([ends, uniform], axis=1).astype(np.float32)
+        expected, quantiles, *proba = self._in_chunks(fill, data.values, data.observed, levels)
+        return filled(data, expected, quantiles, proba)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the rows' codes, float32 [n, latent]: what the network's `encode` makes of their observed cells."""

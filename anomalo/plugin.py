@@ -28,6 +28,7 @@ from anomalo.errors import ParameterError
 from anomalo.noise import row_uniform
 from anomalo.parameters import Parameter, param
 from anomalo.residuals import residual_draws, residual_interval, residual_table
+from anomalo.scaling import compress, expand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,8 @@ __all__ = [
     "Parameter",
     "Run",
     "Scores",
+    "compress",
+    "expand",
     "hookimpl",
     "is_model",
     "param",
@@ -363,8 +366,13 @@ class Encoder(Protocol):
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's own type and format."""
 
-    def fill(self, batch: pa.RecordBatch, point: Floats, round: bool = True) -> pa.RecordBatch:
-        """Return the batch with its missing cells taken from encoded values [n, columns]."""
+    def settle(self, values: Floats, position: int) -> Floats:
+        """Return what encoded values [n] of one position become when they are written to cells and read again."""
+
+    def fill(
+        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
+    ) -> pa.RecordBatch:
+        """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, columns]."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""

@@ -38,7 +38,8 @@ def _windows(table: Floats) -> tuple[Floats, Floats]:
     windows = np.lib.stride_tricks.sliding_window_view(table[:, 1], size)
     first = size // 2
     middles = table[first : first + len(windows), 0]
-    return (middles[1:] + middles[:-1]) / 2, np.sort(windows, axis=1)
+    ends: Floats = (middles[1:] + middles[:-1]) * np.float32(0.5)
+    return ends, np.sort(windows, axis=1)
 
 
 def residual_interval(table: Floats, predicted: Floats) -> tuple[Floats, Floats]:
@@ -51,7 +52,7 @@ def residual_interval(table: Floats, predicted: Floats) -> tuple[Floats, Floats]
     the residuals are those of the nearest predictions, not of all.
     """
     if not len(table):
-        return predicted.copy(), predicted.copy()
+        return predicted, predicted
     ends, residuals = _windows(table)
     tail = (1 - LEVEL) / 2
     quantiles = np.quantile(residuals, [tail, 1 - tail], axis=1, method="weibull").astype(np.float32)

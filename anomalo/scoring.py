@@ -88,6 +88,13 @@ class Calibration:
         above = self._above(np.where(known, self.own[at], scores))
         return np.where(known, above / total, (above + 1) / (total + 1))
 
+    def out_of_fold(self, scores: Scores, hashes: NDArray[np.uint64]) -> Scores:
+        """Return the out-of-fold scores of rows that were in training, and `scores` of the others, float64 [n]."""
+        if not len(self.hashes):
+            return scores
+        known, at = self._find(hashes)
+        return np.where(known, self.own[at], scores)
+
     def known(self, hashes: NDArray[np.uint64]) -> Mask:
         """Return which rows were in training, bool [n]."""
         return self._find(hashes)[0] if len(self.hashes) else np.zeros(len(hashes), dtype=bool)
@@ -123,6 +130,27 @@ def _tail_scale(scores: Scores) -> float:
     cut = np.quantile(scores, 0.9)
     excess = scores[scores > cut] - cut
     return float(excess.mean()) if len(excess) else 1.0
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """How strange a row may be at most to be no alert.
+
+    Attributes
+    ----------
+    p_value : float
+        Rows with a larger one are normal, those with a smaller one alerts.
+    score : float
+        A row with this very p-value is normal if its score is lower.
+    """
+
+    p_value: float
+    score: float = -math.inf
+
+    def normal(self, p_values: Scores, scores: Scores) -> Mask:
+        """Return which rows are normal, bool [n]."""
+        normal: Mask = (p_values > self.p_value) | ((p_values == self.p_value) & (scores < self.score))
+        return normal
 
 
 @dataclass(frozen=True)
@@ -185,6 +213,19 @@ class Threshold:
         chosen = np.zeros(len(p_values), dtype=bool)
         chosen[strangest(p_values, scores)[: int(self.value)]] = True
         return chosen
+
+    def boundary(self, p_values: Scores, scores: Scores) -> Boundary:
+        """Return what a row must be less strange than to be no alert among these rows, all else being equal.
+
+        It is `value` for "share", the largest p-value of an alert for "fdr", and the weakest alert for "budget".
+        """
+        if self.kind == "share":
+            return Boundary(self.value)
+        alerts = np.flatnonzero(self.alerts(p_values, scores))
+        if not len(alerts):
+            return Boundary(0.0)
+        weakest = alerts[strangest(p_values[alerts], scores[alerts])[-1]]
+        return Boundary(float(p_values[weakest]), float(scores[weakest]) if self.kind == "budget" else -math.inf)
 
     def limits(self, rows: int, reference: int) -> str | None:
         """Say in one sentence if the threshold cannot fire, or only on several rows at once.

@@ -92,8 +92,13 @@ def ours(text: str | None, registry: Registry) -> dict[str, Callable[[int], Ours
     """
     if text is None:
         text = ",".join([COMPOSED, *members(COMPOSED, registry)])
-    listed = [item.strip() for item in re.split(r",(?![^\[]*\])", text)]
-    return {item: _creator(*specified(item, registry)) for item in listed if item}
+    return {item: _creator(*specification) for item, specification in listed(text, registry).items()}
+
+
+def listed(text: str, registry: Registry) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the name and the parameters of each model in a text, by how they are written there; raises as `ours`."""
+    items = [item.strip() for item in re.split(r",(?![^\[]*\])", text)]
+    return {item: specified(item, registry) for item in items if item}
 
 
 def specified(specification: str, registry: Registry) -> tuple[str, dict[str, Any]]:

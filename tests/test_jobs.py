@@ -261,10 +261,11 @@ def test_a_fill_has_an_interval_or_a_probability(place: Place, patients: pd.Data
     result = impute(place, str(tmp_path / "holes.csv"), "full")
     assert result.table == result.run.path / "filled.csv"
     table = pq.read_table(result.run.path / "fills.parquet")
-    assert table.schema.names == ["row", "column", "value", "low", "high", "probability"]
+    assert table.schema.names == ["row", "column", "value", "low", "high", "probability", "draws"]
     assert table.schema.types == [
-        pa.int64(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.float64()
+        pa.int64(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.float64(), pa.list_(pa.string())
     ]  # fmt: skip
+    assert table["draws"].null_count == len(table)
     fills = table.to_pandas()
     numbers, categories = fills[fills["column"] != "colour"], fills[fills["column"] == "colour"]
     assert len(numbers) == 35 + 3

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from anomalo.errors import SchemaError, UsageError
 from anomalo.jobs.embed import embed
 from anomalo.jobs.impute import impute
 from anomalo.jobs.place import Place
+from anomalo.jobs.repair import repair
 from anomalo.jobs.score import score
 from anomalo.jobs.shards import MANIFEST, Shards
 from anomalo.scoring import Threshold
@@ -30,11 +32,17 @@ from anomalo.unfinished import Unfinished, unfinished
 
 BATCH = 50
 """Rows in a batch here: the table of 240 rows comes in five."""
-VERBS = {"score": score, "impute": impute, "embed": embed}
+VERBS: dict[str, Callable[..., Any]] = {
+    "score": score,
+    "impute": impute,
+    "embed": embed,
+    "repair": partial(repair, threshold=Threshold("budget", 9), apply=True),
+}
 FILES = {
     "score": ("scores.parquet", "cells.parquet", "rows.parquet"),
     "impute": ("fills.parquet",),
     "embed": ("codes.parquet",),
+    "repair": ("repairs.parquet",),
 }
 KILLS = Path(__file__).parent.parent / "benchmarks" / "kills.py"
 

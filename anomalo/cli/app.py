@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from anomalo.cli import catalogue, demo, embed, fit, impute, score
+from anomalo.cli import catalogue, demo, embed, fit, impute, repair, score
 from anomalo.cli.console import fail
 from anomalo.errors import AnomaloError, InterruptedJobError
 
@@ -79,8 +79,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find strange rows in a table, the cells that make them so, and what those should have been.",
 )
-for register in (demo.register, fit.register, score.register, impute.register, embed.register, catalogue.register):
-    register(app)
+for verbs in (demo, fit, score, impute, repair, embed, catalogue):
+    verbs.register(app)
 
 
 @app.callback(invoke_without_command=True)

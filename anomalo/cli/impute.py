@@ -35,6 +35,10 @@ def impute(
             "-o", "--output", metavar="OUT", help="Where to write the table, if not in the run: .csv or .parquet."
         ),
     ] = None,
+    draws: Annotated[
+        int,
+        typer.Option("--draws", metavar="K", min=0, help="Also draw each missing cell K times (multiple imputation)."),
+    ] = 0,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -50,7 +54,7 @@ def impute(
     console = Console(as_json, log_json)
     with console.work("filling", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
-        result = run_impute(place, source, model, output=output, device=device, resume=resume)
+        result = run_impute(place, source, model, output=output, draws=draws, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anomalo.cells import FILLS, Fills
+from anomalo.errors import UsageError
 from anomalo.jobs.place import Place, Watch, counts
 from anomalo.jobs.shards import Found, Work, stored
 from anomalo.plugin import Encoded
@@ -31,21 +34,38 @@ def impute(
     reference: str,
     *,
     output: Path | None = None,
+    draws: int = 0,
     device: str = "auto",
     resume: bool = False,
 ) -> ImputeResult:
     """Fill `source` with the saved model `reference`, store the run and write `output`.
 
-    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
+    With `draws`, each missing cell is also drawn that many times; beside `output` stands a second file with these, its
+    name that of `output` with `.cells.parquet` for the suffix. While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
     and ends with the same files.
 
-    It raises what `stored` does.
+    It raises what `stored` does, and UsageError if the model gives no draws.
     """
 
     def create(work: Work) -> _Job:
-        return _Job(work, output)
+        return _Job(work, output, draws)
 
+    if draws < 0:
+        raise UsageError(f"draws={draws}: expected a whole number from 0")
+    beside = None if output is None or not draws else cells_beside(output)
+    place.check_output(beside, source)
     return stored(place, "impute", source, reference, create, output=output, device=device, resume=resume)
+
+
+def cells_beside(output: Path) -> Path:
+    """Return the file with the drawn cells that stands beside a table.
+
+    Examples
+    --------
+    >>> str(cells_beside(Path("filled.csv.gz")))
+    'filled.cells.parquet'
+    """
+    return output.with_name(output.name.removesuffix(".gz").rpartition(".")[0] + ".cells.parquet")
 
 
 @dataclass
@@ -54,33 +74,37 @@ class _Job:
 
     work: Work
     output: Path | None
+    draws: int
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Do it all, and return the run's summary."""
-        encoder, like = self.work.fitted.encoder, self.work.like()
+        fitted, like, stack = self.work.fitted, self.work.like(), ExitStack()
         self.name = f"filled{'.csv' if is_text(like) else '.parquet'}"
-        self.watch = Watch(self.work.fitted)
-        with (
-            TableWriter(self.output or folder / self.name, like, self.work.owner) as table,
-            TableWriter(folder / "fills.parquet", FILLS) as kept,
-        ):
-            for part in self.work.parts("fills", self._fill):
+        self.watch = Watch(fitted)
+        with stack:
+            table = stack.enter_context(TableWriter(self.output or folder / self.name, like, self.work.owner))
+            kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
+            if self.output is not None and self.draws:
+                kept.append(stack.enter_context(TableWriter(cells_beside(self.output), FILLS, self.work.owner)))
+            for part in self.work.parts(f"fills-{self.draws}", self._fill):
                 fills = Fills(**part.arrays)
-                filled = encoder.fill(part.batch, fills.point(len(part.rows), len(encoder.layout.blocks)))
+                filled = fills.fill(fitted, part.batch)
                 table.write(filled)
-                for lines in fills.table(self.work.fitted, filled, int(part.rows[0])).to_batches():
-                    kept.write(lines)
+                lines = fills.table(fitted, part.batch, filled, int(part.rows[0])).to_batches()
+                for writer, batch in itertools.product(kept, lines):
+                    writer.write(batch)
                 self.watch.see(len(part.rows), part.counts)
                 self.work.place.tell(self.watch.rows)
         return {
             "rows": self.watch.rows,
             "filled": dict(self.watch.holes),
+            "draws": self.draws,
             "output": None if self.output is None else str(self.output),
             "warnings": self.watch.warnings(),
         }
 
     def _fill(self, data: Encoded) -> Found:
-        return vars(Fills.of(data, self.work.fitted.impute(data))), counts(data)
+        return vars(Fills.of(data, self.work.fitted.impute(data, self.draws))), counts(data)
 
     def result(self, run: RunRecord) -> ImputeResult:
         """Return what `write` did."""

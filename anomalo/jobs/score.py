@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from anomalo.cells import SCHEMA, absent, reasons, told
 from anomalo.fitted import Explained, Fitted
-from anomalo.jobs.newcomers import Newcomers
-from anomalo.jobs.place import EQUAL_ROWS, Place, Watch, counts
+from anomalo.jobs.judge import Judged, judge
+from anomalo.jobs.place import Place
 from anomalo.jobs.shards import Found, Part, Rows, Work, stored
 from anomalo.plugin import Encoded, Mask, Scores
 from anomalo.scoring import Threshold, strangest
@@ -54,17 +54,6 @@ class ScoreResult:
     alert: Mask
     top: list[dict[str, Any]]
     warnings: tuple[str, ...]
-
-
-@dataclass
-class _Pass:
-    """The first pass: scores of all rows."""
-
-    score: Scores
-    p_value: Scores
-    ids: pa.ChunkedArray | None
-    schema: pa.Schema
-    warnings: list[str]
 
 
 def score(
@@ -112,27 +101,25 @@ class _Job:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Do it all, and return the run's summary."""
-        first = self._score_all()
+        first = judge(self.work, self.threshold)
         self.order = strangest(first.p_value, first.score)
-        alert = self.threshold.alerts(first.p_value, first.score)
-        explained = np.union1d(np.flatnonzero(alert), self.order[: self.explain])
-        self.rows = _Rows(first, alert, self._reasons(folder, explained, first.schema), explained, self._id())
-        self.warnings = [*first.warnings, *self._limits(len(alert))]
+        explained = np.union1d(np.flatnonzero(first.alert), self.order[: self.explain])
+        self.rows = _Rows(first, self._reasons(folder, explained, first.schema), explained, self._id())
         self._write_rows([path for path in (self.output, folder / "scores.parquet") if path is not None])
         return {
-            "rows": len(alert),
-            "alerts": int(alert.sum()),
+            "rows": len(first.alert),
+            "alerts": int(first.alert.sum()),
             "threshold": str(self.threshold),
             "explained": len(explained),
             "output": None if self.output is None else str(self.output),
-            "warnings": self.warnings,
+            "warnings": first.warnings,
         }
 
     def result(self, run: RunRecord) -> ScoreResult:
         """Return what `write` found."""
-        rows, warnings = self.rows, (*self.warnings, *self.work.warnings)
-        top = [rows.row(int(row)) for row in self.order[:TOP]]
-        return ScoreResult(run, rows.first.score, rows.first.p_value, rows.alert, top, warnings)
+        first, warnings = self.rows.first, (*self.rows.first.warnings, *self.work.warnings)
+        top = [self.rows.row(int(row)) for row in self.order[:TOP]]
+        return ScoreResult(run, first.score, first.p_value, first.alert, top, warnings)
 
     def _write_rows(self, paths: list[Path]) -> None:
         """Write the rows to files, of which the first appears last."""
@@ -141,28 +128,6 @@ class _Job:
             for batch in self.rows.batches():
                 for writer in writers:
                     writer.write(batch)
-
-    def _score_all(self) -> _Pass:
-        watch, new, schema = Watch(self.fitted), Newcomers(self.fitted), pa.schema([])
-        scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
-        for part in self.work.parts("scores", self._score):
-            watch.see(len(part.rows), part.counts)
-            new.see(part.arrays)
-            scores.append(part.arrays["score"])
-            p_values.append(part.arrays["p_value"])
-            schema = part.batch.schema
-            identifiers = self.work.identifiers(part.batch)
-            if identifiers is not None:
-                ids.append(identifiers)
-            self.work.place.tell(watch.rows)
-        identifiers = pa.chunked_array(ids) if ids else None
-        warnings = [*watch.warnings(), *new.warnings()]
-        return _Pass(np.concatenate(scores), np.concatenate(p_values), identifiers, schema, warnings)
-
-    def _score(self, data: Encoded) -> Found:
-        scored = self.fitted.score(data)
-        found = {"score": scored.score, "p_value": scored.p_value} | Newcomers(self.fitted).find(data, scored)
-        return found, counts(data)
 
     def _reasons(self, folder: Path, rows: Rows, schema: pa.Schema) -> dict[int, list[dict[str, Any]]]:
         """Read the source once more, keep the explained rows and their cells, and return the reasons."""
@@ -200,11 +165,6 @@ class _Job:
         name = self.fitted.schema.id
         return None if name is None else free_name(name, COLUMNS)
 
-    def _limits(self, rows: int) -> list[str]:
-        reference = len(self.fitted.calibration.reference)
-        limit = self.threshold.limits(rows, reference) if reference else EQUAL_ROWS
-        return [limit] if limit else []
-
 
 def free_name(name: str, taken: Iterable[str]) -> str:
     """Return a column's name, with underscores at its end where it is taken.
@@ -230,8 +190,7 @@ def _numbered(schema: pa.Schema) -> pa.Schema:
 class _Rows:
     """The scores as they are written."""
 
-    first: _Pass
-    alert: Mask
+    first: Judged
     why: dict[int, list[dict[str, Any]]]
     explained: Rows
     id: str | None
@@ -245,20 +204,20 @@ class _Rows:
         return found | {
             "score": float(self.first.score[row]),
             "p_value": float(self.first.p_value[row]),
-            "alert": bool(self.alert[row]),
+            "alert": bool(self.first.alert[row]),
             "reasons": self.why.get(row, []),
         }
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows in the input's order."""
-        for start in range(0, len(self.alert), ROWS):
-            rows = slice(start, min(start + ROWS, len(self.alert)))
+        for start in range(0, len(self.first.alert), ROWS):
+            rows = slice(start, min(start + ROWS, len(self.first.alert)))
             columns = {"row": pa.array(np.arange(rows.start, rows.stop, dtype=np.int64))}
             if self.first.ids is not None and self.id is not None:
                 columns[self.id] = self.first.ids[rows].combine_chunks()
             columns["score"] = pa.array(self.first.score[rows])
             columns["p_value"] = pa.array(self.first.p_value[rows])
-            columns["alert"] = pa.array(self.alert[rows])
+            columns["alert"] = pa.array(self.first.alert[rows])
             columns["reasons"] = self._reasons(rows)
             yield pa.RecordBatch.from_pydict(columns)
 

@@ -284,10 +284,26 @@ def _fills(folder: Path, created: str) -> pa.Table:
     return table
 
 
+def repairs(run: RunRecord) -> pa.Table:
+    """Return the suggestions of a run of `repair`, a line for each cell; the column is null where nothing was found."""
+    return _repairs(run.path, run.created)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the suggestions")
+def _repairs(folder: Path, created: str) -> pa.Table:
+    return pq.read_table(folder / "repairs.parquet").combine_chunks()
+
+
+def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
+    """Return the suggestions for one row."""
+    found = repairs(run)
+    return found.filter(pc.equal(found["row"], row)).to_pandas()
+
+
 def filled_table(run: RunRecord) -> Path | None:
-    """Return the file with the filled table: the one that was asked for, else the run's own; None if it is gone."""
-    asked = run.summary.get("output")
-    candidates = [Path(asked)] if asked else [run.path / "filled.csv", run.path / "filled.parquet"]
+    """Return the file with the filled or repaired table: the one asked for, else the run's own; None if it is gone."""
+    asked, name = run.summary.get("output"), "repaired" if run.verb == "repair" else "filled"
+    candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
     return next((path for path in candidates if path.is_file()), None)
 
 

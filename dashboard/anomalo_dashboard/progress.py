@@ -18,6 +18,7 @@ DOING = {
     "score": "Scoring the rows",
     "impute": "Filling the holes",
     "embed": "Embedding the rows",
+    "repair": "Looking for repairs",
 }
 STATUS = {"running": "at work", "done": "done", "failed": "failed", "stopped": "stopped", "died": "died"}
 EXPLAINED = {

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from anomalo.plugin import Model, hookimpl
 from anomalo_auto.auto import Auto
+from anomalo_auto.blend import Blend
 
 
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin."""
-    return [Auto]
+    return [Auto, Blend]

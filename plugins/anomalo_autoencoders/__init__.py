@@ -12,6 +12,8 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_autoencoders.denoising import Denoising
     from anomalo_autoencoders.linear import LinearAutoencoder
     from anomalo_autoencoders.masked import MaskedAutoencoder
+    from anomalo_autoencoders.miwae import Miwae
+    from anomalo_autoencoders.notmiwae import NotMiwae
     from anomalo_autoencoders.overcomplete import Overcomplete
     from anomalo_autoencoders.residual import Residual
     from anomalo_autoencoders.sparse import Sparse
@@ -24,6 +26,8 @@ def anomalo_models() -> Iterable[type[Model]]:
         Denoising,
         LinearAutoencoder,
         MaskedAutoencoder,
+        Miwae,
+        NotMiwae,
         Overcomplete,
         Residual,
         Sparse,

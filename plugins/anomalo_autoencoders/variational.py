@@ -3,16 +3,29 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomalo.neural import Autoencoder, Reconstructor, activate, mlp
-from anomalo.plugin import Encoded, Layout, Run, param
+from anomalo.neural import Autoencoder, Reconstructor, activate, filled, mlp
+from anomalo.plugin import Encoded, Filled, Layout, Run, param, row_uniform
+from anomalo_autoencoders.importance import Absence, WeightedCodes, log_weights
+from anomalo_autoencoders.imputing import PiecewiseInput
+
+PIECES = 8
+"""Quantile ranges that the encoder tells a number apart by."""
 
 
 class VariationalNet(Autoencoder):
     """The encoder gives a Gaussian over codes: mean and log variance, [n, 2 * latent]."""
+
+    def __init__(self, layout: Layout, hidden: tuple[int, ...], latent: int) -> None:
+        first, *rest = hidden
+        encoder = nn.Sequential(activate("silu"), mlp(first, *rest, 2 * latent, last=False))
+        super().__init__(layout, encoder, mlp(latent, *reversed(hidden)), first, first)
+        self.input = PiecewiseInput(layout, first, PIECES)
 
     def posterior(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the log variance of the code, each [n, latent]."""
@@ -27,12 +40,6 @@ class VariationalNet(Autoencoder):
 def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return KL(N(mean, variance) || N(0, 1)), elementwise: (mean^2 + variance - 1 - log variance) / 2."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
-
-
-def log_weights(noise: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Return codes z = mean + std * noise [n, latent] and log p(z) - log q(z), [n]."""
-    code = mean + (0.5 * log_variance).exp() * noise
-    return code, 0.5 * (noise.square() - code.square() + log_variance).sum(dim=1)
 
 
 @dataclass(kw_only=True)
@@ -53,6 +60,7 @@ class Variational(Reconstructor):
     """
 
     name = "variational"
+    chunk = 512
 
     hidden: tuple[int, ...] = param((64, 32), low=1, high=100_000, help="Widths of the encoder's hidden layers.")
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes half of the columns, at most 16.")
@@ -62,9 +70,7 @@ class Variational(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        first, *rest = self.hidden
-        encoder = nn.Sequential(activate("silu"), mlp(first, *rest, 2 * self._codes(layout), last=False))
-        return VariationalNet(layout, encoder, mlp(self._codes(layout), *reversed(self.hidden)), first, first)
+        return VariationalNet(layout, self.hidden, self._codes(layout))
 
     def _codes(self, layout: Layout) -> int:
         return self.latent or max(2, min(16, len(layout.blocks) // 2))
@@ -102,3 +108,37 @@ class Variational(Reconstructor):
             return cells, math.log(len(noises)) - bound - cells.sum(dim=1)
 
         return energies
+
+    def evidence(self, net: nn.Module, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return log p(a row's observed cells | code), [n], for the code's `parameters` of the likelihoods."""
+        return -self.heads(net).nll(parameters, x, observed).sum(dim=1)
+
+    def absence(self, net: nn.Module) -> Absence:
+        """Return what is known of why cells are missing."""
+        return Absence()
+
+    def _weighted(self, x: Tensor, observed: Tensor) -> WeightedCodes:
+        """Draw and weigh codes, by the same noise for every row."""
+        net: Any = self.net
+        noises = torch.from_numpy(self.noise_).to(x.device)
+        found = [log_weights(noise, *net.posterior(x, observed)) for noise in noises]
+        joint = [weight + self.evidence(net, net.decode(code), x, observed) for code, weight in found]
+        codes = torch.stack([code for code, _ in found])
+        return WeightedCodes(net, self.heads(net), codes, torch.stack(joint), self.absence(net))
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill missing cells by their expectation over codes, weighted by importance.
+
+        A draw takes a code by its weight, and the row's cells given that code: they belong together.
+        """
+        columns = len(data.layout.blocks)
+        cells, choice = (row_uniform(data, self.seed_ + at, draws).transpose(1, 0, 2) for at in (0, 1))
+        uniform = np.concatenate([choice[:, :, :1], cells], axis=2) if columns else np.zeros((len(data), draws, 1))
+
+        def fill(x: Tensor, observed: Tensor, uniform: Tensor) -> tuple[Tensor, ...]:
+            codes = self._weighted(x, observed)
+            expected, ends, proba = codes.expectation()
+            return expected, torch.cat([ends, codes.draw(uniform)], dim=1), *proba
+
+        expected, quantiles, *proba = self._in_chunks(fill, data.values, data.observed, uniform.astype(np.float32))
+        return filled(data, expected, quantiles, proba)

@@ -1,12 +1,12 @@
 """Robust Mahalanobis distance: a row is strange where its columns do not vary together as they usually do."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.blocks import by_blocks
 from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, param
 from anomalo_baselines.reasons import encoded_value, parts, shared
 
@@ -18,8 +18,6 @@ SMALLEST = 1e-3
 """No direction is taken to vary less than this share of the average one."""
 NOISE = 0.3
 """Variance that levels and missing flags have besides: a rare level is no extreme, as a number would be."""
-ROWS = 1024
-"""Rows are measured in blocks of exactly this many: a row's result cannot depend on its neighbours."""
 
 
 @dataclass(kw_only=True)
@@ -82,8 +80,8 @@ class RobustCovariance(Model):
         precision = self.whitening_ @ self.whitening_.T
         # The conditional covariances of all cells, one block each.
         covariance = np.linalg.inv(np.where(dense.position[:, None] == dense.position, precision, 0.0))
-        pulled = _by_blocks(scaled, lambda block: (block - self.centre_) @ precision)
-        residual = _by_blocks(pulled, lambda block: block @ covariance)
+        pulled = by_blocks(scaled, lambda block: (block - self.centre_) @ precision)
+        residual = by_blocks(pulled, lambda block: block @ covariance)
         drops, expected = np.zeros(data.values.shape), np.empty_like(data.values)
         for block, part in zip(data.layout.blocks, parts(data, dense), strict=True):
             drops[:, block.position] = 0.5 * (pulled[:, part] * residual[:, part]).sum(axis=1)
@@ -92,18 +90,7 @@ class RobustCovariance(Model):
         return Cells(shared(self.score(data), np.maximum(drops, 0)), expected)
 
     def _distances(self, scaled: Scores) -> Scores:
-        return _by_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
-
-
-def _by_blocks(rows: Scores, result: Callable[[Scores], Scores]) -> Scores:
-    """Return the results for rows [n, columns] from blocks of fixed size, the last one filled up with zeros."""
-    results = []
-    for start in range(0, max(1, len(rows)), ROWS):
-        part = rows[start : start + ROWS]
-        block = np.zeros((ROWS, rows.shape[1]))
-        block[: len(part)] = part
-        results.append(result(block)[: len(part)])
-    return np.concatenate(results)
+        return by_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
 
 
 def _numbers(data: Encoded, dense: Dense) -> NDArray[np.bool_]:

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
+from anomalo.trees import ROWS, Trees, flattened, joined
 from anomalo_baselines.surprise import condensed, shares
-
-ROWS = 1024
-"""Rows that walk down all trees together; small enough for their nodes to stay in the cache."""
 
 
 def average_path_length(count: NDArray[Any]) -> NDArray[np.float64]:
@@ -70,15 +68,10 @@ class IsolationForest(Model):
         return self
 
     def _flatten(self, grown: list[Any]) -> None:
-        """Lay the trees end to end; a leaf leads to itself, so that all rows take the same number of steps."""
-        sizes = [tree.node_count for tree in grown]
-        self.roots_ = np.cumsum([0, *sizes], dtype=np.int32)[:-1]
-        self.feature_ = _join([np.maximum(tree.feature, 0) for tree in grown], np.int32)
-        self.threshold_ = _join([tree.threshold for tree in grown], np.float64)
-        self.children_ = _join([_children(tree) for tree in grown], np.int32).reshape(-1, 2)
-        self.children_ += np.repeat(self.roots_, sizes)[:, None]
-        self.length_ = _join([_lengths(tree) for tree in grown], np.float64)
-        self.depth_ = max((int(tree.max_depth) for tree in grown), default=0)
+        trees = flattened(grown)
+        self.roots_, self.feature_, self.threshold_, self.children_ = trees.roots, *trees[2:]
+        self.length_ = joined([_lengths(tree) for tree in grown], np.float64)
+        self.depth_ = int(trees.depths.max(initial=0))
 
     def score(self, data: Encoded) -> Scores:
         """Return s, float64 [n] in (0, 1]; 0 for a table without a usable column."""
@@ -95,27 +88,12 @@ class IsolationForest(Model):
 
     def _walk(self, matrix: Floats) -> Scores:
         """Return the sum of the path lengths over the trees, float64 [n]."""
-        values, width = np.ascontiguousarray(matrix).ravel(), matrix.shape[1]
-        first = np.arange(len(matrix), dtype=np.int32) * np.int32(width)
-        children = self.children_.ravel()
+        depths = np.full(len(self.roots_), self.depth_, dtype=np.int32)
+        trees = Trees(self.roots_, depths, self.feature_, self.threshold_, self.children_)
         total = np.zeros(len(matrix))
-        for root in self.roots_:
-            node = np.full(len(matrix), root, dtype=np.int32)
-            for _ in range(self.depth_):
-                right = values.take(first + self.feature_.take(node)) > self.threshold_.take(node)
-                node = children.take(2 * node + right)
-            total += self.length_.take(node)
+        for leaf in trees.leaves(matrix):
+            total += self.length_.take(leaf)
         return total
-
-
-def _join(parts: list[Any], dtype: Any) -> NDArray[Any]:
-    return np.concatenate([np.empty(0, dtype), *(np.asarray(part, dtype).ravel() for part in parts)])
-
-
-def _children(tree: Any) -> NDArray[Any]:
-    """Left and right child of each node [nodes, 2], counted within the tree; a leaf's are the leaf."""
-    both = np.stack([tree.children_left, tree.children_right], axis=1)
-    return np.where(both < 0, np.arange(tree.node_count)[:, None], both)
 
 
 def _lengths(tree: Any) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ def line(run: RunRecord) -> dict[str, object]:
         "rate": facts["alerts"] / rows if scored and rows else None,
         "filled": sum(facts.get("filled", {}).values()) if run.verb == "impute" else None,
         "seconds": run.seconds,
-        "open": {"score": "Alerts", "impute": "Repairs", "embed": "Map"}.get(run.verb, ""),
+        "open": {"score": "Alerts", "impute": "Repairs", "repair": "Repairs", "embed": "Map"}.get(run.verb, ""),
     }
 
 

@@ -1,4 +1,4 @@
-"""Repairs: the cells that a run filled, before and after, and the filled table to take away."""
+"""Repairs: the cells that a run filled or suggests to replace, before and after, and the table to take away."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from anomalo.store import RunRecord
-from anomalo_dashboard import data, export, state, words
+from anomalo_dashboard import data, export, state, suggestions, words
 
 
 def offer(run: RunRecord) -> None:
-    """Offer the filled table in both formats; it is read when a button is pressed."""
-    path = data.filled_table(run)
+    """Offer the filled or repaired table in both formats; it is read when a button is pressed."""
+    path, what = data.filled_table(run), "repaired" if run.verb == "repair" else "filled"
     if path is None:
         st.warning(
-            f"The filled table was written to {run.summary.get('output')}, which is gone.", icon=":material/info:"
+            f"The {what} table was written to {run.summary.get('output')}, which is gone.", icon=":material/info:"
         )
         return
-    stem = f"{Path(words.file_name(run.source)).stem}-filled"
+    stem = f"{Path(words.file_name(run.source)).stem}-{what}"
     left, right = st.columns(2)
     for place, suffix, make in ((left, "csv", export.as_csv), (right, "parquet", export.as_parquet)):
         place.download_button(
-            f"Filled table as {suffix.upper() if suffix == 'csv' else 'Parquet'}",
+            f"{what.capitalize()} table as {suffix.upper() if suffix == 'csv' else 'Parquet'}",
             lambda make=make: make(path),
             f"{stem}.{suffix}",
             icon=":material/download:",
@@ -60,18 +60,27 @@ def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame
 
 st.title("Repairs", anchor=False)
 everything = data.runs()
-found = [run for run in everything if run.verb == "impute"]
+found = [run for run in everything if run.verb in ("impute", "repair")]
 if not found:
     state.empty(
-        "No table has been filled yet",
+        "No table has been filled or repaired yet",
         "Give a table with holes on the page Start; the cells that were filled are listed here, and the filled table "
-        "can be saved.",
+        "can be saved. Repairs of strange rows are suggested on the page Row.",
     )
 
 left, right = st.columns([2, 3], vertical_alignment="center")
 run = state.run_in_view(found, everything)
 with left:
     state.run_box(found)
+if run.verb == "repair":
+    right.caption(
+        f"{words.file_name(run.source)}: repairs of its alerts at {run.summary['threshold']}, "
+        f"suggested by {run.model} on {words.moment(run.created)}"
+    )
+    if run.summary["applied"]:
+        offer(run)
+    suggestions.page(run, state.companion(run, [other for other in everything if other.verb == "score"]))
+    st.stop()
 filled: dict[str, int] = run.summary.get("filled", {})
 right.caption(
     f"{words.file_name(run.source)}, filled with {run.model} on {words.moment(run.created)}: "

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.store import RunRecord
-from anomalo_dashboard import data, state, words
+from anomalo_dashboard import data, state, suggestions, words
 
 
 def row_in_view(scores: data.Scores) -> int:
@@ -150,6 +150,8 @@ if explained.empty:
     not_explained(run, rank + 1)
 else:
     show_cells(run, explained)
+repaired = state.companion(run, [other for other in everything if other.verb == "repair"])
+suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 values = data.raw_row(run, row)
 if values:
     raw(values)

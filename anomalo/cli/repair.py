@@ -1,0 +1,118 @@
+"""`anomalo repair`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+)
+from anomalo.cli.printing import count, numbers, shortened, table
+from anomalo.cli.score import ThresholdOption
+
+if TYPE_CHECKING:
+    from anomalo.jobs.repair import RepairResult
+
+SHOWN = 5
+"""Rows that are printed."""
+
+
+def repair(
+    source: SourceArgument,
+    model: WithOption,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="Where to write the suggestions, or the table with --apply: .csv or .parquet.",
+        ),
+    ] = None,
+    threshold: ThresholdOption = "share=0.01",
+    cells: Annotated[int, typer.Option("--cells", metavar="N", min=1, help="Replace at most N cells of a row.")] = 5,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the table with the suggested cells replaced.")] = False,
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Suggest the fewest cells to replace that make the alerts of a table normal."""
+    from anomalo.jobs.place import Place
+    from anomalo.jobs.repair import repair as run_repair
+    from anomalo.scoring import Threshold
+
+    console = Console(as_json, log_json)
+    limit = Threshold.parse(threshold)
+    with console.work("repairing", threads, resumable=True) as progress:
+        place = Place.at(workspace, progress)
+        result = run_repair(
+            place,
+            source,
+            model,
+            output=output,
+            threshold=limit,
+            most=cells,
+            apply=apply,
+            device=device,
+            resume=resume,
+        )
+    console.warn(result.warnings)
+    facts = result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
+    console.result(facts, lambda: _show(result))
+
+
+def _show(result: RepairResult) -> None:
+    facts = result.run.summary
+    alerts, repaired = facts["alerts"], facts["repaired"]
+    typer.echo(f"{count(facts['rows'], 'row')}, {count(alerts, 'alert')} at {facts['threshold']}")
+    if alerts:
+        cells = count(sum(facts["replaced"].values()), "cell")
+        typer.echo(f"{repaired:,} of them would be normal with {cells} replaced{_hopeless(facts)}\n")
+        top = result.top[:SHOWN]
+        before, after = (numbers([row[name] or 0.0 for row in top]) for name in ("score_before", "score_after"))
+        table(
+            ("row", "score", "after", "instead"),
+            [(row["row"], *scores, _words(row)) for row, *scores in zip(top, before, after, strict=True)],
+            right=("row", "score", "after"),
+        )
+    what = "repaired table" if facts["applied"] else "suggestions"
+    typer.echo(f"\nrun {result.run.id} in {result.run.path}; {what} in {result.table}")
+
+
+def _hopeless(facts: dict[str, Any]) -> str:
+    left = facts["alerts"] - facts["repaired"]
+    return f"; no set of {count(facts['most'], 'cell')} or fewer does it for {left:,}" if left else ""
+
+
+def _words(row: dict[str, Any]) -> list[str]:
+    """Say in plain words which cells to replace by what.
+
+    Examples
+    --------
+    >>> _words({"cells": [{"column": "TSH", "before": "145", "after": "1.2"}]}), _words({"cells": []})
+    (['TSH 1.2, not 145'], ['nothing found'])
+    """
+    cells = [f"{cell['column']} {shortened(cell['after'])}, not {shortened(cell['before'])}" for cell in row["cells"]]
+    return cells or ["nothing found"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("repair")(repair)

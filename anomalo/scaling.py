@@ -1,0 +1,63 @@
+"""Numbers of all sizes on one scale, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Scores = NDArray[np.float64]
+
+LINEAR = 3.0
+"""Up to this many spreads from the centre a number keeps its scale; beyond, it grows with the logarithm."""
+LARGEST = float(np.finfo(np.float64).max)
+
+
+def compress(values: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Scores:
+    """Bring numbers to a common scale: linear near the centre, logarithmic far from it.
+
+    With z = (value - offset) / scale, the result is z for abs(z) <= 3, and sign(z) (3 + 3 log(abs(z) / 3))
+    beyond: continuous with its derivative, increasing, and without a bound, so that an outlier does not
+    ruin the scale and an extreme value stays more extreme than a milder one.
+
+    Parameters
+    ----------
+    values : float64 [n]
+        Finite numbers, or nan.
+    offset, scale : float
+        Centre and spread; the spread is positive.
+
+    Returns
+    -------
+    float64 [n]
+        Finite where the values are, however large or small they and the spread are.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        z = (values - offset) / scale
+    distance = np.abs(z)
+    far = distance > LINEAR
+    if far.any():
+        logarithm = np.log(distance[far])
+        endless = np.isinf(logarithm)
+        if endless.any():
+            # The quotient overflows: take the logarithm of its parts.
+            halves = np.abs(values[far][endless] / 2 - offset / 2)
+            logarithm[endless] = np.log(halves) + np.log(2) - np.log(scale)
+        z[far] = np.copysign(LINEAR + LINEAR * (logarithm - np.log(LINEAR)), z[far])
+    return z
+
+
+def expand(encoded: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Scores:
+    """Undo `compress`; what lies beyond the range of float64 becomes its largest number."""
+    distance = np.abs(np.asarray(encoded, dtype=np.float64))
+    beyond = np.maximum(distance / LINEAR - 1, 0.0)
+    with np.errstate(over="ignore"):
+        z = np.where(beyond > 0, LINEAR * np.exp(beyond), distance) * scale
+        values = offset + np.copysign(z, encoded)
+        endless = np.isinf(z)
+        if endless.any():
+            # The distance alone is beyond float64, though the value may not be: work with quarters.
+            near = distance[endless] / 4 * scale
+            quarter = np.where(beyond[endless] > 0, np.exp(beyond[endless] + np.log(LINEAR / 4) + np.log(scale)), near)
+            values[endless] = 4 * (offset / 4 + np.copysign(quarter, np.asarray(encoded)[endless]))
+    return np.clip(values, -LARGEST, LARGEST)

@@ -1,0 +1,77 @@
+"""Decision trees as plain arrays, laid end to end, and the walk down them that all forests share."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROWS = 1024
+"""Rows that walk down all trees together; small enough for their nodes to stay in the cache."""
+
+
+class Trees(NamedTuple):
+    """Trees laid end to end; a leaf leads to itself, so that all rows take the same number of steps.
+
+    Attributes
+    ----------
+    roots : int32 [trees]
+        Where each tree begins.
+    depths : int32 [trees]
+        How many steps lead to the deepest leaf of each.
+    feature : int [nodes]
+        The column that a node looks at; 0 for a leaf.
+    threshold : float [nodes]
+        A row goes left where its value is not above it.
+    children : int32 [nodes, 2]
+        The node on the left and on the right.
+    """
+
+    roots: NDArray[np.int32]
+    depths: NDArray[np.int32]
+    feature: NDArray[Any]
+    threshold: NDArray[Any]
+    children: NDArray[np.int32]
+
+    def leaves(self, matrix: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
+        """Give the leaf that each row [n, columns] falls into, tree by tree, int32 [n]."""
+        values, width = np.ascontiguousarray(matrix).ravel(), matrix.shape[1]
+        first = np.arange(len(matrix), dtype=np.int32) * np.int32(width)
+        children = self.children.ravel()
+        for root, depth in zip(self.roots, self.depths, strict=True):
+            node = np.full(len(matrix), root, dtype=np.int32)
+            for _ in range(depth):
+                right = values.take(first + self.feature.take(node)) > self.threshold.take(node)
+                node = children.take(2 * node + right)
+            yield node
+
+
+def flattened(grown: list[Any]) -> Trees:
+    """Lay scikit-learn's trees (their `tree_`) end to end; thresholds are float64."""
+    sizes = [tree.node_count for tree in grown]
+    roots = np.cumsum([0, *sizes], dtype=np.int32)[:-1]
+    children = joined([_children(tree) for tree in grown], np.int32).reshape(-1, 2)
+    return Trees(
+        roots,
+        np.array([tree.max_depth for tree in grown], dtype=np.int32),
+        joined([np.maximum(tree.feature, 0) for tree in grown], np.int32),
+        joined([tree.threshold for tree in grown], np.float64),
+        children + np.repeat(roots, sizes)[:, None],
+    )
+
+
+def joined(parts: list[Any], dtype: Any) -> NDArray[Any]:
+    """Return the parts, flattened, as one array."""
+    return np.concatenate([np.empty(0, dtype), *(np.asarray(part, dtype).ravel() for part in parts)])
+
+
+def rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 that is not above each threshold: float32 values lie on the same side of both."""
+    nearest = threshold.astype(np.float32)
+    return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _children(tree: Any) -> NDArray[Any]:
+    """Left and right child of each node [nodes, 2], counted within the tree; a leaf's are the leaf."""
+    both = np.stack([tree.children_left, tree.children_right], axis=1)
+    return np.where(both < 0, np.arange(tree.node_count)[:, None], both)

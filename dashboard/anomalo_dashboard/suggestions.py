@@ -1,0 +1,221 @@
+"""Suggested repairs: the cells of alerts that, replaced, would make them normal; of one row, and of a whole run."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from anomalo.jobs import background
+from anomalo.store import RunRecord
+from anomalo_dashboard import data, progress, state, words
+
+NEEDED = {"score", "impute"}
+"""What a model must be able to do to suggest repairs."""
+
+
+def command(run: RunRecord, *options: str) -> list[str]:
+    """Return the command that looks for repairs of a run's alerts."""
+    rule = run.summary.get("threshold", "share=0.01")
+    return ["repair", run.source, "--with", str(run.model), "--threshold", rule, *options]
+
+
+def _able(run: RunRecord) -> bool:
+    kind = next((record.model for record in data.models() if record.reference == run.model), None)
+    return any(model["name"] == kind and set(model["verbs"]) >= NEEDED for model in data.kinds_of_model())
+
+
+def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) -> None:
+    """Show what is suggested for a row of a score run, or offer to look for it.
+
+    Parameters
+    ----------
+    run : RunRecord
+        The scores.
+    repaired : RunRecord or None
+        The newest repairs of the same table by the same model.
+    row : int
+        Its number.
+    alert : bool
+        Whether it is an alert in `run`.
+    """
+    lines = pd.DataFrame() if repaired is None else data.repairs_of(repaired, row)
+    if repaired is not None and len(lines):
+        st.subheader("Suggested repair", anchor=False)
+        _row(repaired, lines)
+    elif alert:
+        _offer(run)
+
+
+def _row(run: RunRecord, lines: pd.DataFrame) -> None:
+    first = lines.iloc[0]
+    if not first["normal"]:
+        most = words.count(run.summary["most"], "cell")
+        st.info(
+            f"No set of {most} or fewer makes this row normal at {run.summary['threshold']}; the least strange that "
+            f"was tried has score {first['score_after']:.4g}, of {first['score_before']:.4g}.",
+            icon=":material/info:",
+        )
+        return
+    st.dataframe(
+        cells(lines, data.kinds(run.model)),
+        hide_index=True,
+        height="content",
+        column_order=["column", "before", "after", "interval"],
+        column_config={
+            "column": st.column_config.TextColumn("Column", width=190),
+            "before": st.column_config.TextColumn("Before"),
+            "after": st.column_config.TextColumn("After", help="What the other cells of the row lead to expect"),
+            "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
+        },
+        alt="Cells to replace, before and after",
+    )
+    st.caption(
+        f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
+        f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
+        f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert at {run.summary['threshold']}. "
+        "Whether it is an error, only you can tell; nothing has been changed."
+    )
+
+
+def _offer(run: RunRecord) -> None:
+    """Offer to look for repairs in the background; show that job while it works, or why it ended."""
+    wanted = command(run)
+    jobs = (job for job in background.jobs(state.workspace()) if job.commands == (tuple(wanted),))
+    job = next(jobs, None)
+    if job is not None and job.status != "done":
+        progress.show(job)
+    elif _able(run) and st.button(
+        "Suggest repairs",
+        icon=":material/build:",
+        help="Look for the fewest cells that, replaced, make each alert normal; the table stays as it is",
+    ):
+        background.start(state.workspace(), f"Repairs of {words.file_name(run.source)}", [wanted])
+        st.rerun()
+
+
+def cells(lines: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+    """Return suggestions as they are shown."""
+    there = lines["column"].notna()
+    return pd.DataFrame(
+        {
+            "row": lines["row"],
+            "column": lines["column"].where(there, "nothing found"),
+            "before": lines["before"].fillna("missing").where(there, ""),
+            "after": lines["after"].where(there, ""),
+            "interval": words.intervals(lines, kinds),
+            "score_before": lines["score_before"],
+            "score_after": lines["score_after"],
+            "p_value_after": lines["p_value_after"],
+        }
+    )
+
+
+def page(run: RunRecord, scored: RunRecord | None) -> None:
+    """Show all suggestions of a run.
+
+    Parameters
+    ----------
+    run : RunRecord
+        The repairs.
+    scored : RunRecord or None
+        The newest scores of the same table by the same model: where a row can be opened.
+    """
+    facts, lines = run.summary, data.repairs(run)
+    if not facts["alerts"]:
+        st.info(f"There was nothing to repair: no alert at {facts['threshold']}.", icon=":material/check_circle:")
+        return
+    left, middle, right = st.columns(3)
+    left.metric("Alerts", f"{facts['alerts']:,}", border=True)
+    middle.metric("With a repair", f"{facts['repaired']:,}", border=True, help=_found(facts["most"]))
+    right.metric("Cells to replace", f"{sum(facts['replaced'].values()):,}", border=True)
+    _take_away(run, lines)
+    summary, each = st.columns([3, 7], gap="medium")
+    with summary:
+        _by_column(facts["replaced"])
+    with each:
+        _cell_by_cell(run, scored, lines)
+
+
+def _found(most: int) -> str:
+    return f"Alerts that {words.count(most, 'cell')} or fewer, replaced, make normal"
+
+
+def _take_away(run: RunRecord, lines: pa.Table) -> None:
+    """Offer the suggestions as a file, and say how the table is repaired."""
+    st.download_button(
+        "Save the suggestions",
+        lambda: lines.to_pandas().to_csv(index=False).encode(),
+        f"{run.id}-suggestions.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    if not run.summary["applied"]:
+        with st.expander("Nothing has been changed. How to write the repaired table", icon=":material/terminal:"):
+            st.write("Look through the suggestions first: what is strange need not be wrong.")
+            st.code(progress.shell([command(run, "--apply", "-o", "repaired.csv")]), "shell", wrap_lines=True)
+
+
+def _by_column(replaced: dict[str, int]) -> None:
+    st.subheader("By column", anchor=False)
+    st.dataframe(
+        pd.DataFrame({"column": list(replaced), "cells": list(replaced.values())}),
+        hide_index=True,
+        height="content" if len(replaced) < 14 else 525,
+        placeholder="",
+        column_config={
+            "column": st.column_config.TextColumn("Column"),
+            "cells": st.column_config.NumberColumn("Cells", format="localized", width=70),
+        },
+        alt="Cells to replace by column",
+    )
+
+
+def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> None:
+    st.subheader("Cell by cell", anchor=False)
+    column_box, row_box = st.columns([2, 1], vertical_alignment="bottom")
+    filtering = {"bind": "query-params", "on_change": state.first_page, "args": ("fill_page",)}
+    column = column_box.selectbox(
+        "Column", sorted(run.summary["replaced"]), None, key="fill_column", **filtering, placeholder="any column"
+    )
+    row = row_box.number_input("Row", 0, None, None, 1, key="fill_row", **filtering, placeholder="any")
+    if column is not None:
+        lines = lines.filter(pc.fill_null(pc.equal(lines["column"], column), False))
+    if row is not None:
+        lines = lines.filter(pc.equal(lines["row"], row))
+    if not len(lines):
+        st.info("No suggestion fits. Take another column, or clear the row.", icon=":material/filter_alt_off:")
+        return
+    count, pager = st.columns(2, vertical_alignment="center")
+    with pager:
+        number = st.pagination(-(-len(lines) // data.PAGE), key="fill_page", bind="query-params")
+    start = (number - 1) * data.PAGE
+    here = lines.slice(start, data.PAGE).to_pandas()
+    count.markdown(f"**{words.count(len(lines), 'line')}**; these are {start + 1:,} to {start + len(here):,}")
+    shown = cells(here, data.kinds(run.model))
+    scores = words.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
+    names = [name for name in shown.columns if name != "p_value_after"]
+    st.dataframe(
+        shown.assign(open="Why?"),
+        hide_index=True,
+        height=420,
+        column_order=names if scored is None else ["open", *names],
+        column_config={
+            "open": st.column_config.ButtonColumn("", key="open_repair", width=60, type="tertiary"),
+            "row": st.column_config.NumberColumn("Row", format="%d", width=60, help="Counted from 0"),
+            "column": st.column_config.TextColumn("Column"),
+            "before": st.column_config.TextColumn("Before", width=90),
+            "after": st.column_config.TextColumn("After", width=90),
+            "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
+            "score_before": st.column_config.NumberColumn("Score", format=scores, width=70),
+            "score_after": st.column_config.NumberColumn(
+                "after", format=scores, width=70, help="The score of the row with all its suggestions"
+            ),
+        },
+        alt="Cells to replace, before and after",
+    )
+    clicked = st.session_state.get("open_repair")
+    if clicked is not None and scored is not None:
+        state.go("row", run=scored.id, row=int(here["row"].iloc[clicked.row]))

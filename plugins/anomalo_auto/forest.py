@@ -1,0 +1,92 @@
+"""A random forest for one column, as arrays, with what its trees say of rows that they did not see."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import Floats
+from anomalo.trees import ROWS, Trees, flattened, joined, rounded_down
+from anomalo_auto.targets import Target
+
+TREES = 50
+LEAF, LEAVES = 3, 2000
+"""A leaf holds at least so many rows, more where a tree would have more leaves than this."""
+FEATURES = 1 / 3
+"""Share of the inputs that a split chooses from."""
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees laid end to end.
+
+    Reference: Breiman (2001), Random forests, Machine Learning 45.
+
+    Attributes
+    ----------
+    roots, depths : int32 [trees]
+    feature : int32 [nodes]
+    threshold : float32 [nodes]
+    children : int32 [nodes, 2]
+    values : float32 [nodes, size]
+        What each node predicts.
+    """
+
+    roots: NDArray[np.int32]
+    depths: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    threshold: Floats
+    children: NDArray[np.int32]
+    values: Floats
+
+    @classmethod
+    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+        """Grow the trees on inputs [m, width]; return also the out-of-bag predictions, [m, size]."""
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+        kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
+        grown = kind(
+            TREES,
+            max_features=FEATURES,
+            min_samples_leaf=max(LEAF, len(inputs) // LEAVES),
+            random_state=int(rng.integers(2**31)),
+        ).fit(inputs, target.truth)
+        trees = flattened([tree.tree_ for tree in grown.estimators_])
+        values = joined([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
+        values = values.reshape(len(trees.feature), -1)
+        if not target.number:
+            values = target.spread_out(values, grown.classes_)
+        forest = cls(
+            trees.roots,
+            trees.depths,
+            trees.feature.astype(np.int32),
+            rounded_down(trees.threshold),
+            trees.children.astype(np.int32),
+            values,
+        )
+        return forest, forest._out_of_bag(inputs, target, grown.estimators_samples_)
+
+    def _out_of_bag(self, inputs: Floats, target: Target, samples: list[NDArray[Any]]) -> Floats:
+        total, count = np.zeros((len(inputs), self.values.shape[1])), np.zeros(len(inputs))
+        for leaves, sample in zip(self._trees().leaves(inputs), samples, strict=True):
+            out = np.ones(len(inputs), dtype=bool)
+            out[sample] = False
+            total[out] += self.values[leaves[out]]
+            count[out] += 1
+        seen = count > 0
+        total[seen] /= count[seen, None]
+        total[~seen] = target.marginal()
+        return total.astype(np.float32)
+
+    def _trees(self) -> Trees:
+        return Trees(self.roots, self.depths, self.feature, self.threshold, self.children)
+
+    def predict(self, inputs: Floats, target: Target) -> Floats:
+        """Return predictions, float32 [k, size]."""
+        predicted = np.zeros((len(inputs), self.values.shape[1]), dtype=np.float32)
+        for start in range(0, len(inputs), ROWS):
+            rows = slice(start, start + ROWS)
+            for leaves in self._trees().leaves(inputs[rows]):
+                predicted[rows] += self.values[leaves]
+        return predicted / np.float32(len(self.roots))

@@ -1,0 +1,116 @@
+"""A row as other models complete it: every number, and the probability of every level."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, compress, expand
+
+AT_ONCE = 4096
+"""About so many rows are filled in one call."""
+LEVELS = 30
+"""The probabilities of at most this many levels of a category are shown."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Which entries of a completed row [width] belong to which column.
+
+    Numbers are on their own scale in spreads, not compressed.
+    """
+
+    layout: Layout
+
+    @cached_property
+    def owner(self) -> NDArray[np.intp]:
+        """The column of each entry, intp [width], ascending."""
+        sizes = [1 if block.kind == "number" else min(block.size, LEVELS) for block in self.layout.blocks]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    def completed(self, data: Encoded, filled: Filled) -> Floats:
+        """Return completed rows, float32 [n, width]."""
+        parts = []
+        for block in self.layout.blocks:
+            at = block.position
+            if block.kind == "number":
+                parts.append(expand(filled.point[:, at])[:, None].astype(np.float32))
+            else:
+                codes = np.where(data.observed[:, at], data.values[:, at], filled.point[:, at])
+                level = (codes[:, None] == np.arange(block.size) + FIRST_LEVEL).astype(np.float32)
+                told = filled.proba.get(at, level)
+                parts.append(np.where(data.observed[:, at, None], level, told)[:, :LEVELS])
+        return np.concatenate(parts, axis=1)
+
+    def codes(self, data: Encoded, completed: Floats) -> Floats:
+        """Return rows with one entry a column, holes filled: numbers, and codes of levels, float32 [n, columns]."""
+        codes = np.empty((len(data), len(self.layout.blocks)), dtype=np.float32)
+        for block in self.layout.blocks:
+            entries = completed[:, self.owner == block.position]
+            if block.kind == "number":
+                codes[:, block.position] = entries[:, 0]
+            elif entries.shape[1]:
+                codes[:, block.position] = np.where(
+                    data.observed[:, block.position],
+                    data.values[:, block.position],
+                    entries.argmax(axis=1) + FIRST_LEVEL,
+                )
+        return codes
+
+    def plain(self, data: Encoded) -> Floats:
+        """Return rows with one entry a column, NaN where nothing is observed, float32 [n, columns]."""
+        values = data.values.astype(np.float32)
+        values[:, self.layout.numbers] = expand(values[:, self.layout.numbers])
+        return np.where(data.observed, values, np.float32(np.nan))
+
+
+def encoded(values: NDArray[Any]) -> Floats:
+    """Return numbers in spreads as the encoder has them, float32."""
+    return compress(values).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Base:
+    """One model fitted on several folds of the rows; what it says is the mean of what they say."""
+
+    models: Sequence[Any]
+
+    def complete(self, view: View, data: Encoded) -> Floats:
+        """Return the rows as the models complete them, float32 [n, width]."""
+        told = [view.completed(data, model.impute(data)) for model in self.models]
+        return np.mean(told, axis=0, dtype=np.float32)
+
+    def held_out(self, view: View, data: Encoded, folds: NDArray[np.intp]) -> Iterator[Floats]:
+        """Give for each column the rows completed with that column hidden, by the model that never saw them.
+
+        Parameters
+        ----------
+        folds : intp [n]
+            Which model did not see each row.
+
+        Yields
+        ------
+        float32 [n, width]
+        """
+        columns = len(data.layout.blocks)
+        together = max(1, AT_ONCE * len(self.models) // max(len(data), 1))
+        for start in range(0, columns, together):
+            positions = range(start, min(start + together, columns))
+            found = np.empty((len(positions), len(data), len(view.owner)), dtype=np.float32)
+            for fold, model in enumerate(self.models):
+                rows = np.flatnonzero(folds == fold)
+                hidden = without(data.take(rows), positions)
+                told = view.completed(hidden, model.impute(hidden))
+                found[:, rows] = told.reshape(len(positions), len(rows), -1)
+            yield from found
+
+
+def without(data: Encoded, positions: Sequence[int]) -> Encoded:
+    """Return the rows once for each position, with that column hidden."""
+    cells = np.zeros((len(positions), *data.values.shape), dtype=bool)
+    for number, position in enumerate(positions):
+        cells[number, :, position] = True
+    return Encoded.concatenate([data.hide(hidden) for hidden in cells])
