@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import CanImpute, CanScore, Encoded, Floats, HiddenCells, Layout, Model, Scores
+from anomalo.scaling import expand
 from anomalo.unfinished import Unfinished
 
 LEVEL = 0.9
@@ -167,6 +168,7 @@ def _summarise(data: Encoded, parts: list[Verdict]) -> HiddenCells:
             continue
         if block.kind == "number":
             width[at] = conformal_quantile(np.abs(truth - guess), LEVEL)
+            truth, guess, seen = (expand(values, block.offset, block.scale) for values in (truth, guess, seen))
             error[at] = np.sqrt(np.mean((truth - guess) ** 2))
             baseline[at] = np.sqrt(np.mean((truth - seen.mean()) ** 2))
         else:

@@ -24,6 +24,7 @@ ALL_LEVELS = 20
 MOST_LEVELS = 100
 """At most this many levels of a category get a code of their own."""
 
+
 class TableEncoder:
     """Tables, one position per feature: numbers compressed around their median, categories as codes."""
 

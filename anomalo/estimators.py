@@ -155,7 +155,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
 
     def __init__(
         self,
-        model: str | Model = "undercomplete",
+        model: str | Model = "auto",
         *,
         params: dict[str, Any] | None = None,
         round: bool = True,

@@ -179,6 +179,25 @@ class Fitted:
         times = None if position is None else data.values[:, position]
         return assign_folds(hashes, fold_count(len(data)), seed, times)
 
+    def errors(self) -> dict[str, dict[str, Any]]:
+        """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
+
+        `error` and `baseline`, that of the mean or mode, are root mean squared errors in the column's own units, or for
+        categories shares of wrong levels; `missing` is the share of the training cells that are.
+        """
+        if self.hidden is None:
+            return {}
+        known = [block for block in self.encoder.layout.blocks if np.isfinite(self.hidden.error[block.position])]
+        return {
+            block.name: {
+                "kind": block.kind,
+                "missing": block.missing,
+                "error": float(self.hidden.error[block.position]),
+                "baseline": float(self.hidden.baseline[block.position]),
+            }
+            for block in known
+        }
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Plain sentences on what the fit left out or could not do."""

@@ -323,7 +323,8 @@ class ColumnHeads(Standardised):
 
     def number_quantiles(self, parameters: Tensor, levels: Tensor) -> Tensor:
         """Return the standardised numbers below which the shares `levels` [n, k, numbers] lie."""
-        return self.center(parameters)[:, None] + self.scale() * torch.special.ndtri(levels)
+        quantile: Tensor = self.center(parameters)[:, None] + self.scale() * torch.special.ndtri(levels)
+        return quantile
 
     def quantiles(self, parameters: Tensor, levels: Tensor) -> Tensor:
         """Return the values below which the shares `levels` [n, k, columns] of each column's distribution lie.

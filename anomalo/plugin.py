@@ -130,7 +130,7 @@ class HiddenCells:
         Half the width of a 90 % interval around an expected value, in encoded units; NaN for
         categories and where there is no evidence.
     error : float64 [columns]
-        Root mean squared error of numbers (encoded units), error rate of categories.
+        Root mean squared error of numbers in the column's own units, error rate of categories.
     baseline : float64 [columns]
         The same for the column's mean, or its most frequent level.
     notes : tuple of str

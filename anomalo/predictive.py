@@ -39,8 +39,12 @@ class PredictiveImputer(Model):
         """
         raise NotImplementedError
 
+    def spread(self, data: Encoded) -> Floats:
+        """Return what errors of predictions are multiples of, float32 [n, columns] > 0: 1, if they know no better."""
+        return np.ones(data.values.shape, dtype=np.float32)
+
     def remember(self, data: Encoded, run: Run, held_out: HeldOut) -> None:
-        """Keep the seed, the numbers' ranges and the errors of held-out predictions."""
+        """Keep the seed, the numbers' ranges and the errors of held-out predictions, in units of their `spread`."""
         self.seed_ = run.seed
         self.range_ = np.zeros((2, len(data.layout.blocks)), dtype=np.float32)
         nothing = np.zeros(0, dtype=np.float32)
@@ -57,13 +61,15 @@ class PredictiveImputer(Model):
         """Fill missing cells; `proba` of an observed category is 1 for the level that it has."""
         predicted, proba = self.predict(data)
         point, low, high = data.values.copy(), data.values.copy(), data.values.copy()
-        tables = self._tables(data)
+        tables, spread = self._tables(data), self.spread(data)
         for position, table in tables.items():
             rows = ~data.observed[:, position]
+            unit = spread[rows, position]
             middle = self._clipped(predicted[rows, position], position)
             point[rows, position] = middle
             ends = residual_interval(table, middle)
-            low[rows, position], high[rows, position] = (self._clipped(end, position) for end in ends)
+            for side, end in zip((low, high), ends, strict=True):
+                side[rows, position] = self._clipped(middle + (end - middle) * unit, position)
         for position in data.layout.categories:
             low[:, position] = high[:, position] = np.nan
             proba[int(position)] = shares = _certain(data, position, proba[int(position)])
@@ -79,12 +85,13 @@ class PredictiveImputer(Model):
     def _draw(
         self, data: Encoded, point: Floats, proba: Mapping[int, Floats], tables: Mapping[int, Floats], draws: int
     ) -> Floats:
-        uniform = self.uniform(data, draws)
+        uniform, spread = self.uniform(data, draws), self.spread(data)
         drawn = np.repeat(data.values[None], draws, axis=0)
         for position, table in tables.items():
             rows = ~data.observed[:, position]
-            values = residual_draws(table, point[rows, position], uniform[:, rows, position])
-            drawn[:, rows, position] = self._clipped(values, position)
+            middle = point[rows, position]
+            error = residual_draws(table, middle, uniform[:, rows, position]) - middle
+            drawn[:, rows, position] = self._clipped(middle + error * spread[rows, position], position)
         for position, shares in proba.items():
             rows = ~data.observed[:, position]
             bounds = np.cumsum(shares[rows, :-1], axis=1, dtype=np.float64)
@@ -99,13 +106,6 @@ class PredictiveImputer(Model):
     def _clipped(self, values: Floats, position: int) -> Floats:
         clipped: Floats = np.clip(values, self.range_[0, position], self.range_[1, position])
         return clipped
-
-
-def shares_of(codes: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """Return the shares of the levels with observed `codes` [m], float64 [size]; equal ones if there is none."""
-    counts = np.bincount(codes.astype(np.intp) - FIRST_LEVEL, minlength=size) if len(codes) else np.ones(size)
-    shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
-    return shares
 
 
 def _certain(data: Encoded, position: np.intp, shares: Floats) -> Floats:

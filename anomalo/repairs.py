@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.scaling import expand
 from anomalo.explain import surprise
 from anomalo.fitted import Fitted
 from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Mask, Scores
+from anomalo.scaling import expand
 from anomalo.scoring import Boundary
 
 MOST = 5
@@ -124,7 +124,7 @@ class _Search:
 
     def __init__(self, fitted: Fitted, data: Encoded, boundary: Boundary) -> None:
         self.fitted, self.data, self.boundary = fitted, data, boundary
-        self.cells = np.zeros(data.values.shape, dtype=bool)
+        self.cells: Mask = np.zeros(data.values.shape, dtype=bool)
         self.score = np.full(len(data), np.inf)
         self.p_value = np.zeros(len(data))
         self.normal = np.zeros(len(data), dtype=bool)

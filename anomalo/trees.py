@@ -25,6 +25,10 @@ class Trees(NamedTuple):
         A row goes left where its value is not above it.
     children : int32 [nodes, 2]
         The node on the left and on the right.
+    listed : int32 [nodes] or None
+        The set of codes of a node that splits a category, -1 for others.
+    sets : uint8 [sets, 32] or None
+        Bit c of a set, counted from the lowest of the first byte, says that code c goes left.
     """
 
     roots: NDArray[np.int32]
@@ -32,6 +36,8 @@ class Trees(NamedTuple):
     feature: NDArray[Any]
     threshold: NDArray[Any]
     children: NDArray[np.int32]
+    listed: NDArray[np.int32] | None = None
+    sets: NDArray[np.uint8] | None = None
 
     def leaves(self, matrix: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
         """Give the leaf that each row [n, columns] falls into, tree by tree, int32 [n]."""
@@ -41,7 +47,10 @@ class Trees(NamedTuple):
         for root, depth in zip(self.roots, self.depths, strict=True):
             node = np.full(len(matrix), root, dtype=np.int32)
             for _ in range(depth):
-                right = values.take(first + self.feature.take(node)) > self.threshold.take(node)
+                value = values.take(first + self.feature.take(node))
+                right = value > self.threshold.take(node)
+                if self.sets is not None and self.listed is not None:
+                    _by_sets(right, value, self.listed.take(node), self.sets)
                 node = children.take(2 * node + right)
             yield node
 
@@ -69,6 +78,15 @@ def rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the largest float32 that is not above each threshold: float32 values lie on the same side of both."""
     nearest = threshold.astype(np.float32)
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _by_sets(
+    right: NDArray[np.bool_], value: NDArray[np.float32], listed: NDArray[np.int32], sets: NDArray[np.uint8]
+) -> None:
+    """Send rows [n] whose node has a set to the right if it does not hold their code."""
+    rows = np.flatnonzero(listed >= 0)
+    code = value[rows].astype(np.uint8)
+    right[rows] = (sets[listed[rows], code >> 3] >> (code & 7)) & 1 == 0
 
 
 def _children(tree: Any) -> NDArray[Any]:

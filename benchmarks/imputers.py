@@ -67,6 +67,15 @@ class Ours:
             draws = None
         return Spread(low if known else None, high if known else None, draws)
 
+    def expected_errors(self) -> dict[str, float]:
+        """Return the error that the model tells of each column: RMSE in own units, share of wrong levels."""
+        fitted = self.imputer.fitted_
+        if fitted.hidden is None:
+            return {}
+        names = [block.name for block in fitted.encoder.layout.blocks]
+        told = zip(names, fitted.hidden.error.tolist(), strict=True)
+        return {name: error for name, error in told if not np.isnan(error)}
+
 
 def _numbers(table: pd.DataFrame) -> NDArray[np.float64]:
     """Return a table's numbers, float64 [n, columns]; NaN for categories."""

@@ -114,7 +114,7 @@ def nearer(corrupted: Corrupted, fills: pd.DataFrame, replaced: NDArray[np.bool_
 
 
 def tables(folder: Path, some: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Read the tables of a folder: CSV with `manifest.json`, or Parquet of numbers with `label` (anomalies left out)."""
+    """Read the tables of a folder: CSV with `manifest.json`, or Parquet of numbers with `label` (normal rows only)."""
     for file in sorted([*folder.glob("*.csv"), *folder.glob("*.parquet")], key=lambda file: file.stat().st_size):
         if some and file.stem not in some:
             continue
@@ -123,7 +123,8 @@ def tables(folder: Path, some: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
             yield file.stem, pd.read_csv(file, dtype=dict.fromkeys(facts["categorical"], str), keep_default_na=False)
         else:
             table = pd.read_parquet(file)
-            yield file.stem, table[table["label"] != 1].drop(columns="label").reset_index(drop=True)
+            normal = table[table["label"] != 1].drop(columns="label").reset_index(drop=True)
+            yield file.stem, normal.astype(dict.fromkeys(normal.select_dtypes("floating"), np.float64))
 
 
 def measure(row: Row, fitted: Fitted, corrupted: Corrupted) -> Row:
@@ -194,11 +195,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def summary(path: Path) -> pd.DataFrame:
-    """Return the figures of each table and model, over kinds and seeds, weighted by alerts."""
+    """Return the figures of each table and model, and threshold, over kinds and seeds, weighted by alerts."""
     lines = pd.read_csv(path)
     lines = lines[lines["alerts"] > 0]
     weights = {"repaired": lines["alerts"], "found": (some := lines["alerts"] * lines["repaired"]), "nearer": some}
-    grouped = [lines["model"], lines["set"]]
+    grouped = [lines["model"], lines["threshold"], lines["set"]]
     shares = {
         name: (lines[name].fillna(0) * weight).groupby(grouped).sum()
         / weight.where(lines[name].notna(), 0).groupby(grouped).sum()

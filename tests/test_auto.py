@@ -13,9 +13,12 @@ from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo.testing.tables import tables as kit
 from anomalo_auto.auto import Auto, agreement, power_mean
+from anomalo_auto.blend import Blend
 from anomalo_auto.tails import energy, tail
 
 QUICK = "knn,covariance,iforest"
+
+SCORE = frozenset({"score"})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def some(rows: int, seed: int = 0) -> Encoded:
 
 
 def fit(data: Encoded, registry: Registry, **params: object) -> Auto:
-    return Auto(**params).fit(data, LocalRun(seed=3, registered=registry.create))
+    return Auto(**params).fit(data, LocalRun(seed=3, goals=SCORE, registered=registry.create))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_members_without_reasons_are_not_enough(registry: Registry) -> None:
         fit(some(80), registry, members="lof,iforest")
 
 
-def test_where_no_member_imputes_or_embeds(registry: Registry) -> None:
+def test_not_fitted_to_impute_it_fills_by_what_it_expects(registry: Registry) -> None:
     data = some(80)
     found = fit(data, registry, members="knn,covariance")
     filled, expected = found.impute(data), found._models[1].explain(data).expected
@@ -164,19 +167,33 @@ def test_codes_are_those_of_the_first_member_that_embeds(registry: Registry) -> 
     assert np.array_equal(found.decode(found.embed(data)), found._models[1].decode(found.embed(data)))
 
 
-def test_fills_are_the_mean_of_what_the_members_say(registry: Registry) -> None:
-    data = some(150, seed=6)
-    found = fit(data, registry, members="knn,undercomplete,linear", epochs=3)
-    fills = [model.impute(data) for model in found._models if hasattr(model, "impute")]
-    assert len(fills) == 2
-    filled = found.impute(data)
-    assert np.array_equal(filled.point[data.observed], data.values[data.observed])
-    holes = ~data.observed[:, data.layout.numbers]
-    mean = (fills[0].point + fills[1].point)[:, data.layout.numbers] / 2
-    assert np.allclose(filled.point[:, data.layout.numbers][holes], mean[holes], atol=1e-6)
-    for at, proba in filled.proba.items():
-        assert np.allclose(proba, (fills[0].proba[at] + fills[1].proba[at]) / 2, atol=1e-6)
-    with pytest.raises(UsageError, match="gives no draws"):
+def test_fitted_to_impute_it_fills_as_blend_does_and_has_no_members(registry: Registry) -> None:
+    data = some(120, seed=6)
+    run = LocalRun(seed=3, goals=frozenset({"impute"}), registered=registry.create)
+    found = Auto(quality="fast").fit(data, run)
+    alone = Blend(quality="fast").fit(data, LocalRun(seed=3, registered=registry.create))
+    assert found.names_ == []
+    filled, expected = found.impute(data, draws=2), alone.impute(data, draws=2)
+    assert np.array_equal(filled.point, expected.point)
+    assert np.array_equal(filled.draws, expected.draws)
+    assert found.hidden_cells() is not None
+    assert np.array_equal(found.hidden_cells().error, alone.hidden_cells().error, equal_nan=True)
+
+
+def test_fitted_for_all_it_expects_what_it_would_fill(registry: Registry) -> None:
+    data = some(120, seed=6)
+    found = Auto(members="knn", quality="fast").fit(data, LocalRun(registered=registry.create))
+    rows = data.take(slice(0, 5))
+    hidden = np.zeros(rows.values.shape, dtype=bool)
+    hidden[:, 2] = True
+    assert np.array_equal(found.explain(rows).expected[:, 2], found.impute(rows.hide(hidden)).point[:, 2])
+
+
+def test_fitted_to_score_it_gives_no_draws_and_tells_no_errors(registry: Registry) -> None:
+    data = some(80)
+    found = fit(data, registry, members="knn")
+    assert found.hidden_cells() is None
+    with pytest.raises(UsageError, match="was not fitted to impute"):
         found.impute(data, draws=2)
 
 
@@ -187,7 +204,7 @@ def test_epochs_are_passed_on_to_members_that_train(registry: Registry) -> None:
 
 def test_progress_and_history_tell_the_members_apart(registry: Registry) -> None:
     shares: list[float] = []
-    run = LocalRun(registered=registry.create, progress=lambda share, _: shares.append(share))
+    run = LocalRun(goals=SCORE, registered=registry.create, progress=lambda share, _: shares.append(share))
     Auto(members="knn,undercomplete,linear", epochs=3).fit(some(100), run)
     assert {entry["phase"].split(":")[0] for entry in run.history} == {"undercomplete", "linear"}
     assert shares == sorted(shares)

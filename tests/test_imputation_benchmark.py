@@ -14,6 +14,8 @@ from scipy.stats import norm
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import accuracy_score, f1_score
 
+from anomalo.plugin import HiddenCells
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -25,7 +27,8 @@ def load(name: str) -> Any:
         sys.path.remove(str(BENCHMARKS))
 
 
-fills, holes, imputation, imputers = load("fills"), load("holes"), load("imputation"), load("imputers")
+fills, harness, holes = load("fills"), load("harness"), load("holes")
+imputation, imputers = load("imputation"), load("imputers")
 matrices, missforest, pmm, ratios = load("matrices"), load("missforest"), load("pmm"), load("ratios")
 
 
@@ -162,6 +165,12 @@ def test_a_matrix_and_back(drop: bool, sample: Any) -> None:
     pd.testing.assert_frame_equal(back, known)
 
 
+def test_the_level_that_weighs_most_wins_the_one_without_indicator_too(sample: Any) -> None:
+    matrix = matrices.Matrix(sample.train, drop=True)
+    weights = np.array([[0.3, 0.3], [0.5, 0.2], [0.1, 0.6], [-0.2, 0.1]])
+    assert matrix.decoded("kind", weights).tolist() == ["007", "NA", "c", "007"]
+
+
 def test_one_round_of_missforest_is_scikit_learns_forest() -> None:
     table = mixed(120).drop(columns="kind")
     train = table.mask(np.arange(120)[:, None] < np.array([0, 30, 0]))
@@ -213,7 +222,8 @@ def test_matching_takes_cells_of_donors_and_spreads_as_the_truth_does() -> None:
     assert np.isin(draws.round(9), train["y"].dropna().round(9)).all()
     truth = table["y"][600:].to_numpy()
     oracle = fills.crps(2 * x[600:] + rng.normal(size=(2000, 300)), truth).mean()
-    assert fills.crps(draws, truth).mean() == pytest.approx(oracle, rel=0.05)
+    # The 20 draws of a cell come from few donors, so that their distribution is a little off.
+    assert oracle < fills.crps(draws, truth).mean() < 1.15 * oracle
     assert draws.std(axis=0, ddof=1).mean() == pytest.approx(1, abs=0.15)
     filled = peer.fill(test)
     assert filled["y"].to_numpy() == pytest.approx(draws.mean(axis=0))
@@ -224,17 +234,35 @@ def test_matching_takes_cells_of_donors_and_spreads_as_the_truth_does() -> None:
 def test_every_peer_beats_or_is_the_mean(name: str, sample: Any) -> None:
     creator = imputers.PEERS[name]
     row = imputation.Row(200, "t", "mcar30", 1, name)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, harness.calm(1):
         patch.setattr(pmm.PMM.__init__, "__defaults__", (3, 3, 5))
-        patch.setattr(missforest.MissForest.__init__, "__defaults__", (5, 3))
+        patch.setattr(missforest.MissForest.__init__, "__defaults__", (20, 3))
         assert imputation.measure(row, sample, creator).status == "ok"
     base = imputation.measure(imputation.Row(200, "t", "mcar30", 1, "mean/mode"), sample, imputers.MeanMode)
     if name == "mean/mode":
         assert (row.rmse, row.in_rmse) == (base.rmse, base.in_rmse)
     else:
-        assert row.rmse < 0.95 * base.rmse
-        assert row.in_rmse < 0.95 * base.in_rmse
+        assert row.rmse < 0.9 * base.rmse
+        assert row.in_rmse < base.in_rmse
         assert row.accuracy > base.accuracy + 0.1
+
+
+def test_what_our_models_say_of_their_fills_is_in_the_columns_units_and_places(sample: Any) -> None:
+    ours = imputers.Ours("chained", {}, 0)
+    ours.fit(sample.train)
+    said, filled, hidden = ours.spread(sample.test), ours.fill(sample.test), sample.part(held=True).hidden
+    for at, name in enumerate(["x", "y", "z"]):
+        cells = hidden[:, at]
+        assert (said.low[cells, at] <= filled[name][cells]).all()
+        assert (filled[name][cells] <= said.high[cells, at]).all()
+        assert said.draws.shape == (20, *sample.test.shape)
+        assert (said.draws[:, ~cells, at] == sample.test[name].to_numpy()[~cells]).all()
+        assert said.draws[:, cells, at].std(axis=0).min() > 0
+    assert np.isnan(said.low[:, 3]).all()
+    assert ours.expected_errors() == {}
+    unknown = np.full(4, np.nan)
+    ours.imputer.fitted_.hidden = HiddenCells(unknown, np.array([0.5, np.nan, 0.1, 0.25]), unknown)
+    assert ours.expected_errors() == {"x": 0.5, "z": 0.1, "kind": 0.25}
 
 
 def test_a_bad_method_is_a_status(sample: Any) -> None:
@@ -300,15 +328,15 @@ def test_a_run_goes_on_where_it_was(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.csv"
-    arguments = ("--data", data, "--out", out, "--models", "median", "--peers", "mean/mode", "--seeds", "0,1")
-    arguments += ("--mechanisms", "mcar30,mar30", "--rows", "60,40", "--summary", tmp_path / "s.md")
+    arguments = ("--data", data, "--out", out, "--models", "median", "--peers", "mean/mode", "--seeds", "0")
+    arguments += ("--mechanisms", "mcar30", "--rows", "60,40", "--summary", tmp_path / "s.md")
     run(monkeypatch, *arguments)
     assert "small: left out at 60 rows, it has fewer" in capsys.readouterr().out
     whole = pd.read_csv(out)
-    assert len(whole) == 3 * 2 * 2 * 2
+    assert len(whole) == 3 * 2
     assert (whole["status"] == "ok").all()
     lines = out.read_text().splitlines(keepends=True)
-    out.write_text("".join(lines[:6]) + lines[6][:12])  # a kill in the middle of a line
+    out.write_text("".join(lines[:4]) + lines[4][:12])  # a kill in the middle of a line
     run(monkeypatch, *arguments)
     seconds = ["fit_s", "fill_s", "spread_s"]
     pd.testing.assert_frame_equal(pd.read_csv(out).drop(columns=seconds), whole.drop(columns=seconds))

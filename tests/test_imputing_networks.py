@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from anomalo.scaling import compress, expand
 from anomalo.neural import ColumnHeads, MixtureHeads, NaturalHeads, compressed, natural
 from anomalo.plugin import Block, Encoded, Layout
 from anomalo.runs import LocalRun
+from anomalo.scaling import compress, expand
 from anomalo_autoencoders.denoising import Denoising
 from anomalo_autoencoders.importance import level_of_missing
 from anomalo_autoencoders.imputing import PiecewiseInput, hidden_cells
@@ -105,7 +105,8 @@ def test_hidden_cells_follow_the_patterns_of_other_rows() -> None:
     hidden = hidden_cells(observed, 0.3, patterns=1.0)
     together = hidden[:, :3].all(dim=1)
     assert together.float().mean() == pytest.approx(0.5, abs=0.03)
-    assert (hidden[together].sum(dim=1) <= 4).all() and (hidden[~together].sum(dim=1) == 1).all()
+    assert (hidden[together].sum(dim=1) <= 4).all()
+    assert (hidden[~together].sum(dim=1) == 1).all()
     assert hidden_cells(observed, 0.3, patterns=0.0).float().mean() == pytest.approx(0.3, abs=0.02)
 
 
@@ -133,14 +134,14 @@ def test_the_denoiser_comes_close_to_the_conditional_expectation() -> None:
 
 def test_a_number_is_expected_on_its_own_scale() -> None:
     rng = np.random.default_rng(0)
-    skewed = np.exp(1.2 * rng.normal(size=(2000, 1)))
+    skewed = np.where(rng.random((2000, 1)) < 0.2, 8.0, rng.normal(size=(2000, 1)))
     data = encoded(np.hstack([compress(skewed), rng.normal(size=(2000, 1))]), np.ones((2000, 2), dtype=bool))
     model = Denoising(members=1, hidden=(16,), pieces=4, epochs=10).fit(data, LocalRun(seed=0))
     hidden = np.zeros((2000, 2), dtype=bool)
     hidden[:, 0] = True
     fill = expand(model.impute(data.hide(hidden)).point[:, 0]).mean()
-    assert fill == pytest.approx(skewed.mean(), rel=0.12)
-    assert fill > 1.1 * expand(compress(skewed).mean())
+    assert fill == pytest.approx(skewed.mean(), rel=0.15)
+    assert fill > 1.12 * expand(compress(skewed).mean())
 
 
 class LinearGaussian(nn.Module):
@@ -186,13 +187,9 @@ def test_fills_by_importance_are_the_closed_form() -> None:
 
 
 def test_the_bound_of_miwae_is_the_likelihood_of_the_observed_cells() -> None:
-    model = Miwae(particles=20_000, hide=0.0)
+    model = Miwae(particles=10_000, hide=0.0)
     model.layout_ = layout(4)
-
-    class Exact(LinearGaussian):
-        pass
-
-    net: Any = Exact(model.build(model.layout_).heads)
+    net: Any = LinearGaussian(model.build(model.layout_).heads)
     covariance = (net.loading @ net.loading.T + torch.diag(net.noise)).numpy()
     data = encoded(np.array([[0.3, -0.5, 9.0, 0.2]]), [[True, True, False, True]])
     kept = np.ix_([0, 1, 3], [0, 1, 3])
@@ -246,10 +243,12 @@ def test_draws_belong_to_the_row_and_follow_the_probabilities(kind: type[Any]) -
     for name in ("point", "low", "high"):
         np.testing.assert_array_equal(getattr(mixed, name), getattr(filled, name)[order])
         np.testing.assert_array_equal(getattr(alone, name), getattr(filled, name)[3:4])
-    assert (mixed.draws == filled.draws[:, order]).all() and (alone.draws == filled.draws[:, 3:4]).all()
+    assert (mixed.draws == filled.draws[:, order]).all()
+    assert (alone.draws == filled.draws[:, 3:4]).all()
     assert (model.impute(test, draws=2).draws == filled.draws[:2]).all()
     assert (filled.draws[:, test.observed] == test.values[test.observed]).all()
-    assert np.isnan(filled.low[:, 3]).all() and (filled.low <= filled.high)[:, :3].all()
+    assert np.isnan(filled.low[:, 3]).all()
+    assert (filled.low <= filled.high)[:, :3].all()
     missing = ~test.observed[:, 3]
     for level in range(3):
         share = (filled.draws[:, missing, 3] == level + 2).mean()

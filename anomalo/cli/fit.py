@@ -21,7 +21,7 @@ from anomalo.cli.console import (
     ThreadsOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count
+from anomalo.cli.printing import count, share, table
 from anomalo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ SchemaOption = Annotated[
     Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with kinds and roles of columns.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Everything random follows from it.")]
+
+
+SHOWN = 12
+"""Columns whose expected errors are printed."""
 
 
 def pairs(items: list[str], option: str) -> dict[str, str]:
@@ -194,6 +198,7 @@ def _show(result: FitResult) -> None:
         f"{count(record.columns, 'column')} ({columns})"
     )
     show_skill(record)
+    show_errors(record)
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
 
 
@@ -202,6 +207,25 @@ def show_skill(record: ModelRecord) -> None:
     skill = record.summary["skill"]
     if skill is not None and skill > 0:
         typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by each column's mean or mode")
+
+
+def show_errors(record: ModelRecord) -> None:
+    """Print the expected errors of fills, column by column, most holes first."""
+    holed = [(name, told) for name, told in record.summary["errors"].items() if told["missing"] > 0]
+    most_first = sorted(holed, key=lambda item: -item[1]["missing"])
+    if most_first:
+        columns = ("column", "missing", "expected error", "of the mean or mode")
+        rows = [
+            (name, share(told["missing"]), _error(told, "error"), _error(told, "baseline"))
+            for name, told in most_first[:SHOWN]
+        ]
+        table(columns, rows, right=columns[1:])
+    if len(most_first) > SHOWN:
+        typer.echo(f"and {len(most_first) - SHOWN} more columns with missing cells; all of them with --json")
+
+
+def _error(told: dict[str, Any], which: str) -> str:
+    return share(told[which]) + " wrong" if told["kind"] == "category" else f"{told[which]:.3g}"
 
 
 def register(app: typer.Typer) -> None:

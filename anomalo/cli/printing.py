@@ -99,6 +99,18 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def share(value: float) -> str:
+    """Write a share as a percentage.
+
+    Examples
+    --------
+    >>> share(0.0713), share(0.00042)
+    ('7.1 %', '0.04 %')
+    """
+    percent = 100 * value
+    return f"{percent:.1f} %" if percent >= 0.1 or percent == 0 else f"{percent:.1g} %"
+
+
 def numbers(values: Sequence[float], digits: int = 4) -> list[str]:
     """Write numbers of a column alike, with `digits` significant digits in the largest.
 

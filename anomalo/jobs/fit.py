@@ -11,7 +11,7 @@ import anomalo
 from anomalo.fitted import Fitted
 from anomalo.jobs.place import EQUAL_ROWS, Place
 from anomalo.plan import Plan
-from anomalo.plugin import Model
+from anomalo.plugin import Model, wanted
 from anomalo.schema import SchemaOptions, infer
 from anomalo.store import ModelRecord
 from anomalo.unfinished import Unfinished, unfinished
@@ -98,7 +98,8 @@ def _nothing_to_resume(resume: bool, keep: Unfinished) -> list[str]:
 
 
 def _equal_rows(fitted: Fitted) -> list[str]:
-    if len(fitted.calibration.hashes) > 1 or "score" not in fitted.model.verbs():
+    asked = "score" in fitted.model.verbs() and wanted(frozenset(fitted.facts["goals"]), "score")
+    if len(fitted.calibration.hashes) > 1 or not asked:
         return []
     return [EQUAL_ROWS]
 
@@ -110,5 +111,6 @@ def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
         "parameters": fitted.facts["parameters"],
         "seed": fitted.facts["seed"],
         "skill": skill if math.isfinite(skill) else None,
+        "errors": fitted.errors(),
         "warnings": list(warnings),
     }

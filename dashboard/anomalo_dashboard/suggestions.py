@@ -144,16 +144,18 @@ def _found(most: int) -> str:
 
 def _take_away(run: RunRecord, lines: pa.Table) -> None:
     """Offer the suggestions as a file, and say how the table is repaired."""
-    st.download_button(
+    left, right = st.columns([2, 6])
+    left.download_button(
         "Save the suggestions",
         lambda: lines.to_pandas().to_csv(index=False).encode(),
         f"{run.id}-suggestions.csv",
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
+        width="stretch",
     )
     if not run.summary["applied"]:
-        with st.expander("Nothing has been changed. How to write the repaired table", icon=":material/terminal:"):
+        with right.expander("Nothing has been changed. How to write the repaired table", icon=":material/terminal:"):
             st.write("Look through the suggestions first: what is strange need not be wrong.")
             st.code(progress.shell([command(run, "--apply", "-o", "repaired.csv")]), "shell", wrap_lines=True)
 
@@ -211,7 +213,7 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
             "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
             "score_before": st.column_config.NumberColumn("Score", format=scores, width=70),
             "score_after": st.column_config.NumberColumn(
-                "after", format=scores, width=70, help="The score of the row with all its suggestions"
+                "Then", format=scores, width=70, help="The score of the row with all its suggestions"
             ),
         },
         alt="Cells to replace, before and after",

@@ -8,23 +8,24 @@ import numpy as np
 
 from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import (
-    FIRST_LEVEL,
     CanEmbed,
     CanExplain,
-    CanImpute,
     CanScore,
     Cells,
     Encoded,
     Filled,
     Floats,
+    HiddenCells,
     Model,
     ModelState,
     Run,
     Scores,
     param,
+    wanted,
 )
 from anomalo_auto.member import AsMember
 from anomalo_auto.tails import energy, tail
+from anomalo_auto.views import expectations
 
 POWER = 0.5
 """p-values are averaged as p ** -POWER: towards 0 it is Fisher's sum of logarithms, at 1 the harmonic mean."""
@@ -47,6 +48,8 @@ class Auto(Model):
     strangest quarter off themselves, but are blunter elsewhere. As nobody knows, they count half; if the training rows
     are said to be `clean`, not at all.
 
+    Fitted to impute, it fills holes by `blend`, whose expectations also say what a strange cell should have been.
+
     Reference: Vovk and Wang (2020), Combining p-values via averaging, Biometrika 107; Aggarwal and Sathe (2015),
     Theoretical foundations and algorithms for outlier ensembles, SIGKDD Explorations 17.
 
@@ -61,10 +64,13 @@ class Auto(Model):
     members: str = param("knn,covariance,iforest,undercomplete,masked", help="The models to combine, by name.")
     clean: bool = param(False, help="The training rows hold no strange ones: leave out what guards against them.")
     guards: str = param("covariance,iforest", help="Members that count half, and not at all if the rows are clean.")
-    epochs: int = param(30, low=1, high=100_000, help="Passes over the rows at most, for members that are trained so.")
+    quality: str = param("best", choices=("fast", "best"), help="How holes are filled: fast leaves the networks out.")
+    epochs: int = param(
+        0, low=0, high=100_000, help="Passes over the rows, where a member trains so; 0 leaves it to it."
+    )
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Fit the members.
+        """Fit the members to score and embed, and the imputer to impute.
 
         Raises
         ------
@@ -73,14 +79,25 @@ class Auto(Model):
         UsageError
             No model is registered under a member's name.
         """
-        self.names_ = self._chosen()
+        self._models: list[Any] = []
+        self._imputer: Any = None
+        self.names_ = self._chosen() if wanted(run.goals, "score") or wanted(run.goals, "embed") else []
+        parts = len(self.names_) + wanted(run.goals, "impute")
+        if self.names_:
+            self._fit_members(data, run, parts)
+        if len(self.names_) < parts:
+            imputer = run.create("blend", quality=self.quality, epochs=self.epochs)
+            self._imputer = imputer.fit(data, AsMember(run, "blend", len(self.names_), parts))
+        return self
+
+    def _fit_members(self, data: Encoded, run: Run, parts: int) -> None:
         models = [self._create(name, run) for name in self.names_]
         if not any(isinstance(model, CanExplain) for model in models):
             raise ParameterError(
                 f"members={self.members!r}: none of them gives reasons; add knn, covariance or a network"
             )
         self._models = [
-            model.fit(data, AsMember(run, model.name, number, len(models))) for number, model in enumerate(models)
+            model.fit(data, AsMember(run, model.name, number, parts)) for number, model in enumerate(models)
         ]
         scores = np.stack([model.score(data) for model in self._models])
         self.tails_ = np.stack([tail(member) for member in scores])
@@ -88,7 +105,6 @@ class Auto(Model):
         half = np.array([0.5 if name in _list(self.guards) else 1.0 for name in self.names_])
         self.weights_ = half * agreement(energies)
         self.weights_ /= self.weights_.sum()
-        return self
 
     def _chosen(self) -> list[str]:
         guards = _list(self.guards) if self.clean else []
@@ -99,7 +115,7 @@ class Auto(Model):
 
     def _create(self, name: str, run: Run) -> Any:
         model: Any = run.create(name)
-        if hasattr(model, "epochs"):
+        if self.epochs and hasattr(model, "epochs"):
             model = run.create(name, epochs=self.epochs)
         if not isinstance(model, CanScore) or isinstance(model, Auto):
             raise ParameterError(f"members={self.members!r}: model {name!r} cannot be a member, it does not score")
@@ -116,35 +132,37 @@ class Auto(Model):
     def explain(self, data: Encoded) -> Cells:
         """Return the members' reasons, each in the share that the member has in the score.
 
-        Members without reasons of their own are passed over. What a cell should have been is told by the last
-        member that explains.
+        Members without reasons of their own are passed over. What a cell should have been is told by the imputer, or
+        else by the last member that explains.
         """
         total, shares = power_mean(self._energies(data), self.weights_)
         members = zip(self._models, shares, strict=True)
         told = [(model.explain(data), share) for model, share in members if isinstance(model, CanExplain)]
         cells = sum(_relative(cells.contribution) * share[:, None] for cells, share in told)
-        return Cells(_relative(np.asarray(cells)) * total[:, None], told[-1][0].expected)
+        expected = told[-1][0].expected if self._imputer is None else expectations(self._imputer, data)
+        return Cells(_relative(np.asarray(cells)) * total[:, None], expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill missing cells by the mean of what the members say, categories by their mean probabilities.
-
-        Where no member imputes, by what `explain` expects.
+        """Fill missing cells as `blend` does; if not fitted to, by what `explain` expects.
 
         Raises
         ------
         UsageError
-            `draws` is not 0.
+            `draws` is not 0, and it was not fitted to impute.
         """
+        if self._imputer is not None:
+            filled: Filled = self._imputer.impute(data, draws)
+            return filled
         if draws:
-            raise UsageError(f"draws={draws}: model {self.name!r} gives no draws; ask for draws=0")
-        fills = [model.impute(data) for model in self._models if isinstance(model, CanImpute)]
-        if not fills:
-            return Filled(np.where(data.observed, data.values, self.explain(data).expected))
-        point = np.mean([filled.point for filled in fills], axis=0, dtype=np.float32)
-        proba = {at: np.mean([filled.proba[at] for filled in fills], axis=0) for at in fills[0].proba}
-        for at, shares in proba.items():
-            point[:, at] = FIRST_LEVEL + shares.argmax(axis=1)
-        return Filled(np.where(data.observed, data.values, point), None, proba)
+            raise UsageError(f"draws={draws}: this model was not fitted to impute, and gives no draws; ask for draws=0")
+        return Filled(np.where(data.observed, data.values, self.explain(data).expected))
+
+    def hidden_cells(self) -> HiddenCells | None:
+        """Return how well the imputer predicts cells that it did not see."""
+        if self._imputer is None:
+            return None
+        hidden: HiddenCells | None = self._imputer.hidden_cells()
+        return hidden
 
     def embed(self, data: Encoded) -> Floats:
         """Return the codes of the first member that embeds, float32 [n, latent].
@@ -168,7 +186,7 @@ class Auto(Model):
 
     def use(self, device: str) -> None:
         """Do inference on this device from now on."""
-        for model in self._models:
+        for model in (*self._models, *([] if self._imputer is None else [self._imputer])):
             model.use(device)
 
     def state(self) -> ModelState:
@@ -176,14 +194,19 @@ class Auto(Model):
         state = super().state()
         for number, (name, model) in enumerate(zip(self.names_, self._models, strict=True)):
             state.models[f"member_{number}"] = (name, model.params(), model.state())
+        if self._imputer is not None:
+            state.models["imputer"] = (self._imputer.name, self._imputer.params(), self._imputer.state())
         return state
 
     def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
         """Take back what `state` returned; `create(name, **params)` makes the members."""
         assert create is not None, "auto is made of other models: restore needs `create`"
         super().restore(ModelState(state.arrays, state.values))
-        members = [state.models[f"member_{number}"] for number in range(len(self.names_))]
-        self._models = [create(name, **params).restore(inner, create) for name, params, inner in members]
+        nested = {
+            key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()
+        }
+        self._models = [nested[f"member_{number}"] for number in range(len(self.names_))]
+        self._imputer = nested.get("imputer")
         return self
 
 

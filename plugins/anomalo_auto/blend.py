@@ -22,6 +22,7 @@ from anomalo.plugin import (
 )
 from anomalo.predictive import PredictiveImputer
 from anomalo_auto.column import LEARNERS, ColumnModel
+from anomalo_auto.holes import Holes, beyond_reach
 from anomalo_auto.member import AsMember
 from anomalo_auto.targets import Target
 from anomalo_auto.views import Base, View, encoded
@@ -58,6 +59,7 @@ class Blend(PredictiveImputer):
     quality: str = param("best", choices=("fast", "best"), help="fast leaves the networks out.")
     bases: str = param("chained", help="The models that complete rows first, by name, separated by commas.")
     networks: str = param("denoising", help="More of them, left out if quality is fast.")
+    epochs: int = param(0, low=0, high=100_000, help="Passes over the rows, where a base trains so; 0 leaves it to it.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit the bases, then the columns' predictors and weights.
@@ -73,9 +75,7 @@ class Blend(PredictiveImputer):
         names = self._names()
         folds = _folds(data, run.rng)
         self.folds_, self.layout_ = int(folds.max()) + 1, data.layout
-        self._bases = [
-            self._fit_base(name, data, folds, run, number, len(names)) for number, name in enumerate(names)
-        ]
+        self._bases = [self._fit_base(name, data, folds, run, number, len(names)) for number, name in enumerate(names)]
         self._fit_columns(data, folds, run)
         return self
 
@@ -89,12 +89,16 @@ class Blend(PredictiveImputer):
     def _fit_base(self, name: str, data: Encoded, folds: NDArray[np.intp], run: Run, number: int, total: int) -> Base:
         models = []
         for fold in range(self.folds_):
-            model: Any = run.create(name)
-            if not isinstance(model, CanImpute) or isinstance(model, Blend):
-                raise ParameterError(f"bases: model {name!r} cannot be one, it does not impute")
+            model = self._create(name, run)
             rows = data.take(np.flatnonzero(folds != fold)) if self.folds_ > 1 else data
             models.append(model.fit(rows, AsMember(run, name, number * self.folds_ + fold, (total + 1) * self.folds_)))
         return Base(models)
+
+    def _create(self, name: str, run: Run) -> Any:
+        model: Any = run.create(name)
+        if not isinstance(model, CanImpute) or isinstance(model, Blend):
+            raise ParameterError(f"bases: model {name!r} cannot be one, it does not impute")
+        return run.create(name, epochs=self.epochs) if self.epochs and hasattr(model, "epochs") else model
 
     def _fit_columns(self, data: Encoded, folds: NDArray[np.intp], run: Run) -> None:
         view = View(data.layout)
@@ -102,7 +106,7 @@ class Blend(PredictiveImputer):
         self._columns: list[ColumnModel] = []
         pairs: dict[int, tuple[Floats, Floats]] = {}
         error, baseline, width = np.full((3, len(data.layout.blocks)), np.nan)
-        notes = []
+        holes = Holes()
         for block, completed in zip(data.layout.blocks, held_out, strict=True):
             column, target, mixed = ColumnModel.fit(view, data, completed, block, run.rng)
             self._columns.append(column)
@@ -113,9 +117,11 @@ class Blend(PredictiveImputer):
             if target.number:
                 pairs[at] = encoded(mixed[:, 0]), encoded(target.truth)
                 width[at] = np.quantile(np.abs(pairs[at][0] - pairs[at][1]), LEVEL, method="weibull")
-            notes += _not_at_random(column, target, mixed, view, data, completed)
+            open_ = np.flatnonzero(~target.seen)
+            holes.see(target, mixed, column.predict(view, data.take(open_), [part[open_] for part in completed]))
             run.report(done=(len(self._bases) + (at + 1) / len(data.layout.blocks)) / (len(self._bases) + 1))
-        self.error_, self.baseline_, self.width_, self.notes_ = error, baseline, width, notes
+        self.error_, self.baseline_, self.width_ = error, baseline, width
+        self.notes_ = [*beyond_reach(data.layout, error, baseline), *holes.notes()]
         self.remember(data, run, pairs)
 
     def predict(self, data: Encoded) -> tuple[Floats, dict[int, Floats]]:
@@ -183,9 +189,10 @@ def _folds(data: Encoded, rng: np.random.Generator) -> NDArray[np.intp]:
 
 
 def _errors(target: Target, mixed: Floats) -> tuple[float, float]:
-    """Return the error of predictions and that of the mean or mode: RMSE in spreads, or the share of wrong levels."""
+    """Return the error of predictions and that of the mean or mode: RMSE in own units, or the share of wrong levels."""
     if target.number:
-        return float(np.sqrt(np.mean((mixed[:, 0] - target.truth) ** 2))), float(target.truth.std())
+        error, spread = np.sqrt(np.mean((mixed[:, 0] - target.truth) ** 2)), target.truth.std()
+        return float(error * target.block.scale), float(spread * target.block.scale)
     most = np.bincount(target.levels).argmax()
     return float(np.mean(mixed.argmax(axis=1) != target.levels)), float(np.mean(target.levels != most))
 
@@ -199,9 +206,3 @@ def _column(block: Any, arrays: dict[str, NDArray[Any]]) -> ColumnModel:
         if parts:
             learners[name] = learner(**parts)
     return ColumnModel(block, own["entries"], own["marginal"], own["weights"], learners)
-
-
-def _not_at_random(
-    column: ColumnModel, target: Target, mixed: Floats, view: View, data: Encoded, completed: Any
-) -> list[str]:
-    return []

@@ -12,7 +12,7 @@ from anomalo.trees import ROWS, Trees, rounded_down
 from anomalo_auto.targets import Target
 
 FOLDS = 3
-ROUNDS, RATE, LEAF = 60, 0.1, 20
+ROUNDS, RATE, LEAF = 40, 0.12, 20
 MOST_TREES = 300
 """Trees of one booster, at most: each round grows one for every class."""
 
@@ -95,13 +95,14 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
         return int(levels[0])
     per_round = 1 if target.number or len(levels) == 2 else len(levels)
     kind: Any = HistGradientBoostingRegressor if target.number else HistGradientBoostingClassifier
+    some = np.where(np.isnan(inputs).all(axis=0), np.float32(0), inputs)  # scikit-learn fails on empty columns
     return kind(
         learning_rate=RATE,
         max_iter=max(5, min(ROUNDS, MOST_TREES // per_round)),
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,
-    ).fit(inputs, truth)
+    ).fit(some, truth)
 
 
 def _laid_out(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:

@@ -114,3 +114,15 @@ def without(data: Encoded, positions: Sequence[int]) -> Encoded:
     for number, position in enumerate(positions):
         cells[number, :, position] = True
     return Encoded.concatenate([data.hide(hidden) for hidden in cells])
+
+
+def expectations(imputer: Any, data: Encoded) -> Floats:
+    """Return what a model expects of each cell with that cell hidden, float32 [n, columns]."""
+    expected, columns = np.empty_like(data.values), len(data.layout.blocks)
+    together = max(1, AT_ONCE // max(len(data), 1))
+    for start in range(0, columns, together):
+        positions = range(start, min(start + together, columns))
+        told = imputer.impute(without(data, positions)).point.reshape(len(positions), len(data), columns)
+        for number, position in enumerate(positions):
+            expected[:, position] = told[number, :, position]
+    return expected

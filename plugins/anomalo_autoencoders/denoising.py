@@ -20,8 +20,13 @@ WIDEST = 4096
 
 
 def stacked(members: int, before: int, after: int) -> nn.Parameter:
-    """Return one matrix for each member, [members, before, after]."""
-    return nn.Parameter((2 * torch.rand(members, before, after) - 1) * math.sqrt(3 / before))
+    """Return one matrix for each member, [members, after, before]."""
+    return nn.Parameter((2 * torch.rand(members, after, before) - 1) * math.sqrt(3 / before))
+
+
+def times(hidden: Tensor, weight: Tensor) -> Tensor:
+    """Return [members, n, after]; only so laid out does a row's product not depend, in its last bit, on its place."""
+    return torch.bmm(hidden, weight.transpose(1, 2))
 
 
 class DenoisingNet(nn.Module):
@@ -47,7 +52,7 @@ class DenoisingNet(nn.Module):
         first = self.input(x, observed)
         hidden = first[:, :-LINEAR_UNITS].unflatten(1, (self.members, -1)).transpose(0, 1)
         for weight, bias in zip(self.weights, self.biases, strict=False):
-            hidden = torch.baddbmm(bias, self._activate(hidden), weight)
+            hidden = times(self._activate(hidden), weight) + bias
         return torch.cat([self._activate(hidden).transpose(0, 1).flatten(1), first[:, -LINEAR_UNITS:]], dim=1)
 
     def _activate(self, hidden: Tensor) -> Tensor:
@@ -56,7 +61,7 @@ class DenoisingNet(nn.Module):
     def each(self, code: Tensor) -> Tensor:
         """Return each member's parameters of the columns' likelihoods, [members, n, parameters]."""
         hidden = code[:, :-LINEAR_UNITS].unflatten(1, (self.members, -1)).transpose(0, 1)
-        return torch.bmm(hidden, self.weights[-1]) + self.heads(code[:, -LINEAR_UNITS:])
+        return times(hidden, self.weights[-1]) + self.heads(code[:, -LINEAR_UNITS:])
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods, the members' mean."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anomalo.plugin import param
 from anomalo_autoencoders.importance import log_weights
-from anomalo_autoencoders.variational import Variational, VariationalNet
+from anomalo_autoencoders.variational import Variational
 
 
 @dataclass(kw_only=True)
@@ -37,11 +37,10 @@ class Miwae(Variational):
 
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Negative importance-weighted bound (nats per observed cell)."""
-        assert isinstance(net, VariationalNet)
-        mean, log_variance = net.posterior(*self.corrupt(x, observed))
+        mean, log_variance = net.posterior(*self.corrupt(x, observed))  # type: ignore[operator]
         noise = torch.randn(self.particles, *mean.shape, device=mean.device)
         codes, weights = log_weights(noise, mean, log_variance)
-        parameters = net.decode(codes.flatten(0, 1))
+        parameters = net.decode(codes.flatten(0, 1))  # type: ignore[operator]
         copies = (cells.repeat(self.particles, 1) for cells in (x, observed))
         joint = weights + self.evidence(net, parameters, *copies).view(self.particles, -1)
         bound = torch.logsumexp(joint, dim=0) - math.log(self.particles)

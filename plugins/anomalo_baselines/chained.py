@@ -77,6 +77,17 @@ class Chained(PredictiveImputer):
                     proba[position][rows[here]] = probabilities(mean, part, total, shares[position])
         return predicted, proba
 
+    def spread(self, data: Encoded) -> Floats:
+        """Return the conditional standard deviations of missing numbers, 1 for all other cells, float32 [n, columns]."""
+        spread = np.ones(data.values.shape, dtype=np.float32)
+        owner = owners(data.layout)
+        number = np.isin(owner, data.layout.numbers)
+        for rows, at, _, covariance in self._conditional(data):
+            deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)) * self.spread_[at]
+            row, place = np.nonzero(number[at])
+            spread[rows[row], owner[at[row, place]]] = deviation[row, place]
+        return spread
+
     def uniform(self, data: Encoded, draws: int) -> NDArray[np.float64]:
         """Return where each draw lies; those of a row's missing numbers depend on each other as the Gaussian says.
 
@@ -114,9 +125,9 @@ class Chained(PredictiveImputer):
     def _held_out(self, data: Encoded) -> HeldOut:
         """Return what each observed number would be expected to be if it were hidden as well.
 
-        With P the precision of the row's observed columns and d their deviations, that lies (P d)_j / P_jj below it.
-        The fit has seen these rows: the errors are divided by 1 - free / rows, as if it had not. Of the variance v in a
-        principal direction the ridge holds a part; what is free counts 1 - ridge / v columns for each.
+        With P the precision of the row's observed columns and d their deviations, that lies (P d)_j / P_jj below it,
+        with the variance 1 / P_jj. The fit has seen these rows: the errors are divided by 1 - free / rows, as if it had
+        not. The ridge holds a part of the variance v in each principal direction: 1 - ridge / v columns are free.
 
         Reference: Rue and Held (2005), theorem 2.3; Golub, Heath and Wahba (1979), Generalized cross-validation as a
         method for choosing a good ridge parameter, Technometrics 21.
@@ -127,7 +138,8 @@ class Chained(PredictiveImputer):
             deviation[rows[:, None], at] = mean
             across = self.precision_[at]
             strength[rows] -= np.einsum("rmp,rmk,rkp->rp", across, covariance, across, optimize=True)
-        error = (deviation @ self.precision_) / np.where(seen, strength, 1.0) * self.spread_
+        strength = np.where(seen, strength, 1.0)
+        pull = deviation @ self.precision_
         free = float(np.sum(1 - self.ridge / np.linalg.eigvalsh(self.covariance_)))
         held_out = {}
         for position in data.layout.numbers:
@@ -135,7 +147,9 @@ class Chained(PredictiveImputer):
             rows = np.flatnonzero(seen[:, column])
             truth = data.values[rows, position].astype(np.float64)
             optimism = 1 - min(0.9, free / max(1, len(rows)))
-            held_out[int(position)] = (truth - error[rows, column] / optimism, truth)
+            predicted = truth - pull[rows, column] / strength[rows, column] * self.spread_[column]
+            error = pull[rows, column] / np.sqrt(strength[rows, column]) / optimism
+            held_out[int(position)] = predicted, predicted + error
         return held_out
 
 

@@ -1,5 +1,6 @@
 """Random forests that predict each column from the others, filled: MissForest, replayed on new rows."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,10 +12,10 @@ from anomalo.plugin import FIRST_LEVEL, Block, CanImpute, Encoded, Floats, Run, 
 from anomalo.predictive import PredictiveImputer
 from anomalo.trees import ROWS, Trees, flattened, joined, rounded_down
 
-SMALLEST_LEAF = {"number": 5, "category": 1}
-"""Training rows in a leaf at least (the defaults of Breiman's program)."""
-FEATURES = {"number": 1 / 3, "category": "sqrt"}
-"""Columns that are looked at for a split (the same)."""
+SMALLEST_LEAF = {"number": 3, "category": 2}
+"""Training rows in a leaf at least."""
+FEATURES = 0.5
+"""Share of the columns that are looked at for a split."""
 
 
 @dataclass(kw_only=True)
@@ -88,10 +89,12 @@ class Forest(PredictiveImputer):
         forest = kind(
             n_estimators=self.trees,
             min_samples_leaf=SMALLEST_LEAF[block.kind],
-            max_features=FEATURES[block.kind],
+            max_features=FEATURES,
             random_state=seed,
         )
-        return forest.fit(inputs, truth)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")  # levels are classes however many
+            return forest.fit(inputs, truth)
 
     def _flatten(self, grown: list[tuple[int, Block, Any]]) -> None:
         """Lay all trees end to end, and what their leaves predict."""
@@ -159,7 +162,7 @@ def _leaf_values(tree: Any, forest: Any, block: Block) -> Floats:
 
 
 def _out_of_bag(forest: Any, inputs: Floats, truth: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return training rows' predictions by the trees that did not see them, and the truth, where there are such trees."""
+    """Return predictions of training rows by the trees that did not see them, if there are any, and the truth."""
     total, count = np.zeros(len(truth)), np.zeros(len(truth))
     leaves = forest.apply(inputs).T
     for tree, sampled, leaf in zip(forest.estimators_, forest.estimators_samples_, leaves, strict=True):

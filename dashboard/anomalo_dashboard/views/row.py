@@ -145,13 +145,13 @@ with link.popover("Link", icon=":material/link:", width="stretch"):
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
 headline(run, scores, row)
+repaired = state.companion(run, [other for other in everything if other.verb == "repair"])
+suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 explained = data.cells(run, row)
 if explained.empty:
     not_explained(run, rank + 1)
 else:
     show_cells(run, explained)
-repaired = state.companion(run, [other for other in everything if other.verb == "repair"])
-suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 values = data.raw_row(run, row)
 if values:
     raw(values)
