@@ -23,6 +23,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ class Fit(Case):
 
 
 class Rows(Case):
-    """Score, impute or embed a table with a saved model."""
+    """Score, impute, embed or repair a table with a saved model."""
 
     def prepare(self) -> None:
         """Fit the model, and import."""
@@ -158,21 +159,28 @@ class Rows(Case):
         from anomalo.jobs.embed import embed
         from anomalo.jobs.impute import impute
         from anomalo.jobs.place import Place, limited
+        from anomalo.jobs.repair import repair
         from anomalo.jobs.score import score
 
-        jobs: dict[str, Callable[..., object]] = {"score": score, "impute": impute, "embed": embed}
+        jobs: dict[str, Callable[..., object]] = {
+            "score": score,
+            "impute": impute,
+            "embed": embed,
+            "repair": partial(repair, apply=True),
+        }
         with limited(1):
             jobs[self.options.verb](
                 Place.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume
             )
 
     def work(self, workspace: Path, out: Path, resume: bool) -> None:
-        """Score, impute or embed."""
+        """Score, impute, embed or repair."""
         self._do(workspace, out, "table", resume)
 
     def arguments(self, out: Path) -> list[str]:
         """Name the model and the output."""
-        return [self.table("table"), "--with", "m", "-o", str(out)]
+        applied = ["--apply"] if self.options.verb == "repair" else []
+        return [self.table("table"), "--with", "m", "-o", str(out), *applied]
 
     def shown(self, workspace: Path) -> list[Path]:
         """Return all runs' folders."""
@@ -194,6 +202,8 @@ class Rows(Case):
         before, after = place.table(self.table("table")).to_pandas(), place.table(str(out)).to_pandas()
         if not (after["id"] == before["id"]).all():
             raise AssertionError("the rows' ids are not those of the table")
+        if self.options.verb == "repair":
+            return
         if self.options.verb != "impute":
             if not (after["row"].astype(int) == np.arange(len(before))).all():
                 raise AssertionError("the rows' numbers do not count from 0")
@@ -333,7 +343,7 @@ def run(case: Case) -> dict[str, Any]:
 def parse() -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verb", choices=["score", "impute", "embed", "fit"], required=True)
+    parser.add_argument("--verb", choices=["score", "impute", "embed", "repair", "fit"], required=True)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--model", help="default: linear")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the model")

@@ -12,6 +12,7 @@ from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.ensemble._iforest import _average_path_length
 from sklearn.neighbors import NearestNeighbors
 
+from anomalo.noise import row_uniform
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout, Model, ModelState, is_model
 from anomalo.runs import LocalRun
 from anomalo_baselines import (
@@ -25,7 +26,6 @@ from anomalo_baselines import (
     anomalo_models,
 )
 from anomalo_baselines.iforest import average_path_length
-from anomalo_baselines.noise import row_uniform
 from anomalo_baselines.surprise import condensed, shares
 
 SCORERS = [IsolationForest, NearestNeighbours, RobustCovariance]
@@ -65,7 +65,7 @@ def test_the_plugin_offers_its_models_under_their_names() -> None:
     models = list(anomalo_models())
     assert all(is_model(model) for model in models)
     verbs = {model.name: model.verbs() for model in models}
-    fills = dict.fromkeys(["mean", "median", "mode"], ("impute",))
+    fills = dict.fromkeys(["mean", "median", "mode", "chained", "forest", "boosted", "knn_impute"], ("impute",))
     explains = dict.fromkeys(["covariance", "knn"], ("score", "explain"))
     assert verbs == {**dict.fromkeys(["iforest", "lof"], ("score",)), **explains, **fills}
 

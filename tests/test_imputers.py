@@ -167,7 +167,7 @@ def test_rare_levels_share_an_indicator_and_its_probability() -> None:
 def test_draws_of_two_numbers_vary_together() -> None:
     rng = np.random.default_rng(5)
     one = rng.normal(size=2000)
-    data = numeric(np.column_stack([one, one + 0.2 * rng.normal(size=2000), rng.normal(size=2000)]))
+    data = numeric(np.column_stack([one, one + 0.6 * rng.normal(size=2000), rng.normal(size=2000)]))
     empty = data.take(slice(1)).hide(np.ones((1, 3), dtype=bool))
     draws = fitted(Chained, data).impute(empty, draws=3000).draws[:, 0]
     found = np.corrcoef(draws.T)

@@ -78,7 +78,7 @@ class Chained(PredictiveImputer):
         return predicted, proba
 
     def spread(self, data: Encoded) -> Floats:
-        """Return the conditional standard deviations of missing numbers, 1 for all other cells, float32 [n, columns]."""
+        """Return missing numbers' conditional standard deviations, 1 for other cells, float32 [n, columns]."""
         spread = np.ones(data.values.shape, dtype=np.float32)
         owner = owners(data.layout)
         number = np.isin(owner, data.layout.numbers)

@@ -69,7 +69,7 @@ class IsolationForest(Model):
 
     def _flatten(self, grown: list[Any]) -> None:
         trees = flattened(grown)
-        self.roots_, self.feature_, self.threshold_, self.children_ = trees.roots, *trees[2:]
+        self.roots_, self.feature_, self.threshold_, self.children_ = trees.roots, *trees[2:5]
         self.length_ = joined([_lengths(tree) for tree in grown], np.float64)
         self.depth_ = int(trees.depths.max(initial=0))
 
