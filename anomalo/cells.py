@@ -237,7 +237,8 @@ class Fills:
     def _own_units(self, encoded: Floats, block: Block) -> NDArray[np.float64]:
         if block.kind != "number":
             return np.full(len(encoded), np.nan)
-        return np.clip(expand(encoded, block.offset, block.scale), *range_of(block))
+        ends = np.clip(expand(encoded, block.offset, block.scale), *range_of(block))
+        return np.round(ends) if block.integer else ends
 
 
 def _lists(columns: list[pa.Array], rows: int) -> pa.Array:

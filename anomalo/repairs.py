@@ -67,7 +67,7 @@ class _Tried:
     def best(self, width: int, among: Mask) -> _Tried:
         """Return each row's sets of the lowest scores, at most `width`, of those under the mask; row by row."""
         places = np.flatnonzero(among & np.isfinite(self.score))
-        order = places[np.lexsort((-self.score[places], self.sets[places, 0]))]
+        order = places[np.lexsort((self.score[places], self.sets[places, 0]))]
         rows = self.sets[order, 0]
         rank = np.arange(len(order)) - np.searchsorted(rows, rows)
         chosen = order[rank < width]
