@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from anomalo import artifacts
 from anomalo.contamination import contaminated
 from anomalo.crossfit import assign_folds, cross_fit, fold_count, time_column
-from anomalo.scaling import expand
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.explain import cells_of, surprise
 from anomalo.marginals import Marginals
@@ -36,6 +35,7 @@ from anomalo.plugin import (
     wanted,
 )
 from anomalo.registry import Registry
+from anomalo.scaling import expand
 from anomalo.schema import Schema
 from anomalo.scoring import Calibration
 

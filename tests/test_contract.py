@@ -38,4 +38,6 @@ def test_model_keeps_to_the_contract(check: Callable[[], None]) -> None:
 def test_every_plugin_of_ours_loads_and_gives_what_it_should() -> None:
     assert [failure for failure in REGISTRY.failures if failure.plugin in OURS] == []
     assert {"linear", "undercomplete"} <= set(OURS["autoencoders"])
-    assert {"iforest", "knn", "mean", "median", "mode", "chained", "forest", "boosted", "knn_impute"} <= set(OURS["baselines"])
+    assert {"iforest", "knn", "mean", "median", "mode", "chained", "forest", "boosted", "knn_impute"} <= set(
+        OURS["baselines"]
+    )

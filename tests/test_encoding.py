@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from anomalo.columns.kinds import write_notes
 from anomalo.encoded import FIRST_LEVEL, MISSING, UNSEEN
 from anomalo.encoding import TableEncoder, anomalo_encoders
-from anomalo.scaling import LINEAR, compress, expand
 from anomalo.errors import SchemaError, SourceError
+from anomalo.scaling import LINEAR, compress, expand
 from anomalo.schema import Schema, SchemaOptions, infer
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -41,8 +41,8 @@ def impute(
     """Fill `source` with the saved model `reference`, store the run and write `output`.
 
     With `draws`, each missing cell is also drawn that many times; beside `output` stands a second file with these, its
-    name that of `output` with `.cells.parquet` for the suffix. While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
-    and ends with the same files.
+    name that of `output` with `.cells.parquet` for the suffix. While it works, its shards are kept in the workspace; a
+    job that was killed goes on from there with `resume`, and ends with the same files.
 
     It raises what `stored` does, and UsageError if the model gives no draws.
     """

@@ -17,7 +17,6 @@ from anomalo.plugin import (
     Model,
     ModelState,
     Run,
-    Scores,
     param,
 )
 from anomalo.predictive import PredictiveImputer

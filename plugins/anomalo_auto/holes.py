@@ -23,8 +23,8 @@ NAMED = 5
 class Holes:
     """Compares what is expected of a column's holes with what is expected of its observed cells.
 
-    If cells are missing completely at random, both are alike. That they differ does not say whether other columns decide
-    what is missing (which the predictors know, and make up for) or the missing value itself (which nobody can see).
+    If cells are missing completely at random, both are alike. That they differ does not say whether other columns
+    decide what is missing (which the predictors know, and make up for) or the missing value itself (which nobody sees).
 
     Reference: Little (1988), A test of missing completely at random, JASA 83; Mann and Whitney (1947), On a test of
     whether one of two random variables is stochastically larger than the other, Annals of Mathematical Statistics 18.
@@ -50,8 +50,8 @@ class Holes:
         if not self._told:
             return []
         return [
-            f"holes do not look missing at random in {_listed(self._told)}: if the missing value itself decides that it "
-            "is missing, fills are biased towards what is observed, and their error is larger than told"
+            f"holes do not look missing at random in {_listed(self._told)}: if the missing value itself decides that "
+            "it is missing, fills are biased towards what is observed, and their error is larger than told"
         ]
 
 
