@@ -12,6 +12,15 @@ SMALLEST = 1e-4
 """No level that training had is given a smaller probability."""
 
 
+FARTHEST = 18.0
+"""A number that the encoder puts farther out counts as no farther: 445 spreads from the centre."""
+
+
+def natural(encoded: NDArray[Any]) -> NDArray[np.float64]:
+    """Return encoded numbers on their own scale, in spreads."""
+    return expand(np.clip(encoded, -FARTHEST, FARTHEST))
+
+
 @dataclass(frozen=True)
 class Target:
     """A column to predict.
@@ -35,7 +44,7 @@ class Target:
         """Take a column of the training rows."""
         seen = data.observed[:, block.position]
         values = data.values[seen, block.position]
-        truth = expand(values) if block.kind == "number" else values.astype(np.float64) - FIRST_LEVEL
+        truth = natural(values) if block.kind == "number" else values.astype(np.float64) - FIRST_LEVEL
         return cls(block, seen, truth)
 
     @property

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, compress, expand
+from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, compress
+from anomalo_auto.targets import natural
 
 AT_ONCE = 4096
 """About so many rows are filled in one call."""
@@ -37,7 +38,7 @@ class View:
         for block in self.layout.blocks:
             at = block.position
             if block.kind == "number":
-                parts.append(expand(filled.point[:, at])[:, None].astype(np.float32))
+                parts.append(natural(filled.point[:, at])[:, None].astype(np.float32))
             else:
                 codes = np.where(data.observed[:, at], data.values[:, at], filled.point[:, at])
                 level = (codes[:, None] == np.arange(block.size) + FIRST_LEVEL).astype(np.float32)
@@ -63,7 +64,7 @@ class View:
     def plain(self, data: Encoded) -> Floats:
         """Return rows with one entry a column, NaN where nothing is observed, float32 [n, columns]."""
         values = data.values.astype(np.float32)
-        values[:, self.layout.numbers] = expand(values[:, self.layout.numbers])
+        values[:, self.layout.numbers] = natural(values[:, self.layout.numbers])
         return np.where(data.observed, values, np.float32(np.nan))
 
 
