@@ -20,6 +20,9 @@ REASONS_PER_ROW = 5
 ROUNDING = 1e-6
 """Encoded values have seven digits: an end of a column's range this near to 0, in its spreads, is 0."""
 
+EDGE = 0.01
+"""A whole number this near to an interval's end lies within."""
+
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -221,7 +224,7 @@ class Fills:
             if start == stop:
                 continue
             row = self.row[start:stop]
-            low, high = (self._own_units(end[start:stop], block) for end in (self.low, self.high))
+            low, high = _own_units(self.low[start:stop], self.high[start:stop], block)
             columns = [
                 pa.array(first + row.astype(np.int64)),
                 pa.array([block.name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
@@ -234,11 +237,18 @@ class Fills:
             parts.append(pa.table(columns, schema=FILLS))
         return pa.concat_tables(parts)
 
-    def _own_units(self, encoded: Floats, block: Block) -> NDArray[np.float64]:
-        if block.kind != "number":
-            return np.full(len(encoded), np.nan)
-        ends = np.clip(expand(encoded, block.offset, block.scale), *range_of(block))
-        return np.round(ends) if block.integer else ends
+
+def _own_units(low: Floats, high: Floats, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of intervals in the column's own units; those of whole numbers are whole."""
+    if block.kind != "number":
+        nothing = np.full(len(low), np.nan)
+        return nothing, nothing
+    first, last = (np.clip(expand(end, block.offset, block.scale), *range_of(block)) for end in (low, high))
+    if not block.integer:
+        return first, last
+    inside = np.ceil(first - EDGE), np.floor(last + EDGE)
+    empty = inside[0] > inside[1]
+    return np.where(empty, np.floor(first), inside[0]), np.where(empty, np.ceil(last), inside[1])
 
 
 def _lists(columns: list[pa.Array], rows: int) -> pa.Array:
