@@ -25,6 +25,7 @@ from anomalo.jobs.place import Place, Watch, counts, limited
 from anomalo.jobs.scan import evaluate, scan
 from anomalo.jobs.score import ScoreResult, score
 from anomalo.plan import Plan
+from anomalo.scaling import expand
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 
@@ -283,9 +284,10 @@ def test_a_fill_has_an_interval_or_a_probability(place: Place, patients: pd.Data
     for row, probability in zip(categories["row"], categories["probability"], strict=True):
         level = fitted.encoder.layout.blocks[3].levels.index(categories.set_index("row")["value"][row])
         assert filled.proba[3][row, level] == probability == filled.proba[3][row].max()
-    low, high = fitted.interval(filled.point[[50], 1], 1)
+    block = fitted.encoder.layout.blocks[1]
     weight = numbers.set_index(["column", "row"]).loc["weight", 50]
-    assert (weight["low"], weight["high"]) == (low[0], high[0])
+    for end in ("low", "high"):
+        assert weight[end] == expand(getattr(filled, end)[50, 1], block.offset, block.scale)
 
 
 def test_without_intervals_or_probabilities_they_are_null(place: Place, tables: Path) -> None:
