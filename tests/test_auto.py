@@ -37,7 +37,9 @@ def fit(data: Encoded, registry: Registry, **params: object) -> Auto:
 
 
 @pytest.mark.parametrize(
-    ("law", "shape"), [(stats.expon(), 0.0), (stats.genpareto(0.4), 0.4), (stats.norm(), 0.0)], ids=str
+    ("law", "shape"),
+    [(stats.expon(), 0.0), (stats.genpareto(0.4), 0.4), (stats.norm(), 0.0)],
+    ids=["exponential", "Pareto", "normal"],
 )
 def test_an_energy_is_the_negative_log_of_the_tail_probability(law: stats.rv_continuous, shape: float) -> None:
     summary = tail(law.rvs(size=100_000, random_state=1))

@@ -20,7 +20,7 @@ from anomalo.cli.score import _show_cells
 from anomalo.errors import InterruptedJobError
 from anomalo.schema import SchemaOptions
 
-VERBS = ("demo", "fit", "scan", "score", "explain", "impute", "embed", "models", "runs", "plugins")
+VERBS = ("demo", "fit", "scan", "score", "explain", "impute", "repair", "embed", "models", "runs", "plugins")
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def repair(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Suggest the fewest cells to replace that make the alerts of a table normal."""
+    """Suggest the fewest cells to replace in each alert."""
     from anomalo.jobs.place import Place
     from anomalo.jobs.repair import repair as run_repair
     from anomalo.scoring import Threshold

@@ -86,7 +86,7 @@ class _Job:
             kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
             if self.output is not None and self.draws:
                 kept.append(stack.enter_context(TableWriter(cells_beside(self.output), FILLS, self.work.owner)))
-            for part in self.work.parts(f"fills-{self.draws}", self._fill):
+            for part in self.work.parts(f"fills-{self.draws}" if self.draws else "fills", self._fill):
                 fills = Fills(**part.arrays)
                 filled = fills.fill(fitted, part.batch)
                 table.write(filled)
