@@ -14,7 +14,7 @@ dashboard: $(VENV)/.dashboard
 	$(BIN)/anomalo dashboard
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 	$(BIN)/python -m pytest -c pyproject.toml --rootdir . examples/anomalo-zscore/tests
 
 lint: $(VENV)/.dev
