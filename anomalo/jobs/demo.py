@@ -26,7 +26,7 @@ class HiddenError:
     column, kind : str
         The column, and "number" or "category".
     error, baseline : float
-        Root mean squared error in units of the column's robust spread, or the share of wrong levels.
+        Root mean squared error in the column's own units, or the share of wrong levels.
     """
 
     column: str
