@@ -134,3 +134,10 @@ def test_rows_without_any_cell_and_unseen_levels(holed: pd.DataFrame) -> None:
     filled = imputer.transform(new)
     assert not filled.isna().any().any()
     assert filled.loc[1, "colour"] == "violet"
+
+
+def test_scan_scores_and_fills_by_one_fit(anomalo: Call, tables: Path, tmp_path: Path) -> None:
+    options = ("--set", "members=knn", "--set", "quality=fast", "--id", "name", "--label", "sick")
+    outcome = anomalo("scan", tables / "patients.csv", *options, "--workspace", tmp_path / "w")
+    assert outcome.code == 0, outcome.err
+    assert "5 missing cells filled" in outcome.out

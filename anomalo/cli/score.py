@@ -232,9 +232,7 @@ def scan(
     with console.work("scanning", threads) as progress:
         place = Place.at(workspace, progress)
         params = place.registry.get(model).parse(parameters(settings, clean))
-        result = run_scan(
-            place, source, Plan(model, params, seed=seed, device=device, goals=frozenset({"score"})), options, limit
-        )
+        result = run_scan(place, source, Plan(model, params, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
     facts = {
         "evaluation": result.evaluation,
