@@ -277,7 +277,7 @@ def test_greedy_training_changes_one_layer_at_a_time(tied: bool) -> None:
         assert all(name.startswith(own) for name in changed), changed
 
 
-def test_damage_is_of_the_two_kinds_asked_for() -> None:
+def test_damage_is_of_the_three_kinds_asked_for() -> None:
     rng = np.random.default_rng(0)
     values = np.column_stack([rng.uniform(10, 20, 4000), rng.uniform(-2, -1, 4000), rng.integers(2, 5, 4000)])
     data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), layout(2, 1))
@@ -294,6 +294,11 @@ def test_damage_is_of_the_two_kinds_asked_for() -> None:
     assert seen.all()
     np.testing.assert_array_equal(noisy[:, 2], data.values[:, 2])
     assert (noisy - data.values)[:, :2].std() == pytest.approx(0.5, rel=0.05)
+    swapped, _ = damage(swap=0.3)
+    moved = swapped != data.values
+    assert moved[:, :2].mean() == pytest.approx(0.3, abs=0.02)
+    for column in range(3):
+        assert np.isin(swapped[:, column], data.values[:, column]).all()
     _, seen = damage(hide=0.25)
     assert seen.mean() == pytest.approx(0.75, abs=0.02)
 

@@ -74,15 +74,17 @@ class DenoisingNet(nn.Module):
 
 @dataclass(kw_only=True)
 class Denoising(Reconstructor):
-    """An ensemble of autoencoders trained to undo two kinds of damage at once.
+    """An ensemble of autoencoders trained to undo three kinds of damage at once.
 
-    Each training row has Gaussian noise added to its numbers and some of its cells hidden, partly those that another
-    row lacks. Minimises the mean negative log-likelihood of the hidden cells, and of the visible ones by a smaller
-    weight: loss = -mean log p(x | decoder(encoder(damaged x))). Numbers are expected on their own scale; the members
-    share the data and a linear way from input to heads, and their predictions are averaged.
+    Each training row has Gaussian noise added to its numbers, some of its cells swapped for the same column's value in
+    another row, and some hidden, partly those that another row lacks (by default only this). Minimises the mean
+    negative log-likelihood of the hidden cells, and of the visible ones by a smaller weight:
+    loss = -mean log p(x | decoder(encoder(damaged x))). Numbers are expected on their own scale; the members share the
+    data and a linear way from input to heads, and their predictions are averaged.
 
-    Reference: Vincent et al. (2010), Stacked denoising autoencoders, JMLR 11 (noise and masking); Gondara and Wang
-    (2018), MIDA, PAKDD (imputation); Gorishniy, Kotelnikov and Babenko (2025), TabM, ICLR (members as one network).
+    Reference: Vincent et al. (2010), Stacked denoising autoencoders, JMLR 11 (noise and masking); Yoon et al. (2020),
+    VIME, NeurIPS (swapped cells); Gondara and Wang (2018), MIDA, PAKDD (imputation); Gorishniy, Kotelnikov and Babenko
+    (2025), TabM, ICLR (members as one network).
 
     Examples
     --------
@@ -97,6 +99,7 @@ class Denoising(Reconstructor):
     pieces: int = param(16, low=1, high=1000, help="Quantile ranges that each number is told apart by, at most.")
     dropout: float = param(0.1, low=0.0, high=0.95, help="Share of the hidden units left out in training.")
     noise: float = param(0.0, low=0.0, high=10.0, help="Standard deviation of the noise, in units of each spread.")
+    swap: float = param(0.0, low=0.0, high=0.95, help="Share of the cells that take another row's value.")
     hide: float = param(0.35, low=0.0, high=0.5, help="Mean share of the cells hidden in training, where at random.")
     patterns: float = param(0.5, low=0.0, high=1.0, help="Share of the rows that hide what another row lacks.")
     visible: float = param(0.05, low=0.0, high=1.0, help="Weight of a visible cell in the loss; a hidden one's is 1.")
@@ -119,10 +122,15 @@ class Denoising(Reconstructor):
         return net.heads.mean_nll_of_members(net.each(net.encode(shown, seen)), x, weight)
 
     def corrupt(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a damaged batch: noise on numbers, hidden cells."""
+        """Return a damaged batch: noise on numbers, swapped cells, hidden cells."""
         seen = observed & ~hidden_cells(observed, self.hide, self.patterns)
         if self.noise:
             numbers = torch.zeros(x.shape[1], device=x.device)
             numbers[torch.from_numpy(self.layout_.numbers).to(x.device)] = self.noise
             x = x + numbers * torch.randn_like(x)
+        if self.swap:
+            swapped = torch.rand(x.shape, device=x.device) < self.swap
+            donor = torch.rand(x.shape, device=x.device).argsort(dim=0)
+            x = torch.where(swapped, x.gather(0, donor), x)
+            seen = torch.where(swapped, seen & observed.gather(0, donor), seen)
         return x, seen
