@@ -14,6 +14,10 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that torch and pandas stay out until needed."""
     if name not in __all__:
         raise AttributeError(f"module 'anomalo' has no attribute {name!r}")
-    from anomalo import estimators, pooling
+    if name == "pool":
+        from anomalo.pooling import pool
 
-    return getattr(pooling if name == "pool" else estimators, name)
+        return pool
+    from anomalo import estimators
+
+    return getattr(estimators, name)

@@ -25,14 +25,14 @@ FASTER = 10.0
 
 
 def natural(encoded: Tensor) -> Tensor:
-    """Undo the encoder's compression, [...] in units of each column's robust spread; see `encoding.expand`."""
+    """Undo the encoder's compression, [...] in units of each column's robust spread; see `scaling.expand`."""
     distance = encoded.abs()
     beyond = (distance / LINEAR - 1).clamp(0, FARTHEST)
     return torch.where(beyond > 0, LINEAR * beyond.exp(), distance).copysign(encoded)
 
 
 def compressed(values: Tensor) -> Tensor:
-    """Compress numbers [...] in units of each column's robust spread, as `encoding.compress` does."""
+    """Compress numbers [...] in units of each column's robust spread, as `scaling.compress` does."""
     distance = values.abs()
     far = LINEAR + LINEAR * (distance.clamp(min=LINEAR) / LINEAR).log()
     return torch.where(distance > LINEAR, far, distance).copysign(values)

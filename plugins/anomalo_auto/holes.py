@@ -40,9 +40,7 @@ class Holes:
         higher = _higher(holes[:, level], observed[:, level])
         deviation = np.sqrt((len(holes) + len(observed) + 1) / (12 * len(holes) * len(observed)))
         if abs(higher - 0.5) > max(APART, SIGMAS * deviation):
-            what = ("high" if higher > 0.5 else "low") + " values" if target.number else "rarer levels"
-            if not target.number and higher > 0.5:
-                what = f"{target.block.levels[level]!r}"
+            what = _side(target, level, higher > 0.5)
             self._told.append(f"{target.block.name!r} (where {what} are expected)")
 
     def notes(self) -> list[str]:
@@ -65,6 +63,14 @@ def beyond_reach(layout: Layout, error: NDArray[np.float64], baseline: NDArray[n
         and error[block.position] > USELESS * baseline[block.position]
     ]
     return [f"nothing predicts {_listed(names)} better than the mean or most frequent value"] if names else []
+
+
+def _side(target: Target, level: int, higher: bool) -> str:
+    """Say what is expected more often of the holes; all rare levels share the last code."""
+    if target.number:
+        return "high values" if higher else "low values"
+    levels = target.block.levels
+    return "rarer levels" if not higher or level >= len(levels) else repr(levels[level])
 
 
 def _listed(names: Sequence[str]) -> str:
