@@ -48,6 +48,7 @@ __all__ = [
     "CanEmbed",
     "CanExplain",
     "CanImpute",
+    "CanSample",
     "CanScore",
     "CanTellErrors",
     "Cells",
@@ -206,8 +207,8 @@ class Model:
     """The base of every model: a dataclass whose fields are its hyperparameters.
 
     A subclass sets `name`, declares its fields with `param` and implements `fit`, plus the methods of
-    whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`, `CanEmbed`). What it learns it keeps in
-    attributes that end in an underscore: arrays, numbers, strings, lists of them, a `Layout`, or models.
+    whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`, `CanEmbed`, `CanSample`). What it learns it
+    keeps in attributes that end in an underscore: arrays, numbers, strings, lists of them, a `Layout`, or models.
     Those, and nothing else, are saved and restored.
     """
 
@@ -338,6 +339,20 @@ class CanEmbed(Protocol):
 
 
 @runtime_checkable
+class CanSample(Protocol):
+    """Makes new rows, any of whose cells may be given."""
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return as many synthetic rows as `given` has, drawn with `run.rng` on `run.device`.
+
+        Observed cells of `given` are the condition: they are returned bit for bit, and the other cells are drawn given
+        them. Nothing observed means a row from nothing. A category may be given a code of any known level, the shared
+        one of the rare levels included. What is not observed in the result is a hole of the synthetic row, made as
+        often, and in such rows, as in training. Equal seeds give equal rows.
+        """
+
+
+@runtime_checkable
 class CanTellErrors(Protocol):
     """Knows from its own fit how well it predicts hidden cells, so that nobody has to fit it again to find out."""
 
@@ -345,7 +360,7 @@ class CanTellErrors(Protocol):
         """Return how well cells are predicted that the model never saw; None if it was not fitted to impute."""
 
 
-CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed")
+CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed", "sample")
 
 
 class Encoder(Protocol):

@@ -15,6 +15,7 @@ from anomalo.plugin import (
     CanEmbed,
     CanExplain,
     CanImpute,
+    CanSample,
     CanScore,
     Encoded,
     Filled,
@@ -189,7 +190,7 @@ def test_verbs_follow_from_the_methods() -> None:
     assert Everything.verbs() == ("score",)
     assert Outer.verbs() == ("score", "impute")
     assert Wrapper.verbs() == ()
-    for verb, protocol in zip(CAPABILITIES, (CanScore, CanExplain, CanImpute, CanEmbed), strict=True):
+    for verb, protocol in zip(CAPABILITIES, (CanScore, CanExplain, CanImpute, CanEmbed, CanSample), strict=True):
         for model in (Everything(), Outer(), Wrapper()):
             assert isinstance(model, protocol) == (verb in model.verbs())
 
