@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anomalo.augmenter import TableAugmenter
     from anomalo.estimators import AnomalyDetector, TableEmbedder, TableImputer
     from anomalo.pooling import pool
 
-__all__ = ["AnomalyDetector", "TableEmbedder", "TableImputer", "__version__", "pool"]
+__all__ = ["AnomalyDetector", "TableAugmenter", "TableEmbedder", "TableImputer", "__version__", "pool"]
 __version__ = "0.1.0"
 
 
@@ -18,6 +19,10 @@ def __getattr__(name: str) -> Any:
         from anomalo.pooling import pool
 
         return pool
+    if name == "TableAugmenter":
+        from anomalo.augmenter import TableAugmenter
+
+        return TableAugmenter
     from anomalo import estimators
 
     return getattr(estimators, name)

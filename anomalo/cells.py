@@ -50,8 +50,12 @@ FILLS = pa.schema(
 
 
 def absent(data: Encoded) -> Mask:
-    """Return which cells are missing, bool [n, columns]: an unseen level is not observed either, but there."""
+    """Return which cells are missing, bool [n, columns]: an unseen level is not observed either, but there.
+
+    A label that was hidden on purpose is not missing.
+    """
     missing: Mask = ~data.observed & (data.values == MISSING)
+    missing[:, data.layout.labels] = False
     return missing
 
 
@@ -94,7 +98,7 @@ def told(
     missing : bool [n, columns]
         Which cells are.
     """
-    blocks = fitted.encoder.layout.blocks
+    blocks = [block for block in fitted.encoder.layout.blocks if not block.label]
     by_column = np.arange(len(blocks) * len(rows)).reshape(len(blocks), len(rows))
     order = pa.array(by_column.T.ravel())
     observed = [pc.if_else(pa.array(missing[:, b.position]), None, text(batch.column(b.name))) for b in blocks]

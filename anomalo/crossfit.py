@@ -93,7 +93,8 @@ def cross_fit(
         if kept:
             verdict = kept[0]
         else:
-            verdict = _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), data.take(held), fold, hide)
+            rows = data.take(held).without_label()
+            verdict = _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), rows, fold, hide)
         if keep is not None and kept is None:
             keep.save(f"fold-{fold}", verdict, {})
             keep.remove(f"training-{fold}")

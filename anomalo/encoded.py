@@ -49,8 +49,13 @@ class Block:
         The observed range of a number, in encoded units.
     integer : bool
         Whether all observed values were whole numbers.
+    step : float
+        What the differences of all observed values are multiples of, such as 0.01, 5, or 86,400 (seconds) for dates;
+        0 if they are of any size.
     missing : float
         Share of missing cells in the training table, from 0 to 1.
+    label : bool
+        Whether it says what a row is: a model that samples learns it, but it is never observed where rows are scored.
     """
 
     name: str
@@ -63,7 +68,9 @@ class Block:
     low: float = 0.0
     high: float = 0.0
     integer: bool = False
+    step: float = 0.0
     missing: float = 0.0
+    label: bool = False
 
     @property
     def size(self) -> int:
@@ -93,6 +100,11 @@ class Layout:
     def numbers(self) -> NDArray[np.intp]:
         """The positions of numbers, ascending."""
         return np.array([b.position for b in self.blocks if b.kind == "number"], dtype=np.intp)
+
+    @cached_property
+    def labels(self) -> NDArray[np.intp]:
+        """The positions of labels: none, or one."""
+        return np.array([b.position for b in self.blocks if b.label], dtype=np.intp)
 
     @cached_property
     def categories(self) -> NDArray[np.intp]:
@@ -176,6 +188,14 @@ class Encoded:
         """Return a copy in which the cells under the mask `cells` [n, *shape] are missing."""
         values = np.where(cells, np.float32(MISSING), self.values)
         return Encoded(values, self.observed & ~cells, self.layout, self.target)
+
+    def without_label(self) -> Encoded:
+        """Return the rows with the label, if the layout has one, hidden."""
+        if not len(self.layout.labels):
+            return self
+        cells = np.zeros(self.observed.shape, dtype=np.bool_)
+        cells[:, self.layout.labels] = True
+        return self.hide(cells)
 
     def hashes(self) -> NDArray[np.uint64]:
         """Return a 64-bit hash of each row's content, equal for equal rows, uint64 [n].

@@ -24,6 +24,9 @@ ALL_LEVELS = 20
 MOST_LEVELS = 100
 """At most this many levels of a category get a code of their own."""
 
+DECIMALS = 6
+"""Numbers with more decimals than this are taken to be continuous."""
+
 
 class TableEncoder:
     """Tables, one position per feature: numbers compressed around their median, categories as codes."""
@@ -34,6 +37,7 @@ class TableEncoder:
         self._schema = Schema((), 0)
         self._layout = Layout(self.modality, (0,), ())
         self._range: dict[int, tuple[float, float]] = {}
+        self._rare: dict[int, list[int]] = {}
         self._prepare()
 
     @property
@@ -45,7 +49,7 @@ class TableEncoder:
         """Learn the centres, spreads and ranges of numbers, and the levels of categories."""
         schema.check(table.column_names)
         self._schema = schema
-        self._range = {}
+        self._range, self._rare = {}, {}
         blocks = []
         for position, column in enumerate(schema.features):
             array = parsing.whole(table.column(column.name))
@@ -57,7 +61,7 @@ class TableEncoder:
         self._prepare()
         return self
 
-    def encode(self, batch: pa.RecordBatch, first_row: int = 0) -> Encoded:
+    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
         """Encode one batch; columns are found by name.
 
         Parameters
@@ -66,6 +70,8 @@ class TableEncoder:
             With at least the features; the order does not matter.
         first_row : int
             The position in the whole table of the batch's first row, for messages.
+        label : bool
+            Whether the label, if the model learns it, is to be seen; else it is hidden, and may be absent.
 
         Raises
         ------
@@ -78,6 +84,9 @@ class TableEncoder:
         values = np.empty((batch.num_rows, len(self._layout.blocks)), dtype=np.float32)
         observed = np.empty(values.shape, dtype=np.bool_)
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            if block.label and not label:
+                values[:, block.position], observed[:, block.position] = MISSING, False
+                continue
             encoded, seen = self._encode_column(block, column, _cells(batch, column), first_row)
             values[:, block.position] = encoded
             observed[:, block.position] = seen
@@ -110,7 +119,7 @@ class TableEncoder:
     def fill(
         self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
     ) -> pa.RecordBatch:
-        """Return the batch with its missing cells filled; all other cells stay as they are.
+        """Return the batch with its missing cells filled; all other cells, and the label, stay as they are.
 
         Parameters
         ----------
@@ -126,6 +135,8 @@ class TableEncoder:
         """
         arrays = {name: batch.column(name) for name in batch.schema.names}
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            if block.label:
+                continue
             cells = _cells(batch, column)
             absent = self._absent(column, cells) if where is None else where[:, block.position]
             kind = _filled_type(column, cells.type, round)
@@ -135,10 +146,52 @@ class TableEncoder:
         fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
 
+    def own(self, data: Encoded) -> Numbers:
+        """Return encoded rows as they are to be written, float64 [n, columns].
+
+        Numbers are in their own units, and as `tidy` leaves them; categories are codes; what is not observed is nan.
+        """
+        cells = np.where(data.observed, data.values, np.nan).astype(np.float64)
+        for block in self._layout.blocks:
+            if block.kind == "number":
+                cells[:, block.position] = expand(cells[:, block.position], block.offset, block.scale)
+        return self.tidy(cells)
+
+    def tidy(self, own: Numbers) -> Numbers:
+        """Return such cells [n, columns] with numbers within the range seen in training, and of no finer steps."""
+        cells = own.copy()
+        for block in self._layout.blocks:
+            if block.kind == "number":
+                low, high = self._range[block.position]
+                numbers = np.clip(cells[:, block.position], low, high)
+                cells[:, block.position] = _on_grid(numbers, low, block.step) if block.step else numbers
+        return cells
+
+    def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return cells [n, columns] that are as `own` has them as a table, each column in its own type and format.
+
+        A rare level is drawn by how often it was seen.
+        """
+        columns = {}
+        for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            cells, kind = own[:, block.position], arrow_type(column.storage)
+            if block.kind == "number":
+                columns[column.name] = render_numbers(column, cells, kind, block.integer)
+            else:
+                rare = self._drawn(block, len(cells), rng) if block.rare else 0
+                columns[column.name] = render_labels(column, _labels(block, cells, rare), kind)
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def _drawn(self, block: Block, rows: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Return for each row a rare level's place among them."""
+        counts = np.array(self._rare.get(block.position) or np.ones(len(block.rare)), dtype=np.float64)
+        return rng.choice(len(counts), size=rows, p=counts / counts.sum())
+
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""
         ranges = [[position, low, high] for position, (low, high) in self._range.items()]
-        return {"layout": self._layout.to_json(), "ranges": ranges}
+        rare = [[position, counts] for position, counts in self._rare.items()]
+        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
@@ -147,6 +200,7 @@ class TableEncoder:
         encoder._schema = schema
         encoder._layout = Layout.from_json(value["layout"])
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
+        encoder._rare = dict(value.get("rare", ()))  # artefacts of version 0.1 do not have it
         encoder._prepare()
         return encoder
 
@@ -188,7 +242,9 @@ class TableEncoder:
             low=float(ends[0]),
             high=float(ends[1]),
             integer=bool(np.all(np.round(seen) == seen)),
+            step=_grid(seen),
             missing=_share_missing(len(seen), len(values)),
+            label=column.role == "label",
         )
 
     def _fit_category(self, column: Column, position: int, array: pa.Array) -> Block:
@@ -196,7 +252,11 @@ class TableEncoder:
         merged = texts.distinct.dictionary_encode()
         place = np.append(pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False), -1)[texts.index]
         counts = np.bincount(place[place >= 0], minlength=len(merged.dictionary))
-        levels, rare = _split_levels(merged.dictionary.to_pylist(), counts, len(place))
+        names = merged.dictionary.to_pylist()
+        levels, rare = _split_levels(names, counts, len(place))
+        if rare:
+            often = dict(zip(names, counts.tolist(), strict=True))
+            self._rare[position] = [often[name] for name in rare]
         return Block(
             name=column.name,
             kind="category",
@@ -204,6 +264,7 @@ class TableEncoder:
             levels=levels,
             rare=rare,
             missing=_share_missing(int(counts.sum()), len(place)),
+            label=column.role == "label",
         )
 
     def _encode_column(self, block: Block, column: Column, array: pa.Array, first_row: int) -> tuple[Numbers, Mask]:
@@ -260,6 +321,31 @@ def _deviation(values: Numbers) -> float:
     return float(np.std(values / largest) * largest) if largest > 0 else 0.0
 
 
+def _grid(values: Numbers) -> float:
+    """Return the largest step that all differences of the values are multiples of; 0 if there is none worth the name.
+
+    It is a power of ten, or a whole number.
+    """
+    for places in range(DECIMALS + 1):
+        if np.array_equal(np.round(values, places), values):
+            break
+    else:
+        return 0.0
+    if places or not len(values) or np.abs(values).max() >= 2**53:
+        return 10.0**-places
+    whole = values.astype(np.int64)
+    return float(max(np.gcd.reduce(whole - whole.min()), 1))
+
+
+def _on_grid(values: Numbers, origin: float, step: float) -> Numbers:
+    """Return the nearest numbers that are whole steps from the origin."""
+    steps = np.round((values - origin) / step)
+    if step >= 1:
+        return origin + steps * step
+    # As the number would be read from its decimals, to the bit.
+    return np.round(origin + steps * step, round(-np.log10(step)))
+
+
 def _share_missing(seen: int, rows: int) -> float:
     return 1 - seen / rows if rows else 0.0
 
@@ -274,10 +360,12 @@ def _split_levels(texts: list[str], counts: NDArray[np.intp], rows: int) -> tupl
     return levels[:frequent], levels[frequent:]
 
 
-def _labels(block: Block, codes: Floats) -> pa.StringArray:
-    names = pa.array([*block.levels, *block.rare[:1]], pa.string())
+def _labels(block: Block, codes: NDArray[np.floating], rare: NDArray[np.intp] | int = 0) -> pa.StringArray:
+    """Return the names of codes [n]; the shared code of the rare levels stands for the most frequent, or `rare`."""
+    names = pa.array([*block.levels, *block.rare], pa.string())
     place = np.round(np.nan_to_num(codes)).astype(np.int64) - FIRST_LEVEL
-    return names.take(pa.array(place, mask=(place < 0) | (place >= len(names))))
+    none = (place < 0) | (place >= block.size)
+    return names.take(pa.array(np.where(place == len(block.levels), place + rare, place), mask=none))
 
 
 def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:

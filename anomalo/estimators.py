@@ -307,7 +307,7 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
         cells = self.fitted_.decode(codes, round=self.round).columns
         if self.types_ is None:
             return np.column_stack([column.to_numpy(zero_copy_only=False) for column in cells]).astype(np.float64)
-        columns = [_typed(column, kind) for column, kind in zip(cells, self.types_, strict=True)]
+        columns = [typed(column, kind) for column, kind in zip(cells, self.types_, strict=True)]
         return pd.concat(columns, axis=1).set_axis(self.types_.index, axis=1)
 
     def interpolate(self, a: Any, b: Any, steps: int = 5) -> Any:
@@ -369,7 +369,7 @@ def _fill(column: Any, cells: pa.Array) -> Any:
     return column
 
 
-def _typed(cells: pa.Array, kind: Any) -> Any:
+def typed(cells: pa.Array, kind: Any) -> Any:
     """Return a column [n] as a Series of the type that it had in training, or the nearest that can hold it."""
     values: Any = cells.to_pandas()
     if isinstance(kind, pd.CategoricalDtype):

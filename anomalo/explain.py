@@ -21,7 +21,9 @@ def surprise(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     category = np.array([block.kind == "category" for block in data.layout.blocks])
     unseen = ~data.observed & category & (data.values == UNSEEN)
     hole = ~data.observed & complete & (data.values == MISSING)
-    return np.where(unseen | hole, math.log((training_rows + 1) / 0.5), 0.0)
+    told = np.where(unseen | hole, math.log((training_rows + 1) / 0.5), 0.0)
+    told[:, data.layout.labels] = 0.0  # hidden on purpose
+    return told
 
 
 def typical(layout: Layout) -> Floats:

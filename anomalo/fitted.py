@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -12,16 +12,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo import artifacts
+from anomalo import artifacts, constraints
+from anomalo.constraints import Constraint
 from anomalo.contamination import contaminated
 from anomalo.crossfit import assign_folds, cross_fit, fold_count, time_column
-from anomalo.errors import ArtefactError, SourceError, UsageError
+from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
 from anomalo.explain import cells_of, surprise
 from anomalo.marginals import Marginals
 from anomalo.plan import Plan, phases
 from anomalo.plugin import (
     CanEmbed,
     CanImpute,
+    CanSample,
     CanScore,
     CanTellErrors,
     Encoded,
@@ -31,6 +33,7 @@ from anomalo.plugin import (
     HiddenCells,
     Mask,
     Model,
+    Run,
     Scores,
     wanted,
 )
@@ -42,7 +45,7 @@ from anomalo.scoring import Calibration
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
 """Verbs that a model does by several of its own."""
-GOALS = ("score", "impute", "embed")
+GOALS = ("score", "impute", "embed", "sample")
 """The verbs that a model can be fitted for."""
 
 
@@ -95,6 +98,8 @@ class Fitted:
         JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
     marginals : Marginals or None
         How each column's training cells are spread, if the model was calibrated.
+    constraints : list of Constraint
+        What synthetic rows have to satisfy.
     """
 
     schema: Schema
@@ -104,6 +109,7 @@ class Fitted:
     hidden: HiddenCells | None
     facts: dict[str, Any]
     marginals: Marginals | None = None
+    constraints: list[Constraint] = field(default_factory=list)
 
     @classmethod
     def fit(cls, table: pa.Table, schema: Schema, plan: Plan, registry: Registry) -> Self:
@@ -119,11 +125,18 @@ class Fitted:
             raise SourceError(
                 f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
             )
-        encoder = registry.encoder(MODALITY)().fit(table, schema)
-        data = encode_all(encoder, table.to_batches())
         model = plan.create(registry)
+        samples = "sample" in model.verbs() and wanted(plan.goals, "sample")
+        if plan.constraints and not samples:
+            raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
+        if samples:
+            schema = schema.learning_label()
+        encoder = registry.encoder(MODALITY)().fit(table, schema)
+        data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
         plugin = registry.plugin_of(model.name)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
+        if plan.constraints:
+            fitted._constrain(data, plan.constraints)
         fitted._fit(data, plan, registry)
         fitted.facts["seconds"] = time.perf_counter() - started
         if plan.keep is not None:
@@ -131,12 +144,13 @@ class Fitted:
         return fitted
 
     def _fit(self, data: Encoded, plan: Plan, registry: Registry) -> None:
-        hashes = data.hashes()
+        shown = data.without_label()
+        hashes = shown.hashes()
         fingerprint = f"{int(hashes.sum()):016x}"
         if plan.keep is not None:
             plan.keep.agree(table=fingerprint)
         tells = isinstance(self.model, CanTellErrors) and wanted(plan.goals, "impute")
-        needed = plan.calibrate and (not tells or wanted(plan.goals, "score"))
+        needed = plan.calibrate and plan.goals != {"sample"} and (not tells or wanted(plan.goals, "score"))
         folds = self._folds(data, hashes, plan.seed) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = plan.run(registry, parts - 1, parts)
@@ -154,9 +168,9 @@ class Fitted:
         if tells:
             self.hidden = cast("CanTellErrors", self.model).hidden_cells()
         if scores is not None:
-            fitted = cast("CanScore", self.model).score(data)
+            fitted = cast("CanScore", self.model).score(shown)
             self.calibration = Calibration.from_scores(scores, hashes, fitted)
-            self.marginals = Marginals.of(data)
+            self.marginals = Marginals.of(shown)
         if plan.progress is not None:
             plan.progress(1.0, "done")
         self.facts |= {
@@ -172,6 +186,15 @@ class Fitted:
             },
             "fingerprint": fingerprint,
         }
+
+    def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
+        own = self.encoder.own(data)
+        self.constraints = constraints.parse(texts, self.schema, data.layout, own)
+        rows = int(constraints.broken(own, self.constraints).sum())
+        if rows:
+            self.facts["broken"] = (
+                f"{rows:,} of {len(own):,} training rows break the constraints; no synthetic row will"
+            )
 
     def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
         datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
@@ -210,6 +233,8 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
+        found.extend(getattr(self.model, "notes_", ()))
+        found.extend([self.facts["broken"]] if "broken" in self.facts else [])
         contamination = contaminated(self.calibration.reference)
         if contamination is not None:
             found.append(contamination)
@@ -305,6 +330,23 @@ class Fitted:
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
         return self.encoder.fill(empty, cast("CanEmbed", self.model).decode(codes), round=round)
 
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return synthetic rows; observed cells of `given` are kept to the bit.
+
+        Raises
+        ------
+        TrainingError
+            The model made something that is no row of this table.
+        """
+        rows = cast("CanSample", self.model).sample(given, run)
+        values = np.where(given.observed, given.values, rows.values)
+        observed = given.observed | rows.observed
+        if values.shape != given.values.shape or not np.isfinite(values[observed]).all():
+            raise TrainingError(
+                f"model {self.model.name!r} made rows that are not finite; fit it again, with fewer or smaller steps"
+            )
+        return Encoded(values, observed, given.layout)
+
     def save(self, folder: Path) -> None:
         """Write the artefact; nothing is left if it fails."""
         manifest = {
@@ -314,6 +356,7 @@ class Fitted:
             "warnings": list(self.warnings),
             "nat": self.calibration.nat,
             "notes": [] if self.hidden is None else list(self.hidden.notes),
+            "constraints": [constraints.to_json(one) for one in self.constraints],
         }
         kept: dict[str, NDArray[Any]] = {
             "reference": self.calibration.reference,
@@ -352,13 +395,12 @@ class Fitted:
         facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
         # Artefacts of version 0.1 do not have them.
         marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
-        return cls(schema, encoder, model, calibration, hidden, facts, marginals)
+        kept_constraints = [constraints.from_json(value) for value in manifest.get("constraints", ())]
+        return cls(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
 
 
 HIDDEN = ("width", "error", "baseline")
-FACTS = ("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds")
-
-
-def encode_all(encoder: Encoder, batches: Iterable[pa.RecordBatch]) -> Encoded:
-    """Encode all batches into one."""
-    return Encoded.concatenate([encoder.encode(batch) for batch in batches])
+FACTS = (
+    *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
+    "broken",
+)

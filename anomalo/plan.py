@@ -38,7 +38,9 @@ class Plan:
     logs : mapping of str to Path
         The folders that a training's losses are logged to, by kind: "csv", "tensorboard".
     goals : frozenset of str
-        The verbs to fit for: "score" (and with it "explain"), "impute", "embed"; none named means all.
+        The verbs to fit for: "score" (and with it "explain"), "impute", "embed", "sample"; none named means all.
+    constraints : tuple of str
+        What synthetic rows have to satisfy, such as "start < end"; see `anomalo.constraints`.
     """
 
     model: str | Model
@@ -51,6 +53,7 @@ class Plan:
     every: float = 10.0
     logs: Mapping[str, Path] = field(default_factory=dict)
     goals: frozenset[str] = frozenset()
+    constraints: tuple[str, ...] = ()
 
     def create(self, registry: Registry) -> Model:
         """Return a new, unfitted model."""

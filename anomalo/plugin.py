@@ -29,6 +29,7 @@ from anomalo.noise import row_uniform
 from anomalo.parameters import Parameter, param
 from anomalo.residuals import residual_draws, residual_interval, residual_table
 from anomalo.scaling import compress, expand
+from anomalo.transform import Parts, TableTransform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +64,10 @@ __all__ = [
     "Model",
     "ModelState",
     "Parameter",
+    "Parts",
     "Run",
     "Scores",
+    "TableTransform",
     "compress",
     "expand",
     "hookimpl",
@@ -375,8 +378,11 @@ class Encoder(Protocol):
     def fit(self, table: pa.Table, schema: Schema) -> Self:
         """Learn levels, centres and scales."""
 
-    def encode(self, batch: pa.RecordBatch, first_row: int = 0) -> Encoded:
-        """Encode one batch; columns are found by name, `first_row` is for error messages."""
+    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
+        """Encode one batch; columns are found by name, `first_row` is for error messages.
+
+        A label that the model learns is hidden unless `label`.
+        """
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's own type and format."""
@@ -388,6 +394,15 @@ class Encoder(Protocol):
         self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
     ) -> pa.RecordBatch:
         """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, columns]."""
+
+    def own(self, data: Encoded) -> Scores:
+        """Return cells as they are to be written [n, columns]: numbers in own units, codes, nan for holes."""
+
+    def write(self, own: Scores, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return such cells as a table of the columns that a model reads; rare levels are drawn."""
+
+    def tidy(self, own: Scores) -> Scores:
+        """Return the cells nearest to such ones that their columns can hold."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""

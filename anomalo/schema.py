@@ -49,6 +49,8 @@ class Schema:
         What an infinite number is.
     warnings : tuple of str
         What the user should know about the columns, one line each.
+    label_learned : bool
+        Whether the label is a column of the model, for one that samples: see `features`.
     """
 
     columns: tuple[Column, ...]
@@ -56,11 +58,13 @@ class Schema:
     missing: tuple[str, ...] = ()
     infinite: Infinite = "error"
     warnings: tuple[str, ...] = ()
+    label_learned: bool = False
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
-        """The columns that a model reads."""
-        return tuple(column for column in self.columns if column.role == "feature")
+        """The columns that a model reads; one that samples may learn the label too, which is hidden where it scores."""
+        roles = ("feature", "label") if self.label_learned else ("feature",)
+        return tuple(column for column in self.columns if column.role in roles)
 
     @property
     def id(self) -> str | None:
@@ -94,7 +98,7 @@ class Schema:
             Columns that the model reads are absent; all are named.
         """
         present = set(names)
-        absent = [column.name for column in self.features if column.name not in present]
+        absent = [column.name for column in self.features if column.role == "feature" and column.name not in present]
         if absent:
             hint = did_you_mean(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
             which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
@@ -118,7 +122,26 @@ class Schema:
             tuple(value["missing"]),
             value["infinite"],
             tuple(value["warnings"]),
+            value.get("label_learned", False),  # artefacts of version 0.1 do not have it
         )
+
+    def learning_label(self) -> Schema:
+        """Return the schema for a model that samples, and so learns the label, if there is one, like any column.
+
+        Raises
+        ------
+        SchemaError
+            The label is no column that can be learned.
+        """
+        column = next((column for column in self.columns if column.role == "label"), None)
+        if column is None:
+            return self
+        if column.kind in LEFT_OUT:
+            raise SchemaError(
+                f"the label {column.name!r} cannot be learned: {column.note or column.kind}; "
+                f"expected a few classes or a number (--kind '{column.name}=category' makes it one)"
+            )
+        return replace(self, label_learned=True)
 
 
 def require_unique(names: Sequence[str], source: str = "the table") -> None:

@@ -50,7 +50,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         arrays = [_arrow(name, column) for name, column in zip(names, columns, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 
-    def _fit(self, X: Any, verb: str, *, calibrate: bool) -> None:
+    def _fit(self, X: Any, verb: str, *, calibrate: bool, constraints: tuple[str, ...] = ()) -> None:
         if not isinstance(self.model, str | Model):
             raise UsageError(f"model={self.model!r}: expected a model's name, or an instance such as MyModel()")
         if self.params and isinstance(self.model, Model):
@@ -59,10 +59,11 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         plan = Plan(
             self.model,
             self.params or {},
-            seed=_seed(self.random_state),
+            seed=seed_of(self.random_state),
             device=self.device,
             calibrate=calibrate,
             goals=frozenset({verb}),
+            constraints=constraints,
         )
         model = plan.create(registry)
         if verb not in model.verbs():
@@ -88,7 +89,14 @@ def _generated(width: int) -> list[str]:
     return [f"x{at}" for at in range(width)]
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
+    """Return the seed that scikit-learn's `random_state` stands for.
+
+    Raises
+    ------
+    UsageError
+        It is nothing of the kind.
+    """
     if isinstance(random_state, int | np.integer) and random_state >= 0:
         return int(random_state)
     if random_state is None:

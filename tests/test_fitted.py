@@ -16,7 +16,7 @@ from scipy import stats
 
 from anomalo.crossfit import HiddenCells
 from anomalo.errors import ArtefactError, SourceError, UsageError
-from anomalo.fitted import Fitted, encode_all
+from anomalo.fitted import Fitted
 from anomalo.plan import Plan
 from anomalo.plugin import CanImpute, CanScore, Encoded, Model, Run, Scores, hookimpl
 from anomalo.registry import Registry
@@ -66,7 +66,7 @@ def linear() -> Fitted:
 
 
 def encode(fitted: Fitted, rows: pa.Table) -> Encoded:
-    return encode_all(fitted.encoder, rows.to_batches())
+    return Encoded.concatenate([fitted.encoder.encode(batch) for batch in rows.to_batches()])
 
 
 def answers(fitted: Fitted, data: Encoded) -> dict[str, Any]:

@@ -37,7 +37,9 @@ CleanOption = Annotated[
 GoalsOption = Annotated[
     list[str],
     typer.Option(
-        "--for", metavar="VERB", help="score, impute or embed: fit for this only, where it is quicker; can be repeated."
+        "--for",
+        metavar="VERB",
+        help="score, impute, embed or sample: fit for this only, where it is quicker; can be repeated.",
     ),
 ]
 DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
@@ -55,6 +57,15 @@ MissingOption = Annotated[
 InfOption = Annotated[str, typer.Option("--inf", metavar="error|missing", help="What to do with infinite numbers.")]
 SchemaOption = Annotated[
     Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with kinds and roles of columns.")
+]
+ConstraintOption = Annotated[
+    list[str],
+    typer.Option(
+        "--constraint",
+        metavar="TEXT",
+        help="What synthetic rows must satisfy: '0 <= age <= 99', 'start < end', 'fixed: city, country' (this one in "
+        "fit only); can be repeated.",
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Everything random follows from it.")]
 
@@ -115,6 +126,7 @@ def fit(
     missing: MissingOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
     resume: ResumeOption = False,
     checkpoint_every: Annotated[
@@ -147,7 +159,14 @@ def fit(
         params = place.registry.get(model).parse(parameters(settings, clean))
         logs = _logs(log_csv, tensorboard)
         plan = Plan(
-            model, params, seed=seed, device=device, every=checkpoint_every, logs=logs, goals=checked_goals(goals)
+            model,
+            params,
+            seed=seed,
+            device=device,
+            every=checkpoint_every,
+            logs=logs,
+            goals=checked_goals(goals),
+            constraints=tuple(constraint),
         )
         result = run_fit(place, source, name, plan, options, resume=resume)
     console.warn(result.warnings)

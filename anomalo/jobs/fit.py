@@ -90,6 +90,7 @@ def _task(model: Model, plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "calibrate": plan.calibrate,
         "goals": sorted(plan.goals),
+        "constraints": list(plan.constraints),
     }
 
 

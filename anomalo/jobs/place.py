@@ -165,8 +165,9 @@ def counts(data: Encoded) -> Counts:
     blocks, missing = data.layout.blocks, absent(data)
     numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in blocks]
     low, high = np.array(numbers, dtype=np.float32).T
+    hidden = np.array([block.label for block in blocks])
     cells = {
-        "unseen": ~data.observed & ~missing,
+        "unseen": ~data.observed & ~missing & ~hidden,
         "holes": missing,
         "outside": data.observed & ((data.values < low) | (data.values > high)),
     }

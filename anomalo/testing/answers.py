@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import FIRST_LEVEL, CanEmbed, CanExplain, CanImpute, CanScore, Encoded, Model
+from anomalo.plugin import (
+    FIRST_LEVEL,
+    MISSING,
+    CanEmbed,
+    CanExplain,
+    CanImpute,
+    CanSample,
+    CanScore,
+    Encoded,
+    Model,
+)
+from anomalo.runs import LocalRun
 
 Answers = dict[str, NDArray[Any]]
 
@@ -40,7 +51,16 @@ def answers(model: Model, data: Encoded) -> Answers:
     if isinstance(model, CanEmbed):
         given["codes"] = model.embed(data)
         given["decoded"] = model.decode(given["codes"])
+    if isinstance(model, CanSample):
+        given["sampled"] = sampled(model, data)
     return given
+
+
+def sampled(model: CanSample, given: Encoded, seed: int = 0) -> NDArray[np.float32]:
+    """Return synthetic rows for given cells, float32 [n, *shape]; a hole is 0."""
+    rows = model.sample(given, LocalRun(seed=seed))
+    require(rows.observed.dtype == np.bool_, f"sample gives `observed` of {rows.observed.dtype}, expected bool")
+    return np.where(rows.observed, rows.values, np.float32(MISSING))
 
 
 def digests(given: Answers) -> dict[str, str]:
@@ -84,6 +104,12 @@ def require_sane(given: Answers, data: Encoded) -> None:
         kept = given["point"] == data.values
         require(bool(kept[data.observed].all()), "impute changed an observed cell; it must fill missing ones only")
         _require_levels("point", given["point"], data, ~data.observed)
+    if "sampled" in given:
+        kept = given["sampled"] == data.values
+        require(
+            bool(kept[data.observed].all()), "sample changed a cell that was given; it must draw the other cells only"
+        )
+        _require_levels("sampled", given["sampled"], data, ~data.observed & (given["sampled"] != MISSING))
     for block in data.layout.blocks:
         proba = given.get(f"proba of position {block.position}")
         if proba is not None:

@@ -17,10 +17,22 @@ from typing import Any
 import numpy as np
 
 from anomalo import artifacts
-from anomalo.plugin import UNSEEN, CanEmbed, CanExplain, CanImpute, CanScore, Encoded, Model, is_model
+from anomalo.plugin import (
+    FIRST_LEVEL,
+    MISSING,
+    UNSEEN,
+    CanEmbed,
+    CanExplain,
+    CanImpute,
+    CanSample,
+    CanScore,
+    Encoded,
+    Model,
+    is_model,
+)
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
-from anomalo.testing.answers import answers, digests, require, require_equal, require_sane
+from anomalo.testing.answers import answers, digests, require, require_equal, require_sane, sampled
 from anomalo.testing.tables import select, tables, with_constants
 
 Make = Callable[[], Model]
@@ -67,8 +79,9 @@ def declaration(make: Make) -> None:
     """The class can be registered, does something, and every hyperparameter explains itself."""
     model = make()
     require(is_model(type(model)), "set `name` on the class")
-    able = isinstance(model, CanScore | CanImpute | CanEmbed)
-    require(able, f"{type(model).__name__} has neither score(data) nor impute(data) nor embed(data) and decode(codes)")
+    able = isinstance(model, CanScore | CanImpute | CanEmbed | CanSample)
+    verbs = "score(data), impute(data), sample(given, run), nor embed(data) and decode(codes)"
+    require(able, f"{type(model).__name__} has none of {verbs}")
     whole = isinstance(model, CanEmbed) or "embed" not in model.verbs()
     require(whole, f"{type(model).__name__} has embed(data), but no decode(codes) that leads back")
     for parameter in model.parameters():
@@ -97,13 +110,16 @@ def row_independence(make: Make) -> None:
     train, new = tables()
     model = _fit(make(), train)
     whole = answers(model, new)
+    whole.pop("sampled", None)  # synthetic rows are drawn together
     order = np.random.default_rng(0).permutation(len(new))
     batches: dict[str, Any] = {"in another order": order, "in every second row": slice(None, None, 2)}
     batches |= {"repeated": np.repeat(order[:3], 5)}
     batches |= {f"row {row} alone": slice(row, row + 1) for row in range(6)}
     for when, rows in batches.items():
         expected = {name: array[rows] for name, array in whole.items()}
-        require_equal(expected, answers(model, new.take(rows)), when)
+        got = answers(model, new.take(rows))
+        got.pop("sampled", None)
+        require_equal(expected, got, when)
 
 
 def missing_cells(make: Make) -> None:
@@ -185,6 +201,38 @@ def codes_between_rows(make: Make) -> None:
         require_sane({"decoded": model.decode(blended)}, new)
 
 
+def rows_from_nothing(make: Make) -> None:
+    """Where nothing is given, rows are made that training could have had; the seed, and it alone, decides which."""
+    train, new = tables()
+    model: Any = _fit(make(), train)
+    nothing = Encoded.concatenate([new] * 4).hide(np.ones_like(np.concatenate([new.observed] * 4)))
+    rows = sampled(model, nothing, seed=1)
+    require_sane({"sampled": rows}, nothing)
+    require_equal({"rows": rows}, {"rows": sampled(model, nothing, seed=1)}, "drawn again with the same seed")
+    require(bool((rows != sampled(model, nothing, seed=2)).any()), "another seed gives the same rows; use run.rng")
+    for block in train.layout.blocks:
+        if block.kind == "category":
+            holes = int((rows[:, block.position] == MISSING).sum())
+            require(block.missing > 0 or not holes, f"column {block.name!r} got {holes} holes, training had none")
+
+
+def any_level_can_be_given(make: Make) -> None:
+    """Every level of every category can be given, alone or with all other cells."""
+    train, new = tables()
+    model: Any = _fit(make(), train)
+    for block in train.layout.blocks:
+        if block.kind != "category":
+            continue
+        codes = np.arange(block.size, dtype=np.float32) + FIRST_LEVEL
+        rows = new.take(np.arange(len(codes)) % len(new))
+        values, observed = rows.values.copy(), rows.observed.copy()
+        values[:, block.position], observed[:, block.position] = codes, True
+        whole = Encoded(values, observed, new.layout)
+        alone = whole.hide(np.broadcast_to(np.arange(values.shape[1]) != block.position, values.shape))
+        for given in (whole, alone):
+            require_sane({"sampled": sampled(model, given)}, given)
+
+
 def saved_and_restored_in_a_new_process(make: Make) -> None:
     """What is saved is all that the model needs: a new process gives the same answers, bit for bit."""
     train, new = tables()
@@ -239,6 +287,8 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     unseen_levels,
     contributions_sum_to_the_score,
     codes_between_rows,
+    rows_from_nothing,
+    any_level_can_be_given,
     saved_and_restored_in_a_new_process,
     global_state_untouched,
     data_untouched,
@@ -246,6 +296,8 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
 ONLY_FOR: dict[Callable[[Make], None], Any] = {
     contributions_sum_to_the_score: CanExplain,
     codes_between_rows: CanEmbed,
+    rows_from_nothing: CanSample,
+    any_level_can_be_given: CanSample,
 }
 """The checks that not every model is asked for, and what it must be able to do."""
 
