@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,18 +15,26 @@ from anomalo.cli.console import (
     JsonOption,
     LogJsonOption,
     ThreadsOption,
-    WithOption,
     WorkspaceOption,
 )
 from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
-from anomalo.cli.printing import count
+from anomalo.cli.printing import count, table
+from anomalo.errors import UsageError
 
 if TYPE_CHECKING:
+    from anomalo.jobs.advise import AdviseResult
     from anomalo.jobs.augment import AugmentResult
+
+NAMES = {"none": "the rows as they are", "weights": "weighted classes"}
 
 
 def augment(
-    model: WithOption,
+    source: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE]", help="A table, for --advise only.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--with", metavar="ID", help="A saved model: ID, ID@3 or ID@tag.")
+    ] = None,
     rows: Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to make.")] = None,
     output: Annotated[
         Path | None,
@@ -43,6 +51,17 @@ def augment(
         typer.Option("--given", metavar="FILE", help="Some of the columns, row by row; the rest is made up."),
     ] = None,
     constraint: ConstraintOption = [],  # noqa: B006
+    advise: Annotated[
+        bool,
+        typer.Option("--advise", help="Make no rows: say whether any would help to learn the rare value of --label."),
+    ] = False,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COL", help="The column that says what a row is, for --advise.")
+    ] = None,
+    tried: Annotated[
+        list[str],
+        typer.Option("--model", metavar="NAME", help="A generator to try, for --advise; can be repeated."),
+    ] = [],  # noqa: B006
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -51,18 +70,71 @@ def augment(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make synthetic rows with a saved generator."""
+    """Make synthetic rows with a saved generator, or say whether they would help."""
+    console = Console(as_json, log_json)
+    if advise:
+        _advise(console, source, label, tuple(tried), seed, threads, workspace)
+        return
+    if model is None or source is not None or label is not None or tried:
+        raise UsageError("augment --with ID -n N makes rows; augment SOURCE --advise --label COL says if they help")
     from anomalo.jobs.augment import Wanted
     from anomalo.jobs.augment import augment as run_augment
     from anomalo.jobs.place import Place
 
-    console = Console(as_json, log_json)
     with console.work("making rows", threads) as progress:
         place = Place.at(workspace, progress)
         wanted = Wanted(rows, pairs(where, "--where"), given, tuple(constraint), seed)
         result = run_augment(place, model, wanted, output=output, device=device)
     console.warn(result.warnings)
     console.result(result.run.to_json(), lambda: _show(result))
+
+
+def _advise(
+    console: Console,
+    source: str | None,
+    label: str | None,
+    tried: tuple[str, ...],
+    seed: int,
+    threads: int | None,
+    workspace: Path,
+) -> None:
+    if source is None or label is None:
+        raise UsageError("--advise needs a table and its label: anomalo augment SOURCE --advise --label COL")
+    from anomalo.advice import GENERATORS
+    from anomalo.jobs.advise import advise as run_advise
+    from anomalo.jobs.place import Place
+    from anomalo.schema import SchemaOptions
+
+    with console.work("trying", threads) as progress:
+        place = Place.at(workspace, progress)
+        options = SchemaOptions(label=label)
+        result = run_advise(place, source, options, generators=tried or GENERATORS, seed=seed)
+    console.result(result.run.to_json(), lambda: _show_advice(result))
+
+
+def _show_advice(result: AdviseResult) -> None:
+    facts = result.run.summary
+    typer.echo(
+        f"{count(facts['positives'], 'row')} of {facts['rows']:,} have {facts['label']} = {facts['positive']}; "
+        "trained without and with more of them, judged on rows held out:"
+    )
+    columns = ("training with", "average precision", "gain", "95 % interval", "seconds")
+    table(columns, [_line(trial) for trial in facts["trials"]], right=columns[1:])
+    typer.echo(f"\n{facts['verdict']}")
+
+
+def _line(trial: dict[str, Any]) -> tuple[str, ...]:
+    if trial["failure"]:
+        return (trial["method"], "failed", "", "", "")
+    told = (
+        () if trial["method"] == "none" else (f"{trial['gain']:+.3f}", f"{trial['low']:+.3f} to {trial['high']:+.3f}")
+    )
+    return (
+        NAMES.get(trial["method"], f"rows of {trial['method']}"),
+        f"{trial['average_precision']:.3f}",
+        *(told or ("", "")),
+        f"{trial['seconds']:.1f}",
+    )
 
 
 def _show(result: AugmentResult) -> None:

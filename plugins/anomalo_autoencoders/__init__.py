@@ -10,6 +10,7 @@ def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
     from anomalo_autoencoders.contractive import Contractive
     from anomalo_autoencoders.denoising import Denoising
+    from anomalo_autoencoders.interpolation import LatentInterpolation
     from anomalo_autoencoders.linear import LinearAutoencoder
     from anomalo_autoencoders.masked import MaskedAutoencoder
     from anomalo_autoencoders.miwae import Miwae
@@ -24,6 +25,7 @@ def anomalo_models() -> Iterable[type[Model]]:
     return [
         Contractive,
         Denoising,
+        LatentInterpolation,
         LinearAutoencoder,
         MaskedAutoencoder,
         Miwae,

@@ -1,0 +1,282 @@
+"""Whether synthetic rows help to learn a rare class: tried by cross-validation, told with an interval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo.columns import parsing
+from anomalo.columns.kinds import MEASURED
+from anomalo.errors import SourceError, UsageError
+from anomalo.fitted import MODALITY, Fitted
+from anomalo.generation import CHUNK, Generator, repeated
+from anomalo.metrics import average_precision
+from anomalo.plan import Plan
+from anomalo.plugin import Encoded, Encoder, Scores
+from anomalo.registry import Registry
+from anomalo.schema import Schema, SchemaOptions, infer
+
+GENERATORS = ("smote", "latent", "edm", "cgan")
+"""The models that are tried, besides none and class weights."""
+FEWEST = 10
+"""With fewer rows of the rare class nothing can be said."""
+MOST = 5_000
+"""More rows than this are not trained on: a larger table needs no synthetic rows to be told."""
+LEVEL = 0.95
+WORTH = 0.01
+"""A gain in average precision that is worth the trouble."""
+
+Labels = NDArray[np.bool_]
+
+
+@dataclass
+class Trial:
+    """One way to train a classifier.
+
+    Attributes
+    ----------
+    method : str
+        "none", "weights", or the name of the generator whose rows are added.
+    precision : list of float
+        The average precision on each held-out part.
+    seconds : float
+        What it took, all parts together.
+    failure : str or None
+        Why it could not be tried.
+    """
+
+    method: str
+    precision: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    failure: str | None = None
+
+    def mean(self) -> float:
+        """Return the mean average precision; nan if it was not tried."""
+        return float(np.mean(self.precision)) if self.precision and not self.failure else float("nan")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What helps to learn a rare class.
+
+    Attributes
+    ----------
+    label, positive : str
+        The column, and its value that is rarest.
+    positives, rows : int
+        How many rows have it, of how many.
+    trials : list of Trial
+        "none" first.
+    held_out : float
+        Rows held out in each part, relative to those trained on.
+    """
+
+    label: str
+    positive: str
+    positives: int
+    rows: int
+    trials: list[Trial]
+    held_out: float
+
+    def gain(self, trial: Trial, over: Trial) -> tuple[float, float, float]:
+        """Return the mean gain in average precision, and the ends of its 95 % interval.
+
+        The corrected resampled t interval: the parts' training rows overlap, so that a plain one would be too narrow.
+
+        Reference: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52.
+        """
+        from scipy.stats import t
+
+        difference = np.array(trial.precision) - np.array(over.precision)
+        parts = len(difference)
+        spread = np.sqrt((1 / parts + self.held_out) * difference.var(ddof=1))
+        half = float(t.ppf((1 + LEVEL) / 2, parts - 1)) * float(spread)
+        mean = float(difference.mean())
+        return mean, mean - half, mean + half
+
+    def best(self) -> Trial:
+        """Return what to do: the simplest, unless another is better beyond doubt.
+
+        Class weights have to beat none, and a generator the better of those two, each by an interval above 0 and by at
+        least `WORTH`.
+        """
+        simple = self.trials[0]
+        if self._better(self.trials[1], simple):
+            simple = self.trials[1]
+        rivals = [trial for trial in self.trials[2:] if not trial.failure and self._better(trial, simple)]
+        return max(rivals, key=Trial.mean, default=simple)
+
+    def _better(self, trial: Trial, over: Trial) -> bool:
+        mean, low, _ = self.gain(trial, over)
+        return low > 0 and mean >= WORTH
+
+    def verdict(self) -> str:
+        """Say in one or two sentences what to do."""
+        best, none = self.best(), self.trials[0]
+        what = f"{self.label} = {self.positive}"
+        if best is none:
+            return f"don't: neither weights nor synthetic rows help to find {what} beyond doubt; train on what you have"
+        mean, low, high = self.gain(best, none)
+        told = f"average precision {none.mean():.3f} → {best.mean():.3f} ({mean:+.3f}, {low:+.3f} to {high:+.3f})"
+        if best.method == "weights":
+            return f"don't make rows: weight the classes instead, {told}"
+        return f"add rows of {best.method!r} for {what}: {told}"
+
+
+def advise(
+    table: pa.Table,
+    options: SchemaOptions,
+    registry: Registry,
+    *,
+    generators: Sequence[str] = GENERATORS,
+    params: Mapping[str, Mapping[str, Any]] = {},
+    seed: int = 0,
+    folds: int = 5,
+    repeats: int = 2,
+    progress: Callable[[float, str], None] | None = None,
+) -> Advice:
+    """Train a classifier of the label's rarest value in several ways, and compare them on rows that none has seen.
+
+    The classifier is gradient boosting (scikit-learn's HistGradientBoostingClassifier) on the encoded columns.
+    Synthetic rows are of the rare class, made by a generator that was fitted on the training part alone, and as many as
+    bring the rare class up to half of the other rows.
+
+    Parameters
+    ----------
+    params : mapping of str to mapping
+        Hyperparameters of generators, by name.
+    folds, repeats : int
+        Stratified cross-validation, repeated.
+    progress : callable, optional
+        Told the share that is done, and a text.
+
+    Raises
+    ------
+    UsageError
+        There is no label, or it has not a rare class with enough rows.
+    SourceError
+        The table cannot be learned from.
+    """
+    if options.label is None:
+        raise UsageError("advise: which column says what a row is? name it by --label")
+    schema = infer(table, options)
+    truth, positive = _truth(table, schema)
+    table, truth = table.filter(pa.array(truth >= 0)), truth[truth >= 0] == 1
+    trials = [Trial("none"), Trial("weights"), *(Trial(name) for name in generators)]
+    parts = list(_parts(truth, folds, repeats, seed))
+    for number, (train, test) in enumerate(parts):
+        part = _Part(table, schema, options, truth, positive, train, test, registry, seed + number)
+        for at, trial in enumerate(trials):
+            if progress is not None:
+                progress((number + at / len(trials)) / len(parts), trial.method)
+            part.run(trial, params.get(trial.method, {}))
+    return Advice(
+        str(schema.label), positive, int(truth.sum()), len(truth), trials, len(parts[0][1]) / len(parts[0][0])
+    )
+
+
+def _truth(table: pa.Table, schema: Schema) -> tuple[NDArray[np.int8], str]:
+    """Return 1 for rows of the rarest class, 0 for others and -1 where there is no label, and the class."""
+    column = schema.column(str(schema.label))
+    if column.kind in (set(MEASURED) - {"integer"}):
+        raise UsageError(f"label {column.name!r} is a {column.kind}; expected classes")
+    texts = parsing.parse(column, parsing.whole(table.column(column.name)), schema.missing, "missing")
+    names = np.array([None if text is None else _plain(text) for text in texts.to_pylist()], dtype=object)
+    known = np.array([name is not None for name in names])
+    levels, counts = np.unique(names[known].astype(str), return_counts=True)
+    if len(levels) < 2 or counts.min() < FEWEST:
+        told = ", ".join(f"{level} ({count:,})" for level, count in zip(levels[:6], counts, strict=False))
+        raise UsageError(f"label {column.name!r}: expected two or more classes of at least {FEWEST} rows, got {told}")
+    rare = str(levels[counts.argmin()])
+    return np.where(known, (names == rare).astype(np.int8), np.int8(-1)), rare
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _parts(truth: Labels, folds: int, repeats: int, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    splits = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    for train, test in splits.split(truth, truth):
+        yield _fewer(train, truth, seed), test
+
+
+def _fewer(train: NDArray[np.intp], truth: Labels, seed: int) -> NDArray[np.intp]:
+    """Return at most `MOST` of the rows, those of the rare class first."""
+    if len(train) <= MOST:
+        return train
+    rare, others = train[truth[train]], train[~truth[train]]
+    rng = np.random.default_rng(seed)
+    kept = rng.permutation(rare)[: MOST // 2]
+    return np.sort(np.concatenate([kept, rng.permutation(others)[: MOST - len(kept)]]))
+
+
+@dataclass
+class _Part:
+    """One part of the table held out, and the others trained on."""
+
+    table: pa.Table
+    schema: Schema
+    options: SchemaOptions
+    truth: Labels
+    positive: str
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    registry: Registry
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.rows = self.table.take(self.train)
+        self.encoder: Encoder = self.registry.encoder(MODALITY)().fit(self.rows, self.schema)
+        self.inputs = self._encoded(self.rows), self.truth[self.train]
+        self.unseen = self._encoded(self.table.take(self.test)), self.truth[self.test]
+
+    def _encoded(self, table: pa.Table) -> Scores:
+        """Return the encoded cells, float64 [n, columns]; nan for a hole."""
+        data = Encoded.concatenate([self.encoder.encode(batch) for batch in table.combine_chunks().to_batches()])
+        return np.where(data.observed, data.values, np.nan).astype(np.float64)
+
+    def run(self, trial: Trial, params: Mapping[str, Any]) -> None:
+        """Try one way on this part."""
+        if trial.failure:
+            return
+        started = time.perf_counter()
+        inputs, truth = self.inputs
+        try:
+            if trial.method not in ("none", "weights"):
+                made = self._made(trial.method, params)
+                inputs = np.concatenate([inputs, made])
+                truth = np.concatenate([truth, np.ones(len(made), dtype=np.bool_)])
+            scores = self._scores(inputs, truth, "balanced" if trial.method == "weights" else None)
+            trial.precision.append(average_precision(self.unseen[1], scores))
+        except (UsageError, SourceError, ValueError, RuntimeError) as error:
+            trial.failure = str(error)
+        trial.seconds += time.perf_counter() - started
+
+    def _made(self, name: str, params: Mapping[str, Any]) -> Scores:
+        """Return encoded synthetic rows of the rare class."""
+        plan = Plan(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
+        fitted = Fitted.fit(self.rows, self.schema, plan, self.registry)
+        label = str(self.schema.label)
+        count = max(int((~self.inputs[1]).sum() // 2 - self.inputs[1].sum()), 0)
+        generator = Generator(fitted, seed=self.seed, device="cpu")
+        same = repeated(fitted, {label: self.positive}, min(count, CHUNK))
+        batches = [generator.rows(same.slice(0, min(CHUNK, count - at))) for at in range(0, count, CHUNK)]
+        return self._encoded(pa.Table.from_batches(batches)) if batches else self.inputs[0][:0]
+
+    def _scores(self, inputs: Scores, truth: Labels, weight: str | None) -> Scores:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        categories = [block.kind == "category" for block in self.encoder.layout.blocks]
+        model = HistGradientBoostingClassifier(
+            categorical_features=categories, class_weight=weight, random_state=self.seed, early_stopping=False
+        )
+        return np.asarray(model.fit(inputs, truth).predict_proba(self.unseen[0])[:, 1], dtype=np.float64)
