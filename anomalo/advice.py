@@ -265,6 +265,7 @@ class _Part:
         """Return encoded synthetic rows of the rare class."""
         plan = Plan(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
         fitted = Fitted.fit(self.rows, self.schema, plan, self.registry)
+        fitted.require("sample")
         label = str(self.schema.label)
         count = max(int((~self.inputs[1]).sum() // 2 - self.inputs[1].sum()), 0)
         generator = Generator(fitted, seed=self.seed, device="cpu")
