@@ -21,6 +21,7 @@ ICONS = {
     "row": "table_rows",
     "map": "scatter_plot",
     "repairs": "healing",
+    "synthesize": "library_add",
     "models": "model_training",
     "plugins": "extension",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -305,6 +306,12 @@ def filled_table(run: RunRecord) -> Path | None:
     asked, name = run.summary.get("output"), "repaired" if run.verb == "repair" else "filled"
     candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
     return next((path for path in candidates if path.is_file()), None)
+
+
+def report(run: RunRecord) -> dict[str, Any]:
+    """Return the report of a run of `evaluate`."""
+    found: dict[str, Any] = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
+    return found
 
 
 def read_table(source: Path) -> pa.Table:

@@ -19,6 +19,8 @@ DOING = {
     "impute": "Filling the holes",
     "embed": "Embedding the rows",
     "repair": "Looking for repairs",
+    "augment": "Making rows",
+    "evaluate": "Comparing them with the real ones",
 }
 STATUS = {"running": "at work", "done": "done", "failed": "failed", "stopped": "stopped", "died": "died"}
 EXPLAINED = {
