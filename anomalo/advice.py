@@ -171,7 +171,7 @@ def advise(
     trials = [Trial("none"), Trial("weights"), *(Trial(name) for name in generators)]
     parts = list(_parts(truth, folds, repeats, seed))
     for number, (train, test) in enumerate(parts):
-        part = _Part(table, schema, options, truth, positive, train, test, registry, seed + number)
+        part = Part(table, schema, truth, positive, train, test, registry, seed + number)
         for at, trial in enumerate(trials):
             if progress is not None:
                 progress((number + at / len(trials)) / len(parts), trial.method)
@@ -220,12 +220,29 @@ def _fewer(train: NDArray[np.intp], truth: Labels, seed: int) -> NDArray[np.intp
 
 
 @dataclass
-class _Part:
-    """One part of the table held out, and the others trained on."""
+class Part:
+    """Some rows of a table held out, and others trained on.
+
+    Attributes
+    ----------
+    table : Table [n]
+        With its label.
+    schema : Schema
+        Its columns.
+    truth : bool [n]
+        Which rows are of the rare class.
+    positive : str
+        The label's value in those.
+    train, test : int
+        Row numbers.
+    registry : Registry
+        Where generators come from.
+    seed : int
+        Everything random follows from it.
+    """
 
     table: pa.Table
     schema: Schema
-    options: SchemaOptions
     truth: Labels
     positive: str
     train: NDArray[np.intp]
