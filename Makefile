@@ -13,6 +13,7 @@ demo: $(VENV)/.run
 dashboard: $(VENV)/.dashboard
 	$(BIN)/anomalo dashboard
 
+test: export PYTHONDONTWRITEBYTECODE =  # tests start many processes: compile once
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
 	$(BIN)/python -m pytest -c pyproject.toml --rootdir . examples/anomalo-zscore/tests

@@ -4,10 +4,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomalo.augmenter import TableAugmenter
+    from anomalo.classifier import TableClassifier
     from anomalo.estimators import AnomalyDetector, TableEmbedder, TableImputer
     from anomalo.pooling import pool
 
-__all__ = ["AnomalyDetector", "TableAugmenter", "TableEmbedder", "TableImputer", "__version__", "pool"]
+__all__ = [
+    "AnomalyDetector",
+    "TableAugmenter",
+    "TableClassifier",
+    "TableEmbedder",
+    "TableImputer",
+    "__version__",
+    "pool",
+]
 __version__ = "0.1.0"
 
 
@@ -23,6 +32,10 @@ def __getattr__(name: str) -> Any:
         from anomalo.augmenter import TableAugmenter
 
         return TableAugmenter
+    if name == "TableClassifier":
+        from anomalo.classifier import TableClassifier
+
+        return TableClassifier
     from anomalo import estimators
 
     return getattr(estimators, name)

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Literal
@@ -137,6 +138,7 @@ def _describe(entry: EntryPoint, blocked: set[str], shared: bool) -> PluginInfo:
     return PluginInfo(name, distribution, version, entry.value, first_party, "disabled" if hit else "listed")
 
 
+@lru_cache(maxsize=16)  # once for each distribution, not for each plugin in it
 def _identity(distribution: Distribution) -> tuple[str, str]:
     """The name and version of a distribution; empty where its metadata lacks them."""
     fields = dict(distribution.metadata.items())  # type: ignore[attr-defined]

@@ -90,11 +90,15 @@ class Layout:
         The shape of one row's values; `(columns,)` for tables.
     blocks : tuple of Block
         One for each position.
+    classes : tuple of str
+        The names of the classes that `Encoded.target` counts from 0, most frequent first; none where there is no
+        target.
     """
 
     modality: str
     shape: tuple[int, ...]
     blocks: tuple[Block, ...]
+    classes: tuple[str, ...] = ()
 
     @cached_property
     def numbers(self) -> NDArray[np.intp]:
@@ -122,7 +126,8 @@ class Layout:
             Block(**{**block, "levels": tuple(block["levels"]), "rare": tuple(block["rare"])})
             for block in value["blocks"]
         )
-        return cls(value["modality"], tuple(value["shape"]), blocks)
+        # Artefacts of version 0.1 have no classes.
+        return cls(value["modality"], tuple(value["shape"]), blocks, tuple(value.get("classes", ())))
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ class Encoded:
     layout : Layout
         What each position means.
     target : float64 [n] or None
-        Labels, for models that learn from them.
+        Each row's class, its place in `Layout.classes`, for models that learn from labels.
 
     Raises
     ------

@@ -21,10 +21,12 @@ from anomalo.explain import cells_of, surprise
 from anomalo.marginals import Marginals
 from anomalo.plan import Plan, phases
 from anomalo.plugin import (
+    CanClassify,
     CanEmbed,
     CanImpute,
     CanSample,
     CanScore,
+    CanStart,
     CanTellErrors,
     Encoded,
     Encoder,
@@ -41,6 +43,7 @@ from anomalo.registry import Registry
 from anomalo.scaling import expand
 from anomalo.schema import Schema
 from anomalo.scoring import Calibration
+from anomalo.target import Target
 
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
@@ -112,13 +115,31 @@ class Fitted:
     constraints: list[Constraint] = field(default_factory=list)
 
     @classmethod
-    def fit(cls, table: pa.Table, schema: Schema, plan: Plan, registry: Registry) -> Self:
+    def fit(
+        cls,
+        table: pa.Table,
+        schema: Schema,
+        plan: Plan,
+        registry: Registry,
+        *,
+        base: Fitted | None = None,
+        target: Target | None = None,
+    ) -> Self:
         """Fit a model on a whole table.
+
+        Parameters
+        ----------
+        base : Fitted, optional
+            What to start from: its columns, levels and scales stay, and its model is the run's `initial`.
+        target : Target, optional
+            The rows' classes, for a model that classifies; rows without one are left out.
 
         Raises
         ------
         SourceError
             The table has fewer than two rows.
+        UsageError
+            The model does not start from another, or does not classify, or only does.
         """
         started = time.perf_counter()
         if table.num_rows < 2:
@@ -126,15 +147,24 @@ class Fitted:
                 f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
             )
         model = plan.create(registry)
+        _require_able(model, base, target)
         samples = "sample" in model.verbs() and wanted(plan.goals, "sample")
         if plan.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
-        if samples:
-            schema = schema.learning_label()
-        encoder = registry.encoder(MODALITY)().fit(table, schema)
+        if base is not None:
+            schema, encoder = schema.continuing(base.schema), base.encoder
+            plan = replace(plan, initial=base.model)
+        else:
+            schema = schema.learning_label() if samples else schema
+            encoder = registry.encoder(MODALITY)().fit(table, schema)
         data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
         plugin = registry.plugin_of(model.name)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
+        if base is not None:
+            fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
+        if target is not None:
+            fitted.facts |= {"classes": list(target.classes), "unlabelled": len(data) - len(target.known)}
+            data = target.on(data)
         if plan.constraints:
             fitted._constrain(data, plan.constraints)
         fitted._fit(data, plan, registry)
@@ -177,6 +207,7 @@ class Fitted:
             "parameters": self.model.params(),
             "seed": plan.seed,
             "goals": sorted(plan.goals),
+            "calibrated": plan.calibrate,
             "rows": len(data),
             "history": main.history,
             "training": {
@@ -235,10 +266,25 @@ class Fitted:
             found.extend(self.hidden.notes)
         found.extend(getattr(self.model, "notes_", ()))
         found.extend([self.facts["broken"]] if "broken" in self.facts else [])
-        contamination = contaminated(self.calibration.reference)
+        if self.facts.get("unlabelled"):
+            found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
+        contamination = None if self.classifies else contaminated(self.calibration.reference)
         if contamination is not None:
             found.append(contamination)
+        if len(self.calibration.reference) and self._knew():
+            found.append(
+                "the model that this one started from has seen these rows, none of which is new to it: p-values of "
+                "new rows may be too small; pretrain on other rows, or fit without --from"
+            )
         return tuple(found)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the model learned classes; its score is then the probability of the rarest."""
+        return isinstance(self.model, CanClassify)
+
+    def _knew(self) -> bool:
+        return bool(self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint"))
 
     def require(self, verb: str) -> None:
         """Raise unless the model can `verb`.
@@ -259,7 +305,7 @@ class Fitted:
     def score(self, data: Encoded) -> Scored:
         """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
         score = cast("CanScore", self.model).score(data)
-        if not data.observed.all():
+        if not (data.observed.all() or self.classifies):
             score = score + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
         if not len(self.calibration.reference):
             return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
@@ -269,7 +315,9 @@ class Fitted:
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell."""
         cells = cells_of(self.model, data)
-        contribution = cells.contribution + surprise(data, self.facts["rows"]) * self.calibration.nat
+        contribution = cells.contribution
+        if not self.classifies:
+            contribution = contribution + surprise(data, self.facts["rows"]) * self.calibration.nat
         low, high = np.empty((2, *cells.expected.shape))
         for at in range(low.shape[1]):
             low[:, at], high[:, at] = self.interval(cells.expected[:, at], at)
@@ -315,6 +363,10 @@ class Fitted:
             return filled
         width = np.where(data.observed, 0.0, self.hidden.width).astype(np.float32)
         return replace(filled, low=filled.point - width, high=filled.point + width)
+
+    def proba(self, data: Encoded) -> Floats:
+        """Return the probabilities of the classes that `facts` lists, float32 [n, classes]."""
+        return cast("CanClassify", self.model).proba(data)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the codes of encoded rows, float32 [n, latent]."""
@@ -402,5 +454,17 @@ class Fitted:
 HIDDEN = ("width", "error", "baseline")
 FACTS = (
     *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
-    "broken",
+    *("broken", "calibrated", "initial", "classes", "unlabelled"),
 )
+
+
+def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:
+    """Raise unless the model can start from `base` and learn from `target`, if they are there."""
+    if base is not None and not isinstance(model, CanStart):
+        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
+    if target is not None and not isinstance(model, CanClassify):
+        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
+    if target is None and isinstance(model, CanClassify):
+        raise UsageError(
+            f"model {model.name!r} learns from labels: fit it with --label COL --supervised, or by TableClassifier"
+        )

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from anomalo.errors import UsageError
 from anomalo.filling import filled
 from anomalo.layers import ColumnHeads, ColumnInput, Standardised, activate, mlp
 from anomalo.mixtures import MixtureHeads
 from anomalo.natural import NaturalHeads, compressed, natural
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, ModelState, Run, Scores, param, row_uniform
-from anomalo.training import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
+from anomalo.training import Batch, Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
+from anomalo.whitening import whitening
 
 __all__ = [
     "Autoencoder",
+    "Batch",
     "ColumnHeads",
     "ColumnInput",
     "MixtureHeads",
@@ -28,6 +31,7 @@ __all__ = [
     "NeuralModel",
     "Phase",
     "Reconstructor",
+    "Standardised",
     "Step",
     "activate",
     "compressed",
@@ -36,9 +40,6 @@ __all__ = [
     "natural",
 ]
 
-SMALLEST_SPREAD = 0.02
-"""No residual is taken to spread less than this, in units of its column's spread."""
-SMALLEST_EIGENVALUE = 1e-3
 INTERVAL = (0.05, 0.95)
 CHUNK = 4096
 """Inference runs on chunks of exactly this many rows: a row's result cannot depend on its neighbours."""
@@ -74,6 +75,10 @@ class NeuralModel(Model):
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Return the held-out loss that early stopping watches; by default the training loss."""
         return self.loss(net, x, observed)
+
+    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+        """Return what else to note in the history after an epoch, of up to 1,024 rows of either kind; nothing here."""
+        return {}
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimisers of one phase: AdamW (Loshchilov and Hutter 2019), fused."""
@@ -113,16 +118,55 @@ class NeuralModel(Model):
         """
         device = resolve_device(run.device)
         run.device = str(device)
-        self.layout_, self.seed_ = data.layout, run.seed
         with seeded(run.seed, device):
-            self.net = self.build(data.layout)
-            for module in self.net.modules():
-                if isinstance(module, Standardised):
-                    module.initialise(data)
+            self.begin(data, run)
             self.net.to(device)
-            Trainer(self, self.net, data, run, device).fit()
+            Trainer(self, self.net, self.lessons(data), run, device).fit()
             self.finish(data, run)
         return self
+
+    def begin(self, data: Encoded, run: Run) -> None:
+        """Build the network and bring it to where training starts: the table's statistics, then `run.initial`.
+
+        Raises
+        ------
+        UsageError
+            `run.initial` is not a model that this one can start from.
+        """
+        self.layout_, self.seed_ = data.layout, run.seed
+        vars(self).pop("notes_", None)
+        self.net = self.build(data.layout)
+        for module in self.net.modules():
+            if isinstance(module, Standardised):
+                module.initialise(data)
+        if run.initial is not None:
+            self.start(run.initial)
+
+    def start(self, initial: Model) -> None:
+        """Load all of the initial network's weights and buffers whose names and shapes are the same here.
+
+        Raises
+        ------
+        UsageError
+            No weight's are.
+        """
+        own = self.net.state_dict()
+        found = initial.net.state_dict() if isinstance(initial, NeuralModel) else {}
+        same = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
+        weights = dict(self.net.named_parameters())
+        taken = same.keys() & weights.keys()
+        if not taken:
+            raise UsageError(
+                f"model {self.name!r} cannot start from a {initial.name!r} with these parameters: no weight has the "
+                "same name and shape; give the same model and sizes, or one that starts from layers, such as unrolled"
+            )
+        if len(taken) < len(weights):
+            self.notes_ = [f"{len(taken)} of {len(weights)} weights fit those of {initial.name!r}; the rest are new"]
+        self.net.load_state_dict({**own, **same})
+
+    def lessons(self, data: Encoded) -> Encoded:
+        """Return what the batches of `loss` are taken from: here the table itself."""
+        return data
 
     def use(self, device: str) -> None:
         """Move the network to a device."""
@@ -357,36 +401,3 @@ def _hidden_in_turn(data: Encoded, positions: Sequence[int]) -> Encoded:
         hidden[:, position] = True
         copies.append(data.hide(hidden))
     return Encoded.concatenate(copies)
-
-
-def whitening(deviations: Floats) -> Floats:
-    """Return the symmetric matrix W for which the rows of `deviations @ W` have unit covariance.
-
-    Deviations are about zero, not about their mean. The covariance is shrunk, and its smallest
-    eigenvalues are bounded from below, so that constant or dependent columns do no harm.
-
-    Parameters
-    ----------
-    deviations : float32 [n, k]
-
-    Returns
-    -------
-    float32 [k, k]
-
-    Reference: Ledoit and Wolf (2004), A well-conditioned estimator for large-dimensional covariance
-    matrices, Journal of Multivariate Analysis 88; Kessy, Lewin and Strimmer (2018), Optimal whitening and
-    decorrelation, The American Statistician 72.
-    """
-    from sklearn.covariance import ledoit_wolf
-
-    values = deviations.astype(np.float64)
-    if not values.size:
-        return np.zeros((0, 0), dtype=np.float32)
-    spread = np.maximum(np.sqrt(np.mean(values**2, axis=0)), SMALLEST_SPREAD)
-    if len(values) == 1:  # one row says nothing of directions
-        return np.diag(1 / spread).astype(np.float32)
-    covariance, _ = ledoit_wolf(values / spread, assume_centered=True)
-    eigenvalues, vectors = np.linalg.eigh(covariance)
-    root = (vectors / np.sqrt(np.maximum(eigenvalues, 0) + SMALLEST_EIGENVALUE)) @ vectors.T
-    whitened: Floats = (root / spread[:, None]).astype(np.float32)
-    return whitened

@@ -41,6 +41,8 @@ class Plan:
         The verbs to fit for: "score" (and with it "explain"), "impute", "embed", "sample"; none named means all.
     constraints : tuple of str
         What synthetic rows have to satisfy, such as "start < end"; see `anomalo.constraints`.
+    initial : Model, optional
+        The fitted model to start from; its schema and encoder go to `Fitted.fit`.
     """
 
     model: str | Model
@@ -54,6 +56,7 @@ class Plan:
     logs: Mapping[str, Path] = field(default_factory=dict)
     goals: frozenset[str] = frozenset()
     constraints: tuple[str, ...] = ()
+    initial: Model | None = None
 
     def create(self, registry: Registry) -> Model:
         """Return a new, unfitted model."""
@@ -75,6 +78,7 @@ class Plan:
             logs=self.logs,
             progress=progress,
             keep=self._checkpoints(part),
+            initial=self.initial,
         )
 
     def _checkpoints(self, part: int) -> Callable[[int], Checkpoint] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -46,11 +46,14 @@ __all__ = [
     "MISSING",
     "UNSEEN",
     "Block",
+    "CanClassify",
     "CanEmbed",
     "CanExplain",
     "CanImpute",
+    "CanPretrain",
     "CanSample",
     "CanScore",
+    "CanStart",
     "CanTellErrors",
     "Cells",
     "Dense",
@@ -178,12 +181,14 @@ class ModelState:
 class Run(Protocol):
     """What surrounds a fit: seed, device, goals, reports, and the way to other models.
 
-    `goals` are the verbs of `CAPABILITIES` that the model is to be fitted for; none named means all.
+    `goals` are the verbs of `CAPABILITIES` that the model is to be fitted for; none named means all. `initial` is the
+    fitted model to start from, if there is one: see `CanStart`.
     """
 
     seed: int
     device: str
     goals: frozenset[str]
+    initial: Model | None
     history: list[dict[str, Any]]
     part: str
     logs: Mapping[str, Path]
@@ -356,6 +361,36 @@ class CanSample(Protocol):
 
 
 @runtime_checkable
+class CanPretrain(Protocol):
+    """Was learned layer by layer, and gives its layers to a deep network to start from."""
+
+    def layers(self) -> Sequence[tuple[Floats, Floats, Floats]]:
+        """Return each layer, bottom up: weight [below, above], hidden bias [above] and visible bias [below]."""
+
+
+@runtime_checkable
+class CanStart(Protocol):
+    """Can start from what another model, `Run.initial`, has learned."""
+
+    def start(self, initial: Model) -> None:
+        """Take over what `initial` has learned; called in the middle of `fit`.
+
+        Raises
+        ------
+        UsageError
+            There is nothing that this model could start from.
+        """
+
+
+@runtime_checkable
+class CanClassify(Protocol):
+    """Learns classes: it is fitted on rows with a target, and only on those."""
+
+    def proba(self, data: Encoded) -> Floats:
+        """Return the probability of each of the fitted layout's `classes`, float32 [n, classes]."""
+
+
+@runtime_checkable
 class CanTellErrors(Protocol):
     """Knows from its own fit how well it predicts hidden cells, so that nobody has to fit it again to find out."""
 
@@ -363,7 +398,7 @@ class CanTellErrors(Protocol):
         """Return how well cells are predicted that the model never saw; None if it was not fitted to impute."""
 
 
-CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed", "sample")
+CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed", "sample", "proba")
 
 
 class Encoder(Protocol):

@@ -40,6 +40,8 @@ class LocalRun:
         The folders that the losses are logged to, by kind: "csv", "tensorboard".
     keep : callable, optional
         `keep(number)` gives the place where training number 0, 1, … of this fit saves its state.
+    initial : Model, optional
+        The fitted model to start from.
 
     Attributes
     ----------
@@ -63,6 +65,7 @@ class LocalRun:
     part: str = "final"
     logs: Mapping[str, Path] = field(default_factory=dict)
     keep: Callable[[int], Checkpoint] | None = None
+    initial: Model | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     _trainings: int = 0
 

@@ -28,7 +28,7 @@ from anomalo.columns.kinds import (
     read_notes,
 )
 from anomalo.columns.parsing import parse
-from anomalo.errors import SchemaError, SourceError
+from anomalo.errors import SchemaError, SourceError, UsageError
 
 __all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
 
@@ -124,6 +124,36 @@ class Schema:
             tuple(value["warnings"]),
             value.get("label_learned", False),  # artefacts of version 0.1 do not have it
         )
+
+    def continuing(self, before: Schema) -> Schema:
+        """Return the schema of this table for a model that starts from one fitted with the schema `before`.
+
+        The columns that the earlier model read stay as they were understood; all others are left out, but for the label
+        and the id.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing.
+        UsageError
+            The label or the id is a column that the earlier model reads.
+        """
+        before.check([column.name for column in self.columns])
+        read = {column.name: column for column in before.features}
+        for column in self.columns:
+            taken = column.role in ("id", "label") and read.get(column.name, column).role == "feature"
+            if column.name in read and taken:
+                raise UsageError(
+                    f"column {column.name!r} cannot be the {column.role}: the model to start from reads it; "
+                    "pretrain without it (--label or --drop)"
+                )
+        note = "the model to start from does not read it"
+        rest = [
+            replace(column, role="dropped", note=note) if column.role == "feature" else column
+            for column in self.columns
+            if column.name not in read
+        ]
+        return replace(before, columns=(*before.features, *rest), rows=self.rows, warnings=())
 
     def learning_label(self) -> Schema:
         """Return the schema for a model that samples, and so learns the label, if there is one, like any column.

@@ -18,6 +18,7 @@ from anomalo.plan import Plan
 from anomalo.plugin import Encoded, Model
 from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions, infer, require_unique
+from anomalo.target import Target
 
 
 class TableEstimator(BaseEstimator):  # type: ignore[misc]
@@ -50,7 +51,16 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         arrays = [_arrow(name, column) for name, column in zip(names, columns, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, names=names)
 
-    def _fit(self, X: Any, verb: str, *, calibrate: bool, constraints: tuple[str, ...] = ()) -> None:
+    def _fit(
+        self,
+        X: Any,
+        verb: str,
+        *,
+        calibrate: bool,
+        constraints: tuple[str, ...] = (),
+        base: Fitted | None = None,
+        target: Target | None = None,
+    ) -> None:
         if not isinstance(self.model, str | Model):
             raise UsageError(f"model={self.model!r}: expected a model's name, or an instance such as MyModel()")
         if self.params and isinstance(self.model, Model):
@@ -69,7 +79,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if verb not in model.verbs():
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
         table = pa.Table.from_batches([self._batch(X, reset=True)])
-        self.fitted_ = Fitted.fit(table, infer(table, SchemaOptions()), plan, registry)
+        schema = infer(table, SchemaOptions())
+        self.fitted_ = Fitted.fit(table, schema, plan, registry, base=base, target=target)
         for text in self.fitted_.warnings:
             warnings.warn(text, UserWarning, stacklevel=3)
 

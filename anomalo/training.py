@@ -8,11 +8,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -22,18 +21,25 @@ from anomalo.checkpoints import pack, random_state, set_random_state, unpack
 from anomalo.errors import TrainingError, UsageError
 from anomalo.plugin import Encoded, Run
 
+if TYPE_CHECKING:
+    from ignite.engine import Engine
+
 # Without a handler of its own, Ignite's notes on a failing run would reach stderr beside our one line.
 logging.getLogger("ignite").addHandler(logging.NullHandler())
 
 Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""One update on a batch (values, observed); returns detached tensors, among them "loss"."""
+"""One update on a batch (values, observed); returns detached scalars, among them "loss": the history has their means."""
 
 STEPS_PER_EPOCH = 20
 """Small tables use smaller batches, so that an epoch has about this many steps."""
+MONITORED = 1024
+"""Rows of either kind that a model may look at after each epoch, at most."""
 SMALL_WORK = 500_000_000
 """Multiplications in one call below which a second thread does not pay."""
 
 
+Batch = tuple[Tensor, Tensor]
+"""Values and observed of some rows."""
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """The mean loss of a batch: `loss(net, values, observed)`, a scalar."""
 
@@ -74,6 +80,9 @@ class Trainable(Protocol):
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean loss of a held-out batch."""
 
+    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+        """Return what else to note at the end of an epoch of some rows of either kind."""
+
 
 def resolve_device(name: str) -> torch.device:
     """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into a device that is there.
@@ -98,7 +107,8 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside, and give its global random state back unchanged after."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        # On the CPU not `torch.manual_seed`: it would also seed GPUs, whose state is not given back.
+        (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
         yield
 
 
@@ -196,9 +206,9 @@ class Trainer:
         found = None if self.checkpoint is None else self.checkpoint.load()
         return None if found is None else cast("dict[str, Any]", unpack(*found))
 
-    def metrics(self, loss: float, epoch: int, phase: Phase) -> dict[str, float]:
-        """Return the losses at the end of an epoch."""
-        metrics = {"loss": loss}
+    def metrics(self, losses: dict[str, float], epoch: int, phase: Phase) -> dict[str, float]:
+        """Return what to record at the end of an epoch, from the means of what the steps returned."""
+        metrics = dict(losses)
         if len(self.held):
             metrics["validation_loss"] = self._held_out_loss(phase.validation or self.model.validation)
         broken = [value for value in metrics.values() if not math.isfinite(value)]
@@ -207,7 +217,15 @@ class Trainer:
                 f"the loss became {broken[0]} in epoch {epoch} of phase {phase.name!r}; "
                 f"lower learning_rate (now {self.model.learning_rate}) or look for extreme values in the table"
             )
-        return metrics
+        return metrics | self._monitored(phase.name)
+
+    def _monitored(self, phase: str) -> dict[str, float]:
+        rows = np.arange(min(len(self.train), len(self.held), MONITORED))
+        if not len(rows):
+            return {}
+        with torch.no_grad(), seeded(self.run.seed, self.device):
+            found: dict[str, float] = self.model.monitor(self.net, phase, self.train.batch(rows), self.held.batch(rows))
+        return found
 
     def _held_out_loss(self, loss: Loss) -> float:
         """Evaluate with the same noise every epoch, so that epochs are compared on equal terms."""
@@ -220,6 +238,13 @@ class Trainer:
         return total / len(self.held)
 
 
+def _engine(process: Callable[[Engine, Any], Any]) -> tuple[Engine, Any]:
+    """Return an engine and the names of its events; Ignite takes a second to import, which scoring does without."""
+    from ignite.engine import Engine, Events
+
+    return Engine(process), Events
+
+
 class _Stage:
     """One phase under way: its engine, optimisers and early stopping, and their saved state."""
 
@@ -230,21 +255,21 @@ class _Stage:
         self.update = phase.step(self.optimizers)
         self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number)
         self.watch = EarlyStop(trainer.net, trainer.model.patience)
-        self.total = torch.zeros((), device=trainer.device)
+        self.totals: dict[str, Tensor] = {}
         self.over = False
-        self.engine = Engine(self._process)
+        self.engine, self.events = _engine(self._process)
 
     def run(self, saved: dict[str, Any] | None) -> None:
         """Train, from the start or from a saved state of this phase."""
-        trainer, engine, length = self.trainer, self.engine, len(self.batches)
-        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end)
+        trainer, engine, events, length = self.trainer, self.engine, self.events, len(self.batches)
+        engine.add_event_handler(events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(events.EPOCH_COMPLETED, self._end)
         trainer.run.attach(engine, trainer.model)
         # Last, so that what is saved includes what all other handlers did, and what is recalled undoes it.
-        engine.add_event_handler(Events.EPOCH_STARTED, self._recall, saved)
+        engine.add_event_handler(events.EPOCH_STARTED, self._recall, saved)
         if trainer.checkpoint is not None:
-            engine.add_event_handler(Events.ITERATION_COMPLETED, self._keep)
-            engine.add_event_handler(Events.EPOCH_COMPLETED, self._keep)
+            engine.add_event_handler(events.ITERATION_COMPLETED, self._keep)
+            engine.add_event_handler(events.EPOCH_COMPLETED, self._keep)
         if saved is not None:
             self._restore(saved)
         if not self.over:
@@ -255,18 +280,20 @@ class _Stage:
         rows = self.trainer.train
         with autocast(self.trainer.device):
             output = self.update(*rows.batch(index))
-        self.total.add_(output["loss"], alpha=len(index) / len(rows))
+        for name, value in output.items():
+            total = self.totals.setdefault(name, torch.zeros((), device=value.device))
+            total.add_(value, alpha=len(index) / len(rows))
         return output
 
     def _start(self, engine: Engine) -> None:
         self.batches.epoch = engine.state.epoch
-        self.total.zero_()
+        self.totals = {}
         self.trainer.net.train()
         self._schedule((engine.state.epoch - 1) / self.phase.epochs)
 
     def _end(self, engine: Engine) -> None:
         trainer, epoch = self.trainer, engine.state.epoch
-        metrics = trainer.metrics(self.total.item(), epoch, self.phase)
+        metrics = trainer.metrics({name: total.item() for name, total in self.totals.items()}, epoch, self.phase)
         engine.state.metrics.update(metrics)
         trainer.run.report(
             phase=self.phase.name,
@@ -285,7 +312,8 @@ class _Stage:
         """Save the state if it is time to; the end of an epoch is only over with its last handler."""
         state, checkpoint = engine.state, self.trainer.checkpoint
         assert checkpoint is not None
-        ending = engine.last_event_name == Events.ITERATION_COMPLETED and state.iteration % len(self.batches) == 0
+        within = engine.last_event_name == self.events.ITERATION_COMPLETED
+        ending = within and state.iteration % len(self.batches) == 0
         if ending or not checkpoint.due():
             return
         self.trainer.keep(
@@ -297,7 +325,7 @@ class _Stage:
                 "net": self.trainer.net.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "watch": self.watch.state_dict(),
-                "total": self.total,
+                "totals": self.totals,
             }
         )
 
@@ -317,7 +345,7 @@ class _Stage:
     def _recall(self, engine: Engine, saved: dict[str, Any] | None) -> None:
         """In the middle of an epoch: undo what its second start has changed."""
         if saved is not None and 0 < engine.state.iteration == saved["iteration"] and self.batches.skip:
-            self.total.copy_(saved["total"])
+            self.totals = {name: total.to(self.trainer.device) for name, total in saved["totals"].items()}
             self.trainer.recall(saved)
 
     def _schedule(self, progress: float) -> None:

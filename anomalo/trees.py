@@ -49,7 +49,7 @@ class Trees(NamedTuple):
             for _ in range(depth):
                 value = values.take(first + self.feature.take(node))
                 right = value > self.threshold.take(node)
-                if self.sets is not None and self.listed is not None:
+                if self.listed is not None and self.sets is not None and len(self.sets):
                     _by_sets(right, value, self.listed.take(node), self.sets)
                 node = children.take(2 * node + right)
             yield node
@@ -67,6 +67,27 @@ def flattened(grown: list[Any]) -> Trees:
         joined([tree.threshold for tree in grown], np.float64),
         children + np.repeat(roots, sizes)[:, None],
     )
+
+
+def out_of_bag(forest: Any, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return what the trees of scikit-learn's forest that did not see a training row [n, columns] say of it.
+
+    Returns
+    -------
+    float64 [n, outputs]
+        Their mean: a number, or shares of the forest's classes; 0 for a row that every tree saw.
+    bool [n]
+        The rows that some tree did not see.
+
+    Reference: Breiman (2001), Random forests, Machine Learning 45, section 3.1.
+    """
+    total, count = np.zeros((len(inputs), forest.estimators_[0].tree_.value.shape[2])), np.zeros(len(inputs))
+    for grown, sample in zip(forest.estimators_, forest.estimators_samples_, strict=True):
+        out = np.ones(len(inputs), dtype=np.bool_)
+        out[sample] = False
+        total[out] += grown.tree_.value[grown.tree_.apply(inputs[out]), 0]
+        count[out] += 1
+    return total / np.maximum(count, 1)[:, None], count > 0
 
 
 def joined(parts: list[Any], dtype: Any) -> NDArray[Any]:

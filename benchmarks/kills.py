@@ -343,7 +343,7 @@ def run(case: Case) -> dict[str, Any]:
 def parse() -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verb", choices=["score", "impute", "embed", "repair", "fit"], required=True)
+    parser.add_argument("--verb", choices=["score", "impute", "embed", "repair", "fit"], nargs="+", required=True)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--model", help="default: linear")
     parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="a parameter of the model")
@@ -365,6 +365,12 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     os.environ.update(THREADS)  # before anything is imported that reads them
     options = parse()
+    unequal = [verb for verb in options.verb if kill(argparse.Namespace(**vars(options) | {"verb": verb}))]
+    sys.exit(bool(unequal))
+
+
+def kill(options: argparse.Namespace) -> bool:
+    """Do the jobs of one verb, print what was found, and return whether files differ."""
     with tempfile.TemporaryDirectory() as name:
         case: Case = (Fit if options.verb == "fit" else Rows)(options, Path(name))
         case.base.mkdir()
@@ -374,7 +380,7 @@ def main() -> None:
     equal = f"NOT EQUAL: {found['unequal']}" if found["unequal"] else "all files equal to the byte"
     print(f"{options.verb}: {found['kills']} kills in {found['jobs']} jobs; {equal}")
     print(json.dumps(found))
-    sys.exit(bool(found["unequal"]))
+    return bool(found["unequal"])
 
 
 if __name__ == "__main__":

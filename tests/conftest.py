@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from anomalo.cli.app import _run
+from anomalo.registry import Registry
 
 ROWS = 240
 
@@ -47,6 +48,50 @@ def call(*arguments: object) -> Outcome:
 @pytest.fixture(scope="session")
 def anomalo() -> Call:
     return call
+
+
+@pytest.fixture(scope="session")
+def installed() -> Registry:
+    return Registry.load()
+
+
+SMALL = {
+    "denoising": {"hidden": (16, 16), "members": 2},
+    "iforest": {"trees": 10},
+    **{name: {"samples": 4} for name in ("variational", "miwae", "notmiwae")},
+    **{name: {"width": 32, "hidden": 32, "steps": 4} for name in ("ddpm", "edm")},
+    **{name: {"hidden": 32} for name in ("gan", "wgan", "cgan")},
+}
+"""Defaults of models, also where they are parts of others."""
+
+
+@pytest.fixture
+def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models with few trees, rounds and units, for tests of what holds however little a model has learned."""
+    monkeypatch.setattr("anomalo.crossfit.HIDDEN_PER_COLUMN", 20)
+    monkeypatch.setattr("anomalo_auto.blend.FOLDS", 2)
+    monkeypatch.setattr("anomalo_auto.boosting.FOLDS", 2)
+    monkeypatch.setattr("anomalo_auto.forest.TREES", 4)
+    monkeypatch.setattr("anomalo_auto.kernel.LANDMARKS", 100)
+    monkeypatch.setattr("anomalo_auto.boosting.ROUNDS", 5)
+    monkeypatch.setattr("anomalo_autoencoders.denoising.VIEWS", 32)
+    for name, defaults in SMALL.items():
+        for parameter, value in defaults.items():
+            monkeypatch.setitem(installed.get(name).__init__.__kwdefaults__, parameter, value)
+
+
+@pytest.fixture
+def frugal(few_parts: None, installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, inference in small chunks, so that a table of some rows takes several, and plugins looked for once."""
+    monkeypatch.setattr("anomalo_autoencoders.variational.Variational.chunk", 64)
+    monkeypatch.setattr("anomalo.neural.NeuralModel.chunk", 64)
+    monkeypatch.setattr(Registry, "load", lambda: installed)
+
+
+@pytest.fixture
+def brief(few_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of few parts, trained for one epoch."""
+    monkeypatch.setattr("anomalo.training.EarlyStop.should_stop", lambda *_: True)
 
 
 @pytest.fixture(scope="session")

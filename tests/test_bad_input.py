@@ -5,11 +5,7 @@ import json
 import os
 import resource
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -368,20 +364,6 @@ def test_a_full_disk_in_a_fit(fails: Any, patients: pd.DataFrame, tmp_path: Path
     assert said.startswith("cannot write")
 
 
-def test_too_many_alerts_end_with_3_and_the_outputs(
-    anomalo: Any, tables: Path, workspace: Path, tmp_path: Path
-) -> None:
-    score = ("score", tables / "patients.csv", "--with", "full", "-o", tmp_path / "out.parquet", "--json")
-    score = (*score, "--threshold", "budget=5", "--workspace", workspace, "--fail-over")
-    assert anomalo(*score, 5).code == 0
-    (tmp_path / "out.parquet").unlink()
-    outcome = anomalo(*score, 4)
-    assert outcome.code == 3
-    assert outcome.err == f"error: 5 alerts, more than --fail-over 4; the scores are in {tmp_path / 'out.parquet'}\n"
-    assert outcome.json["summary"]["alerts"] == 5
-    assert pq.read_table(tmp_path / "out.parquet")["alert"].to_pylist().count(True) == 5
-
-
 def test_columns_are_found_by_name(anomalo: Any, patients: pd.DataFrame, workspace: Path, tmp_path: Path) -> None:
     as_csv(patients, tmp_path / "as-is.csv")
     as_csv(patients[patients.columns[::-1]].assign(extra=1), tmp_path / "swapped.csv")
@@ -415,61 +397,3 @@ def test_errors_can_be_json_lines_and_a_traceback_is_asked_for(anomalo: Any, tmp
     assert outcome.out == ""
     assert json.loads(outcome.err) == {"level": "error", "message": f"no such file: {tmp_path / 'absent.csv'}"}
     assert "Traceback" in anomalo("fit", tmp_path / "absent.csv", "--as", "m", "--debug").err
-
-
-# A shell starts background jobs with SIGINT ignored, which children inherit: the child takes it back.
-PROGRAM = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from anomalo.cli import main
-main()
-"""
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 60
-    while not done() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
-    assert process.poll() is None, process.communicate()
-
-
-def stopped(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    process.send_signal(number)
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 5, err
-    assert out == ""
-    assert err.splitlines()[-1].startswith("error: interrupted; nothing half-written was left")
-    assert "Traceback" not in err
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_fit_that_is_stopped(tables: Path, tmp_path: Path, number: signal.Signals) -> None:
-    place = tmp_path / "w"
-    endless = ("--model", "linear", "--set", "epochs=100000", "--set", "patience=100000", "--device", "cpu")
-    process = start("fit", tables / "patients.csv", "--as", "m", *endless, "--workspace", place)
-    wait_for((place / "anomalo.db").exists, process)
-    time.sleep(0.2)
-    stopped(process, number)
-    assert outside(tree(place)) == []
-
-
-def test_a_scoring_that_is_stopped(patients: pd.DataFrame, workspace: Path, tmp_path: Path) -> None:
-    as_csv(pd.concat([patients] * 1500, ignore_index=True), tmp_path / "long.csv")
-    place = shutil.copytree(workspace, tmp_path / "w")
-    out = tmp_path / "out"
-    out.mkdir()
-    before = tree(place)
-    score = ("score", tmp_path / "long.csv", "--with", "full", "-o", out / "o.csv", "--workspace", place)
-    process = start(*score, "--device", "cpu")
-    wait_for(lambda: tree(place) != before, process)
-    stopped(process, signal.SIGTERM)
-    assert outside(tree(place)) == outside(before)
-    assert list(out.iterdir()) == []

@@ -67,7 +67,8 @@ def test_the_plugin_offers_its_models_under_their_names() -> None:
     verbs = {model.name: model.verbs() for model in models}
     fills = dict.fromkeys(["mean", "median", "mode", "chained", "forest", "boosted", "knn_impute"], ("impute",))
     explains = dict.fromkeys(["covariance", "knn"], ("score", "explain"))
-    assert verbs == {**dict.fromkeys(["iforest", "lof"], ("score",)), **explains, **fills}
+    makes = dict.fromkeys(["copula", "mixture", "smote", "marginals", "bootstrap"], ("sample",))
+    assert verbs == {**dict.fromkeys(["iforest", "lof"], ("score",)), **explains, **fills, **makes}
 
 
 # Isolation forest
@@ -464,6 +465,14 @@ def test_covariance_survives_constant_dependent_and_too_many_columns() -> None:
     broken = values.copy()
     broken[0, 1] += 3  # breaks the dependence
     assert RobustCovariance().fit(numeric(values), LocalRun()).score(numeric(broken))[0] > scores[0]
+
+
+def test_covariance_gives_a_column_of_holes_the_variance_of_its_values() -> None:
+    rng = np.random.default_rng(3)
+    data = numeric(rng.normal(size=(20_000, 2)).astype(np.float32))
+    data.observed[:, 1] = rng.random(20_000) < 0.05
+    model = RobustCovariance(support=1.0).fit(data, LocalRun())
+    assert model.score(numeric([[3.0, 0.0], [0.0, 3.0]])) == pytest.approx(3.0**2 / 2, rel=0.15)
 
 
 def blocks_of(data: Encoded) -> list[Any]:

@@ -1,5 +1,7 @@
 """The blend of imputers: its parts against scikit-learn and brute force, its promises on simulated tables."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -10,14 +12,14 @@ from anomalo.errors import ParameterError
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
-from anomalo.testing.tables import tables as kit
 from anomalo_auto import boosting, forest, kernel
 from anomalo_auto.blend import Blend
 from anomalo_auto.boosting import Boosting
-from anomalo_auto.column import INPUTS, _entries
+from anomalo_auto.column import INPUTS, SMALLEST, _entries, _without_small
 from anomalo_auto.forest import Forest
 from anomalo_auto.holes import Holes
 from anomalo_auto.kernel import Kernel
+from anomalo_auto.rounds import Learned, Rounds
 from anomalo_auto.targets import Target
 from anomalo_auto.views import View
 from anomalo_auto.weights import weights
@@ -85,7 +87,7 @@ def test_the_forest_predicts_as_scikit_learns_does_in_and_out_of_the_bag(block: 
     peer = (RandomForestRegressor if block.kind == "number" else RandomForestClassifier)(
         forest.TREES,
         max_features=forest.FEATURES,
-        min_samples_leaf=forest.LEAF,
+        min_samples_leaf=forest.LEAF[block.kind],
         random_state=int(np.random.default_rng(5).integers(2**31)),
         oob_score=True,
     ).fit(matrix, truth)
@@ -158,6 +160,14 @@ def registry() -> Registry:
     return Registry.load()
 
 
+BLOCKS = (
+    Block("a", "number", 0, low=-4, high=4, missing=0.2),
+    Block("b", "number", 1, low=-4, high=4, missing=0.2),
+    Block("c", "category", 2, levels=("x", "y", "z"), missing=0.2),
+    Block("noise", "number", 3, low=-4, high=4, missing=0.2),
+)
+
+
 def table(rows: int, seed: int = 0, share: float = 0.2, noise: float = 0.3) -> tuple[Encoded, np.ndarray]:
     """Two numbers and a category of one origin, a number that nothing tells; also the truth of all cells."""
     rng = np.random.default_rng(seed)
@@ -171,13 +181,7 @@ def table(rows: int, seed: int = 0, share: float = 0.2, noise: float = 0.3) -> t
         ]
     ).astype(np.float32)
     observed = rng.random(truth.shape) > share
-    blocks = (
-        Block("a", "number", 0, low=-4, high=4, missing=share),
-        Block("b", "number", 1, low=-4, high=4, missing=share),
-        Block("c", "category", 2, levels=("x", "y", "z"), missing=share),
-        Block("noise", "number", 3, low=-4, high=4, missing=share),
-    )
-    return Encoded(np.where(observed, truth, 0).astype(np.float32), observed, Layout("table", (4,), blocks)), truth
+    return Encoded(np.where(observed, truth, 0).astype(np.float32), observed, Layout("table", (4,), BLOCKS)), truth
 
 
 def fitted(data: Encoded, registry: Registry, **params: object) -> Blend:
@@ -205,6 +209,49 @@ def test_what_nothing_tells_is_filled_by_its_mean_and_said_to_be(simple: Blend) 
     assert hidden.error[3] > 0.97 * hidden.baseline[3]
     assert hidden.error[1] < 0.7 * hidden.baseline[1]  # b bends: no linear equation tells it
     assert any("nothing predicts 'noise' better" in note for note in hidden.notes)
+
+
+def clusters(rows: int, seed: int) -> tuple[Encoded, np.ndarray]:
+    """Six numbers around one of eight centres, which nothing linear tells; also the truth of all cells."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).normal(size=(8, 6))
+    truth = (centres[rng.integers(8, size=rows)] + 0.2 * rng.normal(size=(rows, 6))).astype(np.float32)
+    observed = rng.random(truth.shape) > 0.4
+    blocks = tuple(Block(name, "number", at, low=-4, high=4, missing=0.4) for at, name in enumerate("abcdef"))
+    return Encoded(np.where(observed, truth, 0).astype(np.float32), observed, Layout("table", (6,), blocks)), truth
+
+
+def test_the_second_round_fills_better_than_the_first(registry: Registry) -> None:
+    both, (data, truth) = fitted(clusters(300, 0)[0], registry), clusters(1000, 1)
+    first = copy(both)
+    first._rounds = both._rounds[:1]
+    holes = ~data.observed
+    errors = [np.sqrt(np.mean((blend.predict(data)[0] - truth)[holes] ** 2)) for blend in (both, first)]
+    assert len(both._rounds) == 2
+    assert errors[0] < 0.97 * errors[1]
+
+
+def test_rows_are_completed_without_the_cell_that_is_to_be_predicted(simple: Blend) -> None:
+    data, truth = table(200, seed=4)
+    folds = np.arange(len(data)) % simple.folds_
+    other = data.values.copy()
+    other[:, 1] = np.where(data.observed[:, 1], truth[::-1, 1], 0)
+    completed = []
+    for values in (data.values, other):
+        changed = Encoded(values, data.observed, data.layout)
+        learned = [Learned(wanted := Target.of(changed, block), wanted.outputs(), np.zeros(0)) for block in BLOCKS]
+        fit = Rounds(View(data.layout), simple._bases, changed, folds)
+        completed.append([part[0] for part in fit._completed(simple._rounds, learned)])
+    others = View(data.layout).owner != 1
+    assert np.array_equal(completed[0][1][:, others], completed[1][1][:, others])
+    assert not np.array_equal(completed[0][0][:, others], completed[1][0][:, others])
+    assert np.allclose(completed[1][1][data.observed[:, 1], 1], truth[::-1, 1][data.observed[:, 1]])  # as it was told
+
+
+def test_what_counts_for_little_is_left_out() -> None:
+    assert np.allclose(_without_small(np.array([0.8, SMALLEST / 2, 0.2 - SMALLEST / 2])).sum(), 1)
+    assert np.flatnonzero(_without_small(np.array([0.8, SMALLEST / 2, 0.2 - SMALLEST / 2])) == 0).tolist() == [1]
+    assert np.allclose(_without_small(np.full(100, 0.01)), 0.01)
 
 
 def test_intervals_hold_nine_cells_of_ten(simple: Blend) -> None:
@@ -252,10 +299,11 @@ def test_a_column_that_was_complete_may_have_holes_later(registry: Registry) -> 
     hidden[:50, 1] = True
     filled = found.impute(data.hide(hidden))
     assert np.corrcoef(filled.point[:50, 1], data.values[:50, 1])[0, 1] > 0.7
+    assert len(found._rounds) == 1, "without holes there is nothing to complete for a second one"
 
 
 def test_networks_are_left_out_if_it_is_to_be_fast(registry: Registry) -> None:
-    data = kit()[0].take(slice(0, 60))
+    data = table(60)[0]
     names = {q: fitted(data, registry, quality=q, epochs=1).state().values["names_"] for q in ("fast", "best")}
     assert names == {"fast": ["chained"], "best": ["chained", "denoising"]}
 

@@ -55,7 +55,7 @@ def at(scored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def opened(room: str = "start", /, **query: str) -> AppTest:
     """Open a page as a browser with that address would."""
-    app = AppTest.from_file(APP, default_timeout=60)
+    app = AppTest.from_file(APP, default_timeout=240)
     if room != "start":
         app.run().switch_page(f"views/{room}.py")
     app.query_params.update(query)
@@ -279,7 +279,7 @@ def test_a_plugins_broken_page_takes_nothing_down(
     monkeypatch.syspath_prepend(str(tmp_path))
     st.cache_resource.clear()
     try:
-        app = AppTest.from_file(APP, default_timeout=60).run()
+        app = AppTest.from_file(APP, default_timeout=240).run()
         fine(app)
         app._page_hash = next(
             key for key, page in app._registered_pages.items() if page["url_pathname"] == "two-broken"
@@ -320,7 +320,7 @@ def test_start_fills_nothing_where_nothing_can_be_filled(at: Any, tmp_path: Path
 
 def ended(workspace: Path, identity: str) -> background.Job:
     """Wait until a job is no more at work."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while (job := background.job(workspace, identity)).status == "running":
         assert time.monotonic() < until
         time.sleep(0.1)

@@ -1,5 +1,6 @@
 """The documents keep to the code: their snippets run, their commands parse, and nothing there is goes unmentioned."""
 
+import importlib
 import re
 import shlex
 import subprocess
@@ -31,6 +32,7 @@ from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import Threshold
 from anomalo.store import Store
+from anomalo.testing import check_model
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -75,11 +77,12 @@ def desk(anomalo: Any, patients: pd.DataFrame, tmp_path_factory: pytest.TempPath
     return folder
 
 
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("page", SCRIPTS, ids=names(SCRIPTS))
 def test_the_snippets_of_a_page_run_in_order(page: Path, desk: Path, patients: pd.DataFrame, monkeypatch: Any) -> None:
     monkeypatch.chdir(desk)
     df = patients.drop(columns=["name", "sick"])
-    space = {"df": df, "new_df": df.sample(50, random_state=0)}
+    space = {"df": df, "new_df": df.sample(50, random_state=0), "labels": np.arange(50) % 2}
     blocks = (block for block in BLOCKS if block.page == page and block.language == "python" and not block.title)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what a fit has to say of these tables
@@ -219,7 +222,7 @@ def test_the_example_of_a_page_is_shown(clinic: Registry, desk: Path, monkeypatc
     testing = pytest.importorskip("streamlit.testing.v1")
     (page,) = (page for _, page in clinic.pages())
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(desk / "anomalo-workspace"))
-    shown = testing.AppTest.from_file(str(page), default_timeout=60).run()
+    shown = testing.AppTest.from_file(str(page), default_timeout=240).run()
     assert not shown.exception
     assert int(shown.metric[0].value) == Store(desk / "anomalo-workspace").run("0001-score").summary["alerts"]
 
@@ -233,17 +236,17 @@ def test_the_example_of_a_verb_counts(desk: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "240\n"
 
 
-def test_the_tutorials_models_pass_the_conformance_kit(tmp_path: Path) -> None:
+def test_the_tutorials_models_pass_the_conformance_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for title, code in TUTORIAL.items():
         (tmp_path / title).write_text(code)
-    (tmp_path / "test_shallow.py").write_text(
-        "from anomalo.testing import check_model\nfrom shallow import Shallow\n\n\n"
-        "def test_shallow():\n    check_model(Shallow, epochs=2)\n"
-    )
-    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.syspath_prepend(str(tmp_path))
+    test = importlib.import_module("test_extremes").test_conformance
+    (parametrised,) = test.pytestmark
+    for case in parametrised.args[1]:
+        test(*case.values)
+    check_model(importlib.import_module("shallow").Shallow, epochs=2)
+    for title in TUTORIAL:
+        sys.modules.pop(Path(title).stem, None)
 
 
 def test_the_readme_names_every_model_of_ours() -> None:

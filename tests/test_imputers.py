@@ -11,6 +11,7 @@ from sklearn.impute import IterativeImputer, KNNImputer
 
 from anomalo import artifacts
 from anomalo.errors import ParameterError
+from anomalo.histogram import inputs, views
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
@@ -19,7 +20,6 @@ from anomalo_baselines.boosted import FEWEST, Boosted
 from anomalo_baselines.chained import Chained
 from anomalo_baselines.forest import Forest
 from anomalo_baselines.gaussian import conditional, expectation_maximisation
-from anomalo_baselines.histogram import inputs, views
 from anomalo_baselines.indicators import columns, level_shares, probabilities
 from anomalo_baselines.knn_impute import NeighbourImputer
 

@@ -219,8 +219,8 @@ def test_a_model_of_the_mask_finds_the_mean_that_missing_not_at_random_hides() -
     data, truth = self_masked(800)
     errors = {}
     for model in (Miwae, NotMiwae):
-        settings: dict[str, Any] = {"hidden": (32, 16), "epochs": 40, "samples": 48, "hide": 0.0, "patience": 40}
-        found = model(**settings, learning_rate=1e-2).fit(data, LocalRun(seed=0)).impute(data, draws=5)
+        settings: dict[str, Any] = {"hidden": (32, 16), "epochs": 20, "samples": 32, "hide": 0.0, "patience": 40}
+        found = model(**settings, learning_rate=2e-2).fit(data, LocalRun(seed=0)).impute(data, draws=5)
         missing = ~data.observed[:, 0]
         errors[model.name] = float((found.point[missing, 0] - truth[missing, 0]).mean())
         errors[f"{model.name} draws"] = float((found.draws[:, missing, 0] - truth[missing, 0]).mean())

@@ -45,7 +45,7 @@ def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatc
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=90).run()
+    app = AppTest.from_file(APP, default_timeout=240).run()
     app.switch_page("views/map.py")
     app.query_params.update(query)
     app.run()
@@ -118,7 +118,7 @@ def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
     assert job.commands[0][0] == "embed"
     if job.status == "running":
         assert app.subheader[0].value == "Map of patients.csv"
-    until = time.monotonic() + 90
+    until = time.monotonic() + 240
     while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
         time.sleep(0.1)
     assert background.job(data.workspace(), job.id).status == "done"
@@ -132,7 +132,7 @@ def test_a_job_that_failed_is_shown_with_a_way_to_go_on(home: Any, tables: Path,
     app = opened(run=run["id"])
     button(app, "Make the map").click().run()
     (job,) = background.jobs(data.workspace())
-    until = time.monotonic() + 90
+    until = time.monotonic() + 240
     while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
         time.sleep(0.1)
     app.run()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from anomalo.errors import ParameterError
 from anomalo.plugin import (
     CAPABILITIES,
+    CanClassify,
     CanEmbed,
     CanExplain,
     CanImpute,
@@ -190,7 +191,8 @@ def test_verbs_follow_from_the_methods() -> None:
     assert Everything.verbs() == ("score",)
     assert Outer.verbs() == ("score", "impute")
     assert Wrapper.verbs() == ()
-    for verb, protocol in zip(CAPABILITIES, (CanScore, CanExplain, CanImpute, CanEmbed, CanSample), strict=True):
+    protocols = (CanScore, CanExplain, CanImpute, CanEmbed, CanSample, CanClassify)
+    for verb, protocol in zip(CAPABILITIES, protocols, strict=True):
         for model in (Everything(), Outer(), Wrapper()):
             assert isinstance(model, protocol) == (verb in model.verbs())
 

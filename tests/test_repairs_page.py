@@ -35,7 +35,7 @@ def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatc
 
 
 def opened(room: str, **query: object) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=240).run()
     app.switch_page(f"views/{room}.py")
     app.query_params.update({name: str(value) for name, value in query.items()})
     app.run()
@@ -84,7 +84,7 @@ def test_repairs_are_looked_for_on_request(home: Any) -> None:
     (job,) = background.jobs(data.workspace())
     assert job.commands[0][0] == "repair"
     assert job.commands[0][-2:] == RULE
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
         time.sleep(0.2)
     assert background.job(data.workspace(), job.id).status == "done"

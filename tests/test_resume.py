@@ -105,13 +105,15 @@ def killer(after: int) -> Callable[..., None]:
     return listen
 
 
-def resumed(folder: Path, fit: Callable[[Unfinished, Callable[..., None]], Any], seed: int) -> tuple[Any, int]:
-    """Fit, killed at random, until it ends; return what `fit` returned, and the number of attempts."""
+def resumed(
+    folder: Path, fit: Callable[[Unfinished, Callable[..., None]], Any], seed: int, most: int = 40
+) -> tuple[Any, int]:
+    """Fit, killed after up to so many events, until it ends; return what `fit` returned, and the attempts."""
     rng = np.random.default_rng(seed)
     for attempt in range(1, 200):
         try:
             with unfinished(folder, {}, resume=True) as place:
-                return fit(place, killer(int(rng.integers(2, 40)))), attempt
+                return fit(place, killer(int(rng.integers(2, most)))), attempt
         except Killed:
             continue
     raise AssertionError("the fit never ended: it does not go on where it was")
@@ -167,9 +169,11 @@ def test_early_stopping_is_kept(tmp_path: Path) -> None:
 NEURAL = [name for name, model in Registry.load().models.items() if issubclass(model, NeuralModel)]
 
 
+@pytest.mark.usefixtures("few_parts")
 @pytest.mark.parametrize("name", NEURAL)
-def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
-    registry, table = Registry.load(), mixed(240)
+def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomalo.fitted.fold_count", lambda rows: 2)
+    registry, table = Registry.load(), mixed(160)
     schema = infer(table)
     left_alone = Fitted.fit(table, schema, Plan(name, {"epochs": 2}), registry)
 
@@ -177,7 +181,7 @@ def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
         registry.training = lambda engine, model, run: kill(engine)  # type: ignore[method-assign]
         return Fitted.fit(table, schema, Plan(name, {"epochs": 2}, keep=place, every=0), registry)
 
-    found, attempts = resumed(tmp_path / "job", fit, 1)
+    found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
     assert attempts > 5
     assert found.facts["training"]["resumed"] == attempts - 1
     assert found.facts["history"] == left_alone.facts["history"]

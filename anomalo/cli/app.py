@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from anomalo.cli import augment, catalogue, demo, embed, fit, impute, repair, score
+from anomalo.cli import augment, catalogue, demo, embed, evaluate, fit, impute, pretrain, repair, score
 from anomalo.cli.console import fail
 from anomalo.errors import AnomaloError, InterruptedJobError
 
@@ -79,7 +79,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find strange rows in a table, the cells that make them so, and what those should have been.",
 )
-for verbs in (demo, fit, score, impute, repair, augment, embed, catalogue):
+for verbs in (demo, fit, pretrain, score, impute, repair, augment, evaluate, embed, catalogue):
     verbs.register(app)
 
 

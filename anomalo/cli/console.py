@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,10 +82,8 @@ class Console:
         InterruptedJobError
             A resumable job was interrupted.
         """
-        from anomalo.jobs.place import limited
-
         try:
-            with redirect_stdout(sys.stderr), limited(threads), self._progress(title) as update:
+            with redirect_stdout(sys.stderr), _limited(threads), self._progress(title) as update:
                 yield update
         except KeyboardInterrupt:
             if not resumable:
@@ -98,6 +96,14 @@ class Console:
         if self.log_json:
             return progress.lines()
         return progress.bar(title) if sys.stderr.isatty() else progress.silence()
+
+
+def _limited(threads: int | None) -> AbstractContextManager[None]:
+    if threads is None:  # and nothing of a job needs to be imported, as for listing plugins
+        return nullcontext()
+    from anomalo.jobs.place import limited
+
+    return limited(threads)
 
 
 def fail(text: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
 SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
 CleanOption = Annotated[
-    bool, typer.Option("--clean", help="The rows are known to be normal: short for --set clean=true (model auto).")
+    bool, typer.Option("--clean", help="The rows are known to be normal: short for --set clean=yes (model auto).")
 ]
 GoalsOption = Annotated[
     list[str],
@@ -67,6 +67,9 @@ ConstraintOption = Annotated[
         "fit only); can be repeated.",
     ),
 ]
+CheckpointOption = Annotated[
+    float, typer.Option("--checkpoint-every", metavar="SECONDS", min=0, help="How often to save a training's state.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Everything random follows from it.")]
 
 
@@ -93,7 +96,7 @@ def pairs(items: list[str], option: str) -> dict[str, str]:
 
 def parameters(settings: list[str], clean: bool) -> dict[str, str]:
     """Return the model's parameters, as texts."""
-    return pairs(settings, "--set") | ({"clean": "true"} if clean else {})
+    return pairs(settings, "--set") | ({"clean": "yes"} if clean else {})
 
 
 def checked_goals(goals: list[str]) -> frozenset[str]:
@@ -129,10 +132,14 @@ def fit(
     constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
     resume: ResumeOption = False,
-    checkpoint_every: Annotated[
-        float,
-        typer.Option("--checkpoint-every", metavar="SECONDS", min=0, help="How often to save a training's state."),
-    ] = 10.0,
+    initial: Annotated[
+        str | None,
+        typer.Option("--from", metavar="ID", help="A saved model to start from: it keeps its columns and sizes."),
+    ] = None,
+    supervised: Annotated[
+        bool, typer.Option("--supervised", help="Learn the label: the model is then a classifier.")
+    ] = False,
+    checkpoint_every: CheckpointOption = 10.0,
     log_csv: Annotated[
         Path | None, typer.Option("--log-csv", metavar="DIR", help="Log the losses of every epoch as CSV.")
     ] = None,
@@ -148,6 +155,7 @@ def fit(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model on a table and save it."""
+    from anomalo.jobs.fit import choice
     from anomalo.jobs.fit import fit as run_fit
     from anomalo.jobs.place import Place
     from anomalo.plan import Plan
@@ -156,7 +164,7 @@ def fit(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
-        params = place.registry.get(model).parse(parameters(settings, clean))
+        model, params = choice(place, model, parameters(settings, clean), initial, supervised)
         logs = _logs(log_csv, tensorboard)
         plan = Plan(
             model,
@@ -168,9 +176,8 @@ def fit(
             goals=checked_goals(goals),
             constraints=tuple(constraint),
         )
-        result = run_fit(place, source, name, plan, options, resume=resume)
-    console.warn(result.warnings)
-    console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))
+        result = run_fit(place, source, name, plan, options, initial=initial, supervised=supervised, resume=resume)
+    report(console, result)
 
 
 def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
@@ -208,6 +215,12 @@ def schema_options(
     return own if schema is None else own.merged(SchemaOptions.from_toml(schema))
 
 
+def report(console: Console, result: FitResult) -> None:
+    """Print what was fitted."""
+    console.warn(result.warnings)
+    console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))
+
+
 def _show(result: FitResult) -> None:
     record = result.record
     kinds = Counter(column.kind for column in result.fitted.schema.features)
@@ -216,6 +229,10 @@ def _show(result: FitResult) -> None:
         f"saved {record.reference}: {record.model}, {count(record.rows, 'row')}, "
         f"{count(record.columns, 'column')} ({columns})"
     )
+    if "initial" in record.summary:
+        typer.echo(f"it started from {record.summary['initial']['reference']}")
+    if "classes" in record.summary:
+        typer.echo(f"it tells apart: {', '.join(record.summary['classes'])}; its score is the probability of the last")
     show_skill(record)
     show_errors(record)
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")

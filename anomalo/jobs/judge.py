@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomalo.jobs.newcomers import Newcomers
-from anomalo.jobs.place import EQUAL_ROWS, Watch, counts
+from anomalo.jobs.place import EQUAL_ROWS, PRETRAINED, Watch, counts
 from anomalo.jobs.shards import Found, Work
 from anomalo.plugin import Encoded, Mask, Scores
 from anomalo.scoring import Threshold
@@ -63,7 +63,8 @@ def judge(work: Work, threshold: Threshold) -> Judged:
         work.place.tell(watch.rows)
     score, p_value = np.concatenate(scores), np.concatenate(p_values)
     reference = len(fitted.calibration.reference)
-    limit = threshold.limits(len(score), reference) if reference else EQUAL_ROWS
+    nothing = EQUAL_ROWS if fitted.facts.get("calibrated", True) else PRETRAINED
+    limit = threshold.limits(len(score), reference) if reference else nothing
     return Judged(
         score,
         p_value,

@@ -26,6 +26,7 @@ from anomalo.sources import check_suffix
 from anomalo.store import ModelRecord, Store
 
 EQUAL_ROWS = "all training rows are equal, so nothing can be called strange: every p-value is 1"
+PRETRAINED = "the model was only pretrained, so every p-value is 1; fit one that starts from it (anomalo fit --from)"
 
 
 @dataclass

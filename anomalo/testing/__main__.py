@@ -1,4 +1,4 @@
-"""Restore a saved model in this new process and print checksums of its answers: half of the kit's check of saving."""
+"""Restore saved models in this new process and print checksums of their answers: half of the kit's check of saving."""
 
 import importlib
 import json
@@ -29,4 +29,4 @@ def restored(folder: Path) -> Model:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(digests(answers(restored(Path(sys.argv[1])), tables()[1]))))
+    sys.stdout.write(json.dumps([digests(answers(restored(Path(folder)), tables()[1])) for folder in sys.argv[1:]]))

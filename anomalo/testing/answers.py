@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anomalo.plugin import (
     FIRST_LEVEL,
     MISSING,
+    CanClassify,
     CanEmbed,
     CanExplain,
     CanImpute,
@@ -51,6 +52,8 @@ def answers(model: Model, data: Encoded) -> Answers:
     if isinstance(model, CanEmbed):
         given["codes"] = model.embed(data)
         given["decoded"] = model.decode(given["codes"])
+    if isinstance(model, CanClassify):
+        given["proba"] = model.proba(data)
     if isinstance(model, CanSample):
         given["sampled"] = sampled(model, data)
     return given
@@ -110,6 +113,9 @@ def require_sane(given: Answers, data: Encoded) -> None:
             bool(kept[data.observed].all()), "sample changed a cell that was given; it must draw the other cells only"
         )
         _require_levels("sampled", given["sampled"], data, ~data.observed & (given["sampled"] != MISSING))
+    if "proba" in given:
+        require(given["proba"].shape[0] == len(data), f"proba has {given['proba'].shape[0]} rows for {len(data)}")
+        require(np.allclose(given["proba"].sum(axis=1), 1, atol=1e-4), "the probabilities of a row do not sum to 1")
     for block in data.layout.blocks:
         proba = given.get(f"proba of position {block.position}")
         if proba is not None:

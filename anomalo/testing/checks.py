@@ -1,4 +1,4 @@
-"""The checks themselves: each fits a small model of its own and can fail on its own."""
+"""The checks themselves: each fits small models, or asks one that they share, and can fail on its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from anomalo.plugin import (
     FIRST_LEVEL,
     MISSING,
     UNSEEN,
+    CanClassify,
     CanEmbed,
     CanExplain,
     CanImpute,
@@ -32,12 +33,38 @@ from anomalo.plugin import (
 )
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
-from anomalo.testing.answers import answers, digests, require, require_equal, require_sane, sampled
-from anomalo.testing.tables import select, tables, with_constants
-
-Make = Callable[[], Model]
+from anomalo.testing.answers import Answers, answers, digests, require, require_equal, require_sane, sampled
+from anomalo.testing.tables import labelled, select, tables, with_constants
 
 _SEED = 90210  # no model is expected to seed a global generator with this very number
+
+
+class Make:
+    """Makes unfitted models, all alike; as fits take the time, one fitted model is shared by checks that only ask it.
+
+    Parameters
+    ----------
+    cls : type of Model
+    **params
+        Its hyperparameters.
+    """
+
+    def __init__(self, cls: type[Model], **params: Any) -> None:
+        self.cls, self.params = cls, params
+
+    def __call__(self) -> Model:
+        """Return a new model."""
+        return self.cls(**self.params)
+
+    @cached_property
+    def fitted(self) -> Model:
+        """A model that was fitted on the training table."""
+        return _fit(self(), tables()[0])
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What that model says of the new table."""
+        return answers(self.fitted, tables()[1])
 
 
 def check_model(cls: type[Model], **params: Any) -> None:
@@ -70,7 +97,7 @@ def check_model(cls: type[Model], **params: Any) -> None:
 
 def checks(cls: type[Model], **params: Any) -> list[tuple[str, Callable[[], None]]]:
     """Return the name of every check that applies to a model, and a function that runs it."""
-    make = partial(cls, **params)
+    make = Make(cls, **params)
     chosen = [check for check in CHECKS if issubclass(cls, ONLY_FOR.get(check, Model))]
     return [(check.__name__, partial(check, make)) for check in chosen]
 
@@ -79,8 +106,8 @@ def declaration(make: Make) -> None:
     """The class can be registered, does something, and every hyperparameter explains itself."""
     model = make()
     require(is_model(type(model)), "set `name` on the class")
-    able = isinstance(model, CanScore | CanImpute | CanEmbed | CanSample)
-    verbs = "score(data), impute(data), sample(given, run), nor embed(data) and decode(codes)"
+    able = isinstance(model, CanScore | CanImpute | CanEmbed | CanSample | CanClassify)
+    verbs = "score(data), impute(data), sample(given, run), proba(data), nor embed(data) and decode(codes)"
     require(able, f"{type(model).__name__} has none of {verbs}")
     whole = isinstance(model, CanEmbed) or "embed" not in model.verbs()
     require(whole, f"{type(model).__name__} has embed(data), but no decode(codes) that leads back")
@@ -91,33 +118,29 @@ def declaration(make: Make) -> None:
 def determinism(make: Make) -> None:
     """The same data and seed give the same model, whatever the global random state is."""
     train, new = tables()
-    first = answers(_fit(make(), train), new)
     with _another_random_state():
         second = answers(_fit(make(), train), new)
-    require_equal(first, second, "fitted again with the same data and seed")
+    require_equal(make.answers, second, "fitted again with the same data and seed")
 
 
 def refit(make: Make) -> None:
     """A second fit forgets the first one."""
     train, new = tables()
-    fresh = answers(_fit(make(), train), new)
     model = _fit(make(), train.take(slice(0, 50)))
-    require_equal(fresh, answers(_fit(model, train), new), "fitted again on other data")
+    require_equal(make.answers, answers(_fit(model, train), new), "fitted again on other data")
 
 
 def row_independence(make: Make) -> None:
     """A row's answers depend on that row alone: not on the other rows, their number or their order."""
-    train, new = tables()
-    model = _fit(make(), train)
-    whole = answers(model, new)
-    whole.pop("sampled", None)  # synthetic rows are drawn together
+    _, new = tables()
+    whole = {name: array for name, array in make.answers.items() if name != "sampled"}  # which are drawn together
     order = np.random.default_rng(0).permutation(len(new))
     batches: dict[str, Any] = {"in another order": order, "in every second row": slice(None, None, 2)}
     batches |= {"repeated": np.repeat(order[:3], 5)}
     batches |= {f"row {row} alone": slice(row, row + 1) for row in range(6)}
     for when, rows in batches.items():
         expected = {name: array[rows] for name, array in whole.items()}
-        got = answers(model, new.take(rows))
+        got = answers(make.fitted, new.take(rows))
         got.pop("sampled", None)
         require_equal(expected, got, when)
 
@@ -125,7 +148,7 @@ def row_independence(make: Make) -> None:
 def missing_cells(make: Make) -> None:
     """Missing cells are scored and filled; observed ones stay as they are."""
     train, new = tables()
-    require_sane(answers(_fit(make(), train), new), new)
+    require_sane(make.answers, new)
     complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
     require_sane(answers(_fit(make(), complete), new), new)
 
@@ -134,7 +157,7 @@ def rows_without_cells(make: Make) -> None:
     """A row in which everything is missing is scored and filled, and does not disturb a fit."""
     train, new = tables()
     empty = new.hide(np.ones_like(new.observed))
-    require_sane(answers(_fit(make(), train), empty), empty)
+    require_sane(answers(make.fitted, empty), empty)
     mixed = Encoded.concatenate([train.take(slice(0, 50)), empty.take(slice(0, 5))])
     require_sane(answers(_fit(make(), mixed), new), new)
 
@@ -172,18 +195,18 @@ def empty_columns(make: Make) -> None:
 
 def unseen_levels(make: Make) -> None:
     """A level that the training table did not have is scored, and filled with a known one."""
-    train, new = tables()
+    _, new = tables()
     values, observed = new.values.copy(), new.observed.copy()
     values[:, new.layout.categories[1]] = UNSEEN
     observed[:, new.layout.categories[1]] = False
     unseen = Encoded(values, observed, new.layout)
-    require_sane(answers(_fit(make(), train), unseen), unseen)
+    require_sane(answers(make.fitted, unseen), unseen)
 
 
 def contributions_sum_to_the_score(make: Make) -> None:
     """The contributions of a row's cells sum to its score."""
-    train, new = tables()
-    given = answers(_fit(make(), train), new)
+    _, new = tables()
+    given = make.answers
     total = given["contribution"].sum(axis=tuple(range(1, new.values.ndim)))
     wrong = np.flatnonzero(~np.isclose(total, given["score"], rtol=1e-4, atol=1e-6))
     if len(wrong):
@@ -193,8 +216,8 @@ def contributions_sum_to_the_score(make: Make) -> None:
 
 def codes_between_rows(make: Make) -> None:
     """The points between two rows' codes, and beyond them, stand for rows as well."""
-    train, new = tables()
-    model: Any = _fit(make(), train)
+    _, new = tables()
+    model: Any = make.fitted
     codes = model.embed(new)
     for share in (0.5, 3.0):
         blended = ((1 - share) * codes + share * codes[::-1]).astype(np.float32)
@@ -204,7 +227,7 @@ def codes_between_rows(make: Make) -> None:
 def rows_from_nothing(make: Make) -> None:
     """Where nothing is given, rows are made that training could have had; the seed, and it alone, decides which."""
     train, new = tables()
-    model: Any = _fit(make(), train)
+    model: Any = make.fitted
     nothing = Encoded.concatenate([new] * 4).hide(np.ones_like(np.concatenate([new.observed] * 4)))
     rows = sampled(model, nothing, seed=1)
     require_sane({"sampled": rows}, nothing)
@@ -219,7 +242,7 @@ def rows_from_nothing(make: Make) -> None:
 def any_level_can_be_given(make: Make) -> None:
     """Every level of every category can be given, alone or with all other cells."""
     train, new = tables()
-    model: Any = _fit(make(), train)
+    model: Any = make.fitted
     for block in train.layout.blocks:
         if block.kind != "category":
             continue
@@ -235,21 +258,31 @@ def any_level_can_be_given(make: Make) -> None:
 
 def saved_and_restored_in_a_new_process(make: Make) -> None:
     """What is saved is all that the model needs: a new process gives the same answers, bit for bit."""
-    train, new = tables()
-    model = _fit(make(), train)
-    cls = type(model)
-    importable = cls.__module__ != "__main__" and "<locals>" not in cls.__qualname__
-    require(importable, f"{cls.__qualname__} cannot be imported by another process; define it at the top of a module")
-    entries = {"module": cls.__module__, "class": cls.__qualname__, "parameters": model.params()}
-    with tempfile.TemporaryDirectory() as folder:
-        artifacts.save(Path(folder) / "model", entries, model.state())
-        command = [sys.executable, "-m", "anomalo.testing", str(Path(folder) / "model")]
+    saved_and_restored_in_one_process([make])
+
+
+def saved_and_restored_in_one_process(makes: Sequence[Make]) -> None:
+    """Check several models by one new process, as one takes seconds to start."""
+    with tempfile.TemporaryDirectory() as place:
+        folders = [str(Path(place) / str(number)) for number in range(len(makes))]
+        for make, folder in zip(makes, folders, strict=True):
+            _save(make, Path(folder))
+        command = [sys.executable, "-m", "anomalo.testing", *folders]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=300, check=False)
     told = (done.stderr.strip().splitlines() or ["without a word"])[-1]
     require(done.returncode == 0, f"a new process could not restore the model: {told}")
-    restored = json.loads(done.stdout)
-    different = [name for name, digest in digests(answers(model, new)).items() if restored.get(name) != digest]
-    require(not different, f"the model restored in a new process gives other answers: {', '.join(different)}")
+    for make, restored in zip(makes, json.loads(done.stdout), strict=True):
+        different = [name for name, digest in digests(make.answers).items() if restored.get(name) != digest]
+        which = f"{make.cls.__qualname__}: {', '.join(different)}"
+        require(not different, f"the model restored in a new process gives other answers: {which}")
+
+
+def _save(make: Make, folder: Path) -> None:
+    cls = make.cls
+    importable = cls.__module__ != "__main__" and "<locals>" not in cls.__qualname__
+    require(importable, f"{cls.__qualname__} cannot be imported by another process; define it at the top of a module")
+    entries = {"module": cls.__module__, "class": cls.__qualname__, "parameters": make().params()}
+    artifacts.save(folder, entries, make.fitted.state())
 
 
 def global_state_untouched(make: Make) -> None:
@@ -304,7 +337,8 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
 
 def _fit(model: Model, data: Encoded) -> Model:
     run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
-    require(model.fit(data, run) is model, "fit must return self")
+    lesson = labelled(data) if isinstance(model, CanClassify) else data
+    require(model.fit(lesson, run) is model, "fit must return self")
     return model
 
 

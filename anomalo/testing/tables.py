@@ -65,6 +65,13 @@ def with_constants(data: Encoded) -> Encoded:
     return _frozen(values, observed, Layout(data.layout.modality, (width + 2,), blocks))
 
 
+def labelled(data: Encoded) -> Encoded:
+    """Return the table with a target: about a third of the rows are "rare", the others "common"."""
+    layout = dataclasses.replace(data.layout, classes=("common", "rare"))
+    rare = data.hashes() % np.uint64(3) == 0
+    return Encoded(data.values, data.observed, layout, rare.astype(np.float64))
+
+
 def _columns(rng: np.random.Generator, rows: int) -> NDArray[np.float64]:
     hidden = rng.normal(size=rows)
     noise = rng.normal(size=(rows, 4))

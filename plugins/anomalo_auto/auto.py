@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import (
@@ -23,14 +24,11 @@ from anomalo.plugin import (
     param,
     wanted,
 )
+from anomalo_auto.fusion import agreement, power_mean
+from anomalo_auto.guards import hidden, suspicion, trust, unsuspected
 from anomalo_auto.member import AsMember
 from anomalo_auto.tails import energy, tail
 from anomalo_auto.views import expectations
-
-POWER = 0.5
-"""p-values are averaged as p ** -POWER: towards 0 it is Fisher's sum of logarithms, at 1 the harmonic mean."""
-LEAST = 0.05
-"""The weight of a member that agrees with no other, before all weights are made to sum to 1."""
 
 
 @dataclass(kw_only=True)
@@ -45,8 +43,9 @@ class Auto(Model):
     so that one alarmed member is heard and several count for more. A member's weight is its rank correlation, over the
     training rows, with the mean rank that the others give. Strange rows in the training table hide behind each other
     from neighbours and networks; the guards see them all the same, as they look at each column alone or trim the
-    strangest quarter off themselves, but are blunter elsewhere. As nobody knows, they count half; if the training rows
-    are said to be `clean`, not at all.
+    strangest quarter off themselves, but are blunter elsewhere. They count the more, the more ordinary their strangest
+    training rows are to the witness, neighbours. If the rows are said to be clean, they do not count at all; if
+    said not to be, they count fully, and the others are fitted without the 15 % of the rows that they suspect most.
 
     Fitted to impute, it fills holes by `blend`, whose expectations also say what a strange cell should have been.
 
@@ -55,15 +54,24 @@ class Auto(Model):
 
     Examples
     --------
-    >>> Auto(members="knn,covariance", clean=True).params()["clean"]
-    True
+    >>> Auto(members="knn,covariance", clean="yes").params()["clean"]
+    'yes'
     """
 
     name = "auto"
 
     members: str = param("knn,covariance,iforest,undercomplete,masked", help="The models to combine, by name.")
-    clean: bool = param(False, help="The training rows hold no strange ones: leave out what guards against them.")
-    guards: str = param("covariance,iforest", help="Members that count half, and not at all if the rows are clean.")
+    clean: str = param(
+        "auto",
+        choices=("auto", "yes", "no"),
+        help="Whether the training rows hold no strange ones: yes leaves out what guards against them, "
+        "no fits the others without the most suspicious rows, auto weighs by evidence from the rows.",
+    )
+    guards: str = param("covariance,iforest", help="Members that strange training rows hardly deceive.")
+    witness: str = param("knn", help="A model that they deceive; what guards see and it does not is evidence of them.")
+    neighbours: int = param(
+        2, low=0, high=10_000, help="Nearest rows of a member that takes such a number; 0 leaves it to it."
+    )
     quality: str = param("best", choices=("fast", "best"), help="How holes are filled: fast leaves the networks out.")
     epochs: int = param(
         0, low=0, high=100_000, help="Passes over the rows, where a member trains so; 0 leaves it to it."
@@ -75,7 +83,7 @@ class Auto(Model):
         Raises
         ------
         ParameterError
-            No member is left, one is named twice or cannot score, or none explains.
+            No member is left, one is named twice or cannot score, none explains, or the witness cannot score.
         UsageError
             No model is registered under a member's name.
         """
@@ -91,23 +99,39 @@ class Auto(Model):
         return self
 
     def _fit_members(self, data: Encoded, run: Run, parts: int) -> None:
-        models = [self._create(name, run) for name in self.names_]
-        if not any(isinstance(model, CanExplain) for model in models):
+        self._models = [self._create(name, run) for name in self.names_]
+        if not any(isinstance(model, CanExplain) for model in self._models):
             raise ParameterError(
                 f"members={self.members!r}: none of them gives reasons; add knn, covariance or a network"
             )
-        self._models = [
-            model.fit(data, AsMember(run, model.name, number, parts)) for number, model in enumerate(models)
-        ]
-        scores = np.stack([model.score(data) for model in self._models])
+        guard = np.isin(self.names_, _list(self.guards))
+        rows = data
+        for number, at in enumerate(np.argsort(~guard, kind="stable")):  # guards first
+            if self.clean == "no" and guard.any() and number == guard.sum():
+                rows = data.take(unsuspected(self._suspicion(data, guard)))
+            model = self._models[at]
+            self._models[at] = model.fit(rows, AsMember(run, model.name, number, parts))
+        scores = [model.score(data) for model in self._models]
         self.tails_ = np.stack([tail(member) for member in scores])
         energies = np.stack([energy(member, known) for member, known in zip(scores, self.tails_, strict=True)])
-        half = np.array([0.5 if name in _list(self.guards) else 1.0 for name in self.names_])
-        self.weights_ = half * agreement(energies)
+        self.weights_ = np.where(guard, self._trust(data, energies, guard, run), 1.0) * agreement(energies)
         self.weights_ /= self.weights_.sum()
 
+    def _suspicion(self, data: Encoded, guard: NDArray[np.bool_]) -> Scores:
+        scores = [model.score(data) for model, guards in zip(self._models, guard, strict=True) if guards]
+        return suspicion(np.stack([energy(member, tail(member)) for member in scores]))
+
+    def _trust(self, data: Encoded, energies: Scores, guard: NDArray[np.bool_], run: Run) -> float:
+        """Return what a guard counts beside another member."""
+        if self.clean == "no" or guard.all() or not guard.any():
+            return 1.0
+        witness: Any = run.create(self.witness)
+        if not isinstance(witness, CanScore) or isinstance(witness, Auto):
+            raise ParameterError(f"witness={self.witness!r}: expected a model that scores, such as knn")
+        return trust(hidden(suspicion(energies[guard]), witness.fit(data, run).score(data)))
+
     def _chosen(self) -> list[str]:
-        guards = _list(self.guards) if self.clean else []
+        guards = _list(self.guards) if self.clean == "yes" else []
         names = [name for name in _list(self.members) if name not in guards]
         if not names or len(set(names)) < len(names):
             raise ParameterError(f"members={self.members!r}: expected different models' names separated by commas")
@@ -115,8 +139,9 @@ class Auto(Model):
 
     def _create(self, name: str, run: Run) -> Any:
         model: Any = run.create(name)
-        if self.epochs and hasattr(model, "epochs"):
-            model = run.create(name, epochs=self.epochs)
+        passed = {"epochs": self.epochs, "neighbours": self.neighbours}
+        passed = {key: value for key, value in passed.items() if value and hasattr(model, key)}
+        model = run.create(name, **passed) if passed else model
         if not isinstance(model, CanScore) or isinstance(model, Auto):
             raise ParameterError(f"members={self.members!r}: model {name!r} cannot be a member, it does not score")
         return model
@@ -127,20 +152,19 @@ class Auto(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Return the rows' strangeness in nats, float64 [n] >= 0."""
-        return power_mean(self._energies(data), self.weights_)[0]
+        return power_mean(self._energies(data), self.weights_)
 
     def explain(self, data: Encoded) -> Cells:
-        """Return the members' reasons, each in the share that the member has in the score.
+        """Return the members' reasons, each with the weight that the member has.
 
         Members without reasons of their own are passed over. What a cell should have been is told by the imputer, or
         else by the last member that explains.
         """
-        total, shares = power_mean(self._energies(data), self.weights_)
-        members = zip(self._models, shares, strict=True)
-        told = [(model.explain(data), share) for model, share in members if isinstance(model, CanExplain)]
-        cells = sum(_relative(cells.contribution) * share[:, None] for cells, share in told)
+        members = zip(self._models, self.weights_, strict=True)
+        told = [(model.explain(data), weight) for model, weight in members if isinstance(model, CanExplain)]
+        cells = sum(_relative(cells.contribution) * weight for cells, weight in told)
         expected = told[-1][0].expected if self._imputer is None else expectations(self._imputer, data)
-        return Cells(_relative(np.asarray(cells)) * total[:, None], expected)
+        return Cells(_relative(np.asarray(cells)) * self.score(data)[:, None], expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells as `blend` does; if not fitted to, by what `explain` expects.
@@ -208,33 +232,6 @@ class Auto(Model):
         self._models = [nested[f"member_{number}"] for number in range(len(self.names_))]
         self._imputer = nested.get("imputer")
         return self
-
-
-def power_mean(energies: Scores, weights: Scores) -> tuple[Scores, Scores]:
-    """Return -log of the weighted power mean of exp(-energies), [n], and each member's part in it, [members, n]."""
-    powered = POWER * energies + np.log(weights)[:, None]
-    highest = powered.max(axis=0)
-    total = highest + np.log(np.exp(powered - highest).sum(axis=0))
-    return np.maximum(total / POWER, 0), np.exp(powered - total)
-
-
-def agreement(energies: Scores) -> Scores:
-    """Return weights that sum to 1, float64 [members]: Spearman's correlation with the mean rank of the others."""
-    from scipy.stats import rankdata
-
-    count = len(energies)
-    ranks = np.stack([rankdata(member) for member in energies])
-    weights = np.full(count, 1.0)
-    for at in range(count if count > 2 else 0):  # two agree with each other equally
-        weights[at] = _correlation(ranks[at], rankdata(np.delete(ranks, at, axis=0).mean(axis=0)))
-    weights = np.maximum(weights, LEAST)
-    return np.asarray(weights / weights.sum())
-
-
-def _correlation(one: Scores, other: Scores) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    size = float(np.sqrt((one @ one) * (other @ other)))
-    return float(one @ other) / size if size else 0.0
 
 
 def _relative(contribution: Scores) -> Scores:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError
 from anomalo.plugin import (
+    Block,
     CanImpute,
     Encoded,
     Floats,
@@ -20,9 +21,10 @@ from anomalo.plugin import (
     param,
 )
 from anomalo.predictive import PredictiveImputer
-from anomalo_auto.column import LEARNERS, ColumnModel
+from anomalo_auto.column import ColumnModel
 from anomalo_auto.holes import Holes, beyond_reach
 from anomalo_auto.member import AsMember
+from anomalo_auto.rounds import Round, Rounds
 from anomalo_auto.targets import Target
 from anomalo_auto.views import Base, View, encoded
 
@@ -40,7 +42,8 @@ class Blend(PredictiveImputer):
     column, a random forest, kernel ridge regression and gradient boosting learn to predict it from the other columns
     as the bases complete them without it (boosting sees the holes as they are). The marginal, the bases and these
     learners are mixed by non-negative weights that sum to 1, learned on predictions of training cells by parts that
-    did not see them, with the row's own holes besides. These predictions also tell the expected error of each column
+    did not see them, with the row's own holes besides. In a second round forests and kernels learn from rows that
+    the first one completes, and are mixed with it. The last predictions also tell the expected error of each column
     and the spread of intervals and draws.
 
     Reference: Breiman (1996), Stacked regressions, Machine Learning 24; van der Laan, Polley and Hubbard (2007), Super
@@ -75,7 +78,7 @@ class Blend(PredictiveImputer):
         folds = _folds(data, run.rng)
         self.folds_, self.layout_ = int(folds.max()) + 1, data.layout
         self._bases = [self._fit_base(name, data, folds, run, number, len(names)) for number, name in enumerate(names)]
-        self._fit_columns(data, folds, run)
+        self._fit_rounds(data, folds, run)
         return self
 
     def _names(self) -> list[str]:
@@ -99,45 +102,39 @@ class Blend(PredictiveImputer):
             raise ParameterError(f"bases: model {name!r} cannot be one, it does not impute")
         return run.create(name, epochs=self.epochs) if self.epochs and hasattr(model, "epochs") else model
 
-    def _fit_columns(self, data: Encoded, folds: NDArray[np.intp], run: Run) -> None:
-        view = View(data.layout)
-        held_out = zip(*(base.held_out(view, data, folds) for base in self._bases), strict=True)
-        self._columns: list[ColumnModel] = []
+    def _fit_rounds(self, data: Encoded, folds: NDArray[np.intp], run: Run) -> None:
+        done = len(self._bases) / (len(self._bases) + 1)
+        fit = Rounds(View(data.layout), self._bases, data, folds)
+        self._rounds, learned = fit.fit(run.rng, lambda share: run.report(done=done + (1 - done) * share))
         pairs: dict[int, tuple[Floats, Floats]] = {}
         error, baseline, width = np.full((3, len(data.layout.blocks)), np.nan)
         holes = Holes()
-        for block, completed in zip(data.layout.blocks, held_out, strict=True):
-            column, target, mixed = ColumnModel.fit(view, data, completed, block, run.rng)
-            self._columns.append(column)
-            at = block.position
-            if not len(target.truth):
+        for at, column in enumerate(learned):
+            if not len(column.target.truth):
                 continue
-            error[at], baseline[at] = _errors(target, mixed)
-            if target.number:
-                pairs[at] = encoded(mixed[:, 0]), encoded(target.truth)
+            error[at], baseline[at] = _errors(column.target, column.mixed)
+            if column.target.number:
+                pairs[at] = encoded(column.mixed[:, 0]), encoded(column.target.truth)
                 width[at] = np.quantile(np.abs(pairs[at][0] - pairs[at][1]), LEVEL, method="weibull")
-            open_ = np.flatnonzero(~target.seen)
-            holes.see(target, mixed, column.predict(view, data.take(open_), [part[open_] for part in completed]))
-            run.report(done=(len(self._bases) + (at + 1) / len(data.layout.blocks)) / (len(self._bases) + 1))
+            holes.see(column.target, column.mixed, column.holes)
         self.error_, self.baseline_, self.width_ = error, baseline, width
         self.notes_ = [*beyond_reach(data.layout, error, baseline), *holes.notes()]
         self.remember(data, run, pairs)
 
     def predict(self, data: Encoded) -> tuple[Floats, dict[int, Floats]]:
         """Return predictions of missing cells, float32 [n, columns], and probabilities by position."""
-        view = View(self.layout_)
+        view, cells = View(self.layout_), ~data.observed
         completed = [base.complete(view, data) for base in self._bases]
+        for done in self._rounds[:-1]:
+            completed = [done.complete(view, data, completed, cells)]
         predicted = np.zeros(data.values.shape, dtype=np.float32)
-        proba: dict[int, Floats] = {}
-        for column in self._columns:
-            at = column.block.position
-            rows = np.flatnonzero(~data.observed[:, at])
-            told = column.predict(view, data.take(rows), [part[rows] for part in completed])
-            if column.block.kind == "number":
-                predicted[rows, at] = encoded(told[:, 0])
-            else:
-                proba[at] = np.zeros((len(data), column.block.size), dtype=np.float32)
+        blocks = self.layout_.blocks
+        proba = {int(at): np.zeros((len(data), blocks[at].size), np.float32) for at in self.layout_.categories}
+        for at, rows, told in self._rounds[-1].told(view, data, completed, cells):
+            if at in proba:
                 proba[at][rows] = told
+            else:
+                predicted[rows, at] = encoded(told[:, 0])
         return predicted, proba
 
     def hidden_cells(self) -> HiddenCells | None:
@@ -157,25 +154,28 @@ class Blend(PredictiveImputer):
         for base in self._bases:
             for fold, model in enumerate(base.models):
                 state.models[f"{model.name}_{fold}"] = (model.name, model.params(), model.state())
-        for column in self._columns:
-            prefix = f"column_{column.block.position}"
-            for name in ("entries", "marginal", "weights"):
-                state.arrays[f"{prefix}.{name}"] = getattr(column, name)
-            for learner, fitted in column.learners.items():
-                state.arrays |= {f"{prefix}.{learner}.{name}": array for name, array in vars(fitted).items()}
+        state.values["rounds_"] = len(self._rounds)
+        for number, done in enumerate(self._rounds):
+            for column in done.columns:
+                name = _name(number, column.block)
+                state.arrays |= {f"{name}.{part}": array for part, array in column.arrays().items()}
         return state
 
     def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
         """Take back what `state` returned; `create(name, **params)` makes the bases."""
         assert create is not None, "blend is made of other models: restore needs `create`"
-        arrays = {name: array for name, array in state.arrays.items() if not name.startswith("column_")}
+        arrays = {name: array for name, array in state.arrays.items() if not name.startswith("round_")}
         super().restore(ModelState(arrays, state.values))
         layout: Layout = self.layout_
         self._bases = []
         for base in state.values["names_"]:
             stored = [state.models[f"{base}_{fold}"] for fold in range(self.folds_)]
             self._bases.append(Base([create(name, **params).restore(inner, create) for name, params, inner in stored]))
-        self._columns = [_column(block, state.arrays) for block in layout.blocks]
+        parts = _grouped(state.arrays)
+        self._rounds = [
+            Round([ColumnModel.of(block, parts[_name(number, block)]) for block in layout.blocks])
+            for number in range(state.values["rounds_"])
+        ]
         return self
 
 
@@ -196,12 +196,15 @@ def _errors(target: Target, mixed: Floats) -> tuple[float, float]:
     return float(np.mean(mixed.argmax(axis=1) != target.levels)), float(np.mean(target.levels != most))
 
 
-def _column(block: Any, arrays: dict[str, NDArray[Any]]) -> ColumnModel:
-    prefix = f"column_{block.position}."
-    own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    learners = {}
-    for name, learner in LEARNERS.items():
-        parts = {key.removeprefix(f"{name}."): array for key, array in own.items() if key.startswith(f"{name}.")}
-        if parts:
-            learners[name] = learner(**parts)
-    return ColumnModel(block, own["entries"], own["marginal"], own["weights"], learners)
+def _name(number: int, block: Block) -> str:
+    return f"round_{number}.column_{block.position}"
+
+
+def _grouped(arrays: dict[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return the arrays of each round and column, by its `_name`."""
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        if name.startswith("round_"):
+            number, column, part = name.split(".", 2)
+            found.setdefault(f"{number}.{column}", {})[part] = array
+    return found

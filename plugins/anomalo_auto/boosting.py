@@ -7,12 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from anomalo.histogram import Boosting as Boosters
+from anomalo.histogram import flattened, views
 from anomalo.plugin import Floats, Scores
-from anomalo.trees import ROWS, Trees, rounded_down
+from anomalo.trees import ROWS, Trees
 from anomalo_auto.targets import Target
 
 FOLDS = 3
 ROUNDS, RATE, LEAF = 40, 0.12, 20
+NUMBERS = np.zeros(0, dtype=np.intp)
+"""No input is told to be a category."""
 MOST_TREES = 300
 """Trees of one booster, at most: each round grows one for every class."""
 
@@ -21,8 +25,7 @@ MOST_TREES = 300
 class Boosting:
     """Boosted trees laid end to end; their sum is a number, or the logits of levels.
 
-    A split sends holes to the side where they fit better. Here each input stands twice, its holes once as -inf and
-    once as inf, and a node looks at the one that goes its way.
+    A split sends holes to the side where they fit better; levels are taken as numbers.
 
     Reference: Friedman (2001), Greedy function approximation: a gradient boosting machine, Annals of Statistics 29;
     Twala, Jones and Hand (2008), Good methods for coping with missing data in decision trees, Pattern Recognition
@@ -73,11 +76,11 @@ class Boosting:
         """Return what each booster predicts, float32 [boosters, k, size]."""
         boosters, outputs = self.classes.shape
         total = np.repeat(self.start[:, None], len(inputs), axis=1)
-        twice = np.concatenate([np.where(np.isnan(inputs), end, inputs) for end in (-np.inf, np.inf)], axis=1)
+        twice = views(inputs, NUMBERS)
         trees = Trees(self.roots, self.depths, self.feature, self.threshold, self.children)
         for begin in range(0, len(inputs), ROWS):
             rows = slice(begin, begin + ROWS)
-            for output, leaves in zip(self.output, trees.leaves(twice[rows].astype(np.float32)), strict=True):
+            for output, leaves in zip(self.output, trees.leaves(twice[rows]), strict=True):
                 total[output, rows] += self.values[leaves]
         raw = total.reshape(boosters, outputs, len(inputs)).transpose(0, 2, 1)
         if target.number:
@@ -107,72 +110,44 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
 
 def _laid_out(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
     """Lay the trees of all boosters end to end."""
+    fitted = [booster for booster in boosters if not isinstance(booster, int)]
+    trees, values = flattened([Boosters(booster, {}) for booster in fitted], _width(fitted))
     known = [_known(booster, target) for booster in boosters]
     outputs = max(len(levels) for levels in known)
     classes = np.full((len(boosters), outputs), -1, dtype=np.int32)
     start = np.zeros((len(boosters), outputs), dtype=np.float32)
-    nodes, output, depths = [], [], []
+    output: list[int] = []
     for number, (booster, levels) in enumerate(zip(boosters, known, strict=True)):
         classes[number, : len(levels)] = levels
         if isinstance(booster, int):
             continue
+        first = int(not target.number and len(levels) == 2)  # of two levels, the trees speak of the second
         baseline = np.ravel(booster._baseline_prediction)
-        binary = not target.number and len(levels) == 2
-        start[number, int(binary) :][: len(baseline)] = baseline
-        for trees in booster._predictors:
-            for at, tree in enumerate(trees):
-                nodes.append(tree.nodes)
-                depths.append(int(tree.nodes["depth"].max()))
-                output.append(number * outputs + at + binary)
-    sizes = np.array([len(tree) for tree in nodes], dtype=np.intp)
-    roots = np.cumsum([0, *sizes])[:-1]
-    width = _width(boosters)
-    parts = [_node_arrays(tree, root, width) for tree, root in zip(nodes, roots, strict=True)]
-    joined = {
-        name: np.concatenate([part[name] for part in parts]) if parts else empty for name, empty in _empty().items()
-    }
-    return joined | {
-        "roots": roots.astype(np.int32),
-        "depths": np.array(depths, dtype=np.int32),
+        start[number, first:][: len(baseline)] = baseline
+        steps = booster._predictors
+        output += [number * outputs + first + at for step in steps for at in range(len(step))]
+    return {
+        "roots": trees.roots,
+        "depths": trees.depths,
+        "feature": trees.feature,
+        "threshold": trees.threshold,
+        "children": trees.children,
+        "values": values,
         "output": np.array(output, dtype=np.int32),
         "start": start.ravel(),
         "classes": classes,
     }
 
 
-def _width(boosters: list[Any]) -> int:
+def _width(fitted: list[Any]) -> int:
     """Return how many inputs the boosters have."""
-    return max((booster.n_features_in_ for booster in boosters if not isinstance(booster, int)), default=0)
+    return max((booster.n_features_in_ for booster in fitted), default=0)
 
 
 def _known(booster: Any, target: Target) -> list[int]:
     if target.number:
         return [0]
     return [booster] if isinstance(booster, int) else [int(level) for level in booster.classes_]
-
-
-def _empty() -> dict[str, NDArray[Any]]:
-    return {
-        "feature": np.zeros(0, np.int32),
-        "threshold": np.zeros(0, np.float32),
-        "children": np.zeros((0, 2), np.int32),
-        "values": np.zeros(0, np.float32),
-    }
-
-
-def _node_arrays(nodes: NDArray[Any], root: int, width: int) -> dict[str, NDArray[Any]]:
-    """Return the nodes of one tree; a leaf leads to itself."""
-    leaf = nodes["is_leaf"].astype(bool)
-    own = np.arange(len(nodes))[:, None]
-    both = np.stack([nodes["left"], nodes["right"]], axis=1).astype(np.int64)
-    feature = nodes["feature_idx"] + np.where(nodes["missing_go_to_left"].astype(bool), 0, width)
-    return {
-        "feature": np.where(leaf, 0, feature).astype(np.int32),
-        # The threshold between holes and all else is infinite; but here holes are infinite themselves.
-        "threshold": np.minimum(rounded_down(nodes["num_threshold"]), np.finfo(np.float32).max),
-        "children": (root + np.where(leaf[:, None], own, both)).astype(np.int32),
-        "values": nodes["value"].astype(np.float32),
-    }
 
 
 def _probabilities(raw: Scores, known: NDArray[np.int32], target: Target) -> Floats:

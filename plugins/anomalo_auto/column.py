@@ -20,6 +20,8 @@ FEWEST = 20
 """Observed cells that it takes to learn more than weights."""
 INPUTS = 100
 """Entries of completed rows that a column is predicted from, at most: those that correlate with it most."""
+SMALLEST = 0.02
+"""A predictor with a smaller weight is not worth its time, and left out."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class Inputs:
     Attributes
     ----------
     own : tuple of float32 [n, size]
-        What each base says of the column.
+        What each base, or the round before, says of the column.
     completed : float32 [n, entries]
         The other columns, completed.
     codes : float32 [n, columns]
-        The same, one entry a column, and the bases' predictions.
+        The same, one entry a column.
     plain : float32 [n, columns]
         The other columns, NaN where nothing is observed.
     """
@@ -52,8 +54,7 @@ class Inputs:
         own = tuple(rows[:, mine] for rows in completed)
         mean = np.mean(completed, axis=0, dtype=np.float32)
         columns = np.unique(view.owner[entries])
-        codes = np.concatenate([view.codes(data, mean)[:, columns], *own], axis=1)
-        return cls(own, mean[:, entries], codes, view.plain(data)[:, columns])
+        return cls(own, mean[:, entries], view.codes(data, mean)[:, columns], view.plain(data)[:, columns])
 
     def of_learner(self, name: str) -> Floats:
         """Return what a learner reads."""
@@ -73,7 +74,7 @@ class ColumnModel:
     marginal : float64 [size]
         What is known without them.
     weights : float64 [1 + bases + learners]
-        Of the marginal, the bases and the learners.
+        Of the marginal, the bases (or the round before) and `LEARNERS`.
     learners : dict
         By name; only those with a weight.
     """
@@ -86,9 +87,15 @@ class ColumnModel:
 
     @classmethod
     def fit(
-        cls, view: View, data: Encoded, completed: Sequence[Floats], block: Block, rng: np.random.Generator
+        cls,
+        view: View,
+        data: Encoded,
+        completed: Sequence[Floats],
+        block: Block,
+        names: Sequence[str],
+        rng: np.random.Generator,
     ) -> tuple[Self, Target, Floats]:
-        """Learn from rows that each base completed with this column hidden, [n, width] each.
+        """Let the learners of these names learn from rows completed with this column hidden, [n, width] each.
 
         Returns
         -------
@@ -106,14 +113,15 @@ class ColumnModel:
         told = [np.tile(marginal, (len(target.truth), 1)), *(_whole(own, target) for own in inputs.own)]
         learners: dict[str, Any] = {}
         if target.varies and len(target.truth) >= FEWEST and len(entries):
-            for name, learner in LEARNERS.items():
-                learners[name], held_out = learner.fit(inputs.of_learner(name), target, rng)
+            for name in names:
+                learners[name], held_out = LEARNERS[name].fit(inputs.of_learner(name), target, rng)
                 told.append(held_out)
-        found = weights(np.stack(told), target)
+        found = _without_small(weights(np.stack(told), target))
         mixed = np.asarray(np.tensordot(found, np.stack(told), axes=1), dtype=np.float32)
-        every = np.zeros(1 + len(completed) + len(LEARNERS))
-        every[: len(found)] = found
-        return cls(block, entries, marginal, every, learners), target, mixed
+        known, counts = np.split(found, [1 + len(completed)])
+        shares = {name: weight for name, weight in zip(learners, counts, strict=True) if weight}
+        every = np.append(known, [shares.get(name, 0.0) for name in LEARNERS])
+        return cls(block, entries, marginal, every, {name: learners[name] for name in shares}), target, mixed
 
     def predict(self, view: View, data: Encoded, completed: Sequence[Floats]) -> Floats:
         """Return predictions for rows [k] as each base completes them: numbers or probabilities, float32 [k, size]."""
@@ -123,10 +131,34 @@ class ColumnModel:
         bases, learners = np.split(self.weights[1:], [len(completed)])
         for weight, own in zip(bases, inputs.own, strict=True):
             total += weight * _whole(own, target)
-        for weight, (name, learner) in zip(learners, self.learners.items(), strict=False):
-            if weight:
-                total += weight * learner.predict(inputs.of_learner(name), target)
+        for weight, name in zip(learners, LEARNERS, strict=True):
+            if name in self.learners:
+                total += weight * self.learners[name].predict(inputs.of_learner(name), target)
         return total.astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learned, by name."""
+        found = {name: getattr(self, name) for name in ("entries", "marginal", "weights")}
+        for learner, fitted in self.learners.items():
+            found |= {f"{learner}.{name}": array for name, array in vars(fitted).items()}
+        return found
+
+    @classmethod
+    def of(cls, block: Block, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Take back what `arrays` returned."""
+        learners: dict[str, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            learner, _, part = name.partition(".")
+            if part:
+                learners.setdefault(learner, {})[part] = array
+        fitted = {name: LEARNERS[name](**parts) for name, parts in learners.items()}
+        return cls(block, arrays["entries"], arrays["marginal"], arrays["weights"], fitted)
+
+
+def _without_small(found: Scores) -> Scores:
+    """Return weights that sum to 1, those below `SMALLEST` being 0."""
+    kept = np.where(found >= min(SMALLEST, found.max()), found, 0.0)
+    return np.asarray(kept / kept.sum())
 
 
 def _whole(own: Floats, target: Target) -> Floats:

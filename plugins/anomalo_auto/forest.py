@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Floats
-from anomalo.trees import ROWS, Trees, flattened, joined, rounded_down
+from anomalo.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
 from anomalo_auto.targets import Target
 
 TREES = 50
-LEAF, LEAVES = 3, 2000
-"""A leaf holds at least so many rows, more where a tree would have more leaves than this."""
+LEAF = {"number": 3, "category": 1}
+"""A leaf holds at least so many rows."""
+LEAVES = 2000
+"""It holds more where a tree would have more leaves than this."""
 FEATURES = 1 / 3
 """Share of the inputs that a split chooses from."""
 
@@ -49,7 +51,7 @@ class Forest:
         grown = kind(
             TREES,
             max_features=FEATURES,
-            min_samples_leaf=max(LEAF, len(inputs) // LEAVES),
+            min_samples_leaf=max(LEAF[target.block.kind], len(inputs) // LEAVES),
             random_state=int(rng.integers(2**31)),
         ).fit(inputs, target.truth)
         trees = flattened([tree.tree_ for tree in grown.estimators_])
@@ -65,19 +67,10 @@ class Forest:
             trees.children.astype(np.int32),
             values,
         )
-        return forest, forest._out_of_bag(inputs, target, grown.estimators_samples_)
-
-    def _out_of_bag(self, inputs: Floats, target: Target, samples: list[NDArray[Any]]) -> Floats:
-        total, count = np.zeros((len(inputs), self.values.shape[1])), np.zeros(len(inputs))
-        for leaves, sample in zip(self._trees().leaves(inputs), samples, strict=True):
-            out = np.ones(len(inputs), dtype=bool)
-            out[sample] = False
-            total[out] += self.values[leaves[out]]
-            count[out] += 1
-        seen = count > 0
-        total[seen] /= count[seen, None]
-        total[~seen] = target.marginal()
-        return total.astype(np.float32)
+        told, seen = out_of_bag(grown, inputs)
+        held_out = told if target.number else target.spread_out(told, grown.classes_)
+        held_out[~seen] = target.marginal()
+        return forest, held_out.astype(np.float32)
 
     def _trees(self) -> Trees:
         return Trees(self.roots, self.depths, self.feature, self.threshold, self.children)

@@ -1,7 +1,7 @@
 """Kernel ridge regression on landmarks: smooth where trees have steps."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +74,11 @@ class Kernel:
         """Return predictions, float32 [k, size]."""
 
         def outputs(block: Scores) -> Scores:
-            rows = _standardised(block, self.centre, self.spread)
-            result: Scores = np.exp(-self.rate[0] * _squared(rows, self.landmarks)) @ self.weights
-            return result
+            rows = _standardised(block, self.centre, self.spread).astype(np.float32)
+            kernel = np.exp(np.float32(-self.rate[0]) * _squared(rows, self.landmarks))
+            return np.asarray(kernel @ weights, dtype=np.float64)
+
+        weights = self.weights.astype(np.float32)
 
         return target.proper(by_blocks(inputs.astype(np.float64), outputs) + self.offset)
 
@@ -86,11 +88,10 @@ def _standardised(inputs: NDArray[np.floating], centre: Scores, spread: Scores) 
     return standardised
 
 
-def _squared(rows: Scores, others: NDArray[np.floating]) -> Scores:
-    """Return squared distances [n, m]."""
-    product = rows @ others.T.astype(np.float64)
-    squares = np.square(rows).sum(axis=1)[:, None] + np.square(others, dtype=np.float64).sum(axis=1)
-    return np.maximum(squares - 2 * product, 0)
+def _squared(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Return squared distances [n, m], as precise as the rows are."""
+    squares = np.square(rows).sum(axis=1)[:, None] + np.square(others).sum(axis=1)
+    return np.maximum(squares - 2 * (rows @ others.T), 0)
 
 
 def _ridge(features: Scores, outputs: Scores) -> tuple[Scores, Scores]:

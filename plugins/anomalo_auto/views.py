@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, compress
 from anomalo_auto.targets import natural
 
-AT_ONCE = 4096
+AT_ONCE = 12_288
 """About so many rows are filled in one call."""
 LEVELS = 30
 """The probabilities of at most this many levels of a category are shown."""
@@ -84,29 +84,32 @@ class Base:
         told = [view.completed(data, model.impute(data)) for model in self.models]
         return np.mean(told, axis=0, dtype=np.float32)
 
-    def held_out(self, view: View, data: Encoded, folds: NDArray[np.intp]) -> Iterator[Floats]:
-        """Give for each column the rows completed with that column hidden, by the model that never saw them.
+    def held_out(self, view: View, data: Encoded, folds: NDArray[np.intp], positions: Sequence[int]) -> Floats:
+        """Return the rows once for each position, completed with that column hidden by the model that never saw them.
 
         Parameters
         ----------
         folds : intp [n]
             Which model did not see each row.
 
-        Yields
-        ------
-        float32 [n, width]
+        Returns
+        -------
+        float32 [len(positions) * n, width]
         """
-        columns = len(data.layout.blocks)
-        together = max(1, AT_ONCE * len(self.models) // max(len(data), 1))
-        for start in range(0, columns, together):
-            positions = range(start, min(start + together, columns))
-            found = np.empty((len(positions), len(data), len(view.owner)), dtype=np.float32)
-            for fold, model in enumerate(self.models):
-                rows = np.flatnonzero(folds == fold)
-                hidden = without(data.take(rows), positions)
-                told = view.completed(hidden, model.impute(hidden))
-                found[:, rows] = told.reshape(len(positions), len(rows), -1)
-            yield from found
+        found = np.empty((len(positions), len(data), len(view.owner)), dtype=np.float32)
+        for fold, model in enumerate(self.models):
+            rows = np.flatnonzero(folds == fold)
+            hidden = without(data.take(rows), positions)
+            told = view.completed(hidden, model.impute(hidden))
+            found[:, rows] = told.reshape(len(positions), len(rows), -1)
+        return found.reshape(-1, len(view.owner))
+
+
+def batches(columns: int, rows: int) -> Iterator[range]:
+    """Give the positions of columns, as many together as make about `AT_ONCE` rows with each of them hidden once."""
+    together = max(1, AT_ONCE // max(rows, 1))
+    for start in range(0, columns, together):
+        yield range(start, min(start + together, columns))
 
 
 def without(data: Encoded, positions: Sequence[int]) -> Encoded:
@@ -120,9 +123,7 @@ def without(data: Encoded, positions: Sequence[int]) -> Encoded:
 def expectations(imputer: Any, data: Encoded) -> Floats:
     """Return what a model expects of each cell with that cell hidden, float32 [n, columns]."""
     expected, columns = np.empty_like(data.values), len(data.layout.blocks)
-    together = max(1, AT_ONCE // max(len(data), 1))
-    for start in range(0, columns, together):
-        positions = range(start, min(start + together, columns))
+    for positions in batches(columns, len(data)):
         told = imputer.impute(without(data, positions)).point.reshape(len(positions), len(data), columns)
         for number, position in enumerate(positions):
             expected[:, position] = told[number, :, position]

@@ -8,6 +8,7 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_autoencoders.classifier import Classifier
     from anomalo_autoencoders.contractive import Contractive
     from anomalo_autoencoders.denoising import Denoising
     from anomalo_autoencoders.interpolation import LatentInterpolation
@@ -23,6 +24,7 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_autoencoders.variational import Variational
 
     return [
+        Classifier,
         Contractive,
         Denoising,
         LatentInterpolation,

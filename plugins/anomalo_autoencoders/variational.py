@@ -121,7 +121,8 @@ class Variational(Reconstructor):
         """Draw and weigh codes, by the same noise for every row."""
         net: Any = self.net
         noises = torch.from_numpy(self.noise_).to(x.device)
-        found = [log_weights(noise, *net.posterior(x, observed)) for noise in noises]
+        proposal = net.posterior(x, observed)
+        found = [log_weights(noise, *proposal) for noise in noises]
         joint = [weight + self.evidence(net, net.decode(code), x, observed) for code, weight in found]
         codes = torch.stack([code for code, _ in found])
         return WeightedCodes(net, self.heads(net), codes, torch.stack(joint), self.absence(net))

@@ -46,10 +46,11 @@ class RobustCovariance(Model):
         """Find the centre and the whitening matrix."""
         dense = data.dense()
         number = _numbers(data, dense)
-        self.spread_ = np.where(number, _spread(dense.matrix.astype(np.float64)), 1.0)
+        seen = data.observed[:, dense.position]
+        self.spread_ = np.where(number, _spread(dense.matrix.astype(np.float64), seen), 1.0)
         scaled = dense.matrix / self.spread_
         middle = np.median(scaled, axis=0)
-        noise = np.where(number, 0.0, NOISE)
+        noise = np.where(number, 1 - seen.mean(axis=0), NOISE)
         count = max(2, round(self.support * len(scaled)))  # more than there are is all
         kept: NDArray[np.intp] | None = None
         sample = np.clip(scaled, middle - CLIP, middle + CLIP)
@@ -101,10 +102,11 @@ def _numbers(data: Encoded, dense: Dense) -> NDArray[np.bool_]:
     return number
 
 
-def _spread(matrix: Scores) -> Scores:
-    """Return robust standard deviations [columns], plain ones where more than half the rows are equal."""
-    robust = 1.4826 * np.median(np.abs(matrix - np.median(matrix, axis=0)), axis=0)
-    return np.where(robust > 0, robust, np.maximum(matrix.std(axis=0), 1e-9))
+def _spread(matrix: Scores, seen: NDArray[np.bool_]) -> Scores:
+    """Return the observed cells' robust standard deviations [columns], plain ones where more than half are equal."""
+    values = np.where(seen | ~seen.any(axis=0), matrix, np.nan)
+    robust = 1.4826 * np.nanmedian(np.abs(values - np.nanmedian(values, axis=0)), axis=0)
+    return np.where(robust > 0, robust, np.maximum(np.nanstd(values, axis=0), 1e-9))
 
 
 def _whitening(sample: Scores, noise: Scores) -> Scores:

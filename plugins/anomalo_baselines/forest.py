@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError
 from anomalo.plugin import FIRST_LEVEL, Block, CanImpute, Encoded, Floats, Run, Scores, param
 from anomalo.predictive import PredictiveImputer
-from anomalo.trees import ROWS, Trees, flattened, joined, rounded_down
+from anomalo.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
 
 SMALLEST_LEAF = {"number": 3, "category": 2}
 """Training rows in a leaf at least."""
@@ -71,7 +70,8 @@ class Forest(PredictiveImputer):
                 if not seen.all():
                     filled[~seen, column] = forest.predict(inputs[~seen])
                 if last and block.kind == "number":
-                    held_out[column] = _out_of_bag(forest, inputs[seen], truth)
+                    told, judged = out_of_bag(forest, inputs[seen])
+                    held_out[column] = told[judged, 0], truth[judged]
         self._flatten(grown)
         self.remember(data, run, held_out)
         return self
@@ -159,16 +159,3 @@ def _leaf_values(tree: Any, forest: Any, block: Block) -> Floats:
     values: Floats = np.zeros((len(found), block.size), dtype=np.float32)
     values[:, forest.classes_.astype(np.intp) - FIRST_LEVEL] = found
     return values
-
-
-def _out_of_bag(forest: Any, inputs: Floats, truth: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return predictions of training rows by the trees that did not see them, if there are any, and the truth."""
-    total, count = np.zeros(len(truth)), np.zeros(len(truth))
-    leaves = forest.apply(inputs).T
-    for tree, sampled, leaf in zip(forest.estimators_, forest.estimators_samples_, leaves, strict=True):
-        out = np.ones(len(truth), dtype=np.bool_)
-        out[sampled] = False
-        total[out] += tree.tree_.value[leaf[out], 0, 0]
-        count[out] += 1
-    judged = count > 0
-    return total[judged] / count[judged], truth[judged]

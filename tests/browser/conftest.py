@@ -32,9 +32,10 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A page that fails the test if it shows an error of Streamlit's, or asks anybody but this machine."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    size = {"width": 1280, "height": 900}
+    context = browser.new_context(viewport=size, accept_downloads=True, reduced_motion="reduce")
     opened = context.new_page()
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(240_000)
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     yield opened
@@ -65,12 +66,12 @@ def serve() -> Iterator[Callable[[Path], str]]:
     yield start
     for process in started:
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=30)[0]
+        said = process.communicate(timeout=120)[0]
         assert process.returncode == 0, said
         assert "Traceback" not in said, said
 
 
-def wait_for(address: str, seconds: float = 30) -> None:
+def wait_for(address: str, seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while True:
         try:

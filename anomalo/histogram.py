@@ -89,7 +89,7 @@ def _features(predictor: Any, order: NDArray[np.intp], columns: int) -> NDArray[
 
 def _thresholds(predictor: Any) -> NDArray[np.float64]:
     """Return thresholds; an infinite one parts numbers from holes, and so has to lie between them."""
-    return np.minimum(predictor.nodes["num_threshold"], float(np.finfo(np.float32).max))
+    return np.asarray(np.minimum(predictor.nodes["num_threshold"], float(np.finfo(np.float32).max)), dtype=np.float64)
 
 
 def _children(predictor: Any) -> NDArray[Any]:

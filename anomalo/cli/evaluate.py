@@ -1,0 +1,80 @@
+"""`anomalo evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    JsonOption,
+    LogJsonOption,
+    ThreadsOption,
+    WorkspaceOption,
+)
+from anomalo.cli.fit import SeedOption
+
+if TYPE_CHECKING:
+    from anomalo.jobs.evaluate import EvaluateResult
+
+
+def evaluate(
+    synthetic: Annotated[str, typer.Option("--synthetic", metavar="FILE", help="The synthetic rows.")],
+    real: Annotated[str, typer.Option("--real", metavar="FILE", help="The real rows that they were learned from.")],
+    holdout: Annotated[
+        str | None,
+        typer.Option("--holdout", metavar="FILE", help="Real rows that the generator never saw: does it copy?"),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option("--test", metavar="FILE", help="Real rows to predict the label of, instead of the holdout."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COL", help="A column to predict: are they as useful?")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Where to write report.json and report.html besides the run."
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say how good synthetic rows are: like the real ones, useful, not copied."""
+    from anomalo.jobs.evaluate import evaluate as run_evaluate
+    from anomalo.jobs.place import Place
+
+    console = Console(as_json, log_json)
+    with console.work("comparing", threads) as progress:
+        place = Place.at(workspace, progress)
+        result = run_evaluate(place, synthetic, real, holdout=holdout, test=test, label=label, output=output, seed=seed)
+    console.warn(result.warnings)
+    facts = {name: value for name, value in result.report.items() if name not in ("columns", "pairs")}
+    facts |= {"run": result.run.id, "files": [str(path) for path in result.files], "warnings": list(result.warnings)}
+    console.result(facts, lambda: _show(result))
+
+
+def _show(result: EvaluateResult) -> None:
+    verdict = result.report["verdict"]
+    typer.echo(f"{verdict['title'][0].upper()}{verdict['title'][1:]}\n")
+    for sentence in verdict["reasons"]:
+        typer.echo(f"- {sentence}")
+    if verdict["unchecked"]:
+        typer.echo("\nnot checked:")
+        for sentence in verdict["unchecked"]:
+            typer.echo(f"- {sentence}")
+    typer.echo(f"\nrun {result.run.id} in {result.run.path}; report in {result.files[-1]}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("evaluate")(evaluate)

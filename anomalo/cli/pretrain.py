@@ -1,0 +1,77 @@
+"""`anomalo pretrain`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WorkspaceOption,
+)
+from anomalo.cli.fit import (
+    CheckpointOption,
+    DropOption,
+    IdOption,
+    InfOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    SeedOption,
+    SetOption,
+    parameters,
+    report,
+    schema_options,
+)
+
+
+def pretrain(
+    source: SourceArgument,
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="An autoencoder or a Boltzmann machine.")],
+    name: Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")],
+    settings: SetOption = [],  # noqa: B006
+    drop: DropOption = [],  # noqa: B006
+    identifier: IdOption = None,
+    label: LabelOption = None,
+    kind: KindOption = [],  # noqa: B006
+    missing: MissingOption = [],  # noqa: B006
+    inf: InfOption = "error",
+    schema: SchemaOption = None,
+    seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    checkpoint_every: CheckpointOption = 10.0,
+    device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fit a model for others to start from, and save it."""
+    from anomalo.jobs.place import Place
+    from anomalo.jobs.pretrain import pretrain as run_pretrain
+    from anomalo.plan import Plan
+
+    console = Console(as_json, log_json)
+    options = schema_options(kind, drop, identifier, label, missing, inf, schema)
+    with console.work(f"pretraining {model}", threads, resumable=True) as progress:
+        place = Place.at(workspace, progress)
+        params = place.registry.get(model).parse(parameters(settings, clean=False))
+        plan = Plan(model, params, seed=seed, device=device, every=checkpoint_every)
+        result = run_pretrain(place, source, name, plan, options, resume=resume)
+    report(console, result)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("pretrain")(pretrain)

@@ -1,0 +1,246 @@
+"""The classifier: a softmax head on an encoder, pretrained or not."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import AdamW, Optimizer
+
+from anomalo.errors import UsageError
+from anomalo.neural import ColumnHeads, ColumnInput, NeuralModel, Phase, activate, mlp
+from anomalo.plugin import Block, CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
+
+
+class Layers(nn.Module):
+    """An encoder of its own: a column input layer and dense ones."""
+
+    def __init__(self, layout: Layout, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.input = ColumnInput(layout, widths[0])
+        self.rest = nn.Sequential(activate("silu"), mlp(*widths))
+
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the code, [n, latent]."""
+        code: Tensor = self.rest(self.input(x, observed))
+        return code
+
+
+class HeadNet(nn.Module):
+    """An encoder and a linear layer from its code, standardised, to the classes' logits.
+
+    Parameters
+    ----------
+    encoder : torch module
+        Has `encode(x, observed)`.
+    layout : Layout
+        The table's columns and classes.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, encoder: Any, layout: Layout) -> None:
+        super().__init__()
+        self.encoder = encoder
+        with torch.no_grad():
+            width = encoder.encode(*_empty_row(layout)).shape[1]
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+        self.head = nn.Linear(width, len(layout.classes))
+
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the encoder's code, [n, latent]."""
+        code: Tensor = self.encoder.encode(x, observed)
+        return code
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the classes' logits, [n, classes]."""
+        logits: Tensor = self.head((self.encode(x, observed) - self.mean) / self.spread)
+        return logits
+
+    @torch.no_grad()
+    def settle(self, codes: Floats, target: Floats) -> None:
+        """Standardise the code as it is over the training rows [n, latent], and start from the classes' shares."""
+        self.mean.copy_(torch.from_numpy(codes.mean(axis=0)))
+        spread = codes.std(axis=0)
+        self.spread.copy_(torch.from_numpy(np.where(spread > 1e-6, spread, 1)))
+        counts = np.bincount(target.astype(np.intp), minlength=self.head.out_features) + 1.0
+        self.head.weight.zero_()
+        self.head.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
+
+
+@dataclass(kw_only=True)
+class Classifier(NeuralModel):
+    """A softmax classifier of codes.
+
+    Started from a pretrained model, it takes its encoder (a deep belief network is unrolled first), of which the lower
+    layers may be kept as they are; otherwise it has an encoder of its own. Minimises the cross-entropy of the classes,
+    with a smaller step size for pretrained layers. The score is the probability of the rarest class.
+
+    Reference: Bengio et al. (2007), Greedy layer-wise training of deep networks, NIPS; Erhan et al. (2010), Why does
+    unsupervised pre-training help deep learning?, JMLR 11.
+
+    Examples
+    --------
+    >>> Classifier(freeze=-1).params()["freeze"]
+    -1
+    """
+
+    name = "classifier"
+
+    hidden: tuple[int, ...] = param((128, 64), low=1, high=100_000, help="Widths of an encoder that is not pretrained.")
+    freeze: int = param(0, low=-1, high=1000, help="Lowest layers of a pretrained encoder to keep; -1 keeps them all.")
+    tuning: float = param(0.1, low=0.0, high=10.0, help="Step size of pretrained layers relative to that of the head.")
+    epochs: int = param(60, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    weight_decay: float = param(1e-2, low=0.0, high=10.0, help="Decoupled weight decay of Adam.")
+
+    def build(self, layout: Layout) -> nn.Module:
+        """Return the network for this layout."""
+        pretrained: Any = vars(self).get("encoder_")
+        return HeadNet(Layers(layout, self.hidden) if pretrained is None else pretrained.net, layout)
+
+    def begin(self, data: Encoded, run: Run) -> None:
+        """Build the network around the encoder that it starts from.
+
+        Raises
+        ------
+        UsageError
+            The rows have no classes, or `run.initial` has no encoder.
+        """
+        if data.target is None or not data.layout.classes:
+            raise UsageError(f"model {self.name!r} learns from labels: fit it with --label COL --supervised")
+        vars(self).pop("encoder_", None)
+        if run.initial is not None:
+            self._encode_by(pretrained(run.initial, data, run))
+        kept = copy.deepcopy(self.encoder_.net.state_dict()) if "encoder_" in vars(self) else None
+        super().begin(data, run)
+        net = self.net
+        assert isinstance(net, HeadNet)
+        if kept is not None:
+            net.encoder.load_state_dict(kept)  # building took the statistics of this table instead
+            keep_layers(net.encoder, data.layout, self.freeze)
+        if not isinstance(run.initial, Classifier):
+            net.eval()
+            net.settle(self.infer(lambda x, observed: (net.encode(x, observed),), data)[0], data.target)
+
+    def _encode_by(self, model: NeuralModel | None) -> None:
+        if model is not None:
+            self.encoder_ = model
+
+    def start(self, initial: Model) -> None:
+        """Go on from another classifier; any other model gives its encoder before."""
+        if isinstance(initial, Classifier):
+            super().start(initial)
+
+    def lessons(self, data: Encoded) -> Encoded:
+        """Return the rows with their classes as one more column."""
+        assert data.target is not None
+        classes = Block("class", "category", len(data.layout.blocks), levels=data.layout.classes)
+        blocks = (*data.layout.blocks, classes)
+        values = np.column_stack([data.values, data.target]).astype(np.float32)
+        observed = np.column_stack([data.observed, np.ones(len(data), dtype=bool)])
+        return Encoded(values, observed, replace(data.layout, shape=(len(blocks),), blocks=blocks))
+
+    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """Mean cross-entropy, in nats; the last column is the class."""
+        logits = net(x[:, :-1].contiguous(), observed[:, :-1].contiguous())
+        return F.cross_entropy(logits.float(), x[:, -1].long())
+
+    def phases(self, net: nn.Module) -> list[Phase]:
+        """Return one stage over the weights that are not kept."""
+        free = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        return [Phase("training", free, self.epochs, lambda optimizers: self.step(net, optimizers))]
+
+    def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
+        """Return AdamW, with a step size of its own for pretrained layers."""
+        net = self.net
+        assert isinstance(net, HeadNet)
+        head = {id(parameter) for parameter in net.head.parameters()}
+        rate = self.learning_rate * (self.tuning if "encoder_" in vars(self) else 1.0)
+        groups = [
+            {"params": [p for p in parameters if id(p) in head], "lr": self.learning_rate},
+            {"params": [p for p in parameters if id(p) not in head], "lr": rate},
+        ]
+        return [AdamW([g for g in groups if g["params"]], weight_decay=self.weight_decay, fused=True)]
+
+    def proba(self, data: Encoded) -> Floats:
+        """Return the probabilities of the classes, float32 [n, classes]."""
+        return self.infer(lambda x, observed: (torch.softmax(self.net(x, observed).float(), dim=1),), data)[0]
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the probability of the rarest class, float64 [n]."""
+        return self.proba(data)[:, -1].astype(np.float64)
+
+    def state(self) -> ModelState:
+        """Return what was learned; a pretrained encoder's weights are those of the model within."""
+        state = super().state()
+        if "encoder_" in state.models:
+            state.arrays = {k: array for k, array in state.arrays.items() if not k.startswith("net.encoder.")}
+        return state
+
+    def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> "Classifier":
+        """Take back what `state` returned."""
+        if "encoder_" in state.models:
+            inner = state.models["encoder_"][2].arrays
+            weights = {f"net.encoder.{k[4:]}": array for k, array in inner.items() if k.startswith("net.")}
+            state = replace(state, arrays=state.arrays | weights)
+        return super().restore(state, create)
+
+
+def pretrained(initial: Any, data: Encoded, run: Run) -> NeuralModel | None:
+    """Return a copy of the model whose encoder a classifier starts from; None if a classifier has its own.
+
+    Raises
+    ------
+    UsageError
+        The model has no encoder.
+    """
+    model: Any
+    if isinstance(initial, Classifier):
+        inner = vars(initial).get("encoder_")
+        return None if inner is None else type(inner)(**inner.params()).restore(inner.state(), run.create)
+    if hasattr(getattr(initial, "net", None), "encode"):
+        model = type(initial)(**initial.params())
+        model.restore(initial.state(), run.create)
+    elif isinstance(initial, CanPretrain):
+        model = run.create("unrolled")
+        model.begin(data, run)
+    else:
+        raise UsageError(f"model {initial.name!r} has no encoder to start from; expected an autoencoder, rbm or dbn")
+    return model  # type: ignore[no-any-return]
+
+
+def layers(encoder: Any, layout: Layout) -> list[list[nn.Parameter]]:
+    """Return the weights that a code depends on, layer by layer, bottom up.
+
+    A layer is a module with weights of its own. What heads lend to the encoder, such as tied weights, belongs to the
+    lowest.
+    """
+    weights = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    code = encoder.encode(*_empty_row(layout))
+    found = torch.autograd.grad(code.sum(), weights, allow_unused=True)
+    used = {id(p) for p, gradient in zip(weights, found, strict=True) if gradient is not None}
+    lent = [p for module in encoder.modules() if isinstance(module, ColumnHeads) for p in module.parameters()]
+    first = [p for p in lent if id(p) in used]
+    used -= {id(p) for p in first}
+    modules = [[p for p in module.parameters(recurse=False) if id(p) in used] for module in encoder.modules()]
+    above = [module for module in modules if module]
+    return [[*first, *above[0]], *above[1:]] if above else [first]
+
+
+def keep_layers(encoder: nn.Module, layout: Layout, count: int) -> None:
+    """Keep training from the lowest `count` layers of an encoder (-1: from all), and from what no code depends on."""
+    found = layers(encoder, layout)
+    free = {id(p) for layer in found[len(found) if count < 0 else count :] for p in layer}
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(id(parameter) in free)
+
+
+def _empty_row(layout: Layout) -> tuple[Tensor, Tensor]:
+    shape = (1, len(layout.blocks))
+    return torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)

@@ -1,0 +1,120 @@
+"""A Gaussian copula as a generator: each column's own distribution, and one correlation for each pair of columns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import Encoded, Mask, Model, Run, Scores, TableTransform, param
+from anomalo_baselines.gaussian import expectation_maximisation
+from anomalo_baselines.intervals import Codes, Intervals
+from anomalo_baselines.search import at_most
+
+ROWS = 20_000
+"""At most so many rows are learned from."""
+ROUNDS, TOLERANCE = 20, 1e-3
+RIDGE = 0.01
+"""Variance that is added to each latent column."""
+
+
+@dataclass(kw_only=True)
+class Copula(Model):
+    """A Gaussian behind every row, whose scores become cells by the columns' own distributions.
+
+    A level, a repeated value or a hole is an interval of a score, as wide as it is frequent. Given numbers are
+    conditions in closed form; given levels are intervals, within which scores are drawn by Gibbs sampling.
+
+    Reference: Nelsen (2006), An introduction to copulas, section 2.3; Hoff (2007), Extending the rank likelihood for
+    semiparametric copula estimation, Annals of Applied Statistics 1 (the intervals and the sampler).
+
+    Examples
+    --------
+    >>> Copula(sweeps=5).params()
+    {'sweeps': 5}
+    """
+
+    name = "copula"
+
+    sweeps: int = param(10, low=1, high=10_000, help="Rounds of Gibbs sampling for levels that are given.")
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Learn the columns' distributions, and the correlations of the scores behind them."""
+        data = at_most(data, ROWS, run)
+        transform = TableTransform.fit(data)
+        self.transform_, self.columns_ = transform.pack()
+        parts = transform.forward(data, run.rng)
+        counts = [np.bincount(parts.codes[:, at], minlength=size) for at, size in enumerate(transform.sizes)]
+        self.upto_ = np.concatenate([np.zeros(0), *(np.cumsum(count) / len(data) for count in counts)])
+        means = [own.means()[parts.codes[:, at]] for at, own in enumerate(self._intervals(transform))]
+        latent = np.column_stack([*means, parts.numbers.astype(np.float64)])
+        known = np.column_stack([np.ones(parts.codes.shape, dtype=bool), parts.known_numbers])
+        ridge = np.full(latent.shape[1], RIDGE)
+        covariance = expectation_maximisation(latent, known, ridge, ROUNDS, TOLERANCE)[1]
+        # Means of intervals vary less than scores do.
+        spread = np.sqrt(np.diag(covariance))
+        self.correlation_ = covariance / np.outer(spread, spread)
+        return self
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return rows of cells whose scores are drawn from the Gaussian, given the observed ones."""
+        transform = TableTransform.unpack(self.transform_, self.columns_)
+        intervals, known = self._intervals(transform), transform.condition(given, run.rng)
+        assert known.allowed is not None
+        told = [~allowed.all(axis=1) for allowed in known.allowed]
+        settled = np.column_stack([np.zeros((len(given), 0), dtype=bool), *told, known.known_numbers])
+        latent = np.column_stack([np.zeros(known.codes.shape), known.numbers.astype(np.float64)])
+        codes = known.codes.copy()
+        for rows in _alike(settled):
+            at, rest = np.flatnonzero(settled[rows[0]]), np.flatnonzero(~settled[rows[0]])
+            levels = [column for column in at if column < len(intervals)]
+            allowed = {column: known.allowed[column][rows] for column in levels}
+            own = latent[np.ix_(rows, at)]
+            codes[np.ix_(rows, levels)] = self._settle(own, at, intervals, allowed, run.rng)
+            latent[np.ix_(rows, rest)] = self._conditional(own, at, rest, run.rng)
+        for column, own in enumerate(intervals):
+            free = ~settled[:, column]
+            codes[free, column] = own.codes(latent[free, column])
+        return transform.complete(latent[:, len(intervals) :].astype(np.float32), codes, given)
+
+    def _intervals(self, transform: TableTransform) -> list[Intervals]:
+        ends = np.cumsum(transform.sizes, dtype=np.intp)
+        return [Intervals.of(upto) for upto in np.split(self.upto_, ends)[:-1]] if len(ends) else []
+
+    def _settle(
+        self,
+        scores: Scores,
+        at: NDArray[np.intp],
+        intervals: list[Intervals],
+        allowed: dict[int, Mask],
+        rng: np.random.Generator,
+    ) -> Codes:
+        """Draw the scores behind given levels, in place in `scores` [n, at], and return their codes [n, levels]."""
+        codes = np.zeros((len(scores), len(allowed)), dtype=np.int64)
+        precision = np.linalg.inv(self.correlation_[np.ix_(at, at)]) if len(allowed) else np.zeros((0, 0))
+        for _ in range(self.sweeps):
+            for place, (column, possible) in enumerate(allowed.items()):
+                own = scores[:, place]
+                mean = own - (scores @ precision[place]) / precision[place, place]
+                spread = precision[place, place] ** -0.5
+                scores[:, place], codes[:, place] = intervals[column].draw(mean, spread, possible, rng)
+        return codes
+
+    def _conditional(
+        self, scores: Scores, at: NDArray[np.intp], rest: NDArray[np.intp], rng: np.random.Generator
+    ) -> Scores:
+        """Draw the other scores [n, rest], given scores [n, at]."""
+        across = self.correlation_[np.ix_(rest, at)]
+        weight = np.linalg.solve(self.correlation_[np.ix_(at, at)], across.T)
+        covariance = self.correlation_[np.ix_(rest, rest)] - across @ weight
+        root = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(rest)))
+        drawn: Scores = scores @ weight + rng.standard_normal((len(scores), len(rest))) @ root.T
+        return drawn
+
+
+def _alike(settled: Mask) -> Iterator[NDArray[np.intp]]:
+    """Give the rows [n, columns] that are alike, pattern by pattern."""
+    which = np.unique(np.packbits(settled, axis=1), axis=0, return_inverse=True)[1].ravel()
+    if len(which):
+        yield from np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])

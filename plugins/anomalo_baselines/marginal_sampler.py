@@ -1,0 +1,38 @@
+"""Every column drawn by itself: perfect columns without any relation."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from anomalo.plugin import Encoded, Model, Run, param
+from anomalo_baselines.search import at_most
+
+
+@dataclass(kw_only=True)
+class Marginals(Model):
+    """Each cell drawn from its column's training cells, holes included, whatever the others are.
+
+    The yardstick for measures that look at one column at a time.
+
+    Examples
+    --------
+    >>> Marginals(reference=1000).params()
+    {'reference': 1000}
+    """
+
+    name = "marginals"
+
+    reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Keep the training rows, or a random sample of them."""
+        data = at_most(data, self.reference, run)
+        self.values_, self.observed_ = data.values.copy(), data.observed.copy()
+        return self
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return rows of cells that are drawn column by column; given ones are kept."""
+        drawn = run.rng.integers(0, len(self.values_), given.values.shape), np.arange(given.values.shape[1])
+        values = np.where(given.observed, given.values, self.values_[drawn])
+        return Encoded(values, given.observed | self.observed_[drawn], given.layout)

@@ -1,0 +1,264 @@
+"""What the diffusion models of tables share: training on noisy rows with known cells, sampling given some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from anomalo.neural import NeuralModel, Phase, Step
+from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
+from anomalo.training import STEPS_PER_EPOCH
+from anomalo_diffusion.filling import filling_errors, fills, joined
+from anomalo_diffusion.net import Averaged, Denoiser
+from anomalo_diffusion.samplers import Denoise
+from anomalo_diffusion.sampling import synthetic
+from anomalo_diffusion.space import RowSpace
+from anomalo_diffusion.strangeness import denoising_errors, strangeness
+
+LARGEST_SCORE = 4.0
+"""Clean normal scores are held within this bound."""
+BLIND, BLIND_SHARE = 5.0, 0.25
+"""At this ratio of noise to signal a row is all but noise: it is the level of so many of the rows with known cells."""
+JUDGED = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Ratios at which rows are scored."""
+CHUNK_ENTRIES = 2**18
+"""So many entries are sampled at a time, at most."""
+
+
+@dataclass(kw_only=True)
+class Diffusion(NeuralModel):
+    """A diffusion model of a table's normal scores and codes.
+
+    Codes are one-hot vectors, noised as numbers are; the network predicts their probabilities by a softmax for each,
+    which is their expectation. In training some cells of some rows are known to the network: given cells are a
+    condition that it has learned, and inpainting, sampling by class and sampling from nothing are one.
+
+    A variant says what noise there is (`levels`, `scales`), what the network predicts (`target`, `clean`), and how to
+    sample (`reverse`).
+
+    References: Ho, Jain and Abbeel (2020); Dieleman et al. (2022), Continuous diffusion for categorical data
+    (one-hot vectors with a softmax); Kotelnikov et al. (2023), TabDDPM, ICML.
+    """
+
+    epochs: int = param(400, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
+    learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    weight_decay: float = param(0.03, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
+    patience: int = param(100, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
+    updates: int = param(12_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
+    width: int = param(256, low=1, high=100_000, help="Width of the network.")
+    hidden: int = param(256, low=1, high=100_000, help="Width of the hidden layer of each residual block.")
+    blocks: int = param(3, low=1, high=1000, help="Residual blocks.")
+    waves: int = param(4, low=0, high=20, help="Frequencies at which the network sees each number.")
+    dropout: float = param(0.1, low=0.0, high=0.95, help="Share of the hidden units dropped in training.")
+    average: float = param(0.999, low=0.0, high=0.999999, help="Decay of the moving average of the weights.")
+    conditioned: float = param(0.4, low=0.0, high=1.0, help="Share of the training rows of which cells are known.")
+
+    @property
+    def chunk(self) -> int:  # type: ignore[override]
+        """Rows handled at a time: fewer of wide tables."""
+        return int(max(64, min(1024, CHUNK_ENTRIES // max(self.space.entries, 1))))
+
+    def levels(self, n: int, device: torch.device) -> Tensor:
+        """Return random noise levels for training, [n]."""
+        raise NotImplementedError
+
+    def scales(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the signal's and the noise's standard deviation at noise levels [n, 1]."""
+        raise NotImplementedError
+
+    def feature(self, level: Tensor) -> Tensor:
+        """Return noise levels [n] as the network sees them."""
+        raise NotImplementedError
+
+    def target(self, clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+        """Return what the network is to predict of numbers [n, width]."""
+        raise NotImplementedError
+
+    def clean(self, output: Tensor, x: Tensor, level: Tensor) -> Tensor:
+        """Return the clean numbers [n, width] that such a prediction of noisy ones means."""
+        raise NotImplementedError
+
+    def top(self) -> float:
+        """Return a noise level so high that a row is all but noise."""
+        raise NotImplementedError
+
+    def judged(self) -> tuple[float, ...]:
+        """Return the noise levels at which rows are scored."""
+        raise NotImplementedError
+
+    def reverse(self, denoise: Denoise, noise: Callable[[], Tensor], *, steady: bool = False) -> Tensor:
+        """Return rows from noise, drawn only once if `steady`; of codes their probabilities."""
+        raise NotImplementedError
+
+    @cached_property
+    def table(self) -> TableTransform:
+        """The way from encoded rows to parts and back."""
+        return TableTransform.unpack(self.table_values_, self.table_)
+
+    @property
+    def space(self) -> RowSpace:
+        """The space of vectors of rows."""
+        space = self.net.average.space  # type: ignore[union-attr]
+        assert isinstance(space, RowSpace)
+        return space
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Learn the table's transform, then train the network on its rows.
+
+        Raises
+        ------
+        TrainingError
+            The loss became infinite or not a number.
+        UsageError
+            The run's device is not available.
+        """
+        table = TableTransform.fit(data)
+        self.table_values_, self.table_ = table.pack()
+        self.__dict__.pop("table", None)
+        updates = self.updates if wanted(run.goals, "sample") else -(-self.updates // 4)
+        self._most_epochs = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(data) / self.batch_size)))
+        return super().fit(_rows(table, data), run)
+
+    def build(self, layout: Layout) -> nn.Module:
+        """Return a new network and its moving average, for the layout of parts."""
+        space = RowSpace(len(layout.numbers) // 2, [layout.blocks[position].size for position in layout.categories])
+        net = Denoiser(space, self.width, self.hidden, self.blocks, self.waves, self.dropout)
+        return Averaged(net, self.average)
+
+    def phases(self, net: nn.Module) -> list[Phase]:
+        """Return one stage over the weights of the network in training, of as many epochs as updates allow."""
+        weights = list(net.online.parameters())  # type: ignore[union-attr]
+        return [Phase("training", weights, min(self.epochs, self._most_epochs), lambda o: self.step(net, o))]
+
+    def step(self, net: nn.Module, optimizers: list[Optimizer], loss: Any = None) -> Step:
+        """Return the function that makes one update, the average of the weights included."""
+        update = super().step(net, optimizers, loss)
+
+        def averaged(x: Tensor, observed: Tensor) -> dict[str, Tensor]:
+            output = update(x, observed)
+            net.update()  # type: ignore[operator]
+            return output
+
+        return averaged
+
+    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """Mean loss of the parts that are not known, of the network in training."""
+        return self.denoising_loss(net.online, x, observed)  # type: ignore[arg-type]
+
+    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """The same of the averaged network, for two draws of noise."""
+        losses = [self.denoising_loss(net.average, x, observed) for _ in range(2)]  # type: ignore[arg-type]
+        return torch.stack(losses).mean()
+
+    def denoising_loss(self, net: Denoiser, shares: Tensor, observed: Tensor) -> Tensor:
+        """Squared error of what is predicted of numbers, and surprise of codes in nats, for each unknown part."""
+        space, n = net.space, len(shares)
+        parts, observed = space.jittered(shares, observed)
+        clean = space.vectors(parts)
+        known = random_parts(observed, self.conditioned)
+        blind = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < BLIND_SHARE)
+        level = torch.where(blind, self.top(), self.levels(n, parts.device))
+        noise = torch.randn_like(clean)
+        signal, spread = self.scales(level[:, None])
+        noisy = signal * clean + spread * noise
+        output = self._output(net, noisy, level, clean, known)
+        width = space.width
+        aim = self.target(clean[:, :width], noise[:, :width], level[:, None])
+        losses = torch.cat([(output[:, :width] - aim).square(), space.surprise(output[:, width:], parts)], dim=1)
+        unknown = 1 - known
+        return (losses * unknown).sum() / unknown.sum().clamp(min=1)
+
+    def _output(self, net: Denoiser, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
+        """Return the network's output for noisy rows at levels [n] or [1]; known parts are seen as they are."""
+        signal, spread = self.scales(level[:, None])
+        scaled = x * (signal.square() + spread.square()).rsqrt()
+        if known is None:
+            return net(scaled, self.feature(level), torch.zeros(len(x), net.space.parts, device=x.device))
+        return net(torch.lerp(scaled, clean, net.space.entries_of(known)), self.feature(level), known)
+
+    def denoised(self, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
+        """Return the expected clean rows [n, entries]; known entries are as given."""
+        net: Any = self.net
+        space, width = self.space, self.space.width
+        output = self._output(net.average, x, level, clean, known)
+        numbers = self.clean(output[:, :width], x[:, :width], level[:, None]).clamp_(-LARGEST_SCORE, LARGEST_SCORE)
+        made = torch.cat([numbers, space.probabilities(output[:, width:])], dim=1)
+        return made if known is None else torch.lerp(made, clean, space.entries_of(known))
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return as many new rows as `given` has, whose observed cells are as given and the others drawn given them."""
+        self.use(run.device)
+        return synthetic(self, given, run)
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill missing cells by their conditional expectation, categories by the most probable level.
+
+        The network's expectation given the observed cells, in one denoising, with the spread that its error had for
+        training rows of which any share was hidden. Draws are inpainted, all missing cells of a row together.
+        """
+        return joined([fills(self, rows, draws) for rows in self._some(data)])
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the rows' strangeness, float64 [n]: how much worse than from training rows noise is removed from them.
+
+        Reference: Livernoche et al. (2024), On diffusion modeling for anomaly detection, ICLR.
+        """
+        return np.concatenate([strangeness(self, rows) for rows in self._some(data)])
+
+    def _some(self, data: Encoded) -> Iterator[Encoded]:
+        """Yield the rows in chunks: what is known of a wide table's takes memory."""
+        for start in range(0, max(len(data), 1), self.chunk):
+            yield data.take(slice(start, start + self.chunk))
+
+    def finish(self, data: Encoded, run: Run) -> None:
+        """Take the spread of the network's errors over the training rows, for filling and scoring."""
+        self.spread_ = filling_errors(self, data)
+        self.denoising_errors_ = denoising_errors(self, data)
+
+    def state(self) -> ModelState:
+        """Return what was learned; of the network its average alone."""
+        state = super().state()
+        for name in [name for name in state.arrays if name.startswith("net.online.")]:
+            del state.arrays[name]
+        return state
+
+    def restore(self, state: ModelState, create: Callable[..., Any] | None = None) -> Self:
+        """Take back what `state` returned."""
+        copies = {
+            name.replace("net.average.", "net.online.", 1): array
+            for name, array in state.arrays.items()
+            if name.startswith("net.average.")
+        }
+        return super().restore(ModelState({**state.arrays, **copies}, state.values, state.models), create)
+
+
+def random_parts(observed: Tensor, share: float) -> Tensor:
+    """Choose the parts that the network is told, float32 [n, parts]: any number of them, in a share of the rows."""
+    n, device = len(observed), observed.device
+    told = torch.rand(n, 1, device=device) * (torch.rand(n, 1, device=device) < share)
+    return ((torch.rand(observed.shape, device=device) < told) & observed).float()
+
+
+def _rows(table: TableTransform, data: Encoded) -> Encoded:
+    """Return rows as the training loop takes them: the lower and the upper shares of numbers, then codes.
+
+    A number without a score is not observed.
+    """
+    parts, width = table.forward(data), table.width
+    numbers = [Block(name="", kind="number", position=at) for at in range(2 * width)]
+    codes = [
+        Block(name="", kind="category", position=2 * width + at, levels=("",) * size)
+        for at, size in enumerate(table.sizes)
+    ]
+    values = np.concatenate([*table.shares(data), parts.codes.astype(np.float32)], axis=1)
+    known = [parts.known_numbers, parts.known_numbers, np.ones(parts.codes.shape, dtype=bool)]
+    return Encoded(values, np.concatenate(known, axis=1), Layout("table", values.shape[1:], (*numbers, *codes)))

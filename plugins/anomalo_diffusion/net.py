@@ -1,0 +1,150 @@
+"""The network that removes noise from rows."""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anomalo_diffusion.space import RowSpace
+
+LEVEL_WIDTH = 64
+"""Entries of the embedding of the noise level."""
+
+
+class LevelEmbedding(nn.Module):
+    """Noise levels as sines and cosines of many frequencies, then one hidden layer."""
+
+    frequencies: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.logspace(-1, 1.5, LEVEL_WIDTH // 2), persistent=False)
+        self.linear = nn.Linear(LEVEL_WIDTH, LEVEL_WIDTH)
+
+    def forward(self, level: Tensor) -> Tensor:
+        """Map levels [n] or [1] to [.., LEVEL_WIDTH]."""
+        angle = level[:, None] * self.frequencies
+        out: Tensor = F.silu(self.linear(torch.cat([angle.sin(), angle.cos()], dim=1)))
+        return out
+
+
+class Block(nn.Module):
+    """A residual block, whose normalised input is scaled and shifted by the noise level.
+
+    Reference: Peebles and Xie (2023), Scalable diffusion models with transformers, ICCV (adaptive layer normalisation
+    that starts as the identity).
+    """
+
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.modulate = nn.Linear(LEVEL_WIDTH, 2 * width)
+        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+        nn.init.zeros_(self.down.weight)
+        nn.init.zeros_(self.down.bias)
+
+    def forward(self, hidden: Tensor, level: Tensor) -> Tensor:
+        """Map [n, width] to [n, width], at the noise level embedded as [n or 1, LEVEL_WIDTH]."""
+        scale, shift = self.modulate(level).chunk(2, dim=1)
+        normal = F.layer_norm(hidden, hidden.shape[1:])
+        out: Tensor = hidden + self.down(self.dropout(F.silu(self.up(torch.addcmul(shift, normal, 1 + scale)))))
+        return out
+
+
+class Denoiser(nn.Module):
+    """A residual network of noisy rows, the noise level and the cells that are known.
+
+    A table without parts, all of whose columns are constant, has one idle entry.
+
+    Numbers are also given as sines and cosines of several frequencies, without which the network would smooth over
+    fine structure. Known parts come without noise, with a flag each.
+
+    Reference: Gorishniy et al. (2021), Revisiting deep learning models for tabular data, NeurIPS (residual network);
+    Tancik et al. (2020), Fourier features let networks learn high frequency functions, NeurIPS.
+
+    Parameters
+    ----------
+    space : RowSpace
+        What rows are.
+    width, hidden, blocks : int
+        Entries of the representation, of a block's hidden layer, and number of blocks.
+    waves : int
+        Frequencies for each number.
+    dropout : float
+        Share of hidden units dropped in training.
+    """
+
+    def __init__(self, space: RowSpace, width: int, hidden: int, blocks: int, waves: int, dropout: float) -> None:
+        super().__init__()
+        self.space = space
+        self.level = LevelEmbedding()
+        self.register_buffer("waves", math.pi * 2.0 ** torch.arange(-1, waves - 1), persistent=False)
+        entries = space.entries + 2 * waves * space.width + space.parts
+        self.input = nn.Linear(max(1, entries), width)
+        self.blocks = nn.ModuleList(Block(width, hidden, dropout) for _ in range(blocks))
+        self.output = nn.Linear(width, max(1, space.entries))
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, x: Tensor, level: Tensor, known: Tensor) -> Tensor:
+        """Return the network's raw output [n, entries].
+
+        Parameters
+        ----------
+        x : float32 [n, entries]
+            Rows, noisy and brought to unit spread, clean where known.
+        level : float32 [n] or [1]
+            The noise level, on a scale of about unit size.
+        known : float32 [n, parts]
+            1 where a part is known.
+        """
+        angle = (x[:, : self.space.width, None] * self.waves).flatten(1)
+        entries = torch.cat([x, angle.sin(), angle.cos(), known], dim=1)
+        hidden = self.input(F.pad(entries, (0, self.input.in_features - entries.shape[1])))
+        embedded = self.level(level)
+        for block in self.blocks:
+            hidden = block(hidden, embedded)
+        out: Tensor = self.output(F.layer_norm(hidden, hidden.shape[1:]))
+        return out[:, : self.space.entries]
+
+
+class Averaged(nn.Module):
+    """A network in training and the moving average of its weights, which is what is used.
+
+    The average's memory grows with the steps made, up to `decay`, so that a short training has one too.
+
+    Reference: Ho, Jain and Abbeel (2020), appendix B (moving average of the weights).
+    """
+
+    steps: Tensor
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.online, self.average, self.decay = net, copy.deepcopy(net), decay
+        self.average.requires_grad_(False)
+        self.average.eval()
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def train(self, mode: bool = True) -> Averaged:
+        """Set the mode of the network in training; the average is always in evaluation mode."""
+        super().train(mode)
+        self.average.eval()
+        return self
+
+    @cached_property
+    def _weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        return list(self.average.parameters()), list(self.online.parameters())
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move the average towards the present weights."""
+        self.steps += 1
+        decay = min(self.decay, (1 + int(self.steps)) / (10 + int(self.steps)))
+        torch._foreach_lerp_(*self._weights, 1 - decay)

@@ -1,0 +1,130 @@
+"""Rows from noise, given some of their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from anomalo.plugin import Encoded, Parts, Run, row_uniform
+
+if TYPE_CHECKING:
+    from anomalo_diffusion.diffusion import Diffusion
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known of rows.
+
+    Attributes
+    ----------
+    parts : float32 [n, parts]
+        Numbers and codes; what is not known may be anything.
+    known : float32 [n, parts]
+        1 where a part is known.
+    allowed : float32 [n, levels]
+        1 for each code's values that are possible.
+    """
+
+    parts: Tensor
+    known: Tensor
+    allowed: Tensor
+
+
+def asked(given: Parts) -> tuple[NDArray[np.float32], ...]:
+    """Return the arrays of `Asked`, from conditions."""
+    assert given.allowed is not None
+    n = len(given.codes)
+    sure = [mask.sum(axis=1, keepdims=True) == 1 for mask in given.allowed]
+    known = np.concatenate([given.known_numbers, *sure], axis=1)
+    allowed = np.concatenate([np.ones((n, 0), dtype=bool), *given.allowed], axis=1)
+    parts = np.concatenate([given.numbers, given.codes], axis=1)
+    return parts.astype(np.float32), known.astype(np.float32), allowed.astype(np.float32)
+
+
+def synthetic(model: Diffusion, given: Encoded, run: Run) -> Encoded:
+    """Return as many rows as `given` has, with its observed cells and the others drawn given them."""
+    generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
+    table, space = model.table, model.space
+
+    def rows(*known: Tensor) -> tuple[Tensor]:
+        n, device = len(known[0]), known[0].device
+
+        def noise() -> Tensor:
+            return torch.randn(n, space.entries, generator=generator).to(device)
+
+        uniform = torch.rand(n, len(space.sizes), generator=generator).to(device)
+        return (drawn(model, Asked(*known), noise, uniform),)
+
+    made = []
+    for start in range(0, len(given), model.chunk):
+        some = given.take(slice(start, start + model.chunk))
+        parts = model._in_chunks(rows, *asked(table.condition(some, run.rng)))[0]
+        made.append(table.complete(parts[:, : table.width], parts[:, table.width :].astype(np.int64), some))
+    return Encoded.concatenate(made) if made else given
+
+
+def row_noise(data: Encoded, seed: int, width: int) -> NDArray[np.float32]:
+    """Return uniform numbers [n, width] that belong to each row's content."""
+    columns = max(data.values.shape[1], 1)
+    keyed = row_uniform(data, seed, -(-width // columns)).transpose(1, 0, 2).reshape(len(data), -1)
+    return keyed[:, :width].astype(np.float32)
+
+
+def drawn(
+    model: Diffusion, what: Asked, noise: Callable[[], Tensor], uniform: Tensor, *, steady: bool = False
+) -> Tensor:
+    """Return parts [n, parts], drawn given what is asked.
+
+    Parameters
+    ----------
+    noise : callable
+        Returns normal noise, [n, entries].
+    uniform : float32 [n, codes]
+        Decides the codes.
+    steady : bool
+        Whether noise is asked for only once.
+    """
+    space, what = model.space, narrowed(model, what, uniform)
+    clean, device = space.vectors(what.parts), what.parts.device
+    known = what.known if bool(what.known.any()) else None
+
+    def denoise(x: Tensor, level: float) -> Tensor:
+        return model.denoised(x, torch.full((1,), level, device=device), clean, known)
+
+    rows = model.reverse(denoise, noise, steady=steady)
+    codes = space.draw(rows[:, space.width :], uniform).to(rows.dtype)
+    return torch.where(what.known > 0, what.parts, torch.cat([rows[:, : space.width], codes], dim=1))
+
+
+def expected(model: Diffusion, parts: Tensor, known: Tensor) -> Tensor:
+    """Return the expected clean rows [n, entries] given the known parts and nothing else, in one denoising.
+
+    At the highest noise level codes have their probabilities given what is known.
+    """
+    space: Any = model.space
+    level = torch.full((1,), model.top(), device=parts.device)
+    nothing = torch.zeros(len(parts), space.entries, device=parts.device)
+    return model.denoised(nothing, level, space.vectors(parts), known)
+
+
+def narrowed(model: Diffusion, what: Asked, uniform: Tensor) -> Asked:
+    """Draw the codes of which some values are excluded, one after another: they are known from then on."""
+    space = model.space
+    for at, size in enumerate(space.sizes):
+        start, part = int(space.first[at]), space.width + at
+        possible = what.allowed[:, start : start + size].sum(dim=1)
+        rows = (possible > 1) & (possible < size)
+        if rows.any():
+            shares = expected(model, what.parts, what.known)[:, space.width :] * what.allowed
+            code = space.draw(shares, uniform)[:, at].to(what.parts.dtype)
+            parts, known = what.parts.clone(), what.known.clone()
+            parts[:, part] = torch.where(rows, code, parts[:, part])
+            known[:, part] = torch.where(rows, 1.0, known[:, part])
+            what = Asked(parts, known, what.allowed)
+    return what

@@ -1,0 +1,50 @@
+"""What a critic is told of the other rows of its batch, so that it sees when all are alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+SMALLEST_VARIANCE = 1e-8
+
+
+class MinibatchSpread(nn.Module):
+    """Appends the mean over features of their standard deviation in the batch.
+
+    Reference: Karras et al. (2018), Progressive growing of GANs, ICLR, section 3.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map [n, width] to [n, width + 1]."""
+        deviation = features - features.mean(dim=0)
+        spread = (deviation.square().mean(dim=0) + SMALLEST_VARIANCE).sqrt().mean()
+        return torch.cat([features, spread.expand(len(features), 1)], dim=1)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Appends how close a row's features are to those of the other rows, in several learned projections.
+
+    o(x_i)_b = sum over j != i of exp(-||M_ib - M_jb||_1) / (n - 1) with M = features T.
+
+    Reference: Salimans et al. (2016), Improved techniques for training GANs, NIPS, section 3.2; here the mean in place
+    of the sum, so that the size of the batch does not matter.
+
+    Parameters
+    ----------
+    width : int
+        Of the features.
+    kernels, dimensions : int
+        Number of projections, and the dimension of each.
+    """
+
+    def __init__(self, width: int, kernels: int = 16, dimensions: int = 4) -> None:
+        super().__init__()
+        self.kernels, self.dimensions = kernels, dimensions
+        self.project = nn.Linear(width, kernels * dimensions, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map [n, width] to [n, width + kernels]."""
+        places = self.project(features).view(-1, self.kernels, self.dimensions)
+        distance = (places[:, None] - places[None]).abs().sum(dim=3)  # (n, n, kernels)
+        closeness = ((-distance).exp().sum(dim=1) - 1) / max(len(features) - 1, 1)
+        return torch.cat([features, closeness], dim=1)

@@ -1,0 +1,117 @@
+"""Mode-specific normalisation: a number as the mode that it belongs to, and its place within it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from anomalo.plugin import Floats, Mask, Parts, TableTransform
+from anomalo.transform import Codes
+
+UNIT = math.sqrt(12)
+"""A place from 0 to 1 has a variance of 1 / 12."""
+EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where a number's modes are among the codes.
+
+    Attributes
+    ----------
+    code : int
+        The column of codes; those of a number's atoms and holes, if it has any, are in it too. -1 if there is none.
+    first : int
+        The code of the first mode.
+    """
+
+    code: int
+    first: int
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Splits normal scores at their quantiles into `count` modes that are equally frequent.
+
+    Which mode it is becomes a code, and the number says where in the mode it is: uniform, with mean 0 and variance 1.
+    A generator that chooses among modes can leave gaps between values, and bend relations, as a smooth one cannot.
+
+    Reference: Xu et al. (2019), Modeling tabular data using conditional GAN, NeurIPS, section 4.2; there the modes are
+    those of a Gaussian mixture, here normal scores have none of their own.
+
+    Parameters
+    ----------
+    transform : TableTransform
+        Gives the normal scores.
+    count : int
+        Modes of each number; 1 leaves the normal scores as they are.
+    """
+
+    transform: TableTransform
+    count: int
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """Where each number's modes are."""
+        found, added = [Split(-1, 0)] * self.transform.width, len(self.transform.sizes)
+        for column in self.transform.columns:
+            if column.number >= 0 and column.code >= 0:
+                found[column.number] = Split(column.code, len(column.atoms))
+            elif column.number >= 0 and self.count > 1:
+                found[column.number], added = Split(added, 0), added + 1
+        return tuple(found)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many codes each of a row's codes can be."""
+        sizes = list(self.transform.sizes)
+        for split in self.splits:
+            if split.code == len(sizes):
+                sizes.append(self.count)
+            elif split.code >= 0:
+                sizes[split.code] += self.count - 1
+        return tuple(sizes)
+
+    def split(self, parts: Parts) -> Parts:
+        """Return rows with every score as a mode and a place in it."""
+        if self.count == 1:
+            return parts
+        numbers, allowed = np.zeros_like(parts.numbers), list(parts.allowed or ())
+        codes = np.zeros((len(parts.codes), len(self.sizes)), dtype=np.int64)
+        codes[:, : parts.codes.shape[1]] = parts.codes
+        share = ndtr(parts.numbers.astype(np.float64)) * self.count
+        mode = np.minimum(share, self.count - 1).astype(np.int64)
+        for number, at in enumerate(self.splits):
+            known, own = parts.known_numbers[:, number], at.code < parts.codes.shape[1]
+            numbers[known, number] = (share - mode - 0.5)[known, number] * UNIT
+            code = codes[:, at.code]
+            codes[:, at.code] = np.where(known, at.first + mode[:, number], code + (self.count - 1) * (code > at.first))
+            if parts.allowed is not None:
+                before = allowed[at.code] if own else np.ones((len(codes), 1), dtype=bool)
+                after = self._allowed(before, at.first, np.where(known, mode[:, number], -1))
+                allowed[at.code : at.code + 1] = [after]
+        return dataclasses.replace(
+            parts, numbers=numbers, codes=codes, allowed=None if parts.allowed is None else tuple(allowed)
+        )
+
+    def _allowed(self, before: Mask, first: int, mode: Codes) -> Mask:
+        """Return which codes are possible when one of them becomes `count` modes; `mode` is -1 where not known."""
+        modes = before[:, first : first + 1] & ((mode[:, None] < 0) | (mode[:, None] == np.arange(self.count)))
+        return np.concatenate([before[:, :first], modes, before[:, first + 1 :]], axis=1)
+
+    def join(self, numbers: Floats, codes: Codes) -> tuple[Floats, Codes]:
+        """Return normal scores [n, width] and codes as the transform knows them."""
+        if self.count == 1:
+            return numbers, codes
+        scores, plain = np.zeros_like(numbers), codes.copy()
+        for number, at in enumerate(self.splits):
+            code = codes[:, at.code]
+            mode = np.clip(code - at.first, 0, self.count - 1)
+            place = np.clip(numbers[:, number] / UNIT + 0.5, 0, 1)
+            scores[:, number] = ndtri(np.clip((mode + place) / self.count, EDGE, 1 - EDGE))
+            plain[:, at.code] = np.minimum(code, at.first) + np.maximum(code - at.first - self.count + 1, 0)
+        return scores, plain[:, : len(self.transform.sizes)]

@@ -1,0 +1,160 @@
+"""Diffusion models of tables: conditions exact, seeds, fills and scores that belong to the row."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.runs import LocalRun
+from anomalo_diffusion.ddpm import Ddpm
+from anomalo_diffusion.edm import Edm
+
+ROWS = 1000
+BLOCKS = (
+    Block("x", "number", 0, low=-4, high=4),
+    Block("y", "number", 1, low=-4, high=4),
+    Block("group", "category", 2, levels=("a", "b", "rare")),
+    Block("kind", "category", 3, levels=("u", "v")),
+)
+LAYOUT = Layout("table", (4,), BLOCKS)
+
+
+def table(rows: int = ROWS, seed: int = 0) -> Encoded:
+    """A column y follows x, kind follows the sign of x, b has no y, and few rows are rare, with large x."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    group = rng.integers(0, 2, rows)
+    group[:5], x[:5] = 2, 2 + 0.1 * x[:5]
+    values = np.column_stack([x, 0.9 * x + 0.3 * rng.normal(size=rows), group + FIRST_LEVEL, (x > 0) + FIRST_LEVEL])
+    return encoded(values, ~((group[:, None] == 1) & [False, True, False, False]))
+
+
+def encoded(values: Any, observed: Any) -> Encoded:
+    observed = np.broadcast_to(observed, np.shape(values))
+    return Encoded(np.where(observed, values, 0).astype(np.float32), observed.copy(), LAYOUT)
+
+
+def nothing(rows: int) -> Encoded:
+    return encoded(np.zeros((rows, 4)), False)
+
+
+@cache
+def fitted(kind: type[Any]) -> Any:
+    model = kind(epochs=25, width=64, hidden=64, blocks=2, waves=1, dropout=0.0, average=0.95, learning_rate=0.01)
+    return model.fit(table(), LocalRun(seed=0))
+
+
+MODELS = pytest.mark.parametrize("kind", [Edm, Ddpm])
+
+
+@MODELS
+def test_synthetic_rows_are_as_the_real_ones(kind: type[Any]) -> None:
+    made = fitted(kind).sample(nothing(2000), LocalRun(seed=1))
+    real = table()
+    assert stats.ks_2samp(made.values[:, 0], real.values[:, 0]).statistic < 0.08
+    seen = made.observed[:, 1]
+    assert np.corrcoef(made.values[seen, 0], made.values[seen, 1])[0, 1] > 0.75
+    assert np.mean(~seen == (made.values[:, 2] == FIRST_LEVEL + 1)) > 0.98  # a hole where training has them
+    assert np.mean((made.values[:, 0] > 0) == (made.values[:, 3] == FIRST_LEVEL + 1)) > 0.85
+
+
+@MODELS
+def test_given_cells_are_kept_and_the_others_follow(kind: type[Any]) -> None:
+    asked = np.zeros((500, 4))
+    asked[:, 1], asked[:, 2] = 1.5, FIRST_LEVEL
+    given = encoded(asked, [False, True, True, False])
+    made = fitted(kind).sample(given, LocalRun(seed=1))
+    np.testing.assert_array_equal(made.values[given.observed], given.values[given.observed])
+    assert 0.8 < made.values[:, 0].mean() < 1.8  # 1.5 by the regression of x on y
+    assert np.mean(made.values[:, 3] == FIRST_LEVEL + 1) > 0.8
+
+
+def test_a_level_of_one_row_in_200_is_given_exactly() -> None:
+    asked = np.zeros((300, 4))
+    asked[:, 2] = FIRST_LEVEL + 2
+    made = fitted(Edm).sample(encoded(asked, [False, False, True, False]), LocalRun(seed=1))
+    assert (made.values[:, 2] == FIRST_LEVEL + 2).all()
+    assert made.values[:, 0].std() > 0
+
+
+@MODELS
+def test_equal_seeds_give_equal_rows(kind: type[Any]) -> None:
+    one, same, other = (fitted(kind).sample(nothing(40), LocalRun(seed=seed)).values for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+@MODELS
+def test_a_fill_is_the_conditional_expectation(kind: type[Any]) -> None:
+    test = table(400, seed=5)
+    hidden = test.hide(np.tile([False, True, False, True], (400, 1)))
+    seen = test.observed[:, 1] & (test.values[:, 2] < FIRST_LEVEL + 2)
+    filled = fitted(kind).impute(hidden, draws=3)
+    error = (filled.point - test.values)[seen, 1]
+    assert np.sqrt(np.mean(error**2)) < 0.5  # noise 0.3, spread 0.95
+    inside = (filled.low[seen, 1] <= test.values[seen, 1]) & (test.values[seen, 1] <= filled.high[seen, 1])
+    assert inside.mean() > 0.8
+    assert np.mean(filled.point[:, 3] == test.values[:, 3]) > 0.9
+    np.testing.assert_allclose(filled.proba[3].sum(axis=1), 1, atol=1e-5)
+    residual = filled.draws[:, seen, 1] - filled.point[seen, 1]
+    assert 0.1 < residual.std() < 0.8
+    np.testing.assert_array_equal(filled.draws[:, :, 0], np.broadcast_to(test.values[:, 0], (3, 400)))
+
+
+@MODELS
+def test_answers_belong_to_the_row(kind: type[Any]) -> None:
+    model, data = fitted(kind), table(300, seed=6)
+    hidden = data.hide(np.random.default_rng(0).random(data.values.shape) < 0.3)
+    rows = np.random.default_rng(1).permutation(300)[:7]
+    np.testing.assert_array_equal(model.score(hidden)[rows], model.score(hidden.take(rows)))
+    one, some = model.impute(hidden, draws=2), model.impute(hidden.take(rows), draws=2)
+    np.testing.assert_array_equal(one.point[rows], some.point)
+    np.testing.assert_array_equal(one.draws[:, rows], some.draws)
+
+
+@MODELS
+def test_broken_relations_and_far_values_are_strange(kind: type[Any]) -> None:
+    model, data = fitted(kind), table(200, seed=7)
+    broken = data.values.copy()
+    broken[:, 3] = 2 * FIRST_LEVEL + 1 - broken[:, 3]
+    usual = np.median(model.score(data))
+    assert np.median(model.score(Encoded(broken, data.observed, LAYOUT))) > 1.5 * usual
+    far = data.values.copy()
+    scores = []
+    for distance in (6.0, 9.0):
+        far[:, 0] = distance
+        scores.append(np.median(model.score(Encoded(far, data.observed, LAYOUT))))
+    assert usual < scores[0] < scores[1]
+
+
+@MODELS
+def test_a_restored_model_gives_the_same_rows(kind: type[Any]) -> None:
+    model = fitted(kind)
+    other = kind(**model.params()).restore(model.state())
+    run = {"seed": 2}
+    one, same = (some.sample(nothing(30), LocalRun(**run)).values for some in (model, other))
+    np.testing.assert_array_equal(one, same)
+    assert not any("online" in name for name in model.state().arrays)
+
+
+@pytest.mark.parametrize(("columns", "levels"), [(1000, 2), (100, 30)])
+def test_wide_tables_give_finite_rows(columns: int, levels: int) -> None:
+    values = np.random.default_rng(0).integers(0, levels, (120, columns)) + float(FIRST_LEVEL)
+    blocks = tuple(Block(str(at), "category", at, levels=tuple(map(str, range(levels)))) for at in range(columns))
+    data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (columns,), blocks))
+    model = Edm(epochs=1, width=32, hidden=32, blocks=1, steps=3).fit(data, LocalRun())
+    made = model.sample(data.hide(np.ones(values.shape, dtype=bool)), LocalRun())
+    assert np.isin(made.values, np.unique(values)).all()
+    assert np.isfinite(model.score(data)).all()
+
+
+def test_a_fit_to_score_makes_a_quarter_of_the_updates() -> None:
+    counts = []
+    for goals in (frozenset[str](), frozenset({"score"})):
+        run = LocalRun(goals=goals)
+        Edm(updates=160, width=8, hidden=8, blocks=1).fit(table(100), run)
+        counts.append(len(run.history))
+    assert counts == [8, 2]

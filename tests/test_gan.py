@@ -1,0 +1,294 @@
+"""The parts of the adversarial models against their definitions."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from torch import Tensor, nn
+
+from anomalo_gan.average import MovingAverage
+from anomalo_gan.collapse import collapse, coverage
+from anomalo_gan.conditions import random_columns, rare_first
+from anomalo_gan.energy import energy_distance
+from anomalo_gan.games import critic_loss, generator_loss, one_centred, zero_centred
+from anomalo_gan.minibatch import MinibatchDiscrimination, MinibatchSpread
+from anomalo_gan.networks import Critic, linear
+from anomalo_gan.replay import Replay
+from anomalo_gan.rows import RowFormat
+
+SIZES = (3, 2, 150, 4, 2)
+NEEDS = [(-1, 0, 0), (3, 1, 2)]
+"""The second number is there only if the fourth column's code is 1."""
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+def row_format() -> RowFormat:
+    return RowFormat(2, SIZES, NEEDS)
+
+
+def codes(n: int) -> Tensor:
+    return torch.stack([torch.randint(size, (n,)) for size in SIZES], dim=1)
+
+
+# --- games ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("game", ["minimax", "non-saturating"])
+def test_the_critic_s_loss_is_goodfellow_s(game: str) -> None:
+    real, made = torch.randn(7), torch.randn(7)
+    expected = -real.sigmoid().log().mean() - (1 - made.sigmoid()).log().mean()
+    torch.testing.assert_close(critic_loss(game, real, made), expected)
+
+
+def test_the_generator_s_losses_are_as_defined() -> None:
+    real, made = torch.randn(7), torch.randn(7)
+    expected = {
+        "minimax": (1 - made.sigmoid()).log().mean(),
+        "non-saturating": -made.sigmoid().log().mean(),
+        "relativistic": -(made - real).sigmoid().log().mean(),
+        "wasserstein": -made.mean(),
+    }
+    for game, value in expected.items():
+        torch.testing.assert_close(generator_loss(game, real, made), value)
+
+
+def test_the_other_critics_losses_are_as_defined() -> None:
+    real, made = torch.randn(7), torch.randn(7)
+    torch.testing.assert_close(critic_loss("relativistic", real, made), -(real - made).sigmoid().log().mean())
+    torch.testing.assert_close(critic_loss("wasserstein", real, made), made.mean() - real.mean())
+
+
+def test_in_the_minimax_game_the_generator_s_gradient_is_the_critic_s_negated() -> None:
+    made = torch.randn(7, requires_grad=True)
+    (one,) = torch.autograd.grad(critic_loss("minimax", torch.zeros(7), made), made)
+    (other,) = torch.autograd.grad(generator_loss("minimax", torch.zeros(7), made), made)
+    torch.testing.assert_close(one, -other)
+
+
+def test_the_gradient_penalty_of_a_linear_critic_is_that_of_its_weights_length() -> None:
+    weight = torch.randn(4)
+    real, made = torch.randn(9, 4), torch.randn(9, 4)
+    expected = (weight.norm() - 1).square()
+    torch.testing.assert_close(one_centred(lambda rows: rows @ weight, real, made), expected)
+
+
+def test_the_gradient_penalty_looks_between_real_and_made_rows() -> None:
+    at: list[Tensor] = []
+
+    def judge(rows: Tensor) -> Tensor:
+        at.append(rows)
+        return rows.square().sum(dim=1) / 2
+
+    real, made = torch.full((500, 1), 2.0), torch.full((500, 1), 3.0)
+    penalty = one_centred(judge, real, made)
+    torch.testing.assert_close(penalty, (at[0] - 1).square().mean())  # the slope of x^2 / 2 is x
+    assert 2 <= at[0].min() < 2.05
+    assert 2.95 < at[0].max() <= 3
+    assert abs(float(at[0].detach().mean()) - 2.5) < 0.05
+
+
+def test_the_zero_centred_penalty_and_its_gradient_have_their_closed_forms() -> None:
+    factor = torch.tensor(1.5, requires_grad=True)
+    rows = torch.randn(9, 3, requires_grad=True)
+    penalty = zero_centred(factor * rows.square().sum(dim=1) / 2, rows)  # the slope is factor * x
+    squares = rows.detach().square().sum(dim=1).mean()
+    torch.testing.assert_close(penalty, factor**2 * squares / 2)
+    (found,) = torch.autograd.grad(penalty, factor)
+    torch.testing.assert_close(found, factor.detach() * squares)
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------
+
+
+def test_codes_come_back_from_rows() -> None:
+    format, drawn = row_format(), codes(50)
+    hot = format.one_hot(drawn)
+    assert hot.sum() == 50 * len(SIZES)
+    certain = torch.where(hot > 0, 0.0, -1e6)
+    assert torch.equal(format.draw(certain), drawn)
+
+
+def test_a_thousand_columns_of_a_kind_are_one_group() -> None:
+    assert len(RowFormat(0, (2,) * 1000, []).groups) == 1
+    assert RowFormat(0, (2,) * 1000, []).places == 2000
+
+
+def test_drawn_and_relaxed_codes_have_the_softmax_as_their_frequencies() -> None:
+    format = RowFormat(0, (3, 4), [])
+    logits = torch.randn(1, format.places)
+    shares = [torch.softmax((logits + format.padding)[0, slots], dim=0) for slots in (slice(0, 4), slice(4, 8))]
+    many = logits.expand(40_000, -1)
+    relaxed = format.relax(many, temperature=0.7, hard=True)
+    for column, share in enumerate(shares):
+        drawn = torch.bincount(format.draw(many)[:, column], minlength=4) / 40_000
+        torch.testing.assert_close(drawn, share, atol=0.012, rtol=0)
+        torch.testing.assert_close(relaxed[:, 4 * column : 4 * column + 4].mean(dim=0), share, atol=0.012, rtol=0)
+
+
+def test_relaxed_codes_are_one_hot_or_sum_to_one_and_pass_gradients() -> None:
+    format = row_format()
+    logits = torch.randn(20, format.places, requires_grad=True)
+    hard, soft = format.relax(logits, 0.5, hard=True), format.relax(logits, 0.5, hard=False)
+    assert set(hard.detach().round(decimals=5).unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(soft.sum(dim=1), torch.full((20,), float(len(SIZES))))
+    for relaxed in (hard, soft):
+        (gradient,) = torch.autograd.grad((relaxed * torch.randn(relaxed.shape)).sum(), logits)
+        assert gradient.abs().sum() > 0
+        assert (gradient[:, format.padding < 0] == 0).all()
+
+
+def test_a_low_temperature_is_nearly_one_level() -> None:
+    format, logits = row_format(), torch.randn(200, row_format().places)
+    cold, warm = (float(format.relax(logits, t, hard=False).amax(dim=1).mean()) for t in (0.05, 5.0))
+    assert warm < 0.8 < 0.97 < cold
+
+
+def test_without_gumbel_noise_the_best_code_is_drawn() -> None:
+    format = RowFormat(0, (3, 4), [], gumbel=0.0)
+    logits = torch.randn(30, format.places)
+    shown = (logits + format.padding).view(30, 2, 4).argmax(dim=2)
+    assert torch.equal(format.draw(logits), shown)
+    assert torch.equal(format.relax(logits, 0.5, hard=True).round(), format.one_hot(shown))
+
+
+def test_only_allowed_codes_are_drawn() -> None:
+    format = row_format()
+    flags = torch.ones(300, sum(SIZES), dtype=torch.bool)
+    flags[:, 3 : 3 + 1] = False  # the second column's first code
+    flags[:, 5 : 5 + 149] = False  # all but the last of the third
+    drawn = format.draw(torch.randn(300, format.places), format.place(flags))
+    assert (drawn[:, 1] == 1).all()
+    assert (drawn[:, 2] == 149).all()
+    assert set(drawn[:, 0].tolist()) == {0, 1, 2}
+
+
+def test_a_number_that_a_code_stands_for_is_zero() -> None:
+    format, drawn, numbers = row_format(), codes(50), torch.randn(50, 2)
+    row = format.join(numbers, format.one_hot(drawn))
+    assert torch.equal(row[:, 0], numbers[:, 0])
+    assert torch.equal(row[:, 1], torch.where(drawn[:, 3] == 1, numbers[:, 1], 0.0))
+
+
+# --- remedies ------------------------------------------------------------------------------------------------------
+
+
+def test_minibatch_spread_is_the_mean_standard_deviation() -> None:
+    features = torch.randn(6, 3)
+    out = MinibatchSpread()(features)
+    assert torch.equal(out[:, :3], features)
+    expected = np.std(features.numpy(), axis=0).mean()
+    np.testing.assert_allclose(out[:, 3], expected, rtol=1e-5)
+
+
+def test_minibatch_discrimination_is_its_formula_row_by_row() -> None:
+    layer, features = MinibatchDiscrimination(5, kernels=3, dimensions=2), torch.randn(4, 5)
+    projected = (features @ layer.project.weight.detach().T).view(4, 3, 2)
+    found = layer(features).detach()
+    for i in range(4):
+        for b in range(3):
+            close = [math.exp(-float((projected[i, b] - projected[j, b]).abs().sum())) for j in range(4) if j != i]
+            assert float(found[i, 5 + b]) == pytest.approx(sum(close) / 3, rel=1e-4)
+
+
+def test_spectral_normalisation_bounds_how_much_a_critic_can_stretch() -> None:
+    layer = linear(6, 6, spectral=True)
+    with torch.no_grad():
+        layer.parametrizations.weight.original.mul_(50)
+    for _ in range(50):
+        layer(torch.randn(2, 6))
+    assert float(torch.linalg.matrix_norm(layer.weight.detach(), 2)) == pytest.approx(1, rel=1e-2)
+
+
+def test_replay_first_fills_and_then_exchanges() -> None:
+    replay = Replay(6, 1, share=0.5)
+    first, second, third = (torch.arange(4.0)[:, None] + 10 * k for k in range(3))
+    assert torch.equal(replay.exchange(first), first)
+    assert torch.equal(replay.exchange(second), second)  # two find room
+    before = replay.kept.flatten().tolist()
+    assert before == [0, 1, 2, 3, 10, 11]
+    shown = replay.exchange(third)
+    assert torch.equal(shown[2:], third[2:])
+    assert set(shown[:2].flatten().tolist()) <= set(before)
+    after = [*shown.flatten().tolist(), *replay.kept.flatten().tolist()]
+    assert sorted(after) == sorted([*before, *third.flatten().tolist()])
+
+
+def test_replay_is_kept_with_the_network() -> None:
+    one, other = Replay(3, 2), Replay(3, 2)
+    one.exchange(torch.randn(2, 2))
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(one.kept, other.kept)
+    assert int(other.count) == 2
+
+
+def test_the_moving_average_has_its_closed_form() -> None:
+    net = nn.Linear(1, 1, bias=False)
+    average, expected = MovingAverage(net, decay=0.5), net.weight.item()
+    for k, value in enumerate([2.0, 5.0, -1.0, 4.0, 0.5] * 3, start=1):
+        net.weight.data.fill_(value)
+        average.update(net)
+        expected += max(0.5, 9 / (9 + k)) * (value - expected)
+    assert float(average.net.weight) == pytest.approx(expected)
+    assert not average.net.weight.requires_grad
+
+
+def test_packs_are_judged_together() -> None:
+    format = row_format()
+    critic = Critic(format, 8, 1, pack=4)
+    rows, given = torch.randn(10, format.entries), torch.zeros(10, format.items)
+    logits = critic(rows, given)
+    assert logits.shape == (2,)
+    rows[5] += 1
+    assert (critic(rows, given) != logits).tolist() == [False, True]
+
+
+# --- tests and conditions ------------------------------------------------------------------------------------------
+
+
+def test_the_energy_distance_is_its_definition() -> None:
+    one, other = torch.randn(5, 3), torch.randn(7, 3)
+    a, b = one.numpy(), other.numpy()
+    pairs = cdist(a, a)[~np.eye(5, dtype=bool)].mean(), cdist(b, b)[~np.eye(7, dtype=bool)].mean()
+    assert float(energy_distance(one, other)) == pytest.approx(2 * cdist(a, b).mean() - sum(pairs), rel=1e-4)
+
+
+def test_the_energy_distance_is_zero_on_average_between_equals_and_grows_with_a_shift() -> None:
+    equal = np.mean([float(energy_distance(torch.randn(40, 2), torch.randn(40, 2))) for _ in range(200)])
+    assert abs(equal) < 0.01
+    near, far = (float(energy_distance(torch.randn(500, 2), torch.randn(500, 2) + s)) for s in (0.3, 1.0))
+    assert 0.03 < near < far
+
+
+def test_coverage_sees_what_is_not_made() -> None:
+    real = torch.cat([torch.randn(300, 2), torch.randn(300, 2) + 50])
+    equal = torch.cat([torch.randn(300, 2), torch.randn(300, 2) + 50])
+    assert coverage(real, equal) > 0.9
+    assert 0.4 < coverage(real, torch.randn(600, 2)) <= 0.5
+    assert coverage(real, torch.zeros(600, 2)) < 0.05
+    assert "only 45%" in collapse(0.45)
+
+
+def test_what_is_known_of_a_column_is_given_together() -> None:
+    column = torch.tensor([0, 1, 1, 2, 0])
+    given = random_columns(4000, column, 0.5)
+    assert torch.equal(given[:, 0], given[:, 4])
+    assert torch.equal(given[:, 1], given[:, 2])
+    per_row = given[:, [0, 1, 3]].sum(dim=1)
+    assert float((per_row > 0).float().mean()) == pytest.approx(0.5 - 0.25 / 4, abs=0.03)  # none of three, one in four
+    assert float((per_row == 3).float().mean()) == pytest.approx(0.25 / 4, abs=0.02)
+    assert random_columns(10, column, 0.0).sum() == 0
+
+
+def test_rare_levels_are_drawn_by_the_logarithm_of_their_frequency() -> None:
+    batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 2], dim=1).long()
+    row, column = rare_first(batch, 20_000)
+    assert float(column.float().mean()) == pytest.approx(0.5, abs=0.02)
+    first = batch[row[column == 0], 0].float().mean()
+    assert float(first) == pytest.approx(math.log(3) / (math.log(3) + math.log(99)), abs=0.02)
+    assert float(batch[row[column == 1], 1].float().mean()) == pytest.approx(0.5, abs=0.02)

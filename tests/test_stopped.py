@@ -1,0 +1,81 @@
+"""A command that is stopped leaves nothing half-written, and ends with the documented code."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+
+def tree(*folders: Path) -> list[str]:
+    """All that is in some folders but the database, and the two folders that a workspace has."""
+    found = (path for folder in folders for path in folder.rglob("*"))
+    return sorted(str(p) for p in found if not (p.name.startswith("anomalo.db") or p.name in ("models", "runs")))
+
+
+def outside(paths: list[str]) -> list[str]:
+    """Leave out what a job keeps to be gone on with."""
+    return [path for path in paths if "unfinished" not in path]
+
+
+# A shell starts background jobs with SIGINT ignored, which children inherit: the child takes it back.
+PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from anomalo.cli import main
+main()
+"""
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 240
+    while not done() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+
+
+def stopped(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    process.send_signal(number)
+    try:
+        out, err = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert process.returncode == 5, err
+    assert out == ""
+    assert err.splitlines()[-1].startswith("error: interrupted; nothing half-written was left")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_fit_that_is_stopped(tables: Path, tmp_path: Path, number: signal.Signals) -> None:
+    place = tmp_path / "w"
+    endless = ("--model", "linear", "--set", "epochs=100000", "--set", "patience=100000", "--device", "cpu")
+    process = start("fit", tables / "patients.csv", "--as", "m", *endless, "--workspace", place)
+    wait_for((place / "anomalo.db").exists, process)
+    time.sleep(0.2)
+    stopped(process, number)
+    assert outside(tree(place)) == []
+
+
+def test_a_scoring_that_is_stopped(patients: pd.DataFrame, workspace: Path, tmp_path: Path) -> None:
+    pd.concat([patients] * 600, ignore_index=True).to_csv(tmp_path / "long.csv", index=False)
+    place = shutil.copytree(workspace, tmp_path / "w")
+    out = tmp_path / "out"
+    out.mkdir()
+    before = tree(place)
+    score = ("score", tmp_path / "long.csv", "--with", "full", "-o", out / "o.csv", "--workspace", place)
+    process = start(*score, "--device", "cpu")
+    wait_for(lambda: tree(place) != before, process)
+    stopped(process, signal.SIGTERM)
+    assert outside(tree(place)) == outside(before)
+    assert list(out.iterdir()) == []
