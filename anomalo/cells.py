@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.fitted import Explained, Fitted
+from anomalo.fitted import Fitted
 from anomalo.plugin import FIRST_LEVEL, MISSING, Block, Encoded, Filled, Floats, Mask
 from anomalo.scaling import expand
+from anomalo.verdicts import Explained
 
 REASONS_PER_ROW = 5
 """The most reasons that a row is given."""

@@ -33,7 +33,6 @@ from anomalo.plugin import (
     Filled,
     Floats,
     HiddenCells,
-    Mask,
     Model,
     Run,
     Scores,
@@ -44,41 +43,13 @@ from anomalo.scaling import expand
 from anomalo.schema import Schema
 from anomalo.scoring import Calibration
 from anomalo.target import Target
+from anomalo.verdicts import Explained, Scored
 
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
 """Verbs that a model does by several of its own."""
 GOALS = ("score", "impute", "embed", "sample")
 """The verbs that a model can be fitted for."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Scores and p-values of a batch, each float64 [n], and which rows were in training, bool [n]."""
-
-    score: Scores
-    p_value: Scores
-    known: Mask
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Why rows are strange, in encoded units except for the interval.
-
-    Attributes
-    ----------
-    contribution : float64 [n, columns]
-        Each cell's part of the score.
-    expected : float32 [n, columns]
-        Encoded values.
-    low, high : float64 [n, columns]
-        A 90 % interval for each number, in the column's own units; NaN for categories.
-    """
-
-    contribution: NDArray[np.float64]
-    expected: NDArray[np.float32]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
 
 @dataclass

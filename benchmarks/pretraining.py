@@ -41,7 +41,6 @@ WIDTHS = (500, 250, 30)
 PIXELS: dict[str, Any] = {"numbers": "bernoulli", "holdout": 0.02, "batch_size": 100}
 TRAIN, ADULT, ADULT_TEST = 8000, 8000, 5000
 PER_CLASS = (10, 20, 50, 100)
-FEW: dict[str, Any] = {"holdout": 0.0}
 UNTRAINED: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-7}
 """Parameters with which a fit leaves random weights as they are."""
 SCRATCH = "the same network from scratch"
@@ -142,7 +141,7 @@ def of_digits(digits: Digits, stack: DeepBelief) -> dict[str, Fit]:
         def fit(rows: NDArray[np.intp], seed: int) -> float:
             part = digits.train.take(rows)
             data = Encoded(part.values, part.observed, layout, digits.classes[rows].astype(np.float64))
-            model = Classifier(**FEW, **params).fit(data, run(seed, initial))
+            model = Classifier(**params).fit(data, run(seed, initial))
             return float(np.mean(model.proba(digits.test).argmax(axis=1) == digits.truth))
 
         return fit
@@ -180,7 +179,7 @@ def of_adult(table: pd.DataFrame, rich: NDArray[np.int64]) -> dict[str, Fit]:
 
     def network(initial: Any, **params: Any) -> Fit:
         def fit(rows: NDArray[np.intp], seed: int) -> float:
-            model = TableClassifier(params=FEW | params, initial=initial, random_state=seed)
+            model = TableClassifier(params=params, initial=initial, random_state=seed)
             return roc_auc(truth, model.fit(pool.iloc[rows], rich[rows]).predict_proba(test)[:, 1])
 
         return fit

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from anomalo.drift import drift
-from anomalo.fitted import Fitted, Scored
+from anomalo.fitted import Fitted
 from anomalo.marginals import Counts
 from anomalo.plugin import Encoded, Scores
 from anomalo.unfinished import Arrays
+from anomalo.verdicts import Scored
 
 
 @dataclass

@@ -38,7 +38,7 @@ ul.unchecked { margin: 20px 0 0; padding: 14px 18px 14px 34px; background: #fdf3
 .card h3 { margin: 0 0 6px; font-size: 15px; font-weight: 600; display: flex; justify-content: space-between;
   gap: 10px; }
 .card h3 em { font-style: normal; font-weight: 400; color: var(--soft); white-space: nowrap; }
-.card svg { max-width: 100%; height: auto; display: block; }
+.card svg { max-width: 100%; height: auto; display: block; overflow: visible; }
 .wide { display: inline-block; max-width: 100%; }
 table { border-collapse: collapse; background: #fff; border: 1px solid var(--line); font-size: 14.5px; }
 th, td { padding: 6px 14px; text-align: left; border-bottom: 1px solid var(--line); }

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomalo.cells import SCHEMA, absent, reasons, told
-from anomalo.fitted import Explained, Fitted
+from anomalo.fitted import Fitted
 from anomalo.jobs.judge import Judged, judge
 from anomalo.jobs.place import Place
 from anomalo.jobs.shards import Found, Part, Rows, Work, stored
@@ -20,6 +20,7 @@ from anomalo.plugin import Encoded, Mask, Scores
 from anomalo.scoring import Threshold, strangest
 from anomalo.sources import TableWriter
 from anomalo.store import RunRecord
+from anomalo.verdicts import Explained
 
 ROWS = 32_768
 """Rows in one written batch."""

@@ -95,9 +95,10 @@ class Classifier(NeuralModel):
 
     hidden: tuple[int, ...] = param((128, 64), low=1, high=100_000, help="Widths of an encoder that is not pretrained.")
     freeze: int = param(0, low=-1, high=1000, help="Lowest layers of a pretrained encoder to keep; -1 keeps them all.")
-    tuning: float = param(0.1, low=0.0, high=10.0, help="Step size of pretrained layers relative to that of the head.")
+    tuning: float = param(0.3, low=0.0, high=10.0, help="Step size of pretrained layers relative to that of the head.")
     epochs: int = param(60, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     weight_decay: float = param(1e-2, low=0.0, high=10.0, help="Decoupled weight decay of Adam.")
+    holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""

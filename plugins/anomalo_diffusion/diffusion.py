@@ -21,13 +21,13 @@ from anomalo_diffusion.net import Averaged, Denoiser
 from anomalo_diffusion.samplers import Denoise
 from anomalo_diffusion.sampling import synthetic
 from anomalo_diffusion.space import RowSpace
-from anomalo_diffusion.strangeness import denoising_errors, strangeness
+from anomalo_diffusion.strangeness import strangeness, usual_distances
 
 LARGEST_SCORE = 4.0
 """Clean normal scores are held within this bound."""
 BLIND, BLIND_SHARE = 5.0, 0.25
 """At this ratio of noise to signal a row is all but noise: it is the level of so many of the rows with known cells."""
-JUDGED = (0.1, 0.2, 0.5, 1.0, 2.0)
+JUDGED = (0.5, 1.0, 2.0)
 """Ratios at which rows are scored."""
 CHUNK_ENTRIES = 2**18
 """So many entries are sampled at a time, at most."""
@@ -124,9 +124,11 @@ class Diffusion(NeuralModel):
         table = TableTransform.fit(data)
         self.table_values_, self.table_ = table.pack()
         self.__dict__.pop("table", None)
-        updates = self.updates if wanted(run.goals, "sample") else -(-self.updates // 4)
+        samples = wanted(run.goals, "sample")
+        self._told = 1.0 if run.goals == {"impute"} else self.conditioned
+        updates = self.updates if samples else -(-self.updates // 4)
         self._most_epochs = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(data) / self.batch_size)))
-        return super().fit(_rows(table, data), run)
+        return super().fit(_rows(table, data, facts=samples), run)
 
     def build(self, layout: Layout) -> nn.Module:
         """Return a new network and its moving average, for the layout of parts."""
@@ -164,7 +166,7 @@ class Diffusion(NeuralModel):
         space, n = net.space, len(shares)
         parts, observed = space.jittered(shares, observed)
         clean = space.vectors(parts)
-        known = random_parts(observed, self.conditioned)
+        known = random_parts(observed, self._told)
         blind = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < BLIND_SHARE)
         level = torch.where(blind, self.top(), self.levels(n, parts.device))
         noise = torch.randn_like(clean)
@@ -175,6 +177,7 @@ class Diffusion(NeuralModel):
         aim = self.target(clean[:, :width], noise[:, :width], level[:, None])
         losses = torch.cat([(output[:, :width] - aim).square(), space.surprise(output[:, width:], parts)], dim=1)
         unknown = 1 - known
+        unknown[:, width:] *= observed[:, width:]
         return (losses * unknown).sum() / unknown.sum().clamp(min=1)
 
     def _output(self, net: Denoiser, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
@@ -208,9 +211,10 @@ class Diffusion(NeuralModel):
         return joined([fills(self, rows, draws) for rows in self._some(data)])
 
     def score(self, data: Encoded) -> Scores:
-        """Return the rows' strangeness, float64 [n]: how much worse than from training rows noise is removed from them.
+        """Return the rows' strangeness, float64 [n]: how far the network moves them, next to training rows.
 
-        Reference: Livernoche et al. (2024), On diffusion modeling for anomaly detection, ICLR.
+        References: Vincent (2011), A connection between score matching and denoising autoencoders, Neural Computation
+        23; Livernoche et al. (2024), On diffusion modeling for anomaly detection, ICLR.
         """
         return np.concatenate([strangeness(self, rows) for rows in self._some(data)])
 
@@ -222,7 +226,7 @@ class Diffusion(NeuralModel):
     def finish(self, data: Encoded, run: Run) -> None:
         """Take the spread of the network's errors over the training rows, for filling and scoring."""
         self.spread_ = filling_errors(self, data)
-        self.denoising_errors_ = denoising_errors(self, data)
+        self.usual_distances_ = usual_distances(self, data)
 
     def state(self) -> ModelState:
         """Return what was learned; of the network its average alone."""
@@ -248,10 +252,10 @@ def random_parts(observed: Tensor, share: float) -> Tensor:
     return ((torch.rand(observed.shape, device=device) < told) & observed).float()
 
 
-def _rows(table: TableTransform, data: Encoded) -> Encoded:
+def _rows(table: TableTransform, data: Encoded, *, facts: bool) -> Encoded:
     """Return rows as the training loop takes them: the lower and the upper shares of numbers, then codes.
 
-    A number without a score is not observed.
+    A number without a score is not observed; nor is a hole, unless holes are facts that are to be learned.
     """
     parts, width = table.forward(data), table.width
     numbers = [Block(name="", kind="number", position=at) for at in range(2 * width)]
@@ -260,5 +264,9 @@ def _rows(table: TableTransform, data: Encoded) -> Encoded:
         for at, size in enumerate(table.sizes)
     ]
     values = np.concatenate([*table.shares(data), parts.codes.astype(np.float32)], axis=1)
-    known = [parts.known_numbers, parts.known_numbers, np.ones(parts.codes.shape, dtype=bool)]
+    codes_known = np.ones(parts.codes.shape, dtype=bool)
+    for column in table.columns:
+        if column.code >= 0 and not facts:
+            codes_known[:, column.code] = data.observed[:, column.position]
+    known = [parts.known_numbers, parts.known_numbers, codes_known]
     return Encoded(values, np.concatenate(known, axis=1), Layout("table", values.shape[1:], (*numbers, *codes)))

@@ -16,6 +16,9 @@ from anomalo.plugin import Encoded, Parts, Run, row_uniform
 if TYPE_CHECKING:
     from anomalo_diffusion.diffusion import Diffusion
 
+NOISES = 8
+"""What is expected of cells is the mean of so many denoisings of pure noise."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -103,14 +106,20 @@ def drawn(
 
 
 def expected(model: Diffusion, parts: Tensor, known: Tensor) -> Tensor:
-    """Return the expected clean rows [n, entries] given the known parts and nothing else, in one denoising.
+    """Return the expected clean rows [n, entries] given the known parts and nothing else.
 
-    At the highest noise level codes have their probabilities given what is known.
+    At a level where rows are all but noise, what the network makes of noise is the expectation, and codes have their
+    probabilities. The mean over some noises, the same ones for every row.
     """
     space: Any = model.space
+    generator = torch.Generator().manual_seed(0)
+    half = torch.randn(NOISES // 2, space.entries, generator=generator).to(parts.device)
     level = torch.full((1,), model.top(), device=parts.device)
-    nothing = torch.zeros(len(parts), space.entries, device=parts.device)
-    return model.denoised(nothing, level, space.vectors(parts), known)
+    clean, spread = space.vectors(parts), model.scales(level[:, None])[1]
+    total = torch.zeros_like(clean)
+    for noise in torch.cat([half, -half]):
+        total += model.denoised((spread * noise).expand(len(parts), -1), level, clean, known)
+    return total / NOISES
 
 
 def narrowed(model: Diffusion, what: Asked, uniform: Tensor) -> Asked:

@@ -37,12 +37,12 @@ class Adversarial(NeuralModel):
 
     betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
 
-    epochs: int = param(300, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    epochs: int = param(100, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of both players' Adam at the start.")
-    patience: int = param(100, low=1, high=100_000, help="Stop after so many epochs without a better two-sample test.")
+    patience: int = param(50, low=1, high=100_000, help="Stop after so many epochs without a better two-sample test.")
     noise: int = param(64, low=1, high=100_000, help="Width of the noise that rows are made from.")
     modes: int = param(1, low=1, high=1000, help="Parts of a number that the generator chooses from; 1 splits none.")
-    hidden: int = param(256, low=1, high=100_000, help="Width of the hidden layers.")
+    hidden: int = param(192, low=1, high=100_000, help="Width of the hidden layers.")
     depth: int = param(2, low=0, high=100, help="Residual layers of each player.")
     critic_steps: int = param(1, low=1, high=100, help="Steps of the critic for each step of the generator.")
     penalty: float = param(1.0, low=0.0, high=1e6, help="Weight of the penalty on the critic's slope.")
