@@ -53,8 +53,7 @@ class Block(nn.Module):
     def forward(self, hidden: Tensor, level: Tensor) -> Tensor:
         """Map [n, width] to [n, width], at the noise level embedded as [n or 1, LEVEL_WIDTH]."""
         scale, shift = self.modulate(level).chunk(2, dim=1)
-        normal = F.layer_norm(hidden, hidden.shape[1:])
-        out: Tensor = hidden + self.down(self.dropout(F.silu(self.up(torch.addcmul(shift, normal, 1 + scale)))))
+        out: Tensor = hidden + self.down(self.dropout(F.silu(self.up(torch.addcmul(shift, hidden, 1 + scale)))))
         return out
 
 
@@ -111,7 +110,7 @@ class Denoiser(nn.Module):
         embedded = self.level(level)
         for block in self.blocks:
             hidden = block(hidden, embedded)
-        out: Tensor = self.output(F.layer_norm(hidden, hidden.shape[1:]))
+        out: Tensor = self.output(hidden)
         return out[:, : self.space.entries]
 
 
