@@ -24,7 +24,11 @@ from anomalo_autoencoders.classifier import Classifier, layers
 
 REGISTRY = Registry.load()
 QUICK: dict[str, Any] = {"epochs": 2}
-ENCODERS = ("undercomplete", "stacked", "denoising", "variational")
+ENCODERS: dict[str, dict[str, Any]] = {
+    "undercomplete": {},
+    "stacked": {},
+    "denoising": {"hidden": (8, 8), "members": 2},
+}
 
 
 def run(initial: Any = None, seed: int = 0) -> LocalRun:
@@ -32,7 +36,7 @@ def run(initial: Any = None, seed: int = 0) -> LocalRun:
 
 
 def pretrained(name: str = "undercomplete", **params: Any) -> Any:
-    return REGISTRY.create(name, epochs=1, **params).fit(tables()[0], run())
+    return REGISTRY.create(name, **{"epochs": 1, **ENCODERS[name], **params}).fit(tables()[0], run())
 
 
 def weights(net: torch.nn.Module) -> dict[str, np.ndarray]:
@@ -73,7 +77,7 @@ def test_a_kept_encoder_and_its_head_are_a_logistic_regression() -> None:
     train = labelled(tables()[0])
     base = pretrained()
     exact: dict[str, Any] = {"weight_decay": 0.0, "holdout": 0.0, "patience": 1000}
-    model = Classifier(freeze=-1, epochs=60, learning_rate=0.05, **exact).fit(train, run(base))
+    model = Classifier(freeze=-1, epochs=30, learning_rate=0.1, **exact).fit(train, run(base))
     codes = base.embed(train)
     standard = (codes - codes.mean(axis=0)) / codes.std(axis=0)
     oracle = LogisticRegression(C=np.inf, max_iter=1000).fit(standard, train.target).predict_proba(standard)
@@ -123,7 +127,7 @@ def test_rows_need_classes_and_what_they_start_from_an_encoder() -> None:
         Classifier().fit(labelled(train), run(REGISTRY.create("median").fit(train, run())))
 
 
-@parametrize_with_checks([TableClassifier(params={"epochs": 20, "learning_rate": 0.02, "hidden": (32,)})])
+@parametrize_with_checks([TableClassifier(params={"epochs": 8, "learning_rate": 0.05, "hidden": (16,)})])
 def test_passes_the_checks_of_scikit_learn(
     estimator: TableClassifier, check: Callable[[TableClassifier], None]
 ) -> None:

@@ -15,7 +15,8 @@ from anomalo.artifacts import read_manifest
 from anomalo.cli.score import _show_cells
 from anomalo.schema import SchemaOptions
 
-VERBS = ("demo", "fit", "pretrain", "scan", "score", "explain", "impute", "repair", "embed", "models", "runs", "plugins")
+JOBS = ("demo", "fit", "pretrain", "scan", "score", "explain", "impute", "repair", "augment", "evaluate", "embed")
+VERBS = (*JOBS, "models", "runs", "plugins")
 
 
 @pytest.fixture

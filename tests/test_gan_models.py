@@ -1,9 +1,10 @@
 """The adversarial models on tables: what is given is kept, equal seeds give equal rows, nothing is forgotten."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from anomalo_gan.adversarial import Adversarial
 from anomalo_gan.cgan import ConditionalGan
 from anomalo_gan.gan import Gan
 from anomalo_gan.modes import Modes
+from anomalo_gan.players import Players
 from anomalo_gan.wgan import WassersteinGan
 
 MODELS = [Gan, WassersteinGan, ConditionalGan]
@@ -43,7 +45,7 @@ def table(n: int = 120) -> Encoded:
     kind = rng.integers(3, size=n)
     rare = (rng.random(n) < 0.1).astype(int)
     rare[:2] = 2
-    spent = np.where(rng.random(n) < 0.6, 0.0, rng.exponential(size=n))
+    spent = np.where(rng.random(n) < 0.6, 0.0, rng.exponential(size=n).round(2))
     values = np.stack([rng.normal(size=n) + kind, spent, FIRST_LEVEL + kind, FIRST_LEVEL + rare], axis=1)
     observed = np.ones(values.shape, dtype=bool)
     observed[:, 0] = rng.random(n) > 0.2
@@ -94,6 +96,20 @@ def test_a_level_of_two_rows_is_made_as_often_as_it_is_given(cls: type[Adversari
     assert len(np.unique(made.values[:, 0])) > 20  # the other cells are drawn
 
 
+def test_what_is_given_restricts_what_it_follows_from() -> None:
+    rng = np.random.default_rng(0)
+    city = rng.integers(6, size=200)
+    values = FIRST_LEVEL + np.stack([city, city // 3, rng.integers(2, size=200)], axis=1)
+    levels = [tuple("abcdef"), ("x", "y"), ("p", "q")]
+    blocks = tuple(Block(f"c{at}", "category", at, levels=names) for at, names in enumerate(levels))
+    data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (3,), blocks))
+    given = blank(data, 100)
+    given.values[:, 1], given.observed[:, 1] = FIRST_LEVEL + 1, True
+    made = sample(fitted(Gan, data), given)
+    assert (made.values[:, 1] == FIRST_LEVEL + 1).all()
+    assert set(np.unique(made.values[:, 0])) <= {FIRST_LEVEL + 3.0, FIRST_LEVEL + 4.0, FIRST_LEVEL + 5.0}
+
+
 def test_rows_from_nothing_stay_within_the_table_and_have_its_holes_and_zeros() -> None:
     data = table(400)
     made = sample(fitted(Gan, data, epochs=8), blank(data, 400))
@@ -131,6 +147,19 @@ def test_every_remedy_trains_and_tells_its_losses(remedy: dict[str, Any]) -> Non
     assert all(np.isfinite([epoch["critic_loss"], epoch["generator_loss"]]).all() for epoch in epochs)
     assert 0 <= last["coverage"] <= 1
     assert np.isfinite(sample(model, blank(table(), 5)).values).all()
+
+
+def test_the_two_sample_test_is_a_running_mean() -> None:
+    model = fitted(Gan, table())
+    net = cast("Players", model.net)
+    x = torch.zeros(50, net.format.items)
+    found = []
+    for before in (math.inf, 0.0, 1.0):
+        net.distance.fill_(before)
+        torch.manual_seed(0)
+        found.append(float(model.validation(net, x, x == 0)))
+    assert found[0] > 0
+    assert found[1:] == pytest.approx([0.1 * found[0], 0.9 + 0.1 * found[0]], rel=1e-5)
 
 
 def test_a_collapsed_generator_is_told_of() -> None:

@@ -70,7 +70,7 @@ def augment(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make synthetic rows with a saved generator, or say whether they would help."""
+    """Make synthetic rows, or say whether they would help."""
     console = Console(as_json, log_json)
     if advise:
         _advise(console, source, label, tuple(tried), seed, threads, workspace)

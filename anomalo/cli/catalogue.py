@@ -87,7 +87,8 @@ def _show_kind(kind: dict[str, Any]) -> None:
             ("parameter", "default", "range", "meaning"),
             [(p["name"], _plain(p["default"]), _range(p), p["help"]) for p in kind["parameters"]],
         )
-    typer.echo(f"\nFit it: anomalo fit SOURCE --model {kind['name']} --as ID [--set PARAMETER=VALUE]...")
+    label = " --label COL --supervised" if "proba" in kind["verbs"] else ""
+    typer.echo(f"\nFit it: anomalo fit SOURCE --model {kind['name']}{label} --as ID [--set PARAMETER=VALUE]...")
 
 
 def _range(parameter: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ def evaluate(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say how good synthetic rows are: like the real ones, useful, not copied."""
+    """Say how good synthetic rows are: alike, useful, not copied."""
     from anomalo.jobs.evaluate import evaluate as run_evaluate
     from anomalo.jobs.place import Place
 

@@ -25,8 +25,10 @@ from anomalo_diffusion.strangeness import strangeness, usual_distances
 
 LARGEST_SCORE = 4.0
 """Clean normal scores are held within this bound."""
-BLIND, BLIND_SHARE = 5.0, 0.25
-"""At this ratio of noise to signal a row is all but noise: it is the level of so many of the rows with known cells."""
+BLIND = 5.0
+"""At this ratio of noise to signal a row is all but noise."""
+BLIND_SHARE, FILLING_SHARE = 0.25, 0.75
+"""It is the level of these shares of the rows with known cells; the second in a fit for filling alone."""
 JUDGED = (0.5, 1.0, 2.0)
 """Ratios at which rows are scored."""
 CHUNK_ENTRIES = 2**18
@@ -124,11 +126,12 @@ class Diffusion(NeuralModel):
         table = TableTransform.fit(data)
         self.table_values_, self.table_ = table.pack()
         self.__dict__.pop("table", None)
-        samples = wanted(run.goals, "sample")
-        self._told = 1.0 if run.goals == {"impute"} else self.conditioned
-        updates = self.updates if samples else -(-self.updates // 4)
+        self._facts = wanted(run.goals, "sample")
+        fills_only = run.goals == {"impute"}
+        self._told, self._blind = (1.0, FILLING_SHARE) if fills_only else (self.conditioned, BLIND_SHARE)
+        updates = self.updates if self._facts else -(-self.updates // 4)
         self._most_epochs = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(data) / self.batch_size)))
-        return super().fit(_rows(table, data, facts=samples), run)
+        return super().fit(_rows(table, data, facts=self._facts), run)
 
     def build(self, layout: Layout) -> nn.Module:
         """Return a new network and its moving average, for the layout of parts."""
@@ -162,12 +165,16 @@ class Diffusion(NeuralModel):
         return torch.stack(losses).mean()
 
     def denoising_loss(self, net: Denoiser, shares: Tensor, observed: Tensor) -> Tensor:
-        """Squared error of what is predicted of numbers, and surprise of codes in nats, for each unknown part."""
+        """Squared error of what is predicted of numbers, and surprise of codes in nats, for each unknown part.
+
+        To sample, holes are facts to be learned, and the score of a number that has none is noise, which the network
+        must know to be noise; otherwise neither counts.
+        """
         space, n = net.space, len(shares)
         parts, observed = space.jittered(shares, observed)
         clean = space.vectors(parts)
         known = random_parts(observed, self._told)
-        blind = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < BLIND_SHARE)
+        blind = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < self._blind)
         level = torch.where(blind, self.top(), self.levels(n, parts.device))
         noise = torch.randn_like(clean)
         signal, spread = self.scales(level[:, None])
@@ -176,8 +183,7 @@ class Diffusion(NeuralModel):
         width = space.width
         aim = self.target(clean[:, :width], noise[:, :width], level[:, None])
         losses = torch.cat([(output[:, :width] - aim).square(), space.surprise(output[:, width:], parts)], dim=1)
-        unknown = 1 - known
-        unknown[:, width:] *= observed[:, width:]
+        unknown = 1 - known if self._facts else (1 - known) * observed
         return (losses * unknown).sum() / unknown.sum().clamp(min=1)
 
     def _output(self, net: Denoiser, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
@@ -185,8 +191,10 @@ class Diffusion(NeuralModel):
         signal, spread = self.scales(level[:, None])
         scaled = x * (signal.square() + spread.square()).rsqrt()
         if known is None:
-            return net(scaled, self.feature(level), torch.zeros(len(x), net.space.parts, device=x.device))
-        return net(torch.lerp(scaled, clean, net.space.entries_of(known)), self.feature(level), known)
+            nothing = torch.zeros(len(x), net.space.entries + net.space.parts, device=x.device)
+            return net(scaled, self.feature(level), *nothing.split([net.space.entries, net.space.parts], dim=1))
+        told = net.space.entries_of(known)
+        return net(scaled * (1 - told), self.feature(level), clean * told, known)
 
     def denoised(self, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
         """Return the expected clean rows [n, entries]; known entries are as given."""

@@ -85,27 +85,29 @@ class Denoiser(nn.Module):
         self.space = space
         self.level = LevelEmbedding()
         self.register_buffer("waves", math.pi * 2.0 ** torch.arange(-1, waves - 1), persistent=False)
-        entries = space.entries + 2 * waves * space.width + space.parts
+        entries = 2 * space.entries + 2 * waves * space.width + space.parts
         self.input = nn.Linear(max(1, entries), width)
         self.blocks = nn.ModuleList(Block(width, hidden, dropout) for _ in range(blocks))
         self.output = nn.Linear(width, max(1, space.entries))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, x: Tensor, level: Tensor, known: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, clean: Tensor, known: Tensor) -> Tensor:
         """Return the network's raw output [n, entries].
 
         Parameters
         ----------
         x : float32 [n, entries]
-            Rows, noisy and brought to unit spread, clean where known.
+            Noisy rows, brought to unit spread; 0 where known.
         level : float32 [n] or [1]
             The noise level, on a scale of about unit size.
+        clean : float32 [n, entries]
+            Rows without noise; 0 where not known.
         known : float32 [n, parts]
             1 where a part is known.
         """
-        angle = (x[:, : self.space.width, None] * self.waves).flatten(1)
-        entries = torch.cat([x, angle.sin(), angle.cos(), known], dim=1)
+        angle = ((x + clean)[:, : self.space.width, None] * self.waves).flatten(1)
+        entries = torch.cat([x, clean, angle.sin(), angle.cos(), known], dim=1)
         hidden = self.input(F.pad(entries, (0, self.input.in_features - entries.shape[1])))
         embedded = self.level(level)
         for block in self.blocks:

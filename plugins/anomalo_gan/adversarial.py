@@ -27,6 +27,10 @@ TESTED = 1000
 """The held-out rows are compared with at least so many made ones."""
 
 
+NEWEST = 0.1
+"""Share of the newest epoch in the running mean of the test."""
+
+
 @dataclass(kw_only=True)
 class Adversarial(NeuralModel):
     """A generator of rows and a critic that tells them from real ones, trained against each other.
@@ -138,10 +142,15 @@ class Adversarial(NeuralModel):
         )
 
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the energy distance of made rows from held-out ones, a two-sample test."""
+        """Return how far made rows are from held-out ones by a two-sample test: the running mean of energy distances.
+
+        That of a single epoch is too noisy to choose an epoch by.
+        """
         assert isinstance(net, Players)
         noise = torch.randn(max(len(x), TESTED), self.noise, device=x.device)
-        return energy_distance(net.format.pack(x, observed), net.make(noise))
+        distance = energy_distance(net.format.pack(x, observed), net.make(noise))
+        net.distance.copy_(distance if net.distance.isinf() else torch.lerp(net.distance, distance, NEWEST))
+        return net.distance
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Tell how much of the table the generator covers, with a warning if that is too little."""

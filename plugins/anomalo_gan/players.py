@@ -38,10 +38,13 @@ class Players(nn.Module):
         Steps of the critic so far.
     fooled : float32 []
         The generator's latest loss.
+    distance : float32 []
+        The running mean of the distance between made and held-out rows; infinite before the first.
     """
 
     turn: Tensor
     fooled: Tensor
+    distance: Tensor
     column: Tensor
 
     def __init__(
@@ -53,6 +56,7 @@ class Players(nn.Module):
         self.replay = Replay(replay, format.entries + format.items) if replay else None
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
         self.register_buffer("fooled", torch.zeros(()))
+        self.register_buffer("distance", torch.tensor(torch.inf))
         self.register_buffer("column", torch.tensor(column, dtype=torch.int64), persistent=False)
 
     def make(self, noise: Tensor) -> Tensor:
