@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logging.getLogger("ignite").addHandler(logging.NullHandler())
 
 Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""One update on a batch (values, observed); returns detached scalars, among them "loss": the history has their means."""
+"""One update on a batch (values, observed); returns detached scalars, "loss" among them, for the history."""
 
 STEPS_PER_EPOCH = 20
 """Small tables use smaller batches, so that an epoch has about this many steps."""

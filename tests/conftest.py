@@ -61,6 +61,10 @@ SMALL = {
     **{name: {"samples": 4} for name in ("variational", "miwae", "notmiwae")},
     **{name: {"width": 32, "hidden": 32, "steps": 4} for name in ("ddpm", "edm")},
     **{name: {"hidden": 32} for name in ("gan", "wgan", "cgan")},
+    "boltzmann": {"gibbs": 5, "chains": 10},
+    "rbm": {"gibbs": 5, "chains": 10, "hidden": 16},
+    "dbm": {"gibbs": 5, "chains": 10, "hidden": (16, 8)},
+    "dbn": {"gibbs": 5, "chains": 10, "hidden": (16, 8), "samples": 4},
 }
 """Defaults of models, also where they are parts of others."""
 

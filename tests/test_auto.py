@@ -107,7 +107,7 @@ def test_reasons_are_the_members_by_their_weights(registry: Registry) -> None:
 
 def test_the_score_is_the_power_mean_of_the_members_energies(registry: Registry) -> None:
     data = some(200, seed=4)
-    found = fit(data, registry, members="knn,lof", neighbours=0)
+    found = fit(data, registry, members="knn,lof")
     members = [registry.create(name).fit(data, LocalRun(seed=3)) for name in ("knn", "lof")]
     p = np.exp([-energy(model.score(data), tail(model.score(data))) for model in members])
     assert np.allclose(np.exp(-found.score(data)), (0.5 * p**-0.5).sum(axis=0) ** -2)
@@ -158,7 +158,7 @@ def test_where_rows_are_not_clean_the_suspected_ones_are_kept_from_members_that_
     assert len(kept) == 340
     assert kept.max() < 360
     found = fit(data, registry, members="knn,covariance,iforest", clean="no")
-    alone = registry.create("knn", neighbours=2).fit(data.take(kept), LocalRun())
+    alone = registry.create("knn").fit(data.take(kept), LocalRun())
     assert found.names_ == ["knn", "covariance", "iforest"]
     assert np.array_equal(found._models[0].score(data), alone.score(data))
     assert np.array_equal(found._models[1].score(data), guards[0])
@@ -169,8 +169,8 @@ def test_where_rows_are_not_clean_the_suspected_ones_are_kept_from_members_that_
 
 def test_a_member_counts_as_many_neighbours_as_it_is_told(registry: Registry) -> None:
     data = some(80)
-    assert fit(data, registry, members="knn,covariance")._models[0].neighbours == 2
-    assert fit(data, registry, members="knn,covariance", neighbours=0)._models[0].neighbours == 5
+    assert fit(data, registry, members="knn,covariance")._models[0].neighbours == 5
+    assert fit(data, registry, members="knn,covariance", neighbours=2)._models[0].neighbours == 2
 
 
 @pytest.mark.parametrize(

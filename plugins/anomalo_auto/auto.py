@@ -70,7 +70,7 @@ class Auto(Model):
     guards: str = param("covariance,iforest", help="Members that strange training rows hardly deceive.")
     witness: str = param("knn", help="A model that they deceive; what guards see and it does not is evidence of them.")
     neighbours: int = param(
-        2, low=0, high=10_000, help="Nearest rows of a member that takes such a number; 0 leaves it to it."
+        0, low=0, high=10_000, help="Nearest rows of a member that takes such a number; 0 leaves it to it."
     )
     quality: str = param("best", choices=("fast", "best"), help="How holes are filled: fast leaves the networks out.")
     epochs: int = param(

@@ -194,7 +194,9 @@ def show(report: dict[str, Any]) -> None:
             likeness = "" if entry["similarity"] is None else f" · {entry['similarity']:.3f}"
             st.markdown(f"**{entry['column']}**{likeness}")
             chart = pictures.column(entry)
-            st.altair_chart(chart.properties(height=chart.height + MARGIN), alt=f"{entry['column']} in real and synthetic rows")
+            st.altair_chart(
+                chart.properties(height=chart.height + MARGIN), alt=f"{entry['column']} in real and synthetic rows"
+            )
     for title, chart in (
         ("Pairs of columns: how alike their relation is", pictures.pairs(report)),
         ("Distance to the closest real row", pictures.closeness(report)),
