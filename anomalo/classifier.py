@@ -43,7 +43,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> rows = pd.DataFrame({"size": [1.0, 1.2, 5.0, 5.5] * 8, "colour": ["red", "blue"] * 16})
-    >>> kind = [None, "small", "large", "large"] * 8
+    >>> kind = ["small", "small", "large", "large"] * 8
     >>> TableClassifier(random_state=0).fit(rows, kind).predict(rows).tolist()[:4]
     ['small', 'small', 'large', 'large']
     """

@@ -193,7 +193,7 @@ def test_results_that_we_stand_by_can_be_read() -> None:
     for file in files:
         results, study = summary.read([file])
         assert study == summary.DETECTION
-        assert "| knn " in "\n".join(summary.told(results, study))
+        assert "| auto " in "\n".join(summary.told(results, study))
 
 
 def test_a_run_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from anomalo.plugin import Floats, Mask, Parts, TableTransform
-from anomalo.transform import Codes
+
+Codes = NDArray[np.int64]
 
 UNIT = math.sqrt(12)
 """A place from 0 to 1 has a variance of 1 / 12."""
