@@ -50,12 +50,12 @@ class Diffusion(NeuralModel):
     (one-hot vectors with a softmax); Kotelnikov et al. (2023), TabDDPM, ICML.
     """
 
-    epochs: int = param(400, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    epochs: int = param(700, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(0.03, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     patience: int = param(100, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
-    updates: int = param(12_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
+    updates: int = param(14_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
     width: int = param(256, low=1, high=100_000, help="Width of the network.")
     hidden: int = param(256, low=1, high=100_000, help="Width of the hidden layer of each residual block.")
     blocks: int = param(3, low=1, high=1000, help="Residual blocks.")
