@@ -177,8 +177,9 @@ def _require_block(
         known = "values outside its range cannot be learned from it"
     if len(strange):
         row = int(strange[0])
+        where = "" if error is UsageError else f"row {first_row + row}: "
         raise error(
-            f"row {first_row + row}: column {block.name!r} holds {cells[row].as_py()!r}, which the training table "
+            f"{where}column {block.name!r} holds {cells[row].as_py()!r}, which the training table "
             f"never had; {known}"
         )
 
