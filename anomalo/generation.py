@@ -179,8 +179,7 @@ def _require_block(
         row = int(strange[0])
         where = "" if error is UsageError else f"row {first_row + row}: "
         raise error(
-            f"{where}column {block.name!r} holds {cells[row].as_py()!r}, which the training table "
-            f"never had; {known}"
+            f"{where}column {block.name!r} holds {cells[row].as_py()!r}, which the training table never had; {known}"
         )
 
 
