@@ -24,6 +24,8 @@ from anomalo.schema import Schema, SchemaOptions, infer
 
 GENERATORS = ("smote", "latent", "edm", "cgan")
 """The models that are tried, besides none and class weights."""
+BUDGETS: Mapping[str, Mapping[str, Any]] = {"edm": {"updates": 2000}, "cgan": {"epochs": 30}}
+"""Hyperparameters of generators that would take minutes for each of the parts by default."""
 FEWEST = 10
 """With fewer rows of the rare class nothing can be said."""
 MOST = 5_000
@@ -135,7 +137,7 @@ def advise(
     registry: Registry,
     *,
     generators: Sequence[str] = GENERATORS,
-    params: Mapping[str, Mapping[str, Any]] = {},
+    params: Mapping[str, Mapping[str, Any]] = BUDGETS,
     seed: int = 0,
     folds: int = 5,
     repeats: int = 2,

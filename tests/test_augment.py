@@ -82,7 +82,7 @@ def test_where_given_and_constraints(place: Path, anomalo: Call, tmp_path: Path)
         (("-n", "5", "--constraint", "fixed: colour, sick"), 2, "learned in training; give it to fit"),
         (("-n", "5", "--label", "sick"), 2, "augment SOURCE --advise"),
         (("--given", "absent.csv"), 1, "no such file"),
-        (("--advise",), 2, "--advise needs a table and its label"),
+        (("--advise",), 2, "--advise makes no rows"),
     ],
 )
 def test_what_cannot_be_made(place: Path, anomalo: Call, options: tuple[str, ...], code: int, message: str) -> None:

@@ -73,6 +73,8 @@ def augment(
     """Make synthetic rows, or say whether they would help."""
     console = Console(as_json, log_json)
     if advise:
+        if model is not None or rows is not None or output is not None or where or given is not None or constraint:
+            raise UsageError("--advise makes no rows: it takes SOURCE, --label, --model and --seed alone")
         _advise(console, source, label, tuple(tried), seed, threads, workspace)
         return
     if model is None or source is not None or label is not None or tried:
