@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from anomalo.columns.parsing import whole
 from anomalo.errors import UsageError
 from anomalo.estimators import typed
-from anomalo.generation import CHUNK, Generator, repeated, require_possible
+from anomalo.generation import Generator, conditions
 from anomalo.plugin import Model
 from anomalo.tabular import TableEstimator, seed_of
 
@@ -103,25 +103,9 @@ class TableAugmenter(TableEstimator):
             raise UsageError(f"n={n!r}: expected a whole number from 1, such as 1000")
         seed = seed_of(self.random_state if random_state is None else random_state)
         generator = Generator(self.fitted_, self.fitted_.constraints, seed, self.device)
-        return self._typed([generator.rows(part) for part in self._parts(n, dict(where or {}), given)])
-
-    def _parts(self, n: int | None, where: dict[str, Any], given: pd.DataFrame | None) -> list[pa.RecordBatch]:
-        whole_ = self._given(given)
-        rows = whole_.num_rows if n is None else int(n)
-        same = repeated(self.fitted_, where, rows)
-        if n is not None:
-            whole_ = same
-        else:
-            for name in where:
-                whole_ = whole_.append_column(name, same.column(name))
-        return [whole_.slice(start, CHUNK) for start in range(0, rows, CHUNK)]
-
-    def _given(self, given: pd.DataFrame | None) -> pa.RecordBatch:
-        if given is None:
-            return pa.RecordBatch.from_pydict({})
-        batch = pa.RecordBatch.from_pandas(given, preserve_index=False)
-        require_possible(self.fitted_, batch)
-        return batch
+        batches = [] if given is None else [pa.RecordBatch.from_pandas(given, preserve_index=False)]
+        parts = conditions(self.fitted_, dict(where or {}), None if n is None else int(n), batches)
+        return self._typed([generator.rows(part) for part in parts])
 
     def _typed(self, parts: list[pa.RecordBatch]) -> Any:
         table = pa.Table.from_batches(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,46 @@ class Generator:
 def nothing(rows: int) -> pa.RecordBatch:
     """Return a batch of so many rows in which nothing is given."""
     return pa.RecordBatch.from_arrays([pa.nulls(rows)], names=[""])
+
+
+def conditions(
+    fitted: Fitted, where: Mapping[str, Any], rows: int | None, given: Iterable[pa.RecordBatch] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Yield what is given, at most `CHUNK` rows at a time: the same cells for all rows, and others row by row.
+
+    Parameters
+    ----------
+    where : mapping
+        Cells that all rows have.
+    rows : int or None
+        How many rows; None for those of `given`.
+    given : iterable of RecordBatch
+        Some of the columns, row by row.
+
+    Raises
+    ------
+    UsageError
+        A cell of `where` is none that the training table could have had, or its column is in `given` too.
+    SchemaError
+        The same of a cell of `given`.
+    """
+    if rows is not None:
+        same = repeated(fitted, where, min(CHUNK, rows))
+        for start in range(0, rows, CHUNK):
+            yield same.slice(0, min(CHUNK, rows - start))
+        return
+    row = 0
+    for batch in given:
+        twice = sorted(set(where) & set(batch.schema.names))
+        if twice:
+            raise UsageError(f"column {twice[0]!r} is given for all rows and row by row; give it once")
+        require_possible(fitted, batch, row)
+        same = repeated(fitted, where, batch.num_rows)
+        for name in where:
+            batch = batch.append_column(name, same.column(name))
+        row += batch.num_rows
+        for start in range(0, batch.num_rows, CHUNK):
+            yield batch.slice(start, CHUNK)
 
 
 def repeated(fitted: Fitted, where: Mapping[str, Any], rows: int) -> pa.RecordBatch:

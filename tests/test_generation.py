@@ -223,6 +223,8 @@ class TestAugmenter:
         filled = augmenter.sample(given=frame[["height", "smoker"]].iloc[:7], where={"sick": "no"})
         assert filled["height"].tolist() == frame["height"].iloc[:7].tolist()
         assert set(filled["sick"]) == {"no"}
+        with pytest.raises(UsageError, match="'smoker' is given for all rows and row by row"):
+            augmenter.sample(given=frame[["smoker"]].head(), where={"smoker": "no"})
 
     def test_arrays(self) -> None:
         X = np.random.default_rng(0).normal(size=(50, 3)).round(3)

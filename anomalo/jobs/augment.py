@@ -15,7 +15,7 @@ from anomalo.columns.rendering import arrow_type
 from anomalo.constraints import parse
 from anomalo.errors import SourceError, UsageError
 from anomalo.fitted import Fitted
-from anomalo.generation import CHUNK, Generator, repeated, require_possible
+from anomalo.generation import Generator, conditions
 from anomalo.jobs.place import Place
 from anomalo.sources import TableWriter
 from anomalo.store import RunRecord
@@ -85,15 +85,16 @@ def augment(
     constraints = [*fitted.constraints, *parse(wanted.constraints, fitted.schema, fitted.encoder.layout)]
     generator = Generator(fitted, constraints, wanted.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
-    parts = _parts(place, fitted, wanted)
+    given = () if wanted.given is None else place.registry.read(wanted.given)
+    parts = conditions(fitted, dict(wanted.where), wanted.rows, given)
     first = next(parts, None)  # what is asked for is checked before a file is begun
     if first is None:
         raise SourceError(f"{wanted.given} has no rows; give a table with at least one")
 
     def write(folder: Path) -> dict[str, Any]:
         with TableWriter(output or folder / name, _like(fitted)) as table:
-            for given in itertools.chain([first], parts):
-                table.write(generator.rows(given))
+            for part in itertools.chain([first], parts):
+                table.write(generator.rows(part))
                 place.tell(generator.drawn)
         return {
             **{key: getattr(generator, key) for key in ("redrawn", "mended")},
@@ -108,28 +109,6 @@ def augment(
 
     run = place.store.add_run("augment", write, model=record, source=wanted.given or record.source)
     return AugmentResult(run, output or run.path / name, generator.drawn, tuple(run.summary["warnings"]))
-
-
-def _parts(place: Place, fitted: Fitted, wanted: Wanted) -> Iterator[pa.RecordBatch]:
-    """Give what is given, chunk by chunk."""
-    if wanted.rows is not None:
-        same = repeated(fitted, dict(wanted.where), min(CHUNK, wanted.rows))
-        for start in range(0, wanted.rows, CHUNK):
-            yield same.slice(0, min(CHUNK, wanted.rows - start))
-        return
-    assert wanted.given is not None
-    row = 0
-    for batch in place.registry.read(wanted.given):
-        twice = sorted(set(wanted.where) & set(batch.schema.names))
-        if twice:
-            raise UsageError(f"column {twice[0]!r} is given by --where and in {wanted.given}; give it once")
-        require_possible(fitted, batch, row)
-        same = repeated(fitted, dict(wanted.where), batch.num_rows)
-        for name in wanted.where:
-            batch = batch.append_column(name, same.column(name))
-        row += batch.num_rows
-        for start in range(0, batch.num_rows, CHUNK):
-            yield batch.slice(start, CHUNK)
 
 
 def _is_text(fitted: Fitted) -> bool:
