@@ -302,8 +302,11 @@ def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
 
 
 def filled_table(run: RunRecord) -> Path | None:
-    """Return the file with the filled or repaired table: the one asked for, else the run's own; None if it is gone."""
-    asked, name = run.summary.get("output"), "repaired" if run.verb == "repair" else "filled"
+    """Return the file with the filled or repaired table, or the made rows: that asked for, else the run's own.
+
+    None if it is gone.
+    """
+    asked, name = run.summary.get("output"), {"repair": "repaired", "augment": "rows"}.get(run.verb, "filled")
     candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
     return next((path for path in candidates if path.is_file()), None)
 

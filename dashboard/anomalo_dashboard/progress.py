@@ -86,6 +86,10 @@ def _done(job: Job) -> None:
             state.go("repairs", run=filled["id"])
     if embedded and left.button("See the map", type="primary", icon=":material/scatter_plot:", width="stretch"):
         state.go("map", run=embedded["id"])
+    if "augment" in runs and left.button(
+        "See the rows", type="primary", icon=":material/library_add:", width="stretch"
+    ):
+        state.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:
         st.warning(warning, icon=":material/info:")
 

@@ -120,13 +120,6 @@ def at_work() -> None:
         st.rerun()
 
 
-def rows_of(run: RunRecord) -> Path | None:
-    """Return the file with a run's rows; None if it is gone."""
-    asked = run.summary.get("output")
-    candidates = [Path(asked)] if asked else [run.path / "rows.csv", run.path / "rows.parquet"]
-    return next((path for path in candidates if path.is_file()), None)
-
-
 def take_away(run: RunRecord, path: Path | None, compared: RunRecord | None) -> None:
     """Offer the rows and the report."""
     if path is None:
@@ -227,7 +220,7 @@ right.caption(
     f"{words.count(run.summary['rows'], 'row')} like those of {words.file_name(run.source)}, made by {run.model} on "
     f"{words.moment(run.created)}"
 )
-path = rows_of(run)
+path = data.filled_table(run)
 compared = next((other for other in everything if other.verb == "evaluate" and other.source == str(path)), None)
 take_away(run, path, compared)
 if compared is not None:
