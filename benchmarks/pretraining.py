@@ -130,6 +130,11 @@ def few(classes: NDArray[Any], per_class: int, seed: int) -> NDArray[np.intp]:
     return np.concatenate([rng.permutation(np.flatnonzero(classes == one))[:per_class] for one in np.unique(classes)])
 
 
+def leaf(rows: NDArray[np.intp]) -> int:
+    """Return the fewest rows of a leaf: scikit-learn's 20, fewer where so few rows could not be split by it."""
+    return max(1, min(20, len(rows) // 10))
+
+
 def of_digits(digits: Digits, stack: DeepBelief) -> dict[str, Fit]:
     """Return each method: its accuracy for the labelled rows and the seed."""
     unrolled, blank = Unrolled(), Unrolled(hidden=WIDTHS, **PIXELS)
@@ -147,7 +152,7 @@ def of_digits(digits: Digits, stack: DeepBelief) -> dict[str, Fit]:
         return fit
 
     def boosting(rows: NDArray[np.intp], seed: int) -> float:
-        model = HistGradientBoostingClassifier(max_iter=50, random_state=seed)
+        model = HistGradientBoostingClassifier(max_iter=50, min_samples_leaf=leaf(rows), random_state=seed)
         return float(model.fit(digits.train.values[rows], digits.classes[rows]).score(digits.test.values, digits.truth))
 
     return {
@@ -185,7 +190,8 @@ def of_adult(table: pd.DataFrame, rich: NDArray[np.int64]) -> dict[str, Fit]:
         return fit
 
     def boosting(rows: NDArray[np.intp], seed: int) -> float:
-        model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=seed)
+        leaves: dict[str, Any] = {"min_samples_leaf": leaf(rows), "categorical_features": "from_dtype"}
+        model = HistGradientBoostingClassifier(**leaves, random_state=seed)
         return roc_auc(truth, model.fit(pool.iloc[rows], rich[rows]).predict_proba(test)[:, 1])
 
     return {

@@ -229,8 +229,8 @@ def test_codes_are_those_of_the_first_member_that_embeds(registry: Registry) -> 
 def test_fitted_to_impute_it_fills_as_blend_does_and_has_no_members(registry: Registry) -> None:
     data = some(120, seed=6)
     run = LocalRun(seed=3, goals=frozenset({"impute"}), registered=registry.create)
-    found = Auto(quality="fast").fit(data, run)
-    alone = Blend(quality="fast").fit(data, LocalRun(seed=3, registered=registry.create))
+    found = Auto().fit(data, run)
+    alone = Blend().fit(data, LocalRun(seed=3, registered=registry.create))
     assert found.names_ == []
     filled, expected = found.impute(data, draws=2), alone.impute(data, draws=2)
     assert np.array_equal(filled.point, expected.point)
@@ -241,7 +241,7 @@ def test_fitted_to_impute_it_fills_as_blend_does_and_has_no_members(registry: Re
 
 def test_fitted_for_all_it_expects_what_it_would_fill(registry: Registry) -> None:
     data = some(120, seed=6)
-    found = Auto(members="knn", quality="fast").fit(data, LocalRun(registered=registry.create))
+    found = Auto(members="knn").fit(data, LocalRun(registered=registry.create))
     rows = data.take(slice(0, 5))
     hidden = np.zeros(rows.values.shape, dtype=bool)
     hidden[:, 2] = True

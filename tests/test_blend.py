@@ -185,7 +185,7 @@ def table(rows: int, seed: int = 0, share: float = 0.2, noise: float = 0.3) -> t
 
 
 def fitted(data: Encoded, registry: Registry, **params: object) -> Blend:
-    return Blend(**{"quality": "fast", **params}).fit(data, LocalRun(seed=1, registered=registry.create))
+    return Blend(**params).fit(data, LocalRun(seed=1, registered=registry.create))
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,13 @@ from anomalo.errors import UsageError
 pytestmark = pytest.mark.filterwarnings("ignore:nothing predicts:UserWarning")
 
 Call = Callable[..., Any]
-QUICK = {"quality": "fast"}
 
 
 @pytest.fixture(scope="module")
 def filler(anomalo: Call, tables: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A workspace with `auto` fitted to impute only, and what the fit printed."""
     space = tmp_path_factory.mktemp("filler") / "w"
-    options = ("--label", "sick", "--id", "name", "--set", "quality=fast", "--workspace", space)
+    options = ("--label", "sick", "--id", "name", "--workspace", space)
     return space, anomalo("fit", tables / "patients.csv", "--as", "filler", "--for", "impute", *options)
 
 
@@ -93,7 +92,7 @@ def test_an_unknown_goal_and_a_negative_number_of_draws_are_refused(anomalo: Cal
 
 
 def test_an_imputer_draws_whole_tables(holed: pd.DataFrame) -> None:
-    imputer = TableImputer(params=QUICK).fit(holed)
+    imputer = TableImputer().fit(holed)
     first, second = imputer.draw(holed, 2)
     for drawn in (first, second):
         assert not drawn.isna().any().any()
@@ -106,7 +105,7 @@ def test_an_imputer_draws_whole_tables(holed: pd.DataFrame) -> None:
 
 
 def test_cells_tell_every_fill_and_whole_numbers_have_whole_ends(holed: pd.DataFrame) -> None:
-    imputer = TableImputer(params=QUICK, round=False).fit(holed)
+    imputer = TableImputer(round=False).fit(holed)
     cells = imputer.cells(holed)
     assert len(cells) == int(holed.isna().sum().sum())
     assert cells["row"].is_monotonic_increasing
@@ -118,7 +117,7 @@ def test_cells_tell_every_fill_and_whole_numbers_have_whole_ends(holed: pd.DataF
 
 
 def test_a_row_alone_is_filled_as_in_the_table_by_the_default(holed: pd.DataFrame) -> None:
-    imputer = TableImputer(params=QUICK, round=False).fit(holed)
+    imputer = TableImputer(round=False).fit(holed)
     whole = imputer.transform(holed)
     for row in (0, 3, 9, 45, 50):
         pd.testing.assert_frame_equal(
@@ -127,7 +126,7 @@ def test_a_row_alone_is_filled_as_in_the_table_by_the_default(holed: pd.DataFram
 
 
 def test_rows_without_any_cell_and_unseen_levels(holed: pd.DataFrame) -> None:
-    imputer = TableImputer(params=QUICK).fit(holed)
+    imputer = TableImputer().fit(holed)
     new = holed.head(4).copy()
     new.loc[0] = None
     new.loc[1, "colour"] = "violet"
@@ -137,7 +136,7 @@ def test_rows_without_any_cell_and_unseen_levels(holed: pd.DataFrame) -> None:
 
 
 def test_scan_scores_and_fills_by_one_fit(anomalo: Call, tables: Path, tmp_path: Path) -> None:
-    options = ("--set", "members=knn", "--set", "quality=fast", "--id", "name", "--label", "sick")
+    options = ("--set", "members=knn", "--id", "name", "--label", "sick")
     outcome = anomalo("scan", tables / "patients.csv", *options, "--workspace", tmp_path / "w")
     assert outcome.code == 0, outcome.err
     assert "5 missing cells filled" in outcome.out

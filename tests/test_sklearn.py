@@ -25,8 +25,7 @@ REGISTRY = Registry.load()
 OURS = [name for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
 QUICK = {"epochs": 1, "trees": 5}
 OWN = {
-    "auto": {"members": "knn,undercomplete", "quality": "fast"},
-    "blend": {"quality": "fast"},
+    "auto": {"members": "knn,undercomplete"},
 }
 """What keeps fits of one model short; the conformance kit runs `auto` with all its parts."""
 SHORT_BATCH = {"batch_size": 32, "holdout": 0.0}

@@ -72,7 +72,9 @@ class Auto(Model):
     neighbours: int = param(
         0, low=0, high=10_000, help="Nearest rows of a member that takes such a number; 0 leaves it to it."
     )
-    quality: str = param("best", choices=("fast", "best"), help="How holes are filled: fast leaves the networks out.")
+    quality: str = param(
+        "fast", choices=("fast", "best"), help="How holes are filled: best adds networks, which take longer."
+    )
     epochs: int = param(
         0, low=0, high=100_000, help="Passes over the rows, where a member trains so; 0 leaves it to it."
     )
@@ -167,7 +169,7 @@ class Auto(Model):
         return Cells(_relative(np.asarray(cells)) * self.score(data)[:, None], expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill missing cells as `blend` does; if not fitted to, by what `explain` expects.
+        """Fill missing cells as `blend` does; if not fitted to, by what the last member that explains expects.
 
         Raises
         ------
@@ -179,7 +181,8 @@ class Auto(Model):
             return filled
         if draws:
             raise UsageError(f"draws={draws}: this model was not fitted to impute, and gives no draws; ask for draws=0")
-        return Filled(np.where(data.observed, data.values, self.explain(data).expected))
+        explaining = [model for model in self._models if isinstance(model, CanExplain)]
+        return Filled(np.where(data.observed, data.values, explaining[-1].explain(data).expected))
 
     def hidden_cells(self) -> HiddenCells | None:
         """Return how well the imputer predicts cells that it did not see."""

@@ -52,15 +52,15 @@ class Blend(PredictiveImputer):
 
     Examples
     --------
-    >>> Blend(quality="fast").params()["quality"]
-    'fast'
+    >>> Blend(quality="best").params()["quality"]
+    'best'
     """
 
     name = "blend"
 
-    quality: str = param("best", choices=("fast", "best"), help="fast leaves the networks out.")
+    quality: str = param("fast", choices=("fast", "best"), help="best adds networks, which take as long again.")
     bases: str = param("chained", help="The models that complete rows first, by name, separated by commas.")
-    networks: str = param("denoising", help="More of them, left out if quality is fast.")
+    networks: str = param("denoising", help="More of them, if quality is best.")
     epochs: int = param(0, low=0, high=100_000, help="Passes over the rows, where a base trains so; 0 leaves it to it.")
 
     def fit(self, data: Encoded, run: Run) -> Self:

@@ -14,10 +14,10 @@ from anomalo.trees import ROWS, Trees
 from anomalo_auto.targets import Target
 
 FOLDS = 3
-ROUNDS, RATE, LEAF = 40, 0.12, 20
+ROUNDS, RATE, LEAF = 25, 0.2, 20
 NUMBERS = np.zeros(0, dtype=np.intp)
 """No input is told to be a category."""
-MOST_TREES = 300
+MOST_TREES = 200
 """Trees of one booster, at most: each round grows one for every class."""
 
 
