@@ -233,6 +233,17 @@ def summary(lines: pd.DataFrame) -> Iterator[str]:
             yield f"{name}, {per_class} per class, {method}: {values[method].mean():.1f}{told}; {seconds:.1f} s"
 
 
+def curves(lines: pd.DataFrame) -> Any:
+    """Return a chart: each method's mean against the number of labels, a panel for each set."""
+    import altair as alt
+
+    means = lines.groupby(["set", "per_class", "method"], as_index=False)["value"].mean()
+    labels = alt.X("per_class:Q", title="labels per class").scale(type="log").axis(values=PER_CLASS)
+    value = alt.Y("value:Q", title="AUROC (adult), accuracy (mnist)").scale(zero=False)
+    drawn = alt.Chart(means).mark_line(point=True).encode(labels, value, alt.Color("method:N", title=None))
+    return drawn.properties(width=300, height=240).facet("set:N").resolve_scale(y="independent")
+
+
 def interval(differences: NDArray[np.float64]) -> float:
     """Return half the width of a mean's 95 % interval; nan of a single value."""
     n = len(differences)
@@ -251,9 +262,12 @@ def main() -> None:
     command.add_argument("--rate", type=float, default=3e-3, help="learning rate of the autoencoders")
     command.add_argument("--keep", type=Path, help="folder of the pretrained network, to be taken from there if it is")
     command.add_argument("--out", type=Path, help="CSV of the classifiers; cells that it holds are not run again")
+    command.add_argument("--plot", type=Path, help="draw the classifiers' curves: a file that altair writes, such as svg")
     options = command.parse_args()
     with calm(1):
         lines = study(options, options.parts.split(","))
+    if lines and options.plot:
+        curves(pd.DataFrame(lines)).save(options.plot)
     if lines:
         for text in summary(pd.DataFrame(lines)):
             print(text, flush=True)

@@ -58,7 +58,7 @@ class Blend(PredictiveImputer):
 
     name = "blend"
 
-    quality: str = param("fast", choices=("fast", "best"), help="best adds networks, which take as long again.")
+    quality: str = param("fast", choices=("fast", "best"), help="best adds networks, which take longer.")
     bases: str = param("chained", help="The models that complete rows first, by name, separated by commas.")
     networks: str = param("denoising", help="More of them, if quality is best.")
     epochs: int = param(0, low=0, high=100_000, help="Passes over the rows, where a base trains so; 0 leaves it to it.")
