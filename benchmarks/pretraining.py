@@ -262,7 +262,7 @@ def main() -> None:
     command.add_argument("--rate", type=float, default=3e-3, help="learning rate of the autoencoders")
     command.add_argument("--keep", type=Path, help="folder of the pretrained network, to be taken from there if it is")
     command.add_argument("--out", type=Path, help="CSV of the classifiers; cells that it holds are not run again")
-    command.add_argument("--plot", type=Path, help="draw the classifiers' curves: a file that altair writes, such as svg")
+    command.add_argument("--plot", type=Path, help="draw the classifiers' curves into this file, such as labels.svg")
     options = command.parse_args()
     with calm(1):
         lines = study(options, options.parts.split(","))
