@@ -45,10 +45,10 @@ def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
     at = _shifted(new, usual)
     if at is None:
         return None
-    here, there = np.mean(new <= at), np.mean(usual <= at)
+    here, there = (100 * np.mean(scores <= at) for scores in (new, usual))
     names = ", ".join(map(repr, moved[:NAMES]))
     return (
-        f"the rows have drifted: {here:.0%} of {len(new):,} new rows are as strange as the strangest {there:.0%} "
+        f"the rows have drifted: {here:.0f} % of {len(new):,} new rows are as strange as the strangest {there:.0f} % "
         f"of the training rows{f' (columns that moved most: {names})' if names else ''}; "
         "share= and fdr= promise nothing for them, fit on rows like these or use budget="
     )

@@ -271,7 +271,7 @@ def test_coverage_sees_what_is_not_made() -> None:
     assert coverage(real, equal) > 0.9
     assert 0.4 < coverage(real, torch.randn(600, 2)) <= 0.5
     assert coverage(real, torch.zeros(600, 2)) < 0.05
-    assert "only 45%" in collapse(0.45)
+    assert "only 45 %" in collapse(0.45)
 
 
 def test_what_is_known_of_a_column_is_given_together() -> None:

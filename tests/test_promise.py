@@ -202,7 +202,7 @@ def test_stranger_rows_drift_and_the_columns_are_named() -> None:
     assert "of 1,000 new rows" in told
     assert "(columns that moved most: 'a', 'b', 'c')" in told
     # Hardly an ordinary row is left.
-    assert "100% of 1,000 new rows are as strange as the strangest 21%" in str(drift(uniform(1000, 1) / 5, usual))
+    assert "100 % of 1,000 new rows are as strange as the strangest 21 %" in str(drift(uniform(1000, 1) / 5, usual))
     # As many as usual are ordinary, but less so.
     bent = np.where(uniform(1000, 1) < 0.2, 0.1, 0.2 + 0.8 * uniform(1000, 2) ** 2)
     assert "of 1,000 new rows" in str(drift(bent, usual))

@@ -241,8 +241,8 @@ def _nearly_numbers(name: str, sample: _Sample) -> tuple[str, ...]:
         return ()
     value = sample.texts[int(np.flatnonzero(other)[0])].as_py()
     return (
-        f"column {name!r} is a category although {share:.1%} of its cells are numbers, because of texts such as "
-        f"{value!r}; if they stand for missing cells, give --missing '{name}={value}'",
+        f"column {name!r} is a category although {100 * share:.1f} % of its cells are numbers, because of texts "
+        f"such as {value!r}; if they stand for missing cells, give --missing '{name}={value}'",
     )
 
 

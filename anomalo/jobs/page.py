@@ -174,8 +174,8 @@ def _tiles(report: Report) -> str:
         ),
         (
             "DCR share",
-            close and close["nearer_share"],
-            "{:.1%}",
+            close and 100 * close["nearer_share"],
+            "{:.1f} %",
             "nearer to a training row than to one never seen; 50 % is best",
         ),
         (
@@ -184,7 +184,7 @@ def _tiles(report: Report) -> str:
             "{:.3f}",
             "AUROC of telling who was in training; 0.5 is not at all",
         ),
-        ("exact copies", report["copied"], "{:.2%}", "rows that equal a training row"),
+        ("exact copies", 100 * report["copied"], "{:.2f} %", "rows that equal a training row"),
     ]
     found = [_tile(name, shown.format(value), note) for name, value, shown, note in tiles if value is not None]
     return f'<div class="tiles">{"".join(found)}</div>\n'
@@ -219,8 +219,8 @@ def _table(report: Report) -> str:
             html.escape(entry["column"]),
             entry["kind"],
             "-" if entry["similarity"] is None else f"{entry['similarity']:.3f}",
-            f"{entry['missing']['train']:.1%}",
-            f"{entry['missing']['synthetic']:.1%}",
+            f"{100 * entry['missing']['train']:.1f} %",
+            f"{100 * entry['missing']['synthetic']:.1f} %",
         )
         for entry in report["columns"]
     ]

@@ -27,6 +27,6 @@ def coverage(real: Tensor, made: Tensor) -> float:
 def collapse(covered: float) -> str:
     """Return a warning, in a sentence."""
     return (
-        f"mode collapse: the generator makes rows like only {covered:.0%} of the table's; "
+        f"mode collapse: the generator makes rows like only {100 * covered:.0f} % of the table's; "
         "train for more epochs, or set minibatch=discrimination, pack=8 or replay=10000"
     )
