@@ -314,11 +314,14 @@ def test_start_understands_the_bundled_table_and_tells_the_commands(at: Any, sco
     assert "--set epochs=7 --label Target" in commands[0]
     assert "--threshold share=0.01" in commands[1]
     assert all(command.endswith(f"--workspace {scored}") for command in commands)
+    next(box for box in app.selectbox if box.label == "Model").set_value("classifier").run()
+    assert "--model classifier --supervised" in app.code[0].value
 
 
 def test_start_fills_nothing_where_nothing_can_be_filled(at: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
     patients.dropna().to_csv(tmp_path / "whole.csv", index=False)
     app = at("start", source=str(tmp_path / "whole.csv"))
+    assert not any("classifier" in option for box in app.selectbox if box.label == "Model" for option in box.options)
     assert "impute" not in app.code[0].value
     app.text_input(key="missing").set_value("red").run()
     assert "impute" in app.code[0].value

@@ -76,10 +76,14 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     return preview, options
 
 
-def choose_model(source: str) -> tuple[str, list[str], list[str], float]:
-    """Let the user choose a model: its name, the options of its fit, its verbs, and the threshold in percent."""
+def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[str], float]:
+    """Let the user choose a model: its name, the options of its fit, its verbs, and the threshold in percent.
+
+    Classifiers are offered where there is a label to learn.
+    """
     st.subheader("3. A model", anchor=False)
-    models = {model["name"]: model for model in data.kinds_of_model() if "score" in model["verbs"]}
+    scoring = [model for model in data.kinds_of_model() if "score" in model["verbs"]]
+    models = {model["name"]: model for model in scoring if label is not None or "proba" not in model["verbs"]}
     names = list(models)
     first, second, third = st.columns(3)
     chosen = first.selectbox(
@@ -97,8 +101,10 @@ def choose_model(source: str) -> tuple[str, list[str], list[str], float]:
     with st.expander("Parameters", icon=":material/tune:"):
         settings = forms.parameters(models[chosen])
         seed = st.number_input("Seed", 0, None, 0, 1, help="Everything random follows from it.")
-    fitting = ["--model", chosen, *settings, *(["--seed", str(seed)] if seed else [])]
-    return name, fitting, models[chosen]["verbs"], share
+    verbs = models[chosen]["verbs"]
+    supervised = ["--supervised"] if "proba" in verbs else []
+    fitting = ["--model", chosen, *supervised, *settings, *(["--seed", str(seed)] if seed else [])]
+    return name, fitting, verbs, share
 
 
 def new_job() -> None:
@@ -108,7 +114,7 @@ def new_job() -> None:
         return
     try:
         preview, options = understand(source)
-        name, fitting, verbs, share = choose_model(source)
+        name, fitting, verbs, share = choose_model(source, options.label)
     except AnomaloError as error:
         st.error(str(error), icon=":material/error:")
         return
