@@ -3,8 +3,8 @@
 Each Parquet file holds feature columns and `label` (1 = anomaly). Per table and seed, `--positives` anomalies and
 `--rows` normal rows, drawn by `default_rng(2000 + seed)`, are trained on; up to 20,000 others are tested on. Gradient
 boosting is trained on the rows as they are, with class weights, and with rows of the anomaly class added, made by each
-generator, as many as bring the anomalies up to half of the normal rows. `adviser` trains as `augment --advise` says,
-by cross-validation within the training rows alone.
+generator, as many as bring the anomalies up to half of the normal rows; generators train for as long as the adviser
+lets them. `adviser` trains as `augment --advise` says, by cross-validation within the training rows alone.
 
 The summary compares each way with the best of none, weights and SMOTE by table means over the seeds, with a bootstrap
 interval over tables.
@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from harness import LABEL, Results, calm, check_tables, names, parser, tables
 
-from anomalo.advice import Part, Trial, advise
+from anomalo.advice import BUDGETS, Part, Trial, advise
 from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions, infer
 
@@ -88,7 +88,7 @@ def measure(row: Row, part: Part, params: dict[str, dict[str, object]]) -> Row:
 def run(options: object) -> None:
     """Measure every cell that the results do not hold yet."""
     results, registry = Results(options.out, Row, KEY), Registry.load()
-    params = {method: {} for method in options.methods if method != "adviser"}
+    params = {method: dict(BUDGETS.get(method, {})) for method in options.methods if method != "adviser"}
     for name, table in tables(options):
         arrow = pa.Table.from_pandas(table.astype({LABEL: "int64"}), preserve_index=False)
         schema = infer(arrow, SchemaOptions(label=LABEL))
