@@ -43,6 +43,9 @@ def param(
     return field(default=default, metadata={"low": low, "high": high, "choices": choices, "help": help})
 
 
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A declared hyperparameter, as `Model.parameters` lists it."""
@@ -65,7 +68,7 @@ class Parameter:
         kind = type(self.default)
         try:
             if kind is bool:
-                return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
+                return _BOOLEANS[text.strip().lower()]
             if kind is tuple:
                 return tuple(int(item) for item in text.split(",") if item.strip())
             return kind(text)

@@ -110,6 +110,8 @@ def test_the_declaration_is_what_forms_and_docs_read() -> None:
         ("share", "1", 1.0),
         ("fast", " False ", False),
         ("fast", "1", True),
+        ("fast", "no", False),
+        ("fast", "yes", True),
         ("norm", "l1", "l1"),
         ("widths", "3", (3,)),
         ("widths", "3, 5,", (3, 5)),
