@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import random
 import tracemalloc
 
 import pyarrow as pa
@@ -104,8 +105,11 @@ def test_batches_are_bounded_and_in_order(csv_path):
         (b"caf\xe9,b\n1,2\n", r"is not UTF-8: byte 0xe9 at position 3, line 1"),
         (b"a,b\n1,\xe4\xbd", "is not UTF-8"),
         (b"a,b\n1,\x00\x01\n", "not a text file"),
-        (gzip.compress(b"a,b\n" + os.urandom(99).hex().encode() * 2000)[:-900], "damaged or truncated gzip"),
-        (gzip.compress(b"a,b\n1,2\n")[:12], "damaged or truncated gzip"),
+        (
+            gzip.compress(b"a,b\n" + random.Random(0).randbytes(9_900).hex().encode(), mtime=0)[:-900],
+            "damaged or truncated gzip",
+        ),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:12], "damaged or truncated gzip"),
         (b"\xff\xfea\x00,", "not valid UTF-16"),
     ],
 )
