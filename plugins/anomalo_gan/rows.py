@@ -122,7 +122,7 @@ class RowFormat(nn.Module):
         Parameters
         ----------
         exponential : float32 [n, places], optional
-            Exponential random numbers to draw with; by default torch's own.
+            Exponential random numbers to draw with; by default new ones.
         """
         noisy = self._noisy(logits, exponential)
         if allowed is not None:
@@ -139,7 +139,8 @@ class RowFormat(nn.Module):
 
     def _noisy(self, logits: Tensor, exponential: Tensor | None = None) -> Tensor:
         if exponential is None:
-            exponential = torch.empty_like(logits).exponential_()
+            # -log u: torch's own exponential numbers take four times as long.
+            exponential = torch.rand_like(logits).clamp_(min=1e-20).log_().neg_()
         return logits - self.gumbel * exponential.clamp(min=1e-20).log() + self.padding
 
     def _slices(self) -> list[tuple[slice, tuple[int, int]]]:
