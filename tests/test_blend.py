@@ -13,6 +13,7 @@ from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo_auto import boosting, forest, kernel
+from anomalo_auto.auto import Auto
 from anomalo_auto.blend import Blend
 from anomalo_auto.boosting import Boosting
 from anomalo_auto.column import INPUTS, SMALLEST, _entries, _without_small
@@ -305,6 +306,7 @@ def test_a_column_that_was_complete_may_have_holes_later(registry: Registry) -> 
 def test_networks_are_left_out_if_it_is_to_be_fast(registry: Registry) -> None:
     data = table(60)[0]
     names = {q: fitted(data, registry, quality=q, epochs=1).state().values["names_"] for q in ("fast", "best")}
+    assert Blend().quality == Auto().quality == "fast"
     assert names == {"fast": ["chained"], "best": ["chained", "denoising"]}
 
 
