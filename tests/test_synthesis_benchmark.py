@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def load(name: str) -> Any:
         sys.path.remove(str(BENCHMARKS))
 
 
-synthetic, synthesis = load("synthetic"), load("synthesis")
+synthetic, synthesis, conditions = load("synthetic"), load("synthesis"), load("conditions")
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +98,24 @@ def test_a_wrong_option_ends_the_program(
     with pytest.raises(SystemExit):
         run(monkeypatch, "--data", data, "--out", tmp_path / "out.csv", *arguments)
     assert message in capsys.readouterr().err
+
+
+def test_a_condition_of_one_row_in_a_thousand_is_timed_and_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = conditions.rare(np.random.default_rng(0))
+    assert (table["kind"] == "rare").mean() == 0.001
+    monkeypatch.setattr(sys, "argv", ["conditions.py", "cost", "--models", "mixture"])
+    conditions.main()
+    told = re.fullmatch(r"mixture: (\d+\.\d\d) of .*, kept by 100 %\n", capsys.readouterr().out)
+    assert told is not None and float(told[1]) > 0
+
+
+def test_many_levels_are_made_again_and_their_memory_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(conditions, "LEVELS", 300)
+    monkeypatch.setattr(sys, "argv", ["conditions.py", "levels", "--models", "bootstrap"])
+    conditions.main()
+    told = re.fullmatch(r"bootstrap: 300 levels, 300 of them in 5,000 rows, peak [\d,]+ MiB\n", capsys.readouterr().out)
+    assert told is not None
