@@ -108,7 +108,8 @@ def test_a_condition_of_one_row_in_a_thousand_is_timed_and_kept(
     monkeypatch.setattr(sys, "argv", ["conditions.py", "cost", "--models", "mixture"])
     conditions.main()
     told = re.fullmatch(r"mixture: (\d+\.\d\d) of .*, kept by 100 %\n", capsys.readouterr().out)
-    assert told is not None and float(told[1]) > 0
+    assert told is not None
+    assert float(told[1]) > 0
 
 
 def test_many_levels_are_made_again_and_their_memory_told(

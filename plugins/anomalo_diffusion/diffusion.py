@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -15,7 +15,8 @@ from torch.optim import Optimizer
 
 from anomalo.neural import NeuralModel, Phase, Step
 from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
-from anomalo.training import STEPS_PER_EPOCH
+from anomalo.training import STEPS_PER_EPOCH, seeded
+from anomalo_diffusion.conditions import even_codes, random_parts
 from anomalo_diffusion.filling import filling_errors, fills, joined
 from anomalo_diffusion.net import Averaged, Denoiser
 from anomalo_diffusion.samplers import Denoise
@@ -31,6 +32,10 @@ BLIND_SHARE, FILLING_SHARE = 0.25, 0.75
 """It is the level of these shares of the rows with known cells; the second in a fit for filling alone."""
 JUDGED = (0.5, 1.0, 2.0)
 """Ratios at which rows are scored."""
+LARGEST_GRADIENT = 1.0
+"""A gradient with a larger norm is scaled down to it; most have half of it."""
+JUDGEMENTS = 4
+"""Draws of noise for the held-out loss."""
 CHUNK_ENTRIES = 2**18
 """So many entries are sampled at a time, at most."""
 
@@ -50,19 +55,20 @@ class Diffusion(NeuralModel):
     (one-hot vectors with a softmax); Kotelnikov et al. (2023), TabDDPM, ICML.
     """
 
-    epochs: int = param(700, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    epochs: int = param(1000, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(0.03, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
-    patience: int = param(100, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
-    updates: int = param(14_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
-    width: int = param(256, low=1, high=100_000, help="Width of the network.")
-    hidden: int = param(256, low=1, high=100_000, help="Width of the hidden layer of each residual block.")
-    blocks: int = param(3, low=1, high=1000, help="Residual blocks.")
+    patience: int = param(150, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
+    updates: int = param(18_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
+    width: int = param(128, low=1, high=100_000, help="Width of the network.")
+    hidden: int = param(128, low=1, high=100_000, help="Width of the hidden layer of each residual block.")
+    blocks: int = param(6, low=1, high=1000, help="Residual blocks.")
     waves: int = param(4, low=0, high=20, help="Frequencies at which the network sees each number.")
     dropout: float = param(0.1, low=0.0, high=0.95, help="Share of the hidden units dropped in training.")
     average: float = param(0.999, low=0.0, high=0.999999, help="Decay of the moving average of the weights.")
     conditioned: float = param(0.4, low=0.0, high=1.0, help="Share of the training rows of which cells are known.")
+    even: float = param(0.25, low=0.0, high=1.0, help="Share of rows drawn by a code, all codes alike, that is known.")
 
     @property
     def chunk(self) -> int:  # type: ignore[override]
@@ -144,6 +150,17 @@ class Diffusion(NeuralModel):
         weights = list(net.online.parameters())  # type: ignore[union-attr]
         return [Phase("training", weights, min(self.epochs, self._most_epochs), lambda o: self.step(net, o))]
 
+    def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
+        """Return the optimisers, which clip the gradient: one bad batch would cost hundreds of good ones."""
+
+        def clip(*_: Any) -> None:
+            nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+
+        found = super().optimizers(parameters)
+        for optimizer in found:
+            optimizer.register_step_pre_hook(clip)
+        return found
+
     def step(self, net: nn.Module, optimizers: list[Optimizer], loss: Any = None) -> Step:
         """Return the function that makes one update, the average of the weights included."""
         update = super().step(net, optimizers, loss)
@@ -156,16 +173,26 @@ class Diffusion(NeuralModel):
         return averaged
 
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Mean loss of the parts that are not known, of the network in training."""
-        return self.denoising_loss(net.online, x, observed)  # type: ignore[arg-type]
+        """Mean loss of the parts that are not known, of the network in training; rare codes are seen more often."""
+        online: Any = net.online
+        space, n = online.space, int(self.even * len(x))
+        told = torch.zeros(len(x), space.parts, device=x.device)
+        if self._facts and space.sizes:
+            row, column = even_codes(x[:, 2 * space.width :].long(), n)
+            x, observed = torch.cat([x[row], x[n:]]), torch.cat([observed[row], observed[n:]])
+            told[torch.arange(n), space.width + column] = 1.0
+        return self.denoising_loss(online, x, observed, told)
 
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """The same of the averaged network, for two draws of noise."""
-        losses = [self.denoising_loss(net.average, x, observed) for _ in range(2)]  # type: ignore[arg-type]
+        """The loss of the averaged network, for some draws of noise: the same ones every time."""
+        with seeded(self.seed_, x.device):
+            losses = [self.denoising_loss(net.average, x, observed) for _ in range(JUDGEMENTS)]  # type: ignore[arg-type]
         return torch.stack(losses).mean()
 
-    def denoising_loss(self, net: Denoiser, shares: Tensor, observed: Tensor) -> Tensor:
+    def denoising_loss(self, net: Denoiser, shares: Tensor, observed: Tensor, told: Tensor | None = None) -> Tensor:
         """Squared error of what is predicted of numbers, and surprise of codes in nats, for each unknown part.
+
+        Parts that are `told` [n, parts] are known, and others at random.
 
         To sample, holes are facts to be learned, and the score of a number that has none is noise, which the network
         must know to be noise; otherwise neither counts.
@@ -174,6 +201,7 @@ class Diffusion(NeuralModel):
         parts, observed = space.jittered(shares, observed)
         clean = space.vectors(parts)
         known = random_parts(observed, self._told)
+        known = known if told is None else torch.maximum(known, told)
         blind = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < self._blind)
         level = torch.where(blind, self.top(), self.levels(n, parts.device))
         noise = torch.randn_like(clean)
@@ -251,13 +279,6 @@ class Diffusion(NeuralModel):
             if name.startswith("net.average.")
         }
         return super().restore(ModelState({**state.arrays, **copies}, state.values, state.models), create)
-
-
-def random_parts(observed: Tensor, share: float) -> Tensor:
-    """Choose the parts that the network is told, float32 [n, parts]: any number of them, in a share of the rows."""
-    n, device = len(observed), observed.device
-    told = torch.rand(n, 1, device=device) * (torch.rand(n, 1, device=device) < share)
-    return ((torch.rand(observed.shape, device=device) < told) & observed).float()
 
 
 def _rows(table: TableTransform, data: Encoded, *, facts: bool) -> Encoded:

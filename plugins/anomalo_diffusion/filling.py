@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Parts, compress, expand
+from anomalo_diffusion.conditions import random_parts
 from anomalo_diffusion.sampling import Asked, asked, drawn, expected, row_noise
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ def filling_errors(model: Diffusion, rows: Encoded) -> NDArray[np.float32]:
     rows : Encoded
         As in training.
     """
-    from anomalo_diffusion.diffusion import random_parts
-
     width = model.space.width
 
     def squared(shares: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from anomalo_diffusion.space import RowSpace
 
 LEVEL_WIDTH = 64
-"""Entries of the embedding of the noise level."""
+"""Sines and cosines of the noise level."""
 
 
 class LevelEmbedding(nn.Module):
@@ -21,39 +21,31 @@ class LevelEmbedding(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("frequencies", torch.logspace(-1, 1.5, LEVEL_WIDTH // 2), persistent=False)
-        self.linear = nn.Linear(LEVEL_WIDTH, LEVEL_WIDTH)
+        self.hidden, self.output = nn.Linear(LEVEL_WIDTH, LEVEL_WIDTH), nn.Linear(LEVEL_WIDTH, width)
 
     def forward(self, level: Tensor) -> Tensor:
-        """Map levels [n] or [1] to [.., LEVEL_WIDTH]."""
+        """Map levels [n] or [1] to [.., width]."""
         angle = level[:, None] * self.frequencies
-        out: Tensor = F.silu(self.linear(torch.cat([angle.sin(), angle.cos()], dim=1)))
+        out: Tensor = self.output(F.silu(self.hidden(torch.cat([angle.sin(), angle.cos()], dim=1))))
         return out
 
 
 class Block(nn.Module):
-    """A residual block, whose normalised input is scaled and shifted by the noise level.
-
-    Reference: Peebles and Xie (2023), Scalable diffusion models with transformers, ICCV (adaptive layer normalisation
-    that starts as the identity).
-    """
+    """A residual block that starts as the identity."""
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.modulate = nn.Linear(LEVEL_WIDTH, 2 * width)
         self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
         self.dropout = nn.Dropout(dropout)
-        nn.init.zeros_(self.modulate.weight)
-        nn.init.zeros_(self.modulate.bias)
         nn.init.zeros_(self.down.weight)
         nn.init.zeros_(self.down.bias)
 
-    def forward(self, hidden: Tensor, level: Tensor) -> Tensor:
-        """Map [n, width] to [n, width], at the noise level embedded as [n or 1, LEVEL_WIDTH]."""
-        scale, shift = self.modulate(level).chunk(2, dim=1)
-        out: Tensor = hidden + self.down(self.dropout(F.silu(self.up(torch.addcmul(shift, hidden, 1 + scale)))))
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map [n, width] to [n, width]."""
+        out: Tensor = hidden + self.down(self.dropout(F.silu(self.up(hidden))))
         return out
 
 
@@ -83,11 +75,11 @@ class Denoiser(nn.Module):
     def __init__(self, space: RowSpace, width: int, hidden: int, blocks: int, waves: int, dropout: float) -> None:
         super().__init__()
         self.space = space
-        self.level = LevelEmbedding()
+        self.level = LevelEmbedding(width)
         self.register_buffer("waves", math.pi * 2.0 ** torch.arange(-1, waves - 1), persistent=False)
         entries = 2 * space.entries + 2 * waves * space.width + space.parts
         self.input = nn.Linear(max(1, entries), width)
-        self.blocks = nn.ModuleList(Block(width, hidden, dropout) for _ in range(blocks))
+        self.blocks = nn.Sequential(*(Block(width, hidden, dropout) for _ in range(blocks)))
         self.output = nn.Linear(width, max(1, space.entries))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
@@ -108,11 +100,8 @@ class Denoiser(nn.Module):
         """
         angle = ((x + clean)[:, : self.space.width, None] * self.waves).flatten(1)
         entries = torch.cat([x, clean, angle.sin(), angle.cos(), known], dim=1)
-        hidden = self.input(F.pad(entries, (0, self.input.in_features - entries.shape[1])))
-        embedded = self.level(level)
-        for block in self.blocks:
-            hidden = block(hidden, embedded)
-        out: Tensor = self.output(hidden)
+        hidden = self.input(F.pad(entries, (0, self.input.in_features - entries.shape[1]))) + self.level(level)
+        out: Tensor = self.output(self.blocks(hidden))
         return out[:, : self.space.entries]
 
 
