@@ -34,7 +34,7 @@ JUDGED = (0.5, 1.0, 2.0)
 """Ratios at which rows are scored."""
 LARGEST_GRADIENT = 1.0
 """A gradient with a larger norm is scaled down to it; most have half of it."""
-JUDGEMENTS = 4
+JUDGEMENTS = 2
 """Draws of noise for the held-out loss."""
 CHUNK_ENTRIES = 2**18
 """So many entries are sampled at a time, at most."""
@@ -55,20 +55,20 @@ class Diffusion(NeuralModel):
     (one-hot vectors with a softmax); Kotelnikov et al. (2023), TabDDPM, ICML.
     """
 
-    epochs: int = param(1000, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
+    epochs: int = param(1200, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(0.03, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     patience: int = param(150, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
-    updates: int = param(18_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
+    updates: int = param(22_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
     width: int = param(128, low=1, high=100_000, help="Width of the network.")
     hidden: int = param(128, low=1, high=100_000, help="Width of the hidden layer of each residual block.")
     blocks: int = param(6, low=1, high=1000, help="Residual blocks.")
     waves: int = param(4, low=0, high=20, help="Frequencies at which the network sees each number.")
     dropout: float = param(0.1, low=0.0, high=0.95, help="Share of the hidden units dropped in training.")
     average: float = param(0.999, low=0.0, high=0.999999, help="Decay of the moving average of the weights.")
-    conditioned: float = param(0.4, low=0.0, high=1.0, help="Share of the training rows of which cells are known.")
-    even: float = param(0.25, low=0.0, high=1.0, help="Share of rows drawn by a code, all codes alike, that is known.")
+    conditioned: float = param(0.3, low=0.0, high=1.0, help="Share of the training rows of which cells are known.")
+    even: float = param(0.2, low=0.0, high=1.0, help="Share of rows drawn by a code, all codes alike, that is known.")
 
     @property
     def chunk(self) -> int:  # type: ignore[override]
