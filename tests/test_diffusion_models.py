@@ -13,6 +13,7 @@ from anomalo.runs import LocalRun
 from anomalo_diffusion.conditions import even_codes
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
+from anomalo_diffusion.net import Dropout
 
 ROWS = 1000
 BLOCKS = (
@@ -185,3 +186,19 @@ def test_a_fit_to_score_makes_a_quarter_of_the_updates() -> None:
         Edm(updates=160, width=8, hidden=8, blocks=1).fit(table(100), run)
         counts.append(len(run.history))
     assert counts == [8, 2]
+
+
+def test_dropout_keeps_the_mean() -> None:
+    drop, units = Dropout(0.25), torch.ones(400, 500)
+    dropped = drop(units)
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.01)
+    assert torch.equal(drop.eval()(units), units)
+
+
+def test_one_bad_batch_moves_the_weights_no_further_than_others() -> None:
+    weight = torch.nn.Parameter(torch.zeros(3))
+    (optimizer,) = Edm().optimizers([weight])
+    weight.grad = torch.tensor([300.0, 0.0, 400.0])
+    optimizer.step()
+    torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.0, 0.8]))
