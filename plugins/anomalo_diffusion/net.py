@@ -34,7 +34,7 @@ class LevelEmbedding(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Inverted dropout by uniform numbers: torch's own takes four times as long to draw on a CPU.
+    """Inverted dropout by uniform numbers: torch's own takes three times as long to draw on a CPU.
 
     Reference: Srivastava et al. (2014), Dropout, Journal of Machine Learning Research 15.
     """
