@@ -116,6 +116,9 @@ def summary(frame: pd.DataFrame) -> str:
     ]
     for method in means.mean().sort_values(ascending=False).index:
         gain = (means[method] - simple).dropna().to_numpy()
+        if not gain.size:
+            lines.append(f"| {method} | {means[method].mean():.3f} | none of {', '.join(SIMPLE)} was run | |")
+            continue
         drawn = rng.choice(gain, size=(DRAWS, len(gain))).mean(axis=1)
         low, high = np.quantile(drawn, [0.025, 0.975])
         told = f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})"

@@ -23,6 +23,7 @@ def load(name: str) -> Any:
 
 
 synthetic, synthesis, conditions = load("synthetic"), load("synthesis"), load("conditions")
+augmentation = load("augmentation")
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,10 @@ def test_many_levels_are_made_again_and_their_memory_told(
     conditions.main()
     told = re.fullmatch(r"bootstrap: 300 levels, 300 of them in 5,000 rows, peak [\d,]+ MiB\n", capsys.readouterr().out)
     assert told is not None
+
+
+def test_a_summary_without_simple_ways_to_compare_with_says_so() -> None:
+    rows = pd.DataFrame({"set": ["a", "b"], "method": "edm", "ap": [0.4, 0.6], "status": "ok"})
+    assert "| edm | 0.500 | none of none, weights, smote was run | |" in augmentation.summary(rows)
+    rows = pd.concat([rows, rows.assign(method="none", ap=[0.3, 0.4])])
+    assert "| edm | 0.500 | +0.150 (" in augmentation.summary(rows)
