@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.rare import drawn_by_code
 from anomalo.runs import LocalRun
-from anomalo_diffusion.conditions import even_codes
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
 from anomalo_diffusion.net import Dropout
@@ -89,7 +89,7 @@ def test_a_level_of_one_row_in_200_is_given_exactly_and_learned(kind: type[Any])
 
 def test_codes_are_drawn_evenly() -> None:
     batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 4], dim=1).long()
-    row, column = even_codes(batch, 20_000)
+    row, column = drawn_by_code(batch, 20_000, torch.ones_like)
     assert float(column.float().mean()) == pytest.approx(0.5, abs=0.02)
     assert float(batch[row[column == 0], 0].float().mean()) == pytest.approx(0.5, abs=0.02)
     shares = torch.bincount(batch[row[column == 1], 1]) / (column == 1).sum()

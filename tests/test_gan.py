@@ -8,9 +8,10 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
+from anomalo.rare import drawn_by_code
 from anomalo_gan.average import MovingAverage
 from anomalo_gan.collapse import collapse, coverage
-from anomalo_gan.conditions import random_columns, rare_first
+from anomalo_gan.conditions import random_columns
 from anomalo_gan.energy import energy_distance
 from anomalo_gan.games import critic_loss, generator_loss, one_centred, zero_centred
 from anomalo_gan.minibatch import MinibatchDiscrimination, MinibatchSpread
@@ -287,7 +288,7 @@ def test_what_is_known_of_a_column_is_given_together() -> None:
 
 def test_rare_levels_are_drawn_by_the_logarithm_of_their_frequency() -> None:
     batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 2], dim=1).long()
-    row, column = rare_first(batch, 20_000)
+    row, column = drawn_by_code(batch, 20_000, torch.log1p)
     assert float(column.float().mean()) == pytest.approx(0.5, abs=0.02)
     first = batch[row[column == 0], 0].float().mean()
     assert float(first) == pytest.approx(math.log(3) / (math.log(3) + math.log(99)), abs=0.02)

@@ -15,8 +15,9 @@ from torch.optim import Optimizer
 
 from anomalo.neural import NeuralModel, Phase, Step
 from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
+from anomalo.rare import drawn_by_code
 from anomalo.training import STEPS_PER_EPOCH, seeded
-from anomalo_diffusion.conditions import even_codes, random_parts
+from anomalo_diffusion.conditions import random_parts
 from anomalo_diffusion.filling import filling_errors, fills, joined
 from anomalo_diffusion.net import Averaged, Denoiser
 from anomalo_diffusion.samplers import Denoise
@@ -178,7 +179,7 @@ class Diffusion(NeuralModel):
         space, n = online.space, int(self.even * len(x))
         told = torch.zeros(len(x), space.parts, device=x.device)
         if self._facts and space.sizes:
-            row, column = even_codes(x[:, 2 * space.width :].long(), n)
+            row, column = drawn_by_code(x[:, 2 * space.width :].long(), n, torch.ones_like)
             x, observed = torch.cat([x[row], x[n:]]), torch.cat([observed[row], observed[n:]])
             told[torch.arange(n), space.width + column] = 1.0
         return self.denoising_loss(online, x, observed, told)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomalo_gan.conditions import random_columns, rare_first
+from anomalo.rare import drawn_by_code
+from anomalo_gan.conditions import random_columns
 from anomalo_gan.gan import Gan
 from anomalo_gan.players import Players
 
@@ -34,7 +35,7 @@ class ConditionalGan(Gan):
         width, conditioned = net.format.width, int(len(x) * self.given)
         if x.shape[1] == width or not conditioned:
             return super().draw(net, x, observed)
-        row, code = rare_first(x[:, width:].long(), conditioned)
+        row, code = drawn_by_code(x[:, width:].long(), conditioned, torch.log1p)
         level = (net.column == net.column[width + code][:, None]).float()
         x, observed = torch.cat([x[row], x[conditioned:]]), torch.cat([observed[row], observed[conditioned:]])
         others = random_columns(len(x) - conditioned, net.column, self.given)

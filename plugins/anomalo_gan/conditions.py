@@ -24,29 +24,3 @@ def random_columns(n: int, column: Tensor, share: float) -> Tensor:
     several = torch.rand(n, columns, device=device) < torch.rand(n, 1, device=device)
     given = torch.where(draw < share / 2, single, several) & (draw < share)
     return given.index_select(1, column).float()
-
-
-def rare_first(codes: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Draw n rows of a batch, and a column of codes of each, so that rare codes are seen more often.
-
-    A column is drawn, then a code of it in proportion to the logarithm of 1 + its frequency in the batch, then a row
-    that has it (training by sampling, here within the batch).
-
-    Reference: Xu et al. (2019), Modeling tabular data using conditional GAN, NeurIPS, section 4.3.
-
-    Parameters
-    ----------
-    codes : int64 [batch, columns]
-        At least one of each.
-
-    Returns
-    -------
-    int64 [n], int64 [n]
-        Rows of the batch, and the column of each that is to be given.
-    """
-    column = torch.randint(codes.shape[1], (n,), device=codes.device)
-    shown = codes[:, column].T  # (n, batch)
-    frequency = torch.zeros(n, int(codes.max()) + 1, device=codes.device)
-    frequency.scatter_add_(1, shown, torch.ones(shown.shape, device=codes.device))
-    weight = (frequency.log1p() / frequency.clamp(min=1)).gather(1, shown)
-    return torch.multinomial(weight, 1).squeeze(1), column
