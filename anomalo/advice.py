@@ -33,6 +33,8 @@ MOST = 5_000
 LEVEL = 0.95
 WORTH = 0.01
 """A gain in average precision that is worth the trouble."""
+TRIED = 3
+"""No generator is given up before so many parts: fewer have no interval to speak of."""
 
 Labels = NDArray[np.bool_]
 
@@ -51,15 +53,18 @@ class Trial:
         What it took, all parts together.
     failure : str or None
         Why it could not be tried.
+    hopeless : bool
+        Whether it was given up before the last part, since nothing could have made it help beyond doubt.
     """
 
     method: str
     precision: list[float] = field(default_factory=list)
     seconds: float = 0.0
     failure: str | None = None
+    hopeless: bool = False
 
     def mean(self) -> float:
-        """Return the mean average precision; nan if it was not tried."""
+        """Return the mean average precision of the parts that it was tried on; nan if it was not."""
         return float(np.mean(self.precision)) if self.precision and not self.failure else float("nan")
 
 
@@ -89,17 +94,14 @@ class Advice:
     def gain(self, trial: Trial, over: Trial) -> tuple[float, float, float]:
         """Return the mean gain in average precision, and the ends of its 95 % interval.
 
-        The corrected resampled t interval: the parts' training rows overlap, so that a plain one would be too narrow.
+        Of the parts that `trial` was tried on; `over` was on all. The corrected resampled t interval: the parts'
+        training rows overlap, so that a plain one would be too narrow.
 
         Reference: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52.
         """
-        from scipy.stats import t
-
-        difference = np.array(trial.precision) - np.array(over.precision)
-        parts = len(difference)
-        spread = np.sqrt((1 / parts + self.held_out) * difference.var(ddof=1))
-        half = float(t.ppf((1 + LEVEL) / 2, parts - 1)) * float(spread)
-        mean = float(difference.mean())
+        gains = _gains(trial, over)
+        half = _reach(len(gains), self.held_out) * float(gains.std(ddof=1))
+        mean = float(gains.mean())
         return mean, mean - half, mean + half
 
     def best(self) -> Trial:
@@ -111,7 +113,8 @@ class Advice:
         simple = self.trials[0]
         if self._better(self.trials[1], simple):
             simple = self.trials[1]
-        rivals = [trial for trial in self.trials[2:] if not trial.failure and self._better(trial, simple)]
+        tried = [trial for trial in self.trials[2:] if not (trial.failure or trial.hopeless)]
+        rivals = [trial for trial in tried if self._better(trial, simple)]
         return max(rivals, key=Trial.mean, default=simple)
 
     def _better(self, trial: Trial, over: Trial) -> bool:
@@ -147,7 +150,8 @@ def advise(
 
     The classifier is gradient boosting (scikit-learn's HistGradientBoostingClassifier) on the encoded columns.
     Synthetic rows are of the rare class, made by a generator that was fitted on the training part alone, and as many as
-    bring the rare class up to half of the other rows.
+    bring the rare class up to half of the other rows. A generator is given up as soon as no outcome of the parts that
+    are left could put the interval of its gain above 0: this never changes the advice.
 
     Parameters
     ----------
@@ -172,15 +176,56 @@ def advise(
     table, truth = table.filter(pa.array(truth >= 0)), truth[truth >= 0] == 1
     trials = [Trial("none"), Trial("weights"), *(Trial(name) for name in generators)]
     parts = list(_parts(truth, folds, repeats, seed))
+    held_out = len(parts[0][1]) / len(parts[0][0])
     for number, (train, test) in enumerate(parts):
         part = Part(table, schema, truth, positive, train, test, registry, seed + number)
         for at, trial in enumerate(trials):
             if progress is not None:
                 progress((number + at / len(trials)) / len(parts), trial.method)
             part.run(trial, params.get(trial.method, {}))
-    return Advice(
-        str(schema.label), positive, int(truth.sum()), len(truth), trials, len(parts[0][1]) / len(parts[0][0])
-    )
+        if TRIED <= number + 1 < len(parts):
+            _give_up(trials, len(parts), held_out)
+    return Advice(str(schema.label), positive, int(truth.sum()), len(truth), trials, held_out)
+
+
+def hopeless(gains: NDArray[np.float64], parts: int, held_out: float) -> bool:
+    """Whether no gains in the parts that are left could put the interval of all `parts` gains (see `gain`) above 0.
+
+    The mean is greatest beside the standard deviation where all gains x to come are equal, and then where the cosine
+    between (gains, x, …, x) and (1, …, 1) is. Its greatest square is (left + (Σ gains)² / Σ gains²) / parts, at
+    x = Σ gains² / Σ gains, or left / parts if Σ gains is not above 0, as x grows.
+
+    Parameters
+    ----------
+    gains : float64 [tried]
+        Those so far.
+    held_out : float
+        Rows held out in each part, relative to those trained on.
+    """
+    total, squares = max(float(gains.sum()), 0.0), float(gains @ gains)
+    cosine = (parts - len(gains) + (total**2 / squares if squares else 0.0)) / parts
+    return cosine * (parts - 1) <= _reach(parts, held_out) ** 2 * parts * (1 - cosine)
+
+
+def _give_up(trials: list[Trial], parts: int, held_out: float) -> None:
+    """Mark the generators that are hopeless beside each of the simple ways that may yet be the better one."""
+    none, weights = trials[:2]
+    simple = [none] if hopeless(_gains(weights, none), parts, held_out) else [none, weights]
+    for trial in trials[2:]:
+        if not (trial.failure or trial.hopeless):
+            trial.hopeless = all(hopeless(_gains(trial, over), parts, held_out) for over in simple)
+
+
+def _gains(trial: Trial, over: Trial) -> NDArray[np.float64]:
+    """Return the gains in average precision in the parts that `trial` was tried on."""
+    return np.asarray(np.subtract(trial.precision, over.precision[: len(trial.precision)]), dtype=np.float64)
+
+
+def _reach(parts: int, held_out: float) -> float:
+    """Return how many standard deviations of the parts' gains the interval reaches to either side."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + LEVEL) / 2, parts - 1)) * float(np.sqrt(1 / parts + held_out))
 
 
 def _truth(table: pa.Table, schema: Schema) -> tuple[NDArray[np.int8], str]:
@@ -265,7 +310,7 @@ class Part:
 
     def run(self, trial: Trial, params: Mapping[str, Any]) -> None:
         """Try one way on this part."""
-        if trial.failure:
+        if trial.failure or trial.hopeless:
             return
         started = time.perf_counter()
         inputs, truth = self.inputs

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from anomalo.advice import Advice, Trial, advise
+from anomalo.advice import Advice, Trial, advise, hopeless
 from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions
 
@@ -176,9 +177,37 @@ def test_the_simplest_way_that_is_not_beaten(gains: tuple[float, float], best: s
     assert trials(*gains).best().method == best
 
 
-def test_a_way_that_fails_is_told_and_passed_over() -> None:
-    import pyarrow as pa
+@pytest.mark.parametrize("seed", range(20))
+def test_a_way_is_hopeless_just_if_no_gains_to_come_could_help(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    seen = 0.05 * rng.normal(size=rng.integers(3, 9)) + 0.02 * rng.integers(-2, 3)
+    left = 10 - len(seen)
+    equal = np.linspace(-1, 30, 10_000)[:, None] * np.abs(seen).mean() * np.ones(left)
+    others = rng.normal(size=(10_000, left)) * rng.exponential(size=(10_000, 1)) + rng.normal(size=(10_000, 1))
+    gains = np.array([np.concatenate([seen, later]) for later in (*equal, *others)])
+    reach = 2.262157 * np.sqrt((1 / 10 + 0.25) * gains.var(axis=1, ddof=1))  # t of 9 degrees of freedom
+    assert hopeless(seen, 10, 0.25) == (not (gains.mean(axis=1) - reach > 0).any())
 
+
+def test_a_hopeless_generator_is_given_up_without_changing_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.Table.from_pandas(rare(2.0), preserve_index=False)
+    wish = SchemaOptions(label="label")
+
+    def ask() -> Advice:
+        return advise(table, wish, Registry.load(), generators=("marginals", "bootstrap"), folds=5, repeats=2)
+
+    soon = ask()
+    monkeypatch.setattr("anomalo.advice.TRIED", 100)
+    whole = ask()
+    given_up = [(len(trial.precision), trial.hopeless) for trial in soon.trials]
+    assert given_up[:2] == [(10, False), (10, False)]
+    assert any(3 <= parts < 10 and hopeless for parts, hopeless in given_up[2:])
+    assert soon.best().method == whole.best().method
+    for short, full in zip(soon.trials, whole.trials, strict=True):
+        assert short.precision == full.precision[: len(short.precision)]
+
+
+def test_a_way_that_fails_is_told_and_passed_over() -> None:
     table = pa.Table.from_pandas(rare(3.0), preserve_index=False)
     advice = advise(table, SchemaOptions(label="label"), Registry.load(), generators=("mean",), folds=2, repeats=1)
     assert "cannot sample" in str(advice.trials[2].failure)

@@ -120,21 +120,24 @@ def _show_advice(result: AdviseResult) -> None:
         f"{count(facts['positives'], 'row')} of {facts['rows']:,} have {facts['label']} = {facts['positive']}; "
         "trained without and with more of them, judged on rows held out:"
     )
-    columns = ("training with", "average precision", "gain", "95 % interval", "seconds")
+    columns = ("training with", "average precision", "gain", "95 % interval", "parts", "seconds")
     table(columns, [_line(trial) for trial in facts["trials"]], right=columns[1:])
+    if any(trial["hopeless"] for trial in facts["trials"]):
+        typer.echo("fewer parts: given up there, since no outcome of the others could have made the gain certain")
     typer.echo(f"\n{facts['verdict']}")
 
 
 def _line(trial: dict[str, Any]) -> tuple[str, ...]:
     if trial["failure"]:
-        return (trial["method"], "failed", "", "", "")
+        return (trial["method"], "failed", "", "", "", "")
     told = (
         () if trial["method"] == "none" else (f"{trial['gain']:+.3f}", f"{trial['low']:+.3f} to {trial['high']:+.3f}")
     )
     return (
         NAMES.get(trial["method"], f"rows of {trial['method']}"),
-        f"{trial['average_precision']:.3f}",
+        "" if trial["hopeless"] else f"{trial['average_precision']:.3f}",
         *(told or ("", "")),
+        str(trial["parts"]),
         f"{trial['seconds']:.1f}",
     )
 

@@ -63,6 +63,8 @@ def told(advice: Advice) -> dict[str, Any]:
                 "gain": gain,
                 "low": low,
                 "high": high,
+                "parts": len(trial.precision),
+                "hopeless": trial.hopeless,
                 "seconds": trial.seconds,
                 "failure": trial.failure,
             }
