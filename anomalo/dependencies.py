@@ -40,7 +40,7 @@ def determined(codes: Codes, prefer: NDArray[np.bool_]) -> dict[int, int]:
     """
     levels = codes.max(axis=0, initial=-1) + 1
     found: dict[int, list[int]] = {}
-    for source, target in _pairs(codes, levels):
+    for source, target in determinations(codes):
         found.setdefault(target, []).append(source)
     dropped: dict[int, int] = {}
     order = sorted(found, key=lambda column: (levels[column], prefer[column], -column))
@@ -57,9 +57,9 @@ def _root(dropped: dict[int, int], column: int) -> int:
     return column
 
 
-def _pairs(codes: Codes, levels: Codes) -> Iterator[tuple[int, int]]:
-    """Yield all (source, target) of which the first determines the second."""
-    n = len(codes)
+def determinations(codes: Codes) -> Iterator[tuple[int, int]]:
+    """Yield all (source, target) of which the first determines the second, of columns [n, k] as in `determined`."""
+    n, levels = len(codes), codes.max(axis=0, initial=-1) + 1
     targets = np.flatnonzero((levels > 1) & (levels <= MOST_LEVELS))
     small = codes[:, targets].astype(np.uint8)
     counts = levels[targets]

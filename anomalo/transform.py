@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.dependencies import MOST_LEVELS, determined
 from anomalo.encoded import Block, Encoded, Floats, Layout, Mask
+from anomalo.gates import Gate, find_gates
 from anomalo.quantiles import Quantiles
 
 Codes = NDArray[np.int64]
@@ -126,7 +127,8 @@ class TableTransform:
 
     Numbers go through their empirical distribution to normal scores, with jitter inside ties. Values that many rows
     share (a zero-inflated number's zero, a cap), all values of a number that has few, the levels of categories and
-    holes are codes. A column that a discrete one determines in all training rows is left out and looked up.
+    holes are codes. A column that a discrete one determines in all training rows is left out and looked up. Where only
+    its holes are determined, by another column or that column's holes, they are looked up in rows that are made.
 
     Attributes
     ----------
@@ -138,12 +140,15 @@ class TableTransform:
         Normal scores of a row.
     sizes : tuple of int
         How many codes each of a row's codes can be.
+    gates : tuple of Gate
+        Which codes say that others are holes.
     """
 
     layout: Layout
     columns: tuple[Column, ...]
     width: int
     sizes: tuple[int, ...]
+    gates: tuple[Gate, ...] = ()
 
     @classmethod
     def fit(cls, data: Encoded) -> Self:
@@ -173,15 +178,15 @@ class TableTransform:
             table = np.zeros(root.size, dtype=np.int64)
             table[root.encode(data)] = column.encode(data)
             columns[target] = dataclasses.replace(column, root=root.code, table=table)
-        return cls(layout, tuple(columns), width, tuple(sizes))
+        found = cls(layout, tuple(columns), width, tuple(sizes))
+        holed = [column.hole for column in columns if column.code >= 0]
+        return dataclasses.replace(found, gates=find_gates(found._codes(data), sizes, holed))
 
     def forward(self, data: Encoded, rng: np.random.Generator | None = None) -> Parts:
         """Return training rows: what is not observed is a hole. Without `rng` ties are not jittered."""
-        parts = self._blank(len(data))
+        parts = dataclasses.replace(self._blank(len(data)), codes=self._codes(data))
         for column in self.columns:
-            codes = column.encode(data)
-            if column.code >= 0:
-                parts.codes[:, column.code] = codes
+            codes = parts.codes[:, column.code] if column.code >= 0 else column.encode(data)
             self._score(column, data, codes, parts, rng)
         return parts
 
@@ -200,10 +205,16 @@ class TableTransform:
                 lower[rows, column.number], upper[rows, column.number] = ends
         return lower, upper
 
-    def condition(self, given: Encoded, rng: np.random.Generator | None = None) -> Parts:
+    def condition(self, given: Encoded, rng: np.random.Generator | None = None, *, made: bool = False) -> Parts:
         """Return what observed cells say of rows; what is not observed is unknown, and may become anything.
 
         A cell that contradicts another, by a dependency that all training rows obeyed, is no condition on that one.
+
+        Parameters
+        ----------
+        made : bool
+            Whether the rest of the rows is to be made, holes and all, as `complete` does: then `gates` hold. Otherwise
+            it has values that nobody saw.
         """
         parts = self._blank(len(given))
         allowed = tuple(np.ones((len(given), size), dtype=bool) for size in self.sizes)
@@ -215,6 +226,8 @@ class TableTransform:
         for column in self.columns:
             if column.root >= 0:
                 _restrict(allowed[column.root], column, given)
+        for gate in self.gates if made else ():
+            gate.narrow(allowed)
         for at, mask in enumerate(allowed):
             parts.codes[:, at] = mask.argmax(axis=1)
         return dataclasses.replace(parts, allowed=allowed)
@@ -230,7 +243,10 @@ class TableTransform:
         return Encoded(values, observed, self.layout)
 
     def complete(self, numbers: Floats, codes: Codes, given: Encoded) -> Encoded:
-        """Return what `backward` does, with the observed cells of `given` put back as they are."""
+        """Return what `backward` does where `gates` hold, with the observed cells of `given` put back as they are."""
+        codes = codes.copy()
+        for gate in self.gates:
+            gate.settle(codes)
         made, seen = self.backward(numbers, codes), given.observed
         values = np.where(seen, given.values, made.values)
         return Encoded(values, made.observed | seen, self.layout)
@@ -246,7 +262,8 @@ class TableTransform:
             names = {name: getattr(column, name) for name in ("position", "hole", "nominal", "code", "number", "root")}
             columns.append({**names, "lengths": [len(part) for part in parts]})
         packed = np.concatenate([np.zeros(0), *arrays]).astype(np.float64)
-        return packed, {"layout": self.layout.to_json(), "columns": columns}
+        gates = [{**dataclasses.asdict(gate), "closed": gate.closed.tolist()} for gate in self.gates]
+        return packed, {"layout": self.layout.to_json(), "columns": columns, "gates": gates}
 
     @classmethod
     def unpack(cls, array: Values, value: Mapping[str, Any]) -> Self:
@@ -263,12 +280,17 @@ class TableTransform:
         sizes = {column.code: column.size for column in columns if column.code >= 0}
         width = sum(column.number >= 0 for column in columns)
         layout = Layout.from_json(value["layout"])
-        return cls(layout, tuple(columns), width, tuple(sizes[code] for code in range(len(sizes))))
+        gates = tuple(Gate(**{**entry, "closed": np.array(entry["closed"])}) for entry in value["gates"])
+        return cls(layout, tuple(columns), width, tuple(sizes[code] for code in range(len(sizes))), gates)
 
     def _blank(self, n: int) -> Parts:
         shape = (n, self.width)
         codes = np.zeros((n, len(self.sizes)), dtype=np.int64)
         return Parts(np.zeros(shape, dtype=np.float32), codes, np.zeros(shape, dtype=bool))
+
+    def _codes(self, data: Encoded) -> Codes:
+        codes = [column.encode(data) for column in self.columns if column.code >= 0]
+        return np.stack(codes, axis=1) if codes else self._blank(len(data)).codes
 
     def _score(
         self, column: Column, data: Encoded, codes: Codes, parts: Parts, rng: np.random.Generator | None

@@ -60,7 +60,7 @@ class Copula(Model):
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return rows of cells whose scores are drawn from the Gaussian, given the observed ones."""
         transform = TableTransform.unpack(self.transform_, self.columns_)
-        intervals, known = self._intervals(transform), transform.condition(given, run.rng)
+        intervals, known = self._intervals(transform), transform.condition(given, run.rng, made=True)
         assert known.allowed is not None
         told = [~allowed.all(axis=1) for allowed in known.allowed]
         settled = np.column_stack([np.zeros((len(given), 0), dtype=bool), *told, known.known_numbers])

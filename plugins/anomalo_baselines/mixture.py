@@ -74,7 +74,7 @@ class Mixture(Model):
         return Encoded.concatenate(parts)
 
     def _sample(self, transform: TableTransform, given: Encoded, rng: np.random.Generator) -> Encoded:
-        known = transform.condition(given, rng)
+        known = transform.condition(given, rng, made=True)
         component = _choose(_softmax(self._evidence(known, transform.sizes)), rng)
         spread = np.sqrt(self.variance_[component]) * rng.standard_normal(known.numbers.shape, dtype=np.float32)
         numbers = np.where(known.known_numbers, known.numbers, self.mean_[component] + spread).astype(np.float32)

@@ -72,7 +72,10 @@ def fills(model: Diffusion, data: Encoded, draws: int) -> Filled:
             ends = (_quantile(values, weights, share) for share in INTERVAL)
             for cells, found in zip((point, low, high), (mean, *ends), strict=True):
                 cells[:, at] = np.where(seen, data.values[:, at], found)
-    made = [np.where(rows.observed, rows.values, point) for rows in _draws(model, data, arrays, draws)]
+    made = [
+        np.where(data.observed, data.values, np.where(rows.observed, rows.values, point))
+        for rows in _draws(model, data, arrays, draws)
+    ]
     return Filled(point, np.stack(made) if made else None, proba, low, high)
 
 
@@ -143,4 +146,4 @@ def _draws(model: Diffusion, data: Encoded, arrays: Any, draws: int) -> Iterator
     for draw in range(draws):
         uniform = row_noise(data, model.seed_ + draw, space.entries + len(space.sizes))
         parts = model._in_chunks(inpainted, *arrays, uniform)[0]
-        yield table.complete(parts[:, : table.width], parts[:, table.width :].astype(np.int64), data)
+        yield table.backward(parts[:, : table.width], parts[:, table.width :].astype(np.int64))

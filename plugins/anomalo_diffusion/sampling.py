@@ -67,7 +67,7 @@ def synthetic(model: Diffusion, given: Encoded, run: Run) -> Encoded:
     made = []
     for start in range(0, len(given), model.chunk):
         some = given.take(slice(start, start + model.chunk))
-        parts = model._in_chunks(rows, *asked(table.condition(some, run.rng)))[0]
+        parts = model._in_chunks(rows, *asked(table.condition(some, run.rng, made=True)))[0]
         made.append(table.complete(parts[:, : table.width], parts[:, table.width :].astype(np.int64), some))
     return Encoded.concatenate(made) if made else given
 

@@ -170,7 +170,7 @@ class Adversarial(NeuralModel):
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return new rows; observed cells of `given` are kept, and the others are made to go with them."""
         net, split = cast("Players", self.net), self.split
-        parts = split.split(self.transform.condition(given, run.rng))
+        parts = split.split(self.transform.condition(given, run.rng, made=True))
         x, known = row_values(parts, net.format.width), known_items(split, parts, net.format.width)
         allowed = np.concatenate([np.zeros((len(given), 0), dtype=bool), *(parts.allowed or ())], axis=1)
         make = maker(net)
