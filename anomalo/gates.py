@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.dependencies import determinations
+from anomalo.dependencies import MOST_LEVELS, determinations
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -68,19 +68,19 @@ def find_gates(codes: Codes, sizes: Sequence[int], holed: Sequence[bool]) -> tup
     holed : sequence of bool
         Whether the last value of a code is a hole.
     """
-    owners = np.flatnonzero(holed)
-    count = len(sizes)
+    told, owners = np.flatnonzero(np.array(sizes) <= MOST_LEVELS), np.flatnonzero(holed)
     if not owners.size:
         return ()
-    columns = np.concatenate([codes, codes[:, owners] == np.array(sizes)[owners] - 1], axis=1)
-    owner = [*range(count), *owners.tolist()]
+    masks = codes[:, owners] == np.array(sizes)[owners] - 1
+    columns = np.concatenate([codes[:, told].astype(np.int16), masks], axis=1)
+    owner = [*told.tolist(), *owners.tolist()]
     alike = _alike(columns)
     found = [{owner[at] for at in members} for members in alike]
     for source, target in determinations(columns[:, [members[0] for members in alike]]):
         found[target].update(owner[at] for at in alike[source])
     roots: dict[int, int] = {}
     for members, candidates in reversed(list(zip(alike, found, strict=True))):
-        closed = {owner[at] for at in members if at >= count} - set(roots.values())
+        closed = {owner[at] for at in members if at >= len(told)} - set(roots.values())
         free = candidates - roots.keys() - (closed if len(closed) == 1 else set())
         if closed and free:
             root = min(free, key=lambda root: (holed[root], sizes[root], root))
