@@ -24,7 +24,7 @@ from anomalo.schema import Schema, SchemaOptions, infer
 
 GENERATORS = ("smote", "latent", "edm", "cgan")
 """The models that are tried, besides none and class weights."""
-BUDGETS: Mapping[str, Mapping[str, Any]] = {"edm": {"updates": 4000, "even": 0.5}, "cgan": {"epochs": 30}}
+BUDGETS: Mapping[str, Mapping[str, Any]] = {"edm": {"updates": 2000, "even": 0.5}, "cgan": {"epochs": 30}}
 """Hyperparameters of generators that would take minutes for each of the parts by default."""
 FEWEST = 10
 """With fewer rows of the rare class nothing can be said."""
@@ -34,7 +34,7 @@ LEVEL = 0.95
 WORTH = 0.01
 """A gain in average precision that is worth the trouble."""
 TRIED = 3
-"""No generator is given up before so many parts: fewer have no interval to speak of."""
+"""No generator is given up before so many parts by default: fewer have no interval to speak of."""
 
 Labels = NDArray[np.bool_]
 
@@ -100,7 +100,7 @@ class Advice:
         Reference: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52.
         """
         gains = _gains(trial, over)
-        half = _reach(len(gains), self.held_out) * float(gains.std(ddof=1))
+        half = _reach(len(gains), self.held_out) * float(gains.std(ddof=1)) if len(gains) > 1 else float("inf")
         mean = float(gains.mean())
         return mean, mean - half, mean + half
 
@@ -144,6 +144,7 @@ def advise(
     seed: int = 0,
     folds: int = 5,
     repeats: int = 2,
+    tried: int = TRIED,
     progress: Callable[[float, str], None] | None = None,
 ) -> Advice:
     """Train a classifier of the label's rarest value in several ways, and compare them on rows that none has seen.
@@ -159,6 +160,8 @@ def advise(
         Hyperparameters of generators, by name.
     folds, repeats : int
         Stratified cross-validation, repeated.
+    tried : int
+        No generator is given up before so many parts.
     progress : callable, optional
         Told the share that is done, and a text.
 
@@ -183,7 +186,7 @@ def advise(
             if progress is not None:
                 progress((number + at / len(trials)) / len(parts), trial.method)
             part.run(trial, params.get(trial.method, {}))
-        if TRIED <= number + 1 < len(parts):
+        if tried <= number + 1 < len(parts):
             _give_up(trials, len(parts), held_out)
     return Advice(str(schema.label), positive, int(truth.sum()), len(truth), trials, held_out)
 

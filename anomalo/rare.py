@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def drawn_by_code(codes: Tensor, n: int, weight: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+def drawn_by_code(codes: Tensor, n: int, weight: Callable[[Tensor], Tensor], label: int = -1) -> tuple[Tensor, Tensor]:
     """Draw n rows of a batch, and a column of codes of each, so that rare codes are seen more often.
 
     A column is drawn, then a code of it in proportion to the weight of its frequency in the batch, then a row that has
@@ -26,13 +26,16 @@ def drawn_by_code(codes: Tensor, n: int, weight: Callable[[Tensor], Tensor]) -> 
         Rows to draw.
     weight : callable
         Maps frequencies, float32 and 1 or more, to weights: `torch.ones_like` makes codes equally frequent.
+    label : int
+        The only column to draw, if rows are going to be asked by it; -1 for all.
 
     Returns
     -------
     int64 [n], int64 [n]
         Rows of the batch, and the column of each that is to be told.
     """
-    column = torch.randint(codes.shape[1], (n,), device=codes.device)
+    first, last = (label, label + 1) if label >= 0 else (0, codes.shape[1])
+    column = torch.randint(first, last, (n,), device=codes.device)
     shown = codes[:, column].T  # (n, batch)
     frequency = torch.zeros(n, int(codes.max()) + 1, device=codes.device)
     frequency.scatter_add_(1, shown, torch.ones_like(shown, dtype=frequency.dtype))

@@ -150,6 +150,12 @@ class TableTransform:
     sizes: tuple[int, ...]
     gates: tuple[Gate, ...] = ()
 
+    @property
+    def label(self) -> int:
+        """The index of the code that says the label, its own or that which determines it; -1 if none does."""
+        labels = [column for column in map(self.columns.__getitem__, self.layout.labels) if column.rest is None]
+        return max((max(column.code, column.root) for column in labels), default=-1)
+
     @classmethod
     def fit(cls, data: Encoded) -> Self:
         """Learn the distributions, atoms and dependencies of a table's rows, at least one."""

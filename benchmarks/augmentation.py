@@ -74,9 +74,8 @@ def measure(row: Row, part: Part, params: dict[str, dict[str, object]]) -> Row:
     method = row.method
     if method == "adviser":
         generators = tuple(name for name in params if name not in ("none", "weights"))
-        inner = advise(
-            part.rows, SchemaOptions(label=LABEL), part.registry, generators=generators, seed=row.seed, repeats=1
-        )
+        wish = SchemaOptions(label=LABEL)
+        inner = advise(part.rows, wish, part.registry, generators=generators, seed=row.seed, repeats=1, tried=1)
         method = row.advice = inner.best().method
     trial = Trial(method)
     part.run(trial, params.get(method, {}))

@@ -95,6 +95,9 @@ def test_codes_are_drawn_evenly() -> None:
     shares = torch.bincount(batch[row[column == 1], 1]) / (column == 1).sum()
     np.testing.assert_allclose(shares, 0.25, atol=0.02)
     assert row[column == 0].unique().numel() == 100  # a code's rows alike, too
+    row, column = drawn_by_code(batch, 20_000, torch.ones_like, 0)
+    assert not column.any()
+    assert float(batch[row, 0].float().mean()) == pytest.approx(0.5, abs=0.02)
 
 
 def test_the_held_out_loss_is_the_same_for_the_same_weights() -> None:

@@ -179,7 +179,7 @@ class Diffusion(NeuralModel):
         space, n = online.space, int(self.even * len(x))
         told = torch.zeros(len(x), space.parts, device=x.device)
         if self._facts and space.sizes:
-            row, column = drawn_by_code(x[:, 2 * space.width :].long(), n, torch.ones_like)
+            row, column = drawn_by_code(x[:, 2 * space.width :].long(), n, torch.ones_like, self.table.label)
             x, observed = torch.cat([x[row], x[n:]]), torch.cat([observed[row], observed[n:]])
             told[torch.arange(n), space.width + column] = 1.0
         return self.denoising_loss(online, x, observed, told)

@@ -35,7 +35,7 @@ class ConditionalGan(Gan):
         width, conditioned = net.format.width, int(len(x) * self.given)
         if x.shape[1] == width or not conditioned:
             return super().draw(net, x, observed)
-        row, code = drawn_by_code(x[:, width:].long(), conditioned, torch.log1p)
+        row, code = drawn_by_code(x[:, width:].long(), conditioned, torch.log1p, self.transform.label)
         level = (net.column == net.column[width + code][:, None]).float()
         x, observed = torch.cat([x[row], x[conditioned:]]), torch.cat([observed[row], observed[conditioned:]])
         others = random_columns(len(x) - conditioned, net.column, self.given)
