@@ -87,6 +87,25 @@ def test_a_level_of_one_row_in_200_is_given_exactly_and_learned(kind: type[Any])
     assert np.mean(made.values[:, 3] == FIRST_LEVEL + 1) > 0.8
 
 
+@MODELS
+def test_a_rare_class_is_learned_among_many_categories_if_it_is_the_label(kind: type[Any]) -> None:
+    rng = np.random.default_rng(0)
+    ill = np.arange(1000) < 20
+    values = np.column_stack([rng.normal(size=1000) + 4 * ill, ill + FIRST_LEVEL, rng.integers(6, size=(1000, 20))])
+    values[:, 2:] += FIRST_LEVEL
+    others = (Block(f"c{at}", "category", at, levels=tuple("abcdef")) for at in range(2, 22))
+    label = Block("ill", "category", 1, levels=("no", "yes"), label=True)
+    layout = Layout("table", (22,), (Block("x", "number", 0, low=-4, high=8), label, *others))
+    data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), layout)
+    model = kind(epochs=25, width=64, hidden=64, blocks=2, dropout=0.0, average=0.95, learning_rate=0.01, even=0.5)
+    model.fit(data, LocalRun(seed=0, goals=frozenset({"sample"})))
+    hidden = np.ones((300, 22), dtype=bool)
+    hidden[:, 1] = False
+    made = model.sample(data.take(np.zeros(300, dtype=int)).hide(hidden), LocalRun(seed=1))
+    assert (made.values[:, 1] == FIRST_LEVEL + 1).all()
+    assert made.values[:, 0].mean() > 1.5  # 4 in its twenty rows; 0.2 where every column has its turn
+
+
 def test_codes_are_drawn_evenly() -> None:
     batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 4], dim=1).long()
     row, column = drawn_by_code(batch, 20_000, torch.ones_like)

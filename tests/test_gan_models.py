@@ -1,5 +1,6 @@
 """The adversarial models on tables: what is given is kept, equal seeds give equal rows, nothing is forgotten."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +20,7 @@ from anomalo_gan.adversarial import Adversarial
 from anomalo_gan.cgan import ConditionalGan
 from anomalo_gan.gan import Gan
 from anomalo_gan.modes import Modes
-from anomalo_gan.players import Players
+from anomalo_gan.players import Players, as_rows
 from anomalo_gan.wgan import WassersteinGan
 
 MODELS = [Gan, WassersteinGan, ConditionalGan]
@@ -94,6 +95,19 @@ def test_a_level_of_two_rows_is_made_as_often_as_it_is_given(cls: type[Adversari
     made = sample(fitted(cls, data), given)
     assert (made.values[:, 3] == FIRST_LEVEL + 2).all()
     assert len(np.unique(made.values[:, 0])) > 20  # the other cells are drawn
+
+
+def test_the_label_is_the_level_that_is_given() -> None:
+    data = table()
+    blocks = tuple(dataclasses.replace(block, label=block.name == "rare") for block in data.layout.blocks)
+    asked = []
+    for layout in (data.layout, dataclasses.replace(data.layout, blocks=blocks)):
+        model = cast("ConditionalGan", fitted(ConditionalGan, dataclasses.replace(data, layout=layout), given=1.0))
+        net = cast("Players", model.net)
+        rows = as_rows(model.split.sizes, model.split.split(model.transform.forward(data)))
+        given = model.draw(net, torch.from_numpy(rows.values), torch.from_numpy(rows.observed))[1]
+        asked.append({int(position) for position in net.column[given.argmax(dim=1)]})
+    assert asked == [{0, 1, 2, 3}, {3}]
 
 
 def test_what_is_given_restricts_what_it_follows_from() -> None:

@@ -69,7 +69,7 @@ class Diffusion(NeuralModel):
     dropout: float = param(0.1, low=0.0, high=0.95, help="Share of the hidden units dropped in training.")
     average: float = param(0.999, low=0.0, high=0.999999, help="Decay of the moving average of the weights.")
     conditioned: float = param(0.3, low=0.0, high=1.0, help="Share of the training rows of which cells are known.")
-    even: float = param(0.2, low=0.0, high=1.0, help="Share of the rows drawn by a level, rare or not, that is known.")
+    even: float = param(0.2, low=0.0, high=1.0, help="Share of the rows drawn by a level (the label's) that is known.")
 
     @property
     def chunk(self) -> int:  # type: ignore[override]

@@ -15,9 +15,9 @@ from anomalo_gan.players import Players
 class ConditionalGan(Gan):
     """A generative adversarial network that is given one level of a row, rare ones more often than they occur.
 
-    A share `given` of each batch is drawn anew so that the levels of a column are almost equally frequent, and the
-    generator is given that level as a one-hot condition. The others are as in `gan`: nothing is given, or any cells,
-    so that rows can be made from whatever is given of them.
+    A share `given` of each batch is drawn anew so that the levels of a column (the label, if there is one) are almost
+    equally frequent, and the generator is given that level as a one-hot condition. The others are as in `gan`: nothing
+    is given, or any cells, so that rows can be made from whatever is given of them.
 
     Reference: Mirza and Osindero (2014), Conditional generative adversarial nets; Xu et al. (2019), Modeling tabular
     data using conditional GAN, NeurIPS.
