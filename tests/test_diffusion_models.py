@@ -14,6 +14,7 @@ from anomalo.runs import LocalRun
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
 from anomalo_diffusion.net import Dropout
+from anomalo_diffusion.sampling import MOST_SCATTERED, ScatteredNoise
 
 ROWS = 1000
 BLOCKS = (
@@ -135,6 +136,32 @@ def test_equal_seeds_give_equal_rows(kind: type[Any]) -> None:
     one, same, other = (fitted(kind).sample(nothing(40), LocalRun(seed=seed)).values for seed in (3, 3, 4))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
+
+
+@MODELS
+def test_the_first_rows_do_not_depend_on_how_many_follow(kind: type[Any]) -> None:
+    few, many = (fitted(kind).sample(nothing(n), LocalRun(seed=3)).values for n in (1100, 1300))
+    np.testing.assert_array_equal(few, many[:1100])
+
+
+def test_noise_fills_every_interval_once_and_each_row_is_random() -> None:
+    noise = ScatteredNoise(0, 5, seed=1)
+    shares = torch.cat([noise.rows(n)[1] for n in (1000, 24)])
+    cells = np.sort(np.floor(shares.numpy() * 1024), axis=0)
+    np.testing.assert_array_equal(cells, np.repeat(np.arange(1024)[:, None], 5, axis=1))
+    normal = ScatteredNoise(5, 0, seed=1).rows(1024)[0].numpy()
+    np.testing.assert_allclose(stats.norm.cdf(normal), shares, atol=1e-5)
+    first = np.array([ScatteredNoise(1, 0, seed=seed).rows(1)[0].item() for seed in range(300)])
+    assert stats.kstest(first, "norm").pvalue > 0.01
+
+
+def test_noise_beyond_the_sequence_is_plain() -> None:
+    normal, uniform = ScatteredNoise(MOST_SCATTERED + 50, 3, seed=0).rows(400)
+    assert normal.shape == (400, MOST_SCATTERED + 50)
+    assert stats.kstest(normal[:, MOST_SCATTERED:].flatten(), "norm").pvalue > 0.01
+    assert abs(uniform.mean() - 0.5) < 0.05
+    again = ScatteredNoise(MOST_SCATTERED + 50, 3, seed=0)
+    assert torch.equal(again.rows(400)[0], normal)
 
 
 @MODELS

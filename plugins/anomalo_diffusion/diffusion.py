@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from anomalo.correction import Ratio, corrected, learned
 from anomalo.neural import NeuralModel, Phase, Step
 from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
 from anomalo.rare import drawn_by_code
@@ -69,6 +70,7 @@ class Diffusion(NeuralModel):
     dropout: float = param(0.1, low=0.0, high=0.95, help="Share of the hidden units dropped in training.")
     average: float = param(0.999, low=0.0, high=0.999999, help="Decay of the moving average of the weights.")
     conditioned: float = param(0.3, low=0.0, high=1.0, help="Share of the training rows of which cells are known.")
+    candidates: int = param(4, low=0, high=1000, help="Rows drawn for each one made too often; 0 replaces none.")
     even: float = param(0.2, low=0.0, high=1.0, help="Share of the rows drawn by a level (the label's) that is known.")
 
     @property
@@ -138,7 +140,19 @@ class Diffusion(NeuralModel):
         self._told, self._blind = (1.0, FILLING_SHARE) if fills_only else (self.conditioned, BLIND_SHARE)
         updates = self.updates if self._facts else -(-self.updates // 4)
         self._most_epochs = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(data) / self.batch_size)))
-        return super().fit(_rows(table, data, facts=self._facts), run)
+        super().fit(_rows(table, data, facts=self._facts), run)
+        self.ratio_values_, self.ratio_ = np.zeros(0), None
+        if self._facts and self.candidates:
+            found = learned(data, partial(synthetic, self), run.rng)
+            if found is not None:
+                self.ratio_values_, self.ratio_ = found.pack()
+        return self
+
+    @property
+    def ratio(self) -> Ratio | None:
+        """How much more often rows are real than made, if that was learned; models of old files did not."""
+        value = getattr(self, "ratio_", None)
+        return Ratio.unpack(self.ratio_values_, value) if value else None
 
     def build(self, layout: Layout) -> nn.Module:
         """Return a new network and its moving average, for the layout of parts."""
@@ -220,8 +234,7 @@ class Diffusion(NeuralModel):
         signal, spread = self.scales(level[:, None])
         scaled = x * (signal.square() + spread.square()).rsqrt()
         if known is None:
-            nothing = torch.zeros(len(x), net.space.entries + net.space.parts, device=x.device)
-            return net(scaled, self.feature(level), *nothing.split([net.space.entries, net.space.parts], dim=1))
+            return net(scaled, self.feature(level))
         told = net.space.entries_of(known)
         return net(scaled * (1 - told), self.feature(level), clean * told, known)
 
@@ -237,7 +250,10 @@ class Diffusion(NeuralModel):
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return as many new rows as `given` has, whose observed cells are as given and the others drawn given them."""
         self.use(run.device)
-        return synthetic(self, given, run)
+        ratio = self.ratio if self.candidates else None
+        if ratio is None:
+            return synthetic(self, given, run.rng)
+        return corrected(given, partial(synthetic, self), ratio, self.candidates, run.rng)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by their conditional expectation, categories by the most probable level.

@@ -38,7 +38,7 @@ class Edm(Diffusion):
 
     name = "edm"
 
-    steps: int = param(20, low=1, high=10_000, help="Steps from noise to rows.")
+    steps: int = param(12, low=1, high=10_000, help="Steps from noise to rows.")
     sampler: str = param("multistep", choices=("multistep", "heun"), help="One or two denoisings a step.")
     centre: float = param(-0.8, low=-10.0, high=10.0, help="Mean of the logarithm of training noise levels.")
     spread: float = param(1.4, low=0.01, high=10.0, help="Standard deviation of it.")

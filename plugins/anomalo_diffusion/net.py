@@ -93,19 +93,23 @@ class Denoiser(nn.Module):
         Share of hidden units dropped in training.
     """
 
+    noisy: Tensor
+
     def __init__(self, space: RowSpace, width: int, hidden: int, blocks: int, waves: int, dropout: float) -> None:
         super().__init__()
         self.space = space
         self.level = LevelEmbedding(width)
         self.register_buffer("waves", math.pi * 2.0 ** torch.arange(-1, waves - 1), persistent=False)
-        entries = 2 * space.entries + 2 * waves * space.width + space.parts
-        self.input = nn.Linear(max(1, entries), width)
+        sides = [space.entries, space.entries, 2 * waves * space.width, space.parts]
+        self.input = nn.Linear(max(1, sum(sides)), width)
+        noisy = torch.tensor([True, False, True, False]).repeat_interleave(torch.tensor(sides))
+        self.register_buffer("noisy", noisy.nonzero().squeeze(1), persistent=False)
         self.blocks = nn.Sequential(*(Block(width, hidden, dropout) for _ in range(blocks)))
         self.output = nn.Linear(width, max(1, space.entries))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, x: Tensor, level: Tensor, clean: Tensor, known: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, clean: Tensor | None = None, known: Tensor | None = None) -> Tensor:
         """Return the network's raw output [n, entries].
 
         Parameters
@@ -114,14 +118,19 @@ class Denoiser(nn.Module):
             Noisy rows, brought to unit spread; 0 where known.
         level : float32 [n] or [1]
             The noise level, on a scale of about unit size.
-        clean : float32 [n, entries]
-            Rows without noise; 0 where not known.
-        known : float32 [n, parts]
+        clean : float32 [n, entries], optional
+            Rows without noise; 0 where not known. None, as `known`, if nothing is.
+        known : float32 [n, parts], optional
             1 where a part is known.
         """
-        angle = ((x + clean)[:, : self.space.width, None] * self.waves).flatten(1)
-        entries = torch.cat([x, clean, angle.sin(), angle.cos(), known], dim=1)
-        hidden = self.input(F.pad(entries, (0, self.input.in_features - entries.shape[1]))) + self.level(level)
+        seen = x if clean is None else x + clean
+        angle = (seen[:, : self.space.width, None] * self.waves).flatten(1)
+        waves = angle.sin(), angle.cos()
+        if clean is None or known is None:
+            values, weight = torch.cat([x, *waves], dim=1), self.input.weight[:, self.noisy]
+        else:
+            values, weight = torch.cat([x, clean, *waves, known], dim=1), self.input.weight
+        hidden = F.linear(values, weight[:, : values.shape[1]], self.input.bias) + self.level(level)
         out: Tensor = self.output(self.blocks(hidden))
         return out[:, : self.space.entries]
 

@@ -11,13 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anomalo.plugin import Encoded, Parts, Run, row_uniform
+from anomalo.plugin import Encoded, Parts, row_uniform
 
 if TYPE_CHECKING:
     from anomalo_diffusion.diffusion import Diffusion
 
 NOISES = 8
 """What is expected of cells is the mean of so many denoisings of pure noise."""
+MOST_SCATTERED = 1000
+"""So many of a row's random numbers are scattered at most; others are plain."""
+SMALLEST = 1e-7
+"""Normal noise is of shares between this and one less it."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +54,63 @@ def asked(given: Parts) -> tuple[NDArray[np.float32], ...]:
     return parts.astype(np.float32), known.astype(np.float32), allowed.astype(np.float32)
 
 
-def synthetic(model: Diffusion, given: Encoded, run: Run) -> Encoded:
-    """Return as many rows as `given` has, with its observed cells and the others drawn given them."""
-    generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
+def synthetic(model: Diffusion, given: Encoded, rng: np.random.Generator) -> Encoded:
+    """Return as many rows as `given` has, with its observed cells and the others drawn given them.
+
+    Each row by itself is as its noise is, random; but the rows' noise is spread more evenly than by chance, so that
+    what is true of the model is true of few rows.
+    """
     table, space = model.table, model.space
+    noise = ScatteredNoise(space.entries, len(space.sizes), int(rng.integers(2**62)))
 
     def rows(*known: Tensor) -> tuple[Tensor]:
-        n, device = len(known[0]), known[0].device
+        normal, uniform = (part.to(known[0].device) for part in noise.rows(len(known[0])))
+        first = [normal]
 
-        def noise() -> Tensor:
-            return torch.randn(n, space.entries, generator=generator).to(device)
+        def more() -> Tensor:
+            return first.pop() if first else noise.plain(normal.shape).to(normal.device)
 
-        uniform = torch.rand(n, len(space.sizes), generator=generator).to(device)
-        return (drawn(model, Asked(*known), noise, uniform),)
+        return (drawn(model, Asked(*known), more, uniform),)
 
     made = []
     for start in range(0, len(given), model.chunk):
         some = given.take(slice(start, start + model.chunk))
-        parts = model._in_chunks(rows, *asked(table.condition(some, run.rng, made=True)))[0]
+        parts = model._in_chunks(rows, *asked(table.condition(some, rng, made=True)))[0]
         made.append(table.complete(parts[:, : table.width], parts[:, table.width :].astype(np.int64), some))
     return Encoded.concatenate(made) if made else given
+
+
+class ScatteredNoise:
+    """Random numbers for row after row, from a scrambled Sobol sequence.
+
+    Any row's numbers are independent and random, but n rows' fill the space more evenly than n independent draws. The
+    first rows' do not depend on how many follow.
+
+    Reference: Owen (1998), Scrambling Sobol' and Niederreiter-Xing points, Journal of Complexity 14; Matousek (1998),
+    On the L2-discrepancy for anchored boxes, the same volume (the scrambling).
+
+    Parameters
+    ----------
+    normal, uniform : int
+        How many normal and how many uniform numbers a row takes.
+    seed : int
+    """
+
+    def __init__(self, normal: int, uniform: int, seed: int) -> None:
+        self.normal, self.width = normal, normal + uniform
+        self.scattered = min(self.width, MOST_SCATTERED)
+        self.sequence = torch.quasirandom.SobolEngine(self.scattered, scramble=True, seed=seed)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def rows(self, n: int) -> tuple[Tensor, Tensor]:
+        """Return the next rows' normal and uniform numbers, float32 [n, normal] and [n, uniform]."""
+        plain = torch.rand(n, self.width - self.scattered, generator=self.generator)
+        shares = torch.cat([self.sequence.draw(n), plain], dim=1)
+        return torch.special.ndtri(shares[:, : self.normal].clamp(SMALLEST, 1 - SMALLEST)), shares[:, self.normal :]
+
+    def plain(self, shape: torch.Size) -> Tensor:
+        """Return more normal numbers, which are not scattered."""
+        return torch.randn(shape, generator=self.generator)
 
 
 def row_noise(data: Encoded, seed: int, width: int) -> NDArray[np.float32]:
