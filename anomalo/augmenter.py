@@ -85,7 +85,7 @@ class TableAugmenter(TableEstimator):
         n : int, optional
             How many rows; not with `given`.
         where : mapping of str to value, optional
-            Cells that all rows have. They are conditions on the model, not a filter: nothing is thrown away.
+            Cells that all rows have. They are conditions on the model, not a filter.
         given : DataFrame [n], optional
             Some of the columns, row by row; its missing cells are drawn.
         random_state : int, RandomState, Generator or None

@@ -15,8 +15,8 @@ from anomalo_diffusion.schedules import even_levels, karras_levels
 
 LOWEST, HIGHEST = 0.01, 20.0
 """Noise levels of sampling, in units of the data's spread."""
-KARRAS, EVEN = 7.0, 1.25
-"""How the levels of Heun's and of the multistep method crowd."""
+KARRAS = 7.0
+"""How the levels of Heun's method crowd near none."""
 
 
 @dataclass(kw_only=True)
@@ -77,5 +77,5 @@ class Edm(Diffusion):
         if self.sampler == "heun":
             levels = karras_levels(self.steps, LOWEST, HIGHEST, KARRAS).tolist()
             return heun(denoise, levels[0] * noise(), levels)
-        levels = even_levels(self.steps, LOWEST, HIGHEST, EVEN).tolist()
+        levels = even_levels(self.steps, LOWEST, HIGHEST).tolist()
         return multistep(denoise, levels[0] * noise(), levels)

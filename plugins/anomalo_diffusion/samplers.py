@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from anomalo_diffusion.schedules import DiscreteSchedule
 
 Denoise = Callable[[Tensor, float], Tensor]
 """The expected clean rows [n, entries], given noisy ones and their noise level (or discrete time)."""
+MEMORY = 3
+"""Slopes that a multistep method goes by."""
 
 
 def heun(denoise: Denoise, x: Tensor, levels: Sequence[float]) -> Tensor:
@@ -32,7 +36,7 @@ def heun(denoise: Denoise, x: Tensor, levels: Sequence[float]) -> Tensor:
 
 
 def multistep(denoise: Denoise, x: Tensor, levels: Sequence[float]) -> Tensor:
-    """Follow the same flow by the two-step Adams-Bashforth method: one denoising a step.
+    """Follow the same flow by the three-step Adams-Bashforth method: one denoising a step.
 
     In the angle t with tan(t) = level the flow of y = cos(t) x = cos(t) clean + sin(t) noise has the velocity
     cos(t) noise - sin(t) clean. It is 0 for normal scores that are independent, so that few steps go far.
@@ -41,17 +45,30 @@ def multistep(denoise: Denoise, x: Tensor, levels: Sequence[float]) -> Tensor:
     equation 5 (the angle).
     """
     angle = math.atan(levels[0])
-    y, before, last = x * math.cos(angle), None, 0.0
+    y, past = x * math.cos(angle), deque[tuple[float, Tensor]](maxlen=MEMORY)
     for level, following in itertools.pairwise(levels):
         clean = denoise(y / math.cos(angle), level)
         if following == 0:
             return clean
-        velocity = (math.cos(angle) * y - clean) / math.sin(angle)
-        step = math.atan(following) - angle
-        ahead = velocity if before is None else velocity + (velocity - before) * (step / (2 * last))
-        y, angle = y + step * ahead, angle + step
-        before, last = velocity, step
+        past.append((angle, (math.cos(angle) * y - clean) / math.sin(angle)))
+        angle = math.atan(following)
+        weights = adams(angle, [time for time, _ in past])
+        for weight, (_, velocity) in zip(weights, past, strict=True):
+            y = y + weight * velocity
     return y
+
+
+def adams(until: float, times: Sequence[float]) -> list[float]:
+    """Return what slopes at `times` weigh in the way from the last of these until a time after it.
+
+    It is the integral of the polynomial that goes through the slopes, exact for slopes of as low a degree.
+
+    Reference: Hairer, Nørsett and Wanner (1993), Solving ordinary differential equations I, section III.5 (the
+    Adams-Bashforth methods for steps of any size).
+    """
+    since, powers = np.array(times) - times[-1], np.arange(len(times))
+    moments = (until - times[-1]) ** (powers + 1) / (powers + 1)
+    return [float(weight) for weight in np.linalg.solve(since ** powers[:, None], moments)]
 
 
 def implicit(

@@ -96,11 +96,10 @@ def karras_levels(steps: int, low: float, high: float, curve: float) -> Tensor:
     return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
-def even_levels(steps: int, low: float, high: float, curve: float) -> Tensor:
+def even_levels(steps: int, low: float, high: float) -> Tensor:
     """Return noise levels [steps + 1] from `high` to `low` that are even in the share of signal, and 0 after them.
 
-    The share is 1 / (1 + level^(1 / curve)): steps are closest where signal and noise are alike.
+    The share is 1 / (1 + level): steps are closest where signal and noise are alike.
     """
-    ends = [1 / (1 + level ** (1 / curve)) for level in (high, low)]
-    share = torch.linspace(*ends, steps, dtype=torch.float64)
-    return torch.cat([(1 / share - 1) ** curve, torch.zeros(1, dtype=torch.float64)])
+    share = torch.linspace(1 / (1 + high), 1 / (1 + low), steps, dtype=torch.float64)
+    return torch.cat([1 / share - 1, torch.zeros(1, dtype=torch.float64)])
