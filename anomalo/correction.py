@@ -139,7 +139,8 @@ def corrected(given: Encoded, draw: Draw, ratio: Ratio, candidates: int, rng: np
     of posterior distributions by data augmentation: comment, Journal of the American Statistical Association 82
     (drawing from some candidates by their weights).
     """
-    first, second, chance, choice = rng.spawn(4)  # so that no row depends on how many follow it
+    # Each its own, so that no row depends on how many follow it.
+    first, second, chance, choice = map(np.random.default_rng, rng.integers(2**63, size=4))
     made = draw(given, first)
     lost = np.flatnonzero(chance.random(len(made)) >= ratio.weights(made))
     if not len(lost):

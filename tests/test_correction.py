@@ -88,7 +88,7 @@ def test_the_trees_are_scikit_learns() -> None:
 
 def test_replaced_rows_are_as_few_as_the_total_variation_and_lead_to_the_real_shares() -> None:
     given, rng = nothing(40_000), np.random.default_rng(0)
-    before = draw(given, rng.spawn(4)[0])
+    before = draw(given, np.random.default_rng(rng.integers(2**63, size=4)[0]))
     after = corrected(given, draw, Known(), 40, np.random.default_rng(0))  # type: ignore[arg-type]
     counts = np.bincount((after.values[:, 1] - FIRST_LEVEL).astype(int))
     assert stats.chisquare(counts, REAL * counts.sum()).pvalue > 0.01

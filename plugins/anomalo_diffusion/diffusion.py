@@ -62,7 +62,7 @@ class Diffusion(NeuralModel):
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(0.03, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     patience: int = param(150, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
-    updates: int = param(22_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a quarter.")
+    updates: int = param(18_000, low=1, high=100_000_000, help="Gradient steps at most, to sample; else a third.")
     width: int = param(128, low=1, high=100_000, help="Width of the network.")
     hidden: int = param(128, low=1, high=100_000, help="Width of the hidden layer of each residual block.")
     blocks: int = param(6, low=1, high=1000, help="Residual blocks.")
@@ -138,12 +138,12 @@ class Diffusion(NeuralModel):
         self._facts = wanted(run.goals, "sample")
         fills_only = run.goals == {"impute"}
         self._told, self._blind = (1.0, FILLING_SHARE) if fills_only else (self.conditioned, BLIND_SHARE)
-        updates = self.updates if self._facts else -(-self.updates // 4)
+        updates = self.updates if self._facts else -(-self.updates // 3)
         self._most_epochs = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(data) / self.batch_size)))
         super().fit(_rows(table, data, facts=self._facts), run)
         self.ratio_values_, self.ratio_ = np.zeros(0), None
         if self._facts and self.candidates:
-            found = learned(data, partial(synthetic, self), run.rng)
+            found = learned(data, partial(synthetic, self), np.random.default_rng(self.seed_))
             if found is not None:
                 self.ratio_values_, self.ratio_ = found.pack()
         return self
