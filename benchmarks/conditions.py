@@ -4,7 +4,8 @@
 nothing: CPU seconds of one thread, medians of three; and the share of them that have it. `levels`: the peak memory of a
 fit on 20,000 rows with a column of 10,000 levels, and of making rows; run it for one model at a time.
 
-Training is cut short: memory does not depend on it, and a condition costs the more, the less a diffusion model has learned.
+Training is cut short: memory does not depend on it, and a condition on a diffusion model costs the more, the less that
+has learned.
 """
 
 import argparse
