@@ -24,7 +24,10 @@ from anomalo.schema import Schema, SchemaOptions, infer
 
 GENERATORS = ("smote", "latent", "edm", "cgan")
 """The models that are tried, besides none and class weights."""
-BUDGETS: Mapping[str, Mapping[str, Any]] = {"edm": {"updates": 2000, "even": 0.5}, "cgan": {"epochs": 30}}
+BUDGETS: Mapping[str, Mapping[str, Any]] = {
+    "edm": {"updates": 2000, "even": 0.5, "candidates": 0},  # few rare rows tell nothing of which are made too often
+    "cgan": {"epochs": 30},
+}
 """Hyperparameters of generators that would take minutes for each of the parts by default."""
 FEWEST = 10
 """With fewer rows of the rare class nothing can be said."""
