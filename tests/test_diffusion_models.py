@@ -144,6 +144,17 @@ def test_the_first_rows_do_not_depend_on_how_many_follow(kind: type[Any]) -> Non
     np.testing.assert_array_equal(few, many[:1100])
 
 
+@MODELS
+def test_rows_that_are_made_too_often_are_replaced(kind: type[Any]) -> None:
+    model = fitted(kind)
+    plain = kind(**{**model.params(), "candidates": 0}).restore(model.state())
+    before, after = (some.sample(nothing(1000), LocalRun(seed=1)) for some in (plain, model))
+    seldom, often = (model.ratio.weights(rows).mean() for rows in (before, after))
+    assert seldom == pytest.approx(1, abs=0.1)
+    assert often > seldom + 0.05
+    assert fitted(kind, "score").ratio is None
+
+
 def test_noise_fills_every_interval_once_and_each_row_is_random() -> None:
     noise = ScatteredNoise(0, 5, seed=1)
     shares = torch.cat([noise.rows(n)[1] for n in (1000, 24)])
