@@ -166,6 +166,10 @@ def test_noise_fills_every_interval_once_and_each_row_is_random() -> None:
     assert stats.kstest(first, "norm").pvalue > 0.01
 
 
+def test_rows_without_noise_are_as_many() -> None:
+    assert [part.shape for part in ScatteredNoise(0, 0, seed=0).rows(3)] == [(3, 0), (3, 0)]
+
+
 def test_noise_beyond_the_sequence_is_plain() -> None:
     normal, uniform = ScatteredNoise(MOST_SCATTERED + 50, 3, seed=0).rows(400)
     assert normal.shape == (400, MOST_SCATTERED + 50)

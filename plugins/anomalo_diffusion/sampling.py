@@ -99,13 +99,14 @@ class ScatteredNoise:
     def __init__(self, normal: int, uniform: int, seed: int) -> None:
         self.normal, self.width = normal, normal + uniform
         self.scattered = min(self.width, MOST_SCATTERED)
-        self.sequence = torch.quasirandom.SobolEngine(self.scattered, scramble=True, seed=seed)
+        # A sequence has at least one dimension, and a row of constant columns takes no noise.
+        self.sequence = torch.quasirandom.SobolEngine(max(1, self.scattered), scramble=True, seed=seed)
         self.generator = torch.Generator().manual_seed(seed)
 
     def rows(self, n: int) -> tuple[Tensor, Tensor]:
         """Return the next rows' normal and uniform numbers, float32 [n, normal] and [n, uniform]."""
         plain = torch.rand(n, self.width - self.scattered, generator=self.generator)
-        shares = torch.cat([self.sequence.draw(n), plain], dim=1)
+        shares = torch.cat([self.sequence.draw(n)[:, : self.scattered], plain], dim=1)
         return torch.special.ndtri(shares[:, : self.normal].clamp(SMALLEST, 1 - SMALLEST)), shares[:, self.normal :]
 
     def plain(self, shape: torch.Size) -> Tensor:
