@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anomalo.augmenter import TableAugmenter
-    from anomalo.classifier import TableClassifier
-    from anomalo.estimators import AnomalyDetector, TableEmbedder, TableImputer
-    from anomalo.pooling import pool
+    from anomalo.estimators.augmenter import TableAugmenter
+    from anomalo.estimators.classifier import TableClassifier
+    from anomalo.estimators.detector import AnomalyDetector
+    from anomalo.estimators.embedder import TableEmbedder
+    from anomalo.estimators.imputer import TableImputer
+    from anomalo.evaluation.multiple_imputation import pool
 
 __all__ = [
     "AnomalyDetector",
@@ -25,15 +27,15 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'anomalo' has no attribute {name!r}")
     if name == "pool":
-        from anomalo.pooling import pool
+        from anomalo.evaluation.multiple_imputation import pool
 
         return pool
     if name == "TableAugmenter":
-        from anomalo.augmenter import TableAugmenter
+        from anomalo.estimators.augmenter import TableAugmenter
 
         return TableAugmenter
     if name == "TableClassifier":
-        from anomalo.classifier import TableClassifier
+        from anomalo.estimators.classifier import TableClassifier
 
         return TableClassifier
     from anomalo import estimators

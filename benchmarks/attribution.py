@@ -30,7 +30,7 @@ from sklearn.covariance import LedoitWolf
 from summary import ATTRIBUTION, report
 
 from anomalo.errors import UsageError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 KINDS = ("far", "mild", "outlying")
 

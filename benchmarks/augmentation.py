@@ -20,9 +20,9 @@ import pandas as pd
 import pyarrow as pa
 from harness import LABEL, Results, calm, check_tables, names, parser, tables
 
-from anomalo.advice import BUDGETS, Part, Trial, advise
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions, infer
+from anomalo.pipeline.augmentation_study import BUDGETS, Part, Trial, advise
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions, infer
 
 TABLES = [
     "annthyroid",

@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomalo.store import RunRecord, Store
+from anomalo.workspace.workspace import RunRecord, Store
 
 COLUMNS = ("amount", "age", "country", "device", "hour", "balance")
 EXPLAINED = 4000

@@ -24,7 +24,7 @@ from summary import DETECTION, report
 
 from anomalo.errors import UsageError
 from anomalo.metrics import average_precision, roc_auc
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 PROTOCOLS = ("oneclass", "unsupervised")
 

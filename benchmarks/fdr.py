@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from anomalo import AnomalyDetector
-from anomalo.scoring import Threshold
+from anomalo.calibration.thresholds import Threshold
 
 COLUMNS = 8
 TRAINING = (1000, 2000, 3000)

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from summary import markdown
 
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 
 SIDE, SPREAD, NEAR = 5, 0.05, 4.0
 GRIDS = {"straight": 0.0, "turned": 30.0}

@@ -24,7 +24,7 @@ from imputers import PEERS, Creator, Imputer, ours, peers
 from ratios import CELL, report
 
 from anomalo.errors import UsageError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 NAN = float("nan")
 KEY = (*CELL, "method")

@@ -18,7 +18,7 @@ from pmm import PMM
 
 from anomalo import TableImputer
 from anomalo.errors import UsageError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 DRAWS = 20
 """How many times each cell is drawn to judge its distribution."""

@@ -37,7 +37,7 @@ def make_tables(folder: Path, rows: int, training: int, suffix: str) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from anomalo.sources import TableWriter
+    from anomalo.tabular.writers import TableWriter
 
     rng = np.random.default_rng(0)
     signals = rng.normal(size=(rows, 3))
@@ -103,10 +103,10 @@ class Case(ABC):
 
     def fit(self, workspace: Path, *, resume: bool = False, every: float = 10.0) -> None:
         """Fit the model `m` in this process."""
-        from anomalo.jobs.fit import fit
-        from anomalo.jobs.place import Place, limited
-        from anomalo.plan import Plan
-        from anomalo.schema import SchemaOptions
+        from anomalo.jobs.fitting.fit import fit
+        from anomalo.jobs.context import Place, limited
+        from anomalo.pipeline.config import Plan
+        from anomalo.tabular.schema import SchemaOptions
 
         with limited(1):
             place = Place.at(workspace)
@@ -134,7 +134,7 @@ class Fit(Case):
 
     def shown(self, workspace: Path) -> list[Path]:
         """Return all models' folders."""
-        from anomalo.store import Store
+        from anomalo.workspace.workspace import Store
 
         return [record.path for record in Store(workspace).models()]
 
@@ -156,11 +156,11 @@ class Rows(Case):
         self._do(workspace, out, "training")
 
     def _do(self, workspace: Path, out: Path, table: str, resume: bool = False) -> None:
-        from anomalo.jobs.embed import embed
-        from anomalo.jobs.impute import impute
-        from anomalo.jobs.place import Place, limited
-        from anomalo.jobs.repair import repair
-        from anomalo.jobs.score import score
+        from anomalo.jobs.describing.embed import embed
+        from anomalo.jobs.imputing.impute import impute
+        from anomalo.jobs.context import Place, limited
+        from anomalo.jobs.imputing.repair import repair
+        from anomalo.jobs.scoring.score import score
 
         jobs: dict[str, Callable[..., object]] = {
             "score": score,
@@ -184,7 +184,7 @@ class Rows(Case):
 
     def shown(self, workspace: Path) -> list[Path]:
         """Return all runs' folders."""
-        from anomalo.store import Store
+        from anomalo.workspace.workspace import Store
 
         return [record.path for record in Store(workspace).runs()]
 
@@ -196,7 +196,7 @@ class Rows(Case):
         """Raise unless each row is in the results once, in order, and each hole is filled once."""
         import numpy as np
 
-        from anomalo.jobs.place import Place
+        from anomalo.jobs.context import Place
 
         place, (run,) = Place.at(workspace), self.shown(workspace)
         before, after = place.table(self.table("table")).to_pandas(), place.table(str(out)).to_pandas()

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from anomalo import AnomalyDetector
 from anomalo.errors import UsageError
 from anomalo.neural import NeuralModel
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 PYOD = {
     "KNN": "knn",

@@ -28,12 +28,12 @@ from harness import Results, calm, names
 from methods import specified
 from numpy.typing import NDArray
 
-from anomalo.fitted import Fitted
-from anomalo.plan import Plan
-from anomalo.registry import Registry
-from anomalo.repairs import repair
-from anomalo.schema import infer
-from anomalo.scoring import Threshold
+from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.config import Plan
+from anomalo.registry.registry import Registry
+from anomalo.pipeline.repair import repair
+from anomalo.tabular.schema import infer
+from anomalo.calibration.thresholds import Threshold
 
 KINDS = ("ordinary", "outlier")
 NORMAL = 0.05

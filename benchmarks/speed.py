@@ -87,7 +87,7 @@ class Pyod:
 
 class Model:
     def __init__(self) -> None:
-        from anomalo.runs import LocalRun
+        from anomalo.models.run import LocalRun
         from anomalo_autoencoders.undercomplete import Undercomplete
 
         self.model, self.run = Undercomplete(**SIZE), LocalRun(seed=0)

@@ -28,7 +28,7 @@ from summary import markdown
 from synthetic import FILES, LABELS, Creator, Fresh, Sample, Sampler, folder_of, made, ours, parts, read, save
 
 from anomalo.errors import UsageError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 NAN = float("nan")
 KEY = ("rows", "table", "seed", "method")

@@ -13,10 +13,10 @@ import pandas as pd
 from methods import listed
 
 from anomalo import TableAugmenter
-from anomalo.fidelity.measures import Fidelity, measure
-from anomalo.fidelity.tables import Rows, of_frames
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions
+from anomalo.evaluation.synthetic.measures import Fidelity, measure
+from anomalo.evaluation.synthetic.tables import Rows, of_frames
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions
 
 FILES = {"adult": "mixed/adult_train.csv", "housing": "synthesis/housing.csv"}
 LABELS = {"adult": "income", "housing": "median_house_value"}

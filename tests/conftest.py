@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from anomalo.cli.app import _run
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 ROWS = 240
 
@@ -72,7 +72,7 @@ SMALL = {
 @pytest.fixture
 def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models with few trees, rounds and units, for tests of what holds however little a model has learned."""
-    monkeypatch.setattr("anomalo.crossfit.HIDDEN_PER_COLUMN", 20)
+    monkeypatch.setattr("anomalo.calibration.cross_fitting.HIDDEN_PER_COLUMN", 20)
     monkeypatch.setattr("anomalo_auto.blend.FOLDS", 2)
     monkeypatch.setattr("anomalo_auto.boosting.FOLDS", 2)
     monkeypatch.setattr("anomalo_auto.forest.TREES", 4)
@@ -95,7 +95,7 @@ def frugal(few_parts: None, installed: Registry, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def brief(few_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models of few parts, trained for one epoch."""
-    monkeypatch.setattr("anomalo.training.EarlyStop.should_stop", lambda *_: True)
+    monkeypatch.setattr("anomalo.nn.trainer.EarlyStop.should_stop", lambda *_: True)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from anomalo import __version__
-from anomalo.artifacts import FORMAT, json_ready, load, save
+from anomalo.workspace.artifacts import FORMAT, json_ready, load, save
 from anomalo.errors import ArtefactError, OutputError
 from anomalo.plugin import ModelState
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from anomalo.advice import Advice, Trial, advise, hopeless
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions
+from anomalo.pipeline.augmentation_study import Advice, Trial, advise, hopeless
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions
 
 Call = Callable[..., Any]
 

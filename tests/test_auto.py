@@ -9,8 +9,8 @@ from scipy import stats
 
 from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 from anomalo.testing.tables import tables as kit
 from anomalo_auto.auto import Auto
 from anomalo_auto.blend import Blend

@@ -12,7 +12,7 @@ from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, Multi
 
 from anomalo.neural import MixtureHeads
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo_autoencoders.contractive import Contractive, ContractiveNet, jacobian_norm
 from anomalo_autoencoders.denoising import Denoising
 from anomalo_autoencoders.masked import MaskedAutoencoder

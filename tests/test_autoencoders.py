@@ -9,7 +9,7 @@ from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Layout
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
 from anomalo_autoencoders.linear import LinearAutoencoder
 from anomalo_autoencoders.undercomplete import Undercomplete

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from anomalo.errors import AnomaloError, OutputError, UsageError
-from anomalo.jobs.background import Job, ask, job, jobs, resume, start, stop
-from anomalo.jobs.folder import COMMAND, WORKER, held, is_held
+from anomalo.jobs.background.queue import Job, ask, job, jobs, resume, start, stop
+from anomalo.jobs.background.state import COMMAND, WORKER, held, is_held
 
 VERBS = """
 import json, os, signal, sys, time
@@ -238,7 +238,7 @@ def test_a_job_outlives_who_started_it(verbs: None, tmp_path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from anomalo.jobs.background import start
+from anomalo.jobs.background.queue import start
 start(Path({str(tmp_path)!r}), "orphan", [("hold", {str(tmp_path / "begun")!r}, {str(tmp_path / "go")!r})])
 os.killpg(0, signal.SIGKILL)
 """

@@ -12,9 +12,9 @@ from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.ensemble._iforest import _average_path_length
 from sklearn.neighbors import NearestNeighbors
 
-from anomalo.noise import row_uniform
+from anomalo.models.row_random import row_uniform
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout, Model, ModelState, is_model
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo_baselines import (
     IsolationForest,
     LocalOutlierFactor,

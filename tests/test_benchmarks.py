@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from anomalo.errors import UsageError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 FUSION = """

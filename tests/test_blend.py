@@ -10,8 +10,8 @@ from sklearn.kernel_ridge import KernelRidge
 
 from anomalo.errors import ParameterError
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 from anomalo_auto import boosting, forest, kernel
 from anomalo_auto.auto import Auto
 from anomalo_auto.blend import Blend

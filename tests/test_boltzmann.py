@@ -13,9 +13,9 @@ from torch import Tensor
 
 from anomalo.errors import ParameterError
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
-from anomalo.unfinished import Checkpoint, unfinished
+from anomalo.persistence.resume import Checkpoint, unfinished
 from anomalo_boltzmann.boltzmann import BoltzmannMachine
 from anomalo_boltzmann.dbm import DeepBoltzmann, DeepNet
 from anomalo_boltzmann.dbn import BeliefNet, DeepBelief

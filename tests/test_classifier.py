@@ -16,8 +16,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from anomalo import TableClassifier, TableEmbedder
 from anomalo.errors import UsageError
 from anomalo.plugin import Encoded
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
 from anomalo.testing.tables import labelled
 from anomalo_autoencoders.classifier import Classifier, layers

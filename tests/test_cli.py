@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from anomalo.artifacts import read_manifest
+from anomalo.workspace.artifacts import read_manifest
 from anomalo.cli.score import _show_cells
-from anomalo.schema import SchemaOptions
+from anomalo.tabular.schema import SchemaOptions
 
 JOBS = ("demo", "fit", "pretrain", "scan", "score", "explain", "impute", "repair", "augment", "evaluate", "embed")
 VERBS = (*JOBS, "models", "runs", "plugins")
@@ -295,7 +295,7 @@ def test_with_nothing_to_resume_a_warning_says_so(run: Any, tables: Path, verb: 
 
 
 def test_scan_of_the_bundled_table(run: Any) -> None:
-    source = str(files("anomalo.data") / "hypothyroid.csv")
+    source = str(files("anomalo.datasets") / "hypothyroid.csv")
     lines = run("scan", source, "--model", "iforest", "--label", "Target").out.splitlines()
     assert lines[0] == "3,163 rows, 31 alerts at share=0.01"
     assert "of 31 alerts are 'hypothyroid', as 151 of 3,163 rows are" in lines[-3]

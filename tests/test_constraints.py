@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalo.constraints import Constraint, broken, enforce, from_json, parse, to_json
-from anomalo.encoding import TableEncoder
+from anomalo.generators.constraints import Constraint, broken, enforce, from_json, parse, to_json
+from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.errors import UsageError
-from anomalo.schema import infer
+from anomalo.tabular.schema import infer
 
 ROWS = 120
 RNG = np.random.default_rng(0)

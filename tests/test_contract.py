@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from anomalo.plugin import Model
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 from anomalo.testing import checks
 from anomalo.testing.checks import Make, saved_and_restored_in_a_new_process, saved_and_restored_in_one_process
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from anomalo.correction import FEWEST, HEAVIEST, HELD_OUT, Ratio, corrected, learned
+from anomalo.generators.density_ratio import FEWEST, HEAVIEST, HELD_OUT, Ratio, corrected, learned
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 
 LEVELS = 300

@@ -8,19 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalo.crossfit import (
-    LEVEL,
-    HiddenCells,
-    assign_folds,
-    conformal_quantile,
-    cross_fit,
-    fold_count,
-    predict_hidden,
-    time_column,
-)
+from anomalo.calibration.cross_fitting import LEVEL, HiddenCells, assign_folds, conformal_quantile, cross_fit, fold_count, predict_hidden, time_column
 from anomalo.plugin import Block, Encoded, Filled, Layout, Model, Run, Scores
-from anomalo.runs import LocalRun
-from anomalo.scaling import expand
+from anomalo.models.run import LocalRun
+from anomalo.encoding.scaling import expand
 from anomalo.testing import tables
 
 

@@ -18,8 +18,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
-from anomalo.jobs import background
-from anomalo.store import RunRecord, Store
+from anomalo.jobs.background import queue
+from anomalo.workspace.workspace import RunRecord, Store
 from anomalo_dashboard import data, export, forms, plugin, words
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -328,17 +328,17 @@ def test_start_fills_nothing_where_nothing_can_be_filled(at: Any, tmp_path: Path
     assert "--missing red" in app.code[0].value
 
 
-def ended(workspace: Path, identity: str) -> background.Job:
+def ended(workspace: Path, identity: str) -> queue.Job:
     """Wait until a job is no more at work."""
     until = time.monotonic() + 240
-    while (job := background.job(workspace, identity)).status == "running":
+    while (job := queue.job(workspace, identity)).status == "running":
         assert time.monotonic() < until
         time.sleep(0.1)
     return job
 
 
 def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
-    job = background.start(scored, "no table", [["fit", "/nowhere/absent.csv", "--as", "lost", "--model", "linear"]])
+    job = queue.start(scored, "no table", [["fit", "/nowhere/absent.csv", "--as", "lost", "--model", "linear"]])
     message = ended(scored, job.id).message
     app = at("start", job=job.id)
     assert not app.exception
@@ -349,7 +349,7 @@ def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
 
 def test_a_job_can_be_stopped_and_gone_on_with(at: Any, scored: Path) -> None:
     endless = ["fit", str(data.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
-    job = background.start(scored, "endless", [endless])
+    job = queue.start(scored, "endless", [endless])
     app = at("start", job=job.id)
     fine(app)
     assert "Fitting the model" in app.get("progress")[0].text
@@ -358,8 +358,8 @@ def test_a_job_can_be_stopped_and_gone_on_with(at: Any, scored: Path) -> None:
     app = at("start", job=job.id)
     assert app.info[0].value.startswith("The job was stopped at step 1 of 1")
     app.button(key="resume").click().run()
-    assert background.job(scored, job.id).status == "running"
-    background.stop(scored, job.id)
+    assert queue.job(scored, job.id).status == "running"
+    queue.stop(scored, job.id)
     assert ended(scored, job.id).status == "stopped"
 
 
@@ -427,7 +427,7 @@ def test_reasons_of_all_rows_at_once_are_those_of_each(scored: Path) -> None:
 
 def test_the_dashboard_needs_no_torch() -> None:
     code = (
-        "import sys; from anomalo.registry import Registry; Registry.load().pages(); "
+        "import sys; from anomalo.registry.registry import Registry; Registry.load().pages(); "
         "from anomalo_dashboard import charts, command, data, export, forms, progress, state; "
         "sys.exit(bool({'torch', 'ignite'} & sys.modules.keys()))"
     )

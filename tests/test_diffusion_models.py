@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
-from anomalo.rare import drawn_by_code
-from anomalo.runs import LocalRun
+from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.models.run import LocalRun
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
 from anomalo_diffusion.net import Dropout

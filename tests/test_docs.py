@@ -21,17 +21,18 @@ import pyarrow as pa
 import pytest
 import typer
 
-from anomalo import hookspecs, plugin
+from anomalo.registry import hookspecs
+from anomalo import plugin
 from anomalo.cli.app import app
-from anomalo.encoded import Encoded
-from anomalo.jobs.fit import fit
-from anomalo.jobs.place import Place
-from anomalo.jobs.score import score
-from anomalo.plan import Plan
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions
-from anomalo.scoring import Threshold
-from anomalo.store import Store
+from anomalo.encoding.encoded import Encoded
+from anomalo.jobs.fitting.fit import fit
+from anomalo.jobs.context import Place
+from anomalo.jobs.scoring.score import score
+from anomalo.pipeline.config import Plan
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.calibration.thresholds import Threshold
+from anomalo.workspace.workspace import Store
 from anomalo.testing import check_model
 
 ROOT = Path(__file__).parent.parent
@@ -185,7 +186,7 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
             (tmp_path / title).write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     modules = [Path(title).stem for title, code in FILES.items() if "@hookimpl" in code]
-    own = [EntryPoint("tables", "anomalo.encoding", "anomalo"), EntryPoint("files", "anomalo.sources", "anomalo")]
+    own = [EntryPoint("tables", "anomalo.encoding.table_encoder", "anomalo"), EntryPoint("files", "anomalo.tabular.readers", "anomalo")]
     networks = EntryPoint("autoencoders", "anomalo_autoencoders", "anomalo")
     yield Registry.load(entry_points=[*own, networks, *(EntryPoint(name, name, "anomalo") for name in modules)])
     for title in FILES:

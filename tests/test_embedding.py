@@ -14,15 +14,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from anomalo import TableEmbedder
-from anomalo.encoded import Encoded
+from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError, UsageError
-from anomalo.fitted import Fitted
-from anomalo.jobs.embed import embed
-from anomalo.jobs.place import Place
+from anomalo.pipeline.fitted import Fitted
+from anomalo.jobs.describing.embed import embed
+from anomalo.jobs.context import Place
 from anomalo.neural import CHUNK, Reconstructor
 from anomalo.plugin import FIRST_LEVEL
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 from anomalo.testing.tables import tables as kit_tables
 
 REGISTRY = Registry.load()

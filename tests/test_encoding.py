@@ -13,12 +13,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anomalo.columns.kinds import write_notes
-from anomalo.encoded import FIRST_LEVEL, MISSING, UNSEEN
-from anomalo.encoding import TableEncoder, anomalo_encoders
+from anomalo.tabular.column import write_notes
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN
+from anomalo.encoding.table_encoder import TableEncoder
+from anomalo.registry.hooks import anomalo_encoders
 from anomalo.errors import SchemaError, SourceError
-from anomalo.scaling import LINEAR, compress, expand
-from anomalo.schema import Schema, SchemaOptions, infer
+from anomalo.encoding.scaling import LINEAR, compress, expand
+from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(min_value=5e-324, allow_nan=False, allow_infinity=False)

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from anomalo import AnomalyDetector, TableImputer
 from anomalo.errors import SchemaError, SourceError, UnknownModelError, UsageError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 KNN = Registry.load().get("knn")
 QUICK: dict[str, Any] = {"calibrate": False, "random_state": 0}

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomalo.jobs import evaluate as job
-from anomalo.store import Store
+from anomalo.jobs.synthesis import evaluate as job
+from anomalo.workspace.workspace import Store
 
 
 @pytest.fixture(scope="module")

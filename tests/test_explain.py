@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalo.explain import cells_of, occlusion, surprise, typical
+from anomalo.calibration.occlusion import cells_of, occlusion, surprise, typical
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Cells, Encoded, Layout, Model, Run, Scores
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
 
 LAYOUT = Layout(

@@ -14,17 +14,17 @@ from scipy.stats.contingency import association
 from sklearn.metrics import roc_auc_score
 
 from anomalo.errors import SchemaError, UsageError
-from anomalo.fidelity import judges
-from anomalo.fidelity.distances import Closeness, closeness, closest, copies
-from anomalo.fidelity.judges import distinguishability, usefulness
-from anomalo.fidelity.measures import Fidelity, Usefulness, measure
-from anomalo.fidelity.pairs import Pairs, column_pairs, quality
-from anomalo.fidelity.report import report
-from anomalo.fidelity.shapes import column_shapes, missing_shares
-from anomalo.fidelity.spreads import OTHERS, column_spreads
-from anomalo.fidelity.tables import Rows, of_frames, side_by_side
-from anomalo.fidelity.verdict import judge
-from anomalo.schema import SchemaOptions, infer
+from anomalo.evaluation.synthetic import utility
+from anomalo.evaluation.synthetic.privacy import Closeness, closeness, closest, copies
+from anomalo.evaluation.synthetic.utility import distinguishability, usefulness
+from anomalo.evaluation.synthetic.measures import Fidelity, Usefulness, measure
+from anomalo.evaluation.synthetic.correlations import Pairs, column_pairs, quality
+from anomalo.evaluation.synthetic.report import report
+from anomalo.evaluation.synthetic.marginals import column_shapes, missing_shares
+from anomalo.evaluation.synthetic.distributions import OTHERS, column_spreads
+from anomalo.evaluation.synthetic.tables import Rows, of_frames, side_by_side
+from anomalo.evaluation.synthetic.summary import judge
+from anomalo.tabular.schema import SchemaOptions, infer
 
 KINDS = {"height": "number", "weight": "number", "children": "number"} | dict.fromkeys(
     ["size", "colour", "hat"], "category"
@@ -151,10 +151,10 @@ def test_rows_teach_what_they_hold() -> None:
 def test_the_area_of_several_classes_is_scikit_learns_and_a_level_never_seen_has_no_chance() -> None:
     rng = np.random.default_rng(0)
     truth, proba = rng.integers(0, 3, 60), rng.dirichlet([1, 1, 1], 60)
-    ours = judges._auroc(proba, np.arange(3), truth.astype(float))
+    ours = utility._auroc(proba, np.arange(3), truth.astype(float))
     assert ours == pytest.approx(roc_auc_score(truth, proba, multi_class="ovo"), abs=1e-12)
     certain = np.eye(3)[truth][:, :2]
-    assert judges._auroc(certain, np.array([0, 1]), truth.astype(float)) == pytest.approx(5 / 6)
+    assert utility._auroc(certain, np.array([0, 1]), truth.astype(float)) == pytest.approx(5 / 6)
 
 
 # Distances

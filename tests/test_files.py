@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomalo.errors import OutputError
-from anomalo.files import append_line, atomic_file, atomic_folder, require_writable
+from anomalo.persistence.atomic import append_line, atomic_file, atomic_folder, require_writable
 
 ATOMIC: list[Callable[[Path], AbstractContextManager[Path]]] = [atomic_file, atomic_folder]
 

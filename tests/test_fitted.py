@@ -14,13 +14,13 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from anomalo.crossfit import HiddenCells
+from anomalo.calibration.cross_fitting import HiddenCells
 from anomalo.errors import ArtefactError, SourceError, UsageError
-from anomalo.fitted import Fitted
-from anomalo.plan import Plan
+from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.config import Plan
 from anomalo.plugin import CanImpute, CanScore, Encoded, Model, Run, Scores, hookimpl
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions, infer
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions, infer
 
 ROWS = 150
 REGISTRY = Registry.load()
@@ -283,7 +283,7 @@ def anomalo_training(engine: Any, model: Model, run: Run) -> None:
 @pytest.fixture
 def mine() -> Registry:
     """Our own plugins, and this module as a plugin."""
-    entries = {"mine": __name__, "tables": "anomalo.encoding", "autoencoders": "anomalo_autoencoders"}
+    entries = {"mine": __name__, "tables": "anomalo.encoding.table_encoder", "autoencoders": "anomalo_autoencoders"}
     registry = Registry.load(entry_points=[EntryPoint(name, value, "anomalo") for name, value in entries.items()])
     assert registry.failures == ()
     Recorder.tables.clear()

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-from anomalo.rare import drawn_by_code
+from anomalo.nn.training_by_sampling import drawn_by_code
 from anomalo_gan.average import MovingAverage
 from anomalo_gan.collapse import collapse, coverage
 from anomalo_gan.conditions import random_columns

@@ -14,8 +14,8 @@ from ignite.engine import Engine, Events
 
 from anomalo.errors import ParameterError
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
-from anomalo.runs import LocalRun
-from anomalo.unfinished import Checkpoint, unfinished
+from anomalo.models.run import LocalRun
+from anomalo.persistence.resume import Checkpoint, unfinished
 from anomalo_gan.adversarial import Adversarial
 from anomalo_gan.cgan import ConditionalGan
 from anomalo_gan.gan import Gan

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalo.gates import Gate, find_gates
+from anomalo.generators.missingness import Gate, find_gates
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo_baselines import Copula, Mixture
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm

@@ -12,12 +12,12 @@ import pytest
 
 from anomalo import TableAugmenter
 from anomalo.errors import SchemaError, UsageError
-from anomalo.fitted import Fitted
-from anomalo.generation import Generator, nothing, repeated, require_possible
-from anomalo.plan import Plan
+from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.generator import Generator, nothing, repeated, require_possible
+from anomalo.pipeline.config import Plan
 from anomalo.plugin import Encoded, Model, Run, hookimpl, param
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions, infer
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions, infer
 
 
 @dataclass(kw_only=True)
@@ -55,7 +55,7 @@ def anomalo_models() -> list[type[Model]]:
     return [Columns, Scoring]
 
 
-ENTRIES = {"tables": "anomalo.encoding", "files": "anomalo.sources", "baselines": "anomalo_baselines", "mine": __name__}
+ENTRIES = {"tables": "anomalo.encoding.table_encoder", "files": "anomalo.tabular.readers", "baselines": "anomalo_baselines", "mine": __name__}
 REGISTRY = Registry.load(entry_points=[EntryPoint(name, value, "anomalo") for name, value in ENTRIES.items()])
 OPTIONS = SchemaOptions(id="name", label="sick")
 

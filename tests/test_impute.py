@@ -8,12 +8,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from anomalo.jobs.fit import fit
-from anomalo.jobs.impute import impute
-from anomalo.jobs.place import Place
-from anomalo.plan import Plan
-from anomalo.scaling import expand
-from anomalo.schema import SchemaOptions
+from anomalo.jobs.fitting.fit import fit
+from anomalo.jobs.imputing.impute import impute
+from anomalo.jobs.context import Place
+from anomalo.pipeline.config import Plan
+from anomalo.encoding.scaling import expand
+from anomalo.tabular.schema import SchemaOptions
 
 
 @pytest.fixture(scope="module")

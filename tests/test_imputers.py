@@ -9,13 +9,13 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 
-from anomalo import artifacts
+from anomalo.workspace import artifacts
 from anomalo.errors import ParameterError
-from anomalo.histogram import inputs, views
+from anomalo.models.boosting import inputs, views
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
-from anomalo.trees import Trees, flattened, rounded_down
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
+from anomalo.models.trees import Trees, flattened, rounded_down
 from anomalo_baselines.boosted import FEWEST, Boosted
 from anomalo_baselines.chained import Chained
 from anomalo_baselines.forest import Forest

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from anomalo.neural import ColumnHeads, MixtureHeads, NaturalHeads, compressed, natural
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo.runs import LocalRun
-from anomalo.scaling import compress, expand
+from anomalo.models.run import LocalRun
+from anomalo.encoding.scaling import compress, expand
 from anomalo_autoencoders.denoising import Denoising
 from anomalo_autoencoders.importance import level_of_missing
 from anomalo_autoencoders.imputing import PiecewiseInput, hidden_cells

@@ -15,18 +15,18 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from anomalo.engines.local import ahead
+from anomalo.jobs.engines.local import ahead
 from anomalo.errors import UsageError
-from anomalo.jobs.demo import demo
-from anomalo.jobs.explain import explain
-from anomalo.jobs.fit import fit
-from anomalo.jobs.impute import impute
-from anomalo.jobs.place import Place, Watch, counts, limited
-from anomalo.jobs.scan import evaluate, scan
-from anomalo.jobs.score import ScoreResult, score
-from anomalo.plan import Plan
-from anomalo.schema import SchemaOptions
-from anomalo.scoring import Threshold
+from anomalo.jobs.scanning.demo import demo
+from anomalo.jobs.scoring.explain import explain
+from anomalo.jobs.fitting.fit import fit
+from anomalo.jobs.imputing.impute import impute
+from anomalo.jobs.context import Place, Watch, counts, limited
+from anomalo.jobs.scanning.scan import evaluate, scan
+from anomalo.jobs.scoring.score import ScoreResult, score
+from anomalo.pipeline.config import Plan
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.calibration.thresholds import Threshold
 
 BUDGET = Threshold("budget", 7)
 REASON = pa.struct(
@@ -290,7 +290,7 @@ def test_a_label_of_many_values_is_said_to_be_of_no_use(place: Place, tables: Pa
 
 
 def test_the_demonstration_tells_strange_from_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.fitted.fold_count", lambda rows: 2)
+    monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
     place = Place.at(tmp_path / "w")
     result = demo(place, params={"epochs": 6}, device="cpu")
     assert result.scan.evaluation is not None
@@ -354,7 +354,7 @@ def test_what_changed_since_training_is_noticed(place: Place, patients: pd.DataF
 
 def test_threads_are_limited_inside_and_given_back() -> None:
     code = (
-        "from anomalo.jobs.place import limited\n"
+        "from anomalo.jobs.context import limited\n"
         "import os, pyarrow\n"
         "with limited(1):\n"
         "    import numpy, torch\n"

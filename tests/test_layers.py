@@ -10,7 +10,7 @@ from scipy.stats import norm
 from torch import Tensor
 from torch.nn import functional as F
 
-from anomalo.layers import ColumnHeads, ColumnInput
+from anomalo.nn.layers import ColumnHeads, ColumnInput
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Layout
 from anomalo.testing import tables
 

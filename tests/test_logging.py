@@ -28,7 +28,7 @@ def test_csv_files_hold_the_history(anomalo: Any, tables: Path, tmp_path: Path) 
     names = {path.name for path in (tmp_path / "logs").iterdir()}
     assert names == {"final.csv", *(f"fold-{fold}.csv" for fold in range(5))}
     found = lines(tmp_path / "logs" / "final.csv")
-    from anomalo.artifacts import read_manifest
+    from anomalo.workspace.artifacts import read_manifest
 
     history = read_manifest(Path(outcome.json["path"]))["history"]
     assert list(found[0]) == LOSSES
@@ -59,7 +59,7 @@ def test_tensorboard_reads_the_losses(anomalo: Any, tables: Path, tmp_path: Path
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     outcome = fit(anomalo, tables, tmp_path / "ws", "--tensorboard", tmp_path / "logs")
     assert outcome.code == 0, outcome.err
-    from anomalo.artifacts import read_manifest
+    from anomalo.workspace.artifacts import read_manifest
 
     history = read_manifest(Path(outcome.json["path"]))["history"]
     events = accumulator.EventAccumulator(str(tmp_path / "logs" / "final")).Reload()

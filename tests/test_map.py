@@ -19,8 +19,8 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.errors import AnomaloError
-from anomalo.jobs import background
-from anomalo.store import Store
+from anomalo.jobs.background import queue
+from anomalo.workspace.workspace import Store
 from anomalo_dashboard import data, maps
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -114,14 +114,14 @@ def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
     app = opened()
     assert "patients.csv are not there yet" in app.markdown[0].value
     button(app, "Make the map").click().run()
-    (job,) = background.jobs(data.workspace())
+    (job,) = queue.jobs(data.workspace())
     assert job.commands[0][0] == "embed"
     if job.status == "running":
         assert app.subheader[0].value == "Map of patients.csv"
     until = time.monotonic() + 240
-    while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
+    while queue.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
         time.sleep(0.1)
-    assert background.job(data.workspace(), job.id).status == "done"
+    assert queue.job(data.workspace(), job.id).status == "done"
     chart(opened())
 
 
@@ -131,9 +131,9 @@ def test_a_job_that_failed_is_shown_with_a_way_to_go_on(home: Any, tables: Path,
     gone.unlink()
     app = opened(run=run["id"])
     button(app, "Make the map").click().run()
-    (job,) = background.jobs(data.workspace())
+    (job,) = queue.jobs(data.workspace())
     until = time.monotonic() + 240
-    while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
+    while queue.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
         time.sleep(0.1)
     app.run()
     assert app.error[0].value.startswith("The job failed at step 1 of 1")

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from anomalo.mixtures import MixtureHeads, MixtureSurprise, scales_of, softmax_and_sum
+from anomalo.nn.mixture_heads import MixtureHeads, MixtureSurprise, scales_of, softmax_and_sum
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 
 SIZES = {1: 3, 2: 1, 4: 700, 5: 2, 6: 4, 7: 3}

@@ -12,9 +12,9 @@ from anomalo.errors import UsageError
 from anomalo.metrics import roc_auc
 from anomalo.neural import CHUNK, Autoencoder, NeuralModel, Reconstructor, mlp
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
-from anomalo.whitening import whitening
+from anomalo.nn.whitening import whitening
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 from anomalo.testing import check_model
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +19,7 @@ PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/__init_
 PACKAGES = sorted(
     str(path.parent.relative_to(ROOT)) for path in ROOT.glob("*/*/__init__.py") if "plugins" in path.parts
 )
-LIGHT = ("anomalo", "anomalo.plugin", "anomalo.registry", "anomalo.schema", "anomalo.encoding", "anomalo.sources")
+LIGHT = ("anomalo", "anomalo.plugin", "anomalo.registry.registry", "anomalo.tabular.schema", "anomalo.encoding.table_encoder", "anomalo.tabular.readers")
 
 
 def contract(word: str) -> dict[str, list[str]]:

@@ -10,24 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalo.errors import ParameterError
-from anomalo.plugin import (
-    CAPABILITIES,
-    CanClassify,
-    CanEmbed,
-    CanExplain,
-    CanImpute,
-    CanSample,
-    CanScore,
-    Encoded,
-    Filled,
-    Model,
-    Parameter,
-    Run,
-    Scores,
-    is_model,
-    param,
-)
-from anomalo.runs import LocalRun
+from anomalo.plugin import CAPABILITIES, CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore, Encoded, Filled, Model, Parameter, Run, Scores, is_model, param
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
 
 

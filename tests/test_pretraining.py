@@ -9,13 +9,13 @@ import pyarrow as pa
 import pytest
 
 from anomalo.errors import SchemaError, UsageError
-from anomalo.fitted import Fitted
-from anomalo.plan import Plan
+from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.config import Plan
 from anomalo.plugin import Encoded, Layout
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
-from anomalo.schema import SchemaOptions, infer
-from anomalo.target import Target, label_of
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
+from anomalo.tabular.schema import SchemaOptions, infer
+from anomalo.encoding.target import Target, label_of
 from anomalo.testing import tables
 
 QUICK = ("--set", "epochs=1", "--set", "hidden=8")

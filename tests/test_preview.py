@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomalo.errors import SchemaError, SourceError, UsageError
-from anomalo.jobs.place import Place
-from anomalo.jobs.preview import preview
-from anomalo.schema import SchemaOptions
+from anomalo.jobs.context import Place
+from anomalo.jobs.describing.preview import preview
+from anomalo.tabular.schema import SchemaOptions
 
 
 @pytest.fixture

@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from anomalo.contamination import contaminated, out_of_place
-from anomalo.drift import drift, one_sided
-from anomalo.encoded import Block, Encoded, Layout
-from anomalo.estimators import AnomalyDetector
-from anomalo.jobs.fit import fit
-from anomalo.jobs.place import Place
-from anomalo.jobs.score import score
-from anomalo.marginals import UNSEEN_BIN, Marginals
-from anomalo.plan import Plan
-from anomalo.schema import SchemaOptions
-from anomalo.scoring import Calibration, Threshold
+from anomalo.calibration.contamination import contaminated, out_of_place
+from anomalo.calibration.drift import drift, one_sided
+from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.estimators.detector import AnomalyDetector
+from anomalo.jobs.fitting.fit import fit
+from anomalo.jobs.context import Place
+from anomalo.jobs.scoring.score import score
+from anomalo.calibration.column_drift import UNSEEN_BIN, Marginals
+from anomalo.pipeline.config import Plan
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.calibration.conformal import Calibration
+from anomalo.calibration.thresholds import Threshold
 
 Floats = NDArray[np.float64]
 

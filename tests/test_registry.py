@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anomalo.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Block, Encoded, Layout
 from anomalo.errors import ParameterError, PluginError, SourceError, UnknownModelError, UsageError
-from anomalo.registry import Failure, Registry
+from anomalo.registry.registry import Failure, Registry
 
 PLUGINS = Path(__file__).parent / "broken_plugins"
 BROKEN = {
@@ -91,7 +91,7 @@ def test_all_of_them_at_once_in_a_process_of_its_own(site: Path) -> None:
         install(site, name)
     program = """
 import json, sys
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 registry = Registry.load()
 print(json.dumps({plugin.name: [plugin.status, plugin.models] for plugin in registry.plugins()}))
 print([batch.num_rows for batch in registry.read(sys.argv[1])], registry.get("honest").name)
@@ -177,8 +177,8 @@ def test_two_models_of_one_name_is_an_error_that_names_both(site: Path) -> None:
 
 def test_two_encoders_of_one_modality_is_an_error_that_names_both(site: Path) -> None:
     twice = [
-        EntryPoint("ours", "anomalo.encoding", "anomalo"),
-        EntryPoint("theirs", "anomalo.encoding", "anomalo"),
+        EntryPoint("ours", "anomalo.encoding.table_encoder", "anomalo"),
+        EntryPoint("theirs", "anomalo.encoding.table_encoder", "anomalo"),
     ]
     assert Registry.load(entry_points=twice[:1]).encoder("table").modality == "table"
     with pytest.raises(PluginError, match="encoder for modality 'table' is claimed by the plugins 'ours' and 'theirs'"):

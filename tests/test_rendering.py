@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anomalo.columns.rendering import arrow_type
-from anomalo.encoding import TableEncoder
-from anomalo.schema import infer
+from anomalo.tabular.formatting import arrow_type
+from anomalo.encoding.table_encoder import TableEncoder
+from anomalo.tabular.schema import infer
 
 
 @pytest.mark.parametrize(

@@ -19,17 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomalo import repairs
+from anomalo.pipeline import repair
 from anomalo.errors import UsageError
-from anomalo.fitted import Fitted
-from anomalo.jobs import repair as job
-from anomalo.jobs.place import Place
-from anomalo.plan import Plan
+from anomalo.pipeline.fitted import Fitted
+from anomalo.jobs.imputing import repair as job
+from anomalo.jobs.context import Place
+from anomalo.pipeline.config import Plan
 from anomalo.plugin import Encoded, Filled, Model, Run, Scores, hookimpl
-from anomalo.registry import Registry
-from anomalo.repairs import repair
-from anomalo.schema import infer
-from anomalo.scoring import Boundary, Threshold
+from anomalo.registry.registry import Registry
+from anomalo.pipeline.repair import repair
+from anomalo.tabular.schema import infer
+from anomalo.calibration.thresholds import Boundary, Threshold
 
 COLUMNS = 5
 SHARE = 0.02
@@ -87,7 +87,7 @@ def encode(fitted: Fitted, frame: pd.DataFrame) -> Encoded:
 
 @pytest.fixture(scope="module")
 def joint() -> Fitted:
-    entries = {"mine": __name__, "tables": "anomalo.encoding"}
+    entries = {"mine": __name__, "tables": "anomalo.encoding.table_encoder"}
     registry = Registry.load(entry_points=[EntryPoint(name, value, "anomalo") for name, value in entries.items()])
     table = pa.Table.from_pandas(factors(600, 0), preserve_index=False)
     return Fitted.fit(table, infer(table), Plan("joint"), registry)
@@ -175,7 +175,7 @@ def test_what_a_set_does_not_need_is_taken_out(
     expected = repair(joint, data, Boundary(0.02), most=3)
     needs_two = np.flatnonzero(expected.cells.sum(axis=1) == 2)
     assert len(needs_two)
-    search = repairs._Search(joint, data, Boundary(0.02))
+    search = repair._Search(joint, data, Boundary(0.02))
     for row in needs_two:
         pair = np.flatnonzero(expected.cells[row])
         other = np.setdiff1d(np.arange(COLUMNS), pair)[0]
@@ -187,15 +187,15 @@ def test_what_a_set_does_not_need_is_taken_out(
 
 def test_a_row_that_was_in_training_is_judged_as_if_it_had_not_been(joint: Fitted) -> None:
     known, new = encode(joint, factors(600, 0)), encode(joint, factors(50, 9))
-    ordinary, times = repairs._seen(joint, known)
+    ordinary, times = repair._seen(joint, known)
     assert ordinary == np.median(joint.calibration.reference)
     own = joint.calibration.out_of_fold(joint.score(known).score, known.hashes())
     exceeds = (own > joint.score(known).score) & (joint.score(known).score > ordinary)
     assert exceeds.sum() > 50
     assert (times[exceeds] > 1).all()
-    np.testing.assert_array_equal(repairs._seen(joint, new)[1], 1)
+    np.testing.assert_array_equal(repair._seen(joint, new)[1], 1)
     # A repair of the row whose distance is left as it is would be as strange as the row.
-    search = repairs._Search(joint, known, Boundary(SHARE))
+    search = repair._Search(joint, known, Boundary(SHARE))
     alert = np.flatnonzero(exceeds & (joint.score(known).p_value < 0.9 * SHARE))  # a new row's is a trifle larger
     assert len(alert) > 5
     assert not search._strictly(alert, joint.score(known).score[alert] - 1e-9, new.take(np.arange(len(alert)))).any()

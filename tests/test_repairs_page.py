@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
-from anomalo.jobs import background
-from anomalo.scoring import Boundary, Threshold
-from anomalo.store import RunRecord, Store
+from anomalo.jobs.background import queue
+from anomalo.calibration.thresholds import Boundary, Threshold
+from anomalo.workspace.workspace import RunRecord, Store
 from anomalo_dashboard import data
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -81,13 +81,13 @@ def test_a_row_that_nothing_helps_says_so(home: Any, monkeypatch: pytest.MonkeyP
 def test_repairs_are_looked_for_on_request(home: Any) -> None:
     app = opened("row", row=17)
     next(button for button in app.button if button.label == "Suggest repairs").click().run()
-    (job,) = background.jobs(data.workspace())
+    (job,) = queue.jobs(data.workspace())
     assert job.commands[0][0] == "repair"
     assert job.commands[0][-2:] == RULE
     until = time.monotonic() + 240
-    while background.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
+    while queue.job(data.workspace(), job.id).status == "running" and time.monotonic() < until:
         time.sleep(0.2)
-    assert background.job(data.workspace(), job.id).status == "done"
+    assert queue.job(data.workspace(), job.id).status == "done"
     assert "Suggested repair" in [head.value for head in opened("row", row=17).subheader]
 
 

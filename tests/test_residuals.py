@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anomalo.residuals import KEPT, residual_draws, residual_interval, residual_table
+from anomalo.models.residuals import KEPT, residual_draws, residual_interval, residual_table
 
 
 def uneven(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

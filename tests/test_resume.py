@@ -13,15 +13,15 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from anomalo.checkpoints import pack, unpack
-from anomalo.fitted import Fitted
+from anomalo.nn.checkpoint import pack, unpack
+from anomalo.pipeline.fitted import Fitted
 from anomalo.neural import NeuralModel, Phase
-from anomalo.plan import Plan
+from anomalo.pipeline.config import Plan
 from anomalo.plugin import Block, Encoded, Layout, Run
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
-from anomalo.schema import infer
-from anomalo.unfinished import Checkpoint, Unfinished, unfinished
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
+from anomalo.tabular.schema import infer
+from anomalo.persistence.resume import Checkpoint, Unfinished, unfinished
 
 
 class Killed(BaseException):
@@ -176,7 +176,7 @@ NEURAL = [
 @pytest.mark.usefixtures("few_parts")
 @pytest.mark.parametrize("name", NEURAL)
 def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.fitted.fold_count", lambda rows: 2)
+    monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
     registry, table = Registry.load(), mixed(160)
     schema = infer(table)
     left_alone = Fitted.fit(table, schema, Plan(name, {"epochs": 2}), registry)

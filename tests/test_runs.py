@@ -7,8 +7,8 @@ import pytest
 
 from anomalo.errors import UsageError
 from anomalo.plugin import Model
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 
 
 def test_the_generator_follows_from_the_seed_and_is_one_for_the_run() -> None:

@@ -10,7 +10,7 @@ from scipy.stats import norm, truncnorm
 from sklearn.mixture import GaussianMixture
 
 from anomalo.plugin import Block, Encoded, Layout, Model, TableTransform
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo_baselines import Bootstrap, Copula, Marginals, Mixture, Smote
 from anomalo_baselines.intervals import Intervals
 from anomalo_baselines.matching import matching

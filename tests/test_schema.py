@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anomalo.columns.kinds import write_notes
+from anomalo.tabular.column import write_notes
 from anomalo.errors import SchemaError, SourceError, UsageError
-from anomalo.schema import Column, Schema, SchemaOptions, infer, parse
+from anomalo.tabular.schema import Column, Schema, SchemaOptions, infer, parse
 
 
 def text_table(separator=",", **columns):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from anomalo.errors import UsageError
-from anomalo.scoring import Calibration, Threshold, strangest
+from anomalo.calibration.conformal import Calibration
+from anomalo.calibration.thresholds import Threshold, strangest
 
 few_values = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0])
 

@@ -19,16 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from anomalo import sources
+from anomalo.tabular import readers
 from anomalo.errors import SchemaError, UsageError
-from anomalo.jobs.embed import embed
-from anomalo.jobs.impute import impute
-from anomalo.jobs.place import Place
-from anomalo.jobs.repair import repair
-from anomalo.jobs.score import score
-from anomalo.jobs.shards import MANIFEST, Shards
-from anomalo.scoring import Threshold
-from anomalo.unfinished import Unfinished, unfinished
+from anomalo.jobs.describing.embed import embed
+from anomalo.jobs.imputing.impute import impute
+from anomalo.jobs.context import Place
+from anomalo.jobs.imputing.repair import repair
+from anomalo.jobs.scoring.score import score
+from anomalo.jobs.sharding import MANIFEST, Shards
+from anomalo.calibration.thresholds import Threshold
+from anomalo.persistence.resume import Unfinished, unfinished
 
 BATCH = 50
 """Rows in a batch here: the table of 240 rows comes in five."""
@@ -49,7 +49,7 @@ KILLS = Path(__file__).parent.parent / "benchmarks" / "kills.py"
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.sources.BATCH", BATCH)
+    monkeypatch.setattr("anomalo.tabular.readers.BATCH", BATCH)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_batches_without_rows_change_nothing(
     verb: str, home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = results(verb, home, table)
-    slices = sources._slices
+    slices = readers._slices
 
     def with_empty_ones(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         for part in slices(batch):
@@ -275,13 +275,13 @@ EVERY_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
 
-import anomalo.sources
-from anomalo.jobs.embed import embed
-from anomalo.jobs.impute import impute
-from anomalo.jobs.place import Place
-from anomalo.jobs.score import score
+import anomalo.tabular.readers
+from anomalo.jobs.describing.embed import embed
+from anomalo.jobs.imputing.impute import impute
+from anomalo.jobs.context import Place
+from anomalo.jobs.scoring.score import score
 
-anomalo.sources.BATCH = 150
+anomalo.tabular.readers.BATCH = 150
 home, source, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 STEPS = ("os.rename", "os.remove", "os.mkdir", "shutil.rmtree", "sqlite3.connect")
 

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from anomalo import AnomalyDetector, TableEmbedder, TableImputer
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 
 pytestmark = [
     pytest.mark.usefixtures("frugal"),

@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalo.columns.kinds import read_notes
+from anomalo.tabular.column import read_notes
 from anomalo.errors import OutputError, SourceError, UsageError
-from anomalo.schema import infer
-from anomalo.sources import BATCH, TableWriter, anomalo_read, check_suffix, is_text
+from anomalo.tabular.schema import infer
+from anomalo.tabular.readers import BATCH, is_text
+from anomalo.tabular.writers import TableWriter, check_suffix
+from anomalo.registry.hooks import anomalo_read
 
 
 def read(path):

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalo import artifacts
+from anomalo.workspace import artifacts
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UnknownModelError, UsageError
 from anomalo.plugin import ModelState
-from anomalo.store import ModelRecord, RunRecord, Store
-from anomalo.unfinished import Unfinished, unfinished
+from anomalo.workspace.workspace import ModelRecord, RunRecord, Store
+from anomalo.persistence.resume import Unfinished, unfinished
 
 FACTS: dict[str, Any] = {
     "model": "knn",
@@ -252,7 +252,7 @@ def test_an_entry_is_not_shown_before_its_folder_is_whole(store: Store) -> None:
 def test_a_killed_writer_does_not_block_the_next(store: Store) -> None:
     script = (
         "import os, sys, pathlib\n"
-        "from anomalo.store import Store\n"
+        "from anomalo.workspace.workspace import Store\n"
         "Store(pathlib.Path(sys.argv[1])).add_run('score', lambda folder: os._exit(9), model=None, source='',"
         " seconds=0, summary={})\n"
     )
@@ -341,7 +341,7 @@ def test_several_processes_get_numbers_of_their_own(store: Store) -> None:
 import pathlib, sys, time
 from anomalo import artifacts
 from anomalo.plugin import ModelState
-from anomalo.store import Store
+from anomalo.workspace.workspace import Store
 store, facts = Store(pathlib.Path(sys.argv[1])), dict(source="", seconds=0, summary={})
 print("ready", flush=True)
 sys.stdin.readline()
@@ -418,7 +418,7 @@ def test_a_read_only_workspace_can_be_read_but_not_written(
 
 def test_a_locked_database_is_an_output_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     add(store)
-    monkeypatch.setattr("anomalo.database.BUSY_SECONDS", 0)
+    monkeypatch.setattr("anomalo.workspace.database.BUSY_SECONDS", 0)
     other = sqlite3.connect(store.workspace / "anomalo.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     for action in (Store(store.workspace).models, Store(store.workspace).prepare):

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
-from anomalo.jobs import background
+from anomalo.jobs.background import queue
 from anomalo_dashboard import data
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -51,9 +51,9 @@ def press(app: AppTest, label: str) -> AppTest:
     return sound(next(button for button in app.button if button.label == label).click().run())
 
 
-def finished(workspace: Path) -> background.Job:
+def finished(workspace: Path) -> queue.Job:
     for _ in range(600):
-        job = background.jobs(workspace)[0]
+        job = queue.jobs(workspace)[0]
         if job.status != "running":
             break
         time.sleep(0.2)

@@ -14,12 +14,12 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from anomalo.batches import HOLDOUT_AT_LEAST, Batches, split
+from anomalo.nn.dataset import HOLDOUT_AT_LEAST, Batches, split
 from anomalo.errors import TrainingError, UsageError
 from anomalo.neural import NeuralModel
 from anomalo.plugin import Block, Encoded, Layout, Model, param
-from anomalo.runs import LocalRun
-from anomalo.training import Phase, enough_threads, resolve_device, seeded
+from anomalo.models.run import LocalRun
+from anomalo.nn.trainer import Phase, enough_threads, resolve_device, seeded
 
 COLUMNS = 3
 TRUTH = torch.tensor([[1.0, -2.0, 0.5]])

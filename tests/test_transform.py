@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from anomalo.dependencies import determined
+from anomalo.generators.functional_dependencies import determined
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
-from anomalo.quantiles import MOST_KNOTS, Quantiles
+from anomalo.generators.quantiles import MOST_KNOTS, Quantiles
 
 
 def encoded(columns: list[np.ndarray], levels: tuple[int, ...]) -> Encoded:

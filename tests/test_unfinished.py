@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anomalo.errors import OutputError, UsageError
-from anomalo.unfinished import Checkpoint, Unfinished, unfinished
+from anomalo.persistence.resume import Checkpoint, Unfinished, unfinished
 
 
 class Killed(BaseException):
@@ -168,7 +168,7 @@ def test_a_checkpoint_is_due_after_its_time_and_when_it_is_cheap_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("anomalo.unfinished.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("anomalo.persistence.resume.time.monotonic", lambda: now[0])
     with unfinished(tmp_path / "job", {}, resume=False) as place:
         always, seldom = Checkpoint(place, "always", every=0), Checkpoint(place, "seldom", every=10)
         assert always.due()

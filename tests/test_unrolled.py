@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anomalo.errors import UsageError
 from anomalo.plugin import Encoded
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo.testing import tables
 from anomalo_autoencoders.linear import LinearAutoencoder
 from anomalo_boltzmann.dbn import DeepBelief

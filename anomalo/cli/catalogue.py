@@ -12,8 +12,8 @@ from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, Log
 from anomalo.cli.printing import table
 
 if TYPE_CHECKING:
-    from anomalo.registry import PluginInfo, Registry
-    from anomalo.store import Store
+    from anomalo.registry.registry import PluginInfo, Registry
+    from anomalo.workspace.workspace import Store
 
 
 def models(
@@ -26,8 +26,8 @@ def models(
     debug: DebugOption = False,
 ) -> None:
     """List the models to fit and those saved, or show one."""
-    from anomalo.registry import Registry
-    from anomalo.store import Store
+    from anomalo.registry.registry import Registry
+    from anomalo.workspace.workspace import Store
 
     console, store = Console(as_json, log_json), Store(workspace)
     saved = {record.name for record in store.models()}
@@ -141,7 +141,7 @@ def runs(
     debug: DebugOption = False,
 ) -> None:
     """List the runs, or show one."""
-    from anomalo.store import Store
+    from anomalo.workspace.workspace import Store
 
     console, store = Console(as_json, log_json), Store(workspace)
     if identity is not None:
@@ -167,7 +167,7 @@ def plugins(
     debug: DebugOption = False,
 ) -> None:
     """List the installed plugins, those that failed and why."""
-    from anomalo.registry import Registry
+    from anomalo.registry.registry import Registry
 
     console = Console(as_json, log_json)
     with console.work("loading"):

@@ -101,7 +101,7 @@ class Console:
 def _limited(threads: int | None) -> AbstractContextManager[None]:
     if threads is None:  # and nothing of a job needs to be imported, as for listing plugins
         return nullcontext()
-    from anomalo.jobs.place import limited
+    from anomalo.jobs.context import limited
 
     return limited(threads)
 

@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    JsonOption,
-    LogJsonOption,
-    ThreadsOption,
-    WorkspaceOption,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, ThreadsOption, WorkspaceOption
 from anomalo.cli.fit import SeedOption
 
 if TYPE_CHECKING:
-    from anomalo.jobs.evaluate import EvaluateResult
+    from anomalo.jobs.synthesis.evaluate import EvaluateResult
 
 
 def evaluate(
@@ -50,8 +42,8 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Say how good synthetic rows are: alike, useful, not copied."""
-    from anomalo.jobs.evaluate import evaluate as run_evaluate
-    from anomalo.jobs.place import Place
+    from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
+    from anomalo.jobs.context import Place
 
     console = Console(as_json, log_json)
     with console.work("comparing", threads) as progress:

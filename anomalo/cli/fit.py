@@ -9,25 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SourceArgument,
-    ThreadsOption,
-    WorkspaceOption,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WorkspaceOption
 from anomalo.cli.printing import count, share, table
 from anomalo.errors import UsageError
 
 if TYPE_CHECKING:
-    from anomalo.jobs.fit import FitResult
-    from anomalo.schema import SchemaOptions
-    from anomalo.store import ModelRecord
+    from anomalo.jobs.fitting.fit import FitResult
+    from anomalo.tabular.schema import SchemaOptions
+    from anomalo.workspace.workspace import ModelRecord
 
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
 SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
@@ -107,7 +96,7 @@ def checked_goals(goals: list[str]) -> frozenset[str]:
     UsageError
         One is not known.
     """
-    from anomalo.fitted import GOALS
+    from anomalo.pipeline.fitted import GOALS
 
     for goal in goals:
         if goal not in GOALS:
@@ -155,10 +144,10 @@ def fit(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model on a table and save it."""
-    from anomalo.jobs.fit import choice
-    from anomalo.jobs.fit import fit as run_fit
-    from anomalo.jobs.place import Place
-    from anomalo.plan import Plan
+    from anomalo.jobs.fitting.fit import choice
+    from anomalo.jobs.fitting.fit import fit as run_fit
+    from anomalo.jobs.context import Place
+    from anomalo.pipeline.config import Plan
 
     console = Console(as_json, log_json)
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
@@ -207,7 +196,7 @@ def schema_options(
     SourceError
         The file cannot be read.
     """
-    from anomalo.schema import SchemaOptions
+    from anomalo.tabular.schema import SchemaOptions
 
     if inf not in ("error", "missing"):
         raise UsageError(f"--inf {inf}: expected error or missing")

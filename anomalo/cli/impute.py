@@ -7,23 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SourceArgument,
-    ThreadsOption,
-    WithOption,
-    WorkspaceOption,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
 from anomalo.cli.printing import count, table
 
 if TYPE_CHECKING:
-    from anomalo.jobs.impute import ImputeResult
+    from anomalo.jobs.imputing.impute import ImputeResult
 
 
 def impute(
@@ -48,8 +36,8 @@ def impute(
     debug: DebugOption = False,
 ) -> None:
     """Fill the missing cells of a table with a saved model."""
-    from anomalo.jobs.impute import impute as run_impute
-    from anomalo.jobs.place import Place
+    from anomalo.jobs.imputing.impute import impute as run_impute
+    from anomalo.jobs.context import Place
 
     console = Console(as_json, log_json)
     with console.work("filling", threads, resumable=True) as progress:

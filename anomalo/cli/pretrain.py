@@ -6,33 +6,8 @@ from typing import Annotated
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SourceArgument,
-    ThreadsOption,
-    WorkspaceOption,
-)
-from anomalo.cli.fit import (
-    CheckpointOption,
-    DropOption,
-    IdOption,
-    InfOption,
-    KindOption,
-    LabelOption,
-    MissingOption,
-    SchemaOption,
-    SeedOption,
-    SetOption,
-    parameters,
-    report,
-    schema_options,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WorkspaceOption
+from anomalo.cli.fit import CheckpointOption, DropOption, IdOption, InfOption, KindOption, LabelOption, MissingOption, SchemaOption, SeedOption, SetOption, parameters, report, schema_options
 
 
 def pretrain(
@@ -58,9 +33,9 @@ def pretrain(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model for others to start from, and save it."""
-    from anomalo.jobs.place import Place
-    from anomalo.jobs.pretrain import pretrain as run_pretrain
-    from anomalo.plan import Plan
+    from anomalo.jobs.context import Place
+    from anomalo.jobs.fitting.pretrain import pretrain as run_pretrain
+    from anomalo.pipeline.config import Plan
 
     console = Console(as_json, log_json)
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)

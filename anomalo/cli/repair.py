@@ -7,24 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SourceArgument,
-    ThreadsOption,
-    WithOption,
-    WorkspaceOption,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
 from anomalo.cli.printing import count, numbers, shortened, table
 from anomalo.cli.score import ThresholdOption
 
 if TYPE_CHECKING:
-    from anomalo.jobs.repair import RepairResult
+    from anomalo.jobs.imputing.repair import RepairResult
 
 SHOWN = 5
 """Rows that are printed."""
@@ -54,9 +42,9 @@ def repair(
     debug: DebugOption = False,
 ) -> None:
     """Suggest the fewest cells to replace in each alert."""
-    from anomalo.jobs.place import Place
-    from anomalo.jobs.repair import repair as run_repair
-    from anomalo.scoring import Threshold
+    from anomalo.jobs.context import Place
+    from anomalo.jobs.imputing.repair import repair as run_repair
+    from anomalo.calibration.thresholds import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)

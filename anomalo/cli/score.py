@@ -8,41 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SourceArgument,
-    ThreadsOption,
-    WithOption,
-    WorkspaceOption,
-)
-from anomalo.cli.fit import (
-    CleanOption,
-    DropOption,
-    IdOption,
-    InfOption,
-    KindOption,
-    LabelOption,
-    MissingOption,
-    ModelOption,
-    SchemaOption,
-    SeedOption,
-    SetOption,
-    parameters,
-    schema_options,
-    show_skill,
-)
+from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
+from anomalo.cli.fit import CleanOption, DropOption, IdOption, InfOption, KindOption, LabelOption, MissingOption, ModelOption, SchemaOption, SeedOption, SetOption, parameters, schema_options, show_skill
 from anomalo.cli.printing import count, numbers, probabilities, shortened, table
 from anomalo.errors import GateError
 
 if TYPE_CHECKING:
-    from anomalo.jobs.scan import ScanResult
-    from anomalo.jobs.score import ScoreResult
+    from anomalo.jobs.scanning.scan import ScanResult
+    from anomalo.jobs.scoring.score import ScoreResult
 
 ThresholdOption = Annotated[
     str,
@@ -79,9 +52,9 @@ def score(
     debug: DebugOption = False,
 ) -> None:
     """Score a table with a saved model."""
-    from anomalo.jobs.place import Place
-    from anomalo.jobs.score import score as run_score
-    from anomalo.scoring import Threshold
+    from anomalo.jobs.context import Place
+    from anomalo.jobs.scoring.score import score as run_score
+    from anomalo.calibration.thresholds import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
@@ -159,8 +132,8 @@ def explain(
     debug: DebugOption = False,
 ) -> None:
     """Say why one row is strange, cell by cell."""
-    from anomalo.jobs.explain import explain as run_explain
-    from anomalo.jobs.place import Place
+    from anomalo.jobs.scoring.explain import explain as run_explain
+    from anomalo.jobs.context import Place
 
     console = Console(as_json, log_json)
     with console.work("explaining", threads):
@@ -221,10 +194,10 @@ def scan(
     debug: DebugOption = False,
 ) -> None:
     """Fit, score and print the strangest rows of a table."""
-    from anomalo.jobs.place import Place
-    from anomalo.jobs.scan import scan as run_scan
-    from anomalo.plan import Plan
-    from anomalo.scoring import Threshold
+    from anomalo.jobs.context import Place
+    from anomalo.jobs.scanning.scan import scan as run_scan
+    from anomalo.pipeline.config import Plan
+    from anomalo.calibration.thresholds import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from anomalo import artifacts
-from anomalo.plugin import Model
-from anomalo.registry import Registry
+from anomalo.workspace import artifacts
+from anomalo.models.base import Model
+from anomalo.registry.registry import Registry
 from anomalo.testing.answers import answers, digests
 from anomalo.testing.tables import tables
 

@@ -8,19 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import (
-    FIRST_LEVEL,
-    MISSING,
-    CanClassify,
-    CanEmbed,
-    CanExplain,
-    CanImpute,
-    CanSample,
-    CanScore,
-    Encoded,
-    Model,
-)
-from anomalo.runs import LocalRun
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
+from anomalo.models.base import Model
+from anomalo.models.run import LocalRun
 
 Answers = dict[str, NDArray[Any]]
 

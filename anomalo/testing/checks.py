@@ -16,23 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from anomalo import artifacts
-from anomalo.plugin import (
-    FIRST_LEVEL,
-    MISSING,
-    UNSEEN,
-    CanClassify,
-    CanEmbed,
-    CanExplain,
-    CanImpute,
-    CanSample,
-    CanScore,
-    Encoded,
-    Model,
-    is_model,
-)
-from anomalo.registry import Registry
-from anomalo.runs import LocalRun
+from anomalo.workspace import artifacts
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
+from anomalo.models.base import Model, is_model
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun
 from anomalo.testing.answers import Answers, answers, digests, require, require_equal, require_sane, sampled
 from anomalo.testing.tables import labelled, select, tables, with_constants
 

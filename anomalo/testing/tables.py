@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Layout
 
 ROWS = 200
 """Rows in the training table."""

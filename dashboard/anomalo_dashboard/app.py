@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from anomalo.errors import AnomaloError
-from anomalo.registry import Registry
+from anomalo.registry.registry import Registry
 from anomalo_dashboard import state
 from anomalo_dashboard.plugin import PAGES
 

@@ -21,16 +21,16 @@ import safetensors.numpy
 import streamlit as st
 from numpy.typing import NDArray
 
-from anomalo.artifacts import read_manifest
+from anomalo.workspace.artifacts import read_manifest
 from anomalo.errors import AnomaloError, OutputError
-from anomalo.files import atomic_file
-from anomalo.jobs import background
-from anomalo.jobs.place import Place
-from anomalo.jobs.preview import Preview, preview
-from anomalo.registry import Registry
-from anomalo.schema import SchemaOptions
-from anomalo.scoring import strangest
-from anomalo.store import ModelRecord, RunRecord, Store
+from anomalo.persistence.atomic import atomic_file
+from anomalo.jobs.background import queue
+from anomalo.jobs.context import Place
+from anomalo.jobs.describing.preview import Preview, preview
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.calibration.thresholds import strangest
+from anomalo.workspace.workspace import ModelRecord, RunRecord, Store
 from anomalo_dashboard import maps
 from anomalo_dashboard.state import workspace
 
@@ -103,7 +103,7 @@ class Scores:
     Attributes
     ----------
     score, p_value : float64 [n]
-        See `anomalo.scoring`.
+        See `anomalo.calibration.conformal`.
     alert : bool [n]
         What the run called an alert.
     order : int [n]
@@ -330,13 +330,13 @@ def _registry() -> Registry:
 @st.cache_data(show_spinner="Asking for the models")
 def kinds_of_model() -> list[dict[str, Any]]:
     """Return the models that can be fitted: `name`, `plugin`, `verbs`, `parameters`."""
-    return list(background.ask("models"))
+    return list(queue.ask("models"))
 
 
 @st.cache_data(show_spinner="Asking for the plugins")
 def plugins() -> list[dict[str, Any]]:
     """Return the installed plugins as `anomalo plugins --json` tells them."""
-    return list(background.ask("plugins")["plugins"])
+    return list(queue.ask("plugins")["plugins"])
 
 
 def refresh() -> None:
@@ -345,7 +345,7 @@ def refresh() -> None:
     plugins.clear()
 
 
-BUNDLED = Path(str(files("anomalo.data") / "hypothyroid.csv"))
+BUNDLED = Path(str(files("anomalo.datasets") / "hypothyroid.csv"))
 """A real table for a first try; its label is the column `Target`."""
 
 

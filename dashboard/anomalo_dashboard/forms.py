@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.errors import UsageError
-from anomalo.jobs.preview import Preview
-from anomalo.schema import KINDS, SchemaOptions
+from anomalo.jobs.describing.preview import Preview
+from anomalo.tabular.schema import KINDS, SchemaOptions
 from anomalo_dashboard import words
 
 USE, LEAVE, LABEL, ID = "use", "leave out", "label", "id"

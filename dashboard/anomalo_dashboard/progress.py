@@ -9,8 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from anomalo.errors import AnomaloError
-from anomalo.jobs import background
-from anomalo.jobs.background import Job
+from anomalo.jobs.background import queue
+from anomalo.jobs.background.queue import Job
 from anomalo_dashboard import state, words
 
 DOING = {
@@ -57,7 +57,7 @@ def show(job: Job) -> None:
 
 @st.fragment(run_every=1)
 def _live(identity: str) -> None:
-    job = background.job(state.workspace(), identity)
+    job = queue.job(state.workspace(), identity)
     if job.status != "running":
         st.rerun()
     share = (job.step + min(max(job.share, 0.0), 1.0)) / len(job.commands)
@@ -65,7 +65,7 @@ def _live(identity: str) -> None:
     st.progress(share, beside)
     st.caption("It goes on in the background: you can close this page and come back.")
     if st.button("Stop", icon=":material/stop_circle:", key="stop"):
-        _try(background.stop, identity)
+        _try(queue.stop, identity)
 
 
 def _done(job: Job) -> None:
@@ -101,7 +101,7 @@ def _ended(job: Job) -> None:
     show_it = st.info if job.status == "stopped" else st.error
     show_it(f"{EXPLAINED[job.status]} {where}{reason}", icon=":material/error:")
     if st.button("Go on where it ended", icon=":material/play_arrow:", type="primary", key="resume"):
-        _try(background.resume, job.id)
+        _try(queue.resume, job.id)
 
 
 def _try(action: Callable[[Path, str], object], identity: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from anomalo.store import RunRecord
+from anomalo.workspace.workspace import RunRecord
 
 _ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
 OF_RUNS = ("alerts", "row", "map", "repairs", "synthesize")

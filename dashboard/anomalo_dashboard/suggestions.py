@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from anomalo.jobs import background
-from anomalo.store import RunRecord
+from anomalo.jobs.background import queue
+from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, progress, state, words
 
 NEEDED = {"score", "impute"}
@@ -82,7 +82,7 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
 def _offer(run: RunRecord) -> None:
     """Offer to look for repairs in the background; show that job while it works, or why it ended."""
     wanted = command(run)
-    jobs = (job for job in background.jobs(state.workspace()) if job.commands == (tuple(wanted),))
+    jobs = (job for job in queue.jobs(state.workspace()) if job.commands == (tuple(wanted),))
     job = next(jobs, None)
     if job is not None and job.status != "done":
         progress.show(job)
@@ -91,7 +91,7 @@ def _offer(run: RunRecord) -> None:
         icon=":material/build:",
         help="Look for the fewest cells that, replaced, make each alert normal; the table stays as it is",
     ):
-        background.start(state.workspace(), f"Repairs of {words.file_name(run.source)}", [wanted])
+        queue.start(state.workspace(), f"Repairs of {words.file_name(run.source)}", [wanted])
         st.rerun()
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from anomalo.histogram import Boosting as Boosters
-from anomalo.histogram import flattened, views
+from anomalo.models.boosting import Boosting as Boosters
+from anomalo.models.boosting import flattened, views
 from anomalo.plugin import Floats, Scores
-from anomalo.trees import ROWS, Trees
+from anomalo.models.trees import ROWS, Trees
 from anomalo_auto.targets import Target
 
 FOLDS = 3

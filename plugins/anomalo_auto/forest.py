@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Floats
-from anomalo.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
+from anomalo.models.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
 from anomalo_auto.targets import Target
 
 TREES = 50

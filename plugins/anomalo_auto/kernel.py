@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.blocks import by_blocks
+from anomalo.models.row_invariant import by_blocks
 from anomalo.plugin import Floats, Scores
 from anomalo_auto.targets import Target
 

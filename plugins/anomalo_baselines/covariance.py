@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.blocks import by_blocks
+from anomalo.models.row_invariant import by_blocks
 from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, param
 from anomalo_baselines.reasons import encoded_value, parts, shared
 

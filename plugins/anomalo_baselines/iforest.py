@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
-from anomalo.trees import ROWS, Trees, flattened, joined
+from anomalo.models.trees import ROWS, Trees, flattened, joined
 from anomalo_baselines.surprise import condensed, shares
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.correction import Ratio, corrected, learned
+from anomalo.generators.density_ratio import Ratio, corrected, learned
 from anomalo.neural import NeuralModel, Phase, Step
 from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
-from anomalo.rare import drawn_by_code
-from anomalo.training import STEPS_PER_EPOCH, seeded
+from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.nn.trainer import STEPS_PER_EPOCH, seeded
 from anomalo_diffusion.conditions import random_parts
 from anomalo_diffusion.filling import filling_errors, fills, joined
 from anomalo_diffusion.net import Averaged, Denoiser

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomalo.rare import drawn_by_code
+from anomalo.nn.training_by_sampling import drawn_by_code
 from anomalo_gan.conditions import random_columns
 from anomalo_gan.gan import Gan
 from anomalo_gan.players import Players

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from anomalo.store import Store
+from anomalo.workspace.workspace import Store
 from anomalo_dashboard import words
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from anomalo.jobs import background
-from anomalo.store import RunRecord
+from anomalo.jobs.background import queue
+from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, maps, progress, state, words
 
 PCA, TSNE = "PCA", "t-SNE"
@@ -32,7 +32,7 @@ def able(run: RunRecord) -> bool:
 def offer(run: RunRecord) -> None:
     """Offer to embed the table in the background; show that job while it works, or why it ended."""
     command = ["embed", run.source, "--with", str(run.model)]
-    jobs = (job for job in background.jobs(state.workspace()) if job.commands == (tuple(command),))
+    jobs = (job for job in queue.jobs(state.workspace()) if job.commands == (tuple(command),))
     job = next(jobs, None)
     if job is not None and job.status != "done":
         progress.show(job)
@@ -44,7 +44,7 @@ def offer(run: RunRecord) -> None:
         f"The codes of {words.file_name(run.source)} are not there yet."
     )
     if st.button("Make the map", type="primary", icon=":material/map:"):
-        background.start(state.workspace(), f"Map of {words.file_name(run.source)}", [command])
+        queue.start(state.workspace(), f"Map of {words.file_name(run.source)}", [command])
         st.rerun()
 
 

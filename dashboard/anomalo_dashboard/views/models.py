@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anomalo.store import ModelRecord
+from anomalo.workspace.workspace import ModelRecord
 from anomalo_dashboard import charts, data, state, words
 
 

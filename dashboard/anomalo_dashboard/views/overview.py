@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from anomalo.store import RunRecord
+from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, state, words
 
 LATEST = 25  # runs in the chart

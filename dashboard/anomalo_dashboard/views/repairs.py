@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from anomalo.store import RunRecord
+from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, export, state, suggestions, words
 
 

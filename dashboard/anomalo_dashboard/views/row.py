@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anomalo.store import RunRecord
+from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, state, suggestions, words
 
 

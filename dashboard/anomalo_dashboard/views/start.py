@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from anomalo.errors import AnomaloError, UsageError
-from anomalo.jobs import background
-from anomalo.jobs.preview import Preview
-from anomalo.schema import SchemaOptions
-from anomalo.store import Store
+from anomalo.jobs.background import queue
+from anomalo.jobs.describing.preview import Preview
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.workspace.workspace import Store
 from anomalo_dashboard import data, forms, progress, state, words
 
 
@@ -121,19 +121,19 @@ def new_job() -> None:
     fitting += forms.schema_arguments(options)
     commands = forms.commands(source, name, fitting, verbs, share, holes=preview.holes > 0)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
-        job = background.start(state.workspace(), f"{words.file_name(source)} as {name}", commands)
+        job = queue.start(state.workspace(), f"{words.file_name(source)} as {name}", commands)
         state.open_job(job.id)
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(progress.shell(commands), language="shell", wrap_lines=True)
 
 
-def shown_job() -> background.Job | None:
+def shown_job() -> queue.Job | None:
     """Return the job that the URL names."""
     identity = st.query_params.get("job")
     if not identity:
         return None
     try:
-        return background.job(state.workspace(), identity)
+        return queue.job(state.workspace(), identity)
     except UsageError:
         st.warning(f"There is no job {identity} here.", icon=":material/info:")
         return None
@@ -148,7 +148,7 @@ else:
     progress.show(job)
     if st.button("Another table", icon=":material/add:"):
         state.open_job(None)
-jobs = [other for other in background.jobs(state.workspace()) if job is None or other.id != job.id]
+jobs = [other for other in queue.jobs(state.workspace()) if job is None or other.id != job.id]
 if jobs:
     st.divider()
     progress.recent(jobs)

@@ -8,8 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from anomalo.jobs import background, pictures
-from anomalo.store import ModelRecord, RunRecord
+from anomalo.jobs.background import queue
+from anomalo.jobs.synthesis import report_charts
+from anomalo.workspace.workspace import ModelRecord, RunRecord
 from anomalo_dashboard import data, export, forms, progress, state, words
 
 FIRST = 12  # columns that are pictured at once
@@ -56,7 +57,7 @@ def order(record: ModelRecord) -> list[list[str]]:
         placeholder="/data/set-aside.csv",
         help="Without them nobody can tell whether the rows were copied.",
     ).strip()
-    output = f"{background.FOLDER}/rows.{suffix}"
+    output = f"{queue.FOLDER}/rows.{suffix}"
     made = ["augment", "--with", record.reference, "-n", str(rows), "--seed", str(seed), "-o", output, *where]
     compared = ["evaluate", "--synthetic", output, "--real", record.source]
     compared += ["--holdout", holdout] if holdout else []
@@ -97,7 +98,7 @@ def learn() -> None:
 
 def start(title: str, commands: list[list[str]]) -> None:
     """Start a job and show it on this page."""
-    st.session_state["making"] = background.start(state.workspace(), title, commands).id
+    st.session_state["making"] = queue.start(state.workspace(), title, commands).id
     st.rerun()
 
 
@@ -106,7 +107,7 @@ def at_work() -> None:
     identity = st.session_state.get("making")
     if identity is None:
         return
-    job = background.job(state.workspace(), identity)
+    job = queue.job(state.workspace(), identity)
     if job.status == "done":
         del st.session_state["making"]
         made = next((result["id"] for result in job.results if result.get("verb") == "augment"), None)
@@ -186,13 +187,13 @@ def show(report: dict[str, Any]) -> None:
         with places[number % 3].container(border=True):
             likeness = "" if entry["similarity"] is None else f" · {entry['similarity']:.3f}"
             st.markdown(f"**{entry['column']}**{likeness}")
-            chart = pictures.column(entry)
+            chart = report_charts.column(entry)
             st.altair_chart(
                 chart.properties(height=chart.height + MARGIN), alt=f"{entry['column']} in real and synthetic rows"
             )
     for title, chart in (
-        ("Pairs of columns: how alike their relation is", pictures.pairs(report)),
-        ("Distance to the closest real row", pictures.closeness(report)),
+        ("Pairs of columns: how alike their relation is", report_charts.pairs(report)),
+        ("Distance to the closest real row", report_charts.closeness(report)),
     ):
         if chart is not None:
             st.subheader(title, anchor=False)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo.runs import LocalRun
+from anomalo.models.run import LocalRun
 from anomalo.testing import checks
 from anomalo_zscore import ZScore
 

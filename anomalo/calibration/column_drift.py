@@ -1,0 +1,90 @@
+"""How the cells of each column are spread over a few bins, in training and later: which columns have moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Scores
+
+TENTHS = np.arange(1, 10) / 10
+MISSING_BIN = 10
+"""After those of the values comes the bin of missing cells."""
+UNSEEN_BIN = 11
+WIDTH = 12
+MOVED = 0.05
+"""A column has moved if at least this share of its cells is in other bins than chance would put them."""
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Marginals:
+    """The training table's cells, counted in bins: a number's tenths, a category's most frequent levels.
+
+    Attributes
+    ----------
+    edges : float32 [columns, 9]
+        Upper ends of the first nine bins in encoded units; the tenth bin holds what is above.
+    training : int64 [columns, 12]
+        How many training cells lie in each bin, are missing, or hold an unseen level.
+    """
+
+    edges: Floats
+    training: Counts
+
+    @classmethod
+    def of(cls, data: Encoded) -> Self:
+        """Count the training table."""
+        edges = np.array([_edges(data, position) for position in range(len(data.layout.blocks))], dtype=np.float32)
+        edges = edges.reshape(-1, len(TENTHS))
+        return cls(edges, _count(data, edges))
+
+    def count(self, data: Encoded) -> Counts:
+        """Return how many cells of each column lie in each bin, int64 [columns, 12]."""
+        return _count(data, self.edges)
+
+    def moved(self, counts: Counts, layout: Layout) -> list[str]:
+        """Return the names of columns that are spread otherwise than in training, the most different first.
+
+        The difference is the total variation distance: the share of cells that would have to change bins. A column
+        is named if that exceeds twice what chance alone makes it by `MOVED`.
+
+        Parameters
+        ----------
+        counts : int64 [columns, 12]
+            Sums of `count`.
+        layout : Layout
+            Names the columns.
+        """
+        rows, here = self.training.sum(axis=1), counts.sum(axis=1)
+        if not len(counts) or not here.all():
+            return []
+        usual = self.training / rows[:, None]
+        distance = np.abs(counts / here[:, None] - usual).sum(axis=1) / 2
+        # The mean absolute value of a normal error is sqrt(2 / pi) of its standard deviation.
+        variance = usual * (1 - usual) * (1 / rows + 1 / here)[:, None]
+        excess: Scores = distance - 2 * np.sqrt(variance * 2 / np.pi).sum(axis=1) / 2
+        order = np.argsort(-excess, kind="stable")
+        return [layout.blocks[position].name for position in order if excess[position] >= MOVED]
+
+
+def _edges(data: Encoded, position: int) -> NDArray[np.floating]:
+    if data.layout.blocks[position].kind == "category":
+        return FIRST_LEVEL + 0.5 + np.arange(len(TENTHS))
+    seen = data.values[data.observed[:, position], position]
+    # An edge is a value that occurs, so that equal values never fall on both of its sides.
+    return np.quantile(seen, TENTHS, method="inverted_cdf") if len(seen) else np.zeros(len(TENTHS))
+
+
+def _count(data: Encoded, edges: Floats) -> Counts:
+    counts = np.zeros((len(edges), WIDTH), dtype=np.int64)
+    for position, ends in enumerate(edges):
+        values, seen = data.values[:, position], data.observed[:, position]
+        bins = np.searchsorted(ends, values)
+        bins[~seen] = np.where(values[~seen] == MISSING, MISSING_BIN, UNSEEN_BIN)
+        counts[position] = np.bincount(bins, minlength=WIDTH)
+    return counts

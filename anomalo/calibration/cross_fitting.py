@@ -1,0 +1,191 @@
+"""Out-of-fold evidence: every training row judged by a model that never saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.models.capabilities import CanImpute, CanScore
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
+from anomalo.models.results import HiddenCells
+from anomalo.models.base import Model
+from anomalo.encoding.scaling import expand
+from anomalo.persistence.resume import Unfinished
+
+LEVEL = 0.9
+"""Coverage of the intervals for hidden cells."""
+HIDDEN_PER_COLUMN = 200
+HIDDEN_PER_FOLD = 20_000
+HIDDEN_AT_ONCE = 4096
+"""Rows that a model predicts in one call."""
+
+
+def fold_count(rows: int) -> int:
+    """Return how many folds to use: 5, and 3 where there are so many rows that each is expensive."""
+    return 5 if rows < 20_000 else 3
+
+
+def assign_folds(hashes: NDArray[np.uint64], folds: int, seed: int, times: Floats | None = None) -> NDArray[np.intp]:
+    """Assign each row a fold, [n]; equal rows share one, and with `times` folds are stretches of time.
+
+    Parameters
+    ----------
+    hashes : uint64 [n]
+        Equal for equal rows.
+    folds : int
+        How many; fewer where there are fewer distinct rows.
+    seed : int
+        Shuffles the rows where there are no times.
+    times : float [n], optional
+        Any number that grows with time.
+    """
+    distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    folds = min(folds, len(distinct))
+    shuffled = np.random.default_rng([seed, 11]).permutation(len(distinct))
+    order = shuffled if times is None else np.argsort(times[first], kind="stable")
+    fold = np.empty(len(distinct), dtype=np.intp)
+    fold[order] = np.arange(len(distinct)) * folds // len(distinct)
+    return fold[inverse]
+
+
+def time_column(layout: Layout, datetimes: set[str]) -> int | None:
+    """Return the position of the table's only datetime column, if there is exactly one."""
+    positions = [block.position for block in layout.blocks if block.name in datetimes and block.kind == "number"]
+    return positions[0] if len(positions) == 1 else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What cross-fitting found: out-of-fold scores [n] if the model scores, hidden cells if it imputes."""
+
+    scores: Scores | None
+    hidden: HiddenCells | None
+
+
+def cross_fit(
+    data: Encoded,
+    folds: NDArray[np.intp],
+    fit: Callable[[Encoded, int], Model],
+    keep: Unfinished | None = None,
+    hide: bool = True,
+) -> Evidence:
+    """Fit one model per fold on the other folds' rows, and judge the fold's rows by it.
+
+    Parameters
+    ----------
+    data : Encoded
+        The training table.
+    folds : int [n]
+        See `assign_folds`.
+    fit : callable
+        `fit(rows, fold)` returns a model fitted on those rows.
+    keep : Unfinished, optional
+        Where the verdict on each fold is kept, and found again.
+    hide : bool
+        Whether to hide cells and have them predicted, if the model imputes.
+    """
+    scores: Scores | None = None
+    parts = []
+    for fold in range(folds.max() + 1):
+        held = np.flatnonzero(folds == fold)
+        kept = None if keep is None else keep.load(f"fold-{fold}")
+        if kept:
+            verdict = kept[0]
+        else:
+            rows = data.take(held).without_label()
+            verdict = _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), rows, fold, hide)
+        if keep is not None and kept is None:
+            keep.save(f"fold-{fold}", verdict, {})
+            keep.remove(f"training-{fold}")
+        if "scores" in verdict:
+            scores = np.empty(len(data)) if scores is None else scores
+            scores[held] = verdict["scores"]
+        if "truth" in verdict:
+            parts.append(verdict)
+    return Evidence(scores, _summarise(data, parts) if parts else None)
+
+
+Verdict = dict[str, NDArray[Any]]
+"""What a model says of rows it never saw: `scores` [n], if it scores, and if it imputes, `truth` and `guess` [k],
+encoded values of hidden cells, and `column` [k], their positions."""
+
+
+def _judge(model: Model, rows: Encoded, fold: int, hide: bool) -> Verdict:
+    verdict: Verdict = {}
+    if isinstance(model, CanScore):
+        verdict["scores"] = model.score(rows)
+    if hide and isinstance(model, CanImpute):
+        pairs = predict_hidden(model, rows, fold)
+        verdict["truth"] = np.concatenate([truth for truth, _ in pairs])
+        verdict["guess"] = np.concatenate([guess for _, guess in pairs])
+        verdict["column"] = np.repeat(np.arange(len(pairs)), [len(truth) for truth, _ in pairs])
+    return verdict
+
+
+Predicted = list[tuple[Floats, Floats]]
+"""For each column (true values, predicted values) of hidden cells."""
+
+
+def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
+    """Hide observed cells of one column at a time, and predict them.
+
+    Returns
+    -------
+    list of (float32 [k], float32 [k])
+        True and predicted encoded values, one pair for each column.
+    """
+    rng = np.random.default_rng([seed, 13])
+    columns = data.values.shape[1]
+    share = max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(columns, 1)))
+    picked = [rng.permutation(np.flatnonzero(seen))[:share] for seen in data.observed.T]
+    together = max(HIDDEN_AT_ONCE // share, 1)
+    parts = [_predict(model, data, picked, range(columns)[at : at + together]) for at in range(0, columns, together)]
+    return [pair for part in parts for pair in part]
+
+
+def _predict(model: Any, data: Encoded, picked: list[NDArray[np.intp]], positions: range) -> Predicted:
+    """Predict the picked rows' cells of some columns, in one call: models work on many rows at a time."""
+    hidden = np.repeat(positions, [len(picked[position]) for position in positions])
+    rows = data.take(np.concatenate([picked[position] for position in positions]))
+    cells = np.zeros(rows.values.shape, dtype=bool)
+    cells[np.arange(len(rows)), hidden] = True
+    predicted = model.impute(rows.hide(cells)).point if len(rows) else rows.values
+    pairs = [
+        (rows.values[hidden == position, position], predicted[hidden == position, position]) for position in positions
+    ]
+    return cast("Predicted", pairs)
+
+
+def _summarise(data: Encoded, parts: list[Verdict]) -> HiddenCells:
+    columns = len(data.layout.blocks)
+    width, error, baseline = (np.full(columns, np.nan) for _ in range(3))
+    for block in data.layout.blocks:
+        at = block.position
+        truth = np.concatenate([part["truth"][part["column"] == at] for part in parts]).astype(np.float64)
+        guess = np.concatenate([part["guess"][part["column"] == at] for part in parts]).astype(np.float64)
+        seen = data.values[data.observed[:, at], at].astype(np.float64)
+        if not len(truth):
+            continue
+        if block.kind == "number":
+            width[at] = conformal_quantile(np.abs(truth - guess), LEVEL)
+            truth, guess, seen = (expand(values, block.offset, block.scale) for values in (truth, guess, seen))
+            error[at] = np.sqrt(np.mean((truth - guess) ** 2))
+            baseline[at] = np.sqrt(np.mean((truth - seen.mean()) ** 2))
+        else:
+            values, counts = np.unique(seen, return_counts=True)
+            error[at] = np.mean(truth != guess)
+            baseline[at] = np.mean(truth != values[counts.argmax()])
+    return HiddenCells(width, error, baseline)
+
+
+def conformal_quantile(residuals: Scores, level: float) -> float:
+    """Return the split-conformal quantile: the ceil((k + 1) level)-th smallest of k residuals.
+
+    Reference: Lei et al. (2018), Distribution-free predictive inference for regression, JASA 113.
+    """
+    rank = int(np.ceil((len(residuals) + 1) * level))
+    return float(np.sort(residuals)[min(rank, len(residuals)) - 1])

@@ -1,0 +1,86 @@
+"""Drift: are the rows that are scored like the training rows, anomalies aside?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anomalo.encoding.encoded import Scores
+
+BULK = 0.2
+"""Rows with a larger p-value are ordinary; what is below may be anomalies, which are no drift."""
+ROWS = 50
+"""Fewer new rows say nothing."""
+CHANCE = 0.001
+"""How often rows that come from where the training rows came from are said to drift, at most."""
+LEAST = 0.12
+"""Smaller shifts of the ordinary rows' p-values are a trifle, however many rows show them."""
+ORDINARY = 0.6
+"""If the share of ordinary rows is less than this part of what it is in training, more than anomalies are at work."""
+NAMES = 3
+"""At most so many columns are named."""
+
+
+def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
+    """Say in one sentence if new rows are stranger than the training rows beyond anomalies, else None.
+
+    Two signs: among ordinary rows (p-value above `BULK`) small p-values are more frequent than among training rows, by
+    the one-sided test of Kolmogorov and Smirnov; or far fewer rows than usual (`ORDINARY`) are ordinary at all. Rows
+    that are less strange than usual break no promise, and are no drift here.
+
+    Parameters
+    ----------
+    new : float64 [n]
+        P-values of rows that were not in training.
+    usual : float64 [m]
+        P-values of training rows, each unlike all others, by models that never saw them.
+    moved : sequence of str
+        Columns that changed, the most changed first.
+
+    Reference: Smirnov (1939); Hodges (1958), The significance probability of the Smirnov two-sample test.
+    """
+    if len(new) < ROWS or not len(usual):
+        return None
+    at = _shifted(new, usual)
+    if at is None:
+        return None
+    here, there = (100 * np.mean(scores <= at) for scores in (new, usual))
+    names = ", ".join(map(repr, moved[:NAMES]))
+    return (
+        f"the rows have drifted: {here:.0f} % of {len(new):,} new rows are as strange as the strangest {there:.0f} % "
+        f"of the training rows{f' (columns that moved most: {names})' if names else ''}; "
+        "share= and fdr= promise nothing for them, fit on rows like these or use budget="
+    )
+
+
+def _shifted(new: Scores, usual: Scores) -> float | None:
+    """Return the p-value up to which there are too many new rows; None if they are as usual."""
+    ordinary, known = np.sort(new[new > BULK]), np.sort(usual[usual > BULK])
+    if len(ordinary) / len(new) < ORDINARY * len(known) / len(usual):
+        return BULK
+    if not len(ordinary) or not len(known):
+        return None
+    distance, at = one_sided(ordinary, known)
+    size = len(ordinary) * len(known) / (len(ordinary) + len(known))
+    return at if distance >= LEAST and np.exp(-2 * size * distance**2) <= CHANCE else None
+
+
+def one_sided(new: Scores, usual: Scores) -> tuple[float, float]:
+    """Return by how much the share of `new` values up to some point exceeds that of `usual`, and that point.
+
+    Parameters
+    ----------
+    new, usual : float64 [n], [m]
+        Ascending, not empty.
+
+    Returns
+    -------
+    distance, point : float
+        The largest excess, Smirnov's one-sided statistic, and where it is reached first.
+    """
+    here = np.arange(1, len(new) + 1) / len(new)
+    there = np.searchsorted(usual, new, side="right") / len(usual)
+    # Among equal values the last one has the share of them all, and so the largest excess.
+    at = int(np.argmax(here - there))
+    return float(here[at] - there[at]), float(new[at])

@@ -1,0 +1,54 @@
+"""Reasons from cells: a model's own contributions, or occlusion as the fallback."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout
+from anomalo.models.capabilities import CanExplain
+from anomalo.models.results import Cells
+
+
+def surprise(data: Encoded, training_rows: int) -> NDArray[np.float64]:
+    """Return the surprise of cells that no training row was like, [n, columns] in nats; 0 elsewhere.
+
+    Those cells are unseen levels, and holes in a column that never had one. Their probability is the
+    Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
+    """
+    complete = np.array([block.missing == 0 for block in data.layout.blocks])
+    category = np.array([block.kind == "category" for block in data.layout.blocks])
+    unseen = ~data.observed & category & (data.values == UNSEEN)
+    hole = ~data.observed & complete & (data.values == MISSING)
+    told = np.where(unseen | hole, math.log((training_rows + 1) / 0.5), 0.0)
+    told[:, data.layout.labels] = 0.0  # hidden on purpose
+    return told
+
+
+def typical(layout: Layout) -> Floats:
+    """Return each column's centre: 0 for a number, the most frequent level for a category."""
+    return np.array([FIRST_LEVEL if b.kind == "category" else 0.0 for b in layout.blocks], dtype=np.float32)
+
+
+def cells_of(model: Any, data: Encoded) -> Cells:
+    """Return the model's own contributions, or those of `occlusion`."""
+    return model.explain(data) if isinstance(model, CanExplain) else occlusion(model, data)
+
+
+def occlusion(model: Any, data: Encoded) -> Cells:
+    """Explain any scoring model: how much the score falls when a cell is hidden.
+
+    Contributions need not sum to the score; `expected` is the column's centre.
+
+    Reference: Zeiler and Fergus (2014); Covert, Lundberg and Lee (2021), Explaining by removing, JMLR 22.
+    """
+    score = model.score(data)
+    contribution = np.zeros(data.values.shape)
+    for position in range(data.values.shape[1]):
+        cells = np.zeros(data.values.shape, dtype=bool)
+        cells[:, position] = True
+        contribution[:, position] = score - model.score(data.hide(cells))
+    return Cells(contribution, np.tile(typical(data.layout), (len(data), 1)))

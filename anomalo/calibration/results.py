@@ -1,0 +1,39 @@
+"""What a fitted model says of a batch: scores with p-values, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Mask, Scores
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores and p-values of a batch, each float64 [n], and which rows were in training, bool [n]."""
+
+    score: Scores
+    p_value: Scores
+    known: Mask
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why rows are strange, in encoded units except for the interval.
+
+    Attributes
+    ----------
+    contribution : float64 [n, columns]
+        Each cell's part of the score.
+    expected : float32 [n, columns]
+        Encoded values.
+    low, high : float64 [n, columns]
+        A 90 % interval for each number, in the column's own units; NaN for categories.
+    """
+
+    contribution: NDArray[np.float64]
+    expected: NDArray[np.float32]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]

@@ -1,0 +1,391 @@
+"""The encoder of tables: schema and columns to `Encoded`, fitted once, batch by batch, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from anomalo.tabular import parsing
+from anomalo.tabular.column import MEASURED, Column
+from anomalo.tabular.parsing import Numbers
+from anomalo.tabular.formatting import arrow_type, render_labels, render_numbers
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoder import Encoder
+from anomalo.registry.hookspecs import hookimpl
+from anomalo.encoding.scaling import LARGEST, compress, expand
+from anomalo.tabular.schema import Schema
+
+ALL_LEVELS = 20
+"""A category with at most this many levels keeps them all."""
+MOST_LEVELS = 100
+"""At most this many levels of a category get a code of their own."""
+
+DECIMALS = 6
+"""Numbers with more decimals than this are taken to be continuous."""
+
+
+class TableEncoder:
+    """Tables, one position per feature: numbers compressed around their median, categories as codes."""
+
+    modality: ClassVar[str] = "table"
+
+    def __init__(self) -> None:
+        self._schema = Schema((), 0)
+        self._layout = Layout(self.modality, (0,), ())
+        self._range: dict[int, tuple[float, float]] = {}
+        self._rare: dict[int, list[int]] = {}
+        self._prepare()
+
+    @property
+    def layout(self) -> Layout:
+        """The layout learned by `fit`."""
+        return self._layout
+
+    def fit(self, table: pa.Table, schema: Schema) -> Self:
+        """Learn the centres, spreads and ranges of numbers, and the levels of categories."""
+        schema.check(table.column_names)
+        self._schema = schema
+        self._range, self._rare = {}, {}
+        blocks = []
+        for position, column in enumerate(schema.features):
+            array = parsing.whole(table.column(column.name))
+            if column.kind in MEASURED:
+                blocks.append(self._fit_number(column, position, array))
+            else:
+                blocks.append(self._fit_category(column, position, array))
+        self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
+        self._prepare()
+        return self
+
+    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
+        """Encode one batch; columns are found by name.
+
+        Parameters
+        ----------
+        batch : RecordBatch or Table [n]
+            With at least the features; the order does not matter.
+        first_row : int
+            The position in the whole table of the batch's first row, for messages.
+        label : bool
+            Whether the label, if the model learns it, is to be seen; else it is hidden, and may be absent.
+
+        Raises
+        ------
+        SchemaError
+            A feature is absent, or a cell is not of its column's kind.
+        SourceError
+            A number is infinite, and the schema does not take those as missing.
+        """
+        self._schema.check(batch.schema.names)
+        values = np.empty((batch.num_rows, len(self._layout.blocks)), dtype=np.float32)
+        observed = np.empty(values.shape, dtype=np.bool_)
+        for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            if block.label and not label:
+                values[:, block.position], observed[:, block.position] = MISSING, False
+                continue
+            encoded, seen = self._encode_column(block, column, _cells(batch, column), first_row)
+            values[:, block.position] = encoded
+            observed[:, block.position] = seen
+        return Encoded(values, observed, self._layout)
+
+    def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
+        """Turn encoded values [n] of one position back into the column's own type and format.
+
+        Parameters
+        ----------
+        values : float32 [n]
+            Numbers, or codes of a category; codes of no level, and nan, become null.
+        position : int
+            Which column.
+        round : bool
+            Whether whole numbers, and the decimals of a text column, are rounded to.
+        """
+        column = self._schema.features[position]
+        return self._render(values, position, arrow_type(column.storage), round, clip=False)
+
+    def settle(self, values: Floats, position: int) -> Floats:
+        """Return what encoded values [n] of one position become when they are written to cells and read again.
+
+        Numbers are clipped to the range seen in training, and rounded as `fill` rounds them.
+        """
+        column = self._schema.features[position]
+        cells = self._render(values, position, arrow_type(column.storage), round=True, clip=True)
+        return self._encode_column(self._layout.blocks[position], column, cells, 0)[0].astype(np.float32)
+
+    def fill(
+        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
+    ) -> pa.RecordBatch:
+        """Return the batch with its missing cells filled; all other cells, and the label, stay as they are.
+
+        Parameters
+        ----------
+        batch : RecordBatch [n]
+            As given to `encode`.
+        point : float32 [n, columns]
+            Encoded fills (only those of the cells to fill are read); numbers are clipped to the range seen
+            in training.
+        round : bool
+            Whether whole numbers are rounded to; if not, their columns become float64.
+        where : bool [n, columns], optional
+            The cells to fill, missing or not; default: those that are missing.
+        """
+        arrays = {name: batch.column(name) for name in batch.schema.names}
+        for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            if block.label:
+                continue
+            cells = _cells(batch, column)
+            absent = self._absent(column, cells) if where is None else where[:, block.position]
+            kind = _filled_type(column, cells.type, round)
+            if absent.any() or kind != cells.type:
+                fills = self._render(point[absent, block.position], block.position, kind, round, clip=True)
+                arrays[column.name] = _replace(cells, absent, fills)
+        fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
+        return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
+
+    def own(self, data: Encoded) -> Numbers:
+        """Return encoded rows as they are to be written, float64 [n, columns].
+
+        Numbers are in their own units, and as `tidy` leaves them; categories are codes; what is not observed is nan.
+        """
+        cells = np.where(data.observed, data.values, np.nan).astype(np.float64)
+        for block in self._layout.blocks:
+            if block.kind == "number":
+                cells[:, block.position] = expand(cells[:, block.position], block.offset, block.scale)
+        return self.tidy(cells)
+
+    def tidy(self, own: Numbers) -> Numbers:
+        """Return such cells [n, columns] with numbers within the range seen in training, and of no finer steps."""
+        cells = own.copy()
+        for block in self._layout.blocks:
+            if block.kind == "number":
+                low, high = self._range[block.position]
+                numbers = np.clip(cells[:, block.position], low, high)
+                cells[:, block.position] = _on_grid(numbers, low, block.step) if block.step else numbers
+        return cells
+
+    def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return cells [n, columns] that are as `own` has them as a table, each column in its own type and format.
+
+        A rare level is drawn by how often it was seen.
+        """
+        columns = {}
+        for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
+            cells, kind = own[:, block.position], arrow_type(column.storage)
+            if block.kind == "number":
+                columns[column.name] = render_numbers(column, cells, kind, block.integer)
+            else:
+                rare = self._drawn(block, len(cells), rng) if block.rare else 0
+                columns[column.name] = render_labels(column, _labels(block, cells, rare), kind)
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def _drawn(self, block: Block, rows: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Return for each row a rare level's place among them."""
+        counts = np.array(self._rare.get(block.position) or np.ones(len(block.rare)), dtype=np.float64)
+        return rng.choice(len(counts), size=rows, p=counts / counts.sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `fit` learned as JSON-ready values."""
+        ranges = [[position, low, high] for position, (low, high) in self._range.items()]
+        rare = [[position, counts] for position, counts in self._rare.items()]
+        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
+        """Rebuild an encoder from `to_json` and the schema that it was fitted with."""
+        encoder = cls()
+        encoder._schema = schema
+        encoder._layout = Layout.from_json(value["layout"])
+        encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
+        encoder._rare = dict(value.get("rare", ()))  # artefacts of version 0.1 do not have it
+        encoder._prepare()
+        return encoder
+
+    def _prepare(self) -> None:
+        """Build the tables that batches are looked up in: each category's texts, and their codes."""
+        self._vocabulary: dict[int, pa.StringArray] = {}
+        self._codes: dict[int, Floats] = {}
+        for block in self._layout.blocks:
+            if block.kind == "category":
+                own = np.arange(len(block.levels)) + FIRST_LEVEL
+                shared = np.full(len(block.rare), len(block.levels) + FIRST_LEVEL)
+                self._vocabulary[block.position] = pa.array([*block.levels, *block.rare], pa.string())
+                self._codes[block.position] = np.concatenate([own, shared, [UNSEEN]]).astype(np.float32)
+
+    def _numbers(self, column: Column, array: pa.Array, first_row: int = 0) -> Numbers:
+        return parsing.numbers(column, array, self._schema.missing, self._schema.infinite, first_row)
+
+    def _absent(self, column: Column, array: pa.Array) -> Mask:
+        if column.kind in MEASURED:
+            return np.isnan(self._numbers(column, array))
+        texts = parsing.levels(column, array, self._schema.missing)
+        absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
+        mask: Mask = np.append(absent, True)[texts.index]
+        return mask
+
+    def _fit_number(self, column: Column, position: int, array: pa.Array) -> Block:
+        values = self._numbers(column, array)
+        seen = values[~np.isnan(values)]
+        offset, scale = _centre_and_spread(seen)
+        low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
+        self._range[position] = (low, high)
+        ends = compress(np.array([low, high]), offset, scale).astype(np.float32)
+        return Block(
+            name=column.name,
+            kind="number",
+            position=position,
+            offset=offset,
+            scale=scale,
+            low=float(ends[0]),
+            high=float(ends[1]),
+            integer=bool(np.all(np.round(seen) == seen)),
+            step=_grid(seen),
+            missing=_share_missing(len(seen), len(values)),
+            label=column.role == "label",
+        )
+
+    def _fit_category(self, column: Column, position: int, array: pa.Array) -> Block:
+        texts = parsing.levels(column, array, self._schema.missing)
+        merged = texts.distinct.dictionary_encode()
+        place = np.append(pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False), -1)[texts.index]
+        counts = np.bincount(place[place >= 0], minlength=len(merged.dictionary))
+        names = merged.dictionary.to_pylist()
+        levels, rare = _split_levels(names, counts, len(place))
+        if rare:
+            often = dict(zip(names, counts.tolist(), strict=True))
+            self._rare[position] = [often[name] for name in rare]
+        return Block(
+            name=column.name,
+            kind="category",
+            position=position,
+            levels=levels,
+            rare=rare,
+            missing=_share_missing(int(counts.sum()), len(place)),
+            label=column.role == "label",
+        )
+
+    def _encode_column(self, block: Block, column: Column, array: pa.Array, first_row: int) -> tuple[Numbers, Mask]:
+        if block.kind == "number":
+            values = compress(self._numbers(column, array, first_row), block.offset, block.scale)
+            seen = ~np.isnan(values)
+            return np.where(seen, values, MISSING), seen
+        texts = parsing.levels(column, array, self._schema.missing)
+        # Each distinct text is looked up once; place -1 in the vocabulary stands for an unseen level.
+        place = pc.fill_null(pc.index_in(texts.distinct, self._vocabulary[block.position]), -1)
+        known = self._codes[block.position][place.to_numpy(zero_copy_only=False)]
+        absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
+        codes = np.append(np.where(absent, np.float32(MISSING), known), np.float32(MISSING))[texts.index]
+        return codes, codes >= FIRST_LEVEL
+
+    def _render(self, values: Floats, position: int, kind: pa.DataType, round: bool, clip: bool) -> pa.Array:
+        block, column = self._layout.blocks[position], self._schema.features[position]
+        if block.kind == "category":
+            return render_labels(column, _labels(block, values), kind)
+        decoded = expand(values, block.offset, block.scale)
+        if clip:
+            decoded = np.clip(decoded, *self._range[position])
+        return render_numbers(column, decoded, kind, block.integer, round)
+
+
+@hookimpl
+def anomalo_encoders() -> Iterable[type[Encoder]]:
+    """Offer the encoder of tables."""
+    return [TableEncoder]
+
+
+def _cells(batch: pa.RecordBatch, column: Column) -> pa.Array:
+    cells = batch.column(column.name)
+    return parsing.whole(cells) if isinstance(cells, pa.ChunkedArray) else cells
+
+
+def _centre_and_spread(values: Numbers) -> tuple[float, float]:
+    """Median, and the widest-reaching robust spread that is not zero; (0, 1) where there is nothing.
+
+    The divisors make each spread equal to the standard deviation of normally distributed values.
+    """
+    if len(values) == 0:
+        return 0.0, 1.0
+    # Differences of the largest numbers overflow; a power of two less, they do not, and nothing is rounded.
+    unit = 2.0**20 if np.abs(values).max() > 1e290 else 1.0
+    q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    spreads = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652, _deviation(values / unit), 1.0)
+    spread = next(spread for spread in spreads if spread > 0)
+    return float(median * unit), min(float(spread) * unit, LARGEST)
+
+
+def _deviation(values: Numbers) -> float:
+    largest = float(np.abs(values).max())
+    return float(np.std(values / largest) * largest) if largest > 0 else 0.0
+
+
+def _grid(values: Numbers) -> float:
+    """Return the largest step that all differences of the values are multiples of; 0 if there is none worth the name.
+
+    It is a power of ten, or a whole number.
+    """
+    for places in range(DECIMALS + 1):
+        if np.array_equal(np.round(values, places), values):
+            break
+    else:
+        return 0.0
+    if places or not len(values) or np.abs(values).max() >= 2**53:
+        return 10.0**-places
+    whole = values.astype(np.int64)
+    return float(max(np.gcd.reduce(whole - whole.min()), 1))
+
+
+def _on_grid(values: Numbers, origin: float, step: float) -> Numbers:
+    """Return the nearest numbers that are whole steps from the origin."""
+    steps = np.round((values - origin) / step)
+    if step >= 1:
+        return origin + steps * step
+    # As the number would be read from its decimals, to the bit.
+    return np.round(origin + steps * step, round(-np.log10(step)))
+
+
+def _share_missing(seen: int, rows: int) -> float:
+    return 1 - seen / rows if rows else 0.0
+
+
+def _split_levels(texts: list[str], counts: NDArray[np.intp], rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Levels by frequency, then by name: those with a code of their own, and the rare ones."""
+    order = sorted(zip(-counts, texts, strict=True))
+    levels = tuple(text for _, text in order)
+    if len(levels) <= ALL_LEVELS:
+        return levels, ()
+    frequent = sum(-count >= max(2, rows / 10_000) for count, _ in order[:MOST_LEVELS])
+    return levels[:frequent], levels[frequent:]
+
+
+def _labels(block: Block, codes: NDArray[np.floating], rare: NDArray[np.intp] | int = 0) -> pa.StringArray:
+    """Return the names of codes [n]; the shared code of the rare levels stands for the most frequent, or `rare`."""
+    names = pa.array([*block.levels, *block.rare], pa.string())
+    place = np.round(np.nan_to_num(codes)).astype(np.int64) - FIRST_LEVEL
+    none = (place < 0) | (place >= block.size)
+    return names.take(pa.array(np.where(place == len(block.levels), place + rare, place), mask=none))
+
+
+def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:
+    """The type of a filled column: its own, except where that cannot hold a fill."""
+    if pa.types.is_null(kind):
+        kind = arrow_type(column.storage)
+    return pa.float64() if column.kind in MEASURED and pa.types.is_integer(kind) and not round else kind
+
+
+def _replace(cells: pa.Array, absent: Mask, fills: pa.Array) -> pa.Array:
+    """Put the fills, in order, where the mask says; text keeps the spaces around it."""
+    kind = fills.type
+    if parsing.is_string(kind):
+        # Arrow has few functions for the other types of strings.
+        cells, fills = cells.cast(pa.string()), fills.cast(pa.string())
+        old = cells.filter(pa.array(absent)).fill_null("")
+        before = pc.replace_substring_regex(old, r"\S[\s\S]*$", "")
+        after = pc.replace_substring_regex(old, r"^[\s\S]*\S|^\s+$", "")
+        fills = pc.binary_join_element_wise(before, fills, after, "")
+    order = np.arange(len(cells))
+    order[absent] = len(cells) + np.arange(len(fills))
+    return pa.concat_arrays([cells.cast(fills.type), fills]).take(pa.array(order)).cast(kind)

@@ -1,0 +1,165 @@
+"""Made rows brought nearer to the table: rows that a generator makes too often give way to ones it makes too rarely."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.models.boosting import HOLE, Boosting, flattened, inputs, views
+from anomalo.models.trees import ROWS, Trees
+
+MOST_REAL, MADE_EACH, MOST_MADE = 20_000, 4, 20_000
+"""The trees see so many real rows at most, and so many made ones for each of them, at most so many."""
+FEWEST = 100
+"""Fewer real rows tell nothing of how often rows are made."""
+ROUNDS, RATE, LEAVES, DEPTH, LEAF, RIDGE = 100, 0.1, 31, 8, 20, 5.0
+"""Trees, what is added of each, their leaves and depth at most, rows in a leaf at least, penalty of leaves' values."""
+HEAVIEST = 4.0
+"""No row counts as more often real than made by more than this factor."""
+HELD_OUT = 5
+"""One made row in so many is held out, to see what weights are on average."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How much more often a row is real than made: the ratio of two densities, by trees that tell the two apart.
+
+    Reference: Sugiyama, Suzuki and Kanamori (2012), Density ratio estimation in machine learning, chapter 4
+    (probabilistic classification).
+
+    Attributes
+    ----------
+    trees : Trees
+        Of encoded rows, as `histogram.views` shows them.
+    values : float32 [nodes]
+        What each leaf adds to the logarithm of the ratio.
+    scale : float
+        What all rows' ratios are multiplied by, so that made rows have the ratio 1 on average.
+    """
+
+    trees: Trees
+    values: Floats
+    scale: float
+
+    @classmethod
+    def fit(cls, real: Encoded, made: Encoded, seed: int) -> Self:
+        """Learn from real rows and from made ones, at least `HELD_OUT` of them."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        held_out = np.arange(len(made)) % HELD_OUT == 0
+        matrix = np.concatenate([_matrix(real), _matrix(made.take(~held_out))])
+        truth = np.repeat([1, 0], [len(real), len(matrix) - len(real)])
+        empty = np.isnan(matrix).all(axis=0)
+        matrix[:, empty] = 0  # scikit-learn fails on empty columns
+        categories = np.setdiff1d(real.layout.categories, np.flatnonzero(empty))
+        levels = {int(at): np.unique(matrix[:, at][~np.isnan(matrix[:, at])]).astype(np.intp) for at in categories}
+        model = HistGradientBoostingClassifier(
+            max_iter=ROUNDS,
+            learning_rate=RATE,
+            max_leaf_nodes=LEAVES,
+            max_depth=DEPTH,
+            min_samples_leaf=LEAF,
+            l2_regularization=RIDGE,
+            categorical_features=sorted(levels) or None,
+            early_stopping=False,
+            random_state=seed,
+        ).fit(matrix, truth)
+        trees, values = flattened([Boosting(model, levels)], matrix.shape[1])
+        plain = cls(trees, values, 1.0)  # the share of real rows here is in the model's start, not in its trees
+        return dataclasses.replace(plain, scale=float(1 / plain.weights(made.take(held_out)).mean()))
+
+    def weights(self, rows: Encoded) -> Scores:
+        """Return the ratio of each row, float64 [n]: 1 on average over made rows."""
+        total = np.zeros(len(rows))
+        for start in range(0, len(rows), ROWS):
+            some = slice(start, start + ROWS)
+            matrix = views(_matrix(rows.take(some)), rows.layout.categories)
+            for leaves in self.trees.leaves(matrix):
+                total[some] += self.values[leaves]
+        return self.scale * np.minimum(np.exp(total), HEAVIEST)
+
+    def pack(self) -> tuple[Scores, dict[str, Any]]:
+        """Return the ratio as one array and a JSON-ready value, for a model to keep as two attributes."""
+        arrays = [np.asarray(part) for part in (*self.trees, self.values)]
+        packed = np.concatenate([array.ravel() for array in arrays]).astype(np.float64)
+        return packed, {"scale": self.scale, "sizes": [array.size for array in arrays]}
+
+    @classmethod
+    def unpack(cls, array: Scores, value: Mapping[str, Any]) -> Self:
+        """Rebuild a ratio from `pack`."""
+        parts = np.split(array, np.cumsum(value["sizes"])[:-1])
+        roots, depths, feature, threshold, children, listed, sets, values = parts
+        trees = Trees(
+            roots.astype(np.int32),
+            depths.astype(np.int32),
+            feature.astype(np.int32),
+            threshold.astype(np.float32),
+            children.astype(np.int32).reshape(-1, 2),
+            listed.astype(np.int32),
+            sets.astype(np.uint8).reshape(-1, (HOLE + 1) // 8),
+        )
+        return cls(trees, values.astype(np.float32), value["scale"])
+
+
+Draw = Callable[[Encoded, np.random.Generator], Encoded]
+"""Returns as many rows as it is given, with the observed cells and the others drawn given them."""
+
+
+def learned(real: Encoded, draw: Draw, rng: np.random.Generator) -> Ratio | None:
+    """Return the ratio of a table's rows to those that a generator draws; None for a table of few rows."""
+    if len(real) < FEWEST:
+        return None
+    rows = rng.permutation(len(real))[:MOST_REAL]
+    nothing = np.zeros((min(MADE_EACH * len(rows), MOST_MADE), *real.layout.shape))
+    made = draw(Encoded(nothing.astype(np.float32), nothing.astype(bool), real.layout), rng)
+    return Ratio.fit(real.take(np.sort(rows)), made, int(rng.integers(2**31)))
+
+
+def corrected(given: Encoded, draw: Draw, ratio: Ratio, candidates: int, rng: np.random.Generator) -> Encoded:
+    """Draw rows, and replace some so that all are distributed more like real ones.
+
+    A row of ratio w stays with probability min(1, w). For one that does not, others are drawn given the same cells, and
+    one of them is taken in proportion to max(0, w - 1): of all ways to make rows of the one distribution from rows of
+    the other this changes the fewest (a maximal coupling). Given cells stay as they are, and no row is without one.
+
+    Parameters
+    ----------
+    given : Encoded [n]
+        What is observed stays.
+    candidates : int
+        How many are drawn for each row that is replaced.
+
+    Reference: Thorisson (2000), Coupling, stationarity, and regeneration, chapter 1.4.5; Rubin (1987), The calculation
+    of posterior distributions by data augmentation: comment, Journal of the American Statistical Association 82
+    (drawing from some candidates by their weights).
+    """
+    # Each its own, so that no row depends on how many follow it.
+    first, second, chance, choice = map(np.random.default_rng, rng.integers(2**63, size=4))
+    made = draw(given, first)
+    lost = np.flatnonzero(chance.random(len(made)) >= ratio.weights(made))
+    if not len(lost):
+        return made
+    others = draw(given.take(np.repeat(lost, candidates)), second)
+    weights = ratio.weights(others).reshape(-1, candidates)
+    excess = np.maximum(weights - 1, 0)
+    wanted = np.where(excess.any(axis=1, keepdims=True), excess, weights).cumsum(axis=1)
+    taken = (wanted <= choice.random((len(lost), 1)) * wanted[:, -1:]).sum(axis=1)
+    values, observed = made.values.copy(), made.observed.copy()
+    values[lost], observed[lost] = (
+        part[np.arange(len(lost)) * candidates + taken] for part in (others.values, others.observed)
+    )
+    return Encoded(values, observed, made.layout)
+
+
+def _matrix(rows: Encoded) -> NDArray[np.float32]:
+    """Return what the trees see, with NaN for holes; so many levels as they cannot tell apart are holes, too."""
+    matrix = inputs(rows)
+    for at in rows.layout.categories:
+        matrix[matrix[:, at] >= HOLE - 1, at] = np.nan
+    return matrix

@@ -1,0 +1,227 @@
+"""What every job works with: the registry, the workspace, and someone to tell."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from anomalo.pipeline.cell_tables import absent
+from anomalo.jobs.engines.local import ahead
+from anomalo.errors import SourceError, UsageError
+from anomalo.persistence.atomic import require_writable
+from anomalo.pipeline.fitted import Fitted
+from anomalo.encoding.encoded import Encoded
+from anomalo.registry.registry import Registry
+from anomalo.models.run import Progress
+from anomalo.tabular.writers import check_suffix
+from anomalo.workspace.workspace import ModelRecord, Store
+
+EQUAL_ROWS = "all training rows are equal, so nothing can be called strange: every p-value is 1"
+PRETRAINED = "the model was only pretrained, so every p-value is 1; fit one that starts from it (anomalo fit --from)"
+
+
+@dataclass
+class Place:
+    """The surroundings of a job.
+
+    Parameters
+    ----------
+    registry : Registry
+        The plugins.
+    store : Store
+        The workspace.
+    progress : callable, optional
+        Told the share that is done, and a text.
+    """
+
+    registry: Registry
+    store: Store
+    progress: Progress | None = None
+
+    @classmethod
+    def at(cls, workspace: Path, progress: Progress | None = None) -> Place:
+        """Return the place of a workspace folder, with the installed plugins."""
+        return cls(Registry.load(), Store(workspace), progress)
+
+    def table(self, source: str) -> pa.Table:
+        """Read a whole table.
+
+        Raises
+        ------
+        SourceError
+            It cannot be read, or has no rows.
+        """
+        batches = list(self.registry.read(source))
+        if not batches:
+            raise SourceError(f"{source} has no rows; give a table with at least one")
+        return pa.Table.from_batches(batches)
+
+    @staticmethod
+    def check_device(device: str) -> None:
+        """Refuse what is no device's name; whether it is there, the model says that uses it.
+
+        Raises
+        ------
+        UsageError
+            It is none.
+        """
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", device):
+            raise UsageError(f"device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
+
+    @staticmethod
+    def check_output(output: Path | None, source: str) -> None:
+        """Refuse at once, not at the end of a long job, what cannot be written.
+
+        Raises
+        ------
+        UsageError
+            The suffix is not known, or it is the file that is read.
+        OutputError
+            The folder is absent or not writable, or `output` is a folder or a device.
+        """
+        if output is None:
+            return
+        check_suffix(output)
+        if output.exists() and Path(source).exists() and output.samefile(source):
+            raise UsageError(f"{output} is the table that is read; give another name for the result")
+        require_writable(output)
+
+    def load(self, reference: str, verb: str, device: str) -> tuple[ModelRecord, Fitted]:
+        """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb.
+
+        Raises
+        ------
+        UsageError
+            There is no such model or device, or it cannot do what the verb says.
+        ArtefactError
+            It is damaged.
+        """
+        self.check_device(device)
+        record = self.store.model(reference)
+        fitted = Fitted.load(record.path, self.registry, device)
+        fitted.require(verb)
+        return record, fitted
+
+    def tell(self, rows: int, what: str = "rows") -> None:
+        """Tell how many rows are done, where nobody knows how many there are."""
+        if self.progress is not None:
+            self.progress(0.0, f"{rows:,} {what}")
+
+    def encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
+        """Read and encode a source batch by batch, one batch ahead of the caller."""
+        return ahead(self._encoded(source, fitted))
+
+    def _encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
+        first = 0
+        for batch in self.registry.read(source):
+            fitted.schema.check(batch.schema.names)
+            yield batch, fitted.encoder.encode(batch, first)
+            first += batch.num_rows
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def limited(threads: int | None) -> Iterator[None]:
+    """Limit the numerical libraries to `threads` threads inside, and give the old limits back."""
+    if threads is None:
+        yield
+        return
+    before = {name: os.environ.get(name) for name in THREADS}, pa.cpu_count()
+    # Libraries that are loaded inside, such as torch, read the environment.
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    pa.set_cpu_count(threads)
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        _restore(*before)
+
+
+def _restore(environment: dict[str, str | None], cpus: int) -> None:
+    pa.set_cpu_count(cpus)
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+Counts = dict[str, dict[str, int]]
+"""How many cells of each column are "unseen" levels, "holes", or numbers "outside" the training range."""
+
+
+def counts(data: Encoded) -> Counts:
+    """Count what is worth knowing of a batch's cells; columns without any are left out."""
+    blocks, missing = data.layout.blocks, absent(data)
+    numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in blocks]
+    low, high = np.array(numbers, dtype=np.float32).T
+    hidden = np.array([block.label for block in blocks])
+    cells = {
+        "unseen": ~data.observed & ~missing & ~hidden,
+        "holes": missing,
+        "outside": data.observed & ((data.values < low) | (data.values > high)),
+    }
+    names = [block.name for block in blocks]
+    return {
+        sort: {name: int(count) for name, count in zip(names, mask.sum(axis=0), strict=True) if count}
+        for sort, mask in cells.items()
+    }
+
+
+@dataclass
+class Watch:
+    """Notices, batch by batch, where a table differs from the training table.
+
+    Attributes
+    ----------
+    rows : int
+        Rows seen so far.
+    unseen, holes, outside : Counter
+        Cells of each sort by column, so far.
+    """
+
+    fitted: Fitted
+    rows: int = 0
+    unseen: Counter[str] = field(default_factory=Counter)
+    holes: Counter[str] = field(default_factory=Counter)
+    outside: Counter[str] = field(default_factory=Counter)
+
+    def see(self, rows: int, counted: Counts) -> None:
+        """Add a batch's counts."""
+        self.rows += rows
+        self.unseen.update(counted["unseen"])
+        self.holes.update(counted["holes"])
+        self.outside.update(counted["outside"])
+
+    def warnings(self) -> list[str]:
+        """Return one sentence for each thing worth knowing."""
+        blocks = {block.name: block for block in self.fitted.encoder.layout.blocks}
+        found = [
+            f"column {name!r}: {self._share(count)} cells hold a level that the model never saw"
+            for name, count in self.unseen.items()
+        ]
+        for name, count in self.holes.items():
+            if count == self.rows and blocks[name].missing < 1:
+                found.append(f"column {name!r} is empty here, but was not in training")
+            elif blocks[name].missing == 0:
+                found.append(f"column {name!r}: {self._share(count)} cells are missing, none was in training")
+        found += [
+            f"column {name!r}: {self._share(count)} values lie outside the training range; is it the same column?"
+            for name, count in self.outside.items()
+            if count > self.rows / 4
+        ]
+        return found
+
+    def _share(self, count: int) -> str:
+        return f"{count:,} of {self.rows:,}"

@@ -1,0 +1,99 @@
+"""Embed a table: every row's place in the space of a model's codes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from anomalo.jobs.context import Place, Watch, counts
+from anomalo.jobs.scoring.score import free_name
+from anomalo.jobs.sharding import Found, Part, Work, stored
+from anomalo.encoding.encoded import Encoded
+from anomalo.tabular.writers import TableWriter
+from anomalo.workspace.workspace import RunRecord
+
+FILE = "codes.parquet"
+"""The codes in the run's folder."""
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """What was embedded: how many rows, the width of a code, the stored run, and what there is to warn of."""
+
+    run: RunRecord
+    rows: int
+    latent: int
+    warnings: tuple[str, ...]
+
+
+def embed(
+    place: Place,
+    source: str,
+    reference: str,
+    *,
+    output: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+) -> EmbedResult:
+    """Embed `source` with the saved model `reference`, store the run and write `output`.
+
+    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
+    and ends with the same files.
+
+    It raises what `stored` does.
+    """
+
+    def create(work: Work) -> _Job:
+        return _Job(work, output)
+
+    return stored(place, "embed", source, reference, create, output=output, device=device, resume=resume)
+
+
+@dataclass
+class _Job:
+    """One embedding, from the source to the run's folder and the output."""
+
+    work: Work
+    output: Path | None
+    latent: int = 0
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Do it all, and return the run's summary."""
+        self.watch = Watch(self.work.fitted)
+        with ExitStack() as stack:
+            paths = [path for path in (self.output, folder / FILE) if path is not None]
+            writers = [stack.enter_context(TableWriter(path, owner=self.work.owner)) for path in paths]
+            for part in self.work.parts("codes", self._embed):
+                batch = self._batch(part)
+                for writer in writers:
+                    writer.write(batch)
+                self.watch.see(len(part.rows), part.counts)
+                self.work.place.tell(self.watch.rows)
+        return {
+            "rows": self.watch.rows,
+            "latent": self.latent,
+            "output": None if self.output is None else str(self.output),
+            "warnings": self.watch.warnings(),
+        }
+
+    def _embed(self, data: Encoded) -> Found:
+        return {"codes": self.work.fitted.embed(data)}, counts(data)
+
+    def _batch(self, part: Part) -> pa.RecordBatch:
+        """Return the lines to write: `row`, the id, `code_0`, `code_1`, …"""
+        codes = part.arrays["codes"]
+        self.latent = codes.shape[1]
+        names = [f"code_{at}" for at in range(self.latent)]
+        columns = {"row": pa.array(part.rows)}
+        identifiers = self.work.identifiers(part.batch)
+        if identifiers is not None:
+            columns[free_name(str(self.work.fitted.schema.id), ["row", *names])] = identifiers
+        return pa.RecordBatch.from_pydict(columns | dict(zip(names, map(pa.array, codes.T), strict=True)))
+
+    def result(self, run: RunRecord) -> EmbedResult:
+        """Return what `write` did."""
+        return EmbedResult(run, self.watch.rows, self.latent, (*self.watch.warnings(), *self.work.warnings))

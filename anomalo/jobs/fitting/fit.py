@@ -1,0 +1,177 @@
+"""Fit a model on a table and save it under a name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anomalo
+from anomalo.errors import UsageError
+from anomalo.pipeline.fitted import Fitted
+from anomalo.jobs.context import EQUAL_ROWS, Place
+from anomalo.pipeline.config import Plan
+from anomalo.models.base import Model, wanted
+from anomalo.tabular.schema import SchemaOptions, infer
+from anomalo.workspace.workspace import ModelRecord
+from anomalo.encoding.target import label_of
+from anomalo.persistence.resume import Unfinished, unfinished
+
+AUTO = "auto"
+CLASSIFIER = "classifier"
+"""The models that are taken where none is named, by themselves and of a label."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A saved model, the fitted object, and what there is to warn of."""
+
+    record: ModelRecord
+    fitted: Fitted
+    warnings: tuple[str, ...]
+
+
+def fit(
+    place: Place,
+    source: str,
+    name: str,
+    plan: Plan,
+    options: SchemaOptions,
+    *,
+    initial: str | None = None,
+    supervised: bool = False,
+    resume: bool = False,
+) -> FitResult:
+    """Read `source`, fit `plan` on it and save the result as the next version of `name`.
+
+    While it works, its state is kept in the workspace; a fit that was killed goes on from there with `resume`,
+    and ends with the same weights, to the bit (on a CPU, with the same number of threads).
+
+    Parameters
+    ----------
+    initial : str, optional
+        The saved model to start from: `ID`, `ID@3` or `ID@tag`. Its columns, levels and scales are taken over.
+    supervised : bool
+        Whether to learn the label; rows without one are left out.
+
+    Raises
+    ------
+    SourceError
+        The table cannot be read or holds nothing to learn from.
+    UsageError
+        The model, a parameter, a column or the device does not exist; a fit of this name is at work already;
+        or what there is to resume is of another table or plan.
+    SchemaError
+        A column does not hold the kind that was asked for.
+    OutputError
+        The workspace cannot be written.
+    TrainingError
+        Training diverged.
+    """
+    place.check_device(plan.device)
+    before, base = (None, None) if initial is None else _initial(place, initial, options)
+    task = _task(plan.create(place.registry), plan)
+    task |= {"initial": None if before is None else before.reference, "supervised": supervised}
+    place.store.check_name(name)
+    table = place.table(source)
+    schema = infer(table, options)
+    target = label_of(table, schema) if supervised else None
+    place.store.prepare()
+    task["columns"] = {column.name: column.to_json() for column in schema.columns}
+    with unfinished(place.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
+        place.store.sweep_models(name)
+        plan = dataclasses.replace(plan, progress=place.progress, keep=keep)
+        fitted = Fitted.fit(table, schema, plan, place.registry, base=base, target=target)
+        if before is not None:
+            fitted.facts["initial"]["reference"] = before.reference
+        equal = _equal_rows(fitted) if plan.calibrate else []
+        warnings = (*fitted.warnings, *equal, *_nothing_to_resume(resume, keep))
+        record = place.store.add_model(
+            name,
+            fitted.save,
+            model=fitted.facts["model"],
+            plugin=fitted.facts["plugin"],
+            source=source,
+            rows=fitted.facts["rows"],
+            columns=len(fitted.schema.features),
+            seconds=fitted.facts["seconds"],
+            summary=_summary(fitted, warnings),
+            job=keep,
+        )
+    return FitResult(record, fitted, warnings)
+
+
+def choice(
+    place: Place, model: str, settings: Mapping[str, str], initial: str | None = None, supervised: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Return the model to fit and its parameters.
+
+    The default, `auto`, gives way to the classifier if the fit is supervised, and to the model to start from. If that
+    is of the same kind, its parameters are the defaults.
+
+    Parameters
+    ----------
+    model, settings : str, mapping of str to str
+        A name, and parameters as texts.
+    initial, supervised
+        As for `fit`.
+    """
+    defaults: dict[str, Any] = {}
+    if model == AUTO and supervised:
+        model = CLASSIFIER
+    if initial is not None:
+        before = place.store.model(initial)
+        model = before.model if model == AUTO else model
+        defaults = before.summary["parameters"] if model == before.model else {}
+    return model, defaults | place.registry.get(model).parse(settings)
+
+
+def _initial(place: Place, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
+    record = place.store.model(reference)
+    base = Fitted.load(record.path, place.registry, "cpu")
+    read = {column.name for column in base.schema.features}
+    for name in (*options.drop, *options.kinds):
+        if name in read:
+            raise UsageError(
+                f"column {name!r} stays as {record.reference} reads it: leave out --drop and --kind, or pretrain anew"
+            )
+    return record, base
+
+
+def _task(model: Model, plan: Plan) -> dict[str, Any]:
+    """What must be the same for a fit to be gone on with; the table's content is compared once it is encoded."""
+    return {
+        "anomalo": anomalo.__version__,
+        "model": model.name,
+        "parameters": model.params(),
+        "seed": plan.seed,
+        "calibrate": plan.calibrate,
+        "goals": sorted(plan.goals),
+        "constraints": list(plan.constraints),
+    }
+
+
+def _nothing_to_resume(resume: bool, keep: Unfinished) -> list[str]:
+    return ["there was nothing to resume, so the fit began anew"] if resume and not keep.resumed else []
+
+
+def _equal_rows(fitted: Fitted) -> list[str]:
+    asked = "score" in fitted.model.verbs() and wanted(frozenset(fitted.facts["goals"]), "score")
+    if len(fitted.calibration.hashes) > 1 or not asked:
+        return []
+    return [EQUAL_ROWS]
+
+
+def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
+    skill = math.nan if fitted.hidden is None else fitted.hidden.skill()
+    return {
+        "verbs": list(fitted.model.verbs()),
+        "parameters": fitted.facts["parameters"],
+        "seed": fitted.facts["seed"],
+        **{key: fitted.facts[key] for key in ("initial", "classes") if key in fitted.facts},
+        "skill": skill if math.isfinite(skill) else None,
+        "errors": fitted.errors(),
+        "warnings": list(warnings),
+    }

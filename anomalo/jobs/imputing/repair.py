@@ -1,0 +1,220 @@
+"""Suggest for the alerts of a table the fewest cells to replace, and replace them if asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomalo.pipeline.cell_tables import absent
+from anomalo.jobs.scoring.alerts import judge
+from anomalo.jobs.context import Place
+from anomalo.jobs.scoring.score import TOP
+from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
+from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
+from anomalo.encoding.encoded import Encoded, Floats, Mask
+from anomalo.pipeline.repair import MOST, Repaired
+from anomalo.pipeline.repair import repair as search
+from anomalo.calibration.thresholds import Threshold, strangest
+from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.readers import is_text
+from anomalo.workspace.workspace import RunRecord
+
+FILE = "repairs.parquet"
+"""The suggestions in the run's folder."""
+CELLS = 100_000
+"""Cells of alerts that are searched for repairs at a time."""
+FIELDS = tuple(field.name for field in fields(Repaired))
+
+
+@dataclass(frozen=True)
+class RepairResult:
+    """What a repair found.
+
+    Attributes
+    ----------
+    run : RunRecord
+        The stored run; its summary counts rows, alerts and repaired rows, and the replaced cells by column.
+    table : Path
+        The repaired table if it was asked for, else the suggestions.
+    top : list of dict
+        The strangest alerts: `row`, `score_before`, `score_after`, `p_value_before`, `p_value_after`, `normal`, and
+        `cells`, each with `column`, `before`, `after`, `low` and `high`.
+    warnings : tuple of str
+        Plain sentences.
+    """
+
+    run: RunRecord
+    table: Path
+    top: list[dict[str, Any]]
+    warnings: tuple[str, ...]
+
+
+def repair(
+    place: Place,
+    source: str,
+    reference: str,
+    *,
+    output: Path | None = None,
+    threshold: Threshold | None = None,
+    most: int = MOST,
+    apply: bool = False,
+    device: str = "auto",
+    resume: bool = False,
+) -> RepairResult:
+    """Find repairs of the alerts of `source` with the saved model `reference`, and store them as a run.
+
+    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
+    and ends with the same files.
+
+    Parameters
+    ----------
+    output : Path, optional
+        Where to write the suggestions or, if `apply`, the table with the repaired cells.
+    most : int
+        The largest number of cells of a repair.
+    apply : bool
+        Write the repaired table; into the run's folder if there is no `output`.
+
+    It raises what `stored` does.
+    """
+
+    def create(work: Work) -> _Job:
+        return _Job(work, output, threshold or Threshold(), most, apply)
+
+    return stored(place, "repair", source, reference, create, output=output, device=device, resume=resume)
+
+
+@dataclass
+class _Job:
+    """One repair, from the source to the run's folder and the output."""
+
+    work: Work
+    output: Path | None
+    threshold: Threshold
+    most: int
+    apply: bool
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Do it all, and return the run's summary."""
+        # What was searched for at another threshold is of no use.
+        self.work.job.agree(threshold=str(self.threshold), most=self.most)
+        self.judged = judge(self.work, self.threshold)
+        like = self.work.like()
+        self.name = FILE if not self.apply else f"repaired{'.csv' if is_text(like) else '.parquet'}"
+        self.found = _Found(self._strangest())
+        self._suggest([folder / FILE] if self.apply or self.output is None else [self.output, folder / FILE])
+        if self.apply:
+            self._apply(self.output or folder / self.name, like)
+        columns = Counter(
+            self.work.fitted.encoder.layout.blocks[at].name for part in self.found.position for at in part
+        )
+        return {
+            "rows": len(self.judged.alert),
+            "alerts": int(self.judged.alert.sum()),
+            "threshold": str(self.threshold),
+            "most": self.most,
+            "repaired": self.found.repaired,
+            "replaced": dict(columns.most_common()),
+            "applied": self.apply,
+            "output": None if self.output is None else str(self.output),
+            "warnings": self.judged.warnings,
+        }
+
+    def result(self, run: RunRecord) -> RepairResult:
+        """Return what `write` did."""
+        top = [nested(self.found.lines[row]) for row in self._strangest()]
+        warnings = (*self.judged.warnings, *self.work.warnings)
+        return RepairResult(run, self.output or run.path / self.name, top, warnings)
+
+    def _strangest(self) -> list[int]:
+        order = strangest(self.judged.p_value, self.judged.score)
+        return order[self.judged.alert[order]][:TOP].tolist()  # type: ignore[no-any-return]
+
+    def _suggest(self, paths: list[Path]) -> None:
+        """Write the suggestions to files, of which the first appears last."""
+        with ExitStack() as stack:
+            like = schema(self.work, self.judged)
+            writers = [stack.enter_context(TableWriter(path, like, self.work.owner)) for path in paths]
+            for part in self._parts():
+                repaired = Repaired(*(part.arrays[name] for name in FIELDS))
+                lines = suggestions(self.work, part, repaired, self.judged)
+                self.found.add(part.rows, repaired, lines)
+                for writer in writers:
+                    writer.write(lines)
+                self.work.place.tell(self.found.searched, "alerts")
+
+    def _parts(self) -> Iterator[Part]:
+        """Yield the alerts with their repairs, ascending, a part at a time."""
+        alerts = np.flatnonzero(self.judged.alert)
+        boundary = self.threshold.boundary(self.judged.p_value, self.judged.score)
+        most = max(CELLS // max(len(self.work.fitted.schema.features), 1), 1)
+
+        def pick(batch: Rows) -> list[Rows]:
+            here = alerts[np.searchsorted(alerts, batch[0]) : np.searchsorted(alerts, batch[-1], side="right")]
+            return [here[start : start + most] for start in range(0, len(here), most)]
+
+        def find(data: Encoded) -> Found:
+            return vars(search(self.work.fitted, data, boundary, self.most)) | {"missing": absent(data)}, {}
+
+        return self.work.parts("repairs", find, pick) if len(alerts) else iter(())
+
+    def _apply(self, path: Path, like: pa.Schema) -> None:
+        """Read the source once more, and write it with the cells replaced."""
+        encoder, first = self.work.fitted.encoder, 0
+        with TableWriter(path, like, self.work.owner) as table:
+            for batch in self.work.place.registry.read(self.work.source):
+                cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
+                table.write(encoder.fill(batch, values, where=cells))
+                first += batch.num_rows
+                self.work.place.tell(first)
+
+
+@dataclass
+class _Found:
+    """The repairs so far, part by part.
+
+    Attributes
+    ----------
+    top : list of int
+        The rows whose suggestions are kept, as dicts, in `lines`.
+    row, position, value : list of ndarray
+        The replaced cells of each part: the row's number in the input, the column, the encoded value.
+    searched, repaired : int
+        How many alerts were searched, and how many of them a repair makes normal.
+    """
+
+    top: list[int]
+    row: list[Rows] = field(default_factory=list)
+    position: list[Rows] = field(default_factory=list)
+    value: list[Floats] = field(default_factory=list)
+    lines: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    searched: int = 0
+    repaired: int = 0
+
+    def add(self, rows: Rows, found: Repaired, lines: pa.RecordBatch) -> None:
+        """Add a part."""
+        at, position = np.nonzero(found.cells)
+        self.row.append(rows[at])
+        self.position.append(position)
+        self.value.append(found.value[at, position])
+        self.searched += len(rows)
+        self.repaired += int(found.normal.sum())
+        for line in lines.filter(pc.is_in(lines["row"], pa.array(self.top, pa.int64()))).to_pylist():
+            self.lines.setdefault(line["row"], []).append(line)
+
+    def between(self, first: int, rows: int, columns: int) -> tuple[Mask, Floats]:
+        """Return which cells of consecutive rows are replaced, bool [rows, columns], and by what, float32."""
+        cells, values = np.zeros((rows, columns), dtype=bool), np.zeros((rows, columns), dtype=np.float32)
+        for row, position, value in zip(self.row, self.position, self.value, strict=True):
+            here = slice(*np.searchsorted(row, [first, first + rows]))
+            cells[row[here] - first, position[here]] = True
+            values[row[here] - first, position[here]] = value[here]
+        return cells, values

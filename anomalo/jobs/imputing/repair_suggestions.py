@@ -1,0 +1,105 @@
+"""Repairs as people read them: a line for each cell to replace, before and after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo.pipeline.cell_tables import range_of, text
+from anomalo.pipeline.fitted import Fitted
+from anomalo.jobs.scoring.alerts import Judged
+from anomalo.jobs.scoring.score import free_name
+from anomalo.jobs.sharding import Part, Work
+from anomalo.encoding.encoded import Mask
+from anomalo.pipeline.repair import Repaired
+
+CELL = ("column", "before", "after", "low", "high")
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("before", pa.string()),
+        ("after", pa.string()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("score_before", pa.float64()),
+        ("score_after", pa.float64()),
+        ("p_value_before", pa.float64()),
+        ("p_value_after", pa.float64()),
+        ("normal", pa.bool_()),
+    ]
+)
+
+
+def suggestions(work: Work, part: Part, found: Repaired, judged: Judged) -> pa.RecordBatch:
+    """Return the repairs of some rows: a line for each replaced cell, one without a column for a row that has none.
+
+    Parameters
+    ----------
+    part : Part [n]
+        The raw rows; its array `missing` [n, columns] says which cells are.
+    found : Repaired [n]
+        Their repairs.
+    judged : Judged
+        All rows of the table.
+    """
+    encoder = work.fitted.encoder
+    after = encoder.fill(part.batch, found.value, where=found.cells)
+    names = np.array([block.name for block in encoder.layout.blocks] + [None], dtype=object)
+    # A column more, for rows that have no repair.
+    at, position = np.nonzero(np.column_stack([found.cells, ~found.normal]))
+    rows, scored = part.rows[at], np.isfinite(found.score[at])
+    columns = {
+        "row": rows,
+        "column": names[position],
+        "before": _texts(work.fitted, part.batch, found.cells & ~part.arrays["missing"])[at, position],
+        "after": _texts(work.fitted, after, found.cells)[at, position],
+        "low": _within(work.fitted, found.low)[at, position],
+        "high": _within(work.fitted, found.high)[at, position],
+        "score_before": judged.score[rows],
+        "score_after": np.where(scored, found.score[at], np.nan),
+        "p_value_before": judged.p_value[rows],
+        "p_value_after": np.where(scored, found.p_value[at], np.nan),
+        "normal": found.normal[at],
+    }
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in SCHEMA]
+    identifiers = work.identifiers(part.batch)
+    if identifiers is not None:
+        arrays.insert(1, identifiers.take(pa.array(at)))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(work, judged))
+
+
+def schema(work: Work, judged: Judged) -> pa.Schema:
+    """Return the schema of a table's suggestions: `SCHEMA`, with the column that names the rows if there is one."""
+    if judged.ids is None:
+        return SCHEMA
+    return SCHEMA.insert(1, pa.field(free_name(str(work.fitted.schema.id), SCHEMA.names), judged.ids.type))
+
+
+def nested(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the lines of one row as one value, JSON-ready, with its cells in a list."""
+    row = {name: _ready(value) for name, value in lines[0].items() if name not in CELL}
+    return row | {"cells": [{name: line[name] for name in CELL} for line in lines if line["column"] is not None]}
+
+
+def _ready(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def _texts(fitted: Fitted, batch: pa.RecordBatch, cells: Mask) -> NDArray[np.object_]:
+    """Return the trimmed texts of the cells under the mask [n, columns]; None elsewhere, and in a last column."""
+    found = np.full((len(cells), cells.shape[1] + 1), None, dtype=object)
+    for block in fitted.encoder.layout.blocks:
+        at = np.flatnonzero(cells[:, block.position])
+        if len(at):
+            found[at, block.position] = text(batch.column(block.name).take(pa.array(at))).to_pylist()
+    return found
+
+
+def _within(fitted: Fitted, ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ends of intervals [n, columns] clipped to the columns' ranges, with a last column of NaN."""
+    low, high = np.array([range_of(block) for block in fitted.encoder.layout.blocks]).reshape(-1, 2).T
+    return np.column_stack([np.clip(ends, low, high), np.full(len(ends), np.nan)])

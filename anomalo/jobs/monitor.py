@@ -1,0 +1,56 @@
+"""The rows of a table that were not in training, gathered batch by batch: do they come from where those came from?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from anomalo.calibration.drift import drift
+from anomalo.pipeline.fitted import Fitted
+from anomalo.calibration.column_drift import Counts
+from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.persistence.resume import Arrays
+from anomalo.calibration.results import Scored
+
+
+@dataclass
+class Newcomers:
+    """Notices if new rows drift.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Scored them.
+    """
+
+    fitted: Fitted
+    _p_values: list[Scores] = field(default_factory=list)
+    _cells: Counts | None = None
+
+    def find(self, data: Encoded, scored: Scored) -> Arrays:
+        """Return what `see` wants to know of a batch: which rows are known, and how the cells of the others lie."""
+        found: Arrays = {"known": scored.known}
+        if self.fitted.marginals is not None:
+            new = data.take(~scored.known) if scored.known.any() else data
+            found["cells"] = self.fitted.marginals.count(new)
+        return found
+
+    def see(self, arrays: Arrays) -> None:
+        """Add a batch: its p-values, and what `find` returned."""
+        self._p_values.append(arrays["p_value"][~arrays["known"]])
+        if "cells" in arrays:
+            self._cells = arrays["cells"] if self._cells is None else self._cells + arrays["cells"]
+
+    def warnings(self) -> list[str]:
+        """Return one sentence if the new rows drift."""
+        if not self._p_values or not len(self.fitted.calibration.reference):
+            return []
+        told = drift(np.concatenate(self._p_values), self.fitted.calibration.unique(), self._moved())
+        return [told] if told else []
+
+    def _moved(self) -> list[str]:
+        marginals = self.fitted.marginals
+        if marginals is None or self._cells is None:
+            return []
+        return marginals.moved(self._cells, self.fitted.encoder.layout)

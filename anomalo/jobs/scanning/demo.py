@@ -1,0 +1,65 @@
+"""The main job on the bundled table of thyroid patients: scan it, and repair its holes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any
+
+from anomalo.jobs.imputing.impute import ImputeResult
+from anomalo.jobs.context import Place
+from anomalo.jobs.scanning.scan import ScanResult, scan
+from anomalo.pipeline.config import Plan
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.calibration.thresholds import Threshold
+
+DIAGNOSIS = "Target"
+
+
+@dataclass(frozen=True)
+class HiddenError:
+    """How well known cells are told when they are hidden, beside the column's mean or mode.
+
+    Attributes
+    ----------
+    column, kind : str
+        The column, and "number" or "category".
+    error, baseline : float
+        Root mean squared error in the column's own units, or the share of wrong levels.
+    """
+
+    column: str
+    kind: str
+    error: float
+    baseline: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demonstration found."""
+
+    scan: ScanResult
+    filled: ImputeResult
+    hidden: tuple[HiddenError, ...]
+
+
+def demo(place: Place, *, params: Mapping[str, Any] | None = None, seed: int = 0, device: str = "auto") -> DemoResult:
+    """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
+    with as_file(files("anomalo.datasets") / "hypothyroid.csv") as path:
+        source = str(path)
+        plan = Plan("undercomplete", params or {}, seed=seed, device=device)
+        found = scan(place, source, plan, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
+    assert found.filled is not None
+    return DemoResult(found, found.filled, _hidden(found))
+
+
+def _hidden(found: ScanResult) -> tuple[HiddenError, ...]:
+    fitted = found.fitted.fitted
+    if fitted.hidden is None:
+        return ()
+    return tuple(
+        HiddenError(b.name, b.kind, float(fitted.hidden.error[b.position]), float(fitted.hidden.baseline[b.position]))
+        for b in fitted.encoder.layout.blocks
+        if fitted.hidden.baseline[b.position] > 0
+    )

@@ -1,0 +1,103 @@
+"""Fit and score a table in one go."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomalo.jobs.fitting.fit import FitResult, fit
+from anomalo.jobs.imputing.impute import ImputeResult, impute
+from anomalo.jobs.context import Place
+from anomalo.jobs.scoring.score import ScoreResult, score
+from anomalo.evaluation.metrics import average_precision, roc_auc
+from anomalo.pipeline.config import Plan
+from anomalo.tabular.schema import SchemaOptions, parse
+from anomalo.calibration.thresholds import Threshold
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """The saved model, the scores, how they match the label if one was named, and what there is to warn of."""
+
+    fitted: FitResult
+    scored: ScoreResult
+    filled: ImputeResult | None
+    evaluation: dict[str, Any] | None
+    warnings: tuple[str, ...]
+
+
+def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshold: Threshold) -> ScanResult:
+    """Fit `plan` on `source`, save the model under the file's name, score the same rows and fill their holes.
+
+    Raises
+    ------
+    SourceError
+        The table cannot be read or holds nothing to learn from.
+    UsageError
+        The model or a column does not exist.
+    """
+    fitted = fit(place, source, _name(source), plan, options)
+    scored = score(place, source, fitted.record.reference, threshold=threshold, device=plan.device)
+    warnings = [*fitted.warnings, *scored.warnings]
+    filled = _fill(place, source, fitted, plan.device)
+    evaluation = None
+    if options.label is not None:
+        evaluation = evaluate(scored, _labels(place, source, fitted))
+        if evaluation is None:
+            warnings.append(f"label {options.label!r} has not two values, so the scores are not compared with it")
+    return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
+
+
+def _fill(place: Place, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
+    """Fill the table's holes, if it has any and the model can."""
+    holes = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
+    if not holes or "impute" not in fitted.fitted.model.verbs():
+        return None
+    return impute(place, source, fitted.record.reference, device=device)
+
+
+def _name(source: str) -> str:
+    stem = Path(source).name.partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.")[:100] or "table"
+
+
+def _labels(place: Place, source: str, fitted: FitResult) -> pa.Array:
+    schema = fitted.fitted.schema
+    column = schema.column(str(schema.label))
+    batches = place.registry.read(source)
+    parts = [parse(column, batch.column(column.name), schema.missing, "missing") for batch in batches]
+    return pa.chunked_array(parts).combine_chunks()
+
+
+def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
+    """Compare scores and alerts with a label whose rarer value is the strange one; None if it has not two.
+
+    Parameters
+    ----------
+    scored : ScoreResult
+        Of n rows.
+    labels : Array [n]
+        Rows with no label are left out.
+    """
+    known = np.asarray(labels.is_valid())
+    counts = sorted(pc.value_counts(labels.drop_null()).to_pylist(), key=lambda item: item["counts"])
+    if len(counts) != 2:
+        return None
+    strange = np.asarray(pc.equal(labels.drop_null(), counts[0]["values"]))
+    alert, values = scored.alert[known], scored.score[known]
+    rarer = counts[0]["values"]
+    return {
+        "strange": f"{rarer:g}" if isinstance(rarer, float) else rarer,
+        "auroc": roc_auc(strange, values),
+        "ap": average_precision(strange, values),
+        "rows": len(strange),
+        "positives": int(strange.sum()),
+        "alerts": int(alert.sum()),
+        "hits": int((alert & strange).sum()),
+    }

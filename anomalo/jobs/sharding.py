@@ -1,0 +1,315 @@
+"""What a long job finds in a table, kept batch by batch as shards, so that a killed job finds nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+import anomalo
+from anomalo.jobs.engines.local import ahead
+from anomalo.errors import SchemaError
+from anomalo.persistence.atomic import append_line
+from anomalo.pipeline.fitted import Fitted
+from anomalo.jobs.context import Counts, Place
+from anomalo.encoding.encoded import Encoded
+from anomalo.workspace.workspace import ModelRecord, RunRecord
+from anomalo.persistence.resume import SUFFIX, Arrays, Unfinished, unfinished
+
+MANIFEST = "manifest.jsonl"
+
+Rows = NDArray[np.int64]
+Found = tuple[Arrays, Counts]
+
+
+@dataclass
+class Shards:
+    """The finished shards of one job: a safetensors file each, and a manifest with one line for each.
+
+    Parameters
+    ----------
+    job : Unfinished
+        Keeps them.
+    """
+
+    job: Unfinished
+    _listed: dict[str, dict[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # If a damaged shard was made anew, the later line holds.
+        self._listed = {str(entry.get("shard")): entry for entry in _entries(self.job.folder / MANIFEST)}
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    def load(self, kind: str, rows: Rows) -> Found | None:
+        """Return what was found in these rows; None if nothing was, or if the shard is damaged."""
+        name = _name(kind, rows)
+        entry = self._listed.get(name, {})
+        with suppress(OSError):
+            if entry.get("numbers") == _digest(rows) and entry.get("sha256") == _checksum(self._path(name)):
+                return self.job.load(name)
+        return None
+
+    def save(self, kind: str, rows: Rows, arrays: Arrays, counts: Counts) -> None:
+        """Keep what was found in these rows.
+
+        Parameters
+        ----------
+        kind : str
+            Which results they are.
+        rows : int64 [n]
+            The rows' numbers in the input; at least one.
+        arrays : dict of str to ndarray
+            The results, of any shapes.
+        counts : dict
+            What was counted in them.
+
+        Raises
+        ------
+        OutputError
+            They cannot be written.
+        """
+        name = _name(kind, rows)
+        self.job.save(name, arrays, counts)
+        entry = {"shard": name, "first": int(rows[0]), "rows": len(rows)}
+        entry |= {"numbers": _digest(rows), "sha256": _checksum(self._path(name))}
+        # Appended: to write the manifest whole each time would cost the square of the number of shards.
+        append_line(self.job.folder / MANIFEST, json.dumps(entry))
+        self._listed[name] = entry
+
+    def _path(self, name: str) -> Path:
+        return self.job.folder / f"{name}{SUFFIX}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of the input, in one shard.
+
+    Attributes
+    ----------
+    rows : int64 [n]
+        Their numbers in the input, ascending.
+    batch : RecordBatch [n]
+        The same rows, raw.
+    arrays, counts
+        What was found in them.
+    """
+
+    rows: Rows
+    batch: pa.RecordBatch
+    arrays: Arrays
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Work:
+    """One job at one table with one model, which can be gone on with.
+
+    Attributes
+    ----------
+    place, source, fitted
+        Where, at what, and with what.
+    job : Unfinished
+        Keeps what is finished.
+    shards : Shards
+        The same, batch by batch.
+    warnings : tuple of str
+        Whether there was nothing to go on with.
+    """
+
+    place: Place
+    source: str
+    fitted: Fitted
+    job: Unfinished
+    shards: Shards
+    warnings: tuple[str, ...]
+
+    @property
+    def owner(self) -> str:
+        """Who writes temporary files, for `atomic_file`."""
+        return self.job.folder.name
+
+    def like(self) -> pa.Schema:
+        """Return the Arrow schema of the source's batches."""
+        return next(iter(self.place.registry.read(self.source))).schema
+
+    def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """Return the cells of the column that names the rows; None if there is none."""
+        name = self.fitted.schema.id
+        if name not in batch.schema.names:
+            return None
+        cells = batch.column(name)
+        return pc.cast(cells, cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
+
+    def parts(
+        self,
+        kind: str,
+        find: Callable[[Encoded], Found],
+        pick: Callable[[Rows], Iterable[Rows]] = lambda rows: [rows],
+    ) -> Iterator[Part]:
+        """Read the source, and yield in its order the parts that were kept or else are found and kept now.
+
+        Parameters
+        ----------
+        kind : str
+            Which results they are.
+        find : callable
+            Makes a part's results.
+        pick : callable
+            Takes a batch's row numbers, and returns those of its parts, none of them empty. A batch is encoded only if
+            one of them is not kept.
+        """
+        for part, data in ahead(self._read(kind, pick)):
+            if data is None:
+                yield part
+            else:
+                found = find(data)
+                self.shards.save(kind, part.rows, *found)
+                yield Part(part.rows, part.batch, *found)
+
+    def _read(self, kind: str, pick: Callable[[Rows], Iterable[Rows]]) -> Iterator[tuple[Part, Encoded | None]]:
+        """Yield each part, with its encoded rows if it is not kept."""
+        first = 0
+        for batch in self.place.registry.read(self.source):
+            self.fitted.schema.check(batch.schema.names)
+            numbers, data = np.arange(first, first + batch.num_rows), None
+            for rows in pick(numbers) if len(numbers) else ():
+                whole = len(rows) == batch.num_rows
+                raw = batch if whole else batch.take(pa.array(rows - first))
+                kept = self.shards.load(kind, rows)
+                if kept is not None:
+                    yield Part(rows, raw, *kept), None
+                else:
+                    data = self.fitted.encoder.encode(batch, first) if data is None else data
+                    yield Part(rows, raw, {}, {}), data if whole else data.take(rows - first)
+            first += batch.num_rows
+
+
+Result = TypeVar("Result", covariant=True)
+
+
+class Job(Protocol[Result]):
+    """What a verb does with a table, from the source to the run's folder and the output."""
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Do it all, and return the run's summary."""
+
+    def result(self, run: RunRecord) -> Result:
+        """Return what `write` did."""
+
+
+def stored(
+    place: Place,
+    verb: str,
+    source: str,
+    reference: str,
+    create: Callable[[Work], Job[Result]],
+    *,
+    output: Path | None,
+    device: str,
+    resume: bool,
+) -> Result:
+    """Do a job with a saved model, and store it as a run; one that was killed goes on with `resume`.
+
+    Raises
+    ------
+    SchemaError
+        The table does not fit the model's schema.
+    SourceError, OutputError
+        The table cannot be read, or the output not written.
+    UsageError
+        There is no such model, or it cannot `verb`; this job is at work already; or what there is to resume is of
+        another source, model or device.
+    """
+    place.check_output(output, source)
+    record, fitted = place.load(reference, verb, device)
+    with resumable(place, verb, source, record, fitted, device=device, resume=resume) as work:
+        job = create(work)
+        run = place.store.add_run(verb, job.write, model=record, source=source, job=work.job)
+    place.registry.run_saved(place.store, run.id)
+    return job.result(run)
+
+
+@contextmanager
+def resumable(
+    place: Place, verb: str, source: str, model: ModelRecord, fitted: Fitted, *, device: str, resume: bool
+) -> Iterator[Work]:
+    """Do a job inside that is kept in the workspace until it is done.
+
+    Raises
+    ------
+    UsageError
+        Another process is at this job, or the source, the model or the device is not what it was.
+    OutputError
+        The workspace cannot be written.
+    """
+    task = _task(verb, source, model, device)
+    key = hashlib.sha256("\0".join((verb, model.reference, task["source"]["path"])).encode()).hexdigest()[:12]
+    with unfinished(place.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
+        shards = Shards(job)
+        nothing = resume and not job.resumed
+        told = (f"there was nothing to resume, so `{verb}` began anew",) if nothing else ()
+        try:
+            yield Work(place, source, fitted, job, shards, told)
+        except BaseException as error:
+            # What does not fit the model does not fit it the next time.
+            if isinstance(error, SchemaError) or not shards:
+                shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+
+
+def _task(verb: str, source: str, model: ModelRecord, device: str) -> dict[str, Any]:
+    manifest = (model.path / "manifest.json").read_bytes()
+    return {
+        "anomalo": anomalo.__version__,
+        "verb": verb,
+        "model": {"reference": model.reference, "sha256": hashlib.sha256(manifest).hexdigest()},
+        "device": device,
+        "source": _facts(source),
+    }
+
+
+def _facts(source: str) -> dict[str, Any]:
+    """What tells whether a source has changed; of one that is no local file, only its name."""
+    path = Path(os.path.abspath(source))
+    if not path.is_file():
+        return {"path": source}
+    state = path.stat()
+    seconds, fraction = divmod(state.st_mtime_ns, 10**9)
+    modified = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{fraction:09} UTC"
+    return {"path": str(path), "bytes": state.st_size, "modified": modified}
+
+
+def _name(kind: str, rows: Rows) -> str:
+    return f"{kind}-{rows[0]:012}"
+
+
+def _digest(rows: Rows) -> str:
+    return hashlib.sha256(rows.tobytes()).hexdigest()
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entries(manifest: Path) -> Iterator[dict[str, Any]]:
+    """Yield the manifest's lines that are whole."""
+    for line in manifest.read_text(errors="replace").splitlines() if manifest.exists() else ():
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict):
+                yield entry

@@ -1,0 +1,80 @@
+"""Say whether synthetic rows would help to learn a rare class, and which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anomalo.pipeline.augmentation_study import GENERATORS, Advice
+from anomalo.pipeline.augmentation_study import advise as try_out
+from anomalo.jobs.context import Place
+from anomalo.tabular.schema import SchemaOptions
+from anomalo.workspace.workspace import RunRecord
+
+
+@dataclass(frozen=True)
+class AdviseResult:
+    """The advice and the stored run."""
+
+    run: RunRecord
+    advice: Advice
+
+
+def advise(
+    place: Place,
+    source: str,
+    options: SchemaOptions,
+    *,
+    generators: tuple[str, ...] = GENERATORS,
+    seed: int = 0,
+) -> AdviseResult:
+    """Compare ways to train a classifier of the label's rarest value on `source`, and store the run.
+
+    Raises
+    ------
+    UsageError
+        There is no label, no rare class with enough rows, or no generator of such a name.
+    SourceError
+        The table cannot be read.
+    """
+    for name in generators:
+        place.registry.get(name)
+    table = place.table(source)
+    advice = try_out(table, options, place.registry, generators=generators, seed=seed, progress=place.progress)
+
+    def write(folder: Path) -> dict[str, Any]:
+        return told(advice)
+
+    seconds = sum(trial.seconds for trial in advice.trials)
+    return AdviseResult(place.store.add_run("advise", write, model=None, source=source, seconds=seconds), advice)
+
+
+def told(advice: Advice) -> dict[str, Any]:
+    """Return the advice as JSON-ready values."""
+    none = advice.trials[0]
+    trials = []
+    for trial in advice.trials:
+        gain, low, high = advice.gain(trial, none) if not trial.failure else (None, None, None)
+        trials.append(
+            {
+                "method": trial.method,
+                "average_precision": None if trial.failure else trial.mean(),
+                "gain": gain,
+                "low": low,
+                "high": high,
+                "parts": len(trial.precision),
+                "hopeless": trial.hopeless,
+                "seconds": trial.seconds,
+                "failure": trial.failure,
+            }
+        )
+    return {
+        "label": advice.label,
+        "positive": advice.positive,
+        "positives": advice.positives,
+        "rows": advice.rows,
+        "best": advice.best().method,
+        "verdict": advice.verdict(),
+        "trials": trials,
+    }

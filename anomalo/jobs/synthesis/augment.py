@@ -1,0 +1,134 @@
+"""Make synthetic rows with a saved generator."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from anomalo.tabular.column import TEXT, write_notes
+from anomalo.tabular.formatting import arrow_type
+from anomalo.generators.constraints import parse
+from anomalo.errors import SourceError, UsageError
+from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.generator import Generator, conditions
+from anomalo.jobs.context import Place
+from anomalo.tabular.writers import TableWriter
+from anomalo.workspace.workspace import RunRecord
+
+
+@dataclass(frozen=True)
+class AugmentResult:
+    """What was made: the table and the stored run, and what there is to warn of."""
+
+    run: RunRecord
+    table: Path
+    rows: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows to make.
+
+    Attributes
+    ----------
+    rows : int or None
+        How many; None for as many as `given` has.
+    where : mapping of str to str
+        The same cells for all rows.
+    given : str or None
+        A table with some of the columns, row by row; its empty cells are drawn.
+    constraints : sequence of str
+        What every row has to satisfy, besides what was said in training.
+    seed : int
+        Equal seeds give equal files.
+    """
+
+    rows: int | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    given: str | None = None
+    constraints: Sequence[str] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.rows is None) == (self.given is None):
+            raise UsageError("which rows? give a number of rows, or a table of given cells, not both or neither")
+        if self.rows is not None and self.rows < 1:
+            raise UsageError(f"{self.rows} rows: expected a whole number from 1")
+
+
+def augment(
+    place: Place, reference: str, wanted: Wanted, *, output: Path | None = None, device: str = "auto"
+) -> AugmentResult:
+    """Make rows with the saved model `reference`, store the run and write `output`.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, it does not sample, or `wanted` asks for what it cannot make.
+    SchemaError
+        A given cell is none that the training table could have had.
+    SourceError
+        The table of given cells cannot be read.
+    OutputError
+        The output cannot be written.
+    ArtefactError
+        The model is damaged.
+    """
+    place.check_output(output, wanted.given or "")
+    record, fitted = place.load(reference, "sample", device)
+    constraints = [*fitted.constraints, *parse(wanted.constraints, fitted.schema, fitted.encoder.layout)]
+    generator = Generator(fitted, constraints, wanted.seed, device)
+    name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
+    given = () if wanted.given is None else place.registry.read(wanted.given)
+    parts = conditions(fitted, dict(wanted.where), wanted.rows, given)
+    first = next(parts, None)  # what is asked for is checked before a file is begun
+    if first is None:
+        raise SourceError(f"{wanted.given} has no rows; give a table with at least one")
+
+    def write(folder: Path) -> dict[str, Any]:
+        with TableWriter(output or folder / name, _like(fitted)) as table:
+            for part in itertools.chain([first], parts):
+                table.write(generator.rows(part))
+                place.tell(generator.drawn)
+        return {
+            **{key: getattr(generator, key) for key in ("redrawn", "mended")},
+            "rows": generator.drawn,
+            "where": dict(wanted.where),
+            "given": wanted.given,
+            "constraints": list(wanted.constraints),
+            "seed": wanted.seed,
+            "output": None if output is None else str(output),
+            "warnings": list(_warnings(fitted, generator, first)),
+        }
+
+    run = place.store.add_run("augment", write, model=record, source=wanted.given or record.source)
+    return AugmentResult(run, output or run.path / name, generator.drawn, tuple(run.summary["warnings"]))
+
+
+def _is_text(fitted: Fitted) -> bool:
+    return all(column.storage == TEXT for column in fitted.schema.columns)
+
+
+def _like(fitted: Fitted) -> pa.Schema:
+    """Return the training table's columns and types."""
+    fields = [(column.name, arrow_type(column.storage)) for column in fitted.schema.columns]
+    schema = pa.schema(fields)
+    return write_notes(schema, {"text": True}) if _is_text(fitted) else schema
+
+
+def _warnings(fitted: Fitted, generator: Generator, given: pa.RecordBatch) -> Iterator[str]:
+    learned = {column.name for column in fitted.schema.features} | set(given.schema.names)
+    empty = [column.name for column in fitted.schema.columns if column.name not in learned]
+    if empty:
+        yield f"no model reads {', '.join(map(repr, empty))}, so it is empty in the synthetic rows"
+    if generator.mended:
+        yield (
+            f"{generator.mended:,} of {generator.drawn:,} rows broke a constraint in every draw, and had cells moved "
+            "until they did not"
+        )

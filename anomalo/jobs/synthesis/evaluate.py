@@ -1,0 +1,148 @@
+"""Say how good synthetic rows are: measures, a verdict, and a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from anomalo.tabular.column import MEASURED
+from anomalo.tabular.parsing import numbers, whole
+from anomalo.errors import OutputError, UsageError
+from anomalo.evaluation.synthetic.measures import measure
+from anomalo.evaluation.synthetic.report import report
+from anomalo.evaluation.synthetic.tables import side_by_side
+from anomalo.persistence.atomic import atomic_file, require_writable
+from anomalo.jobs.synthesis.report_page import page
+from anomalo.jobs.context import Place
+from anomalo.tabular.schema import Schema, SchemaOptions, infer
+from anomalo.workspace.workspace import RunRecord
+
+JSON, HTML = "report.json", "report.html"
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """The report, the stored run, the files that were written, and what there is to warn of."""
+
+    run: RunRecord
+    report: dict[str, Any]
+    files: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+
+def evaluate(
+    place: Place,
+    synthetic: str,
+    real: str,
+    *,
+    holdout: str | None = None,
+    test: str | None = None,
+    label: str | None = None,
+    output: Path | None = None,
+    seed: int = 0,
+) -> EvaluateResult:
+    """Compare synthetic rows with real ones, store the report as a run and write it to the folder `output`.
+
+    Parameters
+    ----------
+    real : str
+        The rows that the generator was fitted on.
+    holdout : str, optional
+        Real rows that it never saw, to tell whether it copies.
+    test : str, optional
+        Real rows that the label is predicted of, by default the holdout.
+    label : str, optional
+        A column to predict.
+
+    Raises
+    ------
+    SourceError
+        A table cannot be read.
+    SchemaError
+        Their columns are not of the same kinds.
+    UsageError
+        There is no such label, or too few rows.
+    OutputError
+        The folder cannot be written.
+    """
+    if output is not None:
+        _require_folder(output)
+    sources = {"train": real, "synthetic": synthetic, "holdout": holdout, "test": test}
+    named = {name: source for name, source in sources.items() if source is not None}
+    tables = {name: place.table(source) for name, source in named.items()}
+    schema = _schema(tables["train"], label)
+    rows = side_by_side(tables, schema)
+    found = measure(
+        rows["train"],
+        rows["synthetic"],
+        holdout=rows.get("holdout"),
+        test=rows.get("test"),
+        label=label,
+        seed=seed,
+    )
+    told = report(found, rows) | {"label": label, "seed": seed, "sources": named}
+    warnings = list(_left_out(schema))
+    texts = {JSON: json.dumps(told, ensure_ascii=False, allow_nan=False)}
+    try:
+        texts[HTML] = page(told, named)
+    except UsageError as error:
+        warnings.append(f"{HTML} was not written: {error}")
+
+    def write(folder: Path) -> dict[str, Any]:
+        _write(folder, texts)
+        return _summary(told, output, warnings)
+
+    run = place.store.add_run("evaluate", write, model=None, source=synthetic)
+    written = output or run.path
+    if output is not None:
+        _write(output, texts)
+    return EvaluateResult(run, told, tuple(written / name for name in texts), tuple(warnings))
+
+
+def _summary(told: Mapping[str, Any], output: Path | None, warnings: list[str]) -> dict[str, Any]:
+    """Return the figures of a report without what its pictures take."""
+    close = told["closeness"]
+    figures = {name: value for name, value in told.items() if name not in ("columns", "pairs", "sources")}
+    return figures | {
+        "closeness": None if close is None else {name: close[name] for name in ("nearer_share", "membership")},
+        "real": told["sources"]["train"],
+        "output": None if output is None else str(output),
+        "warnings": warnings,
+    }
+
+
+def _schema(table: pa.Table, label: str | None) -> Schema:
+    """Infer the columns of the real rows; a label of two values is a category, whatever its values are."""
+    options = SchemaOptions(label=label)
+    schema = infer(table, options)
+    if label is None or schema.column(label).kind not in MEASURED:
+        return schema
+    column = schema.column(label)
+    values = numbers(column, whole(table.column(label)), schema.missing, schema.infinite)
+    two = len(set(values[values == values].tolist())) <= 2
+    return infer(table, replace(options, kinds={label: "category"})) if two else schema
+
+
+def _left_out(schema: Schema) -> list[str]:
+    names = [column.name for column in schema.columns if column.role == "dropped"]
+    return [f"not compared, for they hold names or free text: {', '.join(map(repr, names))}"] if names else []
+
+
+def _require_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {output}: {error.strerror or error}; give another") from error
+    for name in (JSON, HTML):
+        require_writable(output / name)
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")

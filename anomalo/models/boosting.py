@@ -1,0 +1,115 @@
+"""scikit-learn's histogram gradient boosting as plain arrays: its splits of numbers, of holes and of categories."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats
+from anomalo.models.trees import Trees, joined, rounded_down
+
+HOLE = 255
+"""The code of a missing category in a tree's sets; levels count from 0."""
+
+
+def inputs(data: Encoded) -> Floats:
+    """Return numbers and levels, float32 [n, columns], with NaN for holes."""
+    values = np.where(data.observed, data.values, np.float32(np.nan))
+    values[:, data.layout.categories] -= FIRST_LEVEL
+    return values
+
+
+def views(values: Floats, categories: NDArray[np.intp]) -> Floats:
+    """Return what the trees look at, float32 [n, 2 * columns]: a hole in a number is first small, then large.
+
+    A split that sends holes to the left looks at the first half, one that sends them to the right at the second.
+    """
+    small, large = (np.where(np.isnan(values), np.float32(side), values) for side in (-np.inf, np.inf))
+    for half in (small, large):
+        half[:, categories] = np.where(np.isnan(values[:, categories]), np.float32(HOLE), values[:, categories])
+    return np.concatenate([small, large], axis=1)
+
+
+class Boosting(NamedTuple):
+    """One fitted model as scikit-learn made it.
+
+    Attributes
+    ----------
+    model : HistGradientBoostingRegressor or HistGradientBoostingClassifier
+    levels : dict of int to intp [k]
+        By column of its inputs: the levels of a category that the model was fitted with, ascending.
+    """
+
+    model: Any
+    levels: dict[int, NDArray[np.intp]]
+
+
+def flattened(fitted: list[Boosting], columns: int) -> tuple[Trees, NDArray[np.float32]]:
+    """Lay the trees of all models end to end, step by step, for `views`; and give their nodes' values."""
+    parts = [
+        (predictor, boosting.levels, _order(boosting, columns))
+        for boosting in fitted
+        for step in boosting.model._predictors
+        for predictor in step
+    ]
+    sizes = [len(predictor.nodes) for predictor, _, _ in parts]
+    roots = np.cumsum([0, *sizes], dtype=np.int32)[:-1]
+    sets = np.concatenate([np.zeros((0, 32), np.uint8), *(_sets(*part) for part in parts)])
+    counts = [int(_splits_category(predictor).sum()) for predictor, _, _ in parts]
+    firsts = np.cumsum([0, *counts])[:-1]
+    trees = Trees(
+        roots,
+        np.array([predictor.nodes["depth"].max() for predictor, _, _ in parts], dtype=np.int32),
+        joined([_features(predictor, order, columns) for predictor, _, order in parts], np.int32),
+        rounded_down(joined([_thresholds(predictor) for predictor, _, _ in parts], np.float64)),
+        joined([_children(predictor) for predictor, _, _ in parts], np.int32).reshape(-1, 2)
+        + np.repeat(roots, sizes)[:, None],
+        joined([_listed(predictor, first) for (predictor, _, _), first in zip(parts, firsts, strict=True)], np.int32),
+        sets,
+    )
+    return trees, joined([predictor.nodes["value"] for predictor, _, _ in parts], np.float32)
+
+
+def _order(boosting: Boosting, columns: int) -> NDArray[np.intp]:
+    """Return which column each of the model's own is: it puts categories first."""
+    categories = np.array(sorted(boosting.levels), dtype=np.intp)
+    return np.concatenate([categories, np.setdiff1d(np.arange(columns), categories)])
+
+
+def _splits_category(predictor: Any) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (predictor.nodes["is_categorical"] == 1) & (predictor.nodes["is_leaf"] == 0)
+    return found
+
+
+def _features(predictor: Any, order: NDArray[np.intp], columns: int) -> NDArray[Any]:
+    nodes = predictor.nodes
+    inner = nodes["is_leaf"] == 0
+    return np.where(inner, order[nodes["feature_idx"]] + columns * (nodes["missing_go_to_left"] == 0), 0)
+
+
+def _thresholds(predictor: Any) -> NDArray[np.float64]:
+    """Return thresholds; an infinite one parts numbers from holes, and so has to lie between them."""
+    return np.asarray(np.minimum(predictor.nodes["num_threshold"], float(np.finfo(np.float32).max)), dtype=np.float64)
+
+
+def _children(predictor: Any) -> NDArray[Any]:
+    nodes = predictor.nodes
+    both = np.stack([nodes["left"], nodes["right"]], axis=1).astype(np.int64)
+    return np.where((nodes["is_leaf"] == 1)[:, None], np.arange(len(nodes))[:, None], both)
+
+
+def _listed(predictor: Any, first: int) -> NDArray[np.intp]:
+    splits = _splits_category(predictor)
+    return np.where(splits, first + np.cumsum(splits) - 1, -1)
+
+
+def _sets(predictor: Any, levels: dict[int, NDArray[np.intp]], order: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return the sets that go left, uint8 [splits, 32]; levels that the model has not seen go with the holes."""
+    nodes = predictor.nodes[_splits_category(predictor)]
+    left = np.zeros((len(nodes), HOLE + 1), dtype=np.bool_)
+    bits = np.unpackbits(predictor.raw_left_cat_bitsets.astype("<u4").view(np.uint8), axis=1, bitorder="little")
+    for number, node in enumerate(nodes):
+        seen = levels[int(order[node["feature_idx"]])]
+        left[number] = bool(node["missing_go_to_left"])
+        left[number, seen] = bits[node["bitset_idx"], : len(seen)]
+    return np.packbits(left, axis=1, bitorder="little")

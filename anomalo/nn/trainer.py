@@ -1,0 +1,388 @@
+"""The one training loop: PyTorch-Ignite engine, tensor-resident batches, phases, early stopping."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from anomalo.nn.dataset import Batches, Rows, split
+from anomalo.nn.checkpoint import pack, random_state, set_random_state, unpack
+from anomalo.errors import TrainingError, UsageError
+from anomalo.encoding.encoded import Encoded
+from anomalo.models.base import Run
+
+if TYPE_CHECKING:
+    from ignite.engine import Engine
+
+# Without a handler of its own, Ignite's notes on a failing run would reach stderr beside our one line.
+logging.getLogger("ignite").addHandler(logging.NullHandler())
+
+Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
+"""One update on a batch (values, observed); returns detached scalars, "loss" among them, for the history."""
+
+STEPS_PER_EPOCH = 20
+"""Small tables use smaller batches, so that an epoch has about this many steps."""
+MONITORED = 1024
+"""Rows of either kind that a model may look at after each epoch, at most."""
+SMALL_WORK = 500_000_000
+"""Multiplications in one call below which a second thread does not pay."""
+
+
+Batch = tuple[Tensor, Tensor]
+"""Values and observed of some rows."""
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""The mean loss of a batch: `loss(net, values, observed)`, a scalar."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stage of training: which parameters, for how many epochs, by which step.
+
+    Attributes
+    ----------
+    name : str
+        No other stage of the model has it.
+    validation : Loss, optional
+        The held-out loss that early stopping watches; by default the model's.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    epochs: int
+    step: Callable[[list[Optimizer]], Step]
+    validation: Loss | None = None
+
+
+class Trainable(Protocol):
+    """What the loop needs of a model."""
+
+    batch_size: int
+    learning_rate: float
+    patience: int
+    holdout: float
+
+    def phases(self, net: nn.Module) -> list[Phase]:
+        """Return the stages, in order."""
+
+    def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
+        """Return the optimisers of one stage."""
+
+    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the mean loss of a held-out batch."""
+
+    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+        """Return what else to note at the end of an epoch of some rows of either kind."""
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into a device that is there.
+
+    Raises
+    ------
+    UsageError
+        The name is unknown or the machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UsageError(f"device {name!r} is not available here; use auto, cpu, cuda, cuda:N or mps") from None
+    return device
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside, and give its global random state back unchanged after."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        # On the CPU not `torch.manual_seed`: it would also seed GPUs, whose state is not given back.
+        (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
+        yield
+
+
+@contextmanager
+def enough_threads(work: int) -> Iterator[None]:
+    """Use one thread inside for small work, where several cost more than they bring; give them back after.
+
+    Parameters
+    ----------
+    work : int
+        Multiplications in one call: rows times weights.
+    """
+    before = torch.get_num_threads()
+    if work < SMALL_WORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def size(net: nn.Module) -> int:
+    """Return the number of weights of a network."""
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Return bfloat16 mixed precision on CUDA, and nothing elsewhere."""
+    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+class Trainer:
+    """Trains one network of one model on one table.
+
+    Parameters
+    ----------
+    model : Trainable
+        Gives the phases, optimisers and validation loss.
+    net : torch module
+        Trained in place; ends in evaluation mode with the weights of the best epoch.
+    data : Encoded
+        The training table.
+    run : Run
+        Seed, progress and handlers.
+    """
+
+    def __init__(self, model: Any, net: nn.Module, data: Encoded, run: Run, device: torch.device) -> None:
+        self.model, self.net, self.run, self.device = model, net, run, device
+        train, held = split(len(data), model.holdout, run.seed)
+        self.train, self.held = Rows(data, train, device), Rows(data, held, device)
+        self.checkpoint = run.checkpoint()
+        self.batch_size = min(model.batch_size, max(16, len(train) // STEPS_PER_EPOCH))
+
+    def fit(self) -> None:
+        """Run every phase, from where an interrupted run of the same fit was saved last.
+
+        Raises
+        ------
+        TrainingError
+            The loss became infinite or not a number.
+        """
+        with enough_threads(self.batch_size * size(self.net)):
+            phases = self.model.phases(self.net)
+            epochs = sum(phase.epochs for phase in phases)
+            saved = self._saved()
+            for number, phase in enumerate(phases):
+                if saved is None or number >= saved["phase"]:
+                    before = sum(p.epochs for p in phases[:number])
+                    _Stage(self, number, phase, before / epochs, phase.epochs / epochs).run(saved)
+                    saved = None
+            if saved is not None:
+                self.net.load_state_dict(saved["net"])
+                self.recall(saved)
+            self.net.eval()
+            if self.checkpoint is not None:
+                self.keep({"phase": len(phases), "net": self.net.state_dict()})
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Save a state, with the history and the random generators."""
+        assert self.checkpoint is not None
+        surroundings = {
+            "random": random_state(self.device),
+            "rng": self.run.rng.bit_generator.state,
+            "history": self.run.history,
+        }
+        self.checkpoint.save(*pack(state | surroundings))
+
+    def recall(self, saved: dict[str, Any]) -> None:
+        """Take back the history and the random generators."""
+        set_random_state(saved["random"], self.device)
+        self.run.rng.bit_generator.state = saved["rng"]
+        self.run.history[:] = saved["history"]
+
+    def _saved(self) -> dict[str, Any] | None:
+        found = None if self.checkpoint is None else self.checkpoint.load()
+        return None if found is None else cast("dict[str, Any]", unpack(*found))
+
+    def metrics(self, losses: dict[str, float], epoch: int, phase: Phase) -> dict[str, float]:
+        """Return what to record at the end of an epoch, from the means of what the steps returned."""
+        metrics = dict(losses)
+        if len(self.held):
+            metrics["validation_loss"] = self._held_out_loss(phase.validation or self.model.validation)
+        broken = [value for value in metrics.values() if not math.isfinite(value)]
+        if broken:
+            raise TrainingError(
+                f"the loss became {broken[0]} in epoch {epoch} of phase {phase.name!r}; "
+                f"lower learning_rate (now {self.model.learning_rate}) or look for extreme values in the table"
+            )
+        return metrics | self._monitored(phase.name)
+
+    def _monitored(self, phase: str) -> dict[str, float]:
+        rows = np.arange(min(len(self.train), len(self.held), MONITORED))
+        if not len(rows):
+            return {}
+        with torch.no_grad(), seeded(self.run.seed, self.device):
+            found: dict[str, float] = self.model.monitor(self.net, phase, self.train.batch(rows), self.held.batch(rows))
+        return found
+
+    def _held_out_loss(self, loss: Loss) -> float:
+        """Evaluate with the same noise every epoch, so that epochs are compared on equal terms."""
+        self.net.eval()
+        total = 0.0
+        with torch.no_grad(), seeded(self.run.seed, self.device):
+            for start in range(0, len(self.held), 4096):
+                index = np.arange(start, min(start + 4096, len(self.held)))
+                total += loss(self.net, *self.held.batch(index)).item() * len(index)
+        return total / len(self.held)
+
+
+def _engine(process: Callable[[Engine, Any], Any]) -> tuple[Engine, Any]:
+    """Return an engine and the names of its events; Ignite takes a second to import, which scoring does without."""
+    from ignite.engine import Engine, Events
+
+    return Engine(process), Events
+
+
+class _Stage:
+    """One phase under way: its engine, optimisers and early stopping, and their saved state."""
+
+    def __init__(self, trainer: Trainer, number: int, phase: Phase, progress: float, share: float) -> None:
+        self.trainer, self.number, self.phase = trainer, number, phase
+        self.progress, self.share = progress, share
+        self.optimizers = trainer.model.optimizers(phase.parameters)
+        self.update = phase.step(self.optimizers)
+        self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number)
+        self.watch = EarlyStop(trainer.net, trainer.model.patience)
+        self.totals: dict[str, Tensor] = {}
+        self.over = False
+        self.engine, self.events = _engine(self._process)
+
+    def run(self, saved: dict[str, Any] | None) -> None:
+        """Train, from the start or from a saved state of this phase."""
+        trainer, engine, events, length = self.trainer, self.engine, self.events, len(self.batches)
+        engine.add_event_handler(events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(events.EPOCH_COMPLETED, self._end)
+        trainer.run.attach(engine, trainer.model)
+        # Last, so that what is saved includes what all other handlers did, and what is recalled undoes it.
+        engine.add_event_handler(events.EPOCH_STARTED, self._recall, saved)
+        if trainer.checkpoint is not None:
+            engine.add_event_handler(events.ITERATION_COMPLETED, self._keep)
+            engine.add_event_handler(events.EPOCH_COMPLETED, self._keep)
+        if saved is not None:
+            self._restore(saved)
+        if not self.over:
+            engine.run(self.batches, max_epochs=self.phase.epochs, epoch_length=length)
+        self.watch.restore()
+
+    def _process(self, engine: Engine, index: NDArray[np.intp]) -> dict[str, Tensor]:
+        rows = self.trainer.train
+        with autocast(self.trainer.device):
+            output = self.update(*rows.batch(index))
+        for name, value in output.items():
+            total = self.totals.setdefault(name, torch.zeros((), device=value.device))
+            total.add_(value, alpha=len(index) / len(rows))
+        return output
+
+    def _start(self, engine: Engine) -> None:
+        self.batches.epoch = engine.state.epoch
+        self.totals = {}
+        self.trainer.net.train()
+        self._schedule((engine.state.epoch - 1) / self.phase.epochs)
+
+    def _end(self, engine: Engine) -> None:
+        trainer, epoch = self.trainer, engine.state.epoch
+        metrics = trainer.metrics({name: total.item() for name, total in self.totals.items()}, epoch, self.phase)
+        engine.state.metrics.update(metrics)
+        trainer.run.report(
+            phase=self.phase.name,
+            epoch=epoch,
+            epochs=self.phase.epochs,
+            done=self.progress + self.share * epoch / self.phase.epochs,
+            learning_rate=self.optimizers[0].param_groups[0]["lr"],
+            **metrics,
+        )
+        stop = self.watch.should_stop(metrics.get("validation_loss", metrics["loss"]))
+        self.over = stop or epoch == self.phase.epochs
+        if stop:
+            engine.terminate()
+
+    def _keep(self, engine: Engine) -> None:
+        """Save the state if it is time to; the end of an epoch is only over with its last handler."""
+        state, checkpoint = engine.state, self.trainer.checkpoint
+        assert checkpoint is not None
+        within = engine.last_event_name == self.events.ITERATION_COMPLETED
+        ending = within and state.iteration % len(self.batches) == 0
+        if ending or not checkpoint.due():
+            return
+        self.trainer.keep(
+            {
+                "phase": self.number,
+                "epoch": state.epoch,
+                "iteration": state.iteration,
+                "over": self.over,
+                "net": self.trainer.net.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "watch": self.watch.state_dict(),
+                "totals": self.totals,
+            }
+        )
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        """Take back all but what the start of an epoch changes."""
+        self.over = saved["over"]
+        self.trainer.net.load_state_dict(saved["net"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.watch.load_state_dict(saved["watch"])
+        self.trainer.recall(saved)
+        self.batches.skip = saved["iteration"] % len(self.batches)
+        self.engine.load_state_dict(
+            {"iteration": saved["iteration"], "epoch_length": len(self.batches), "max_epochs": self.phase.epochs}
+        )
+
+    def _recall(self, engine: Engine, saved: dict[str, Any] | None) -> None:
+        """In the middle of an epoch: undo what its second start has changed."""
+        if saved is not None and 0 < engine.state.iteration == saved["iteration"] and self.batches.skip:
+            self.totals = {name: total.to(self.trainer.device) for name, total in saved["totals"].items()}
+            self.trainer.recall(saved)
+
+    def _schedule(self, progress: float) -> None:
+        """Cosine decay to a twentieth (Loshchilov and Hutter 2017), a function of the epoch alone."""
+        factor = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+class EarlyStop:
+    """Keeps the best weights and says when to stop (Prechelt 1998: no improvement for `patience` epochs)."""
+
+    def __init__(self, net: nn.Module, patience: int) -> None:
+        self.net, self.patience = net, patience
+        self.best, self.waited = math.inf, 0
+        self.state: dict[str, Any] = {}
+
+    def should_stop(self, loss: float) -> bool:
+        """Record an epoch's loss."""
+        if loss < self.best:
+            self.best, self.waited = loss, 0
+            self.state = copy.deepcopy(self.net.state_dict())
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+    def restore(self) -> None:
+        """Put the best epoch's weights back."""
+        if self.state:
+            self.net.load_state_dict(self.state)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what there is to save."""
+        return {"best": self.best, "waited": self.waited, "state": self.state}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take back what was saved."""
+        self.best, self.waited, self.state = saved["best"], saved["waited"], saved["state"]

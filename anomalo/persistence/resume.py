@@ -1,0 +1,251 @@
+"""What a long job has done so far, kept in a folder so that a killed job can go on exactly where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from anomalo.errors import OutputError, UsageError
+from anomalo.persistence.atomic import atomic_file
+
+TASK = "task.json"
+ATTEMPTS = "attempts"
+Arrays = dict[str, NDArray[Any]]
+
+
+SUFFIX = ".safetensors"
+SHARE = 0.03
+"""The most of a job's time that keeping its state may take."""
+
+
+@dataclass
+class Unfinished:
+    """The folder of one job that is under way, and nobody else's: it is locked.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the job keeps its parts; removed once the job is done.
+    attempts : int
+        How often the job was begun or gone on with, this time included.
+    seconds_before : float
+        How long the earlier attempts had worked when they last kept something.
+    """
+
+    folder: Path
+    attempts: int = 1
+    seconds_before: float = 0.0
+    _opened: float = field(default_factory=lambda: time.monotonic())
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there was an earlier attempt to go on with."""
+        return self.attempts > 1
+
+    @property
+    def seconds(self) -> float:
+        """How long the job has worked, over all attempts."""
+        return self.seconds_before + time.monotonic() - self._opened
+
+    def agree(self, **facts: Any) -> None:
+        """Add to what says which task this is, and compare it with an earlier attempt's.
+
+        Raises
+        ------
+        UsageError
+            The earlier attempt was at another task.
+        OutputError
+            The folder cannot be written.
+        """
+        task = _task(self.folder) or {}
+        wanted = json.loads(json.dumps(facts))
+        changed = [change for key in wanted if key in task for change in _changes(key, task[key], wanted[key])]
+        if changed:
+            raise UsageError(f"cannot resume {self.folder.name}: {'; '.join(changed)}; start anew without --resume")
+        with atomic_file(self.folder / TASK) as temporary:
+            temporary.write_text(json.dumps(task | wanted | {ATTEMPTS: self.attempts}, sort_keys=True, indent=1))
+
+    def save(self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+        """Keep a part, `<name>.safetensors`: whole, fsynced and checksummed, or as it was before.
+
+        Parameters
+        ----------
+        name : str
+            What `load` finds it by.
+        arrays : mapping of str to ndarray
+            Any shapes; types that safetensors knows.
+        facts : mapping
+            JSON-ready values; numbers come back to the bit.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        plain = {key: array.copy(order="C") for key, array in arrays.items()}
+        text = json.dumps(facts)
+        notes = {"facts": text, "sha256": _digest(plain, text), "seconds": str(self.seconds)}
+        with atomic_file(self.folder / f"{name}{SUFFIX}") as temporary:
+            temporary.write_bytes(safetensors.numpy.save(plain, notes))
+
+    def load(self, name: str) -> tuple[Arrays, dict[str, Any]] | None:
+        """Return a part's arrays and facts; None if there is no such part, or if it is damaged."""
+        with suppress(FileNotFoundError, SafetensorError, KeyError, ValueError):
+            with safetensors.safe_open(self.folder / f"{name}{SUFFIX}", framework="np") as file:
+                notes = file.metadata()
+                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if notes["sha256"] == _digest(arrays, notes["facts"]):
+                return arrays, json.loads(notes["facts"])
+        return None
+
+    def remove(self, name: str) -> None:
+        """Forget the parts whose names begin with `name`."""
+        for path in self.folder.glob(f"{name}*{SUFFIX}"):
+            path.unlink()
+
+
+@dataclass
+class Checkpoint:
+    """The state of one training, kept now and then: seldom enough to cost little.
+
+    Parameters
+    ----------
+    place : Unfinished
+        Where.
+    name : str
+        The part's name there.
+    every : float
+        Seconds between two savings, at least.
+    """
+
+    place: Unfinished
+    name: str
+    every: float = 10.0
+    _saved: float = field(default_factory=lambda: time.monotonic())
+    _cost: float = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time to save again; with `every` = 0 it always is."""
+        return not self.every or time.monotonic() - self._saved >= max(self.every, self._cost / SHARE)
+
+    def save(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+        """Replace what was saved before."""
+        started = time.monotonic()
+        self.place.save(self.name, arrays, facts)
+        self._saved = time.monotonic()
+        self._cost = self._saved - started
+
+    def load(self) -> tuple[Arrays, dict[str, Any]] | None:
+        """Return what was saved last, or None."""
+        return self.place.load(self.name)
+
+
+@contextmanager
+def unfinished(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterator[Unfinished]:
+    """Do a job inside that can be resumed; its folder is removed when the job ends without an exception.
+
+    Parameters
+    ----------
+    folder : Path
+        Belongs to this job; made if it is absent.
+    task : mapping
+        JSON-ready facts that say what the job computes. Parts of another task are never gone on with.
+    resume : bool
+        Whether to keep the parts of an earlier attempt; else they are removed.
+
+    Raises
+    ------
+    UsageError
+        Another process is at this job, or what there is to resume is of another task.
+    OutputError
+        The folder cannot be written.
+    """
+    lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0)
+    with _writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise UsageError(
+                f"{folder.name} is at work already in another process; wait for its end, or stop it"
+            ) from None
+    try:
+        with _writing(folder):
+            opened = _opened(folder, task, resume)
+        yield opened
+        with _writing(folder):
+            (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
+            shutil.rmtree(folder)
+    finally:
+        if not any(folder.glob(f"*{SUFFIX}")):  # nothing to go on with
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def _opened(folder: Path, task: Mapping[str, Any], resume: bool) -> Unfinished:
+    before = _task(folder) if resume else None
+    if before is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        place = Unfinished(folder)
+    else:
+        place = Unfinished(folder, before[ATTEMPTS] + 1, _seconds(folder))
+    place.agree(**task)
+    return place
+
+
+def _seconds(folder: Path) -> float:
+    """How long the job had worked when it last kept a part."""
+    longest = 0.0
+    for path in folder.glob(f"*{SUFFIX}"):
+        with suppress(SafetensorError, KeyError, ValueError), safetensors.safe_open(path, framework="np") as file:
+            longest = max(longest, float(file.metadata()["seconds"]))
+    return longest
+
+
+def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
+    """Say what differs, as deep inside of mappings as it does."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            yield from _changes(f"{name}.{key}", before.get(key), now.get(key))
+    elif before != now:
+        yield f"{name} was {_short(before)} and is {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _task(folder: Path) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError):
+        found: dict[str, Any] = json.loads((folder / TASK).read_text())
+        return found if ATTEMPTS in found else None
+    return None
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
+    return hashlib.sha256(safetensors.numpy.save(dict(arrays), {"facts": text})).hexdigest()

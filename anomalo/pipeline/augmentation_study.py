@@ -1,0 +1,354 @@
+"""Whether synthetic rows help to learn a rare class: tried by cross-validation, told with an interval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo.tabular import parsing
+from anomalo.tabular.column import MEASURED
+from anomalo.errors import SourceError, UsageError
+from anomalo.pipeline.fitted import MODALITY, Fitted
+from anomalo.pipeline.generator import CHUNK, Generator, repeated
+from anomalo.evaluation.metrics import average_precision
+from anomalo.pipeline.config import Plan
+from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.encoding.encoder import Encoder
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import Schema, SchemaOptions, infer
+
+GENERATORS = ("smote", "latent", "edm", "cgan")
+"""The models that are tried, besides none and class weights."""
+BUDGETS: Mapping[str, Mapping[str, Any]] = {
+    "edm": {"updates": 2000, "even": 0.5, "candidates": 0},  # few rare rows tell nothing of which are made too often
+    "cgan": {"epochs": 30},
+}
+"""Hyperparameters of generators that would take minutes for each of the parts by default."""
+FEWEST = 10
+"""With fewer rows of the rare class nothing can be said."""
+MOST = 5_000
+"""More rows than this are not trained on: a larger table needs no synthetic rows to be told."""
+LEVEL = 0.95
+WORTH = 0.01
+"""A gain in average precision that is worth the trouble."""
+TRIED = 3
+"""No generator is given up before so many parts by default: fewer have no interval to speak of."""
+
+Labels = NDArray[np.bool_]
+
+
+@dataclass
+class Trial:
+    """One way to train a classifier.
+
+    Attributes
+    ----------
+    method : str
+        "none", "weights", or the name of the generator whose rows are added.
+    precision : list of float
+        The average precision on each held-out part.
+    seconds : float
+        What it took, all parts together.
+    failure : str or None
+        Why it could not be tried.
+    hopeless : bool
+        Whether it was given up before the last part, since nothing could have made it help beyond doubt.
+    """
+
+    method: str
+    precision: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    failure: str | None = None
+    hopeless: bool = False
+
+    def mean(self) -> float:
+        """Return the mean average precision of the parts that it was tried on; nan if it was not."""
+        return float(np.mean(self.precision)) if self.precision and not self.failure else float("nan")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What helps to learn a rare class.
+
+    Attributes
+    ----------
+    label, positive : str
+        The column, and its value that is rarest.
+    positives, rows : int
+        How many rows have it, of how many.
+    trials : list of Trial
+        "none" first.
+    held_out : float
+        Rows held out in each part, relative to those trained on.
+    """
+
+    label: str
+    positive: str
+    positives: int
+    rows: int
+    trials: list[Trial]
+    held_out: float
+
+    def gain(self, trial: Trial, over: Trial) -> tuple[float, float, float]:
+        """Return the mean gain in average precision, and the ends of its 95 % interval.
+
+        Of the parts that `trial` was tried on; `over` was on all. The corrected resampled t interval: the parts'
+        training rows overlap, so that a plain one would be too narrow.
+
+        Reference: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52.
+        """
+        gains = _gains(trial, over)
+        half = _reach(len(gains), self.held_out) * float(gains.std(ddof=1)) if len(gains) > 1 else float("inf")
+        mean = float(gains.mean())
+        return mean, mean - half, mean + half
+
+    def best(self) -> Trial:
+        """Return what to do: the simplest, unless another is better beyond doubt.
+
+        Class weights have to beat none, and a generator the better of those two, each by an interval above 0 and by at
+        least `WORTH`.
+        """
+        simple = self.trials[0]
+        if self._better(self.trials[1], simple):
+            simple = self.trials[1]
+        tried = [trial for trial in self.trials[2:] if not (trial.failure or trial.hopeless)]
+        rivals = [trial for trial in tried if self._better(trial, simple)]
+        return max(rivals, key=Trial.mean, default=simple)
+
+    def _better(self, trial: Trial, over: Trial) -> bool:
+        mean, low, _ = self.gain(trial, over)
+        return low > 0 and mean >= WORTH
+
+    def verdict(self) -> str:
+        """Say in one or two sentences what to do."""
+        best, none = self.best(), self.trials[0]
+        what = f"{self.label} = {self.positive}"
+        if best is none:
+            return f"don't: neither weights nor synthetic rows help to find {what} beyond doubt; train on what you have"
+        mean, low, high = self.gain(best, none)
+        told = f"average precision {none.mean():.3f} → {best.mean():.3f} ({mean:+.3f}, {low:+.3f} to {high:+.3f})"
+        if best.method == "weights":
+            return f"don't make rows: weight the classes instead, {told}"
+        return f"add rows of {best.method!r} for {what}: {told}"
+
+
+def advise(
+    table: pa.Table,
+    options: SchemaOptions,
+    registry: Registry,
+    *,
+    generators: Sequence[str] = GENERATORS,
+    params: Mapping[str, Mapping[str, Any]] = BUDGETS,
+    seed: int = 0,
+    folds: int = 5,
+    repeats: int = 2,
+    tried: int = TRIED,
+    progress: Callable[[float, str], None] | None = None,
+) -> Advice:
+    """Train a classifier of the label's rarest value in several ways, and compare them on rows that none has seen.
+
+    The classifier is gradient boosting (scikit-learn's HistGradientBoostingClassifier) on the encoded columns.
+    Synthetic rows are of the rare class, made by a generator that was fitted on the training part alone, and as many as
+    bring the rare class up to half of the other rows. A generator is given up as soon as no outcome of the parts that
+    are left could put the interval of its gain above 0: this never changes the advice.
+
+    Parameters
+    ----------
+    params : mapping of str to mapping
+        Hyperparameters of generators, by name.
+    folds, repeats : int
+        Stratified cross-validation, repeated.
+    tried : int
+        No generator is given up before so many parts.
+    progress : callable, optional
+        Told the share that is done, and a text.
+
+    Raises
+    ------
+    UsageError
+        There is no label, or it has not a rare class with enough rows.
+    SourceError
+        The table cannot be learned from.
+    """
+    if options.label is None:
+        raise UsageError("advise: which column says what a row is? name it by --label")
+    schema = infer(table, options)
+    truth, positive = _truth(table, schema)
+    table, truth = table.filter(pa.array(truth >= 0)), truth[truth >= 0] == 1
+    trials = [Trial("none"), Trial("weights"), *(Trial(name) for name in generators)]
+    parts = list(_parts(truth, folds, repeats, seed))
+    held_out = len(parts[0][1]) / len(parts[0][0])
+    for number, (train, test) in enumerate(parts):
+        part = Part(table, schema, truth, positive, train, test, registry, seed + number)
+        for at, trial in enumerate(trials):
+            if progress is not None:
+                progress((number + at / len(trials)) / len(parts), trial.method)
+            part.run(trial, params.get(trial.method, {}))
+        if tried <= number + 1 < len(parts):
+            _give_up(trials, len(parts), held_out)
+    return Advice(str(schema.label), positive, int(truth.sum()), len(truth), trials, held_out)
+
+
+def hopeless(gains: NDArray[np.float64], parts: int, held_out: float) -> bool:
+    """Whether no gains in the parts that are left could put the interval of all `parts` gains (see `gain`) above 0.
+
+    The mean is greatest beside the standard deviation where all gains x to come are equal, and then where the cosine
+    between (gains, x, …, x) and (1, …, 1) is. Its greatest square is (left + (Σ gains)² / Σ gains²) / parts, at
+    x = Σ gains² / Σ gains, or left / parts if Σ gains is not above 0, as x grows.
+
+    Parameters
+    ----------
+    gains : float64 [tried]
+        Those so far.
+    held_out : float
+        Rows held out in each part, relative to those trained on.
+    """
+    total, squares = max(float(gains.sum()), 0.0), float(gains @ gains)
+    cosine = (parts - len(gains) + (total**2 / squares if squares else 0.0)) / parts
+    return cosine * (parts - 1) <= _reach(parts, held_out) ** 2 * parts * (1 - cosine)
+
+
+def _give_up(trials: list[Trial], parts: int, held_out: float) -> None:
+    """Mark the generators that are hopeless beside each of the simple ways that may yet be the better one."""
+    none, weights = trials[:2]
+    simple = [none] if hopeless(_gains(weights, none), parts, held_out) else [none, weights]
+    for trial in trials[2:]:
+        if not (trial.failure or trial.hopeless):
+            trial.hopeless = all(hopeless(_gains(trial, over), parts, held_out) for over in simple)
+
+
+def _gains(trial: Trial, over: Trial) -> NDArray[np.float64]:
+    """Return the gains in average precision in the parts that `trial` was tried on."""
+    return np.asarray(np.subtract(trial.precision, over.precision[: len(trial.precision)]), dtype=np.float64)
+
+
+def _reach(parts: int, held_out: float) -> float:
+    """Return how many standard deviations of the parts' gains the interval reaches to either side."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + LEVEL) / 2, parts - 1)) * float(np.sqrt(1 / parts + held_out))
+
+
+def _truth(table: pa.Table, schema: Schema) -> tuple[NDArray[np.int8], str]:
+    """Return 1 for rows of the rarest class, 0 for others and -1 where there is no label, and the class."""
+    column = schema.column(str(schema.label))
+    if column.kind in (set(MEASURED) - {"integer"}):
+        raise UsageError(f"label {column.name!r} is a {column.kind}; expected classes")
+    texts = parsing.parse(column, parsing.whole(table.column(column.name)), schema.missing, "missing")
+    names = np.array([None if text is None else _plain(text) for text in texts.to_pylist()], dtype=object)
+    known = np.array([name is not None for name in names])
+    levels, counts = np.unique(names[known].astype(str), return_counts=True)
+    if len(levels) < 2 or counts.min() < FEWEST:
+        told = ", ".join(f"{level} ({count:,})" for level, count in zip(levels[:6], counts, strict=False))
+        raise UsageError(f"label {column.name!r}: expected two or more classes of at least {FEWEST} rows, got {told}")
+    rare = str(levels[counts.argmin()])
+    return np.where(known, (names == rare).astype(np.int8), np.int8(-1)), rare
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _parts(truth: Labels, folds: int, repeats: int, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    splits = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    for train, test in splits.split(truth, truth):
+        yield _fewer(train, truth, seed), test
+
+
+def _fewer(train: NDArray[np.intp], truth: Labels, seed: int) -> NDArray[np.intp]:
+    """Return at most `MOST` of the rows, those of the rare class first."""
+    if len(train) <= MOST:
+        return train
+    rare, others = train[truth[train]], train[~truth[train]]
+    rng = np.random.default_rng(seed)
+    kept = rng.permutation(rare)[: MOST // 2]
+    return np.sort(np.concatenate([kept, rng.permutation(others)[: MOST - len(kept)]]))
+
+
+@dataclass
+class Part:
+    """Some rows of a table held out, and others trained on.
+
+    Attributes
+    ----------
+    table : Table [n]
+        With its label.
+    schema : Schema
+        Its columns.
+    truth : bool [n]
+        Which rows are of the rare class.
+    positive : str
+        The label's value in those.
+    train, test : int
+        Row numbers.
+    registry : Registry
+        Where generators come from.
+    seed : int
+        Everything random follows from it.
+    """
+
+    table: pa.Table
+    schema: Schema
+    truth: Labels
+    positive: str
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    registry: Registry
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.rows = self.table.take(self.train)
+        self.encoder: Encoder = self.registry.encoder(MODALITY)().fit(self.rows, self.schema)
+        self.inputs = self._encoded(self.rows), self.truth[self.train]
+        self.unseen = self._encoded(self.table.take(self.test)), self.truth[self.test]
+
+    def _encoded(self, table: pa.Table) -> Scores:
+        """Return the encoded cells, float64 [n, columns]; nan for a hole."""
+        data = Encoded.concatenate([self.encoder.encode(batch) for batch in table.combine_chunks().to_batches()])
+        return np.where(data.observed, data.values, np.nan).astype(np.float64)
+
+    def run(self, trial: Trial, params: Mapping[str, Any]) -> None:
+        """Try one way on this part."""
+        if trial.failure or trial.hopeless:
+            return
+        started = time.perf_counter()
+        inputs, truth = self.inputs
+        try:
+            if trial.method not in ("none", "weights"):
+                made = self._made(trial.method, params)
+                inputs = np.concatenate([inputs, made])
+                truth = np.concatenate([truth, np.ones(len(made), dtype=np.bool_)])
+            scores = self._scores(inputs, truth, "balanced" if trial.method == "weights" else None)
+            trial.precision.append(average_precision(self.unseen[1], scores))
+        except (UsageError, SourceError, ValueError, RuntimeError) as error:
+            trial.failure = str(error)
+        trial.seconds += time.perf_counter() - started
+
+    def _made(self, name: str, params: Mapping[str, Any]) -> Scores:
+        """Return encoded synthetic rows of the rare class."""
+        plan = Plan(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
+        fitted = Fitted.fit(self.rows, self.schema, plan, self.registry)
+        fitted.require("sample")
+        label = str(self.schema.label)
+        count = max(int((~self.inputs[1]).sum() // 2 - self.inputs[1].sum()), 0)
+        generator = Generator(fitted, seed=self.seed, device="cpu")
+        same = repeated(fitted, {label: self.positive}, min(count, CHUNK))
+        batches = [generator.rows(same.slice(0, min(CHUNK, count - at))) for at in range(0, count, CHUNK)]
+        return self._encoded(pa.Table.from_batches(batches)) if batches else self.inputs[0][:0]
+
+    def _scores(self, inputs: Scores, truth: Labels, weight: str | None) -> Scores:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        categories = [block.kind == "category" for block in self.encoder.layout.blocks]
+        model = HistGradientBoostingClassifier(
+            categorical_features=categories, class_weight=weight, random_state=self.seed, early_stopping=False
+        )
+        return np.asarray(model.fit(inputs, truth).predict_proba(self.unseen[0])[:, 1], dtype=np.float64)

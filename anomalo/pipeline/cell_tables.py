@@ -1,0 +1,267 @@
+"""Cells as people read them: observed, expected and interval in the column's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from anomalo.pipeline.fitted import Fitted
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Block, Encoded, Floats, Mask
+from anomalo.models.results import Filled
+from anomalo.encoding.scaling import expand
+from anomalo.calibration.results import Explained
+
+REASONS_PER_ROW = 5
+"""The most reasons that a row is given."""
+
+ROUNDING = 1e-6
+"""Encoded values have seven digits: an end of a column's range this near to 0, in its spreads, is 0."""
+
+EDGE = 0.01
+"""A whole number this near to an interval's end lies within."""
+
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("contribution", pa.float64()),
+        ("observed", pa.string()),
+        ("expected", pa.string()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+    ]
+)
+
+
+FILLS = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("value", pa.string()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("probability", pa.float64()),
+        ("draws", pa.list_(pa.string())),
+    ]
+)
+
+
+def absent(data: Encoded) -> Mask:
+    """Return which cells are missing, bool [n, columns]: an unseen level is not observed either, but there.
+
+    A label that was hidden on purpose is not missing.
+    """
+    missing: Mask = ~data.observed & (data.values == MISSING)
+    missing[:, data.layout.labels] = False
+    return missing
+
+
+def text(array: pa.Array) -> pa.Array:
+    """Return an array as trimmed strings; a moment has no fraction of a second that is zero."""
+    if pa.types.is_dictionary(array.type):
+        array = pc.cast(array, array.type.value_type)
+    trimmed = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
+    return pc.replace_substring_regex(trimmed, r"\.0+(Z?)$", r"\1") if pa.types.is_temporal(array.type) else trimmed
+
+
+def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], data: Encoded) -> pa.Table:
+    """Explain rows, one line for each cell: row by row, the columns in the table's order.
+
+    Parameters
+    ----------
+    batch : RecordBatch [n]
+        The raw rows.
+    rows : int [n]
+        Their numbers in the input.
+    data : Encoded [n]
+        The same rows, encoded.
+    """
+    if not len(rows):
+        return SCHEMA.empty_table()
+    return told(fitted, batch, rows, fitted.explain(data), absent(data))
+
+
+def told(
+    fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], explained: Explained, missing: Mask
+) -> pa.Table:
+    """Return what `cells_table` does of rows that are explained already.
+
+    Parameters
+    ----------
+    batch, rows
+        As there; at least one row.
+    explained : Explained [n, columns]
+        Of the same rows.
+    missing : bool [n, columns]
+        Which cells are.
+    """
+    blocks = [block for block in fitted.encoder.layout.blocks if not block.label]
+    by_column = np.arange(len(blocks) * len(rows)).reshape(len(blocks), len(rows))
+    order = pa.array(by_column.T.ravel())
+    observed = [pc.if_else(pa.array(missing[:, b.position]), None, text(batch.column(b.name))) for b in blocks]
+    expected = [text(fitted.encoder.decode(_within(block, explained.expected), block.position)) for block in blocks]
+    at = [block.position for block in blocks]
+    ends = np.array([range_of(block) for block in blocks]).T
+    columns = [
+        pa.array(np.repeat(rows, len(blocks)), pa.int64()),
+        pa.array([block.name for block in blocks]).take(pa.array(np.tile(np.arange(len(blocks)), len(rows)))),
+        pa.array(explained.contribution[:, at].ravel()),
+        pa.concat_arrays(observed).take(order),
+        pa.concat_arrays(expected).take(order),
+        _nullable(np.clip(explained.low[:, at], *ends).ravel()),
+        _nullable(np.clip(explained.high[:, at], *ends).ravel()),
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _within(block: Block, expected: Floats) -> Floats:
+    """Return a column's expected values [n], numbers within the range that training saw."""
+    values = expected[:, block.position]
+    return np.clip(values, block.low, block.high) if block.kind == "number" else values
+
+
+def range_of(block: Block) -> tuple[float, float]:
+    """Return the ends of a number's range in training, in the column's own units; NaN for a category."""
+    if block.kind != "number":
+        return np.nan, np.nan
+    ends = expand([block.low, block.high], block.offset, block.scale)
+    low, high = np.where(np.abs(ends) < ROUNDING * block.scale, 0.0, ends)
+    return float(low), float(high)
+
+
+def _nullable(values: NDArray[np.float64]) -> pa.Array:
+    return pa.array(values, mask=~np.isfinite(values))
+
+
+def reasons(cells: pa.Table, rows: NDArray[np.intp]) -> dict[int, list[dict[str, Any]]]:
+    """Return each explained row's strangest cells, largest contribution first.
+
+    Parameters
+    ----------
+    cells : Table
+        What `cells_table` made of the rows.
+    rows : int [n]
+        Their numbers.
+    """
+    if not len(rows):
+        return {}
+    columns = len(cells) // len(rows)
+    contribution = cells["contribution"].to_numpy().reshape(len(rows), columns)
+    order = np.argsort(-contribution, axis=1, kind="stable")[:, :REASONS_PER_ROW]
+    at = np.arange(len(rows))[:, None] * columns + order
+    lines = cells.select(["column", "contribution", "observed", "expected"]).take(pa.array(at.ravel())).to_pylist()
+    each = order.shape[1]
+    return {
+        int(row): [line for line in lines[start : start + each] if line["contribution"] > 0]
+        for row, start in zip(rows, range(0, len(lines), each), strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Fills:
+    """The fills of a batch's missing cells, column by column.
+
+    Attributes
+    ----------
+    row, position : int32 [k]
+        The row in the batch, and the column.
+    value : float32 [k]
+        The encoded value.
+    probability : float32 [k]
+        Of a category's value; NaN for numbers, or if the model does not say.
+    low, high : float32 [k]
+        The ends of a number's 90 % interval, encoded; NaN for categories, or if nobody says.
+    draws : float32 [draws, k]
+        The encoded values of multiple imputation.
+    """
+
+    row: NDArray[np.int32]
+    position: NDArray[np.int32]
+    value: Floats
+    probability: Floats
+    low: Floats
+    high: Floats
+    draws: Floats
+
+    @classmethod
+    def of(cls, data: Encoded, filled: Filled) -> Self:
+        """Take from what a model made of all cells those that were missing."""
+        position, row = (at.astype(np.int32) for at in np.nonzero(absent(data).T))
+        value = filled.point[row, position]
+        unknown = np.full(len(value), np.nan, dtype=np.float32)
+        low, high = (unknown if end is None else end[row, position] for end in (filled.low, filled.high))
+        draws = np.zeros((0, len(value)), np.float32) if filled.draws is None else filled.draws[:, row, position]
+        probability = np.full(len(value), np.nan, dtype=np.float32)
+        for at, proba in filled.proba.items():
+            here = np.flatnonzero(position == at)
+            level = np.nan_to_num(value[here]).astype(np.intp) - FIRST_LEVEL
+            known = (level >= 0) & (level < proba.shape[1])
+            probability[here[known]] = proba[row[here[known]], level[known]]
+        return cls(row, position, value, probability, low, high, draws)
+
+    def fill(self, fitted: Fitted, batch: pa.RecordBatch, values: Floats | None = None, round: bool = True) -> Any:
+        """Return the batch with the fills, or other encoded `values` [k], in the missing cells."""
+        point = np.zeros((batch.num_rows, len(fitted.encoder.layout.blocks)), dtype=np.float32)
+        point[self.row, self.position] = self.value if values is None else values
+        return fitted.encoder.fill(batch, point, round=round)
+
+    def table(self, fitted: Fitted, batch: pa.RecordBatch, filled: pa.RecordBatch, first: int) -> pa.Table:
+        """Return one line for each fill, as `fills.parquet` has them.
+
+        Parameters
+        ----------
+        batch : RecordBatch [n]
+            With its holes.
+        filled : RecordBatch [n]
+            With its fills.
+        first : int
+            The number of its first row in the input.
+        """
+        drawn = [self.fill(fitted, batch, values) for values in self.draws]
+        blocks = fitted.encoder.layout.blocks
+        ends = np.searchsorted(self.position, np.arange(len(blocks) + 1))
+        parts = [FILLS.empty_table()]
+        for block, start, stop in zip(blocks, ends, ends[1:], strict=False):
+            if start == stop:
+                continue
+            row = self.row[start:stop]
+            low, high = _own_units(self.low[start:stop], self.high[start:stop], block)
+            columns = [
+                pa.array(first + row.astype(np.int64)),
+                pa.array([block.name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
+                text(filled.column(block.name).take(pa.array(row))),
+                _nullable(low),
+                _nullable(high),
+                _nullable(self.probability[start:stop].astype(np.float64)),
+                _lists([text(version.column(block.name).take(pa.array(row))) for version in drawn], len(row)),
+            ]
+            parts.append(pa.table(columns, schema=FILLS))
+        return pa.concat_tables(parts)
+
+
+def _own_units(low: Floats, high: Floats, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of intervals in the column's own units; those of whole numbers are whole."""
+    if block.kind != "number":
+        nothing = np.full(len(low), np.nan)
+        return nothing, nothing
+    first, last = (np.clip(expand(end, block.offset, block.scale), *range_of(block)) for end in (low, high))
+    if not block.integer:
+        return first, last
+    inside = np.ceil(first - EDGE), np.floor(last + EDGE)
+    empty = inside[0] > inside[1]
+    return np.where(empty, np.floor(first), inside[0]), np.where(empty, np.ceil(last), inside[1])
+
+
+def _lists(columns: list[pa.Array], rows: int) -> pa.Array:
+    """Return columns [k] of texts as one column of lists, null if there is none."""
+    if not columns:
+        return pa.nulls(rows, FILLS.field("draws").type)
+    by_column = np.arange(len(columns) * rows).reshape(len(columns), rows)
+    return pa.FixedSizeListArray.from_arrays(
+        pa.concat_arrays(columns).take(pa.array(by_column.T.ravel())), len(columns)
+    ).cast(FILLS.field("draws").type)

@@ -1,0 +1,110 @@
+"""How to fit: which model, with what seed, on which device, and where its state and history go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anomalo.models.base import Model
+from anomalo.registry.registry import Registry
+from anomalo.models.run import LocalRun, Progress
+from anomalo.persistence.resume import Checkpoint, Unfinished
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to fit.
+
+    Attributes
+    ----------
+    model : str or Model
+        A registered name, or an instance whose hyperparameters are used.
+    params : dict
+        Hyperparameters, where `model` is a name.
+    seed : int
+        Everything random follows from it.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    calibrate : bool
+        Whether to cross-fit for p-values and intervals: costs 3 to 5 further fits.
+    progress : callable, optional
+        Told the share of all fits that is done, and a text.
+    keep : Unfinished, optional
+        Where the fit's state is kept, so that it can be gone on with.
+    every : float
+        Seconds between two savings of a training's state; 0 saves it at every iteration.
+    logs : mapping of str to Path
+        The folders that a training's losses are logged to, by kind: "csv", "tensorboard".
+    goals : frozenset of str
+        The verbs to fit for: "score" (and with it "explain"), "impute", "embed", "sample"; none named means all.
+    constraints : tuple of str
+        What synthetic rows have to satisfy, such as "start < end"; see `anomalo.generators.constraints`.
+    initial : Model, optional
+        The fitted model to start from; its schema and encoder go to `Fitted.fit`.
+    """
+
+    model: str | Model
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    calibrate: bool = True
+    progress: Progress | None = None
+    keep: Unfinished | None = None
+    every: float = 10.0
+    logs: Mapping[str, Path] = field(default_factory=dict)
+    goals: frozenset[str] = frozenset()
+    constraints: tuple[str, ...] = ()
+    initial: Model | None = None
+
+    def create(self, registry: Registry) -> Model:
+        """Return a new, unfitted model."""
+        if isinstance(self.model, str):
+            return registry.create(self.model, **self.params)
+        return type(self.model)(**self.model.params())
+
+    def run(self, registry: Registry, part: int, parts: int) -> LocalRun:
+        """Return the surroundings of fit number `part` of `parts`."""
+        tell = self.progress
+        progress = None if tell is None else lambda share, text: tell((part + share) / parts, text)
+        return LocalRun(
+            seed=self.seed,
+            device=self.device,
+            goals=self.goals,
+            registered=registry.create,
+            notify=registry.training,
+            part="final" if part == parts - 1 else f"fold-{part}",
+            logs=self.logs,
+            progress=progress,
+            keep=self._checkpoints(part),
+            initial=self.initial,
+        )
+
+    def _checkpoints(self, part: int) -> Callable[[int], Checkpoint] | None:
+        place = self.keep
+        return None if place is None else lambda number: Checkpoint(place, f"training-{part}-{number}", self.every)
+
+
+def phases(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sum up a training's history, phase by phase: how many epochs it ran, and which one was the best.
+
+    Examples
+    --------
+    >>> phases([{"phase": "training", "epoch": epoch, "epochs": 9, "loss": 1 / epoch} for epoch in (1, 2)])
+    [{'name': 'training', 'epochs': 9, 'ran': 2, 'best': 2, 'stopped_early': True}]
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in history:
+        if "phase" in entry:
+            found.setdefault(entry["phase"], []).append(entry)
+    return [
+        {
+            "name": name,
+            "epochs": entries[-1]["epochs"],
+            "ran": entries[-1]["epoch"],
+            "best": min(entries, key=lambda entry: entry.get("validation_loss", entry["loss"]))["epoch"],
+            "stopped_early": entries[-1]["epoch"] < entries[-1]["epochs"],
+        }
+        for name, entries in found.items()
+    ]

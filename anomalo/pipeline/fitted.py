@@ -1,0 +1,429 @@
+"""Schema, encoder, model and calibration as one thing: what is fitted, saved, loaded and scored with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo.workspace import artifacts
+from anomalo.generators import constraints
+from anomalo.generators.constraints import Constraint
+from anomalo.calibration.contamination import contaminated
+from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_count, time_column
+from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
+from anomalo.calibration.occlusion import cells_of, surprise
+from anomalo.calibration.column_drift import Marginals
+from anomalo.pipeline.config import Plan, phases
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, CanTellErrors
+from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.encoding.encoder import Encoder
+from anomalo.models.results import Filled, HiddenCells
+from anomalo.models.base import Model, Run, wanted
+from anomalo.registry.registry import Registry
+from anomalo.encoding.scaling import expand
+from anomalo.tabular.schema import Schema
+from anomalo.calibration.conformal import Calibration
+from anomalo.encoding.target import Target
+from anomalo.calibration.results import Explained, Scored
+
+MODALITY = "table"
+COMPOSED = {"repair": ("score", "impute")}
+"""Verbs that a model does by several of its own."""
+GOALS = ("score", "impute", "embed", "sample")
+"""The verbs that a model can be fitted for."""
+
+
+@dataclass
+class Fitted:
+    """A fitted model with all that it takes to use it on a table.
+
+    Attributes
+    ----------
+    schema : Schema
+        The columns, as understood.
+    encoder : Encoder
+        From batches to numbers and back.
+    model : Model
+        The fitted model.
+    calibration : Calibration
+        Out-of-fold scores; empty if the model was not calibrated.
+    hidden : HiddenCells or None
+        How well hidden cells are predicted, if the model imputes and was calibrated.
+    facts : dict
+        JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
+    marginals : Marginals or None
+        How each column's training cells are spread, if the model was calibrated.
+    constraints : list of Constraint
+        What synthetic rows have to satisfy.
+    """
+
+    schema: Schema
+    encoder: Encoder
+    model: Model
+    calibration: Calibration
+    hidden: HiddenCells | None
+    facts: dict[str, Any]
+    marginals: Marginals | None = None
+    constraints: list[Constraint] = field(default_factory=list)
+
+    @classmethod
+    def fit(
+        cls,
+        table: pa.Table,
+        schema: Schema,
+        plan: Plan,
+        registry: Registry,
+        *,
+        base: Fitted | None = None,
+        target: Target | None = None,
+    ) -> Self:
+        """Fit a model on a whole table.
+
+        Parameters
+        ----------
+        base : Fitted, optional
+            What to start from: its columns, levels and scales stay, and its model is the run's `initial`.
+        target : Target, optional
+            The rows' classes, for a model that classifies; rows without one are left out.
+
+        Raises
+        ------
+        SourceError
+            The table has fewer than two rows.
+        UsageError
+            The model does not start from another, or does not classify, or only does.
+        """
+        started = time.perf_counter()
+        if table.num_rows < 2:
+            raise SourceError(
+                f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
+            )
+        model = plan.create(registry)
+        _require_able(model, base, target)
+        samples = "sample" in model.verbs() and wanted(plan.goals, "sample")
+        if plan.constraints and not samples:
+            raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
+        if base is not None:
+            schema, encoder = schema.continuing(base.schema), base.encoder
+            plan = replace(plan, initial=base.model)
+        else:
+            schema = schema.learning_label() if samples else schema
+            encoder = registry.encoder(MODALITY)().fit(table, schema)
+        data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
+        plugin = registry.plugin_of(model.name)
+        fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
+        if base is not None:
+            fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
+        if target is not None:
+            fitted.facts |= {"classes": list(target.classes), "unlabelled": len(data) - len(target.known)}
+            data = target.on(data)
+        if plan.constraints:
+            fitted._constrain(data, plan.constraints)
+        fitted._fit(data, plan, registry)
+        fitted.facts["seconds"] = time.perf_counter() - started
+        if plan.keep is not None:
+            fitted.facts["seconds"] += plan.keep.seconds_before
+        return fitted
+
+    def _fit(self, data: Encoded, plan: Plan, registry: Registry) -> None:
+        shown = data.without_label()
+        hashes = shown.hashes()
+        fingerprint = f"{int(hashes.sum()):016x}"
+        if plan.keep is not None:
+            plan.keep.agree(table=fingerprint)
+        tells = isinstance(self.model, CanTellErrors) and wanted(plan.goals, "impute")
+        needed = plan.calibrate and plan.goals != {"sample"} and (not tells or wanted(plan.goals, "score"))
+        folds = self._folds(data, hashes, plan.seed) if needed else np.zeros(0, dtype=np.intp)
+        parts = int(folds.max(initial=-1)) + 2
+        main = plan.run(registry, parts - 1, parts)
+        scores: Scores | None = None
+        if parts > 2:
+
+            def fit(rows: Encoded, fold: int) -> Model:
+                run = plan.run(registry, fold, parts)
+                run.goals = frozenset({"score"}) if tells else plan.goals
+                return plan.create(registry).fit(rows, run)
+
+            evidence = cross_fit(data, folds, fit, plan.keep, hide=not tells)
+            self.hidden, scores = evidence.hidden, evidence.scores
+        self.model.fit(data, main)
+        if tells:
+            self.hidden = cast("CanTellErrors", self.model).hidden_cells()
+        if scores is not None:
+            fitted = cast("CanScore", self.model).score(shown)
+            self.calibration = Calibration.from_scores(scores, hashes, fitted)
+            self.marginals = Marginals.of(shown)
+        if plan.progress is not None:
+            plan.progress(1.0, "done")
+        self.facts |= {
+            "parameters": self.model.params(),
+            "seed": plan.seed,
+            "goals": sorted(plan.goals),
+            "calibrated": plan.calibrate,
+            "rows": len(data),
+            "history": main.history,
+            "training": {
+                "device": main.device.replace("auto", "cpu"),
+                "resumed": 0 if plan.keep is None else plan.keep.attempts - 1,
+                "phases": phases(main.history),
+            },
+            "fingerprint": fingerprint,
+        }
+
+    def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
+        own = self.encoder.own(data)
+        self.constraints = constraints.parse(texts, self.schema, data.layout, own)
+        rows = int(constraints.broken(own, self.constraints).sum())
+        if rows:
+            self.facts["broken"] = (
+                f"{rows:,} of {len(own):,} training rows break the constraints; no synthetic row will"
+            )
+
+    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
+        datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
+        position = time_column(data.layout, datetimes)
+        times = None if position is None else data.values[:, position]
+        return assign_folds(hashes, fold_count(len(data)), seed, times)
+
+    def errors(self) -> dict[str, dict[str, Any]]:
+        """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
+
+        `error` and `baseline`, that of the mean or mode, are root mean squared errors in the column's own units, or for
+        categories shares of wrong levels; `missing` is the share of the training cells that are.
+        """
+        if self.hidden is None:
+            return {}
+        known = [block for block in self.encoder.layout.blocks if np.isfinite(self.hidden.error[block.position])]
+        return {
+            block.name: {
+                "kind": block.kind,
+                "missing": block.missing,
+                "error": float(self.hidden.error[block.position]),
+                "baseline": float(self.hidden.baseline[block.position]),
+            }
+            for block in known
+        }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Plain sentences on what the fit left out or could not do."""
+        found = list(self.schema.warnings)
+        skill = float("nan") if self.hidden is None else self.hidden.skill()
+        if skill <= 0:
+            found.append(
+                f"model {self.model.name!r} predicts hidden cells no better than each column's mean or mode "
+                f"(skill {skill:.2f}); its expected values and fills say little, try another model"
+            )
+        if self.hidden is not None:
+            found.extend(self.hidden.notes)
+        found.extend(getattr(self.model, "notes_", ()))
+        found.extend([self.facts["broken"]] if "broken" in self.facts else [])
+        if self.facts.get("unlabelled"):
+            found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
+        contamination = None if self.classifies else contaminated(self.calibration.reference)
+        if contamination is not None:
+            found.append(contamination)
+        if len(self.calibration.reference) and self._knew():
+            found.append(
+                "the model that this one started from has seen these rows, none of which is new to it: p-values of "
+                "new rows may be too small; pretrain on other rows, or fit without --from"
+            )
+        return tuple(found)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the model learned classes; its score is then the probability of the rarest."""
+        return isinstance(self.model, CanClassify)
+
+    def _knew(self) -> bool:
+        return bool(self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint"))
+
+    def require(self, verb: str) -> None:
+        """Raise unless the model can `verb`.
+
+        Raises
+        ------
+        UsageError
+            It cannot, or was not fitted for it; the message says what it can.
+        """
+        verbs, goals, needed = self.model.verbs(), self.facts["goals"], COMPOSED.get(verb, (verb,))
+        if not set(needed) <= set(verbs):
+            takes = f", which takes {' and '.join(needed)}" if verb in COMPOSED else ""
+            raise UsageError(f"model {self.model.name!r} cannot {verb}{takes}; it can: {', '.join(verbs) or 'nothing'}")
+        for part in needed:
+            if goals and part in GOALS and part not in goals:
+                raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
+
+    def score(self, data: Encoded) -> Scored:
+        """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
+        score = cast("CanScore", self.model).score(data)
+        if not (data.observed.all() or self.classifies):
+            score = score + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
+        if not len(self.calibration.reference):
+            return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
+        hashes = data.hashes()
+        return Scored(score, self.calibration.p_values(score, hashes), self.calibration.known(hashes))
+
+    def explain(self, data: Encoded) -> Explained:
+        """Explain encoded rows cell by cell."""
+        cells = cells_of(self.model, data)
+        contribution = cells.contribution
+        if not self.classifies:
+            contribution = contribution + surprise(data, self.facts["rows"]) * self.calibration.nat
+        low, high = np.empty((2, *cells.expected.shape))
+        for at in range(low.shape[1]):
+            low[:, at], high[:, at] = self.interval(cells.expected[:, at], at)
+        return Explained(contribution, cells.expected, low, high)
+
+    def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the ends of 90 % intervals around a column's expected values.
+
+        Parameters
+        ----------
+        expected : float32 [n]
+            Encoded values.
+        position : int
+            Which column.
+
+        Returns
+        -------
+        low, high : float64 [n]
+            In the column's own units; NaN for a category, or if no cell was hidden to learn them.
+        """
+        block = self.encoder.layout.blocks[position]
+        if block.kind != "number" or self.hidden is None:
+            nothing = np.full(len(expected), np.nan)
+            return nothing, nothing
+        width = self.hidden.width[position]
+        return (
+            expand(expected - width, block.offset, block.scale),
+            expand(expected + width, block.offset, block.scale),
+        )
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill encoded rows; with `draws` also that many random times.
+
+        Where the model gives no intervals of its own, they are those of `interval`.
+
+        Raises
+        ------
+        UsageError
+            The model gives no draws.
+        """
+        filled = cast("CanImpute", self.model).impute(data, draws)
+        if filled.low is not None or self.hidden is None:
+            return filled
+        width = np.where(data.observed, 0.0, self.hidden.width).astype(np.float32)
+        return replace(filled, low=filled.point - width, high=filled.point + width)
+
+    def proba(self, data: Encoded) -> Floats:
+        """Return the probabilities of the classes that `facts` lists, float32 [n, classes]."""
+        return cast("CanClassify", self.model).proba(data)
+
+    def embed(self, data: Encoded) -> Floats:
+        """Return the codes of encoded rows, float32 [n, latent]."""
+        return cast("CanEmbed", self.model).embed(data)
+
+    def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
+        """Return the rows that codes [n, latent] stand for, with all columns of the training table.
+
+        Numbers are clipped to the range seen in training, and whole ones rounded to if `round`. Columns that no
+        model reads hold nothing.
+        """
+        names = [column.name for column in self.schema.columns]
+        empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
+        return self.encoder.fill(empty, cast("CanEmbed", self.model).decode(codes), round=round)
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return synthetic rows; observed cells of `given` are kept to the bit.
+
+        Raises
+        ------
+        TrainingError
+            The model made something that is no row of this table.
+        """
+        rows = cast("CanSample", self.model).sample(given, run)
+        values = np.where(given.observed, given.values, rows.values)
+        observed = given.observed | rows.observed
+        if values.shape != given.values.shape or not np.isfinite(values[observed]).all():
+            raise TrainingError(
+                f"model {self.model.name!r} made rows that are not finite; fit it again, with fewer or smaller steps"
+            )
+        return Encoded(values, observed, given.layout)
+
+    def save(self, folder: Path) -> None:
+        """Write the artefact; nothing is left if it fails."""
+        manifest = {
+            **self.facts,
+            "schema": self.schema.to_json(),
+            "encoding": self.encoder.to_json(),
+            "warnings": list(self.warnings),
+            "nat": self.calibration.nat,
+            "notes": [] if self.hidden is None else list(self.hidden.notes),
+            "constraints": [constraints.to_json(one) for one in self.constraints],
+        }
+        kept: dict[str, NDArray[Any]] = {
+            "reference": self.calibration.reference,
+            "hashes": self.calibration.hashes,
+            "own": self.calibration.own,
+        }
+        if self.marginals is not None:
+            kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}
+        if self.hidden is not None:
+            kept |= {name: getattr(self.hidden, name) for name in HIDDEN}
+        artifacts.save(folder, manifest, self.model.state(), {"calibration": kept})
+
+    @classmethod
+    def load(cls, folder: Path, registry: Registry, device: str = "auto") -> Self:
+        """Load an artefact; no code in it is executed.
+
+        Raises
+        ------
+        ArtefactError
+            It is absent, damaged, or its model's plugin is not installed.
+        """
+        artefact = artifacts.load(folder)
+        manifest, kept = artefact.manifest, artefact.arrays["calibration"]
+        if manifest["model"] not in registry.models:
+            raise ArtefactError(
+                f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
+                "which is not installed or failed to load; see `anomalo plugins`"
+            )
+        model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
+        model.use(device)
+        schema = Schema.from_json(manifest["schema"])
+        notes = tuple(manifest.get("notes", ()))
+        hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
+        calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
+        encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
+        facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
+        # Artefacts of version 0.1 do not have them.
+        marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
+        kept_constraints = [constraints.from_json(value) for value in manifest.get("constraints", ())]
+        return cls(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
+
+
+HIDDEN = ("width", "error", "baseline")
+FACTS = (
+    *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
+    *("broken", "calibrated", "initial", "classes", "unlabelled"),
+)
+
+
+def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:
+    """Raise unless the model can start from `base` and learn from `target`, if they are there."""
+    if base is not None and not isinstance(model, CanStart):
+        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
+    if target is not None and not isinstance(model, CanClassify):
+        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
+    if target is None and isinstance(model, CanClassify):
+        raise UsageError(
+            f"model {model.name!r} learns from labels: fit it with --label COL --supervised, or by TableClassifier"
+        )

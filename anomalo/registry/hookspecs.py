@@ -1,0 +1,105 @@
+"""The hooks: what a plugin can give to anomalo, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from anomalo.encoding.encoder import Encoder
+    from anomalo.models.base import Model, Run
+
+hookspec = pluggy.HookspecMarker("anomalo")
+
+
+@hookspec
+def anomalo_models() -> Iterable[type[Model]]:  # type: ignore[empty-body]
+    """Give models.
+
+    Returns
+    -------
+    iterable of type of Model
+        Model classes, each with a `name` that no other model has. The hook is called before any model is
+        used: import heavy libraries inside the models, not beside the hook.
+    """
+
+
+@hookspec
+def anomalo_encoders() -> Iterable[type[Encoder]]:  # type: ignore[empty-body]
+    """Give encoders.
+
+    Returns
+    -------
+    iterable of type of Encoder
+        Encoder classes; there is one for each modality.
+    """
+
+
+@hookspec(firstresult=True)
+def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
+    """Read a table.
+
+    Readers are asked one after the other, anomalo's own first, then by the plugin's name. The first one that
+    yields a batch is the reader of this source.
+
+    Parameters
+    ----------
+    source : str
+        What the user gave: a path, a URL, or anything else that a reader knows.
+
+    Returns
+    -------
+    iterator of pyarrow.RecordBatch, or None
+        The table's batches, all of one schema; None (or an iterator without batches) for a source that this
+        plugin does not read.
+
+    Raises
+    ------
+    SourceError
+        The source is this plugin's to read, but cannot be read. No other reader is asked. Any other
+        exception counts as the plugin's own failure, and the next reader is asked.
+    """
+
+
+@hookspec
+def anomalo_training(engine: Any, model: Model, run: Run) -> None:
+    """Hear that a model is about to be trained by an Ignite engine; attach handlers to it here.
+
+    Parameters
+    ----------
+    engine : ignite.engine.Engine
+        The trainer. `engine.state.metrics` holds the running loss.
+    model : Model
+        The model that is being fitted.
+    run : Run
+        Seed, device and history of this fit.
+    """
+
+
+@hookspec
+def anomalo_run_saved(store: Any, run_id: str) -> None:
+    """Hear that a run's results are complete in the workspace: send alerts, export rows.
+
+    Parameters
+    ----------
+    store : anomalo.workspace.workspace.Store
+        The workspace.
+    run_id : str
+        The run that was saved.
+    """
+
+
+@hookspec
+def anomalo_pages() -> Iterable[Path]:  # type: ignore[empty-body]
+    """Give pages to the dashboard.
+
+    Returns
+    -------
+    iterable of Path
+        Streamlit scripts: existing files whose names end in `.py`. A page is run when somebody opens it, not before.
+    """

@@ -1,0 +1,376 @@
+"""Find, isolate and report plugins: whatever one of them does, the host lives and the others' results stay."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+import logging
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import pluggy
+
+from anomalo.registry import hookspecs
+from anomalo.registry.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
+from anomalo.errors import AnomaloError, ParameterError, PluginError, SourceError, UnknownModelError, UsageError
+from anomalo.encoding.encoder import Encoder
+from anomalo.models.base import Model, is_model
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Failure", "PluginInfo", "Registry"]
+
+T = TypeVar("T")
+Offers = dict[str, list[tuple[str, T]]]  # name -> (plugin, class) of everyone who claims it
+
+_logger = logging.getLogger("anomalo")
+
+
+class Registry:
+    """The plugins that are loaded, and what they give. `Registry.load` makes one; it is passed on as an argument.
+
+    Each plugin lives in a pluggy manager of its own, so that no call ever runs the code of two of them.
+
+    Examples
+    --------
+    >>> registry = Registry.load(entry_points=[])
+    >>> registry.plugins(), dict(registry.models), registry.failures
+    ([], {}, ())
+    """
+
+    def __init__(self, infos: Iterable[PluginInfo] = ()) -> None:
+        self._infos = list(infos)
+        self._managers: dict[str, pluggy.PluginManager] = {}
+        self._failures = [failure for info in self._infos for failure in info.failures]
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        entry_points: Iterable[EntryPoint] | None = None,
+        disabled: Collection[str] | None = None,
+    ) -> Self:
+        """Load every plugin: anomalo's own first, then by name, each inside its own guard.
+
+        Parameters
+        ----------
+        entry_points : iterable of EntryPoint, optional
+            Instead of the installed ones of group "anomalo".
+        disabled : collection of str, optional
+            Names of plugins or distributions that are not to be imported, instead of those in the environment
+            variable ANOMALO_DISABLE_PLUGINS.
+        """
+        found = find(entry_points, disabled)
+        registry = cls(info for info, _ in found)
+        for info, entry in found:
+            if entry is not None and info.status == "listed":
+                registry._load(info.name, entry)
+        return registry
+
+    @staticmethod
+    def listing(
+        *,
+        entry_points: Iterable[EntryPoint] | None = None,
+        disabled: Collection[str] | None = None,
+    ) -> list[PluginInfo]:
+        """List the plugins that are installed, without importing any code of theirs."""
+        return [info for info, _ in find(entry_points, disabled)]
+
+    def plugins(self) -> list[PluginInfo]:
+        """List the plugins with their models, their pages and, if something of theirs failed, the reasons."""
+        failures = self.failures
+        return [self._judged(info, tuple(f for f in failures if f.plugin == info.name)) for info in self._infos]
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Everything that has failed so far."""
+        _ = self._models, self._encoders, self._pages
+        return tuple(self._failures)
+
+    @property
+    def models(self) -> Mapping[str, type[Model]]:
+        """The models by name, sorted; names that two plugins claim are left out."""
+        return {name: offers[0][1] for name, offers in self._models.items() if len(offers) == 1}
+
+    def pages(self) -> list[tuple[str, Path]]:
+        """Return the pages for the dashboard, each with the plugin that gives it."""
+        return list(self._pages)
+
+    @property
+    def conflicts(self) -> Mapping[str, tuple[str, ...]]:
+        """The model names that are claimed more than once, with the plugins that claim them."""
+        return {name: tuple(plugin for plugin, _ in offers) for name, offers in self._models.items() if offers[1:]}
+
+    def get(self, name: str) -> type[Model]:
+        """Return the model class of that name.
+
+        Raises
+        ------
+        UnknownModelError
+            There is none; the message names the closest one and the plugins that failed.
+        PluginError
+            Two plugins claim the name.
+        """
+        return self._model(name)[1]
+
+    def plugin_of(self, model_name: str) -> str:
+        """Return the name of the plugin that gives a model; raises as `get` does."""
+        return self._model(model_name)[0]
+
+    def create(self, name: str, **params: Any) -> Model:
+        """Return a new, unfitted model.
+
+        Raises
+        ------
+        UnknownModelError, PluginError
+            As `get`.
+        ParameterError
+            The model has no such parameter (the ones that it has are listed), or a value is out of bounds.
+        """
+        model = self.get(name)
+        known = [parameter.name for parameter in model.parameters()]
+        for given in params:
+            if given not in known:
+                listed = ", ".join(known) or "none"
+                raise ParameterError(
+                    f"model {name!r} has no parameter {given!r}{_close(given, known)}; it has: {listed}"
+                )
+        return model(**params)
+
+    def encoder(self, modality: str) -> type[Encoder]:
+        """Return the encoder class of a modality.
+
+        Raises
+        ------
+        UsageError
+            There is none; the known ones are listed.
+        PluginError
+            Two plugins claim the modality.
+        """
+        offer = _only("encoder for modality", modality, self._encoders)
+        if offer is None:
+            listed = ", ".join(self._encoders) or "none"
+            raise UsageError(
+                f"no encoder is for modality {modality!r}; there are encoders for: {listed}{self._known()}"
+            )
+        return offer[1]
+
+    def read(self, source: str) -> Iterator[pa.RecordBatch]:
+        """Return the batches of the first plugin that reads `source`.
+
+        Raises
+        ------
+        SourceError
+            Nobody reads it.
+        AnomaloError
+            What a reader reports about a source of its own.
+        PluginError
+            While iterating: the reader failed after its first batch.
+        """
+        for plugin in self._managers:
+            batches = self._open(plugin, source)
+            if batches is not None:
+                return batches
+        raise SourceError(_unreadable(source) + self._known())
+
+    def training(self, engine: Any, model: Model, run: Any) -> None:
+        """Tell every plugin that `model` is about to be trained by the Ignite engine `engine`."""
+        self._notify("anomalo_training", engine=engine, model=model, run=run)
+
+    def run_saved(self, store: Any, run_id: str) -> None:
+        """Tell every plugin that a run is complete in the workspace."""
+        self._notify("anomalo_run_saved", store=store, run_id=run_id)
+
+    @cached_property
+    def _models(self) -> Offers[type[Model]]:
+        return self._collect("anomalo_models", "model", _checked_model)
+
+    @cached_property
+    def _encoders(self) -> Offers[type[Encoder]]:
+        return self._collect("anomalo_encoders", "encoder for modality", _checked_encoder)
+
+    @cached_property
+    def _pages(self) -> list[tuple[str, Path]]:
+        pages = []
+        for plugin in self._managers:
+            for item in self._ask(plugin, "anomalo_pages"):
+                with self._guard(plugin, "anomalo_pages"):
+                    pages.append((plugin, _checked_page(item)))
+        return pages
+
+    def _load(self, plugin: str, entry: EntryPoint) -> None:
+        with self._guard(plugin, "load"):
+            manager = pluggy.PluginManager(GROUP)
+            manager.add_hookspecs(hookspecs)
+            loaded = entry.load()
+            manager.register(loaded, name=plugin)
+            _check_hooks(manager, loaded)
+            self._managers[plugin] = manager
+
+    @contextmanager
+    def _guard(self, plugin: str, phase: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: sys.exit() in a plugin must not end the host
+            if isinstance(error, passing):
+                raise
+            self._failures.append(Failure(plugin, reason_of(error), phase))
+
+    def _collect(self, hook: str, what: str, check: Callable[[object], tuple[str, T]]) -> Offers[T]:
+        offers: Offers[T] = {}
+        for plugin in self._managers:
+            for item in self._ask(plugin, hook):
+                with self._guard(plugin, hook):
+                    name, checked = check(item)
+                    offers.setdefault(name, []).append((plugin, checked))
+        for name, claims in offers.items():
+            for plugin in dict.fromkeys(plugin for plugin, _ in claims if claims[1:]):
+                self._failures.append(Failure(plugin, _conflict(what, name, claims), hook))
+        return dict(sorted(offers.items()))
+
+    def _ask(self, plugin: str, hook: str) -> list[object]:
+        with self._guard(plugin, hook):
+            return [item for result in self._call(plugin, hook) for item in _items(hook, result)]
+        return []
+
+    def _call(self, plugin: str, hook: str, **arguments: Any) -> Any:
+        return getattr(self._managers[plugin].hook, hook)(**arguments)
+
+    def _notify(self, hook: str, **arguments: Any) -> None:
+        for plugin in self._managers:
+            before = len(self._failures)
+            with self._guard(plugin, hook):
+                self._call(plugin, hook, **arguments)
+            for failure in self._failures[before:]:
+                _logger.warning("plugin %r failed in %s: %s", plugin, hook, failure.reason)
+
+    def _open(self, plugin: str, source: str) -> Iterator[pa.RecordBatch] | None:
+        with self._guard(plugin, "anomalo_read", passing=(AnomaloError,)):
+            batches = self._call(plugin, "anomalo_read", source=source)
+            if batches is None:
+                return None
+            # The first batch is asked for inside the guard: a generator runs no code before.
+            checked = _batches(batches)
+            first = next(checked, None)
+            return None if first is None else itertools.chain([first], self._rest(plugin, source, checked))
+        return None
+
+    def _rest(self, plugin: str, source: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except AnomaloError:
+            raise
+        except (Exception, SystemExit) as error:
+            reason = reason_of(error)
+            self._failures.append(Failure(plugin, reason, "anomalo_read"))
+            raise PluginError(f"plugin {plugin!r} failed while it was reading {source}: {reason}") from error
+
+    def _model(self, name: str) -> tuple[str, type[Model]]:
+        offer = _only("model", name, self._models)
+        if offer is None:
+            hint = _close(name, self._models) or f"; the models are: {', '.join(self._models) or 'none'}"
+            raise UnknownModelError(f"no model is named {name!r}{hint}{self._known()}")
+        return offer
+
+    def _known(self) -> str:
+        """The failures so far, in short, to be appended to an error that they may explain."""
+        shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._failures)
+        return f" [plugins that failed: {'; '.join(shown)}]" if shown else ""
+
+    def _judged(self, info: PluginInfo, failures: tuple[Failure, ...]) -> PluginInfo:
+        if info.status != "listed":
+            return info
+        return dataclasses.replace(
+            info,
+            status="failed" if failures else "ok",
+            reason="; ".join(dict.fromkeys(failure.reason for failure in failures)),
+            models=tuple(name for name, offers in self._models.items() if info.name in dict(offers)),
+            pages=tuple(page for plugin, page in self._pages if plugin == info.name),
+            failures=failures,
+        )
+
+
+def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    known = [name for name, caller in vars(manager.hook).items() if caller.has_spec()]
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError:
+        for name in vars(manager.hook).keys() - set(known):
+            raise PluginError(f"it implements an unknown hook {name!r}{_close(name, known)}") from None
+    if not manager.get_hookcallers(plugin):
+        raise PluginError("it implements no hook; decorate the functions with @hookimpl from anomalo.plugin")
+
+
+def _items(hook: str, result: object) -> list[object]:
+    if isinstance(result, (str, type)) or not isinstance(result, Iterable):
+        raise PluginError(f"{hook} returned {result!r}; expected a list")
+    return list(result)
+
+
+def _checked_model(candidate: object) -> tuple[str, type[Model]]:
+    if not is_model(candidate):
+        raise PluginError(f"{candidate!r} is not a model; expected a subclass of anomalo.plugin.Model with a name")
+    model: type[Model] = candidate  # type: ignore[assignment]
+    if model.fit is Model.fit:
+        raise PluginError(f"model {model.name!r} has no fit method; implement fit(data, run)")
+    if any(isinstance(value, dataclasses.Field) for value in vars(model).values()):
+        raise PluginError(f"model {model.name!r} is not a dataclass; decorate it with @dataclass(kw_only=True)")
+    model()  # its defaults must be within its own bounds
+    return model.name, model
+
+
+def _checked_encoder(candidate: Any) -> tuple[str, type[Encoder]]:
+    needed = ("fit", "encode", "decode", "to_json", "from_json")
+    absent = [method for method in needed if not callable(getattr(candidate, method, None))]
+    if not isinstance(candidate, type) or absent or not isinstance(getattr(candidate, "modality", None), str):
+        raise PluginError(f"{candidate!r} is not an encoder; expected a class with modality, {', '.join(needed)}")
+    return candidate.modality, candidate  # type: ignore[attr-defined]
+
+
+def _checked_page(candidate: object) -> Path:
+    if not isinstance(candidate, Path) or candidate.suffix != ".py" or not candidate.is_file():
+        raise PluginError(f"{candidate!r} is not a page; expected the Path of an existing file that ends in .py")
+    return candidate.resolve()
+
+
+def _batches(batches: Iterable[object]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for batch in batches:
+        if not isinstance(batch, pa.RecordBatch):
+            raise TypeError(f"anomalo_read gave {type(batch).__name__}; expected pyarrow.RecordBatch")
+        yield batch
+
+
+def _only(what: str, name: str, offers: Offers[T]) -> tuple[str, T] | None:
+    claims = offers.get(name, [])
+    if claims[1:]:
+        raise PluginError(_conflict(what, name, claims))
+    return claims[0] if claims else None
+
+
+def _conflict(what: str, name: str, claims: list[tuple[str, T]]) -> str:
+    plugins = " and ".join(repr(plugin) for plugin, _ in claims)
+    return f"the {what} {name!r} is claimed by the plugins {plugins}; disable one of them with {DISABLE}"
+
+
+def _unreadable(source: str) -> str:
+    expected = "; expected a CSV file (.csv, .tsv, .txt; gzip too) or a Parquet file (.parquet)"
+    folder, name = os.path.split(source)
+    if os.path.exists(source) or not os.path.isdir(folder or "."):
+        return f"cannot read {source}: no reader knows this kind of source{expected}"
+    return f"cannot read {source}: there is no such file{_close(name, os.listdir(folder or '.')) or expected}"
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    match = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""

@@ -1,0 +1,266 @@
+"""Guess what a column is: from its text where a text file gives nothing else, from its type otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from anomalo.tabular import datetimes, parsing
+from anomalo.tabular.column import Column, Kind, missing_texts
+from anomalo.errors import UsageError
+
+_FEW_ROWS = 20
+"""With fewer rows, distinct values say nothing about whether a column identifies its rows."""
+_NEAR_UNIQUE = 0.9
+_LONG = 40
+_MOSTLY = 0.9
+"""If this share of the cells are numbers and the others are not, the others are named in a warning."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A column and what the user should know about it (one line each)."""
+
+    column: Column
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The distinct trimmed texts of a column [k], their counts [k], and each row's text [n], -1 for none."""
+
+    texts: pa.StringArray
+    counts: NDArray[np.intp]
+    index: NDArray[np.int32]
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def without_missing(self, kind: Kind, own: Sequence[str]) -> _Sample:
+        kept = pc.invert(parsing.is_missing(self.texts, kind, own))
+        places = np.append(np.cumsum(kept.to_numpy(zero_copy_only=False)) - 1, -1).astype(np.int32)
+        mask = np.append(kept.to_numpy(zero_copy_only=False), False)
+        index = np.where(mask[self.index], places[self.index], np.int32(-1))
+        return _Sample(self.texts.filter(kept), self.counts[mask[:-1]], index)
+
+    @staticmethod
+    def of(array: pa.Array) -> _Sample:
+        values, index = parsing.distinct(array)
+        trimmed = pc.utf8_trim_whitespace(parsing.canonical(values)).dictionary_encode()
+        merged = pc.fill_null(trimmed.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+        index = np.append(merged, np.int32(-1))[index]
+        texts = trimmed.dictionary
+        return _Sample(texts, np.bincount(index[index >= 0], minlength=len(texts)), index)
+
+
+def guess_text(name: str, array: pa.Array, missing: Sequence[str], separator: str) -> Guess:
+    """Guess a column of a text file."""
+    own = missing_texts(name, missing)
+    everything = _Sample.of(array)
+    base = Column(name, "category")
+    boolean = _boolean(base, everything, own)
+    if boolean:
+        return Guess(boolean)
+    sample = everything.without_missing("category", own)
+    measured = everything.without_missing("number", own)
+    if measured.total == 0 and sample.total == 0:
+        return _empty(base)
+    if len(sample.texts) == 1:
+        constant = replace(base, kind="constant")
+        numeric = _writes_comma(sample.texts, separator) is not None
+        return Guess(_with_decimals(constant, sample.texts, separator) if numeric else constant)
+    if measured.total:
+        for guessed in (_number(base, measured, separator), _datetime(base, measured)):
+            if guessed:
+                return guessed
+    left_out = _near_unique(base, sample)
+    return Guess(left_out) if left_out else Guess(base, _nearly_numbers(name, measured))
+
+
+def guess_typed(name: str, array: pa.Array, storage: str, missing: Sequence[str]) -> Guess:
+    """Tell a typed column's kind from its type."""
+    kind = array.type
+    base = Column(name, "category", storage=storage)
+    if not parsing.is_plain(kind):
+        note = f"values of type {kind} cannot be learned from; turn them into columns of their own"
+        return Guess(replace(base, kind="text", note=note))
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if parsing.is_string(value) or pa.types.is_dictionary(kind):
+        sample = _Sample.of(array).without_missing("category", missing_texts(name, missing))
+        if sample.total == 0:
+            return _empty(base)
+        if len(sample.texts) == 1:
+            return Guess(replace(base, kind="constant"))
+        near = None if storage.startswith("dictionary") else _near_unique(base, sample)
+        return Guess(near or base)
+    return _of_type(base, array)
+
+
+def forced(base: Column, kind: Kind, array: pa.Array, missing: Sequence[str], separator: str) -> Column:
+    """Return the column as the kind that the user asked for, with the text format that goes with it.
+
+    Raises
+    ------
+    UsageError
+        A boolean was asked for, and there are not two distinct values.
+    """
+    column = replace(base, kind=kind)
+    if kind in ("identifier", "text"):
+        return replace(column, note=f"its kind is given as {kind}")
+    if not parsing.is_plain(array.type):
+        raise UsageError(f"column {base.name!r} holds {array.type}, which cannot be read as {kind}; drop the column")
+    textual = parsing.is_string(array.type) or pa.types.is_dictionary(array.type)
+    if kind == "boolean" and not pa.types.is_boolean(array.type):
+        return _forced_boolean(column, array, missing)
+    if not textual:
+        return column
+    sample = _Sample.of(array).without_missing(kind, missing_texts(base.name, missing))
+    if kind == "datetime":
+        return replace(column, date_format=datetimes.guess_format(sample.texts))
+    if kind in ("number", "integer"):
+        return _with_decimals(column, sample.texts, separator)
+    return column
+
+
+def _empty(base: Column) -> Guess:
+    return Guess(replace(base, kind="empty", note="every cell is missing"))
+
+
+def _boolean(base: Column, sample: _Sample, own: Sequence[str]) -> Column | None:
+    sample = sample.without_missing("boolean", own) if own else sample
+    known = pc.invert(parsing.is_missing(sample.texts, "boolean")).to_numpy(zero_copy_only=False)
+    signs = pc.is_in(sample.texts, pa.array(["+", "-"])).to_numpy(zero_copy_only=False)
+    kept = known | signs if pc.any(pc.equal(sample.texts, "+")).as_py() else known
+    if not 2 <= kept.sum() <= 8:
+        return None
+    texts, counts = sample.texts.filter(pa.array(kept)).to_pylist(), sample.counts[kept]
+    lowered = {text.lower() for text in texts}
+    pair = next((pair for pair in parsing.BOOLEANS if lowered == set(pair)), None)
+    if pair is None:
+        return None
+    by_count = sorted(zip(-counts, texts, strict=True))
+    false, true = (next(text for _, text in by_count if text.lower() == word) for word in pair)
+    return replace(base, kind="boolean", tokens=(false, true))
+
+
+def _forced_boolean(column: Column, array: pa.Array, missing: Sequence[str]) -> Column:
+    sample = _Sample.of(array)
+    own = missing_texts(column.name, missing)
+    known = _boolean(column, sample, own)
+    if known:
+        return known
+    texts = sorted(sample.without_missing("boolean", own).texts.to_pylist())
+    if len(texts) != 2:
+        raise UsageError(f"column {column.name!r} has {len(texts)} distinct values; a boolean needs two")
+    return replace(column, tokens=(texts[0], texts[1]))
+
+
+def _number(base: Column, sample: _Sample, separator: str) -> Guess | None:
+    comma = _writes_comma(sample.texts, separator)
+    if comma is None or pc.any(pc.match_substring_regex(sample.texts, r"^[+-]?0\d")).as_py():
+        # A leading zero means a code, such as 02139: as a number it would lose it.
+        return None
+    if pc.all(pc.match_substring_regex(sample.texts, r"^[+-]?\d+$")).as_py():
+        if _consecutive(sample):
+            note = "its values count the rows one by one, so they say nothing about a row"
+            return Guess(replace(base, kind="identifier", note=note))
+        return Guess(replace(base, kind="integer", decimals=0))
+    return Guess(_with_decimals(replace(base, kind="number"), sample.texts, separator))
+
+
+def _writes_comma(texts: pa.StringArray, separator: str) -> bool | None:
+    """Whether numbers are written with a decimal comma; None if some texts are no numbers either way."""
+    point = not np.isnan(parsing.to_floats(texts)).any()
+    comma = not np.isnan(parsing.to_floats(texts, decimal_comma=True)).any()
+    if point and comma:
+        # 1,234 and 1.234 are numbers both ways: the separator tells which country the file is from.
+        written = "," if separator == ";" else "."
+        only = pc.any(pc.match_substring(texts, ",")).as_py()
+        return bool(only and written == ",")
+    return None if not point and not comma else comma
+
+
+def _with_decimals(column: Column, texts: pa.StringArray, separator: str) -> Column:
+    comma = bool(_writes_comma(texts, separator))
+    if pc.any(pc.match_substring_regex(texts, "[eE]")).as_py():
+        return replace(column, decimal_comma=comma)
+    fractions = pc.replace_substring_regex(texts, r"^[^,]*,?" if comma else r"^[^.]*\.?", "")
+    decimals = pc.max(pc.utf8_length(fractions)).as_py() or 0
+    return replace(
+        column,
+        decimals=decimals,
+        padded=bool(pc.any(pc.ends_with(fractions, "0")).as_py()),
+        decimal_comma=comma,
+    )
+
+
+def _consecutive(sample: _Sample) -> bool:
+    if sample.total < _FEW_ROWS or sample.total != len(sample.index):
+        return False
+    values = parsing.to_floats(sample.texts)[sample.index]
+    return bool(np.all(np.diff(values) == 1))
+
+
+def _datetime(base: Column, sample: _Sample) -> Guess | None:
+    form = datetimes.guess_format(sample.texts)
+    if form is None:
+        return None
+    column = replace(base, kind="datetime", date_format=form)
+    if not datetimes.ambiguous(sample.texts, form):
+        return Guess(column)
+    first = sample.texts[0].as_py()
+    which = "month" if form.startswith("%m") else "day"
+    return Guess(
+        column, (f"column {base.name!r}: dates such as {first} could be read two ways; {which} first is taken",)
+    )
+
+
+def _near_unique(base: Column, sample: _Sample) -> Column | None:
+    if sample.total < _FEW_ROWS or len(sample.texts) < _NEAR_UNIQUE * sample.total:
+        return None
+    spaced = pc.mean(pc.match_substring(sample.texts, " ").cast(pa.float64())).as_py()
+    long = pc.mean(pc.utf8_length(sample.texts)).as_py() > _LONG
+    kind: Kind = "text" if spaced > 0.5 or long else "identifier"
+    what = "free text" if kind == "text" else "an identifier"
+    note = f"{len(sample.texts)} of {sample.total} values are distinct: {what}"
+    return replace(base, kind=kind, note=note)
+
+
+def _nearly_numbers(name: str, sample: _Sample) -> tuple[str, ...]:
+    if sample.total == 0:
+        return ()
+    other = np.isnan(parsing.to_floats(sample.texts))
+    share = 1 - sample.counts[other].sum() / sample.total
+    if share < _MOSTLY or not other.any():
+        return ()
+    value = sample.texts[int(np.flatnonzero(other)[0])].as_py()
+    return (
+        f"column {name!r} is a category although {100 * share:.1f} % of its cells are numbers, because of texts "
+        f"such as {value!r}; if they stand for missing cells, give --missing '{name}={value}'",
+    )
+
+
+def _of_type(base: Column, array: pa.Array) -> Guess:
+    if pa.types.is_float16(array.type):
+        array = array.cast(pa.float32())
+    kind = array.type
+    observed = array.drop_null()
+    if pa.types.is_floating(kind):
+        observed = observed.filter(pc.invert(pc.is_nan(observed)))
+    if len(observed) == 0:
+        return _empty(base)
+    if base.name.startswith("__index_level_"):
+        return Guess(replace(base, kind="identifier", note="it is the index of a DataFrame"))
+    if pc.all(pc.equal(observed, observed[0])).as_py():
+        return Guess(replace(base, kind="constant"))
+    if pa.types.is_boolean(kind):
+        return Guess(replace(base, kind="boolean"))
+    if pa.types.is_temporal(kind):
+        return Guess(replace(base, kind="datetime"))
+    return Guess(replace(base, kind="integer" if pa.types.is_integer(kind) else "number"))

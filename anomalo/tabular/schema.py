@@ -1,0 +1,250 @@
+"""The columns of a table: inferred once with the user's overrides, then checked by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from anomalo.tabular import inference, parsing, sentinels
+from anomalo.tabular.inference import Guess
+from anomalo.tabular.column import KINDS, LEFT_OUT, MEASURED, TEXT, Column, Infinite, Kind, Role, SchemaOptions, did_you_mean, read_notes
+from anomalo.tabular.parsing import parse
+from anomalo.errors import SchemaError, SourceError, UsageError
+
+__all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a table's columns are, as a model was fitted on them.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        In the table's order.
+    rows : int
+        The number of rows of the table.
+    missing : tuple of str
+        The user's texts for a missing cell (see `SchemaOptions`).
+    infinite : {"error", "missing"}
+        What an infinite number is.
+    warnings : tuple of str
+        What the user should know about the columns, one line each.
+    label_learned : bool
+        Whether the label is a column of the model, for one that samples: see `features`.
+    """
+
+    columns: tuple[Column, ...]
+    rows: int
+    missing: tuple[str, ...] = ()
+    infinite: Infinite = "error"
+    warnings: tuple[str, ...] = ()
+    label_learned: bool = False
+
+    @cached_property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that a model reads; one that samples may learn the label too, which is hidden where it scores."""
+        roles = ("feature", "label") if self.label_learned else ("feature",)
+        return tuple(column for column in self.columns if column.role in roles)
+
+    @property
+    def id(self) -> str | None:
+        """The name of the column that names a row."""
+        return next((column.name for column in self.columns if column.role == "id"), None)
+
+    @property
+    def label(self) -> str | None:
+        """The name of the column that says what a row is; never shown to a model that scores."""
+        return next((column.name for column in self.columns if column.role == "label"), None)
+
+    def column(self, name: str) -> Column:
+        """Return a column by name.
+
+        Raises
+        ------
+        KeyError
+            There is none of that name.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"no column {name!r}")
+
+    def check(self, names: Sequence[str]) -> None:
+        """Check that a table with these columns can be read; their order, and extra ones, do not matter.
+
+        Raises
+        ------
+        SchemaError
+            Columns that the model reads are absent; all are named.
+        """
+        present = set(names)
+        absent = [column.name for column in self.features if column.role == "feature" and column.name not in present]
+        if absent:
+            hint = did_you_mean(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
+            which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
+            raise SchemaError(f"the model reads the {which}, which the table does not have{hint}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the schema as JSON-ready values."""
+        return {
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            "columns": [column.to_json() for column in self.columns],
+            "missing": list(self.missing),
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Schema:
+        """Rebuild a schema from `to_json`."""
+        return cls(
+            tuple(Column.from_json(column) for column in value["columns"]),
+            value["rows"],
+            tuple(value["missing"]),
+            value["infinite"],
+            tuple(value["warnings"]),
+            value.get("label_learned", False),  # artefacts of version 0.1 do not have it
+        )
+
+    def continuing(self, before: Schema) -> Schema:
+        """Return the schema of this table for a model that starts from one fitted with the schema `before`.
+
+        The columns that the earlier model read stay as they were understood; all others are left out, but for the label
+        and the id.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing.
+        UsageError
+            The label or the id is a column that the earlier model reads.
+        """
+        before.check([column.name for column in self.columns])
+        read = {column.name: column for column in before.features}
+        for column in self.columns:
+            taken = column.role in ("id", "label") and read.get(column.name, column).role == "feature"
+            if column.name in read and taken:
+                raise UsageError(
+                    f"column {column.name!r} cannot be the {column.role}: the model to start from reads it; "
+                    "pretrain without it (--label or --drop)"
+                )
+        note = "the model to start from does not read it"
+        rest = [
+            replace(column, role="dropped", note=note) if column.role == "feature" else column
+            for column in self.columns
+            if column.name not in read
+        ]
+        return replace(before, columns=(*before.features, *rest), rows=self.rows, warnings=())
+
+    def learning_label(self) -> Schema:
+        """Return the schema for a model that samples, and so learns the label, if there is one, like any column.
+
+        Raises
+        ------
+        SchemaError
+            The label is no column that can be learned.
+        """
+        column = next((column for column in self.columns if column.role == "label"), None)
+        if column is None:
+            return self
+        if column.kind in LEFT_OUT:
+            raise SchemaError(
+                f"the label {column.name!r} cannot be learned: {column.note or column.kind}; "
+                f"expected a few classes or a number (--kind '{column.name}=category' makes it one)"
+            )
+        return replace(self, label_learned=True)
+
+
+def require_unique(names: Sequence[str], source: str = "the table") -> None:
+    """Check that no column name occurs twice.
+
+    Raises
+    ------
+    SourceError
+        One does.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise SourceError(f"{source} has several columns named {', '.join(map(repr, twice))}; rename them")
+
+
+def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
+    """Tell what the columns of a table are.
+
+    The types of a typed table decide; only the columns of a text file are guessed.
+
+    Raises
+    ------
+    SourceError
+        Two columns have one name, there are no rows, no column is left to learn from, or a number is infinite.
+    UsageError
+        An option names a column that does not exist, or asks for a kind that the column cannot be.
+    SchemaError
+        A column does not hold the kind that was asked for.
+    """
+    options = options or SchemaOptions()
+    require_unique(table.column_names)
+    options.require_known(table.column_names)
+    if table.num_rows == 0:
+        raise SourceError("the table has no rows; give one with at least a few")
+    notes = read_notes(table.schema)
+    guesses = [_column(name, table.column(name), notes, options) for name in table.column_names]
+    columns = tuple(guess.column for guess in guesses)
+    left_out = [_left_out(column) for column in columns if column.role == "dropped" and column.name not in options.drop]
+    if not any(column.role == "feature" for column in columns):
+        raise SourceError("; ".join(["there is no column to learn from", *left_out]))
+    warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
+    return Schema(columns, table.num_rows, options.missing, options.infinite, tuple(warnings))
+
+
+def _column(name: str, chunks: pa.ChunkedArray, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
+    storage = TEXT if notes.get("text") else notes.get("strings", {}).get(name, str(chunks.type))
+    base = Column(name, "text", _role(name, options), storage)
+    if base.role == "dropped":
+        return Guess(replace(base, note="it was asked to be dropped"))
+    if base.role == "id":
+        return Guess(replace(base, kind="identifier", note="it names the row"))
+    array = parsing.whole(chunks)
+    guess = _kind(base, array, notes.get("separator", ","), options)
+    if base.role == "label":
+        return Guess(replace(guess.column, role="label", note="it says what the row is"))
+    if guess.column.kind in LEFT_OUT:
+        return replace(guess, column=replace(guess.column, role="dropped"))
+    return replace(guess, warnings=(*guess.warnings, *_sentinels(guess.column, array, options)))
+
+
+def _role(name: str, options: SchemaOptions) -> Role:
+    if name == options.label:
+        return "label"
+    if name == options.id:
+        return "id"
+    return "dropped" if name in options.drop else "feature"
+
+
+def _kind(base: Column, array: pa.Array, separator: str, options: SchemaOptions) -> Guess:
+    if base.name in options.kinds:
+        kind = cast("Kind", options.kinds[base.name])
+        return Guess(inference.forced(base, kind, array, options.missing, separator))
+    if base.storage == TEXT:
+        return inference.guess_text(base.name, array, options.missing, separator)
+    return inference.guess_typed(base.name, array, base.storage, options.missing)
+
+
+def _sentinels(column: Column, array: pa.Array, options: SchemaOptions) -> list[str]:
+    if column.kind not in MEASURED:
+        return []
+    values = parsing.numbers(column, array, options.missing, options.infinite)
+    found = sentinels.suspicious(column, values)
+    return [sentinels.warn(column, value, int(np.count_nonzero(values == value))) for value in found]
+
+
+def _left_out(column: Column) -> str:
+    keep = "" if column.kind == "empty" else f" (to keep it: --kind '{column.name}=category')"
+    return f"column {column.name!r} is left out: {column.note}{keep}"

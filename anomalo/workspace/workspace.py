@@ -1,0 +1,325 @@
+"""The workspace: saved models with versions and tags, and runs, in folders that a database lists."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, func, select
+from sqlalchemy.orm import Session
+
+from anomalo.workspace.artifacts import json_ready
+from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError
+from anomalo.persistence.atomic import atomic_folder, require_writable
+from anomalo.workspace.records import ModelRecord, RunRecord
+from anomalo.persistence.resume import Unfinished
+
+__all__ = ["ModelRecord", "RunRecord", "Store"]
+
+Row = TypeVar("Row", ModelRow, RunRow)
+
+
+class Store:
+    """A workspace folder: `models/<name>/<version>`, `runs/<id>` and the database that lists them.
+
+    Several processes may use one workspace at once. Reading creates nothing; the first write creates the
+    folder and the database.
+
+    Parameters
+    ----------
+    workspace : Path
+        The folder.
+    database : str or sqlalchemy.URL, optional
+        Another database than the SQLite file `anomalo.db` in the workspace.
+
+    Raises
+    ------
+    UsageError
+        The database URL cannot be read, or its driver is not installed.
+    OutputError
+        From any method: the workspace is a file, or cannot be written or reached.
+    ArtefactError
+        From any method: the database is damaged.
+    """
+
+    def __init__(self, workspace: Path, database: str | URL | None = None) -> None:
+        self.workspace = Path(workspace)
+        self._database = Database(self.workspace, database)
+
+    def prepare(self) -> None:
+        """Create the workspace and its database now, so that a long job fails at its start, not at its end."""
+        with self._database.writing():
+            require_writable(self.workspace / "models.probe")
+
+    @staticmethod
+    def check_name(name: str, what: str = "name") -> None:
+        """Refuse names that cannot be a folder's, or that a reference could not tell from a version.
+
+        Raises
+        ------
+        UsageError
+            The name is not 1 to 100 letters, digits, `-`, `_` or `.`, or begins with `-` or `.`.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+            raise UsageError(
+                f"{what} {name!r}: expected 1 to 100 letters (a to z), digits, '-', '_' or '.', "
+                "beginning with a letter, a digit or '_'"
+            )
+
+    def add_model(
+        self,
+        name: str,
+        write: Callable[[Path], None],
+        *,
+        model: str,
+        plugin: str,
+        source: str,
+        rows: int,
+        columns: int,
+        seconds: float,
+        summary: Mapping[str, Any],
+        job: Unfinished | None = None,
+    ) -> ModelRecord:
+        """Save the next version of a model.
+
+        Parameters
+        ----------
+        name : str
+            See `check_name`.
+        write : callable
+            Called with the folder's final path, which does not exist yet; must make it at once, as
+            `artifacts.save` does. If it fails, neither folder nor entry is left.
+        model, plugin, source, rows, columns, seconds, summary
+            As in `ModelRecord`.
+        job : Unfinished, optional
+            The job that fitted the model. If it was killed while it saved it, this takes that version's place.
+
+        Raises
+        ------
+        UsageError
+            The name is not allowed.
+        """
+        self.check_name(name)
+        facts = _facts(source, seconds, summary)
+        with self._database.writing() as session:
+            row = _killed(session, ModelRow, "model", job)
+            if row is None:
+                latest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name))
+                version = 1 + max(latest or 0, _highest(self.workspace / "models" / name))
+                path = f"models/{name}/{version}"
+                row = ModelRow(
+                    name=name, version=version, path=path, model=model, plugin=plugin, rows=rows, columns=columns
+                )
+                session.add(row)
+            for fact, value in facts.items():
+                setattr(row, fact, value)
+            version = row.version
+        if job is not None:
+            job.save("model", {}, {name: getattr(row, name) for name in ("name", "version", "created")})
+            shutil.rmtree(self.workspace / row.path, ignore_errors=True)
+        self._fill(row, write)
+        return self.model(f"{name}@{version}")
+
+    def sweep_models(self, name: str) -> None:
+        """Remove what killed fits of this name left half-written; only while no other is at work."""
+        with self._database.writing() as session:
+            for row in session.scalars(select(ModelRow).where(ModelRow.name == name, ModelRow.status == WRITING)):
+                shutil.rmtree(self.workspace / row.path, ignore_errors=True)
+                session.delete(row)
+        for folder in (self.workspace / "models" / name).glob(".*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add_run(
+        self,
+        verb: str,
+        write: Callable[[Path], Mapping[str, Any] | None],
+        *,
+        model: ModelRecord | None,
+        source: str,
+        seconds: float | None = None,
+        summary: Mapping[str, Any] = {},
+        job: Unfinished | None = None,
+    ) -> RunRecord:
+        """Keep the results of a job.
+
+        Parameters
+        ----------
+        verb : str
+            See `check_name`.
+        write : callable
+            Called with an empty temporary folder, which becomes the run's once it returns; what it returns
+            is added to the summary. If it fails, neither folder nor entry is left.
+        model, source, summary
+            As in `RunRecord`.
+        seconds : float, optional
+            Default: how long `write` takes.
+        job : Unfinished, optional
+            The job whose results these are. If it was killed while it kept them, they take that run's place.
+        """
+        self.check_name(verb)
+        facts = _facts(source, seconds or 0.0, summary)
+        with self._database.writing() as session:
+            row = _killed(session, RunRow, "run", job)
+            if row is None:
+                latest = session.scalar(select(func.max(RunRow.number)))
+                number = 1 + max(latest or 0, _highest(self.workspace / "runs"))
+                identity, reference = f"{number:04}-{verb}", None if model is None else model.reference
+                row = RunRow(number=number, id=identity, verb=verb, model=reference, path=f"runs/{identity}", **facts)
+                session.add(row)
+            row.status = WRITING
+        if job is not None:
+            job.save("run", {}, {name: getattr(row, name) for name in ("id", "created", "model", "source")})
+            shutil.rmtree(self.workspace / row.path, ignore_errors=True)
+
+        def write_whole(folder: Path) -> None:
+            started = time.perf_counter()
+            with atomic_folder(folder, job.folder.name if job else None) as temporary:
+                row.summary = {**facts["summary"], **json_ready(write(temporary) or {}, "summary")}
+            took = job.seconds if job else time.perf_counter() - started
+            row.seconds = took if seconds is None else seconds
+
+        self._fill(row, write_whole)
+        return self.run(row.id)
+
+    def models(self, name: str | None = None) -> list[ModelRecord]:
+        """Return all models, or all versions of one, by name and version."""
+        query = select(ModelRow).where(ModelRow.status == DONE).order_by(ModelRow.name, ModelRow.version)
+        with self._database.reading() as session:
+            if session is None:
+                return []
+            tags: dict[tuple[str, int], list[str]] = {}
+            for tag in session.scalars(select(TagRow).order_by(TagRow.tag)):
+                tags.setdefault((tag.name, tag.version), []).append(tag.tag)
+            rows = session.scalars(query if name is None else query.where(ModelRow.name == name))
+            return [self._model_record(row, tags.get((row.name, row.version), [])) for row in rows]
+
+    def model(self, reference: str) -> ModelRecord:
+        """Find a model: `name` (its latest version), `name@version` or `name@tag`.
+
+        Raises
+        ------
+        UnknownModelError
+            There is none; the message lists those that there are.
+        """
+        name, at, which = reference.partition("@")
+        known = self.models()
+        versions = [record for record in known if record.name == name]
+        if not versions:
+            raise UnknownModelError(self._unknown("saved model", name, [record.name for record in known]))
+        if not at:
+            return versions[-1]
+        for record in versions:
+            if which == str(record.version) or which in record.tags:
+                return record
+        choices = [choice for record in versions for choice in (str(record.version), *record.tags)]
+        raise UnknownModelError(self._unknown(f"version or tag of {name!r}", which, choices))
+
+    def tag(self, reference: str, tag: str) -> ModelRecord:
+        """Give a version a name, such as `production`; a version that had it before loses it.
+
+        Raises
+        ------
+        UnknownModelError
+            The model does not exist.
+        UsageError
+            The tag is not allowed: a tag is no number, and else as `check_name` says.
+        """
+        self.check_name(tag, "tag")
+        if tag.isdecimal():
+            raise UsageError(f"tag {tag!r}: a number would be taken for a version; use a name with a letter in it")
+        record = self.model(reference)
+        with self._database.writing() as session:
+            session.merge(TagRow(name=record.name, tag=tag, version=record.version))
+        return self.model(record.reference)
+
+    def runs(self) -> list[RunRecord]:
+        """Return all runs, oldest first."""
+        with self._database.reading() as session:
+            if session is None:
+                return []
+            rows = session.scalars(select(RunRow).where(RunRow.status == DONE).order_by(RunRow.number))
+            return [self._run_record(row) for row in rows]
+
+    def run(self, identity: str) -> RunRecord:
+        """Find a run by its id, such as `0007-score`.
+
+        Raises
+        ------
+        UsageError
+            There is none; the message lists the latest.
+        """
+        known = {record.id: record for record in self.runs()}
+        if identity not in known:
+            raise UsageError(self._unknown("run", identity, known))
+        return known[identity]
+
+    def _model_record(self, row: ModelRow, tags: Iterable[str]) -> ModelRecord:
+        return ModelRecord(
+            row.name,
+            row.version,
+            row.model,
+            row.plugin,
+            row.source,
+            row.rows,
+            row.columns,
+            row.seconds,
+            row.summary,
+            row.created,
+            tuple(tags),
+            self.workspace / row.path,
+        )
+
+    def _run_record(self, row: RunRow) -> RunRecord:
+        facts = (row.id, row.verb, row.model, row.source, row.seconds, row.summary, row.status, row.created)
+        return RunRecord(*facts, self.workspace / row.path)
+
+    def _unknown(self, what: str, wanted: str, known: Iterable[str]) -> str:
+        names = list(dict.fromkeys(known))
+        close = difflib.get_close_matches(wanted, names, n=1)
+        guess = f"; did you mean {close[0]!r}?" if close else ";"
+        listed = ", ".join(names[-20:]) if names else f"none in {self.workspace}"
+        return f"no {what} is named {wanted!r}{guess} there {'are' if len(names) > 1 else 'is'}: {listed}"
+
+    def _fill(self, row: ModelRow | RunRow, write: Callable[[Path], None]) -> None:
+        """Write the folder of an entry that has its number, then show the entry; on a failure remove both."""
+        folder = self.workspace / row.path
+        try:
+            write(folder)
+            if not folder.is_dir():
+                raise OutputError(f"cannot keep {folder}: nothing was written there; `write` must make the folder")
+            with self._database.writing() as session:
+                session.merge(row).status = DONE
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()
+            # The first failure is the one to report; an entry that stays behind is never shown.
+            with suppress(AnomaloError), self._database.writing() as session:
+                session.delete(session.merge(row))
+            raise
+
+
+def _facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str, Any]:
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {"source": source, "seconds": float(seconds), "summary": json_ready(summary, "summary")}
+    return facts | {"status": WRITING, "created": created}
+
+
+def _killed(session: Session, kind: type[Row], part: str, job: Unfinished | None) -> Row | None:
+    """Return the entry that a job was writing when it was killed; its number alone may be another's by now."""
+    kept = job and job.load(part)
+    return session.scalar(select(kind).filter_by(**kept[1])) if kept else None
+
+
+def _highest(folder: Path) -> int:
+    """The highest number that a sub-folder's name begins with: it is taken even if the database was lost."""
+    numbers = (re.match(r"[0-9]+", path.name) for path in folder.glob("[0-9]*"))
+    return max((int(match.group()) for match in numbers if match), default=0)
