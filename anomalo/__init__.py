@@ -22,22 +22,20 @@ __all__ = [
 __version__ = "0.1.0"
 
 
+_HOMES = {
+    "AnomalyDetector": "anomalo.estimators.detector",
+    "TableAugmenter": "anomalo.estimators.augmenter",
+    "TableClassifier": "anomalo.estimators.classifier",
+    "TableEmbedder": "anomalo.estimators.embedder",
+    "TableImputer": "anomalo.estimators.imputer",
+    "pool": "anomalo.evaluation.multiple_imputation",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name on first use, so that torch and pandas stay out until needed."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'anomalo' has no attribute {name!r}")
-    if name == "pool":
-        from anomalo.evaluation.multiple_imputation import pool
+    from importlib import import_module
 
-        return pool
-    if name == "TableAugmenter":
-        from anomalo.estimators.augmenter import TableAugmenter
-
-        return TableAugmenter
-    if name == "TableClassifier":
-        from anomalo.estimators.classifier import TableClassifier
-
-        return TableClassifier
-    from anomalo import estimators
-
-    return getattr(estimators, name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM
 
-from anomalo.plugin import Block, Encoded, Layout
 from anomalo.models.run import LocalRun
+from anomalo.plugin import Block, Encoded, Layout
 from anomalo_boltzmann.annealing import anneal
 from anomalo_boltzmann.dbm import DeepBoltzmann
 from anomalo_boltzmann.dbn import DeepBelief

@@ -29,9 +29,9 @@ from methods import listed
 from numpy.typing import NDArray
 from summary import markdown
 
+from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Layout
 from anomalo.registry.registry import Registry
-from anomalo.models.run import LocalRun
 
 SIDE, SPREAD, NEAR = 5, 0.05, 4.0
 GRIDS = {"straight": 0.0, "turned": 30.0}

@@ -103,8 +103,8 @@ class Case(ABC):
 
     def fit(self, workspace: Path, *, resume: bool = False, every: float = 10.0) -> None:
         """Fit the model `m` in this process."""
-        from anomalo.jobs.fitting.fit import fit
         from anomalo.jobs.context import Place, limited
+        from anomalo.jobs.fitting.fit import fit
         from anomalo.pipeline.config import Plan
         from anomalo.tabular.schema import SchemaOptions
 
@@ -156,9 +156,9 @@ class Rows(Case):
         self._do(workspace, out, "training")
 
     def _do(self, workspace: Path, out: Path, table: str, resume: bool = False) -> None:
+        from anomalo.jobs.context import Place, limited
         from anomalo.jobs.describing.embed import embed
         from anomalo.jobs.imputing.impute import impute
-        from anomalo.jobs.context import Place, limited
         from anomalo.jobs.imputing.repair import repair
         from anomalo.jobs.scoring.score import score
 

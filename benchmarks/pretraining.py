@@ -29,11 +29,11 @@ from scipy.stats import t as student
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from anomalo import TableClassifier, TableEmbedder
-from anomalo.workspace import artifacts
 from anomalo.metrics import roc_auc
+from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Layout, Model
 from anomalo.registry.registry import Registry
-from anomalo.models.run import LocalRun
+from anomalo.workspace import artifacts
 from anomalo_autoencoders.classifier import Classifier
 from anomalo_boltzmann.dbn import DeepBelief
 from anomalo_boltzmann.unrolled import Unrolled

@@ -28,12 +28,12 @@ from harness import Results, calm, names
 from methods import specified
 from numpy.typing import NDArray
 
-from anomalo.pipeline.fitted import Fitted
-from anomalo.pipeline.config import Plan
-from anomalo.registry.registry import Registry
-from anomalo.pipeline.repair import repair
-from anomalo.tabular.schema import infer
 from anomalo.calibration.thresholds import Threshold
+from anomalo.pipeline.config import Plan
+from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.repair import repair
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import infer
 
 KINDS = ("ordinary", "outlier")
 NORMAL = 0.05

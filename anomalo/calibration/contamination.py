@@ -41,7 +41,7 @@ def out_of_place(reference: Scores) -> int:
     Notes
     -----
     Slopes are mean excesses in the sense of quantile plots: Beirlant et al. (2004), Statistics of Extremes, ch. 1. The
-    limits were set by simulation (`tests/test_promise.py`): tables without strange rows seldom pass them.
+    limits were set by simulation (`tests/calibration/test_promises.py`): tables without strange rows seldom pass them.
     """
     rows = len(reference)
     if rows < ROWS:

@@ -9,11 +9,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.capabilities import CanImpute, CanScore
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
-from anomalo.models.results import HiddenCells
-from anomalo.models.base import Model
 from anomalo.encoding.scaling import expand
+from anomalo.models.base import Model
+from anomalo.models.capabilities import CanImpute, CanScore
+from anomalo.models.results import HiddenCells
 from anomalo.persistence.resume import Unfinished
 
 LEVEL = 0.9

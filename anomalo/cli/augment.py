@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ThreadsOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ThreadsOption,
+    WorkspaceOption,
+)
 from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
 from anomalo.cli.printing import count, table
 from anomalo.errors import UsageError
@@ -70,9 +79,9 @@ def augment(
         return
     if model is None or source is not None or label is not None or tried:
         raise UsageError("augment --with ID -n N makes rows; augment SOURCE --advise --label COL says if they help")
+    from anomalo.jobs.context import Place
     from anomalo.jobs.synthesis.augment import Wanted
     from anomalo.jobs.synthesis.augment import augment as run_augment
-    from anomalo.jobs.context import Place
 
     with console.work("making rows", threads) as progress:
         place = Place.at(workspace, progress)
@@ -93,9 +102,9 @@ def _advise(
 ) -> None:
     if source is None or label is None:
         raise UsageError("--advise needs a table and its label: anomalo augment SOURCE --advise --label COL")
-    from anomalo.pipeline.augmentation_study import GENERATORS
-    from anomalo.jobs.synthesis.advise import advise as run_advise
     from anomalo.jobs.context import Place
+    from anomalo.jobs.synthesis.advise import advise as run_advise
+    from anomalo.pipeline.augmentation_study import GENERATORS
     from anomalo.tabular.schema import SchemaOptions
 
     with console.work("trying", threads) as progress:

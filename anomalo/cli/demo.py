@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ThreadsOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ThreadsOption,
+    WorkspaceOption,
+)
 from anomalo.cli.printing import count, table
 from anomalo.cli.score import show, summary
 
 if TYPE_CHECKING:
-    from anomalo.jobs.scanning.demo import DemoResult, HiddenError
     from anomalo.jobs.imputing.impute import ImputeResult
+    from anomalo.jobs.scanning.demo import DemoResult, HiddenError
 
 
 def demo(
@@ -25,8 +34,8 @@ def demo(
     debug: DebugOption = False,
 ) -> None:
     """Find strange patients in a bundled real table, and repair it."""
-    from anomalo.jobs.scanning.demo import demo as run_demo
     from anomalo.jobs.context import Place
+    from anomalo.jobs.scanning.demo import demo as run_demo
 
     console = Console(as_json, log_json)
     with console.work("learning 3,163 patients", threads) as progress:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+)
 from anomalo.cli.printing import count
 
 if TYPE_CHECKING:
@@ -32,8 +44,8 @@ def embed(
     debug: DebugOption = False,
 ) -> None:
     """Place the rows of a table in a model's space of codes."""
-    from anomalo.jobs.describing.embed import embed as run_embed
     from anomalo.jobs.context import Place
+    from anomalo.jobs.describing.embed import embed as run_embed
 
     console = Console(as_json, log_json)
     with console.work("embedding", threads, resumable=True) as progress:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, ThreadsOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    JsonOption,
+    LogJsonOption,
+    ThreadsOption,
+    WorkspaceOption,
+)
 from anomalo.cli.fit import SeedOption
 
 if TYPE_CHECKING:
@@ -42,8 +50,8 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Say how good synthetic rows are: alike, useful, not copied."""
-    from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
     from anomalo.jobs.context import Place
+    from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
 
     console = Console(as_json, log_json)
     with console.work("comparing", threads) as progress:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WorkspaceOption,
+)
 from anomalo.cli.printing import count, share, table
 from anomalo.errors import UsageError
 
@@ -144,9 +155,9 @@ def fit(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model on a table and save it."""
+    from anomalo.jobs.context import Place
     from anomalo.jobs.fitting.fit import choice
     from anomalo.jobs.fitting.fit import fit as run_fit
-    from anomalo.jobs.context import Place
     from anomalo.pipeline.config import Plan
 
     console = Console(as_json, log_json)

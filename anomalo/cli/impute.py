@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+)
 from anomalo.cli.printing import count, table
 
 if TYPE_CHECKING:
@@ -36,8 +48,8 @@ def impute(
     debug: DebugOption = False,
 ) -> None:
     """Fill the missing cells of a table with a saved model."""
-    from anomalo.jobs.imputing.impute import impute as run_impute
     from anomalo.jobs.context import Place
+    from anomalo.jobs.imputing.impute import impute as run_impute
 
     console = Console(as_json, log_json)
     with console.work("filling", threads, resumable=True) as progress:

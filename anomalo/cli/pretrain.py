@@ -6,8 +6,33 @@ from typing import Annotated
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WorkspaceOption
-from anomalo.cli.fit import CheckpointOption, DropOption, IdOption, InfOption, KindOption, LabelOption, MissingOption, SchemaOption, SeedOption, SetOption, parameters, report, schema_options
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WorkspaceOption,
+)
+from anomalo.cli.fit import (
+    CheckpointOption,
+    DropOption,
+    IdOption,
+    InfOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    SeedOption,
+    SetOption,
+    parameters,
+    report,
+    schema_options,
+)
 
 
 def pretrain(

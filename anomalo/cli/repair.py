@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+)
 from anomalo.cli.printing import count, numbers, shortened, table
 from anomalo.cli.score import ThresholdOption
 
@@ -42,9 +54,9 @@ def repair(
     debug: DebugOption = False,
 ) -> None:
     """Suggest the fewest cells to replace in each alert."""
+    from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import Place
     from anomalo.jobs.imputing.repair import repair as run_repair
-    from anomalo.calibration.thresholds import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)

@@ -8,8 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, DeviceOption, JsonOption, LogJsonOption, ResumeOption, SourceArgument, ThreadsOption, WithOption, WorkspaceOption
-from anomalo.cli.fit import CleanOption, DropOption, IdOption, InfOption, KindOption, LabelOption, MissingOption, ModelOption, SchemaOption, SeedOption, SetOption, parameters, schema_options, show_skill
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SourceArgument,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+)
+from anomalo.cli.fit import (
+    CleanOption,
+    DropOption,
+    IdOption,
+    InfOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    ModelOption,
+    SchemaOption,
+    SeedOption,
+    SetOption,
+    parameters,
+    schema_options,
+    show_skill,
+)
 from anomalo.cli.printing import count, numbers, probabilities, shortened, table
 from anomalo.errors import GateError
 
@@ -52,9 +79,9 @@ def score(
     debug: DebugOption = False,
 ) -> None:
     """Score a table with a saved model."""
+    from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import Place
     from anomalo.jobs.scoring.score import score as run_score
-    from anomalo.calibration.thresholds import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
@@ -132,8 +159,8 @@ def explain(
     debug: DebugOption = False,
 ) -> None:
     """Say why one row is strange, cell by cell."""
-    from anomalo.jobs.scoring.explain import explain as run_explain
     from anomalo.jobs.context import Place
+    from anomalo.jobs.scoring.explain import explain as run_explain
 
     console = Console(as_json, log_json)
     with console.work("explaining", threads):
@@ -194,10 +221,10 @@ def scan(
     debug: DebugOption = False,
 ) -> None:
     """Fit, score and print the strangest rows of a table."""
+    from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import Place
     from anomalo.jobs.scanning.scan import scan as run_scan
     from anomalo.pipeline.config import Plan
-    from anomalo.calibration.thresholds import Threshold
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,14 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.scaling import LARGEST, compress, expand
 from anomalo.tabular import parsing
 from anomalo.tabular.column import MEASURED, Column
-from anomalo.tabular.parsing import Numbers
 from anomalo.tabular.formatting import arrow_type, render_labels, render_numbers
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
-from anomalo.encoding.encoder import Encoder
-from anomalo.registry.hookspecs import hookimpl
-from anomalo.encoding.scaling import LARGEST, compress, expand
+from anomalo.tabular.parsing import Numbers
 from anomalo.tabular.schema import Schema
 
 ALL_LEVELS = 20
@@ -289,12 +287,6 @@ class TableEncoder:
         if clip:
             decoded = np.clip(decoded, *self._range[position])
         return render_numbers(column, decoded, kind, block.integer, round)
-
-
-@hookimpl
-def anomalo_encoders() -> Iterable[type[Encoder]]:
-    """Offer the encoder of tables."""
-    return [TableEncoder]
 
 
 def _cells(batch: pa.RecordBatch, column: Column) -> pa.Array:

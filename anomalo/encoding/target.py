@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.tabular import parsing
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
+from anomalo.tabular import parsing
 from anomalo.tabular.schema import Schema
 
 MOST_CLASSES = 100

@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.utils.validation import check_is_fitted
 
-from anomalo.tabular.parsing import whole
 from anomalo.errors import UsageError
-from anomalo.estimators.frames import typed
-from anomalo.pipeline.generator import Generator, conditions
-from anomalo.models.base import Model
 from anomalo.estimators.base import TableEstimator, seed_of
+from anomalo.estimators.frames import typed
+from anomalo.models.base import Model
+from anomalo.pipeline.generator import Generator, conditions
+from anomalo.tabular.parsing import whole
 
 
 class TableAugmenter(TableEstimator):

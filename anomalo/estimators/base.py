@@ -12,14 +12,14 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from anomalo.errors import SchemaError, UsageError
-from anomalo.pipeline.fitted import Fitted
-from anomalo.pipeline.config import Plan
 from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.target import Target
+from anomalo.errors import SchemaError, UsageError
 from anomalo.models.base import Model
+from anomalo.pipeline.config import Plan
+from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer, require_unique
-from anomalo.encoding.target import Target
 
 
 class TableEstimator(BaseEstimator):  # type: ignore[misc]

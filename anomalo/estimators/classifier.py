@@ -14,11 +14,11 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from anomalo.errors import UsageError
-from anomalo.pipeline.fitted import Fitted
-from anomalo.models.base import Model
-from anomalo.estimators.base import TableEstimator
 from anomalo.encoding.target import Target
+from anomalo.errors import UsageError
+from anomalo.estimators.base import TableEstimator
+from anomalo.models.base import Model
+from anomalo.pipeline.fitted import Fitted
 
 
 class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]

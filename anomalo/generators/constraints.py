@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from anomalo.encoding.encoded import Block, Layout
+from anomalo.encoding.scaling import expand
+from anomalo.errors import SchemaError, UsageError
 from anomalo.tabular import parsing
 from anomalo.tabular.column import MEASURED, Column, did_you_mean
-from anomalo.encoding.encoded import Block, Layout
-from anomalo.errors import SchemaError, UsageError
-from anomalo.encoding.scaling import expand
 from anomalo.tabular.schema import Schema
 
 EXPECTED = "expected a range such as 'age >= 18' or '0 <= age <= 99', 'start < end', or 'fixed: city, country'"

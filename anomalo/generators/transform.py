@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.generators.functional_dependencies import MOST_LEVELS, determined
 from anomalo.encoding.encoded import Block, Encoded, Floats, Layout, Mask
+from anomalo.generators.functional_dependencies import MOST_LEVELS, determined
 from anomalo.generators.missingness import Gate, find_gates
 from anomalo.generators.quantiles import Quantiles
 

@@ -1,1 +1,1 @@
-"""What the command line, dashboards and schedulers all call: one job a file."""
+"""What the command line, dashboards and schedulers call: a folder for each family of verbs, a file for each verb."""

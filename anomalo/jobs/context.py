@@ -14,14 +14,14 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from anomalo.pipeline.cell_tables import absent
-from anomalo.jobs.engines.local import ahead
-from anomalo.errors import SourceError, UsageError
-from anomalo.persistence.atomic import require_writable
-from anomalo.pipeline.fitted import Fitted
 from anomalo.encoding.encoded import Encoded
-from anomalo.registry.registry import Registry
+from anomalo.errors import SourceError, UsageError
+from anomalo.jobs.engines.local import ahead
 from anomalo.models.run import Progress
+from anomalo.persistence.atomic import require_writable
+from anomalo.pipeline.cell_tables import absent
+from anomalo.pipeline.fitted import Fitted
+from anomalo.registry.registry import Registry
 from anomalo.tabular.writers import check_suffix
 from anomalo.workspace.workspace import ModelRecord, Store
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from anomalo.calibration.drift import drift
-from anomalo.pipeline.fitted import Fitted
 from anomalo.calibration.column_drift import Counts
+from anomalo.calibration.drift import drift
+from anomalo.calibration.results import Scored
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.persistence.resume import Arrays
-from anomalo.calibration.results import Scored
+from anomalo.pipeline.fitted import Fitted
 
 
 @dataclass

@@ -19,14 +19,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 import anomalo
-from anomalo.jobs.engines.local import ahead
-from anomalo.errors import SchemaError
-from anomalo.persistence.atomic import append_line
-from anomalo.pipeline.fitted import Fitted
-from anomalo.jobs.context import Counts, Place
 from anomalo.encoding.encoded import Encoded
-from anomalo.workspace.workspace import ModelRecord, RunRecord
+from anomalo.errors import SchemaError
+from anomalo.jobs.context import Counts, Place
+from anomalo.jobs.engines.local import ahead
+from anomalo.persistence.atomic import append_line
 from anomalo.persistence.resume import SUFFIX, Arrays, Unfinished, unfinished
+from anomalo.pipeline.fitted import Fitted
+from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 MANIFEST = "manifest.jsonl"
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats
-from anomalo.models.results import Filled
 from anomalo.models.base import Model, Run
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
+from anomalo.models.results import Filled
 from anomalo.models.row_random import row_uniform
 
 HeldOut = Mapping[int, tuple[NDArray[Any], NDArray[Any]]]

@@ -13,8 +13,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, Group
 from anomalo.encoding.encoded import Encoded, Layout
+from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, Group
 
 UNIT_SCALE = math.log(math.e - 1)
 """softplus of this is 1."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.scaling import LINEAR
+from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads
 
 FARTHEST = 5.0
 """A number so many e-foldings beyond the linear part counts as no farther: 445 spreads from the centre."""

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.nn.dataset import Batches, Rows, split
-from anomalo.nn.checkpoint import pack, random_state, set_random_state, unpack
-from anomalo.errors import TrainingError, UsageError
 from anomalo.encoding.encoded import Encoded
+from anomalo.errors import TrainingError, UsageError
 from anomalo.models.base import Run
+from anomalo.nn.checkpoint import pack, random_state, set_random_state, unpack
+from anomalo.nn.dataset import Batches, Rows, split
 
 if TYPE_CHECKING:
     from ignite.engine import Engine

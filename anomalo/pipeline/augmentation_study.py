@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.tabular import parsing
-from anomalo.tabular.column import MEASURED
-from anomalo.errors import SourceError, UsageError
-from anomalo.pipeline.fitted import MODALITY, Fitted
-from anomalo.pipeline.generator import CHUNK, Generator, repeated
-from anomalo.evaluation.metrics import average_precision
-from anomalo.pipeline.config import Plan
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.encoding.encoder import Encoder
+from anomalo.errors import SourceError, UsageError
+from anomalo.evaluation.metrics import average_precision
+from anomalo.pipeline.config import Plan
+from anomalo.pipeline.fitted import MODALITY, Fitted
+from anomalo.pipeline.generator import CHUNK, Generator, repeated
 from anomalo.registry.registry import Registry
+from anomalo.tabular import parsing
+from anomalo.tabular.column import MEASURED
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 GENERATORS = ("smote", "latent", "edm", "cgan")

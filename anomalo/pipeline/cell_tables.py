@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.pipeline.fitted import Fitted
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Block, Encoded, Floats, Mask
-from anomalo.models.results import Filled
-from anomalo.encoding.scaling import expand
 from anomalo.calibration.results import Explained
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Block, Encoded, Floats, Mask
+from anomalo.encoding.scaling import expand
+from anomalo.models.results import Filled
+from anomalo.pipeline.fitted import Fitted
 
 REASONS_PER_ROW = 5
 """The most reasons that a row is given."""

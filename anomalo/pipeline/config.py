@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from anomalo.models.base import Model
-from anomalo.registry.registry import Registry
 from anomalo.models.run import LocalRun, Progress
 from anomalo.persistence.resume import Checkpoint, Unfinished
+from anomalo.registry.registry import Registry
 
 
 @dataclass(frozen=True)

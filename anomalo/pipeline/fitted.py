@@ -12,26 +12,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.workspace import artifacts
-from anomalo.generators import constraints
-from anomalo.generators.constraints import Constraint
+from anomalo.calibration.column_drift import Marginals
+from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
 from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_count, time_column
-from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
 from anomalo.calibration.occlusion import cells_of, surprise
-from anomalo.calibration.column_drift import Marginals
-from anomalo.pipeline.config import Plan, phases
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, CanTellErrors
+from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder
-from anomalo.models.results import Filled, HiddenCells
-from anomalo.models.base import Model, Run, wanted
-from anomalo.registry.registry import Registry
 from anomalo.encoding.scaling import expand
-from anomalo.tabular.schema import Schema
-from anomalo.calibration.conformal import Calibration
 from anomalo.encoding.target import Target
-from anomalo.calibration.results import Explained, Scored
+from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
+from anomalo.generators import constraints
+from anomalo.generators.constraints import Constraint
+from anomalo.models.base import Model, Run, wanted
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, CanTellErrors
+from anomalo.models.results import Filled, HiddenCells
+from anomalo.pipeline.config import Plan, phases
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import Schema
+from anomalo.workspace import artifacts
 
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}

@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.encoding.encoded import UNSEEN, Block, Encoded, Scores
+from anomalo.errors import SchemaError, UsageError
+from anomalo.generators.constraints import Constraint, broken, enforce
+from anomalo.models.run import LocalRun
+from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular import parsing
 from anomalo.tabular.column import MEASURED, TEXT, Column, did_you_mean
 from anomalo.tabular.formatting import arrow_type, render_labels
-from anomalo.generators.constraints import Constraint, broken, enforce
-from anomalo.errors import SchemaError, UsageError
-from anomalo.pipeline.fitted import Fitted
-from anomalo.encoding.encoded import UNSEEN, Block, Encoded, Scores
-from anomalo.models.run import LocalRun
 
 CHUNK = 8192
 """Rows drawn at a time; each chunk has a seed of its own."""

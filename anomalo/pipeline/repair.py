@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.calibration.occlusion import surprise
-from anomalo.pipeline.fitted import Fitted
-from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
-from anomalo.models.results import Filled
-from anomalo.encoding.scaling import expand
 from anomalo.calibration.thresholds import Boundary
+from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
+from anomalo.encoding.scaling import expand
+from anomalo.models.results import Filled
+from anomalo.pipeline.fitted import Fitted
 
 MOST = 5
 """A repair replaces at most so many cells."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anomalo.models.base import Model, Run
 
 hookspec = pluggy.HookspecMarker("anomalo")
+hookimpl = pluggy.HookimplMarker("anomalo")
 
 
 @hookspec

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pluggy
 
+from anomalo.encoding.encoder import Encoder
+from anomalo.errors import AnomaloError, ParameterError, PluginError, SourceError, UnknownModelError, UsageError
+from anomalo.models.base import Model, is_model
 from anomalo.registry import hookspecs
 from anomalo.registry.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
-from anomalo.errors import AnomaloError, ParameterError, PluginError, SourceError, UnknownModelError, UsageError
-from anomalo.encoding.encoder import Encoder
-from anomalo.models.base import Model, is_model
 
 if TYPE_CHECKING:
     import pyarrow as pa

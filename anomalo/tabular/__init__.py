@@ -1,1 +1,1 @@
-"""What one column is: guessed or told, parsed from text or types, and written back."""
+"""What a table is: readers, columns, their kinds and how they are inferred, parsed and written back."""

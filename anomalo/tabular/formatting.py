@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.errors import SchemaError
 from anomalo.tabular import datetimes
 from anomalo.tabular.column import TEXT, Column
 from anomalo.tabular.parsing import Numbers, is_number, is_string, to_floats
-from anomalo.errors import SchemaError
 
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 

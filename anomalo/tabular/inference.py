@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.errors import UsageError
 from anomalo.tabular import datetimes, parsing
 from anomalo.tabular.column import Column, Kind, missing_texts
-from anomalo.errors import UsageError
 
 _FEW_ROWS = 20
 """With fewer rows, distinct values say nothing about whether a column identifies its rows."""

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.errors import SchemaError, SourceError
 from anomalo.tabular import datetimes
 from anomalo.tabular.column import MEASURED, Column, Infinite, Kind, missing_texts
-from anomalo.errors import SchemaError, SourceError
 
 Numbers = NDArray[np.float64]
 

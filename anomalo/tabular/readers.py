@@ -1,4 +1,4 @@
-"""Read tables from files: CSV as the text that it is, Parquet by its types; batch by batch, itself a plugin."""
+"""Read tables from files: CSV as the text that it is, Parquet by its types; batch by batch."""
 
 from __future__ import annotations
 
@@ -17,14 +17,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from anomalo.errors import SourceError
 from anomalo.tabular.column import read_notes, write_notes
 from anomalo.tabular.parsing import is_string
-from anomalo.errors import SourceError
-from anomalo.registry.hookspecs import hookimpl
 from anomalo.tabular.schema import require_unique
-from anomalo.tabular.writers import TableWriter, check_suffix
-
-__all__ = ["BATCH", "TableWriter", "anomalo_read", "check_suffix", "is_text"]
 
 BATCH = 32_768
 """Rows in one batch, at most."""
@@ -37,8 +33,7 @@ _BLOCK = 1 << 23  # bytes parsed at a time; no row may be longer
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
-@hookimpl
-def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
+def read(source: str) -> Iterator[pa.RecordBatch] | None:
     """Read a local CSV file (any common separator, gzip, byte order mark) or Parquet file.
 
     Every call reads from the start. A text file's columns are strings, to the character.

@@ -12,11 +12,23 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from anomalo.tabular import inference, parsing, sentinels
-from anomalo.tabular.inference import Guess
-from anomalo.tabular.column import KINDS, LEFT_OUT, MEASURED, TEXT, Column, Infinite, Kind, Role, SchemaOptions, did_you_mean, read_notes
-from anomalo.tabular.parsing import parse
 from anomalo.errors import SchemaError, SourceError, UsageError
+from anomalo.tabular import inference, parsing, sentinels
+from anomalo.tabular.column import (
+    KINDS,
+    LEFT_OUT,
+    MEASURED,
+    TEXT,
+    Column,
+    Infinite,
+    Kind,
+    Role,
+    SchemaOptions,
+    did_you_mean,
+    read_notes,
+)
+from anomalo.tabular.inference import Guess
+from anomalo.tabular.parsing import parse
 
 __all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from anomalo.tabular.column import METADATA, read_notes
-from anomalo.tabular.formatting import arrow_type
 from anomalo.errors import UsageError
 from anomalo.persistence.atomic import atomic_file
+from anomalo.tabular.column import METADATA, read_notes
+from anomalo.tabular.formatting import arrow_type
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 

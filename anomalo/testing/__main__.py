@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from anomalo.workspace import artifacts
 from anomalo.models.base import Model
 from anomalo.registry.registry import Registry
 from anomalo.testing.answers import answers, digests
 from anomalo.testing.tables import tables
+from anomalo.workspace import artifacts
 
 
 def restored(folder: Path) -> Model:

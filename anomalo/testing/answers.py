@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
 from anomalo.models.base import Model
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
 from anomalo.models.run import LocalRun
 
 Answers = dict[str, NDArray[Any]]

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from anomalo.workspace import artifacts
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
 from anomalo.models.base import Model, is_model
-from anomalo.registry.registry import Registry
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
 from anomalo.models.run import LocalRun
+from anomalo.registry.registry import Registry
 from anomalo.testing.answers import Answers, answers, digests, require, require_equal, require_sane, sampled
 from anomalo.testing.tables import labelled, select, tables, with_constants
+from anomalo.workspace import artifacts
 
 _SEED = 90210  # no model is expected to seed a global generator with this very number
 

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 
 import anomalo
 from anomalo.errors import ArtefactError
-from anomalo.persistence.atomic import atomic_folder
 from anomalo.models.results import ModelState
+from anomalo.persistence.atomic import atomic_folder
 
 Arrays = dict[str, NDArray[Any]]
 

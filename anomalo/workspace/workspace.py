@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, func, select
 from sqlalchemy.orm import Session
 
-from anomalo.workspace.artifacts import json_ready
-from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError
 from anomalo.persistence.atomic import atomic_folder, require_writable
-from anomalo.workspace.records import ModelRecord, RunRecord
 from anomalo.persistence.resume import Unfinished
+from anomalo.workspace.artifacts import json_ready
+from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.workspace.records import ModelRecord, RunRecord
 
 __all__ = ["ModelRecord", "RunRecord", "Store"]
 

@@ -21,15 +21,15 @@ import safetensors.numpy
 import streamlit as st
 from numpy.typing import NDArray
 
-from anomalo.workspace.artifacts import read_manifest
+from anomalo.calibration.thresholds import strangest
 from anomalo.errors import AnomaloError, OutputError
-from anomalo.persistence.atomic import atomic_file
 from anomalo.jobs.background import queue
 from anomalo.jobs.context import Place
 from anomalo.jobs.describing.preview import Preview, preview
+from anomalo.persistence.atomic import atomic_file
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions
-from anomalo.calibration.thresholds import strangest
+from anomalo.workspace.artifacts import read_manifest
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Store
 from anomalo_dashboard import maps
 from anomalo_dashboard.state import workspace

@@ -8,7 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError, UsageError
-from anomalo.plugin import CanEmbed, CanExplain, CanScore, Cells, Encoded, Filled, Floats, HiddenCells, Model, ModelState, Run, Scores, param, wanted
+from anomalo.plugin import (
+    CanEmbed,
+    CanExplain,
+    CanScore,
+    Cells,
+    Encoded,
+    Filled,
+    Floats,
+    HiddenCells,
+    Model,
+    ModelState,
+    Run,
+    Scores,
+    param,
+    wanted,
+)
 from anomalo_auto.fusion import agreement, power_mean
 from anomalo_auto.guards import hidden, suspicion, trust, unsuspected
 from anomalo_auto.member import AsMember

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError
-from anomalo.plugin import Block, CanImpute, Encoded, Floats, HiddenCells, Layout, Model, ModelState, Run, param
 from anomalo.models.conditional import PredictiveImputer
+from anomalo.plugin import Block, CanImpute, Encoded, Floats, HiddenCells, Layout, Model, ModelState, Run, param
 from anomalo_auto.column import ColumnModel
 from anomalo_auto.holes import Holes, beyond_reach
 from anomalo_auto.member import AsMember

@@ -9,8 +9,8 @@ from scipy.special import expit, softmax
 
 from anomalo.models.boosting import Boosting as Boosters
 from anomalo.models.boosting import flattened, views
-from anomalo.plugin import Floats, Scores
 from anomalo.models.trees import ROWS, Trees
+from anomalo.plugin import Floats, Scores
 from anomalo_auto.targets import Target
 
 FOLDS = 3

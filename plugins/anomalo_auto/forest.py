@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Floats
 from anomalo.models.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
+from anomalo.plugin import Floats
 from anomalo_auto.targets import Target
 
 TREES = 50

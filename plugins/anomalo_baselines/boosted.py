@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from anomalo.models.boosting import Boosting, flattened, inputs, views
-from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Floats, Run, Scores, param
 from anomalo.models.conditional import PredictiveImputer
 from anomalo.models.trees import ROWS, Trees
+from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Floats, Run, Scores, param
 
 FOLDS = 3
 """Models for each column; each leaves out the rows of one fold."""

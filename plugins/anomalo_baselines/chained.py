@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from anomalo.models.conditional import HeldOut, PredictiveImputer
 from anomalo.models.row_invariant import by_blocks
 from anomalo.plugin import Encoded, Floats, Mask, Run, Scores, param, row_uniform
-from anomalo.models.conditional import HeldOut, PredictiveImputer
 from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation
 from anomalo_baselines.indicators import columns, level_shares, owners, probabilities
 from anomalo_baselines.search import at_most

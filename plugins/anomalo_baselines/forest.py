@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from anomalo.errors import ParameterError
-from anomalo.plugin import FIRST_LEVEL, Block, CanImpute, Encoded, Floats, Run, Scores, param
 from anomalo.models.conditional import PredictiveImputer
 from anomalo.models.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
+from anomalo.plugin import FIRST_LEVEL, Block, CanImpute, Encoded, Floats, Run, Scores, param
 
 SMALLEST_LEAF = {"number": 3, "category": 2}
 """Training rows in a leaf at least."""

@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
 from anomalo.models.trees import ROWS, Trees, flattened, joined
+from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
 from anomalo_baselines.surprise import condensed, shares
 
 

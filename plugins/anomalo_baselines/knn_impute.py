@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import FIRST_LEVEL, Encoded, Floats, Mask, Run, Scores, param
 from anomalo.models.conditional import HeldOut, PredictiveImputer
+from anomalo.plugin import FIRST_LEVEL, Encoded, Floats, Mask, Run, Scores, param
 from anomalo_baselines.search import at_most
 
 ROWS = 64

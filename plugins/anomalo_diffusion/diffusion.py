@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 
 from anomalo.generators.density_ratio import Ratio, corrected, learned
 from anomalo.neural import NeuralModel, Phase, Step
-from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
-from anomalo.nn.training_by_sampling import drawn_by_code
 from anomalo.nn.trainer import STEPS_PER_EPOCH, seeded
+from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
 from anomalo_diffusion.conditions import random_parts
 from anomalo_diffusion.filling import filling_errors, fills, joined
 from anomalo_diffusion.net import Averaged, Denoiser

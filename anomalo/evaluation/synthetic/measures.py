@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalo.errors import UsageError
-from anomalo.evaluation.synthetic.privacy import Closeness, closeness, copies
-from anomalo.evaluation.synthetic.utility import Task, distinguishability, task, usefulness
 from anomalo.evaluation.synthetic.correlations import Pairs, column_pairs, quality
 from anomalo.evaluation.synthetic.marginals import column_shapes
+from anomalo.evaluation.synthetic.privacy import Closeness, closeness, copies
 from anomalo.evaluation.synthetic.tables import Cells, Rows
+from anomalo.evaluation.synthetic.utility import Task, distinguishability, task, usefulness
 
 FEWEST = 10
 """Fewer rows than this say nothing."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from anomalo.evaluation.synthetic.measures import Fidelity, finite
-from anomalo.evaluation.synthetic.marginals import missing_shares
 from anomalo.evaluation.synthetic.distributions import closeness_spread, column_spreads
-from anomalo.evaluation.synthetic.tables import Rows
+from anomalo.evaluation.synthetic.marginals import missing_shares
+from anomalo.evaluation.synthetic.measures import Fidelity, finite
 from anomalo.evaluation.synthetic.summary import judge
+from anomalo.evaluation.synthetic.tables import Rows
 
 PAIRS = 780
 """At most so many pairs are listed, those that are most strongly related: all of 40 columns."""

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.tabular import parsing
-from anomalo.tabular.column import MEASURED, Column
 from anomalo.encoding.encoded import Mask
 from anomalo.errors import SchemaError
+from anomalo.tabular import parsing
+from anomalo.tabular.column import MEASURED, Column
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 Cells = NDArray[np.float64]

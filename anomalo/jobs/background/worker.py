@@ -15,8 +15,8 @@ from types import FrameType
 from typing import BinaryIO
 
 from anomalo.errors import OutputError
-from anomalo.jobs.background.queue import job
 from anomalo.jobs.background.commands import DONE, INTERRUPTED, arguments, ended, environment, event, printed
+from anomalo.jobs.background.queue import job
 from anomalo.jobs.background.state import COMMAND, LOG, OUTPUT, STOP, State, held
 
 

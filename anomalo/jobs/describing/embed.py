@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from anomalo.encoding.encoded import Encoded
 from anomalo.jobs.context import Place, Watch, counts
 from anomalo.jobs.scoring.score import free_name
 from anomalo.jobs.sharding import Found, Part, Work, stored
-from anomalo.encoding.encoded import Encoded
 from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.jobs.context import Place
 from anomalo.pipeline.cell_tables import text
 from anomalo.tabular.parsing import is_plain, whole
-from anomalo.jobs.context import Place
 from anomalo.tabular.schema import Column, Schema, SchemaOptions, infer, parse
 
 ROWS = 20

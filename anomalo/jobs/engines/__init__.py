@@ -1,1 +1,1 @@
-"""Where a job's batches are worked on."""
+"""Where a job's shards run."""

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import anomalo
+from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
-from anomalo.pipeline.fitted import Fitted
 from anomalo.jobs.context import EQUAL_ROWS, Place
-from anomalo.pipeline.config import Plan
 from anomalo.models.base import Model, wanted
+from anomalo.persistence.resume import Unfinished, unfinished
+from anomalo.pipeline.config import Plan
+from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.schema import SchemaOptions, infer
 from anomalo.workspace.workspace import ModelRecord
-from anomalo.encoding.target import label_of
-from anomalo.persistence.resume import Unfinished, unfinished
 
 AUTO = "auto"
 CLASSIFIER = "classifier"

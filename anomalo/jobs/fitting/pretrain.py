@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from anomalo.errors import UsageError
-from anomalo.jobs.fitting.fit import FitResult, fit
 from anomalo.jobs.context import Place
-from anomalo.pipeline.config import Plan
+from anomalo.jobs.fitting.fit import FitResult, fit
 from anomalo.models.capabilities import CanEmbed, CanPretrain, CanStart
+from anomalo.pipeline.config import Plan
 from anomalo.tabular.schema import SchemaOptions
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomalo.pipeline.cell_tables import FILLS, Fills
+from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.jobs.context import Place, Watch, counts
 from anomalo.jobs.sharding import Found, Work, stored
-from anomalo.encoding.encoded import Encoded
-from anomalo.tabular.writers import TableWriter
+from anomalo.pipeline.cell_tables import FILLS, Fills
 from anomalo.tabular.readers import is_text
+from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 

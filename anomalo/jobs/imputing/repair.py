@@ -13,18 +13,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.pipeline.cell_tables import absent
-from anomalo.jobs.scoring.alerts import judge
+from anomalo.calibration.thresholds import Threshold, strangest
+from anomalo.encoding.encoded import Encoded, Floats, Mask
 from anomalo.jobs.context import Place
+from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
+from anomalo.jobs.scoring.alerts import judge
 from anomalo.jobs.scoring.score import TOP
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
-from anomalo.encoding.encoded import Encoded, Floats, Mask
+from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.repair import MOST, Repaired
 from anomalo.pipeline.repair import repair as search
-from anomalo.calibration.thresholds import Threshold, strangest
-from anomalo.tabular.writers import TableWriter
 from anomalo.tabular.readers import is_text
+from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 FILE = "repairs.parquet"

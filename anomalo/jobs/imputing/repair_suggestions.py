@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.pipeline.cell_tables import range_of, text
-from anomalo.pipeline.fitted import Fitted
+from anomalo.encoding.encoded import Mask
 from anomalo.jobs.scoring.alerts import Judged
 from anomalo.jobs.scoring.score import free_name
 from anomalo.jobs.sharding import Part, Work
-from anomalo.encoding.encoded import Mask
+from anomalo.pipeline.cell_tables import range_of, text
+from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import Repaired
 
 CELL = ("column", "before", "after", "low", "high")

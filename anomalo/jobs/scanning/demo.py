@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import Any
 
-from anomalo.jobs.imputing.impute import ImputeResult
+from anomalo.calibration.thresholds import Threshold
 from anomalo.jobs.context import Place
+from anomalo.jobs.imputing.impute import ImputeResult
 from anomalo.jobs.scanning.scan import ScanResult, scan
 from anomalo.pipeline.config import Plan
 from anomalo.tabular.schema import SchemaOptions
-from anomalo.calibration.thresholds import Threshold
 
 DIAGNOSIS = "Target"
 

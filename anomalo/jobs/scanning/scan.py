@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.calibration.thresholds import Threshold
+from anomalo.evaluation.metrics import average_precision, roc_auc
+from anomalo.jobs.context import Place
 from anomalo.jobs.fitting.fit import FitResult, fit
 from anomalo.jobs.imputing.impute import ImputeResult, impute
-from anomalo.jobs.context import Place
 from anomalo.jobs.scoring.score import ScoreResult, score
-from anomalo.evaluation.metrics import average_precision, roc_auc
 from anomalo.pipeline.config import Plan
 from anomalo.tabular.schema import SchemaOptions, parse
-from anomalo.calibration.thresholds import Threshold
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from anomalo.jobs.monitor import Newcomers
-from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, Watch, counts
-from anomalo.jobs.sharding import Found, Work
-from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.calibration.thresholds import Threshold
+from anomalo.encoding.encoded import Encoded, Mask, Scores
+from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, Watch, counts
+from anomalo.jobs.monitor import Newcomers
+from anomalo.jobs.sharding import Found, Work
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anomalo.pipeline.cell_tables import cells_table
-from anomalo.errors import UsageError
-from anomalo.pipeline.fitted import Fitted
-from anomalo.jobs.context import Place
 from anomalo.encoding.encoded import Encoded
+from anomalo.errors import UsageError
+from anomalo.jobs.context import Place
+from anomalo.pipeline.cell_tables import cells_table
+from anomalo.pipeline.fitted import Fitted
 
 
 def explain(place: Place, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:

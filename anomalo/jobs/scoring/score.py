@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from anomalo.calibration.results import Explained
+from anomalo.calibration.thresholds import Threshold, strangest
+from anomalo.encoding.encoded import Encoded, Mask, Scores
+from anomalo.jobs.context import Place
+from anomalo.jobs.scoring.alerts import Judged, judge
+from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, reasons, told
 from anomalo.pipeline.fitted import Fitted
-from anomalo.jobs.scoring.alerts import Judged, judge
-from anomalo.jobs.context import Place
-from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.encoding.encoded import Encoded, Mask, Scores
-from anomalo.calibration.thresholds import Threshold, strangest
 from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
-from anomalo.calibration.results import Explained
 
 ROWS = 32_768
 """Rows in one written batch."""

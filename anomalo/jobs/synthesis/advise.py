@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anomalo.jobs.context import Place
 from anomalo.pipeline.augmentation_study import GENERATORS, Advice
 from anomalo.pipeline.augmentation_study import advise as try_out
-from anomalo.jobs.context import Place
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import RunRecord
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from anomalo.tabular.column import TEXT, write_notes
-from anomalo.tabular.formatting import arrow_type
-from anomalo.generators.constraints import parse
 from anomalo.errors import SourceError, UsageError
+from anomalo.generators.constraints import parse
+from anomalo.jobs.context import Place
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import Generator, conditions
-from anomalo.jobs.context import Place
+from anomalo.tabular.column import TEXT, write_notes
+from anomalo.tabular.formatting import arrow_type
 from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
 

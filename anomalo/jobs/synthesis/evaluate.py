@@ -10,15 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from anomalo.tabular.column import MEASURED
-from anomalo.tabular.parsing import numbers, whole
 from anomalo.errors import OutputError, UsageError
 from anomalo.evaluation.synthetic.measures import measure
 from anomalo.evaluation.synthetic.report import report
 from anomalo.evaluation.synthetic.tables import side_by_side
-from anomalo.persistence.atomic import atomic_file, require_writable
-from anomalo.jobs.synthesis.report_page import page
 from anomalo.jobs.context import Place
+from anomalo.jobs.synthesis.report_page import page
+from anomalo.persistence.atomic import atomic_file, require_writable
+from anomalo.tabular.column import MEASURED
+from anomalo.tabular.parsing import numbers, whole
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 from anomalo.workspace.workspace import RunRecord
 

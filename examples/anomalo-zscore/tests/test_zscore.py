@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from anomalo.plugin import Block, Encoded, Layout
 from anomalo.models.run import LocalRun
+from anomalo.plugin import Block, Encoded, Layout
 from anomalo.testing import checks
 from anomalo_zscore import ZScore
 

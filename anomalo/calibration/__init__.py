@@ -1,0 +1,1 @@
+"""What scores mean: out-of-fold scores, p-values, thresholds, drift, and contributions by occlusion."""

@@ -1,0 +1,143 @@
+"""The thresholds that turn p-values into alerts, and whether one can fire."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Mask, Scores
+from anomalo.errors import UsageError
+
+Kind = Literal["share", "fdr", "budget"]
+
+
+ROUNDING = 1 + 1e-9
+"""Adjusted p-values are products: one that equals the limit but for rounding counts as equal."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """How strange a row may be at most to be no alert.
+
+    Attributes
+    ----------
+    p_value : float
+        Rows with a larger one are normal, those with a smaller one alerts.
+    score : float
+        A row with this very p-value is normal if its score is lower.
+    """
+
+    p_value: float
+    score: float = -math.inf
+
+    def normal(self, p_values: Scores, scores: Scores) -> Mask:
+        """Return which rows are normal, bool [n]."""
+        normal: Mask = (p_values > self.p_value) | ((p_values == self.p_value) & (scores < self.score))
+        return normal
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """When a row is an alert.
+
+    Attributes
+    ----------
+    kind : {"share", "fdr", "budget"}
+        "share": as strange as the strangest share of normal rows (p-value at most `value`);
+        "fdr": the expected share of false alerts among the alerts is at most `value`;
+        "budget": the `value` strangest rows.
+    value : float
+        See above.
+
+    Examples
+    --------
+    >>> Threshold.parse("fdr=0.05")
+    Threshold(kind='fdr', value=0.05)
+    """
+
+    kind: Kind = "share"
+    value: float = 0.01
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a threshold such as "share=0.01", "fdr=0.05" or "budget=100".
+
+        Raises
+        ------
+        UsageError
+            The text is none of these, or the value is out of range.
+        """
+        kind, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        in_range = value >= 1 and value.is_integer() if kind == "budget" else 0 < value < 1
+        if kind not in ("share", "fdr", "budget") or not in_range:
+            raise UsageError(
+                f"threshold {text!r}: expected share=S or fdr=Q with a value between 0 and 1, or budget=N with N rows"
+            )
+        return cls(cast("Kind", kind), value)
+
+    def __str__(self) -> str:
+        return f"{self.kind}={int(self.value) if self.kind == 'budget' else self.value}"
+
+    def alerts(self, p_values: Scores, scores: Scores) -> Mask:
+        """Return which of the rows are alerts, bool [n].
+
+        Reference: Benjamini and Hochberg (1995) for "fdr".
+        """
+        if self.kind == "share" or not len(p_values):
+            return p_values <= self.value
+        if self.kind == "fdr":
+            from scipy.stats import false_discovery_control  # a second to import, for this alone
+
+            return false_discovery_control(p_values) <= self.value * ROUNDING
+        chosen = np.zeros(len(p_values), dtype=bool)
+        chosen[strangest(p_values, scores)[: int(self.value)]] = True
+        return chosen
+
+    def boundary(self, p_values: Scores, scores: Scores) -> Boundary:
+        """Return what a row must be less strange than to be no alert among these rows, all else being equal.
+
+        It is `value` for "share", the largest p-value of an alert for "fdr", and the weakest alert for "budget".
+        """
+        if self.kind == "share":
+            return Boundary(self.value)
+        alerts = np.flatnonzero(self.alerts(p_values, scores))
+        if not len(alerts):
+            return Boundary(0.0)
+        weakest = alerts[strangest(p_values[alerts], scores[alerts])[-1]]
+        return Boundary(float(p_values[weakest]), float(scores[weakest]) if self.kind == "budget" else -math.inf)
+
+    def limits(self, rows: int, reference: int) -> str | None:
+        """Say in one sentence if the threshold cannot fire, or only on several rows at once.
+
+        Parameters
+        ----------
+        rows : int
+            How many rows are judged.
+        reference : int
+            How many training rows they are compared with: no p-value is below 1 / (reference + 1).
+        """
+        smallest = 1 / (reference + 1)
+        if self.kind == "share" and smallest > self.value:
+            needed = math.ceil(1 / self.value) - 1
+            return f"threshold {self} can never fire: it needs {needed} training rows, there are {reference}"
+        together = math.ceil(rows * smallest / (self.value * ROUNDING))
+        if self.kind == "fdr" and together > 1:
+            fires = "can never fire" if together > rows else f"fires only if {together} or more rows are this strange"
+            return (
+                f"threshold {self} {fires}: {rows} rows are compared with {reference} training rows; "
+                "train on more rows, or use share= or budget="
+            )
+        return None
+
+
+def strangest(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
+    """Return row numbers, strangest first: by p-value, then score, then position."""
+    return np.lexsort((-scores, p_values))

@@ -1,0 +1,1 @@
+"""From columns to numbers and back: one encoder for each modality."""

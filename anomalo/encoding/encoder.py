@@ -1,0 +1,58 @@
+"""What an encoder does: the way of one modality from columns to numbers and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.tabular.schema import Schema
+
+
+class Encoder(Protocol):
+    """Turns record batches of one modality into `Encoded`, and back."""
+
+    modality: ClassVar[str]
+
+    @property
+    def layout(self) -> Layout:
+        """The layout learned by `fit`."""
+
+    def fit(self, table: pa.Table, schema: Schema) -> Self:
+        """Learn levels, centres and scales."""
+
+    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
+        """Encode one batch; columns are found by name, `first_row` is for error messages.
+
+        A label that the model learns is hidden unless `label`.
+        """
+
+    def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
+        """Turn encoded values [n] of one position back into the column's own type and format."""
+
+    def settle(self, values: Floats, position: int) -> Floats:
+        """Return what encoded values [n] of one position become when they are written to cells and read again."""
+
+    def fill(
+        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
+    ) -> pa.RecordBatch:
+        """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, columns]."""
+
+    def own(self, data: Encoded) -> Scores:
+        """Return cells as they are to be written [n, columns]: numbers in own units, codes, nan for holes."""
+
+    def write(self, own: Scores, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return such cells as a table of the columns that a model reads; rare levels are drawn."""
+
+    def tidy(self, own: Scores) -> Scores:
+        """Return the cells nearest to such ones that their columns can hold."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `fit` learned as JSON-ready values."""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
+        """Rebuild an encoder from `to_json`."""

@@ -1,0 +1,1 @@
+"""How good results are: metrics, masking mechanisms, pooled estimates and the quality of synthetic rows."""

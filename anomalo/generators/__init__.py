@@ -1,0 +1,1 @@
+"""What generators of synthetic rows share: transforms, dependencies, missingness and constraints."""

@@ -1,0 +1,1 @@
+"""Commands that a worker process runs in the background, one after another."""

@@ -1,0 +1,1 @@
+"""Jobs that describe a table: its columns, and its rows as codes."""

@@ -1,0 +1,1 @@
+"""Jobs that fit a model and save it."""

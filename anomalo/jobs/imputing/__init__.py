@@ -1,0 +1,1 @@
+"""Jobs that impute missing cells and repair anomalous ones."""

@@ -1,0 +1,1 @@
+"""Jobs that fit, score and impute in one go."""

@@ -1,0 +1,1 @@
+"""Jobs that score rows and explain the scores."""

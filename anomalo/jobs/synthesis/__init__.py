@@ -1,0 +1,1 @@
+"""Jobs that make synthetic rows, evaluate them, and advise whether to use them."""

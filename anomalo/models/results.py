@@ -1,0 +1,104 @@
+"""What a model's verbs return, and what a fitted model is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Floats, Scores
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Why rows are strange, cell by cell.
+
+    Attributes
+    ----------
+    contribution : float64 [n, *shape]
+        Each cell's part of the row's score; a row's contributions sum to its score.
+    expected : float32 [n, *shape]
+        The conditional expectation of each cell given the row's other cells, in encoded units (for a
+        category the code of the most probable known level).
+    """
+
+    contribution: NDArray[np.float64]
+    expected: Floats
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Values for missing cells.
+
+    Attributes
+    ----------
+    point : float32 [n, *shape]
+        Encoded values; observed cells are returned unchanged, missing ones hold the fill.
+    draws : float32 [K, n, *shape] or None
+        Multiple imputations.
+    proba : dict of position to float32 [n, size]
+        Class probabilities of categories, in the order of the block's codes.
+    low, high : float32 [n, *shape] or None
+        The ends of a 90 % interval for each missing number, in encoded units; an observed one is its own
+        interval, and categories have NaN. None if the model does not say.
+    """
+
+    point: Floats
+    draws: Floats | None = None
+    proba: Mapping[int, Floats] = field(default_factory=dict)
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True)
+class HiddenCells:
+    """How well a model predicts cells that it cannot see, column by column.
+
+    Attributes
+    ----------
+    width : float64 [columns]
+        Half the width of a 90 % interval around an expected value, in encoded units; NaN for
+        categories and where there is no evidence.
+    error : float64 [columns]
+        Root mean squared error of numbers in the column's own units, error rate of categories.
+    baseline : float64 [columns]
+        The same for the column's mean, or its most frequent level.
+    notes : tuple of str
+        What else there is to say of the table's holes, each a plain sentence.
+    """
+
+    width: Scores
+    error: Scores
+    baseline: Scores
+
+    notes: tuple[str, ...] = ()
+
+    def skill(self) -> float:
+        """Return 1 less the mean error relative to mean and mode: 0 is no better than them, 1 is perfect.
+
+        NaN where no column could be judged.
+        """
+        judged = self.baseline > 0
+        return float(1 - np.mean(self.error[judged] / self.baseline[judged])) if judged.any() else float("nan")
+
+
+@dataclass
+class ModelState:
+    """What a fitted model is made of: plain arrays and JSON values, and the models inside it.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        Saved as safetensors.
+    values : dict
+        JSON-ready values, saved in the manifest.
+    models : dict of str to (name, parameters, state)
+        Nested models, saved in sub-folders.
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, tuple[str, dict[str, Any], ModelState]] = field(default_factory=dict)

@@ -1,0 +1,28 @@
+"""The surface of plugin authors with torch: neural models, reconstructors, and building blocks for tables."""
+
+from anomalo.nn.imputation import filled
+from anomalo.nn.layers import ColumnHeads, ColumnInput, Standardised, activate, mlp
+from anomalo.nn.mixture_heads import MixtureHeads
+from anomalo.nn.model import NeuralModel
+from anomalo.nn.reconstructor import Autoencoder, Reconstructor
+from anomalo.nn.robust_heads import NaturalHeads, compressed, natural
+from anomalo.nn.trainer import Batch, Phase, Step
+
+__all__ = [
+    "Autoencoder",
+    "Batch",
+    "ColumnHeads",
+    "ColumnInput",
+    "MixtureHeads",
+    "NaturalHeads",
+    "NeuralModel",
+    "Phase",
+    "Reconstructor",
+    "Standardised",
+    "Step",
+    "activate",
+    "compressed",
+    "filled",
+    "mlp",
+    "natural",
+]

@@ -1,0 +1,1 @@
+"""Plugins: how they are found, what hooks they implement, and what they gave."""

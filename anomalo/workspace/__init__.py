@@ -1,0 +1,1 @@
+"""The workspace on disk: saved models, runs and their records."""

@@ -1,0 +1,250 @@
+"""No row is judged by a model that saw it, or its double; intervals cover; hidden cells are really hidden."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomalo.calibration.cross_fitting import (
+    LEVEL,
+    HiddenCells,
+    assign_folds,
+    conformal_quantile,
+    cross_fit,
+    fold_count,
+    predict_hidden,
+    time_column,
+)
+from anomalo.encoding.scaling import expand
+from anomalo.models.run import LocalRun
+from anomalo.plugin import Block, Encoded, Filled, Layout, Model, Run, Scores
+from anomalo.testing import tables
+
+
+@dataclass(kw_only=True)
+class Memory(Model):
+    """Scores 1 for a row that it was fitted on; fills with its column's mean, and remembers what it was asked."""
+
+    name = "memory"
+    asked: ClassVar[list[Encoded]] = []
+
+    def fit(self, data: Encoded, run: Run) -> "Memory":
+        self.seen_ = data.hashes()
+        counts = np.maximum(data.observed.sum(axis=0), 1)
+        self.mean_ = (np.where(data.observed, data.values, 0).sum(axis=0) / counts).astype(np.float32)
+        return self
+
+    def score(self, data: Encoded) -> Scores:
+        return np.isin(data.hashes(), self.seen_).astype(np.float64)
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        self.asked.append(data)
+        return Filled(np.where(data.observed, data.values, self.mean_))
+
+
+@dataclass(kw_only=True)
+class Oracle(Memory):
+    """Knows the table, and fills every hole of it correctly."""
+
+    truth: ClassVar[Encoded]
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        filled = data.values.copy()
+        for row, (values, seen) in enumerate(zip(data.values, data.observed, strict=True)):
+            like = (self.truth.values[:, seen] == values[seen]).all(axis=1)
+            filled[row, ~seen] = self.truth.values[np.flatnonzero(like)[0], ~seen]
+        return Filled(filled)
+
+
+class ScoresOnly(Model):
+    name: ClassVar[str] = "scores only"
+
+    def score(self, data: Encoded) -> Scores:
+        return np.full(len(data), float(self.fold))  # type: ignore[attr-defined]
+
+
+def fit(rows: Encoded, fold: int) -> Model:
+    return Memory().fit(rows, LocalRun(seed=fold))
+
+
+def doubled() -> Encoded:
+    train, _ = tables()
+    rows = np.random.default_rng(0).integers(0, len(train), 300)
+    return train.take(rows)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    codes=st.lists(st.integers(0, 12), min_size=1, max_size=60),
+    folds=st.integers(1, 6),
+    seed=st.integers(0, 99),
+    timed=st.booleans(),
+)
+def test_equal_rows_share_a_fold_and_folds_are_of_even_size(
+    codes: list[int], folds: int, seed: int, timed: bool
+) -> None:
+    hashes = np.array(codes, dtype=np.uint64)
+    times = hashes.astype(np.float32) if timed else None
+    assigned = assign_folds(hashes, folds, seed, times)
+    distinct = {code: {int(fold) for at, fold in zip(codes, assigned, strict=True) if at == code} for code in codes}
+    assert all(len(found) == 1 for found in distinct.values())
+    sizes = np.bincount([next(iter(found)) for found in distinct.values()])
+    assert len(sizes) == min(folds, len(distinct))
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_seed_shuffles() -> None:
+    hashes = np.arange(100, dtype=np.uint64)
+    np.testing.assert_array_equal(assign_folds(hashes, 5, 0), assign_folds(hashes, 5, 0))
+    assert (assign_folds(hashes, 5, 0) != assign_folds(hashes, 5, 1)).any()
+    assert (np.diff(assign_folds(hashes, 5, 0)) < 0).any()
+
+
+def test_with_times_each_fold_is_a_stretch_of_time() -> None:
+    rng = np.random.default_rng(0)
+    times = rng.normal(size=103).astype(np.float32)
+    folds = assign_folds(rng.permutation(103).astype(np.uint64), 5, 0, times)
+    assert (np.diff(folds[np.argsort(times)]) >= 0).all()
+    assert np.bincount(folds).tolist() == [21, 21, 20, 21, 20]
+
+
+def test_the_time_column_is_the_only_datetime() -> None:
+    blocks = (Block("a", "number", 0), Block("b", "number", 1), Block("c", "category", 2, levels=("x",)))
+    layout = Layout("table", (3,), blocks)
+    assert time_column(layout, {"b"}) == 1
+    assert time_column(layout, {"a", "b"}) is None
+    assert time_column(layout, set()) is None
+    assert time_column(layout, {"c"}) is None
+
+
+def test_large_tables_have_fewer_folds() -> None:
+    assert [fold_count(rows) for rows in (2, 19_999, 20_000, 10**7)] == [5, 5, 3, 3]
+
+
+def test_every_row_is_judged_by_a_model_that_never_saw_it_nor_its_double() -> None:
+    data = doubled()
+    hashes = data.hashes()
+    assert len(np.unique(hashes)) < len(hashes)
+    evidence = cross_fit(data, assign_folds(hashes, 5, 0), fit)
+    np.testing.assert_array_equal(evidence.scores, np.zeros(len(data)))
+    # Were doubles split, the model would know:
+    split = cross_fit(data, np.arange(len(data)) % 5, fit)
+    assert split.scores is not None
+    assert split.scores.any()
+
+
+def test_scores_belong_to_their_rows() -> None:
+    data = doubled()
+    folds = assign_folds(data.hashes(), 4, 0)
+
+    def of_the_fold(rows: Encoded, fold: int) -> Model:
+        model = ScoresOnly()
+        model.fold = fold  # type: ignore[attr-defined]
+        return model
+
+    evidence = cross_fit(data, folds, of_the_fold)
+    np.testing.assert_array_equal(evidence.scores, folds)
+    assert evidence.hidden is None
+
+
+def test_only_one_column_is_hidden_at_a_time_and_only_known_cells_are_judged() -> None:
+    train, _ = tables()
+    Memory.asked.clear()
+    model = Memory().fit(train, LocalRun())
+    found = predict_hidden(model, train, seed=3)
+    assert len(found) == 5
+    asked_of = Encoded.concatenate(Memory.asked)
+    ends = np.cumsum([len(truth) for truth, _ in found])
+    assert ends[-1] == len(asked_of)
+    for position, (truth, predicted) in enumerate(found):
+        asked = asked_of.take(slice(ends[position] - len(truth), ends[position]))
+        assert not asked.observed[:, position].any()
+        others = np.arange(5) != position
+        rows = {row.tobytes() for row in train.values[train.observed[:, position]][:, others]}
+        assert {row.tobytes() for row in asked.values[:, others]} <= rows
+        # Whatever else is missing was missing before: complete columns stay complete.
+        assert position == 0 or asked.observed[:, 0].all()
+        assert set(truth) <= set(train.values[train.observed[:, position], position])
+        np.testing.assert_array_equal(predicted, np.full(len(truth), model.mean_[position]))
+        assert len(truth) == min(200, train.observed[:, position].sum())
+
+
+def test_wide_tables_cost_less_per_column() -> None:
+    columns = 1000
+    values = np.ones((300, columns), dtype=np.float32)
+    layout = Layout("table", (columns,), tuple(Block(f"x{at}", "number", at) for at in range(columns)))
+    data = Encoded(values, np.ones(values.shape, dtype=bool), layout)
+
+    class Zero(Model):
+        def impute(self, data: Encoded, draws: int = 0) -> Filled:
+            return Filled(np.broadcast_to(np.float32(0), data.values.shape))
+
+    assert {len(truth) for truth, _ in predict_hidden(Zero(), data, 0)} == {20}
+
+
+def test_an_oracle_has_all_the_skill_and_the_mean_has_none() -> None:
+    train, _ = tables()
+    complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
+    Oracle.truth = complete
+    folds = assign_folds(complete.hashes(), 3, 0)
+    perfect = cross_fit(complete, folds, lambda rows, fold: Oracle().fit(rows, LocalRun())).hidden
+    assert perfect is not None
+    assert perfect.skill() == 1.0
+    np.testing.assert_array_equal(perfect.width, [0, 0, 0, np.nan, np.nan])
+
+
+def test_errors_and_widths_equal_those_computed_from_all_hidden_cells() -> None:
+    train, _ = tables()
+    folds = assign_folds(train.hashes(), 3, 0)
+    hidden = cross_fit(train, folds, fit).hidden
+    assert hidden is not None
+    for position in train.layout.numbers:
+        seen = train.observed[:, position]
+        values = train.values[:, position].astype(np.float64)
+        # The model's fill is the mean of the other folds' rows, so that each error is known.
+        means = np.array([values[seen & (folds != fold)].mean() for fold in range(3)])
+        errors = np.abs(values - means[folds])[seen]
+        assert np.mean(errors <= hidden.width[position] + 1e-5) >= LEVEL
+        block = train.layout.blocks[position]
+        own, told = (expand(part, block.offset, block.scale) for part in (values, means))
+        errors = (own - told[folds])[seen]
+        assert hidden.error[position] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
+        assert hidden.baseline[position] == pytest.approx(own[seen].std(), rel=1e-4)
+    assert hidden.skill() < 0.01
+
+
+def test_a_column_never_observed_has_no_evidence() -> None:
+    train, _ = tables()
+    cells = np.zeros(train.values.shape, dtype=bool)
+    cells[:, [1, 3]] = True
+    data = train.hide(cells)
+    hidden = cross_fit(data, assign_folds(data.hashes(), 3, 0), fit).hidden
+    assert hidden is not None
+    for array in (hidden.width, hidden.error, hidden.baseline):
+        assert np.isnan(array[[1, 3]]).all()
+    assert np.isfinite(hidden.skill())
+
+
+def test_skill_is_the_mean_relative_gain_over_columns_that_vary() -> None:
+    nothing = np.full(4, np.nan)
+    cells = HiddenCells(nothing, np.array([1.0, 0.1, 0.0, np.nan]), np.array([2.0, 0.4, 0.0, np.nan]))
+    assert cells.skill() == pytest.approx(1 - (0.5 + 0.25) / 2)
+    assert np.isnan(HiddenCells(nothing, nothing, nothing).skill())
+
+
+@pytest.mark.parametrize("count", [9, 10, 19, 57, 200])
+def test_intervals_cover_at_least_as_often_as_they_say(count: int) -> None:
+    rng = np.random.default_rng(count)
+    residuals = np.abs(rng.standard_t(3, size=(4000, count + 1)))
+    widths = np.array([conformal_quantile(row[:count], 0.9) for row in residuals])
+    covered = np.mean(residuals[:, count] <= widths)
+    noise = 3 * np.sqrt(0.09 / 4000)
+    assert 0.9 - noise <= covered <= 0.9 + 1 / (count + 1) + noise
+
+
+def test_the_quantile_is_the_right_residual_and_never_beyond_the_largest() -> None:
+    assert conformal_quantile(np.arange(1.0, 20.0), 0.9) == 18.0  # ceil(20 * 0.9)
+    assert conformal_quantile(np.array([3.0, 1.0]), 0.9) == 3.0
