@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from corruption import Corrupted, Matrix, Spread, far, mild, ranked_first
+from corruption import Corrupted, Matrix, RobustScale, far, mild, ranked_first
 from harness import LABEL, Results, calm, check_tables, halves, names, parser, tables
 from methods import Ours, ours
 from sklearn.covariance import LedoitWolf
@@ -39,7 +39,7 @@ class Explainer(Protocol):
     def fit(self, train: pd.DataFrame) -> None: ...
 
     def explain(self, rows: pd.DataFrame) -> Matrix:
-        """Return how much each cell contributes to its row's strangeness [n, columns]."""
+        """Return how much each cell contributes to its row's anomaly score [n, columns]."""
         ...
 
 
@@ -65,10 +65,10 @@ class MarginalZ:
     """The distance of each cell from its column's median, in robust standard deviations."""
 
     def fit(self, train: pd.DataFrame) -> None:
-        self.spread = Spread.of(train.to_numpy())
+        self.scales = RobustScale.of(train.to_numpy())
 
     def explain(self, rows: pd.DataFrame) -> Matrix:
-        return np.abs(rows.to_numpy() - self.spread.centre) / self.spread.scale
+        return np.abs(rows.to_numpy() - self.scales.centre) / self.scales.scale
 
 
 class ConditionalGaussian:
@@ -83,8 +83,8 @@ class ConditionalGaussian:
 
     def fit(self, train: pd.DataFrame) -> None:
         values = train.to_numpy()
-        self.centre, spread = values.mean(axis=0), values.std(axis=0)
-        self.scale = np.where(np.ptp(values, axis=0) > 0, spread, 1.0)
+        self.centre, deviation = values.mean(axis=0), values.std(axis=0)
+        self.scale = np.where(np.ptp(values, axis=0) > 0, deviation, 1.0)
         self.precision = LedoitWolf().fit((values - self.centre) / self.scale).precision_
 
     def explain(self, rows: pd.DataFrame) -> Matrix:
@@ -126,20 +126,20 @@ def prepare(table: pd.DataFrame, seed: int, rows: int) -> Task:
     """Take a random half of the normal rows to train on, and corrupt so many of the others (all if fewer)."""
     features = table.drop(columns=LABEL).astype(np.float64)
     train, held = halves(table[LABEL], seed)
-    pool, spread = features.iloc[held].to_numpy(), Spread.of(features.iloc[train].to_numpy())
+    pool, scales = features.iloc[held].to_numpy(), RobustScale.of(features.iloc[train].to_numpy())
     clean = pool[:rows]
     return Task(
         features.iloc[train],
         {
-            "far": far(clean, spread, np.random.default_rng([seed, 0])),
-            "mild": mild(clean, spread, np.random.default_rng([seed, 1]), pool),
-            "outlying": mild(clean, spread, np.random.default_rng([seed, 2]), pool, outlying=True),
+            "far": far(clean, scales, np.random.default_rng([seed, 0])),
+            "mild": mild(clean, scales, np.random.default_rng([seed, 1]), pool),
+            "outlying": mild(clean, scales, np.random.default_rng([seed, 2]), pool, outlying=True),
         },
     )
 
 
 def measure(rows: list[Row], task: Task, create: Creator) -> Iterator[Row]:
-    """Fit one method and judge its reasons, one row a kind; a failure becomes the row's status."""
+    """Fit one method and evaluate its reasons, one row a kind; a failure becomes the row's status."""
     explainer = create(rows[0].seed)
     started = time.process_time()
     failure = _failure(lambda: explainer.fit(task.train))
@@ -147,12 +147,12 @@ def measure(rows: list[Row], task: Task, create: Creator) -> Iterator[Row]:
     for row in rows:
         corrupted = task.corrupted[row.kind]
         row = replace(row, rows=len(corrupted.column), columns=task.train.shape[1], fit_s=fit_s)
-        judge = partial(_judge, row, task, corrupted, explainer)
-        row.status = failure or _failure(judge) or "ok"
+        evaluate = partial(_evaluate, row, task, corrupted, explainer)
+        row.status = failure or _failure(evaluate) or "ok"
         yield row
 
 
-def _judge(row: Row, task: Task, corrupted: Corrupted, explainer: Explainer) -> None:
+def _evaluate(row: Row, task: Task, corrupted: Corrupted, explainer: Explainer) -> None:
     if not row.rows:
         raise ValueError("no row has a cell to corrupt")
     frame = pd.DataFrame(corrupted.values, columns=task.train.columns)

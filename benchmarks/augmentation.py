@@ -2,9 +2,9 @@
 
 Each Parquet file holds feature columns and `label` (1 = anomaly). Per table and seed, `--positives` anomalies and
 `--rows` normal rows, drawn by `default_rng(2000 + seed)`, are trained on; up to 20,000 others are tested on. Gradient
-boosting is trained on the rows as they are, with class weights, and with rows of the anomaly class added, made by each
-generator, as many as bring the anomalies up to half of the normal rows; generators train for as long as the adviser
-lets them. `adviser` trains as `augment --advise` says, by cross-validation within the training rows alone.
+boosting is trained on the rows as they are, with class weights, and with synthetic rows of the anomaly class added by
+each generator, as many as bring the anomalies up to half of the normal rows; generators train for as long as the
+adviser lets them. `adviser` trains as `augment --advise` says, by cross-validation within the training rows alone.
 
 The summary compares each way with the best of none, weights and SMOTE by table means over the seeds, with a bootstrap
 interval over tables.
@@ -69,7 +69,7 @@ def split(table: pd.DataFrame, positives: int, rows: int, seed: int) -> tuple[np
 
 
 def measure(row: Row, part: Part, params: dict[str, dict[str, object]]) -> Row:
-    """Train one way and judge it on the rows held out; CPU seconds of this process."""
+    """Train one way and evaluate it on the rows held out; CPU seconds of this process."""
     started = time.process_time()
     method = row.method
     if method == "adviser":
@@ -120,8 +120,8 @@ def summary(frame: pd.DataFrame) -> str:
             continue
         drawn = rng.choice(gain, size=(DRAWS, len(gain))).mean(axis=1)
         low, high = np.quantile(drawn, [0.025, 0.975])
-        told = f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})"
-        lines.append(f"| {method} | {means[method].mean():.3f} | {told} | {gain.min():+.3f} |")
+        shown = f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f})"
+        lines.append(f"| {method} | {means[method].mean():.3f} | {shown} | {gain.min():+.3f} |")
     return "\n".join(lines)
 
 

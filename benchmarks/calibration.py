@@ -1,6 +1,6 @@
 """Are p-values of held-out normal rows uniform? Share at or below .05 and .01, over random halves.
 
-For each table: fit on a random half of the normal rows, judge the other half, and the anomalies.
+For each table: fit on a random half of the normal rows, score the other half, and the anomalies.
 """
 
 from __future__ import annotations

@@ -48,18 +48,19 @@ def cost(model: str, table: pd.DataFrame) -> str:
         return time.process_time() - started
 
     free = median(seconds() for _ in range(3))
-    told = median(seconds(where={"kind": "rare"}) for _ in range(3))
+    conditioned = median(seconds(where={"kind": "rare"}) for _ in range(3))
     kept = float((augmenter.sample(ROWS, where={"kind": "rare"})["kind"] == "rare").mean())
-    return f"{model}: {told / free:.2f} of the cost without a condition ({free:.2f} s), kept by {100 * kept:.0f} %"
+    share = conditioned / free
+    return f"{model}: {share:.2f} of the cost without a condition ({free:.2f} s), kept by {100 * kept:.0f} %"
 
 
 def levels(model: str, rng: np.random.Generator) -> str:
     """Return the peak memory of this process after a fit on a column of many levels."""
     level = np.concatenate([np.arange(LEVELS), rng.integers(LEVELS, size=LEVELS)])
     table = pd.DataFrame({"level": [f"v{at}" for at in level], "number": rng.normal(size=len(level))})
-    made = TableAugmenter(model, params=SHORT.get(model, {}), device="cpu").fit(table).sample(ROWS)
+    rows = TableAugmenter(model, params=SHORT.get(model, {}), device="cpu").fit(table).sample(ROWS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return f"{model}: {LEVELS:,} levels, {made['level'].nunique():,} of them in {ROWS:,} rows, peak {peak:,} MiB"
+    return f"{model}: {LEVELS:,} levels, {rows['level'].nunique():,} of them in {ROWS:,} rows, peak {peak:,} MiB"
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ MILD = (1.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Where the training values of each column lie.
+class RobustScale:
+    """The centre and the scale of each column's training values.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Corrupted:
     Attributes
     ----------
     values : float64 [n, columns]
-        The rows; `source` [n] has their places among those that were given.
+        The rows; `source` [n] has their positions among those that were given.
     column : int [n]
         The corrupted cell of each.
     """
@@ -62,36 +62,38 @@ class Corrupted:
     column: Columns
 
 
-def far(rows: Matrix, spread: Spread, rng: np.random.Generator) -> Corrupted:
+def far(rows: Matrix, scales: RobustScale, rng: np.random.Generator) -> Corrupted:
     """Put a cell of each row [n, columns] 3 to 6 robust standard deviations from its column's median.
 
     The side is random, unless that is less than 3 from the cell's own value: then it is the other side.
     """
-    column = rng.choice(spread.varying, len(rows))
-    centre, scale = spread.centre[column], spread.scale[column]
+    column = rng.choice(scales.varying, len(rows))
+    centre, scale = scales.centre[column], scales.scale[column]
     step = rng.choice([-1.0, 1.0], len(rows)) * rng.uniform(*FAR, len(rows)) * scale
     near = np.abs(centre + step - rows[np.arange(len(rows)), column]) < FAR[0] * scale
     return _put(rows, np.arange(len(rows)), column, centre + np.where(near, -step, step))
 
 
-def mild(rows: Matrix, spread: Spread, rng: np.random.Generator, pool: Matrix, *, outlying: bool = False) -> Corrupted:
+def mild(
+    rows: Matrix, scales: RobustScale, rng: np.random.Generator, pool: Matrix, *, outlying: bool = False
+) -> Corrupted:
     """Replace a cell of each row [n, columns] by another row's value, 1 to 3 robust standard deviations from its own.
 
     If `outlying`, it is 1 to 3 from the column's median, and at least 1 from the cell's own. The values come from the
     rows of `pool` [m, columns]. The column is drawn among those that have such a value; a row without any is left out.
     """
-    chosen = [(at, *found) for at, row in enumerate(rows) if (found := _another(row, spread, rng, pool, outlying))]
+    chosen = [(at, *found) for at, row in enumerate(rows) if (found := _another(row, scales, rng, pool, outlying))]
     source, column, value = zip(*chosen, strict=True) if chosen else ((), (), ())
     return _put(rows, np.array(source, np.intp), np.array(column, np.intp), np.array(value))
 
 
 def _another(
-    row: Matrix, spread: Spread, rng: np.random.Generator, pool: Matrix, outlying: bool
+    row: Matrix, scales: RobustScale, rng: np.random.Generator, pool: Matrix, outlying: bool
 ) -> tuple[int, float] | None:
-    for column in rng.permutation(spread.varying):
-        values, scale = pool[:, column], spread.scale[column]
+    for column in rng.permutation(scales.varying):
+        values, scale = pool[:, column], scales.scale[column]
         moved = np.abs(values - row[column]) / scale
-        away = np.abs(values - spread.centre[column]) / scale if outlying else moved
+        away = np.abs(values - scales.centre[column]) / scale if outlying else moved
         fitting = values[(moved >= MILD[0]) & (away >= MILD[0]) & (away <= MILD[1])]
         if len(fitting):
             return int(column), float(rng.choice(fitting))
@@ -112,7 +114,7 @@ def ranked_first(contribution: Matrix, column: Columns) -> float:
     contribution : float64 [n, columns]
         Of rows with one corrupted cell each.
     column : int [n]
-        That cell. One that shares the first place counts as often as a random choice among them would hit it.
+        That cell. One that shares the first rank counts as often as a random choice among them would hit it.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Seconds that the dashboard takes to page and filter a run of 200,000 rows, on the server and in a browser.
 
-The run is written into a workspace of its own, without a model: scores, reasons of the strangest rows, their cells.
+The run is written into a separate workspace, without a model: scores, reasons of the most anomalous rows, their cells.
 On the server, the page is run by Streamlit's own AppTest, from an interaction to the last element. In the browser,
 a headless Chromium measures from an interaction to the new rows (or the new count) on the screen; it is skipped
 where Playwright or Chromium is absent.
@@ -48,11 +48,11 @@ def large_run(workspace: Path, rows: int = 200_000, seed: int = 0) -> RunRecord:
         reasons[row] = [
             {
                 "column": COLUMNS[name],
-                "contribution": float(score[row] / (place + 2)),
+                "contribution": float(score[row] / (rank + 2)),
                 "observed": str(int(rng.integers(1000))),
                 "expected": str(int(rng.integers(1000))),
             }
-            for place, name in enumerate(names)
+            for rank, name in enumerate(names)
         ]
     scores = pa.table(
         {
@@ -99,7 +99,7 @@ def on_the_server(workspace: Path, repeat: int) -> dict[str, float]:
     opening = median(lambda _: page.switch_page("views/alerts.py").run(), 1)
     stops = page.select_slider(key="percent").options
 
-    def settle(_: int) -> None:
+    def require_no_error(_: int) -> None:
         assert not page.exception
 
     found = {
@@ -120,7 +120,7 @@ def on_the_server(workspace: Path, repeat: int) -> dict[str, float]:
     found["slider"] = median(
         lambda number: page.select_slider(key="percent").set_value(stops[number % len(stops)]).run(), repeat
     )
-    settle(0)
+    require_no_error(0)
     return found
 
 

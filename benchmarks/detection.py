@@ -55,7 +55,7 @@ def split(table: pd.DataFrame, protocol: str, seed: int) -> tuple[pd.DataFrame, 
 
 
 def measure(row: Row, table: pd.DataFrame, create: Creator) -> Row:
-    """Fit, score and judge one method; a failure becomes the row's status."""
+    """Fit, score and evaluate one method; a failure becomes the row's status."""
     train, test = split(table, row.protocol, row.seed)
     row.n_train, row.n_test = len(train), len(test)
     try:

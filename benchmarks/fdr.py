@@ -1,6 +1,6 @@
 """Does `fdr=` keep its promise? Simulated tables, alerts as the product raises them, and an oracle beside them.
 
-Each table: training rows of the null distribution, and test rows of which a share is strange. The oracle has the
+Each table: training rows of the null distribution, and test rows of which a share is anomalous. The oracle has the
 same fitted scores, but p-values from the scores of a large sample of the null distribution. The realised false
 discovery proportion must be at most the rate plus two standard errors over the tables, and the detections at
 least 80 % of the oracle's.
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 
 class Gaussian:
-    """Three hidden factors, eight correlated normal columns; strange rows are shifted by 3 in three of them."""
+    """Three hidden factors, eight correlated normal columns; anomalous rows are shifted by 3 in three of them."""
 
     def __init__(self, rng: Generator) -> None:
         self.loading = rng.normal(size=(3, COLUMNS))
@@ -44,20 +44,20 @@ class Gaussian:
     def normal(self, rows: int, rng: Generator) -> pd.DataFrame:
         return named(self.hidden(rows, rng))
 
-    def strange(self, rows: int, rng: Generator) -> pd.DataFrame:
+    def anomalous(self, rows: int, rng: Generator) -> pd.DataFrame:
         values = self.hidden(rows, rng)
         moved = rng.random((rows, COLUMNS)).argsort(axis=1) < 3
         return named(values + moved * rng.choice([-3.0, 3.0], size=(rows, COLUMNS)))
 
 
 class Mixture:
-    """Three clusters of six numbers, with two categories that mostly follow the cluster; strange rows lie between."""
+    """Three clusters of six numbers, with two categories that mostly follow the cluster; anomalous rows lie between."""
 
     def __init__(self, rng: Generator) -> None:
         self.centres = 4 * rng.normal(size=(3, 6))
 
-    def draw(self, rows: int, rng: Generator, cluster: NDArray[np.intp], spread: float) -> pd.DataFrame:
-        frame = named(self.centres[cluster] + spread * rng.normal(size=(rows, 6)))
+    def draw(self, rows: int, rng: Generator, cluster: NDArray[np.intp], scale: float) -> pd.DataFrame:
+        frame = named(self.centres[cluster] + scale * rng.normal(size=(rows, 6)))
         for name, levels in (("colour", "red green blue"), ("shape", "round square long")):
             # One in ten is of any level.
             level = np.where(rng.random(rows) < 0.1, rng.integers(3, size=rows), cluster)
@@ -67,14 +67,14 @@ class Mixture:
     def normal(self, rows: int, rng: Generator) -> pd.DataFrame:
         return self.draw(rows, rng, rng.choice(3, size=rows, p=[0.5, 0.3, 0.2]), 1.0)
 
-    def strange(self, rows: int, rng: Generator) -> pd.DataFrame:
+    def anomalous(self, rows: int, rng: Generator) -> pd.DataFrame:
         return self.draw(rows, rng, rng.integers(3, size=rows), 3.0)
 
 
 class HeavyTails:
-    """Six correlated columns of Student's t with 4 degrees of freedom and a Poisson count; strange rows lose the ties.
+    """Six correlated columns of Student's t with 4 degrees of freedom and a Poisson count.
 
-    A strange row's columns come from different rows, three times as far from the centre.
+    An anomalous row's columns are not correlated: they come from different rows, three times as far from the centre.
     """
 
     def __init__(self, rng: Generator) -> None:
@@ -87,7 +87,7 @@ class HeavyTails:
         frame["count"] = rng.poisson(np.exp(1 + 0.5 * factors[:, 0]))
         return frame
 
-    def strange(self, rows: int, rng: Generator) -> pd.DataFrame:
+    def anomalous(self, rows: int, rng: Generator) -> pd.DataFrame:
         frame = self.normal(rows, rng)
         for name in frame.columns[:6]:
             frame[name] = 3 * rng.permutation(frame[name])
@@ -110,7 +110,7 @@ class Row:
     table: int
     rate: float
     training: int = 0
-    strange: int = 0
+    anomalies: int = 0
     alerts: int = 0
     hits: int = 0
     oracle_alerts: int = 0
@@ -127,18 +127,19 @@ def measure(row: Row, null: int) -> Row:
     rng = np.random.default_rng([row.table, 2026])
     source = FAMILIES[row.family](rng)
     row.training = int(rng.choice(TRAINING))
-    row.strange = int(rng.integers(TEST // 20, TEST // 10 + 1))
+    row.anomalies = int(rng.integers(TEST // 20, TEST // 10 + 1))
     train = source.normal(row.training, rng)
-    test = pd.concat([source.normal(TEST - row.strange, rng), source.strange(row.strange, rng)], ignore_index=True)
+    parts = [source.normal(TEST - row.anomalies, rng), source.anomalous(row.anomalies, rng)]
+    test = pd.concat(parts, ignore_index=True)
     started = time.process_time()
     detector = AnomalyDetector(model=row.model, random_state=row.table, device="cpu").fit(train)
     scores = -detector.score_samples(test)
     found = alerts(detector.p_values(test), scores, row.rate)
     exact = alerts(oracle(detector, scores, source.normal, null, rng), scores, row.rate)
     row.seconds = time.process_time() - started
-    strange = np.arange(TEST) >= TEST - row.strange
-    row.alerts, row.hits = int(found.sum()), int((found & strange).sum())
-    row.oracle_alerts, row.oracle_hits = int(exact.sum()), int((exact & strange).sum())
+    anomalous = np.arange(TEST) >= TEST - row.anomalies
+    row.alerts, row.hits = int(found.sum()), int((found & anomalous).sum())
+    row.oracle_alerts, row.oracle_hits = int(exact.sum()), int((exact & anomalous).sum())
     return row
 
 
@@ -202,8 +203,8 @@ def _line(tables: pd.DataFrame) -> pd.Series:
             "se": round(error, 4),
             "bound": round(bound, 4),
             "oracle_fdp": round(oracle_false.mean(), 4),
-            "found": round(tables["hits"].sum() / tables["strange"].sum(), 3),
-            "oracle_found": round(tables["oracle_hits"].sum() / tables["strange"].sum(), 3),
+            "found": round(tables["hits"].sum() / tables["anomalies"].sum(), 3),
+            "oracle_found": round(tables["oracle_hits"].sum() / tables["anomalies"].sum(), 3),
             "power": round(power, 3),
             "kept": bool(false.mean() <= bound and power >= 0.8),
             "seconds": round(tables["seconds"].mean(), 2),

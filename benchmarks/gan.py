@@ -1,14 +1,15 @@
 """Modes that adversarial models find on a grid of Gaussians, with each remedy for mode collapse by itself.
 
-A table of two columns: 25 Gaussians of spread 0.05 on the points of a grid from -4 to 4, as they are or turned by 30
-degrees (then no single column shows the modes). A made row is near if it lies within 4 spreads of a mode; a mode is
-found if at least one row in a thousand is near it. One CSV row for each grid, seed and model:
+A table of two columns: 25 Gaussians of standard deviation 0.05 on the points of a grid from -4 to 4, as they are or
+turned by 30 degrees (then no single column shows the modes). A synthetic row is near if it is within 4 standard
+deviations of a mode; a mode is found if at least one row in a thousand is near it. One CSV row for each grid, seed and
+model:
 
-- near: share of the made rows that are near a mode;
+- near: share of the synthetic rows that are near a mode;
 - modes: modes found, of 25;
 - least: the rarest mode's share of the near rows, times 25: 1 is even;
-- coverage: share of real rows with a made row near them (Naeem et al. 2020);
-- fit_s: CPU seconds of training; rows_per_s: rows made in a CPU second.
+- coverage: share of real rows with a synthetic row near them (Naeem et al. 2020);
+- fit_s: CPU seconds of training; rows_per_s: rows sampled in a CPU second.
 
 The remedies on a real table: benchmarks/synthesis.py --tables adult --models "gan,gan[replay=10000],gan[pack=8],…".
 
@@ -33,10 +34,10 @@ from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Layout
 from anomalo.registry.registry import Registry
 
-SIDE, SPREAD, NEAR = 5, 0.05, 4.0
+SIDE, DEVIATION, NEAR = 5, 0.05, 4.0
 GRIDS = {"straight": 0.0, "turned": 30.0}
-MADE = 10_000
-ENOUGH = MADE // 1000
+SAMPLED = 10_000
+ENOUGH = SAMPLED // 1000
 KEY = ("grid", "rows", "seed", "model")
 REMEDIES = (
     "wgan",
@@ -80,7 +81,7 @@ def centres(degrees: float) -> NDArray[np.float64]:
 def table(modes: NDArray[np.float64], rows: int, seed: int) -> Encoded:
     """Draw rows from Gaussians around the modes, all equally often."""
     rng = np.random.default_rng(seed)
-    values = modes[rng.integers(len(modes), size=rows)] + SPREAD * rng.standard_normal((rows, 2))
+    values = modes[rng.integers(len(modes), size=rows)] + DEVIATION * rng.standard_normal((rows, 2))
     blocks = tuple(Block(name, "number", at, low=-7, high=7) for at, name in enumerate("xy"))
     return Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (2,), blocks))
 
@@ -93,11 +94,11 @@ def measure(row: Row, create: tuple[str, dict[str, object]], registry: Registry)
     model = registry.create(create[0], **create[1])
     model.fit(data, run)
     row.fit_s, started = time.process_time() - started, time.process_time()
-    blank = np.zeros((MADE, 2), dtype=np.float32)
-    made = model.sample(Encoded(blank, blank > 0, data.layout), LocalRun(seed=row.seed + 1))
-    row.rows_per_s = MADE / (time.process_time() - started)
-    distance = np.linalg.norm(made.values[:, None] - modes, axis=2)
-    near = distance.min(axis=1) < NEAR * SPREAD
+    blank = np.zeros((SAMPLED, 2), dtype=np.float32)
+    sampled = model.sample(Encoded(blank, blank > 0, data.layout), LocalRun(seed=row.seed + 1))
+    row.rows_per_s = SAMPLED / (time.process_time() - started)
+    distance = np.linalg.norm(sampled.values[:, None] - modes, axis=2)
+    near = distance.min(axis=1) < NEAR * DEVIATION
     found = np.bincount(distance.argmin(axis=1)[near], minlength=len(modes))
     row.near, row.modes = float(near.mean()), int((found >= ENOUGH).sum())
     row.least = float(found.min() / max(near.sum(), 1) * len(modes))
@@ -105,7 +106,7 @@ def measure(row: Row, create: tuple[str, dict[str, object]], registry: Registry)
     return row
 
 
-def told(results: pd.DataFrame) -> str:
+def summary(results: pd.DataFrame) -> str:
     """Return the medians over the seeds, in Markdown."""
     shown = results.groupby(["grid", "rows", "model"], sort=False).median(numeric_only=True).drop(columns="seed")
     return markdown(shown.round(3).reset_index().astype(str))
@@ -130,7 +131,7 @@ def main() -> None:
                     if not results.holds(row):
                         results.add(measure(row, create, registry))
                         print(row, flush=True)
-    print(told(pd.read_csv(options.out)))
+    print(summary(pd.read_csv(options.out)))
 
 
 if __name__ == "__main__":

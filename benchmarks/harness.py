@@ -49,8 +49,8 @@ class Results:
         with self.path.open(newline="") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames not in (None, self.columns):
-                found, wanted = ",".join(reader.fieldnames or ()), ",".join(self.columns)
-                raise ValueError(f"{self.path} holds {found}; expected {wanted}; give another file")
+                found, expected = ",".join(reader.fieldnames or ()), ",".join(self.columns)
+                raise ValueError(f"{self.path} holds {found}; expected {expected}; give another file")
             self.known = {tuple(line[name] for name in self.key) for line in reader}
 
     def holds(self, row: Any) -> bool:

@@ -4,9 +4,9 @@ Each folder in FOLDER, written by `imputation.py --save FOLDER`, holds `train.cs
 Beside them go `hyperimpute.csv`, the same rows filled, and `hyperimpute.json`, the CPU seconds that it took; both are
 read by `imputation.py --save FOLDER --filled hyperimpute`. It fills the rows that it is fitted on, and no others.
 
-Default settings, but for one: HyperImpute takes a column with fewer than 5 distinct values, holes included, for a
-category, and fits regressions to the codes of any other. Here it is told which columns are categories, so that these
-have classifiers and numbers have regressions.
+Default settings, but for one: HyperImpute takes a column with fewer than 5 distinct values, missing ones included,
+for a category, and fits regressions to the codes of any other. Here the categories are given, so that these have
+classifiers and numbers have regressions.
 
 Reference: Jarrett et al. (2022), HyperImpute: generalized iterative imputation with automatic model selection, ICML.
 """

@@ -1,8 +1,8 @@
 """Quality and cost of filling hidden cells over a folder of complete tables, beside peers.
 
 A sample of each table's rows loses cells of any column by a mechanism (mcar30: 30 % completely at random; mar30,
-mnar30). Every method is fitted on its first 70 %, with their holes, and fills these (in sample) and the other 30 %
-(out of sample).
+mnar30). Every method is fitted on its first 70 %, with their missing values, and fills these (in sample) and the other
+30 % (out of sample).
 
 One fixed configuration serves all tables. Times are CPU seconds of this process, over all its threads.
 """
@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import fills
+import imputation_metrics
 import numpy as np
 import pandas as pd
 from harness import Results, calm, names
-from holes import Holes, filled, folder_of, listed, make, parsed, read, save
 from imputers import PEERS, Creator, Imputer, ours, peers
+from masked_tables import MaskedTable, folder_of, mask_cells, parse_mechanism, read, read_filled, read_manifest, save
 from ratios import CELL, report
 
 from anomalo.errors import UsageError
@@ -56,30 +56,30 @@ class Row:
     status: str = "ok"
 
 
-def measure(row: Row, holes: Holes, create: Creator) -> Row:
-    """Fit, fill and judge one method; a failure becomes the row's status."""
+def measure(row: Row, masked: MaskedTable, create: Creator) -> Row:
+    """Fit, fill and evaluate one method; a failure becomes the row's status."""
     try:
         imputer, clock = create(row.seed), time.process_time
         started = clock()
-        imputer.fit(holes.train)
+        imputer.fit(masked.train)
         row.fit_s, started = clock() - started, clock()
-        test = imputer.fill(holes.test)
+        test = imputer.fill(masked.test)
         row.fill_s = clock() - started
-        train = imputer.fill_training(holes.train)
-        _judge(row, holes, train, held=False)
-        _judge(row, holes, test, held=True)
-        _judge_spread(row, holes, imputer, test)
+        train = imputer.fill_training(masked.train)
+        _evaluate(row, masked, train, held=False)
+        _evaluate(row, masked, test, held=True)
+        _evaluate_uncertainty(row, masked, imputer, test)
     except Exception as error:
         row.status = _status(error)
     return row
 
 
-def measure_filled(row: Row, holes: Holes, folder: Path) -> Row:
-    """Judge the training rows that a method of another environment filled; no file becomes the row's status."""
+def measure_filled(row: Row, masked: MaskedTable, folder: Path) -> Row:
+    """Evaluate the training rows that a method of another environment filled; no file becomes the row's status."""
     try:
-        rows, row.fit_s = filled(holes, folder, row.method)
+        rows, row.fit_s = read_filled(masked, folder, row.method)
         row.fill_s = 0.0
-        _judge(row, holes, rows, held=False)
+        _evaluate(row, masked, rows, held=False)
     except Exception as error:
         row.status = _status(error)
     return row
@@ -89,14 +89,14 @@ def _status(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-def _judge(row: Row, holes: Holes, rows: pd.DataFrame, *, held: bool) -> None:
-    part = holes.part(held)
+def _evaluate(row: Row, masked: MaskedTable, rows: pd.DataFrame, *, held: bool) -> None:
+    part = masked.part(held)
     _check(part, rows)
-    for name, value in fills.point(part, rows, fills.scales(holes.complete)).items():
+    for name, value in imputation_metrics.point_metrics(part, rows, imputation_metrics.scales(masked.complete)).items():
         setattr(row, name if held else f"in_{name}", value)
 
 
-def _check(part: Holes, rows: pd.DataFrame) -> None:
+def _check(part: MaskedTable, rows: pd.DataFrame) -> None:
     if empty := int(rows.isna().to_numpy().sum()):
         raise ValueError(f"{empty} cells were left empty")
     changed = (rows != part.complete).to_numpy() & ~part.hidden
@@ -104,17 +104,18 @@ def _check(part: Holes, rows: pd.DataFrame) -> None:
         raise ValueError(f"{changed.sum()} observed cells were changed")
 
 
-def _judge_spread(row: Row, holes: Holes, imputer: Imputer, test: pd.DataFrame) -> None:
-    """Judge what the method says of its own uncertainty, if it says anything."""
-    scale, part = fills.scales(holes.complete), holes.part(held=True)
-    if hasattr(imputer, "spread"):
+def _evaluate_uncertainty(row: Row, masked: MaskedTable, imputer: Imputer, test: pd.DataFrame) -> None:
+    """Evaluate the uncertainty that the method reports, if it reports any."""
+    scale, part = imputation_metrics.scales(masked.complete), masked.part(held=True)
+    if hasattr(imputer, "uncertainty"):
         started = time.process_time()
-        said = imputer.spread(holes.test)
+        uncertainty = imputer.uncertainty(masked.test)
         row.spread_s = time.process_time() - started
-        for name, value in fills.spread(part, said, scale).items():
+        for name, value in imputation_metrics.uncertainty_metrics(part, uncertainty, scale).items():
             setattr(row, name, value)
     if hasattr(imputer, "expected_errors"):
-        row.expected = fills.expected_ratio(imputer.expected_errors(), fills.column_errors(part, test, scale), scale)
+        found = imputation_metrics.column_errors(part, test, scale)
+        row.expected = imputation_metrics.expected_ratio(imputer.expected_errors(), found, scale)
 
 
 def warm_up(creators: Iterable[Creator]) -> None:
@@ -144,17 +145,17 @@ def run(options: argparse.Namespace, creators: dict[str, Creator]) -> None:
     """Measure every cell that the results do not hold yet."""
     results = Results(options.out, Row, KEY)
     for rows, seed, table, mechanism in cells(options):
-        wanted = [Row(rows, table, mechanism, seed, method) for method in (*creators, *options.filled)]
-        wanted = [row for row in wanted if not results.holds(row)]
-        if not wanted and not options.save:
+        pending = [Row(rows, table, mechanism, seed, method) for method in (*creators, *options.filled)]
+        pending = [row for row in pending if not results.holds(row)]
+        if not pending and not options.save:
             continue
-        holes = make(read(options.data, table), mechanism, rows, seed)
+        masked = mask_cells(read(options.data, table), mechanism, rows, seed)
         folder = folder_of(options.save, rows, table, mechanism, seed) if options.save else Path()
         if options.save:
-            save(holes, folder)
-        for row in wanted:
+            save(masked, folder)
+        for row in pending:
             outside = row.method in options.filled
-            measured = measure_filled(row, holes, folder) if outside else measure(row, holes, creators[row.method])
+            measured = measure_filled(row, masked, folder) if outside else measure(row, masked, creators[row.method])
             results.add(measured)
             print(*(getattr(row, name) for name in KEY), _figures(row), flush=True)
 
@@ -176,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--seeds", type=_integers, default=[0, 1, 2])
     found.add_argument("--threads", type=int, default=1, help="threads of every library")
     found.add_argument("--save", type=Path, help="write the masked samples to this folder, for other environments")
-    found.add_argument("--filled", type=names, default=[], help="methods whose fills are there: hyperimpute")
+    found.add_argument("--filled", type=names, default=[], help="methods whose filled tables are there: hyperimpute")
     found.add_argument("--against", help="the method that the summary compares with every other, cell by cell")
     found.add_argument("--summary", type=Path, help="write the summary to this Markdown file too")
     return found
@@ -190,14 +191,14 @@ def _parse() -> tuple[argparse.Namespace, dict[str, Creator]]:
     command = _parser()
     options = command.parse_args()
     if options.filled and not options.save:
-        command.error("--filled: expected --save, the folder that holds the fills")
+        command.error("--filled: expected --save, the folder that holds the filled tables")
     try:
-        there = listed(options.data)
-        options.tables = options.tables or list(there)
-        if absent := set(options.tables) - set(there):
-            command.error(f"--tables {', '.join(sorted(absent))}: expected some of {', '.join(there)}")
+        manifest = read_manifest(options.data)
+        options.tables = options.tables or list(manifest)
+        if absent := set(options.tables) - set(manifest):
+            command.error(f"--tables {', '.join(sorted(absent))}: expected some of {', '.join(manifest)}")
         for mechanism in options.mechanisms:
-            parsed(mechanism)
+            parse_mechanism(mechanism)
         creators = {**ours(options.models, Registry.load()), **peers(options.peers)}
     except (OSError, ValueError, UsageError) as error:
         command.error(str(error))

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from fills import Spread
-from holes import is_number
+from imputation_metrics import Uncertainty
+from masked_tables import is_number
 from matrices import Matrix, mean_or_mode
 from methods import listed
 from missforest import MissForest
@@ -21,7 +21,7 @@ from anomalo.errors import UsageError
 from anomalo.registry.registry import Registry
 
 DRAWS = 20
-"""How many times each cell is drawn to judge its distribution."""
+"""How many times each cell is drawn to evaluate its distribution."""
 
 
 class Imputer(Protocol):
@@ -54,7 +54,7 @@ class Ours:
 
     fill_training = fill
 
-    def spread(self, rows: pd.DataFrame) -> Spread:
+    def uncertainty(self, rows: pd.DataFrame) -> Uncertainty:
         """Return intervals and draws of numbers, as far as the model gives them."""
         cells = self.imputer.cells(rows)
         low, high = np.full((2, *rows.shape), np.nan)
@@ -65,16 +65,16 @@ class Ours:
             draws = np.stack([_numbers(drawn) for drawn in self.imputer.draw(rows, DRAWS)])
         except UsageError:  # it gives none
             draws = None
-        return Spread(low if known else None, high if known else None, draws)
+        return Uncertainty(low if known else None, high if known else None, draws)
 
     def expected_errors(self) -> dict[str, float]:
-        """Return the error that the model tells of each column: RMSE in own units, share of wrong levels."""
+        """Return the error that the model reports of each column: RMSE in the column's units, share of wrong levels."""
         fitted = self.imputer.fitted_
         if fitted.hidden is None:
             return {}
         names = [block.name for block in fitted.encoder.layout.blocks]
-        told = zip(names, fitted.hidden.error.tolist(), strict=True)
-        return {name: error for name, error in told if not np.isnan(error)}
+        reported = zip(names, fitted.hidden.error.tolist(), strict=True)
+        return {name: error for name, error in reported if not np.isnan(error)}
 
 
 def _numbers(table: pd.DataFrame) -> NDArray[np.float64]:
@@ -89,10 +89,10 @@ class MeanMode:
     def __init__(self, seed: int) -> None: ...
 
     def fit(self, train: pd.DataFrame) -> None:
-        self.fills = {name: mean_or_mode(train[name]) for name in train}
+        self.constants = {name: mean_or_mode(train[name]) for name in train}
 
     def fill(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows.fillna(self.fills)
+        return rows.fillna(self.constants)
 
     fill_training = fill
 

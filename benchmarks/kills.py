@@ -33,7 +33,7 @@ INTERRUPTED = 5
 
 
 def make_tables(folder: Path, rows: int, training: int, suffix: str) -> None:
-    """Write a table with numbers, categories, holes and an id, and the one that models are fitted on."""
+    """Write a table with numbers, categories, missing values and an id, and the one that models are fitted on."""
     import numpy as np
     import pyarrow as pa
 
@@ -109,10 +109,11 @@ class Case(ABC):
         from anomalo.tabular.schema import SchemaOptions
 
         with limited(1):
-            place = Place.at(workspace)
-            params = place.registry.get(self.options.model).parse(dict(text.split("=", 1) for text in self.options.set))
+            context = Place.at(workspace)
+            settings = dict(text.split("=", 1) for text in self.options.set)
+            params = context.registry.get(self.options.model).parse(settings)
             plan = Plan(self.options.model, params, device="cpu", every=every)
-            fit(place, self.table("training"), "m", plan, SchemaOptions(id="id"), resume=resume)
+            fit(context, self.table("training"), "m", plan, SchemaOptions(id="id"), resume=resume)
 
 
 class Fit(Case):
@@ -193,13 +194,13 @@ class Rows(Case):
         return [out, *sorted(folder.iterdir())]
 
     def check(self, workspace: Path, out: Path) -> None:
-        """Raise unless each row is in the results once, in order, and each hole is filled once."""
+        """Raise unless each row is in the results once, in order, and each missing value is filled once."""
         import numpy as np
 
         from anomalo.jobs.context import Place
 
-        place, (run,) = Place.at(workspace), self.shown(workspace)
-        before, after = place.table(self.table("table")).to_pandas(), place.table(str(out)).to_pandas()
+        context, (run,) = Place.at(workspace), self.shown(workspace)
+        before, after = context.table(self.table("table")).to_pandas(), context.table(str(out)).to_pandas()
         if not (after["id"] == before["id"]).all():
             raise AssertionError("the rows' ids are not those of the table")
         if self.options.verb == "repair":
@@ -208,11 +209,11 @@ class Rows(Case):
             if not (after["row"].astype(int) == np.arange(len(before))).all():
                 raise AssertionError("the rows' numbers do not count from 0")
             return
-        fills = place.table(str(run / "fills.parquet")).to_pandas()
-        holes = np.argwhere((before.isna() | (before == "")).to_numpy())
-        expected = sorted((int(row), before.columns[column]) for row, column in holes)
-        if sorted(zip(fills["row"], fills["column"], strict=True)) != expected:
-            raise AssertionError("the fills are not those of the table's holes")
+        imputed = context.table(str(run / "fills.parquet")).to_pandas()
+        missing = np.argwhere((before.isna() | (before == "")).to_numpy())
+        expected = sorted((int(row), before.columns[column]) for row, column in missing)
+        if sorted(zip(imputed["row"], imputed["column"], strict=True)) != expected:
+            raise AssertionError("the imputed cells are not the table's missing values")
 
 
 def fresh(case: Case, name: str) -> tuple[Path, Path]:
@@ -319,10 +320,10 @@ def run(case: Case) -> dict[str, Any]:
     case.check(*whole)
     expected = results(case, *whole)
     while tally.kills < case.options.kills:
-        places = fresh(case, "killed")
-        one_job(case, *places, seconds, rng, tally)
+        folders = fresh(case, "killed")
+        one_job(case, *folders, seconds, rng, tally)
         tally.jobs += 1
-        found = results(case, *places)
+        found = results(case, *folders)
         tally.unequal += [name for name in expected if found.get(name) != expected[name]]
         print(f"\r{tally.kills} kills, {tally.jobs} jobs", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

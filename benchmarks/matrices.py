@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from holes import is_number
+from masked_tables import is_number
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
@@ -18,7 +18,7 @@ class Matrix:
     Parameters
     ----------
     train : DataFrame
-        The training rows, holes and all.
+        The training rows, with missing values.
     standardise : bool
         Whether numbers get the mean 0 and the standard deviation 1 over the training cells.
     drop : bool
@@ -27,7 +27,7 @@ class Matrix:
     Attributes
     ----------
     block : dict of str to int [width]
-        The places of each column in the matrix.
+        The positions of each column in the matrix.
     """
 
     def __init__(self, train: pd.DataFrame, *, standardise: bool = False, drop: bool = False) -> None:
@@ -39,9 +39,9 @@ class Matrix:
         self.block = {name: np.arange(*ends[at : at + 2]) for at, name in enumerate(self.names)}
         self.width = int(ends[-1])
         numbers = train.select_dtypes("float")
-        spread = numbers.std(ddof=0)
+        deviation = numbers.std(ddof=0)
         self.centre = numbers.mean() if standardise else numbers.mean() * 0
-        self.scale = spread.where(spread > 0, 1.0) if standardise else spread * 0 + 1
+        self.scale = deviation.where(deviation > 0, 1.0) if standardise else deviation * 0 + 1
 
     def coded(self, name: str, cells: Any) -> Numbers:
         """Return cells [n] of a column as its part of the matrix, [n, width of the column]; NaN for missing ones."""

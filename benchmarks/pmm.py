@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from fills import Spread
+from imputation_metrics import Uncertainty
 from matrices import Matrix, Numbers, mean_or_mode
 from numpy.typing import NDArray
 
@@ -23,7 +23,7 @@ class Match:
 
 
 class PMM:
-    """Multiple imputation: each cell gets the value of a training row whose prediction is near its own.
+    """Multiple imputation: each cell gets the value of a training row whose prediction is similar.
 
     Each column in turn is regressed on all others, with weights drawn from their posterior, and a missing cell takes
     the cell of one of the 5 donors whose predictions (by the estimated weights) are nearest to its prediction (by the
@@ -39,7 +39,7 @@ class PMM:
         self.seed, self.chains, self.rounds, self.donors = seed, chains, rounds, donors
 
     def fit(self, train: pd.DataFrame) -> None:
-        """Run the chains on the training rows, keeping the last regressions and fills of each."""
+        """Run the chains on the training rows, keeping the last regressions and imputed values of each."""
         self.train = train
         self.matrix = Matrix(train, standardise=True, drop=True)
         self.start = self.matrix.of(train.fillna({name: mean_or_mode(train[name]) for name in train}))
@@ -64,25 +64,25 @@ class PMM:
         inverse = np.linalg.inv(gram + RIDGE * np.diag(np.diag(gram) + RIDGE))
         weights = inverse @ (x.T @ y)
         freedom = max(len(x) - x.shape[1], 1)
-        spread = np.sqrt(np.square(y - x @ weights).sum(axis=0) / rng.chisquare(freedom))
+        deviation = np.sqrt(np.square(y - x @ weights).sum(axis=0) / rng.chisquare(freedom))
         root = np.linalg.cholesky((inverse + inverse.T) / 2)
-        return Match(weights + root @ rng.standard_normal(weights.shape) * spread, x @ weights, seen)
+        return Match(weights + root @ rng.standard_normal(weights.shape) * deviation, x @ weights, seen)
 
     def _refill(
         self, match: Match, name: str, values: Numbers, absent: NDArray[np.bool_], rng: np.random.Generator
     ) -> None:
         block = self.matrix.block[name]
         if absent.any() and len(block):
-            wanted = _design(self.matrix.others(values[absent], name)) @ match.drawn
+            predicted = _design(self.matrix.others(values[absent], name)) @ match.drawn
             # A donor's distance, squared, less what is the same for all donors.
-            distance = np.square(match.predicted).sum(axis=1) - 2.0 * wanted @ match.predicted.T
+            distance = np.square(match.predicted).sum(axis=1) - 2.0 * predicted @ match.predicted.T
             count = min(self.donors, len(match.cells))
             near = np.argpartition(distance, count - 1, axis=1)[:, :count]
             chosen = near[np.arange(len(near)), rng.integers(count, size=len(near))]
             values[np.ix_(absent, block)] = self.start[np.ix_(match.cells[chosen], block)]
 
     def draws(self, rows: pd.DataFrame) -> list[Numbers]:
-        """Return new rows as matrices [n, width], one for each chain, their holes filled by draws."""
+        """Return new rows as matrices [n, width], one for each chain, their missing values filled by draws."""
         known, found = self.matrix.of(rows), []
         for chain, matches in enumerate(self.matches):
             rng = np.random.default_rng([self.seed, chain, 1])
@@ -101,14 +101,14 @@ class PMM:
         """Fill the training rows by the draws of the fit."""
         return self.matrix.filled(train, np.mean(self.finished, axis=0))
 
-    def spread(self, rows: pd.DataFrame) -> Spread:
+    def uncertainty(self, rows: pd.DataFrame) -> Uncertainty:
         """Return the draws of numbers."""
         found = np.full((self.chains, *rows.shape), np.nan)
         for chain, values in enumerate(self.draws(rows)):
             for at, name in enumerate(self.matrix.names):
                 if self.matrix.levels[name] is None:
                     found[chain, :, at] = self.matrix.decoded(name, values[:, self.matrix.block[name]])
-        return Spread(draws=found)
+        return Uncertainty(draws=found)
 
 
 def _design(others: Numbers) -> Numbers:

@@ -143,7 +143,7 @@ def comparison(results: pd.DataFrame, method: str, other: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
-def told(results: pd.DataFrame, against: str | None = None) -> Iterator[str]:
+def summary_lines(results: pd.DataFrame, against: str | None = None) -> Iterator[str]:
     """Give the summary paragraph by paragraph, in Markdown, one section for each number of rows.
 
     Raises
@@ -191,8 +191,8 @@ def _shown_comparison(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def report(paths: Sequence[Path], against: str | None = None, file: Path | None = None) -> None:
-    """Print the summary of result files, and write it to a Markdown file; raises as `read` and `told` do."""
-    text = "\n\n".join(told(read(paths), against)) + "\n"
+    """Print the summary of result files, and write it to a Markdown file; raises as `read` and `summary_lines` do."""
+    text = "\n\n".join(summary_lines(read(paths), against)) + "\n"
     print("\n" + text)
     if file is not None:
         file.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 Each table: fit on a random part of the rows, take 200 of the others that are no alerts, and corrupt one or two cells
 of each. Kinds:
 
-- ordinary: the value of another row, other than the cell's own; any column;
+- typical: the value of another row, other than the cell's own; any column;
 - outlier: the cell's own value, moved by 3 standard deviations of its column to a random side; numbers only.
 
 Of the rows that are alerts then: in how many a repair was found, in how many of those it replaces a corrupted cell
@@ -35,7 +35,7 @@ from anomalo.pipeline.repair import repair
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import infer
 
-KINDS = ("ordinary", "outlier")
+KINDS = ("typical", "outlier")
 NORMAL = 0.05
 """Rows with a larger p-value before they are corrupted are normal."""
 Generator = np.random.Generator
@@ -86,7 +86,7 @@ def corrupt(clean: pd.DataFrame, pool: pd.DataFrame, kind: str, cells: int, rng:
     usable = [
         name
         for name in clean
-        if pool[name].nunique() > 1 and (kind == "ordinary" or pd.api.types.is_numeric_dtype(pool[name]))
+        if pool[name].nunique() > 1 and (kind == "typical" or pd.api.types.is_numeric_dtype(pool[name]))
     ]
     rows, mask = clean.copy(), np.zeros(clean.shape, dtype=bool)
     drawn = [rng.choice(usable, min(cells, len(usable)), replace=False) for _ in range(len(clean))]
@@ -96,20 +96,20 @@ def corrupt(clean: pd.DataFrame, pool: pd.DataFrame, kind: str, cells: int, rng:
     return Corrupted(clean, rows, mask)
 
 
-def _value(own: object, pool: pd.Series, kind: str, rng: Generator) -> object:
-    if kind == "ordinary":
-        others = pool[pool != own]
+def _value(current: object, pool: pd.Series, kind: str, rng: Generator) -> object:
+    if kind == "typical":
+        others = pool[pool != current]
         return others.iat[rng.integers(len(others))]
-    moved = float(own) + rng.choice([-3.0, 3.0]) * float(pool.std())
+    moved = float(current) + rng.choice([-3.0, 3.0]) * float(pool.std())
     return round(moved) if pd.api.types.is_integer_dtype(pool) else moved
 
 
-def nearer(corrupted: Corrupted, fills: pd.DataFrame, replaced: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return for each corrupted cell that is replaced whether its fill is nearer to the truth than the corruption."""
+def nearer(corrupted: Corrupted, repairs: pd.DataFrame, replaced: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return for each corrupted cell that is replaced whether its repair is nearer to the truth than the corruption."""
     found = []
     for at, column in zip(*np.nonzero(corrupted.cells & replaced), strict=True):
-        truth, wrong, fill = (frame.iat[at, column] for frame in (corrupted.clean, corrupted.rows, fills))
-        found.append(fill == truth if isinstance(truth, str) else abs(fill - truth) < abs(wrong - truth))
+        truth, wrong, repaired = (frame.iat[at, column] for frame in (corrupted.clean, corrupted.rows, repairs))
+        found.append(repaired == truth if isinstance(truth, str) else abs(repaired - truth) < abs(wrong - truth))
     return np.array(found, dtype=bool)
 
 
@@ -139,9 +139,9 @@ def measure(row: Row, fitted: Fitted, corrupted: Corrupted) -> Row:
     cells, value = np.zeros((2, *data.values.shape))
     cells[alert], value[alert] = repaired.cells, repaired.value
     replaced = cells.astype(bool)
-    fills = fitted.encoder.fill(batch, value.astype(np.float32), where=replaced).to_pandas()
+    repairs = fitted.encoder.fill(batch, value.astype(np.float32), where=replaced).to_pandas()
     hit = (corrupted.cells & replaced)[alert[repaired.normal]]
-    close = nearer(corrupted, fills, replaced)
+    close = nearer(corrupted, repairs, replaced)
     return replace(
         row,
         rows=len(data),

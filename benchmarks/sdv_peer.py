@@ -44,10 +44,10 @@ def make(method: str, train: pd.DataFrame, categories: list[str], folder: Path) 
     synthesizer.fit({"table": train})
     fit_s, started = clock() - started, clock()
     rows = synthesizer.sample(len(train))["table"]
-    told = {"fit_s": fit_s, "sample_s": clock() - started}
+    seconds = {"fit_s": fit_s, "sample_s": clock() - started}
     rows.to_csv(folder / f"{method}.csv", index=False)
-    (folder / f"{method}.json").write_text(json.dumps(told), encoding="utf-8")
-    print(folder.name, method, told, flush=True)
+    (folder / f"{method}.json").write_text(json.dumps(seconds), encoding="utf-8")
+    print(folder.name, method, seconds, flush=True)
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def frame(matrix: Matrix) -> pd.DataFrame:
 
 
 def reconstruction_error(model: Any, data: Any) -> float:
-    """Return the mean squared error of an autoencoder of ours, in units of each column's spread."""
+    """Return the mean squared error of an autoencoder of ours, in units of each column's standard deviation."""
     import torch
 
     x, observed = torch.from_numpy(data.values), torch.from_numpy(data.observed)

@@ -177,8 +177,8 @@ def _filled(template: str, *values: float) -> str:
     return "-" if np.isnan(values).any() else template.format(*values)
 
 
-def _decimals(values: pd.Series, places: int) -> list[str]:
-    return [_filled(f"{{:.{places}f}}", value) for value in values]
+def _decimals(values: pd.Series, digits: int) -> list[str]:
+    return [_filled(f"{{:.{digits}f}}", value) for value in values]
 
 
 def _whole(values: pd.Series) -> list[str]:
@@ -189,7 +189,7 @@ def _named(values: pd.Series, sets: pd.Series, template: str) -> list[str]:
     return ["-" if np.isnan(v) else f"{template.format(v)} {name}" for v, name in zip(values, sets, strict=True)]
 
 
-def told(results: pd.DataFrame, study: Study, against: str | None = None) -> Iterator[str]:
+def summary_lines(results: pd.DataFrame, study: Study, against: str | None = None) -> Iterator[str]:
     """Give the summary paragraph by paragraph, in Markdown.
 
     Raises
@@ -219,8 +219,8 @@ def told(results: pd.DataFrame, study: Study, against: str | None = None) -> Ite
 
 
 def report(paths: Sequence[Path], against: str | None = None, file: Path | None = None) -> None:
-    """Print the summary of result files, and write it to a Markdown file; raises as `read` and `told` do."""
-    text = "\n\n".join(told(*read(paths), against)) + "\n"
+    """Print the summary of result files, and write it to a Markdown file; raises as `read` and `summary_lines` do."""
+    text = "\n\n".join(summary_lines(*read(paths), against)) + "\n"
     print("\n" + text)
     if file is not None:
         file.write_text(text, encoding="utf-8")

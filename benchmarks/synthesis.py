@@ -5,12 +5,12 @@ Of each table 5,000 rows train a generator, which makes as many; 5,000 more are 
 
 - quality: SDMetrics' score of columns and of pairs of columns;
 - tstr: trees trained on the synthetic rows, tested on real ones (AUROC, or R2), beside trtr, trained on real rows;
-- c2st_holdout, c2st_train: AUROC of trees that tell synthetic rows from held-out, or training, rows; 0.5 is best;
+- c2st_holdout, c2st_train: AUROC of trees between synthetic and held-out, or training, rows; 0.5 is best;
 - dcr: share of synthetic rows nearer to a training row than to any held-out row; 0.5 is best, 1 copies;
-- membership: AUROC of telling training rows from held-out ones by their distance to the closest synthetic row;
-- fit_s, rows_per_s: CPU seconds of training, and rows made in a CPU second, over all threads of this process.
+- membership: AUROC of distinguishing training rows from held-out ones by their distance to the closest synthetic row;
+- fit_s, rows_per_s: CPU seconds of training, and rows sampled in a CPU second, over all threads of this process.
 
-`real` is rows that nothing else is measured with, in the place of synthetic ones: the ceiling.
+`real` is rows that nothing else is measured with, instead of synthetic ones: the ceiling.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from harness import Results, calm, names
 from summary import markdown
-from synthetic import FILES, LABELS, Creator, Fresh, Sample, Sampler, folder_of, made, ours, parts, read, save
+from synthetic import FILES, LABELS, Creator, Fresh, Sample, Sampler, folder_of, ours, parts, read, read_synthetic, save
 
 from anomalo.errors import UsageError
 from anomalo.registry.registry import Registry
@@ -69,7 +69,7 @@ class Row:
 
 
 def measure(row: Row, sample: Sample, sampler: Sampler) -> Row:
-    """Fit, sample and judge one method; a failure becomes the row's status."""
+    """Fit, sample and evaluate one method; a failure becomes the row's status."""
     try:
         clock = time.process_time
         started = clock()
@@ -77,25 +77,25 @@ def measure(row: Row, sample: Sample, sampler: Sampler) -> Row:
         row.fit_s, started = clock() - started, clock()
         rows = sampler.sample(row.rows)
         row.rows_per_s = len(rows) / max(clock() - started, 1e-9)
-        _judge(row, sample, rows)
+        _evaluate(row, sample, rows)
     except Exception as error:
         row.status = _status(error)
     return row
 
 
-def measure_made(row: Row, sample: Sample, folder: Path) -> Row:
-    """Judge the rows that a method of another environment made; no file becomes the row's status."""
+def measure_synthetic(row: Row, sample: Sample, folder: Path) -> Row:
+    """Evaluate the rows of a method in another environment; no file becomes the row's status."""
     try:
-        rows, row.fit_s, seconds = made(sample, folder, row.method)
+        rows, row.fit_s, seconds = read_synthetic(sample, folder, row.method)
         row.rows_per_s = len(rows) / seconds
-        _judge(row, sample, rows)
+        _evaluate(row, sample, rows)
     except Exception as error:
         row.status = _status(error)
     return row
 
 
-def _judge(row: Row, sample: Sample, rows: pd.DataFrame) -> None:
-    found = sample.judged(rows, row.seed)
+def _evaluate(row: Row, sample: Sample, rows: pd.DataFrame) -> None:
+    found = sample.evaluate(rows, row.seed)
     assert found.usefulness is not None
     assert found.closeness is not None
     assert found.told_from_holdout is not None
@@ -124,17 +124,17 @@ def run(options: argparse.Namespace, creators: dict[str, Creator]) -> None:
     results = Results(options.out, Row, KEY)
     for seed in options.seeds:
         for table in options.tables:
-            wanted = [Row(options.rows, table, seed, method) for method in (*creators, *options.made)]
-            wanted = [row for row in wanted if not results.holds(row)]
-            if not wanted and not options.save:
+            pending = [Row(options.rows, table, seed, method) for method in (*creators, *options.made)]
+            pending = [row for row in pending if not results.holds(row)]
+            if not pending and not options.save:
                 continue
             sample = parts(read(options.data, table), LABELS[table], options.rows, seed)
             folder = folder_of(options.save, options.rows, table, seed) if options.save else Path()
             if options.save:
                 save(sample, folder)
-            for row in wanted:
+            for row in pending:
                 if row.method in options.made:
-                    measure_made(row, sample, folder)
+                    measure_synthetic(row, sample, folder)
                 else:
                     measure(row, sample, Fresh(sample.fresh) if row.method == REAL else creators[row.method](seed))
                 results.add(row)
@@ -145,7 +145,7 @@ def _figures(row: Row) -> str:
     return " ".join(f"{name} {shown.format(getattr(row, name))}" for name, shown in SHOWN.items()) + f" {row.status}"
 
 
-def told(results: pd.DataFrame) -> str:
+def summary(results: pd.DataFrame) -> str:
     """Return the medians over seeds of each method and table, in Markdown, the best at C2STh first."""
     blocks = []
     for (table, rows), part in results.groupby(["table", "rows"], sort=False):
@@ -163,7 +163,7 @@ def told(results: pd.DataFrame) -> str:
 def report(paths: Sequence[Path], file: Path | None = None) -> None:
     """Print the summary of result files (of cells that are there twice, the last), and write it to a Markdown file."""
     results = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
-    text = told(results.drop_duplicates(list(KEY), keep="last"))
+    text = summary(results.drop_duplicates(list(KEY), keep="last"))
     print("\n" + text)
     if file is not None:
         file.write_text(text, encoding="utf-8")
@@ -179,7 +179,9 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--seeds", type=lambda text: [int(item) for item in names(text)], default=[0, 1, 2])
     found.add_argument("--threads", type=int, default=1, help="threads of every library")
     found.add_argument("--save", type=Path, help="write the training rows to this folder, for other environments")
-    found.add_argument("--made", type=names, default=[], help="methods whose rows are there: ctgan,tvae,gcopula")
+    found.add_argument(
+        "--made", type=names, default=[], help="methods whose synthetic rows are there: ctgan,tvae,gcopula"
+    )
     found.add_argument("--join", type=Path, nargs="*", default=[], help="further results for the summary")
     found.add_argument("--summary", type=Path, help="write the summary to this Markdown file too")
     return found

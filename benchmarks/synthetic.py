@@ -1,4 +1,4 @@
-"""The tables that synthetic rows are judged on, and what makes the rows: our models, and peers elsewhere."""
+"""The tables that synthetic rows are evaluated on, and what generates the rows: our models, and peers elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sample:
     fresh: pd.DataFrame
     label: str
 
-    def judged(self, synthetic: pd.DataFrame, seed: int) -> Fidelity:
+    def evaluate(self, synthetic: pd.DataFrame, seed: int) -> Fidelity:
         """Measure synthetic rows."""
         frames = {"train": self.train, "synthetic": synthetic, "holdout": self.holdout, "test": self.test}
         kinds = {name: "number" if is_number(column) else "category" for name, column in self.train.items()}
@@ -53,7 +53,7 @@ Creator = Callable[[int], Sampler]
 
 
 class Fresh:
-    """Real rows that nothing else is measured with, in the place of synthetic ones: the ceiling."""
+    """Real rows that nothing else is measured with, instead of synthetic ones: the ceiling."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
         self.rows = rows
@@ -65,7 +65,7 @@ class Fresh:
 
 
 class Ours:
-    """One of our models, by the public door."""
+    """One of our models, through the public API."""
 
     def __init__(self, name: str, params: dict[str, Any], seed: int) -> None:
         self.augmenter = TableAugmenter(name, params=params, random_state=seed, device="cpu")
@@ -74,8 +74,8 @@ class Ours:
         self.augmenter.fit(train)
 
     def sample(self, rows: int) -> pd.DataFrame:
-        made: pd.DataFrame = self.augmenter.sample(rows)
-        return made
+        synthetic: pd.DataFrame = self.augmenter.sample(rows)
+        return synthetic
 
 
 def ours(text: str, registry: Registry) -> dict[str, Creator]:
@@ -88,7 +88,7 @@ def _creator(name: str, params: dict[str, Any]) -> Creator:
 
 
 def read(data: Path, table: str) -> pd.DataFrame:
-    """Read a table: numbers, and categories as text; ? and nothing are holes."""
+    """Read a table: numbers, and categories as text; ? and nothing are missing values."""
     return pd.read_csv(data / FILES[table], skipinitialspace=True, keep_default_na=False, na_values=["", "?"])
 
 
@@ -117,9 +117,9 @@ def save(sample: Sample, folder: Path) -> None:
     (folder / "categories.json").write_text(json.dumps(categories), encoding="utf-8")
 
 
-def made(sample: Sample, folder: Path, method: str) -> tuple[pd.DataFrame, float, float]:
-    """Read the rows that such a method made (METHOD.csv), and its CPU seconds to train and to sample (METHOD.json)."""
+def read_synthetic(sample: Sample, folder: Path, method: str) -> tuple[pd.DataFrame, float, float]:
+    """Read the rows of such a method (METHOD.csv), and its CPU seconds to train and to sample (METHOD.json)."""
     kinds = {name: np.float64 if is_number(column) else str for name, column in sample.train.items()}
     rows = pd.read_csv(folder / f"{method}.csv", dtype=kinds, keep_default_na=False, na_values=[""])
-    told = json.loads((folder / f"{method}.json").read_text(encoding="utf-8"))
-    return rows, float(told["fit_s"]), float(told["sample_s"])
+    seconds = json.loads((folder / f"{method}.json").read_text(encoding="utf-8"))
+    return rows, float(seconds["fit_s"]), float(seconds["sample_s"])

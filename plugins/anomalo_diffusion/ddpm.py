@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from anomalo.plugin import param
-from anomalo_diffusion.diffusion import BLIND, JUDGED, Diffusion
+from anomalo_diffusion.denoising_model import NEARLY_PURE_NOISE, SCORING_RATIOS
+from anomalo_diffusion.diffusion import Diffusion
 from anomalo_diffusion.samplers import Denoise, ancestral, implicit
 from anomalo_diffusion.schedules import DiscreteSchedule
 
@@ -47,8 +48,8 @@ class Ddpm(Diffusion):
         """The forward process."""
         return DiscreteSchedule.named(self.schedule, self.times)
 
-    def levels(self, n: int, device: torch.device) -> Tensor:
-        """Return random times from 1 to T, [n]."""
+    def draw_levels(self, n: int, device: torch.device) -> Tensor:
+        """Draw times from 1 to T, [n]."""
         return torch.randint(1, self.times + 1, (n,), device=device).float()
 
     def scales(self, level: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +57,7 @@ class Ddpm(Diffusion):
         signal = self.process.signal.to(level.device)[level.long()]
         return signal.sqrt().float(), (1 - signal).sqrt().float()
 
-    def feature(self, level: Tensor) -> Tensor:
+    def level_feature(self, level: Tensor) -> Tensor:
         """Return the time, from 0 to 1."""
         return level / self.times
 
@@ -64,29 +65,31 @@ class Ddpm(Diffusion):
         """Return the noise, or the velocity."""
         if self.predict == "noise":
             return noise
-        signal, spread = self.scales(level)
-        return signal * noise - spread * clean
+        signal, noise_scale = self.scales(level)
+        return signal * noise - noise_scale * clean
 
     def clean(self, output: Tensor, x: Tensor, level: Tensor) -> Tensor:
         """Return x_0 from the noise, or from the velocity."""
-        signal, spread = self.scales(level)
-        return (x - spread * output) / signal if self.predict == "noise" else signal * x - spread * output
+        signal, noise_scale = self.scales(level)
+        if self.predict == "noise":
+            return (x - noise_scale * output) / signal
+        return signal * x - noise_scale * output
 
-    def top(self) -> float:
-        """Return the first time at which noise is `BLIND` times the signal."""
-        return self._first(BLIND)
+    def pure_noise_level(self) -> float:
+        """Return the first time at which noise is `NEARLY_PURE_NOISE` times the signal."""
+        return self._first_time(NEARLY_PURE_NOISE)
 
-    def judged(self) -> tuple[float, ...]:
-        """Return the times of the same levels as `Edm` judges rows at."""
-        return tuple(self._first(level) for level in JUDGED)
+    def scoring_levels(self) -> tuple[float, ...]:
+        """Return the first times at which noise is `SCORING_RATIOS` times the signal."""
+        return tuple(self._first_time(ratio) for ratio in SCORING_RATIOS)
 
-    def _first(self, level: float) -> float:
+    def _first_time(self, ratio: float) -> float:
         """Return the first time at which noise is so many times the signal."""
-        share = 1 / (1 + level**2)
+        share = 1 / (1 + ratio**2)
         return float(min(int((self.process.signal > share).sum()), self.times))
 
-    def reverse(self, denoise: Denoise, noise: Callable[[], Tensor], *, steady: bool = False) -> Tensor:
+    def reverse(self, denoise: Denoise, noise: Callable[[], Tensor], *, deterministic: bool = False) -> Tensor:
         """Go back in time from pure noise."""
-        if self.sampler == "ancestral" and not steady:
+        if self.sampler == "ancestral" and not deterministic:
             return ancestral(denoise, noise(), self.process, self.steps, noise)
-        return implicit(denoise, noise(), self.process, self.steps, 0.0 if steady else self.eta, noise)
+        return implicit(denoise, noise(), self.process, self.steps, 0.0 if deterministic else self.eta, noise)

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from anomalo.plugin import param
-from anomalo_diffusion.diffusion import BLIND, JUDGED, Diffusion
+from anomalo_diffusion.denoising_model import NEARLY_PURE_NOISE, SCORING_RATIOS
+from anomalo_diffusion.diffusion import Diffusion
 from anomalo_diffusion.samplers import Denoise, heun, multistep
 from anomalo_diffusion.schedules import even_levels, karras_levels
 
 LOWEST, HIGHEST = 0.01, 20.0
-"""Noise levels of sampling, in units of the data's spread."""
+"""Noise levels of sampling, in units of the data's standard deviation."""
 KARRAS = 7.0
-"""How the levels of Heun's method crowd near none."""
+"""How densely the levels of Heun's method lie near 0."""
 
 
 @dataclass(kw_only=True)
@@ -24,7 +25,7 @@ class Edm(Diffusion):
     """Elucidated diffusion: x = clean + level * noise, levels log-normal in training, the network preconditioned.
 
     D(x; s) = c_skip x + c_out F(c_in x; ln(s) / 4), with c_skip = 1 / (1 + s^2), c_out = s / sqrt(1 + s^2) and
-    c_in = 1 / sqrt(1 + s^2) for data of unit spread: F's target has unit variance at every level, and F = 0 is right
+    c_in = 1 / sqrt(1 + s^2) for data of unit variance: F's target has unit variance at every level, and F = 0 is right
     for independent normal scores. Sampling follows the probability flow.
 
     Reference: Karras et al. (2022), Elucidating the design space of diffusion-based generative models, NeurIPS, table 1
@@ -43,15 +44,15 @@ class Edm(Diffusion):
     centre: float = param(-0.8, low=-10.0, high=10.0, help="Mean of the logarithm of training noise levels.")
     spread: float = param(1.4, low=0.01, high=10.0, help="Standard deviation of it.")
 
-    def levels(self, n: int, device: torch.device) -> Tensor:
-        """Return log-normal noise levels, [n]."""
+    def draw_levels(self, n: int, device: torch.device) -> Tensor:
+        """Draw log-normal noise levels, [n]."""
         return (self.centre + self.spread * torch.randn(n, device=device)).exp()
 
     def scales(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Return signal 1 and the noise level."""
         return torch.ones_like(level), level
 
-    def feature(self, level: Tensor) -> Tensor:
+    def level_feature(self, level: Tensor) -> Tensor:
         """Return c_noise."""
         return level.log() / 4
 
@@ -64,15 +65,15 @@ class Edm(Diffusion):
         scale = (1 + level.square()).rsqrt()
         return scale * (scale * x + level * output)
 
-    def top(self) -> float:
+    def pure_noise_level(self) -> float:
         """Return a level of nearly pure noise."""
-        return BLIND
+        return NEARLY_PURE_NOISE
 
-    def judged(self) -> tuple[float, ...]:
+    def scoring_levels(self) -> tuple[float, ...]:
         """Return levels from fine to coarse."""
-        return JUDGED
+        return SCORING_RATIOS
 
-    def reverse(self, denoise: Denoise, noise: Callable[[], Tensor], *, steady: bool = False) -> Tensor:
+    def reverse(self, denoise: Denoise, noise: Callable[[], Tensor], *, deterministic: bool = False) -> Tensor:
         """Follow the probability flow from pure noise."""
         if self.sampler == "heun":
             levels = karras_levels(self.steps, LOWEST, HIGHEST, KARRAS).tolist()

@@ -1,4 +1,4 @@
-"""From noise to rows: the samplers, for any denoiser."""
+"""The samplers: from noise to rows, for any denoiser."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from anomalo_diffusion.schedules import DiscreteSchedule
 
 Denoise = Callable[[Tensor, float], Tensor]
 """The expected clean rows [n, entries], given noisy ones and their noise level (or discrete time)."""
-MEMORY = 3
-"""Slopes that a multistep method goes by."""
+PAST_SLOPES = 3
+"""Slopes that a multistep method uses."""
 
 
 def heun(denoise: Denoise, x: Tensor, levels: Sequence[float]) -> Tensor:
@@ -45,7 +45,7 @@ def multistep(denoise: Denoise, x: Tensor, levels: Sequence[float]) -> Tensor:
     equation 5 (the angle).
     """
     angle = math.atan(levels[0])
-    y, past = x * math.cos(angle), deque[tuple[float, Tensor]](maxlen=MEMORY)
+    y, past = x * math.cos(angle), deque[tuple[float, Tensor]](maxlen=PAST_SLOPES)
     for level, following in itertools.pairwise(levels):
         clean = denoise(y / math.cos(angle), level)
         if following == 0:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from anomalo.plugin import param
-from anomalo_gan.adversarial import Adversarial
+from anomalo_gan.adversarial import AdversarialModel
 
 
 @dataclass(kw_only=True)
-class Gan(Adversarial):
+class Gan(AdversarialModel):
     """A generative adversarial network: the critic's two-sample test is what the generator has to pass.
 
-    The original game is `game="minimax"`, or "non-saturating", with `penalty=0`. By default the critic compares each
-    made row with a real one (relativistic), and its squared slopes at both are kept small.
+    The original losses are `game="minimax"`, or "non-saturating", with `penalty=0`. By default the critic compares each
+    synthetic row with a real one (relativistic), and its squared gradients at both are kept small.
 
     Reference: Goodfellow et al. (2014), Generative adversarial nets, NIPS; Huang et al. (2024), The GAN is dead; long
     live the GAN! A modern GAN baseline, NeurIPS.
@@ -25,9 +25,9 @@ class Gan(Adversarial):
     name = "gan"
 
     game: str = param(
-        "relativistic", choices=("relativistic", "non-saturating", "minimax"), help="What the two players minimise."
+        "relativistic", choices=("relativistic", "non-saturating", "minimax"), help="The losses of both networks."
     )
 
-    def game_name(self) -> str:
-        """Return the game."""
+    def objective(self) -> str:
+        """Return the name of the losses, `game`."""
         return self.game

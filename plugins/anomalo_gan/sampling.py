@@ -1,4 +1,4 @@
-"""New rows from a trained generator, with what is given of them."""
+"""Synthetic rows from a trained generator, given some of their cells."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anomalo.plugin import Mask, Parts
-from anomalo_gan.modes import Modes
-from anomalo_gan.players import Players
+from anomalo_gan.encoding.mode_normalisation import ModeNormalisation
+from anomalo_gan.networks.gan_network import GanNetwork
 
 
-def known_items(modes: Modes, parts: Parts, width: int) -> Mask:
-    """Return which items of rows are given, bool [n, items]; a number that is known not to be there is, too."""
+def known_items(modes: ModeNormalisation, parts: Parts, width: int) -> Mask:
+    """Return which items of rows are given, bool [n, items]; a number that is known to be absent counts too."""
     numbers = np.zeros((len(parts.codes), width), dtype=bool)
     codes = np.zeros(parts.codes.shape, dtype=bool)
     for column, allowed in enumerate(parts.allowed or ()):
         codes[:, column] = allowed.sum(axis=1) == 1
-    for number, at in enumerate(modes.splits):
+    for number, at in enumerate(modes.mode_codes):
         numbers[:, number] = parts.known_numbers[:, number]
         if at.code >= 0:
-            away = (parts.codes[:, at.code] < at.first) | (parts.codes[:, at.code] >= at.first + modes.count)
-            numbers[:, number] |= codes[:, at.code] & away
+            absent = (parts.codes[:, at.code] < at.first) | (parts.codes[:, at.code] >= at.first + modes.count)
+            numbers[:, number] |= codes[:, at.code] & absent
     return np.concatenate([numbers, codes], axis=1)
 
 
@@ -35,20 +35,22 @@ def row_values(parts: Parts, width: int) -> NDArray[np.float32]:
     return np.concatenate([numbers, parts.codes], axis=1).astype(np.float32)
 
 
-def randomness(net: Players, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return all the random numbers that n rows take: noise, and exponential ones for the codes."""
+def draw_noise(net: GanNetwork, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw all the random numbers that n rows take: noise, and exponential ones for the codes."""
     noise = rng.standard_normal((n, net.generator.noise), dtype=np.float32)
-    return noise, rng.standard_exponential((n, net.format.places), dtype=np.float32)
+    return noise, rng.standard_exponential((n, net.format.code_entries), dtype=np.float32)
 
 
-def maker(net: Players) -> Callable[..., tuple[Tensor, Tensor]]:
-    """Return the function that makes numbers and codes of rows from `randomness` and from what is given."""
+def row_generator(net: GanNetwork) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return the function that generates numbers and codes of rows from `draw_noise` and from what is given."""
     format = net.format
 
-    def make(x: Tensor, known: Tensor, allowed: Tensor, noise: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
-        given, there = known.float(), known[:, : format.width]
-        numbers, logits = net.average.net(noise, format.pack(x, known) * format.spread(given), given)
-        codes = format.draw(logits, format.place(allowed), chance)
-        return torch.where(there, x[:, : format.width], numbers), codes.float()
+    def generate(
+        x: Tensor, known: Tensor, allowed: Tensor, noise: Tensor, exponential: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        given, present = known.float(), known[:, : format.width]
+        numbers, logits = net.average.net(noise, format.encode(x, known) * format.items_to_entries(given), given)
+        codes = format.draw(logits, format.flags_to_entries(allowed), exponential)
+        return torch.where(present, x[:, : format.width], numbers), codes.float()
 
-    return make
+    return generate

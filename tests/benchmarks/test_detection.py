@@ -1,4 +1,4 @@
-"""What the benchmarks of detection and attribution judge by: the summary's arithmetic, corrupted cells, resuming."""
+"""What the benchmarks of detection and attribution rely on: the summary's arithmetic, corrupted cells, resuming."""
 
 import importlib
 import itertools
@@ -129,7 +129,7 @@ def test_a_method_that_finished_nothing_is_still_listed() -> None:
     lines = summary.overview(results, summary.DETECTION)
     assert lines.loc["lof", ["sets", "cells", "problems"]].tolist() == [0, 0, 21]
     assert lines.loc["knn", "rank auroc"] + lines.loc["auto", "rank auroc"] == pytest.approx(3)
-    text = "\n".join(summary.told(results, summary.DETECTION))
+    text = "\n".join(summary.summary_lines(results, summary.DETECTION))
     assert "| lof    | 0    | 0     | -" in text
 
 
@@ -193,7 +193,7 @@ def test_results_that_we_stand_by_can_be_read() -> None:
     for file in files:
         results, study = summary.read([file])
         assert study == summary.DETECTION
-        assert "| auto " in "\n".join(summary.told(results, study))
+        assert "| auto " in "\n".join(summary.summary_lines(results, study))
 
 
 def test_a_run_goes_on_where_it_was(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,12 +288,12 @@ def test_ablations_come_from_the_default_members(registry: Registry) -> None:
         methods.ablations("knn", registry)
 
 
-def test_robust_spread_and_its_fallback() -> None:
+def test_robust_scale_and_its_fallback() -> None:
     train = np.array([[0.0, 0.0, 5.0], [1.0, 0.0, 5.0], [2.0, 0.0, 5.0], [4.0, 8.0, 5.0], [100.0, 0.0, 5.0]])
-    spread = corruption.Spread.of(train)
-    assert spread.centre.tolist() == [2, 0, 5]
-    assert spread.scale == pytest.approx([1.4826 * 2, train[:, 1].std(), 1])
-    assert spread.varying.tolist() == [0, 1]
+    scales = corruption.RobustScale.of(train)
+    assert scales.centre.tolist() == [2, 0, 5]
+    assert scales.scale == pytest.approx([1.4826 * 2, train[:, 1].std(), 1])
+    assert scales.varying.tolist() == [0, 1]
 
 
 @pytest.fixture
@@ -308,25 +308,25 @@ def rows() -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["far", "mild", "outlying"])
 def test_one_cell_is_corrupted_by_the_distance_that_was_promised(kind: str, rows: np.ndarray) -> None:
-    clean, spread, rng = rows[200:], corruption.Spread.of(rows[:200]), np.random.default_rng(2)
+    clean, scales, rng = rows[200:], corruption.RobustScale.of(rows[:200]), np.random.default_rng(2)
     if kind == "far":
-        found = corruption.far(clean, spread, rng)
+        found = corruption.far(clean, scales, rng)
     else:
-        found = corruption.mild(clean, spread, rng, clean, outlying=kind == "outlying")
+        found = corruption.mild(clean, scales, rng, clean, outlying=kind == "outlying")
     changed = found.values != clean[found.source]
     assert (changed.sum(axis=1) == 1).all()
     assert (changed.argmax(axis=1) == found.column).all()
     assert set(found.column) == set(range(5))
     at = np.arange(len(found.column)), found.column
-    scale = spread.scale[found.column]
+    scale = scales.scale[found.column]
     moved = np.abs(found.values[at] - clean[found.source][at]) / scale
-    away = np.abs(found.values[at] - spread.centre[found.column]) / scale
+    away = np.abs(found.values[at] - scales.centre[found.column]) / scale
     if kind == "far":
         assert len(found.source) == 200
         assert moved.min() >= 3 - 1e-9
         assert away.min() >= 3 - 1e-9
         assert away.max() <= 6 + 1e-9
-        sides = np.sign(found.values[at] - spread.centre[found.column])
+        sides = np.sign(found.values[at] - scales.centre[found.column])
         assert 60 < (sides > 0).sum() < 140
     else:
         assert all(value in clean[:, column] for value, column in zip(found.values[at], found.column, strict=True))
@@ -339,7 +339,7 @@ def test_one_cell_is_corrupted_by_the_distance_that_was_promised(kind: str, rows
 def test_a_row_without_a_mild_value_is_left_out() -> None:
     train = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
     pool = np.array([[2.0], [4.0], [50.0]])
-    found = corruption.mild(pool, corruption.Spread.of(train), np.random.default_rng(0), pool)
+    found = corruption.mild(pool, corruption.RobustScale.of(train), np.random.default_rng(0), pool)
     assert found.source.tolist() == [0, 1]
     assert found.values.ravel().tolist() == [4, 2]
 
@@ -389,6 +389,6 @@ def test_contributions_are_in_the_order_of_the_columns(rows: np.ndarray) -> None
     frame = pd.DataFrame(rows, columns=["z", "a", "10", "9", "m", "b"])
     reasons = attribution.Reasons(methods.Ours("knn", {}, 0))
     reasons.fit(frame[:200])
-    strange = frame[200:205].reset_index(drop=True)
-    strange["10"] = 40.0
-    assert (reasons.explain(strange).argmax(axis=1) == 2).all()
+    anomalous = frame[200:205].reset_index(drop=True)
+    anomalous["10"] = 40.0
+    assert (reasons.explain(anomalous).argmax(axis=1) == 2).all()

@@ -1,4 +1,4 @@
-"""What the benchmark of imputation judges by: masks, scores of fills, the peers, the summary's arithmetic, resuming."""
+"""What the benchmark of imputation relies on: masks, metrics, the peers, the summary's arithmetic, resuming."""
 
 import importlib
 import itertools
@@ -27,7 +27,7 @@ def load(name: str) -> Any:
         sys.path.remove(str(BENCHMARKS))
 
 
-fills, harness, holes = load("fills"), load("harness"), load("holes")
+harness, masked_tables, metrics = load("harness"), load("masked_tables"), load("imputation_metrics")
 imputation, imputers = load("imputation"), load("imputers")
 matrices, missforest, pmm, ratios = load("matrices"), load("missforest"), load("pmm"), load("ratios")
 
@@ -60,18 +60,18 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
 
 @pytest.fixture
 def sample() -> Any:
-    return holes.make(mixed(400), "mcar30", 200, 1)
+    return masked_tables.mask_cells(mixed(400), "mcar30", 200, 1)
 
 
 def test_categories_stay_text(data: Path) -> None:
-    table = holes.read(data, "large")
+    table = masked_tables.read(data, "large")
     assert set(table["kind"]) == {"007", "NA", "c"}
-    assert [holes.is_number(table[name]) for name in table] == [True, True, True, False]
+    assert [masked_tables.is_number(table[name]) for name in table] == [True, True, True, False]
 
 
 def test_the_sample_is_one_for_all_mechanisms_and_its_parts_do_not_meet() -> None:
     table = mixed(400)
-    found = {name: holes.make(table, name, 200, 3) for name in ("mcar10", "mcar50", "mar30", "mnar30")}
+    found = {name: masked_tables.mask_cells(table, name, 200, 3) for name in ("mcar10", "mcar50", "mar30", "mnar30")}
     for one in found.values():
         pd.testing.assert_frame_equal(one.complete, found["mcar10"].complete)
         assert len(one.train) == 140
@@ -83,7 +83,7 @@ def test_the_sample_is_one_for_all_mechanisms_and_its_parts_do_not_meet() -> Non
     assert found["mcar50"].hidden.mean() == pytest.approx(0.5, abs=0.06)
     assert not found["mar30"].hidden.all(axis=0).any()
     assert (~found["mar30"].hidden.any(axis=0)).any()  # the drivers
-    again, other = holes.make(table, "mnar30", 200, 3), holes.make(table, "mnar30", 200, 4)
+    again, other = masked_tables.mask_cells(table, "mnar30", 200, 3), masked_tables.mask_cells(table, "mnar30", 200, 4)
     assert (again.hidden == found["mnar30"].hidden).all()
     assert (other.hidden != found["mnar30"].hidden).any()
     assert not other.complete.equals(again.complete)
@@ -92,7 +92,7 @@ def test_the_sample_is_one_for_all_mechanisms_and_its_parts_do_not_meet() -> Non
 @pytest.mark.parametrize("text", ["mcar", "mcar0", "mcar100", "mpar30", "30mcar"])
 def test_a_wrong_mechanism_is_named(text: str) -> None:
     with pytest.raises(ValueError, match=f"mechanism '{text}': expected one of mcar, mar, mnar"):
-        holes.parsed(text)
+        masked_tables.parse_mechanism(text)
 
 
 def test_crps_by_pairs() -> None:
@@ -100,7 +100,7 @@ def test_crps_by_pairs() -> None:
     draws, truth = rng.normal(size=(7, 4, 3)), rng.normal(size=(4, 3))
     pairs = [np.abs(draws[i] - draws[j]) for i, j in itertools.permutations(range(7), 2)]
     np.testing.assert_allclose(
-        fills.crps(draws, truth), np.abs(draws - truth).mean(axis=0) - np.mean(pairs, axis=0) / 2, atol=1e-12
+        metrics.crps(draws, truth), np.abs(draws - truth).mean(axis=0) - np.mean(pairs, axis=0) / 2, atol=1e-12
     )
 
 
@@ -109,13 +109,13 @@ def test_crps_does_not_depend_on_how_many_draws_there_are() -> None:
     truth = np.array(0.7)
     closed = 0.7 * (2 * norm.cdf(0.7) - 1) + 2 * norm.pdf(0.7) - 1 / np.sqrt(np.pi)
     for count in (2, 20):
-        found = fills.crps(rng.normal(size=(count, 100_000)), np.full(100_000, truth)).mean()
+        found = metrics.crps(rng.normal(size=(count, 100_000)), np.full(100_000, truth)).mean()
         assert found == pytest.approx(closed, abs=0.01)
 
 
-def test_fills_are_judged_on_hidden_cells_alone(sample: Any) -> None:
+def test_imputed_values_are_evaluated_on_hidden_cells_alone(sample: Any) -> None:
     part, rng = sample.part(held=True), np.random.default_rng(2)
-    scale = fills.scales(sample.complete)
+    scale = metrics.scales(sample.complete)
     assert scale["y"] == pytest.approx(sample.complete["y"].to_numpy().std())
     filled = part.complete.copy()
     errors, per_column = [], {}
@@ -128,28 +128,28 @@ def test_fills_are_judged_on_hidden_cells_alone(sample: Any) -> None:
     hidden = part.hidden[:, 3]
     filled.loc[hidden, "kind"] = rng.choice(["007", "NA", "c"], hidden.sum())
     truth, guess = part.complete["kind"][hidden], filled["kind"][hidden]
-    found = fills.point(part, filled, scale)
+    found = metrics.point_metrics(part, filled, scale)
     assert found["rmse"] == pytest.approx(np.sqrt(np.concatenate(errors).mean()))
     assert found["accuracy"] == pytest.approx(accuracy_score(truth, guess))
     assert found["f1"] == pytest.approx(f1_score(truth, guess, average="macro"))
-    by_column = fills.column_errors(part, filled, scale)
+    by_column = metrics.column_errors(part, filled, scale)
     assert by_column == pytest.approx(per_column | {"kind": 1 - accuracy_score(truth, guess)})
-    told = {name: 2 * by_column[name] * scale.get(name, 1.0) for name in ("x", "y", "kind")} | {"unknown": 1.0}
-    assert fills.expected_ratio(told, by_column, scale) == pytest.approx(2)
+    reported = {name: 2 * by_column[name] * scale.get(name, 1.0) for name in ("x", "y", "kind")} | {"unknown": 1.0}
+    assert metrics.expected_ratio(reported, by_column, scale) == pytest.approx(2)
 
 
-def test_intervals_and_draws_are_judged_on_hidden_numbers(sample: Any) -> None:
-    part, scale = sample.part(held=True), fills.scales(sample.complete)
+def test_intervals_and_draws_are_evaluated_on_hidden_numbers(sample: Any) -> None:
+    part, scale = sample.part(held=True), metrics.scales(sample.complete)
     truth = part.complete.assign(kind=np.nan).to_numpy(np.float64)
     low, high = truth - 1, truth + 1
     low[:, 0] = high[:, 0] = truth[:, 0] + 5  # x is never covered
-    found = fills.spread(part, fills.Spread(low, high, np.stack([truth + 1, truth + 1])), scale)
+    found = metrics.uncertainty_metrics(part, metrics.Uncertainty(low, high, np.stack([truth + 1, truth + 1])), scale)
     hidden = part.hidden[:, :3]
     assert found["coverage"] == pytest.approx(hidden[:, 1:].sum() / hidden.sum())
     widths = hidden[:, 1:].sum(axis=0) @ (2 / scale.to_numpy()[1:])
     assert found["width"] == pytest.approx(widths / hidden.sum())
     assert found["crps"] == pytest.approx(hidden.sum(axis=0) @ (1 / scale.to_numpy()) / hidden.sum())
-    assert fills.spread(part, fills.Spread(), scale) == {}
+    assert metrics.uncertainty_metrics(part, metrics.Uncertainty(), scale) == {}
 
 
 @pytest.mark.parametrize("drop", [False, True])
@@ -210,7 +210,7 @@ def test_change_of_fills_by_hand() -> None:
     assert missforest._change(now, before, absent) == {"numbers": 4 / 17, "categories": 1 / 2}
 
 
-def test_matching_takes_cells_of_donors_and_spreads_as_the_truth_does() -> None:
+def test_matching_takes_cells_of_donors_and_varies_as_the_truth_does() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=900)
     table = pd.DataFrame({"x": x, "y": 2 * x + rng.normal(size=900)})
@@ -218,12 +218,12 @@ def test_matching_takes_cells_of_donors_and_spreads_as_the_truth_does() -> None:
     train.loc[:100, "y"] = np.nan
     peer = pmm.PMM(0)
     peer.fit(train)
-    draws = peer.spread(test).draws[:, :, 1]
+    draws = peer.uncertainty(test).draws[:, :, 1]
     assert np.isin(draws.round(9), train["y"].dropna().round(9)).all()
     truth = table["y"][600:].to_numpy()
-    oracle = fills.crps(2 * x[600:] + rng.normal(size=(2000, 300)), truth).mean()
+    oracle = metrics.crps(2 * x[600:] + rng.normal(size=(2000, 300)), truth).mean()
     # The 20 draws of a cell come from few donors, so that their distribution is a little off.
-    assert oracle < fills.crps(draws, truth).mean() < 1.15 * oracle
+    assert oracle < metrics.crps(draws, truth).mean() < 1.15 * oracle
     assert draws.std(axis=0, ddof=1).mean() == pytest.approx(1, abs=0.15)
     filled = peer.fill(test)
     assert filled["y"].to_numpy() == pytest.approx(draws.mean(axis=0))
@@ -247,10 +247,10 @@ def test_every_peer_beats_or_is_the_mean(name: str, sample: Any) -> None:
         assert row.accuracy > base.accuracy + 0.1
 
 
-def test_what_our_models_say_of_their_fills_is_in_the_columns_units_and_places(sample: Any) -> None:
+def test_uncertainty_of_our_models_is_in_the_columns_units_and_positions(sample: Any) -> None:
     ours = imputers.Ours("chained", {}, 0)
     ours.fit(sample.train)
-    said, filled, hidden = ours.spread(sample.test), ours.fill(sample.test), sample.part(held=True).hidden
+    said, filled, hidden = ours.uncertainty(sample.test), ours.fill(sample.test), sample.part(held=True).hidden
     for at, name in enumerate(["x", "y", "z"]):
         cells = hidden[:, at]
         assert (said.low[cells, at] <= filled[name][cells]).all()
@@ -318,10 +318,10 @@ def test_the_summary_by_hand() -> None:
     assert compared.loc["accuracy", "figure"] == pytest.approx(line["accuracy"])
     same = ratios.comparison(results.assign(method=results["method"].replace("mean/mode", "mine")), "mine", "mine")
     assert same.empty or (same.loc["rmse", ["figure", "low", "high"]] == 1).all()
-    text = "\n".join(ratios.told(results, "mine"))
+    text = "\n".join(ratios.summary_lines(results, "mine"))
     assert "`mine` against `MissForest`" in text
     with pytest.raises(ValueError, match="no finished cell of 'yours'; the methods are: MissForest, mean/mode, mine"):
-        list(ratios.told(results, "yours"))
+        list(ratios.summary_lines(results, "yours"))
 
 
 def test_a_run_goes_on_where_it_was(
@@ -346,7 +346,7 @@ def test_a_run_goes_on_where_it_was(
     ]
 
 
-def test_fills_of_another_environment_are_judged_in_sample(
+def test_rows_filled_in_another_environment_are_evaluated_in_sample(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept, out = tmp_path / "kept", tmp_path / "out.csv"
@@ -354,7 +354,8 @@ def test_fills_of_another_environment_are_judged_in_sample(
     run(monkeypatch, *arguments, "--out", out, "--save", kept, "--filled", "other")
     assert "FileNotFoundError" in pd.read_csv(out)["status"][0]
     out.unlink()
-    folder, sample = kept / "60-large-mcar30-0", holes.make(holes.read(data, "large"), "mcar30", 60, 0)
+    folder, table = kept / "60-large-mcar30-0", masked_tables.read(data, "large")
+    sample = masked_tables.mask_cells(table, "mcar30", 60, 0)
     assert json.loads((folder / "categories.json").read_text()) == ["kind"]
     masked = pd.read_csv(folder / "train.csv", dtype={"kind": str}, keep_default_na=False, na_values=[""])
     assert (masked.isna().to_numpy() == sample.train.isna().to_numpy()).all()

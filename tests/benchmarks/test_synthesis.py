@@ -1,4 +1,4 @@
-"""The benchmark of synthetic rows: parts that do not meet, resuming, and rows that were made elsewhere."""
+"""The benchmark of synthetic rows: parts that do not meet, resuming, and rows of another environment."""
 
 import importlib
 import json
@@ -28,7 +28,7 @@ augmentation = load("augmentation")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small table in the place of adult."""
+    """A folder with a small table instead of adult."""
     folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     (folder / "mixed").mkdir()
     age = rng.integers(17, 90, 150)
@@ -71,7 +71,7 @@ def test_a_run_goes_on_where_it_was_and_a_failure_is_a_status(
     assert "other, seed 0: FileNotFoundError" in summary.read_text()
 
 
-def test_rows_of_another_environment_are_judged(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_another_environment_are_evaluated(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = synthetic.parts(synthetic.read(data, "adult"), "income", 40, seed=0)
     folder = synthetic.folder_of(tmp_path, 40, "adult", 0)
     synthetic.save(sample, folder)
@@ -108,9 +108,9 @@ def test_a_condition_of_one_row_in_a_thousand_is_timed_and_kept(
     assert (table["kind"] == "rare").mean() == 0.001
     monkeypatch.setattr(sys, "argv", ["conditions.py", "cost", "--models", "mixture"])
     conditions.main()
-    told = re.fullmatch(r"mixture: (\d+\.\d\d) of .*, kept by 100 %\n", capsys.readouterr().out)
-    assert told is not None
-    assert float(told[1]) > 0
+    printed = re.fullmatch(r"mixture: (\d+\.\d\d) of .*, kept by 100 %\n", capsys.readouterr().out)
+    assert printed is not None
+    assert float(printed[1]) > 0
 
 
 def test_many_levels_are_made_again_and_their_memory_told(
@@ -119,8 +119,10 @@ def test_many_levels_are_made_again_and_their_memory_told(
     monkeypatch.setattr(conditions, "LEVELS", 300)
     monkeypatch.setattr(sys, "argv", ["conditions.py", "levels", "--models", "bootstrap"])
     conditions.main()
-    told = re.fullmatch(r"bootstrap: 300 levels, 300 of them in 5,000 rows, peak [\d,]+ MiB\n", capsys.readouterr().out)
-    assert told is not None
+    printed = re.fullmatch(
+        r"bootstrap: 300 levels, 300 of them in 5,000 rows, peak [\d,]+ MiB\n", capsys.readouterr().out
+    )
+    assert printed is not None
 
 
 def test_a_summary_without_simple_ways_to_compare_with_says_so() -> None:

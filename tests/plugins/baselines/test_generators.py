@@ -1,4 +1,4 @@
-"""The yardsticks that make rows: against closed forms, enumeration and SciPy, and with cells that are given."""
+"""The baseline generators: against closed forms, enumeration and SciPy, and with given cells."""
 
 import itertools
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def encoded(values: Any, kinds: str, observed: Any = None) -> Encoded:
     return Encoded(np.where(seen, cells, np.float32(0)), seen, Layout("table", (len(kinds),), blocks))
 
 
-def people(rows: int = 1500, holes: float = 0.0) -> Encoded:
+def people(rows: int = 1500, missing: float = 0.0) -> Encoded:
     """Two related numbers, a third with many zeros, a category that follows the first, and one that follows nothing."""
     rng = np.random.default_rng(0)
     height = rng.standard_normal(rows)
@@ -39,7 +39,7 @@ def people(rows: int = 1500, holes: float = 0.0) -> Encoded:
     gain = np.where(rng.random(rows) < 0.7, 0.0, np.exp(height))
     size = 2 + (height > -0.3) + (height > 1.5)
     hue = rng.choice([2, 3, 4], rows, p=[0.899, 0.1, 0.001])
-    return encoded(np.column_stack([height, weight, gain, size, hue]), "nnncc", rng.random((rows, 5)) >= holes)
+    return encoded(np.column_stack([height, weight, gain, size, hue]), "nnncc", rng.random((rows, 5)) >= missing)
 
 
 def nothing(data: Encoded, rows: int) -> Encoded:
@@ -61,7 +61,7 @@ def fitted() -> Callable[[type[Model]], Any]:
 
 
 @pytest.mark.parametrize("model", SAMPLERS)
-def test_columns_are_spread_as_in_training(model: type[Model], fitted: Any) -> None:
+def test_columns_are_distributed_as_in_training(model: type[Model], fitted: Any) -> None:
     data = people()
     rows = fitted(model).sample(nothing(data, 3000), LocalRun(seed=1))
     assert rows.observed.all()
@@ -100,8 +100,8 @@ def test_given_cells_are_conditions(model: type[Model], fitted: Any) -> None:
 
 
 @pytest.mark.parametrize("model", SAMPLERS)
-def test_holes_come_as_often_and_are_drawn_where_nothing_is_given(model: type[Model]) -> None:
-    data = people(600, holes=0.2)
+def test_missing_values_are_as_frequent_and_drawn_where_nothing_is_given(model: type[Model]) -> None:
+    data = people(600, missing=0.2)
     rows = model().fit(data, LocalRun()).sample(nothing(data, 2000), LocalRun())
     np.testing.assert_allclose(rows.observed.mean(axis=0), 0.8, atol=0.06)
     assert (rows.values[~rows.observed] == 0).all()
@@ -158,23 +158,23 @@ def test_smote_given_a_class_stays_between_rows_of_that_class() -> None:
         .fit(data, LocalRun())
         .sample(Encoded(np.where(observed, np.float32(3), 0), observed, data.layout), LocalRun())
     )
-    own = near[200:]
-    assert own.min() - 1e-6 <= rows.values[:, 0].min() <= rows.values[:, 0].max() <= own.max() + 1e-6
+    rare = near[200:]
+    assert rare.min() - 1e-6 <= rows.values[:, 0].min() <= rows.values[:, 0].max() <= rare.max() + 1e-6
 
 
 # Copula
 
 
 def test_intervals_are_truncated_normals() -> None:
-    own, rng = Intervals.of(np.array([0.2, 0.9, 1.0])), np.random.default_rng(0)
-    inner = own.low.clip(-38), own.high.clip(max=38)
+    intervals, rng = Intervals.of(np.array([0.2, 0.9, 1.0])), np.random.default_rng(0)
+    inner = intervals.low.clip(-38), intervals.high.clip(max=38)
     np.testing.assert_allclose(
-        own.means(), [truncnorm.mean(low, high) for low, high in zip(*inner, strict=True)], atol=1e-6
+        intervals.means(), [truncnorm.mean(low, high) for low, high in zip(*inner, strict=True)], atol=1e-6
     )
-    assert own.codes(np.array([-3.0, 0.0, 3.0])).tolist() == [0, 1, 2]
+    assert intervals.codes(np.array([-3.0, 0.0, 3.0])).tolist() == [0, 1, 2]
     allowed = np.tile([True, False, True], (40_000, 1))
-    score, codes = own.draw(np.full(40_000, 0.5), 0.8, allowed, rng)
-    ends = [((low - 0.5) / 0.8, (high - 0.5) / 0.8) for low, high in zip(own.low, own.high, strict=True)]
+    score, codes = intervals.draw(np.full(40_000, 0.5), 0.8, allowed, rng)
+    ends = [((low - 0.5) / 0.8, (high - 0.5) / 0.8) for low, high in zip(intervals.low, intervals.high, strict=True)]
     mass = np.array([np.diff(norm.cdf(end))[0] for end in ends])
     assert (codes == 2).mean() == pytest.approx(mass[2] / (mass[0] + mass[2]), abs=0.01)
     expected = truncnorm.mean(*ends[2], loc=0.5, scale=0.8)

@@ -1,4 +1,4 @@
-"""Diffusion: schedules and posteriors against brute force, samplers against a closed form, the space of rows."""
+"""Diffusion: schedules and posteriors against brute force, samplers against a closed form, rows as vectors."""
 
 import copy
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
-from anomalo_diffusion.net import Averaged
+from anomalo_diffusion.network import AveragedNetwork
+from anomalo_diffusion.one_hot_space import OneHotSpace
 from anomalo_diffusion.samplers import adams, ancestral, heun, implicit, multistep
 from anomalo_diffusion.schedules import DiscreteSchedule, even_levels, karras_levels
-from anomalo_diffusion.space import RowSpace
 
 SCHEDULES = ["linear", "cosine"]
 
@@ -97,9 +97,9 @@ MEAN = torch.tensor([0.5, -1.0])
 COVARIANCE = torch.tensor([[1.0, 0.6], [0.6, 0.5]])
 
 
-def gaussian(signal: float, spread: float) -> Callable[[Tensor], Tensor]:
-    """Return E[clean | signal * clean + spread * noise] for clean rows of this mean and covariance."""
-    gain = signal * COVARIANCE @ torch.linalg.inv(signal**2 * COVARIANCE + spread**2 * torch.eye(2))
+def gaussian(signal: float, noise_scale: float) -> Callable[[Tensor], Tensor]:
+    """Return E[clean | signal * clean + noise_scale * noise] for clean rows of this mean and covariance."""
+    gain = signal * COVARIANCE @ torch.linalg.inv(signal**2 * COVARIANCE + noise_scale**2 * torch.eye(2))
     return lambda x: MEAN + (x - signal * MEAN) @ gain.T
 
 
@@ -154,8 +154,8 @@ def test_even_steps_are_the_textbooks() -> None:
 def test_independent_normal_scores_take_two_steps() -> None:
     noise = standardised(100)
     levels = even_levels(2, 0.01, 20.0).tolist()
-    made = multistep(lambda x, level: x / (1 + level**2), levels[0] * noise, levels)
-    torch.testing.assert_close(made, noise, atol=6e-3, rtol=0)
+    rows = multistep(lambda x, level: x / (1 + level**2), levels[0] * noise, levels)
+    torch.testing.assert_close(rows, noise, atol=6e-3, rtol=0)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -196,11 +196,11 @@ def test_ddim_at_eta_one_is_the_ancestral_sampler(name: str, steps: int) -> None
 @pytest.mark.parametrize("model", [Edm(), Ddpm(), Ddpm(schedule="linear", predict="noise")])
 def test_the_target_leads_to_the_clean_row(model: Any) -> None:
     clean, noise = torch.randn(2, 500, 3)
-    level = model.levels(500, torch.device("cpu"))[:, None]
-    signal, spread = model.scales(level)
-    noisy = signal * clean + spread * noise
+    level = model.draw_levels(500, torch.device("cpu"))[:, None]
+    signal, noise_scale = model.scales(level)
+    noisy = signal * clean + noise_scale * noise
     found = model.clean(model.target(clean, noise, level), noisy, level)
-    near = (spread / signal < 100)[:, 0]  # beyond, float32 does not hold the clean row
+    near = (noise_scale / signal < 100)[:, 0]  # beyond, float32 does not hold the clean row
     torch.testing.assert_close(found[near], clean[near], atol=2e-4, rtol=0)
 
 
@@ -213,39 +213,39 @@ def test_edm_is_preconditioned() -> None:
     skip, out = 1 / (1 + level**2), level / (1 + level**2).sqrt()
     torch.testing.assert_close(target, (clean - skip * x) / out, atol=1e-2, rtol=0)
     torch.testing.assert_close(model.clean(torch.zeros_like(x), x, level), skip * x)
-    levels = model.levels(100_000, torch.device("cpu")).log()
+    levels = model.draw_levels(100_000, torch.device("cpu")).log()
     assert (levels.mean().item(), levels.std().item()) == pytest.approx((model.centre, model.spread), abs=0.02)
 
 
-# The space of rows.
+# One-hot vectors of rows.
 
 
 def test_codes_have_a_softmax_each() -> None:
-    space, logits = RowSpace(2, [3, 1, 4]), 3 * torch.randn(50, 8)
+    space, logits = OneHotSpace(2, [3, 1, 4]), 3 * torch.randn(50, 8)
     parts = torch.cat([torch.randn(50, 2), torch.randint(3, (50, 1)), torch.zeros(50, 1), torch.randint(4, (50, 1))], 1)
     pieces = logits.split([3, 1, 4], dim=1)
     expected = torch.cat([piece.softmax(dim=1) for piece in pieces], dim=1)
     torch.testing.assert_close(space.probabilities(logits), expected)
     for at, piece in enumerate(pieces):
-        surprise = F.cross_entropy(piece, parts[:, 2 + at].long(), reduction="none")
-        torch.testing.assert_close(space.surprise(logits, parts)[:, at], surprise)
+        surprisal = F.cross_entropy(piece, parts[:, 2 + at].long(), reduction="none")
+        torch.testing.assert_close(space.surprisal(logits, parts)[:, at], surprisal)
     vectors = space.vectors(parts)
     torch.testing.assert_close(vectors[:, :2], parts[:, :2])
     torch.testing.assert_close(vectors[:, 2:5], F.one_hot(parts[:, 2].long(), 3).float())
     assert vectors[:, 5].tolist() == [1.0] * 50
-    told = space.entries_of(torch.tensor([[1.0, 0, 0, 1, 1]]))
-    assert told.tolist() == [[1, 0, 0, 0, 0, 1, 1, 1, 1, 1]]
+    entries = space.parts_to_entries(torch.tensor([[1.0, 0, 0, 1, 1]]))
+    assert entries.tolist() == [[1, 0, 0, 0, 0, 1, 1, 1, 1, 1]]
 
 
 def test_codes_are_drawn_by_their_probabilities() -> None:
-    space, shares = RowSpace(0, [3, 2]), torch.tensor([0.2, 0.0, 0.8, 0.5, 0.0])
+    space, shares = OneHotSpace(0, [3, 2]), torch.tensor([0.2, 0.0, 0.8, 0.5, 0.0])
     codes = space.draw(shares.expand(20_000, 5), torch.rand(20_000, 2))
     assert torch.bincount(codes[:, 0], minlength=3).div(20_000).tolist() == pytest.approx([0.2, 0, 0.8], abs=0.02)
     assert not codes[:, 1].any()  # shares need not sum to one
 
 
 def test_ties_are_jittered_anew_over_their_share() -> None:
-    space = RowSpace(1, [2])
+    space = OneHotSpace(1, [2])
     shares = torch.tensor([[0.2, 0.6, 1.0]]).expand(50_000, 3)
     parts, observed = space.jittered(shares, torch.tensor([[True, True, True]]).expand(50_000, 3))
     share = torch.special.ndtr(parts[:, 0])
@@ -256,7 +256,7 @@ def test_ties_are_jittered_anew_over_their_share() -> None:
 
 def test_the_average_follows_the_weights() -> None:
     net = nn.Linear(1, 1)
-    averaged = Averaged(copy.deepcopy(net), 0.5)
+    averaged = AveragedNetwork(copy.deepcopy(net), 0.5)
     with torch.no_grad():
         averaged.online.weight.fill_(3.0)
     averaged.update()

@@ -1,4 +1,4 @@
-"""Diffusion models of tables: conditions exact, seeds, fills and scores that belong to the row."""
+"""Diffusion models of tables: exact conditions, seeds, and imputations and scores that depend on the row alone."""
 
 from functools import cache
 from typing import Any
@@ -13,8 +13,8 @@ from anomalo.nn.training_by_sampling import drawn_by_code
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
-from anomalo_diffusion.net import Dropout
-from anomalo_diffusion.sampling import MOST_SCATTERED, ScatteredNoise
+from anomalo_diffusion.network import Dropout
+from anomalo_diffusion.noise import MOST_QUASI_RANDOM, QuasiRandomNoise
 
 ROWS = 1000
 BLOCKS = (
@@ -56,36 +56,36 @@ MODELS = pytest.mark.parametrize("kind", [Edm, Ddpm])
 
 @MODELS
 def test_synthetic_rows_are_as_the_real_ones(kind: type[Any]) -> None:
-    made = fitted(kind).sample(nothing(2000), LocalRun(seed=1))
+    synthetic = fitted(kind).sample(nothing(2000), LocalRun(seed=1))
     real = table()
-    assert stats.ks_2samp(made.values[:, 0], real.values[:, 0]).statistic < 0.08
-    seen = made.observed[:, 1]
-    assert np.corrcoef(made.values[seen, 0], made.values[seen, 1])[0, 1] > 0.75
-    assert np.mean(~seen == (made.values[:, 2] == FIRST_LEVEL + 1)) > 0.98  # a hole where training has them
-    assert np.mean((made.values[:, 0] > 0) == (made.values[:, 3] == FIRST_LEVEL + 1)) > 0.85
+    assert stats.ks_2samp(synthetic.values[:, 0], real.values[:, 0]).statistic < 0.08
+    seen = synthetic.observed[:, 1]
+    assert np.corrcoef(synthetic.values[seen, 0], synthetic.values[seen, 1])[0, 1] > 0.75
+    assert np.mean(~seen == (synthetic.values[:, 2] == FIRST_LEVEL + 1)) > 0.98  # missing where it is in training
+    assert np.mean((synthetic.values[:, 0] > 0) == (synthetic.values[:, 3] == FIRST_LEVEL + 1)) > 0.85
 
 
 @MODELS
 def test_given_cells_are_kept_and_the_others_follow(kind: type[Any]) -> None:
-    asked = np.zeros((500, 4))
-    asked[:, 1], asked[:, 2] = 1.5, FIRST_LEVEL
-    given = encoded(asked, [False, True, True, False])
-    made = fitted(kind).sample(given, LocalRun(seed=1))
-    np.testing.assert_array_equal(made.values[given.observed], given.values[given.observed])
-    assert 0.8 < made.values[:, 0].mean() < 1.8  # 1.5 by the regression of x on y
-    assert np.mean(made.values[:, 3] == FIRST_LEVEL + 1) > 0.8
+    values = np.zeros((500, 4))
+    values[:, 1], values[:, 2] = 1.5, FIRST_LEVEL
+    given = encoded(values, [False, True, True, False])
+    synthetic = fitted(kind).sample(given, LocalRun(seed=1))
+    np.testing.assert_array_equal(synthetic.values[given.observed], given.values[given.observed])
+    assert 0.8 < synthetic.values[:, 0].mean() < 1.8  # 1.5 by the regression of x on y
+    assert np.mean(synthetic.values[:, 3] == FIRST_LEVEL + 1) > 0.8
 
 
 @MODELS
 def test_a_level_of_one_row_in_200_is_given_exactly_and_learned(kind: type[Any]) -> None:
-    asked = np.zeros((300, 4))
-    asked[:, 2] = FIRST_LEVEL + 2
-    made = fitted(kind).sample(encoded(asked, [False, False, True, False]), LocalRun(seed=1))
-    assert (made.values[:, 2] == FIRST_LEVEL + 2).all()
-    assert made.values[:, 0].std() > 0
+    values = np.zeros((300, 4))
+    values[:, 2] = FIRST_LEVEL + 2
+    synthetic = fitted(kind).sample(encoded(values, [False, False, True, False]), LocalRun(seed=1))
+    assert (synthetic.values[:, 2] == FIRST_LEVEL + 2).all()
+    assert synthetic.values[:, 0].std() > 0
     # Its five rows have an x of about 2; without rows drawn for their sake so short a training makes it 0.3 or less.
-    assert made.values[:, 0].mean() > 0.6
-    assert np.mean(made.values[:, 3] == FIRST_LEVEL + 1) > 0.8
+    assert synthetic.values[:, 0].mean() > 0.6
+    assert np.mean(synthetic.values[:, 3] == FIRST_LEVEL + 1) > 0.8
 
 
 @MODELS
@@ -102,9 +102,9 @@ def test_a_rare_class_is_learned_among_many_categories_if_it_is_the_label(kind: 
     model.fit(data, LocalRun(seed=0, goals=frozenset({"sample"})))
     hidden = np.ones((300, 22), dtype=bool)
     hidden[:, 1] = False
-    made = model.sample(data.take(np.zeros(300, dtype=int)).hide(hidden), LocalRun(seed=1))
-    assert (made.values[:, 1] == FIRST_LEVEL + 1).all()
-    assert made.values[:, 0].mean() > 1.5  # 4 in its twenty rows; 0.2 where every column has its turn
+    synthetic = model.sample(data.take(np.zeros(300, dtype=int)).hide(hidden), LocalRun(seed=1))
+    assert (synthetic.values[:, 1] == FIRST_LEVEL + 1).all()
+    assert synthetic.values[:, 0].mean() > 1.5  # 4 in its twenty rows; 0.2 if rows are drawn by all columns in turn
 
 
 def test_codes_are_drawn_evenly() -> None:
@@ -122,7 +122,7 @@ def test_codes_are_drawn_evenly() -> None:
 
 def test_the_held_out_loss_is_the_same_for_the_same_weights() -> None:
     model, share = fitted(Edm), torch.rand(50, 2)
-    shares = torch.cat([share, share, torch.zeros(50, 3)], dim=1)  # y has a code for its holes
+    shares = torch.cat([share, share, torch.zeros(50, 3)], dim=1)  # y has a code for its missing values
     observed = torch.ones(50, 7, dtype=torch.bool)
     before = torch.get_rng_state()
     with torch.no_grad():
@@ -145,7 +145,7 @@ def test_the_first_rows_do_not_depend_on_how_many_follow(kind: type[Any]) -> Non
 
 
 @MODELS
-def test_rows_that_are_made_too_often_are_replaced(kind: type[Any]) -> None:
+def test_rows_that_are_sampled_too_often_are_replaced(kind: type[Any]) -> None:
     model = fitted(kind)
     plain = kind(**{**model.params(), "candidates": 0}).restore(model.state())
     before, after = (some.sample(nothing(1000), LocalRun(seed=1)) for some in (plain, model))
@@ -156,48 +156,48 @@ def test_rows_that_are_made_too_often_are_replaced(kind: type[Any]) -> None:
 
 
 def test_noise_fills_every_interval_once_and_each_row_is_random() -> None:
-    noise = ScatteredNoise(0, 5, seed=1)
+    noise = QuasiRandomNoise(0, 5, seed=1)
     shares = torch.cat([noise.rows(n)[1] for n in (1000, 24)])
     cells = np.sort(np.floor(shares.numpy() * 1024), axis=0)
     np.testing.assert_array_equal(cells, np.repeat(np.arange(1024)[:, None], 5, axis=1))
-    normal = ScatteredNoise(5, 0, seed=1).rows(1024)[0].numpy()
+    normal = QuasiRandomNoise(5, 0, seed=1).rows(1024)[0].numpy()
     np.testing.assert_allclose(stats.norm.cdf(normal), shares, atol=1e-5)
-    first = np.array([ScatteredNoise(1, 0, seed=seed).rows(1)[0].item() for seed in range(300)])
+    first = np.array([QuasiRandomNoise(1, 0, seed=seed).rows(1)[0].item() for seed in range(300)])
     assert stats.kstest(first, "norm").pvalue > 0.01
 
 
 def test_rows_without_noise_are_as_many() -> None:
-    assert [part.shape for part in ScatteredNoise(0, 0, seed=0).rows(3)] == [(3, 0), (3, 0)]
+    assert [part.shape for part in QuasiRandomNoise(0, 0, seed=0).rows(3)] == [(3, 0), (3, 0)]
 
 
-def test_noise_beyond_the_sequence_is_plain() -> None:
-    normal, uniform = ScatteredNoise(MOST_SCATTERED + 50, 3, seed=0).rows(400)
-    assert normal.shape == (400, MOST_SCATTERED + 50)
-    assert stats.kstest(normal[:, MOST_SCATTERED:].flatten(), "norm").pvalue > 0.01
+def test_noise_beyond_the_sequence_is_pseudo_random() -> None:
+    normal, uniform = QuasiRandomNoise(MOST_QUASI_RANDOM + 50, 3, seed=0).rows(400)
+    assert normal.shape == (400, MOST_QUASI_RANDOM + 50)
+    assert stats.kstest(normal[:, MOST_QUASI_RANDOM:].flatten(), "norm").pvalue > 0.01
     assert abs(uniform.mean() - 0.5) < 0.05
-    again = ScatteredNoise(MOST_SCATTERED + 50, 3, seed=0)
+    again = QuasiRandomNoise(MOST_QUASI_RANDOM + 50, 3, seed=0)
     assert torch.equal(again.rows(400)[0], normal)
 
 
 @MODELS
-def test_a_fill_is_the_conditional_expectation(kind: type[Any]) -> None:
+def test_an_imputed_value_is_the_conditional_expectation(kind: type[Any]) -> None:
     test = table(400, seed=5)
     hidden = test.hide(np.tile([False, True, False, True], (400, 1)))
     seen = test.observed[:, 1] & (test.values[:, 2] < FIRST_LEVEL + 2)
-    filled = fitted(kind, "impute").impute(hidden, draws=3)
-    error = (filled.point - test.values)[seen, 1]
-    assert np.sqrt(np.mean(error**2)) < 0.5  # noise 0.3, spread 0.95
-    inside = (filled.low[seen, 1] <= test.values[seen, 1]) & (test.values[seen, 1] <= filled.high[seen, 1])
+    imputed = fitted(kind, "impute").impute(hidden, draws=3)
+    error = (imputed.point - test.values)[seen, 1]
+    assert np.sqrt(np.mean(error**2)) < 0.5  # noise 0.3, standard deviation 0.95
+    inside = (imputed.low[seen, 1] <= test.values[seen, 1]) & (test.values[seen, 1] <= imputed.high[seen, 1])
     assert inside.mean() > 0.8
-    assert np.mean(filled.point[:, 3] == test.values[:, 3]) > 0.9
-    np.testing.assert_allclose(filled.proba[3].sum(axis=1), 1, atol=1e-5)
-    residual = filled.draws[:, seen, 1] - filled.point[seen, 1]
+    assert np.mean(imputed.point[:, 3] == test.values[:, 3]) > 0.9
+    np.testing.assert_allclose(imputed.proba[3].sum(axis=1), 1, atol=1e-5)
+    residual = imputed.draws[:, seen, 1] - imputed.point[seen, 1]
     assert 0.1 < residual.std() < 0.8
-    np.testing.assert_array_equal(filled.draws[:, :, 0], np.broadcast_to(test.values[:, 0], (3, 400)))
+    np.testing.assert_array_equal(imputed.draws[:, :, 0], np.broadcast_to(test.values[:, 0], (3, 400)))
 
 
 @MODELS
-def test_answers_belong_to_the_row(kind: type[Any]) -> None:
+def test_results_depend_on_the_row_alone(kind: type[Any]) -> None:
     model, data = fitted(kind), table(300, seed=6)
     hidden = data.hide(np.random.default_rng(0).random(data.values.shape) < 0.3)
     rows = np.random.default_rng(1).permutation(300)[:7]
@@ -208,18 +208,18 @@ def test_answers_belong_to_the_row(kind: type[Any]) -> None:
 
 
 @MODELS
-def test_broken_relations_and_far_values_are_strange(kind: type[Any]) -> None:
+def test_broken_relations_and_far_values_are_anomalous(kind: type[Any]) -> None:
     model, data = fitted(kind), table(200, seed=7)
     broken = data.values.copy()
     broken[:, 3] = 2 * FIRST_LEVEL + 1 - broken[:, 3]
-    usual = np.median(model.score(data))
-    assert np.median(model.score(Encoded(broken, data.observed, LAYOUT))) > 1.5 * usual
+    typical = np.median(model.score(data))
+    assert np.median(model.score(Encoded(broken, data.observed, LAYOUT))) > 1.5 * typical
     far = data.values.copy()
     scores = []
     for distance in (6.0, 9.0):
         far[:, 0] = distance
         scores.append(np.median(model.score(Encoded(far, data.observed, LAYOUT))))
-    assert usual < scores[0] < scores[1]
+    assert typical < scores[0] < scores[1]
 
 
 @MODELS
@@ -238,8 +238,8 @@ def test_wide_tables_give_finite_rows(columns: int, levels: int) -> None:
     blocks = tuple(Block(str(at), "category", at, levels=tuple(map(str, range(levels)))) for at in range(columns))
     data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (columns,), blocks))
     model = Edm(epochs=1, width=32, hidden=32, blocks=1, steps=3).fit(data, LocalRun())
-    made = model.sample(data.hide(np.ones(values.shape, dtype=bool)), LocalRun())
-    assert np.isin(made.values, np.unique(values)).all()
+    synthetic = model.sample(data.hide(np.ones(values.shape, dtype=bool)), LocalRun())
+    assert np.isin(synthetic.values, np.unique(values)).all()
     assert np.isfinite(model.score(data)).all()
 
 

@@ -9,19 +9,18 @@ from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from anomalo.nn.training_by_sampling import drawn_by_code
-from anomalo_gan.average import MovingAverage
-from anomalo_gan.collapse import collapse, coverage
-from anomalo_gan.conditions import random_columns
-from anomalo_gan.energy import energy_distance
-from anomalo_gan.games import critic_loss, generator_loss, one_centred, zero_centred
-from anomalo_gan.minibatch import MinibatchDiscrimination, MinibatchSpread
-from anomalo_gan.networks import Critic, linear
-from anomalo_gan.replay import Replay
-from anomalo_gan.rows import RowFormat
+from anomalo_gan.encoding.one_hot_format import OneHotFormat
+from anomalo_gan.networks.generator_critic import Critic, linear
+from anomalo_gan.networks.minibatch_features import MinibatchDeviation, MinibatchDiscrimination
+from anomalo_gan.networks.moving_average import MovingAverage
+from anomalo_gan.networks.replay_buffer import ReplayBuffer
+from anomalo_gan.sample_quality import collapse_warning, coverage, energy_distance
+from anomalo_gan.training.losses import critic_loss, generator_loss, one_centred_penalty, zero_centred_penalty
+from anomalo_gan.training.random_conditions import draw_conditions
 
 SIZES = (3, 2, 150, 4, 2)
-NEEDS = [(-1, 0, 0), (3, 1, 2)]
-"""The second number is there only if the fourth column's code is 1."""
+PRESENT_WITH = [(-1, 0, 0), (3, 1, 2)]
+"""The second number is present only if the fourth column's code is 1."""
 
 
 @pytest.fixture(autouse=True)
@@ -29,65 +28,66 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
-def row_format() -> RowFormat:
-    return RowFormat(2, SIZES, NEEDS)
+def one_hot_format() -> OneHotFormat:
+    return OneHotFormat(2, SIZES, PRESENT_WITH)
 
 
 def codes(n: int) -> Tensor:
     return torch.stack([torch.randint(size, (n,)) for size in SIZES], dim=1)
 
 
-# --- games ---------------------------------------------------------------------------------------------------------
+# --- losses --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("game", ["minimax", "non-saturating"])
-def test_the_critic_s_loss_is_goodfellow_s(game: str) -> None:
-    real, made = torch.randn(7), torch.randn(7)
-    expected = -real.sigmoid().log().mean() - (1 - made.sigmoid()).log().mean()
-    torch.testing.assert_close(critic_loss(game, real, made), expected)
+@pytest.mark.parametrize("objective", ["minimax", "non-saturating"])
+def test_the_critic_s_loss_is_goodfellow_s(objective: str) -> None:
+    real, synthetic = torch.randn(7), torch.randn(7)
+    expected = -real.sigmoid().log().mean() - (1 - synthetic.sigmoid()).log().mean()
+    torch.testing.assert_close(critic_loss(objective, real, synthetic), expected)
 
 
 def test_the_generator_s_losses_are_as_defined() -> None:
-    real, made = torch.randn(7), torch.randn(7)
+    real, synthetic = torch.randn(7), torch.randn(7)
     expected = {
-        "minimax": (1 - made.sigmoid()).log().mean(),
-        "non-saturating": -made.sigmoid().log().mean(),
-        "relativistic": -(made - real).sigmoid().log().mean(),
-        "wasserstein": -made.mean(),
+        "minimax": (1 - synthetic.sigmoid()).log().mean(),
+        "non-saturating": -synthetic.sigmoid().log().mean(),
+        "relativistic": -(synthetic - real).sigmoid().log().mean(),
+        "wasserstein": -synthetic.mean(),
     }
-    for game, value in expected.items():
-        torch.testing.assert_close(generator_loss(game, real, made), value)
+    for objective, value in expected.items():
+        torch.testing.assert_close(generator_loss(objective, real, synthetic), value)
 
 
 def test_the_other_critics_losses_are_as_defined() -> None:
-    real, made = torch.randn(7), torch.randn(7)
-    torch.testing.assert_close(critic_loss("relativistic", real, made), -(real - made).sigmoid().log().mean())
-    torch.testing.assert_close(critic_loss("wasserstein", real, made), made.mean() - real.mean())
+    real, synthetic = torch.randn(7), torch.randn(7)
+    relativistic = -(real - synthetic).sigmoid().log().mean()
+    torch.testing.assert_close(critic_loss("relativistic", real, synthetic), relativistic)
+    torch.testing.assert_close(critic_loss("wasserstein", real, synthetic), synthetic.mean() - real.mean())
 
 
-def test_in_the_minimax_game_the_generator_s_gradient_is_the_critic_s_negated() -> None:
-    made = torch.randn(7, requires_grad=True)
-    (one,) = torch.autograd.grad(critic_loss("minimax", torch.zeros(7), made), made)
-    (other,) = torch.autograd.grad(generator_loss("minimax", torch.zeros(7), made), made)
+def test_with_minimax_losses_the_generator_s_gradient_is_the_critic_s_negated() -> None:
+    logits = torch.randn(7, requires_grad=True)
+    (one,) = torch.autograd.grad(critic_loss("minimax", torch.zeros(7), logits), logits)
+    (other,) = torch.autograd.grad(generator_loss("minimax", torch.zeros(7), logits), logits)
     torch.testing.assert_close(one, -other)
 
 
 def test_the_gradient_penalty_of_a_linear_critic_is_that_of_its_weights_length() -> None:
     weight = torch.randn(4)
-    real, made = torch.randn(9, 4), torch.randn(9, 4)
+    real, synthetic = torch.randn(9, 4), torch.randn(9, 4)
     expected = (weight.norm() - 1).square()
-    torch.testing.assert_close(one_centred(lambda rows: rows @ weight, real, made), expected)
+    torch.testing.assert_close(one_centred_penalty(lambda rows: rows @ weight, real, synthetic), expected)
 
 
-def test_the_gradient_penalty_looks_between_real_and_made_rows() -> None:
+def test_the_gradient_penalty_looks_between_real_and_synthetic_rows() -> None:
     at: list[Tensor] = []
 
-    def judge(rows: Tensor) -> Tensor:
+    def critic(rows: Tensor) -> Tensor:
         at.append(rows)
         return rows.square().sum(dim=1) / 2
 
-    real, made = torch.full((500, 1), 2.0), torch.full((500, 1), 3.0)
-    penalty = one_centred(judge, real, made)
+    real, synthetic = torch.full((500, 1), 2.0), torch.full((500, 1), 3.0)
+    penalty = one_centred_penalty(critic, real, synthetic)
     torch.testing.assert_close(penalty, (at[0] - 1).square().mean())  # the slope of x^2 / 2 is x
     assert 2 <= at[0].min() < 2.05
     assert 2.95 < at[0].max() <= 3
@@ -97,7 +97,7 @@ def test_the_gradient_penalty_looks_between_real_and_made_rows() -> None:
 def test_the_zero_centred_penalty_and_its_gradient_have_their_closed_forms() -> None:
     factor = torch.tensor(1.5, requires_grad=True)
     rows = torch.randn(9, 3, requires_grad=True)
-    penalty = zero_centred(factor * rows.square().sum(dim=1) / 2, rows)  # the slope is factor * x
+    penalty = zero_centred_penalty(factor * rows.square().sum(dim=1) / 2, rows)  # the slope is factor * x
     squares = rows.detach().square().sum(dim=1).mean()
     torch.testing.assert_close(penalty, factor**2 * squares / 2)
     (found,) = torch.autograd.grad(penalty, factor)
@@ -108,7 +108,7 @@ def test_the_zero_centred_penalty_and_its_gradient_have_their_closed_forms() -> 
 
 
 def test_codes_come_back_from_rows() -> None:
-    format, drawn = row_format(), codes(50)
+    format, drawn = one_hot_format(), codes(50)
     hot = format.one_hot(drawn)
     assert hot.sum() == 50 * len(SIZES)
     certain = torch.where(hot > 0, 0.0, -1e6)
@@ -116,13 +116,13 @@ def test_codes_come_back_from_rows() -> None:
 
 
 def test_a_thousand_columns_of_a_kind_are_one_group() -> None:
-    assert len(RowFormat(0, (2,) * 1000, []).groups) == 1
-    assert RowFormat(0, (2,) * 1000, []).places == 2000
+    assert len(OneHotFormat(0, (2,) * 1000, []).groups) == 1
+    assert OneHotFormat(0, (2,) * 1000, []).code_entries == 2000
 
 
 def test_drawn_and_relaxed_codes_have_the_softmax_as_their_frequencies() -> None:
-    format = RowFormat(0, (3, 4), [])
-    logits = torch.randn(1, format.places)
+    format = OneHotFormat(0, (3, 4), [])
+    logits = torch.randn(1, format.code_entries)
     shares = [torch.softmax((logits + format.padding)[0, slots], dim=0) for slots in (slice(0, 4), slice(4, 8))]
     many = logits.expand(40_000, -1)
     relaxed = format.relax(many, temperature=0.7, hard=True)
@@ -133,8 +133,8 @@ def test_drawn_and_relaxed_codes_have_the_softmax_as_their_frequencies() -> None
 
 
 def test_relaxed_codes_are_one_hot_or_sum_to_one_and_pass_gradients() -> None:
-    format = row_format()
-    logits = torch.randn(20, format.places, requires_grad=True)
+    format = one_hot_format()
+    logits = torch.randn(20, format.code_entries, requires_grad=True)
     hard, soft = format.relax(logits, 0.5, hard=True), format.relax(logits, 0.5, hard=False)
     assert set(hard.detach().round(decimals=5).unique().tolist()) == {0.0, 1.0}
     torch.testing.assert_close(soft.sum(dim=1), torch.full((20,), float(len(SIZES))))
@@ -145,32 +145,32 @@ def test_relaxed_codes_are_one_hot_or_sum_to_one_and_pass_gradients() -> None:
 
 
 def test_a_low_temperature_is_nearly_one_level() -> None:
-    format, logits = row_format(), torch.randn(200, row_format().places)
+    format, logits = one_hot_format(), torch.randn(200, one_hot_format().code_entries)
     cold, warm = (float(format.relax(logits, t, hard=False).amax(dim=1).mean()) for t in (0.05, 5.0))
     assert warm < 0.8 < 0.97 < cold
 
 
 def test_without_gumbel_noise_the_best_code_is_drawn() -> None:
-    format = RowFormat(0, (3, 4), [], gumbel=0.0)
-    logits = torch.randn(30, format.places)
+    format = OneHotFormat(0, (3, 4), [], gumbel=0.0)
+    logits = torch.randn(30, format.code_entries)
     shown = (logits + format.padding).view(30, 2, 4).argmax(dim=2)
     assert torch.equal(format.draw(logits), shown)
     assert torch.equal(format.relax(logits, 0.5, hard=True).round(), format.one_hot(shown))
 
 
 def test_only_allowed_codes_are_drawn() -> None:
-    format = row_format()
+    format = one_hot_format()
     flags = torch.ones(300, sum(SIZES), dtype=torch.bool)
     flags[:, 3 : 3 + 1] = False  # the second column's first code
     flags[:, 5 : 5 + 149] = False  # all but the last of the third
-    drawn = format.draw(torch.randn(300, format.places), format.place(flags))
+    drawn = format.draw(torch.randn(300, format.code_entries), format.flags_to_entries(flags))
     assert (drawn[:, 1] == 1).all()
     assert (drawn[:, 2] == 149).all()
     assert set(drawn[:, 0].tolist()) == {0, 1, 2}
 
 
 def test_a_number_that_a_code_stands_for_is_zero() -> None:
-    format, drawn, numbers = row_format(), codes(50), torch.randn(50, 2)
+    format, drawn, numbers = one_hot_format(), codes(50), torch.randn(50, 2)
     row = format.join(numbers, format.one_hot(drawn))
     assert torch.equal(row[:, 0], numbers[:, 0])
     assert torch.equal(row[:, 1], torch.where(drawn[:, 3] == 1, numbers[:, 1], 0.0))
@@ -179,9 +179,9 @@ def test_a_number_that_a_code_stands_for_is_zero() -> None:
 # --- remedies ------------------------------------------------------------------------------------------------------
 
 
-def test_minibatch_spread_is_the_mean_standard_deviation() -> None:
+def test_the_minibatch_deviation_is_the_mean_standard_deviation() -> None:
     features = torch.randn(6, 3)
-    out = MinibatchSpread()(features)
+    out = MinibatchDeviation()(features)
     assert torch.equal(out[:, :3], features)
     expected = np.std(features.numpy(), axis=0).mean()
     np.testing.assert_allclose(out[:, 3], expected, rtol=1e-5)
@@ -207,24 +207,24 @@ def test_spectral_normalisation_bounds_how_much_a_critic_can_stretch() -> None:
 
 
 def test_replay_first_fills_and_then_exchanges() -> None:
-    replay = Replay(6, 1, share=0.5)
+    buffer = ReplayBuffer(6, 1, share=0.5)
     first, second, third = (torch.arange(4.0)[:, None] + 10 * k for k in range(3))
-    assert torch.equal(replay.exchange(first), first)
-    assert torch.equal(replay.exchange(second), second)  # two find room
-    before = replay.kept.flatten().tolist()
+    assert torch.equal(buffer.exchange(first), first)
+    assert torch.equal(buffer.exchange(second), second)  # the buffer has room for two
+    before = buffer.stored.flatten().tolist()
     assert before == [0, 1, 2, 3, 10, 11]
-    shown = replay.exchange(third)
+    shown = buffer.exchange(third)
     assert torch.equal(shown[2:], third[2:])
     assert set(shown[:2].flatten().tolist()) <= set(before)
-    after = [*shown.flatten().tolist(), *replay.kept.flatten().tolist()]
+    after = [*shown.flatten().tolist(), *buffer.stored.flatten().tolist()]
     assert sorted(after) == sorted([*before, *third.flatten().tolist()])
 
 
 def test_replay_is_kept_with_the_network() -> None:
-    one, other = Replay(3, 2), Replay(3, 2)
+    one, other = ReplayBuffer(3, 2), ReplayBuffer(3, 2)
     one.exchange(torch.randn(2, 2))
     other.load_state_dict(one.state_dict())
-    assert torch.equal(one.kept, other.kept)
+    assert torch.equal(one.stored, other.stored)
     assert int(other.count) == 2
 
 
@@ -239,8 +239,8 @@ def test_the_moving_average_has_its_closed_form() -> None:
     assert not average.net.weight.requires_grad
 
 
-def test_packs_are_judged_together() -> None:
-    format = row_format()
+def test_packs_are_evaluated_together() -> None:
+    format = one_hot_format()
     critic = Critic(format, 8, 1, pack=4)
     rows, given = torch.randn(10, format.entries), torch.zeros(10, format.items)
     logits = critic(rows, given)
@@ -266,24 +266,24 @@ def test_the_energy_distance_is_zero_on_average_between_equals_and_grows_with_a_
     assert 0.03 < near < far
 
 
-def test_coverage_sees_what_is_not_made() -> None:
+def test_coverage_sees_what_is_not_generated() -> None:
     real = torch.cat([torch.randn(300, 2), torch.randn(300, 2) + 50])
     equal = torch.cat([torch.randn(300, 2), torch.randn(300, 2) + 50])
     assert coverage(real, equal) > 0.9
     assert 0.4 < coverage(real, torch.randn(600, 2)) <= 0.5
     assert coverage(real, torch.zeros(600, 2)) < 0.05
-    assert "only 45 %" in collapse(0.45)
+    assert "only 45 %" in collapse_warning(0.45)
 
 
 def test_what_is_known_of_a_column_is_given_together() -> None:
     column = torch.tensor([0, 1, 1, 2, 0])
-    given = random_columns(4000, column, 0.5)
+    given = draw_conditions(4000, column, 0.5)
     assert torch.equal(given[:, 0], given[:, 4])
     assert torch.equal(given[:, 1], given[:, 2])
     per_row = given[:, [0, 1, 3]].sum(dim=1)
     assert float((per_row > 0).float().mean()) == pytest.approx(0.5 - 0.25 / 4, abs=0.03)  # none of three, one in four
     assert float((per_row == 3).float().mean()) == pytest.approx(0.25 / 4, abs=0.02)
-    assert random_columns(10, column, 0.0).sum() == 0
+    assert draw_conditions(10, column, 0.0).sum() == 0
 
 
 def test_rare_levels_are_drawn_by_the_logarithm_of_their_frequency() -> None:

@@ -1,4 +1,4 @@
-"""The adversarial models on tables: what is given is kept, equal seeds give equal rows, nothing is forgotten."""
+"""The adversarial models on tables: given cells are kept, equal seeds give equal rows, training resumes exactly."""
 
 import dataclasses
 import math
@@ -16,11 +16,12 @@ from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
 from anomalo.persistence.resume import Checkpoint, unfinished
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
-from anomalo_gan.adversarial import Adversarial
+from anomalo_gan.adversarial import AdversarialModel
 from anomalo_gan.cgan import ConditionalGan
+from anomalo_gan.encoding.mode_normalisation import ModeNormalisation
+from anomalo_gan.encoding.training_rows import training_rows
 from anomalo_gan.gan import Gan
-from anomalo_gan.modes import Modes
-from anomalo_gan.players import Players, as_rows
+from anomalo_gan.networks.gan_network import GanNetwork
 from anomalo_gan.wgan import WassersteinGan
 
 MODELS = [Gan, WassersteinGan, ConditionalGan]
@@ -41,7 +42,7 @@ each_model = pytest.mark.parametrize("cls", MODELS, ids=lambda cls: cls.name)
 
 
 def table(n: int = 120) -> Encoded:
-    """Two numbers, one of them mostly 0 and one with holes; two categories, one of them with a very rare level."""
+    """Two numbers, one mostly 0 and one with missing values; two categories, one with a very rare level."""
     rng = np.random.default_rng(0)
     kind = rng.integers(3, size=n)
     rare = (rng.random(n) < 0.1).astype(int)
@@ -64,11 +65,11 @@ def blank(data: Encoded, n: int) -> Encoded:
     return Encoded(np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool), data.layout)
 
 
-def fitted(cls: type[Adversarial], data: Encoded, **params: Any) -> Adversarial:
+def fitted(cls: type[AdversarialModel], data: Encoded, **params: Any) -> AdversarialModel:
     return cls(**(SMALL | params)).fit(data, LocalRun(seed=3))
 
 
-def sample(model: Adversarial, given: Encoded, seed: int = 5) -> Encoded:
+def sample(model: AdversarialModel, given: Encoded, seed: int = 5) -> Encoded:
     return model.sample(given, LocalRun(seed=seed))
 
 
@@ -77,24 +78,24 @@ def same(one: Encoded, other: Encoded) -> bool:
 
 
 @each_model
-def test_whatever_is_given_is_kept_bit_for_bit(cls: type[Adversarial]) -> None:
+def test_whatever_is_given_is_kept_bit_for_bit(cls: type[AdversarialModel]) -> None:
     data = table()
     model = fitted(cls, data)
     given = data.hide(np.random.default_rng(1).random(data.values.shape) < 0.5)
-    made = sample(model, given)
-    assert np.array_equal(made.values[given.observed], given.values[given.observed])
-    assert made.observed[given.observed].all()
-    assert np.isfinite(made.values).all()
+    synthetic = sample(model, given)
+    assert np.array_equal(synthetic.values[given.observed], given.values[given.observed])
+    assert synthetic.observed[given.observed].all()
+    assert np.isfinite(synthetic.values).all()
 
 
 @each_model
-def test_a_level_of_two_rows_is_made_as_often_as_it_is_given(cls: type[Adversarial]) -> None:
+def test_a_level_of_two_rows_is_generated_as_often_as_it_is_given(cls: type[AdversarialModel]) -> None:
     data = table()
     given = blank(data, 200)
     given.values[:, 3], given.observed[:, 3] = FIRST_LEVEL + 2, True
-    made = sample(fitted(cls, data), given)
-    assert (made.values[:, 3] == FIRST_LEVEL + 2).all()
-    assert len(np.unique(made.values[:, 0])) > 20  # the other cells are drawn
+    synthetic = sample(fitted(cls, data), given)
+    assert (synthetic.values[:, 3] == FIRST_LEVEL + 2).all()
+    assert len(np.unique(synthetic.values[:, 0])) > 20  # the other cells are drawn
 
 
 def test_the_label_is_the_level_that_is_given() -> None:
@@ -103,9 +104,9 @@ def test_the_label_is_the_level_that_is_given() -> None:
     asked = []
     for layout in (data.layout, dataclasses.replace(data.layout, blocks=blocks)):
         model = cast("ConditionalGan", fitted(ConditionalGan, dataclasses.replace(data, layout=layout), given=1.0))
-        net = cast("Players", model.net)
-        rows = as_rows(model.split.sizes, model.split.split(model.transform.forward(data)))
-        given = model.draw(net, torch.from_numpy(rows.values), torch.from_numpy(rows.observed))[1]
+        net, modes = cast("GanNetwork", model.net), model.mode_normalisation
+        rows = training_rows(modes.sizes, modes.to_modes(model.transform.forward(data)))
+        given = model.draw_batch(net, torch.from_numpy(rows.values), torch.from_numpy(rows.observed))[1]
         asked.append({int(position) for position in net.column[given.argmax(dim=1)]})
     assert asked == [{0, 1, 2, 3}, {3}]
 
@@ -119,25 +120,25 @@ def test_what_is_given_restricts_what_it_follows_from() -> None:
     data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (3,), blocks))
     given = blank(data, 100)
     given.values[:, 1], given.observed[:, 1] = FIRST_LEVEL + 1, True
-    made = sample(fitted(Gan, data), given)
-    assert (made.values[:, 1] == FIRST_LEVEL + 1).all()
-    assert set(np.unique(made.values[:, 0])) <= {FIRST_LEVEL + 3.0, FIRST_LEVEL + 4.0, FIRST_LEVEL + 5.0}
+    synthetic = sample(fitted(Gan, data), given)
+    assert (synthetic.values[:, 1] == FIRST_LEVEL + 1).all()
+    assert set(np.unique(synthetic.values[:, 0])) <= {FIRST_LEVEL + 3.0, FIRST_LEVEL + 4.0, FIRST_LEVEL + 5.0}
 
 
-def test_rows_from_nothing_stay_within_the_table_and_have_its_holes_and_zeros() -> None:
+def test_rows_from_nothing_stay_within_the_table_and_have_its_missing_values_and_zeros() -> None:
     data = table(400)
-    made = sample(fitted(Gan, data, epochs=8), blank(data, 400))
+    synthetic = sample(fitted(Gan, data, epochs=8), blank(data, 400))
     sizes = data.values[data.observed[:, 0], 0]
-    new = made.values[made.observed[:, 0], 0]
+    new = synthetic.values[synthetic.observed[:, 0], 0]
     assert sizes.min() <= new.min() < new.max() <= sizes.max()
-    assert 0.05 < (~made.observed[:, 0]).mean() < 0.45
-    assert 0.3 < (made.values[:, 1] == 0).mean() < 0.9
-    assert made.observed[:, 1:].all()
-    assert set(np.unique(made.values[:, 2])) <= {2.0, 3.0, 4.0}
+    assert 0.05 < (~synthetic.observed[:, 0]).mean() < 0.45
+    assert 0.3 < (synthetic.values[:, 1] == 0).mean() < 0.9
+    assert synthetic.observed[:, 1:].all()
+    assert set(np.unique(synthetic.values[:, 2])) <= {2.0, 3.0, 4.0}
 
 
 @each_model
-def test_equal_seeds_give_equal_rows_and_others_do_not(cls: type[Adversarial]) -> None:
+def test_equal_seeds_give_equal_rows_and_others_do_not(cls: type[AdversarialModel]) -> None:
     data = table()
     one, other = fitted(cls, data), fitted(cls, data)
     assert same(sample(one, blank(data, 30)), sample(other, blank(data, 30)))
@@ -145,7 +146,7 @@ def test_equal_seeds_give_equal_rows_and_others_do_not(cls: type[Adversarial]) -
 
 
 @each_model
-def test_a_restored_model_makes_the_same_rows(cls: type[Adversarial]) -> None:
+def test_a_restored_model_makes_the_same_rows(cls: type[AdversarialModel]) -> None:
     data = table()
     model = fitted(cls, data)
     again = cls(**model.params()).restore(model.state())
@@ -154,7 +155,7 @@ def test_a_restored_model_makes_the_same_rows(cls: type[Adversarial]) -> None:
 
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=str)
-def test_every_remedy_trains_and_tells_its_losses(remedy: dict[str, Any]) -> None:
+def test_every_remedy_trains_and_reports_its_losses(remedy: dict[str, Any]) -> None:
     run = LocalRun()
     model = Gan(**SMALL, **remedy).fit(table(), run)
     epochs, last = run.history[:-1], run.history[-1]
@@ -165,24 +166,24 @@ def test_every_remedy_trains_and_tells_its_losses(remedy: dict[str, Any]) -> Non
 
 def test_the_two_sample_test_is_a_running_mean() -> None:
     model = fitted(Gan, table())
-    net = cast("Players", model.net)
+    net = cast("GanNetwork", model.net)
     x = torch.zeros(50, net.format.items)
     found = []
     for before in (math.inf, 0.0, 1.0):
-        net.distance.fill_(before)
+        net.mean_distance.fill_(before)
         torch.manual_seed(0)
         found.append(float(model.validation(net, x, x == 0)))
     assert found[0] > 0
     assert found[1:] == pytest.approx([0.1 * found[0], 0.9 + 0.1 * found[0]], rel=1e-5)
 
 
-def test_a_collapsed_generator_is_told_of() -> None:
+def test_a_collapsed_generator_is_reported() -> None:
     run = LocalRun()
     Gan(**(SMALL | {"epochs": 1}), learning_rate=1e-7).fit(table(400), run)
     assert "mode collapse: the generator makes rows like only" in run.history[-1]["warning"]
 
 
-def test_the_original_game_is_there_and_no_other() -> None:
+def test_the_original_losses_exist_and_no_unknown_ones() -> None:
     assert fitted(Gan, table(), game="minimax", penalty=0.0).params()["game"] == "minimax"
     with pytest.raises(ParameterError, match="relativistic"):
         Gan(game="maximin")
@@ -208,15 +209,15 @@ def killer(after: int) -> Callable[..., None]:
 
 
 @each_model
-def test_a_training_that_is_killed_goes_on_to_the_same_weights(cls: type[Adversarial], tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_weights(cls: type[AdversarialModel], tmp_path: Path) -> None:
     data, params = table(), SMALL | {"epochs": 3, "replay": 40, "minibatch": "discrimination"}
     whole = LocalRun(seed=3)
     expected = cls(**params).fit(data, whole)
     kills = 0
     while kills < 100:
         try:
-            with unfinished(tmp_path / "run", {}, resume=True) as place:
-                keep = partial(lambda number, place: Checkpoint(place, f"training-{number}", 0.0), place=place)
+            with unfinished(tmp_path / "run", {}, resume=True) as state:
+                keep = partial(lambda number, state: Checkpoint(state, f"training-{number}", 0.0), state=state)
                 run = LocalRun(seed=3, keep=keep, notify=killer(9))
                 found = cls(**params).fit(data, run)
                 break
@@ -240,22 +241,22 @@ def wide(columns: int, levels: int, n: int = 60) -> Encoded:
 @pytest.mark.parametrize(("columns", "levels"), [(1000, 2), (100, 20)])
 def test_wide_tables_train_without_overflow(columns: int, levels: int) -> None:
     data = wide(columns, levels)
-    made = sample(fitted(Gan, data, epochs=1), blank(data, 20))
-    assert ((made.values >= FIRST_LEVEL) & (made.values < FIRST_LEVEL + levels)).all()
+    synthetic = sample(fitted(Gan, data, epochs=1), blank(data, 20))
+    assert ((synthetic.values >= FIRST_LEVEL) & (synthetic.values < FIRST_LEVEL + levels)).all()
 
 
-def test_tables_that_never_vary_are_made_as_they_are() -> None:
+def test_tables_that_never_vary_are_generated_as_they_are() -> None:
     data = Encoded(
         np.full((50, 2), FIRST_LEVEL, dtype=np.float32),
         np.ones((50, 2), dtype=bool),
         Layout("table", (2,), (Block("a", "number", 0), Block("b", "category", 1, levels=("x",)))),
     )
-    made = sample(fitted(Gan, data), blank(data, 7))
-    assert (made.values == FIRST_LEVEL).all()
-    assert made.observed.all()
+    synthetic = sample(fitted(Gan, data), blank(data, 7))
+    assert (synthetic.values == FIRST_LEVEL).all()
+    assert synthetic.observed.all()
 
 
-def test_no_rows_are_made_of_none() -> None:
+def test_no_rows_are_generated_for_none() -> None:
     data = table()
     assert len(sample(fitted(Gan, data), blank(data, 0))) == 0
 
@@ -267,8 +268,8 @@ def test_wgan_finds_all_modes_of_a_small_grid() -> None:
     layout = Layout("table", (2,), (Block("x", "number", 0, low=-2, high=2), Block("y", "number", 1, low=-2, high=2)))
     data = Encoded(values, np.ones(values.shape, dtype=bool), layout)
     model = WassersteinGan(hidden=64, epochs=10).fit(data, LocalRun())
-    made = sample(model, blank(data, 2000)).values
-    distance = np.linalg.norm(made[:, None] - centres, axis=2)
+    synthetic = sample(model, blank(data, 2000)).values
+    distance = np.linalg.norm(synthetic[:, None] - centres, axis=2)
     near = distance.min(axis=1) < 4 * 0.03
     assert near.mean() > 0.9
     assert len(np.unique(distance.argmin(axis=1)[near])) == 9
@@ -286,12 +287,12 @@ def test_the_transform_comes_from_the_state_alone() -> None:
 def test_modes_are_equally_frequent_and_lead_back() -> None:
     data = table(900)
     transform, rng = TableTransform.fit(data), np.random.default_rng(0)
-    modes, parts = Modes(transform, 6), transform.forward(data, rng)
-    split = modes.split(parts)
-    assert modes.sizes == (6 + 1, 1 + 6, 3, 3)  # modes and a hole; 0 and modes; levels
+    modes, parts = ModeNormalisation(transform, 6), transform.forward(data, rng)
+    split = modes.to_modes(parts)
+    assert modes.sizes == (6 + 1, 1 + 6, 3, 3)  # modes and a missing value; 0 and modes; levels
     assert (np.bincount(split.codes[split.known_numbers[:, 0], 0], minlength=6) > 90).all()
     assert split.numbers[split.known_numbers].std() == pytest.approx(1, abs=0.05)
-    numbers, codes = modes.join(split.numbers, split.codes)
+    numbers, codes = modes.from_modes(split.numbers, split.codes)
     assert np.array_equal(codes, parts.codes)
     np.testing.assert_allclose(numbers[parts.known_numbers], parts.numbers[parts.known_numbers], atol=1e-4)
 
@@ -300,7 +301,7 @@ def test_conditions_on_modes_are_those_on_numbers() -> None:
     data = table(300)
     transform, rng = TableTransform.fit(data), np.random.default_rng(0)
     given = data.hide(rng.random(data.values.shape) < 0.5)
-    split = Modes(transform, 6).split(transform.condition(given, rng))
+    split = ModeNormalisation(transform, 6).to_modes(transform.condition(given, rng))
     assert split.allowed is not None
     possible = split.allowed[1].sum(axis=1)
     assert (possible == np.where(given.observed[:, 1], 1, 7)).all()

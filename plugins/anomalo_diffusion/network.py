@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo_diffusion.space import RowSpace
+from anomalo_diffusion.one_hot_space import OneHotSpace
 
 LEVEL_WIDTH = 64
 """Sines and cosines of the noise level."""
@@ -50,7 +50,7 @@ class Dropout(nn.Module):
         return hidden * (torch.rand_like(hidden) >= self.share) / (1 - self.share)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """A residual block that starts as the identity; what it takes in is normalised.
 
     Reference: Ba, Kiros and Hinton (2016), Layer normalization.
@@ -70,8 +70,8 @@ class Block(nn.Module):
         return out
 
 
-class Denoiser(nn.Module):
-    """A residual network of noisy rows, the noise level and the cells that are known.
+class DenoisingNetwork(nn.Module):
+    """A residual network whose input is noisy rows, the noise level and the cells that are known.
 
     A table without parts, all of whose columns are constant, has one idle entry.
 
@@ -83,8 +83,8 @@ class Denoiser(nn.Module):
 
     Parameters
     ----------
-    space : RowSpace
-        What rows are.
+    space : OneHotSpace
+        The vectors of rows.
     width, hidden, blocks : int
         Entries of the representation, of a block's hidden layer, and number of blocks.
     waves : int
@@ -95,7 +95,7 @@ class Denoiser(nn.Module):
 
     noisy: Tensor
 
-    def __init__(self, space: RowSpace, width: int, hidden: int, blocks: int, waves: int, dropout: float) -> None:
+    def __init__(self, space: OneHotSpace, width: int, hidden: int, blocks: int, waves: int, dropout: float) -> None:
         super().__init__()
         self.space = space
         self.level = LevelEmbedding(width)
@@ -104,7 +104,7 @@ class Denoiser(nn.Module):
         self.input = nn.Linear(max(1, sum(sides)), width)
         noisy = torch.tensor([True, False, True, False]).repeat_interleave(torch.tensor(sides))
         self.register_buffer("noisy", noisy.nonzero().squeeze(1), persistent=False)
-        self.blocks = nn.Sequential(*(Block(width, hidden, dropout) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(width, hidden, dropout) for _ in range(blocks)))
         self.output = nn.Linear(width, max(1, space.entries))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
@@ -115,7 +115,7 @@ class Denoiser(nn.Module):
         Parameters
         ----------
         x : float32 [n, entries]
-            Noisy rows, brought to unit spread; 0 where known.
+            Noisy rows, scaled to a standard deviation of 1; 0 where known.
         level : float32 [n] or [1]
             The noise level, on a scale of about unit size.
         clean : float32 [n, entries], optional
@@ -135,8 +135,8 @@ class Denoiser(nn.Module):
         return out[:, : self.space.entries]
 
 
-class Averaged(nn.Module):
-    """A network in training and the moving average of its weights, which is what is used.
+class AveragedNetwork(nn.Module):
+    """A network in training and the moving average of its weights, with which models sample, score and impute.
 
     The average's memory grows with the steps made, up to `decay`, so that a short training has one too.
 
@@ -152,7 +152,7 @@ class Averaged(nn.Module):
         self.average.eval()
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def train(self, mode: bool = True) -> Averaged:
+    def train(self, mode: bool = True) -> AveragedNetwork:
         """Set the mode of the network in training; the average is always in evaluation mode."""
         super().train(mode)
         self.average.eval()

@@ -14,7 +14,7 @@ SMALLEST_SHARE = 1e-5
 """Scores are of shares between this and one less it."""
 
 
-class RowSpace(nn.Module):
+class OneHotSpace(nn.Module):
     """Vectors [n, width + sum of sizes]: a row's numbers, then one one-hot vector for each of its codes.
 
     Parts of a row are its numbers and its codes, `[n, width + codes]`.
@@ -28,8 +28,8 @@ class RowSpace(nn.Module):
     """
 
     first: Tensor
-    member: Tensor
-    part: Tensor
+    code_membership: Tensor
+    part_of_entry: Tensor
 
     def __init__(self, width: int, sizes: Sequence[int]) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class RowSpace(nn.Module):
         self.parts = width + len(self.sizes)
         owner = torch.from_numpy(np.repeat(np.arange(len(self.sizes)), self.sizes))
         first = torch.from_numpy(np.cumsum([0, *self.sizes])[:-1].astype(np.int64))
-        member = torch.zeros(self.levels, len(self.sizes))
-        member[torch.arange(self.levels), owner] = 1
+        code_membership = torch.zeros(self.levels, len(self.sizes))
+        code_membership[torch.arange(self.levels), owner] = 1
         self.register_buffer("first", first, persistent=False)
-        self.register_buffer("member", member, persistent=False)
-        self.register_buffer("part", torch.cat([torch.arange(width), width + owner]), persistent=False)
+        self.register_buffer("code_membership", code_membership, persistent=False)
+        self.register_buffer("part_of_entry", torch.cat([torch.arange(width), width + owner]), persistent=False)
 
     def vectors(self, parts: Tensor) -> Tensor:
         """Return the vectors [n, entries] of parts [n, parts]."""
@@ -52,7 +52,7 @@ class RowSpace(nn.Module):
         return torch.cat([parts[:, : self.width], hot], dim=1)
 
     def jittered(self, shares: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return parts [n, parts] of rows as in training, and which of them are facts.
+        """Return parts [n, parts] of rows as in training, and which of them are observed.
 
         A number is the normal score of a random one of its shares, another each time: no jitter can be learned by
         heart. One of which nothing is known has all shares, and any score is as good as another.
@@ -67,22 +67,22 @@ class RowSpace(nn.Module):
         share = torch.rand_like(lower).mul_(upper - lower).add_(lower).clamp_(SMALLEST_SHARE, 1 - SMALLEST_SHARE)
         return torch.cat([torch.special.ndtri(share), codes], dim=1), observed[:, self.width :]
 
-    def entries_of(self, parts: Tensor) -> Tensor:
-        """Spread something said of parts [n, parts] over their entries, [n, entries]."""
-        return parts.index_select(1, self.part)
+    def parts_to_entries(self, parts: Tensor) -> Tensor:
+        """Return values of parts [n, parts] as values of their entries, [n, entries]."""
+        return parts.index_select(1, self.part_of_entry)
 
     def _exponentials(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return exp(logits) [n, levels], and their sums for each code [n, codes]."""
         exponentials = logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).exp()
-        return exponentials, exponentials @ self.member
+        return exponentials, exponentials @ self.code_membership
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the codes' probabilities [n, levels]: a softmax for each code."""
         exponentials, sums = self._exponentials(logits)
-        return exponentials.mul_(sums.reciprocal_().index_select(1, self.part[self.width :] - self.width))
+        return exponentials.mul_(sums.reciprocal_().index_select(1, self.part_of_entry[self.width :] - self.width))
 
-    def surprise(self, logits: Tensor, parts: Tensor) -> Tensor:
-        """Return -log p of each code in nats, [n, codes]."""
+    def surprisal(self, logits: Tensor, parts: Tensor) -> Tensor:
+        """Return the surprisal, -log p, of each code in nats, [n, codes]."""
         codes = parts[:, self.width :].long() + self.first
         sums = self._exponentials(logits)[1]
         return sums.log() - logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).gather(1, codes)

@@ -1,4 +1,4 @@
-"""Which cells of a training row the generator is given."""
+"""Random conditions for training: which cells of a row the generator is given."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 
-def random_columns(n: int, column: Tensor, share: float) -> Tensor:
-    """Return which items of n rows are given, float32 [n, items] of 0 and 1.
+def draw_conditions(n: int, column: Tensor, share: float) -> Tensor:
+    """Draw which items of n rows are given, float32 [n, items] of 0 and 1.
 
     A `share` of the rows has something given: half of those one column, the others each column with a chance of their
     own, uniform from 0 to 1. So any set of columns is given now and then, and nothing most often.

@@ -1,4 +1,4 @@
-"""The two players: residual multilayer perceptrons that are shown what is given of a row."""
+"""The generator and the critic: residual multilayer perceptrons that see what is given of a row."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from anomalo_gan.minibatch import MinibatchDiscrimination, MinibatchSpread
-from anomalo_gan.rows import RowFormat
+from anomalo_gan.encoding.one_hot_format import OneHotFormat
+from anomalo_gan.networks.minibatch_features import MinibatchDeviation, MinibatchDiscrimination
 
-SLOPE = 0.2
+NEGATIVE_SLOPE = 0.2
+"""Of the leaky rectifiers."""
 
 
 class Residual(nn.Module):
@@ -23,8 +24,8 @@ class Residual(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Map [n, width] to [n, width]."""
         for layer in self.layers:
-            hidden = hidden + layer(F.leaky_relu(hidden, SLOPE))
-        return F.leaky_relu(hidden, SLOPE)
+            hidden = hidden + layer(F.leaky_relu(hidden, NEGATIVE_SLOPE))
+        return F.leaky_relu(hidden, NEGATIVE_SLOPE)
 
 
 def linear(inputs: int, outputs: int, spectral: bool = False) -> nn.Module:
@@ -41,21 +42,21 @@ class Generator(nn.Module):
 
     Parameters
     ----------
-    format : RowFormat
-        How a row looks.
+    format : OneHotFormat
+        How a row looks to the networks.
     noise, hidden, depth : int
         Width of the noise, of the hidden layers, and their number.
     """
 
-    def __init__(self, format: RowFormat, noise: int, hidden: int, depth: int) -> None:
+    def __init__(self, format: OneHotFormat, noise: int, hidden: int, depth: int) -> None:
         super().__init__()
         self.noise, self.width = noise, format.width
-        self.enter = nn.Linear(noise + format.entries + format.items, hidden)
-        self.body = Residual(hidden, depth)
-        self.leave = nn.Linear(hidden, format.entries)
+        self.input = nn.Linear(noise + format.entries + format.items, hidden)
+        self.residual = Residual(hidden, depth)
+        self.output = nn.Linear(hidden, format.entries)
 
     def forward(self, noise: Tensor, row: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """Return numbers [n, width] and logits of codes [n, places].
+        """Return numbers [n, width] and logits of codes [n, code_entries].
 
         Parameters
         ----------
@@ -65,42 +66,48 @@ class Generator(nn.Module):
         given : float32 [n, items]
             1 for what is given.
         """
-        out = self.leave(self.body(self.enter(torch.cat([noise, row, given], dim=1))))
+        out = self.output(self.residual(self.input(torch.cat([noise, row, given], dim=1))))
         return out[:, : self.width], out[:, self.width :]
 
 
 class Critic(nn.Module):
-    """Tells made rows from real ones, `pack` of them at a time.
+    """Distinguishes synthetic rows from real ones, `pack` of them at a time.
 
     Parameters
     ----------
-    format : RowFormat
-        How a row looks.
+    format : OneHotFormat
+        How a row looks to the networks.
     hidden, depth : int
         Width of the hidden layers, and their number.
     pack : int
-        Rows that are judged together (Lin, Khetan, Fanti and Oh 2018, PacGAN, NeurIPS).
+        Rows that are evaluated together (Lin, Khetan, Fanti and Oh 2018, PacGAN, NeurIPS).
     spectral : bool
         Whether every layer's largest singular value is 1.
     minibatch : {"none", "spread", "discrimination"}
-        What a row is told of the rest of its batch; see `anomalo_gan.minibatch`.
+        What the critic sees of the rest of a row's batch; see `minibatch_features`.
     """
 
     def __init__(
-        self, format: RowFormat, hidden: int, depth: int, pack: int = 1, spectral: bool = False, minibatch: str = "none"
+        self,
+        format: OneHotFormat,
+        hidden: int,
+        depth: int,
+        pack: int = 1,
+        spectral: bool = False,
+        minibatch: str = "none",
     ) -> None:
         super().__init__()
         self.pack = pack
-        self.enter = linear(pack * (format.entries + format.items), hidden, spectral)
-        self.body = Residual(hidden, depth, spectral)
-        self.others: nn.Module = nn.Identity()
+        self.input = linear(pack * (format.entries + format.items), hidden, spectral)
+        self.residual = Residual(hidden, depth, spectral)
+        self.minibatch: nn.Module = nn.Identity()
         width = hidden
         if minibatch == "spread":
-            self.others, width = MinibatchSpread(), hidden + 1
+            self.minibatch, width = MinibatchDeviation(), hidden + 1
         elif minibatch == "discrimination":
-            self.others = MinibatchDiscrimination(hidden)
-            width = hidden + self.others.kernels
-        self.leave = linear(width, 1, spectral)
+            self.minibatch = MinibatchDiscrimination(hidden)
+            width = hidden + self.minibatch.kernels
+        self.output = linear(width, 1, spectral)
 
     def forward(self, row: Tensor, given: Tensor) -> Tensor:
         """Return a logit for each pack, [n // pack]: high for real ones; rows that fill no pack are left out.
@@ -113,6 +120,6 @@ class Critic(nn.Module):
         """
         both = torch.cat([row, given], dim=1)
         packs = len(both) // self.pack
-        hidden = self.body(self.enter(both[: packs * self.pack].reshape(packs, -1)))
-        logit: Tensor = self.leave(self.others(hidden))
+        hidden = self.residual(self.input(both[: packs * self.pack].reshape(packs, -1)))
+        logit: Tensor = self.output(self.minibatch(hidden))
         return logit.squeeze(1)

@@ -1,4 +1,4 @@
-"""How a row looks to the networks: numbers, then the one-hot codes of each column."""
+"""The vectors that the networks see: a row's numbers, then the one-hot codes of each column."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PADDING = -1e9
-"""The logit of a place that no code has."""
+"""The logit of an entry that no code has."""
 
 
-class RowFormat(nn.Module):
+class OneHotFormat(nn.Module):
     """Numbers and one-hot codes side by side, [n, entries], and the way back.
 
     Columns of codes are laid out in groups of similar size, padded to one width each, so that a thousand columns cost
-    as few calls as one. A number that a row does not have, because a code of the row stands for it (an atom, a hole),
-    is 0.
+    as few calls as one. A number that a row does not have, because a code of the row stands for it (an atom, a
+    missing value), is 0.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class RowFormat(nn.Module):
         Numbers in a row.
     sizes : sequence of int
         Codes of each column of codes.
-    needs : sequence of (int, int, int)
-        For each number the column of codes and the codes in it, from the first to before the last, that the number goes
-        with; (-1, 0, 0) if it is always there.
+    present_with : sequence of (int, int, int)
+        For each number the column of codes, and the codes in it, from the first to before the last, with which the
+        number is present; (-1, 0, 0) if it always is.
     gumbel : float
         What the Gumbel noise is multiplied by when codes are drawn. At 1 each column is drawn by itself, in proportion
         to exp(logits); nearer to 0 the draw is left to the noise that the logits are made of, and columns can agree.
@@ -37,69 +37,71 @@ class RowFormat(nn.Module):
     Attributes
     ----------
     items : int
-        `width + len(sizes)`: what can be known of a row.
+        `width + len(sizes)`: the numbers and codes of a row, any of which can be known.
+    code_entries : int
+        The entries of all one-hot codes, padding included.
     entries : int
-        The width of a row.
+        `width + code_entries`: the width of a row's vector.
     """
 
-    owner: Tensor
+    item_of_entry: Tensor
     first: Tensor
     padding: Tensor
-    switch: Tensor
-    always: Tensor
-    slots: Tensor
+    present_by_code: Tensor
+    always_present: Tensor
+    unpadded: Tensor
 
     def __init__(
-        self, width: int, sizes: Sequence[int], needs: Sequence[tuple[int, int, int]], gumbel: float = 1.0
+        self, width: int, sizes: Sequence[int], present_with: Sequence[tuple[int, int, int]], gumbel: float = 1.0
     ) -> None:
         super().__init__()
         self.width, self.sizes, self.gumbel = width, tuple(sizes), gumbel
         self.items = width + len(self.sizes)
         self.groups = _groups(self.sizes)
-        first, owner, padding, start = np.zeros(len(self.sizes), dtype=np.int64), [*range(width)], [], 0
+        first, item_of_entry, padding, start = np.zeros(len(self.sizes), dtype=np.int64), [*range(width)], [], 0
         for columns, widest in self.groups:
             for column in columns:
                 first[column] = start
-                owner += [width + column] * widest
+                item_of_entry += [width + column] * widest
                 padding += [0.0] * self.sizes[column] + [PADDING] * (widest - self.sizes[column])
                 start += widest
-        self.places = start
+        self.code_entries = start
         self.entries = width + start
-        switch = torch.zeros(start, width)
-        for number, (column, begin, end) in enumerate(needs):
+        present_by_code = torch.zeros(start, width)
+        for number, (column, begin, end) in enumerate(present_with):
             if column >= 0:
-                switch[first[column] + begin : first[column] + end, number] = 1.0
-        always = [float(column < 0) for column, _, _ in needs]
-        self._keep("owner", owner)
-        self._keep("first", first)
-        self._keep("slots", [first[column] + code for column, size in enumerate(sizes) for code in range(size)])
-        self.register_buffer("switch", switch, persistent=False)
-        self.register_buffer("always", torch.tensor(always, dtype=torch.float32), persistent=False)
+                present_by_code[first[column] + begin : first[column] + end, number] = 1.0
+        always_present = [float(column < 0) for column, _, _ in present_with]
+        self._register("item_of_entry", item_of_entry)
+        self._register("first", first)
+        self._register("unpadded", [first[column] + code for column, size in enumerate(sizes) for code in range(size)])
+        self.register_buffer("present_by_code", present_by_code, persistent=False)
+        self.register_buffer("always_present", torch.tensor(always_present, dtype=torch.float32), persistent=False)
         self.register_buffer("padding", torch.tensor(padding, dtype=torch.float32), persistent=False)
 
-    def _keep(self, name: str, values: ArrayLike) -> None:
+    def _register(self, name: str, values: ArrayLike) -> None:
         self.register_buffer(name, torch.as_tensor(np.asarray(values, dtype=np.int64)), persistent=False)
 
-    def pack(self, x: Tensor, present: Tensor) -> Tensor:
+    def encode(self, x: Tensor, present: Tensor) -> Tensor:
         """Return rows [n, entries] of numbers and codes x [n, items], where `present` [n, items]."""
         numbers = torch.where(present[:, : self.width], x[:, : self.width], 0.0)
         return torch.cat([numbers, self.one_hot(x[:, self.width :].long())], dim=1)
 
     def one_hot(self, codes: Tensor) -> Tensor:
-        """Return codes [n, columns] as [n, places] of 0 and 1."""
-        hot = torch.zeros(len(codes), self.places, device=codes.device)
+        """Return codes [n, columns] as [n, code_entries] of 0 and 1."""
+        hot = torch.zeros(len(codes), self.code_entries, device=codes.device)
         return hot.scatter_(1, codes + self.first, 1.0) if len(self.sizes) else hot
 
     def join(self, numbers: Tensor, hot: Tensor) -> Tensor:
-        """Return rows of numbers [n, width] and codes [n, places]; a number that its code rules out becomes 0."""
-        return torch.cat([numbers * (hot @ self.switch + self.always), hot], dim=1)
+        """Return rows of numbers [n, width] and codes [n, code_entries]; a number that its code rules out becomes 0."""
+        return torch.cat([numbers * (hot @ self.present_by_code + self.always_present), hot], dim=1)
 
-    def spread(self, items: Tensor) -> Tensor:
+    def items_to_entries(self, items: Tensor) -> Tensor:
         """Return a mask of items [n, items] as one of entries, [n, entries]."""
-        return items.index_select(1, self.owner)
+        return items.index_select(1, self.item_of_entry)
 
     def relax(self, logits: Tensor, temperature: float, hard: bool) -> Tensor:
-        """Return a draw of one-hot codes [n, places] that gradients pass through (Gumbel-softmax).
+        """Return a draw of one-hot codes [n, code_entries] that gradients pass through (Gumbel-softmax).
 
         Softmax of (logits + gumbel * Gumbel noise) / temperature; `hard` makes it exactly one-hot, with the gradient of
         the soft one (straight-through).
@@ -117,11 +119,11 @@ class RowFormat(nn.Module):
         return torch.cat(parts, dim=1) if parts else noisy
 
     def draw(self, logits: Tensor, allowed: Tensor | None = None, exponential: Tensor | None = None) -> Tensor:
-        """Return the codes [n, columns] whose noisy logits are largest, of those `allowed` [n, places] (bool).
+        """Return the codes [n, columns] whose noisy logits are largest, of those `allowed` [n, code_entries] (bool).
 
         Parameters
         ----------
-        exponential : float32 [n, places], optional
+        exponential : float32 [n, code_entries], optional
             Exponential random numbers to draw with; by default new ones.
         """
         noisy = self._noisy(logits, exponential)
@@ -132,10 +134,10 @@ class RowFormat(nn.Module):
             codes[:, columns] = noisy[:, slots].view(-1, *shape).argmax(dim=2)
         return codes
 
-    def place(self, flags: Tensor) -> Tensor:
-        """Return flags of codes, column by column [n, sum of sizes], where a row has them, [n, places]."""
-        empty = torch.zeros(len(flags), self.places, dtype=flags.dtype, device=flags.device)
-        return empty.index_copy_(1, self.slots, flags)
+    def flags_to_entries(self, flags: Tensor) -> Tensor:
+        """Return flags of codes, column by column [n, sum of sizes], as flags of their entries, [n, code_entries]."""
+        empty = torch.zeros(len(flags), self.code_entries, dtype=flags.dtype, device=flags.device)
+        return empty.index_copy_(1, self.unpadded, flags)
 
     def _noisy(self, logits: Tensor, exponential: Tensor | None = None) -> Tensor:
         if exponential is None:

@@ -1,8 +1,6 @@
-"""How strange rows are: how far the network moves them at several noise levels."""
+"""The anomaly score of rows: how far the network moves them at several noise levels."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,16 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anomalo.plugin import Encoded, Layout
-from anomalo_diffusion.sampling import asked, expected
+from anomalo_diffusion.conditional_sampling import condition_arrays, expected_rows
+from anomalo_diffusion.denoising_model import DenoisingModel
 
-if TYPE_CHECKING:
-    from anomalo_diffusion.diffusion import Diffusion
-
-SMALLEST_ERROR = 1e-4
+SMALLEST_DISTANCE = 1e-4
 """No mean squared distance of a number is taken to be smaller."""
 
 
-def usual_distances(model: Diffusion, rows: Encoded) -> NDArray[np.float32]:
+def typical_distances(model: DenoisingModel, rows: Encoded) -> NDArray[np.float32]:
     """Return the mean squared distance that each number of training rows is moved at each level, [levels, width].
 
     Parameters
@@ -27,7 +23,7 @@ def usual_distances(model: Diffusion, rows: Encoded) -> NDArray[np.float32]:
     rows : Encoded
         As in training.
     """
-    width, levels = model.space.width, model.judged()
+    width, levels = model.space.width, model.scoring_levels()
 
     def squared(shares: Tensor, observed: Tensor) -> tuple[Tensor, ...]:
         parts, observed = model.space.jittered(shares, observed)
@@ -37,31 +33,36 @@ def usual_distances(model: Diffusion, rows: Encoded) -> NDArray[np.float32]:
 
     *distances, seen = model.infer(squared, rows)
     means = [distance.sum(axis=0) / np.maximum(seen.sum(axis=0), 1) for distance in distances]
-    return np.maximum(np.stack(means), SMALLEST_ERROR).astype(np.float32)
+    return np.maximum(np.stack(means), SMALLEST_DISTANCE).astype(np.float32)
 
 
-def strangeness(model: Diffusion, data: Encoded) -> NDArray[np.float64]:
-    """Return how far the network moves rows that are said to be noisy, and how it is surprised by their codes, [n].
+def anomaly_scores(model: DenoisingModel, data: Encoded, distances: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how far the network moves rows that it takes to be noisy, plus the surprisal of their codes, [n].
 
-    What it takes for noise in a clean row is the gradient of the log density of rows with that much noise: large where
+    The noise that it sees in a clean row is the gradient of the log density of rows with that much noise: large where
     rows are rare. Half the squared distances of numbers, in units of the training rows', and -log p of codes, summed;
-    the mean over the noise levels. Missing cells are replaced by what is expected of them, and do not count. Half the
-    squared distance of numbers beyond the training range is added, which normal scores cannot tell.
+    the mean over the noise levels. Missing cells are replaced by their expectation, and do not count. Half the squared
+    distance of numbers beyond the training range is added, which normal scores do not show.
+
+    Parameters
+    ----------
+    distances : float32 [levels, width]
+        Those of training rows; see `typical_distances`.
     """
-    space, levels = model.space, model.judged()
-    scale = torch.from_numpy(model.usual_distances_)
+    space, levels = model.space, model.scoring_levels()
+    scale = torch.from_numpy(distances)
 
     def total(parts: Tensor, known: Tensor, allowed: Tensor) -> tuple[Tensor]:
-        clean = torch.lerp(expected(model, parts, known), space.vectors(parts), space.entries_of(known))
+        clean = torch.lerp(expected_rows(model, parts, known), space.vectors(parts), space.parts_to_entries(known))
         score = torch.zeros(len(parts), device=parts.device)
         for at, level in enumerate(levels):
             rows = _denoised(model, clean, level)
-            distances = (rows - clean)[:, : space.width].square() / scale[at].to(parts.device) / 2
-            shares = (rows * clean)[:, space.width :] @ space.member
-            score += (torch.cat([distances, -shares.clamp(min=1e-6).log()], dim=1) * known).sum(dim=1)
+            moved = (rows - clean)[:, : space.width].square() / scale[at].to(parts.device) / 2
+            shares = (rows * clean)[:, space.width :] @ space.code_membership
+            score += (torch.cat([moved, -shares.clamp(min=1e-6).log()], dim=1) * known).sum(dim=1)
         return (score / len(levels),)
 
-    score = model._in_chunks(total, *asked(model.table.condition(data)))[0].astype(np.float64)
+    score = model._in_chunks(total, *condition_arrays(model.table.condition(data)))[0].astype(np.float64)
     return score + _beyond(data, model.table.layout)
 
 
@@ -74,7 +75,7 @@ def _beyond(data: Encoded, layout: Layout) -> NDArray[np.float64]:
     return np.asarray((distance**2).sum(axis=1) / 2)
 
 
-def _denoised(model: Diffusion, clean: Tensor, level: float) -> Tensor:
+def _denoised(model: DenoisingModel, clean: Tensor, level: float) -> Tensor:
     """Return the clean rows [n, entries] that the network sees in rows taken to be noisy, none of their cells known."""
     levels = torch.full((1,), level, device=clean.device)
     return model.denoised(model.scales(levels[:, None])[0] * clean, levels, clean, None)

@@ -1,4 +1,4 @@
-"""Mode-specific normalisation: a number as the mode that it belongs to, and its place within it."""
+"""Mode-specific normalisation: a number as the mode that it belongs to, and its position within it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from anomalo.plugin import Floats, Mask, Parts, TableTransform
 
 Codes = NDArray[np.int64]
 
-UNIT = math.sqrt(12)
-"""A place from 0 to 1 has a variance of 1 / 12."""
-EDGE = 1e-6
+POSITION_SCALE = math.sqrt(12)
+"""A uniform position from 0 to 1 has a variance of 1 / 12."""
+SMALLEST_SHARE = 1e-6
+"""Normal scores are of shares between this and one less it."""
 
 
 @dataclass(frozen=True)
-class Split:
-    """Where a number's modes are among the codes.
+class ModeCodes:
+    """Which of a row's codes stand for the modes of a number.
 
     Attributes
     ----------
     code : int
-        The column of codes; those of a number's atoms and holes, if it has any, are in it too. -1 if there is none.
+        The column of codes, which the number's atoms and missing values share, if it has any; -1 if there is none.
     first : int
         The code of the first mode.
     """
@@ -36,7 +37,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Modes:
+class ModeNormalisation:
     """Splits normal scores at their quantiles into `count` modes that are equally frequent.
 
     Which mode it is becomes a code, and the number says where in the mode it is: uniform, with mean 0 and variance 1.
@@ -57,29 +58,29 @@ class Modes:
     count: int
 
     @property
-    def splits(self) -> tuple[Split, ...]:
-        """Where each number's modes are."""
-        found, added = [Split(-1, 0)] * self.transform.width, len(self.transform.sizes)
+    def mode_codes(self) -> tuple[ModeCodes, ...]:
+        """The codes of each number's modes."""
+        found, added = [ModeCodes(-1, 0)] * self.transform.width, len(self.transform.sizes)
         for column in self.transform.columns:
             if column.number >= 0 and column.code >= 0:
-                found[column.number] = Split(column.code, len(column.atoms))
+                found[column.number] = ModeCodes(column.code, len(column.atoms))
             elif column.number >= 0 and self.count > 1:
-                found[column.number], added = Split(added, 0), added + 1
+                found[column.number], added = ModeCodes(added, 0), added + 1
         return tuple(found)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many codes each of a row's codes can be."""
         sizes = list(self.transform.sizes)
-        for split in self.splits:
-            if split.code == len(sizes):
+        for at in self.mode_codes:
+            if at.code == len(sizes):
                 sizes.append(self.count)
-            elif split.code >= 0:
-                sizes[split.code] += self.count - 1
+            elif at.code >= 0:
+                sizes[at.code] += self.count - 1
         return tuple(sizes)
 
-    def split(self, parts: Parts) -> Parts:
-        """Return rows with every score as a mode and a place in it."""
+    def to_modes(self, parts: Parts) -> Parts:
+        """Return rows with every normal score as a mode and a position in it."""
         if self.count == 1:
             return parts
         numbers, allowed = np.zeros_like(parts.numbers), list(parts.allowed or ())
@@ -87,13 +88,13 @@ class Modes:
         codes[:, : parts.codes.shape[1]] = parts.codes
         share = ndtr(parts.numbers.astype(np.float64)) * self.count
         mode = np.minimum(share, self.count - 1).astype(np.int64)
-        for number, at in enumerate(self.splits):
-            known, own = parts.known_numbers[:, number], at.code < parts.codes.shape[1]
-            numbers[known, number] = (share - mode - 0.5)[known, number] * UNIT
+        for number, at in enumerate(self.mode_codes):
+            known, has_code = parts.known_numbers[:, number], at.code < parts.codes.shape[1]
+            numbers[known, number] = (share - mode - 0.5)[known, number] * POSITION_SCALE
             code = codes[:, at.code]
             codes[:, at.code] = np.where(known, at.first + mode[:, number], code + (self.count - 1) * (code > at.first))
             if parts.allowed is not None:
-                before = allowed[at.code] if own else np.ones((len(codes), 1), dtype=bool)
+                before = allowed[at.code] if has_code else np.ones((len(codes), 1), dtype=bool)
                 after = self._allowed(before, at.first, np.where(known, mode[:, number], -1))
                 allowed[at.code : at.code + 1] = [after]
         return dataclasses.replace(
@@ -105,15 +106,15 @@ class Modes:
         modes = before[:, first : first + 1] & ((mode[:, None] < 0) | (mode[:, None] == np.arange(self.count)))
         return np.concatenate([before[:, :first], modes, before[:, first + 1 :]], axis=1)
 
-    def join(self, numbers: Floats, codes: Codes) -> tuple[Floats, Codes]:
+    def from_modes(self, numbers: Floats, codes: Codes) -> tuple[Floats, Codes]:
         """Return normal scores [n, width] and codes as the transform knows them."""
         if self.count == 1:
             return numbers, codes
         scores, plain = np.zeros_like(numbers), codes.copy()
-        for number, at in enumerate(self.splits):
+        for number, at in enumerate(self.mode_codes):
             code = codes[:, at.code]
             mode = np.clip(code - at.first, 0, self.count - 1)
-            place = np.clip(numbers[:, number] / UNIT + 0.5, 0, 1)
-            scores[:, number] = ndtri(np.clip((mode + place) / self.count, EDGE, 1 - EDGE))
+            position = np.clip(numbers[:, number] / POSITION_SCALE + 0.5, 0, 1)
+            scores[:, number] = ndtri(np.clip((mode + position) / self.count, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
             plain[:, at.code] = np.minimum(code, at.first) + np.maximum(code - at.first - self.count + 1, 0)
         return scores, plain[:, : len(self.transform.sizes)]

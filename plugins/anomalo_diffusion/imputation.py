@@ -1,9 +1,9 @@
-"""Filling missing cells: what the network expects of them, and draws."""
+"""Imputation of missing cells: their conditional expectation, intervals and draws."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Parts, compress, expand
-from anomalo_diffusion.conditions import random_parts
-from anomalo_diffusion.sampling import Asked, asked, drawn, expected, row_noise
-
-if TYPE_CHECKING:
-    from anomalo_diffusion.diffusion import Diffusion
+from anomalo_diffusion.conditional_sampling import Condition, condition_arrays, expected_rows, sample_parts
+from anomalo_diffusion.denoising_model import DenoisingModel
+from anomalo_diffusion.noise import row_noise
+from anomalo_diffusion.random_conditions import draw_known_parts
 
 NODES = 16
-"""A number's distribution is summed up by so many equally likely values."""
+"""A number's distribution is represented by so many equally likely values."""
 INTERVAL = (0.05, 0.95)
 
 
-def filling_errors(model: Diffusion, rows: Encoded) -> NDArray[np.float32]:
+def imputation_error_scale(model: DenoisingModel, rows: Encoded) -> NDArray[np.float32]:
     """Return the root mean squared error of expected numbers [width], in training rows with any number of parts hidden.
 
     Parameters
@@ -34,32 +33,38 @@ def filling_errors(model: Diffusion, rows: Encoded) -> NDArray[np.float32]:
 
     def squared(shares: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         parts, observed = model.space.jittered(shares, observed)
-        known = random_parts(observed, 1.0)
-        error = (expected(model, parts, known)[:, :width] - parts[:, :width]).square()
+        known = draw_known_parts(observed, 1.0)
+        error = (expected_rows(model, parts, known)[:, :width] - parts[:, :width]).square()
         hidden = (observed & (known == 0))[:, :width].float()
         return error * hidden, hidden
 
     errors, hidden = model.infer(squared, rows)
-    spread = np.sqrt(errors.sum(axis=0) / np.maximum(hidden.sum(axis=0), 1))
-    return np.asarray(spread, dtype=np.float32)
+    scale = np.sqrt(errors.sum(axis=0) / np.maximum(hidden.sum(axis=0), 1))
+    return np.asarray(scale, dtype=np.float32)
 
 
-def fills(model: Diffusion, data: Encoded, draws: int) -> Filled:
-    """Return fills of missing cells, with 90 % intervals of numbers, probabilities of categories, and draws."""
-    arrays = asked(_without_holes(model, model.table.condition(data)))
+def impute_rows(model: DenoisingModel, data: Encoded, draws: int, error_scale: NDArray[np.float32]) -> Filled:
+    """Impute missing cells, with 90 % intervals of numbers, probabilities of categories, and draws.
+
+    Parameters
+    ----------
+    error_scale : float32 [width]
+        As `imputation_error_scale` returns it.
+    """
+    arrays = condition_arrays(_exclude_missing(model, model.table.condition(data)))
 
     def predict(*known: Tensor) -> tuple[Tensor]:
-        what = Asked(*known)
-        rows = expected(model, what.parts, what.known)
-        shares = rows[:, model.space.width :] * what.allowed
+        condition = Condition(*known)
+        rows = expected_rows(model, condition.parts, condition.known)
+        shares = rows[:, model.space.width :] * condition.allowed
         return (torch.cat([rows[:, : model.space.width], shares], dim=1),)
 
-    guesses = model._in_chunks(predict, *arrays)[0]
+    expected = model._in_chunks(predict, *arrays)[0]
     point, low, high = (data.values.copy() for _ in range(3))
     proba: dict[int, Any] = {}
     for column in model.table.columns:
         at, seen = column.position, data.observed[:, column.position]
-        values, weights = _distribution(model, column, guesses)
+        values, weights = _distribution(model, column, expected, error_scale)
         if column.nominal:
             size = max(data.layout.blocks[at].size, 1)
             proba[at] = np.zeros((len(data), size), dtype=np.float32)
@@ -72,24 +77,24 @@ def fills(model: Diffusion, data: Encoded, draws: int) -> Filled:
             ends = (_quantile(values, weights, share) for share in INTERVAL)
             for cells, found in zip((point, low, high), (mean, *ends), strict=True):
                 cells[:, at] = np.where(seen, data.values[:, at], found)
-    made = [
+    drawn = [
         np.where(data.observed, data.values, np.where(rows.observed, rows.values, point))
         for rows in _draws(model, data, arrays, draws)
     ]
-    return Filled(point, np.stack(made) if made else None, proba, low, high)
+    return Filled(point, np.stack(drawn) if drawn else None, proba, low, high)
 
 
-def joined(parts: Sequence[Filled]) -> Filled:
-    """Return the fills of batches of rows as those of all."""
+def concatenate(parts: Sequence[Filled]) -> Filled:
+    """Return the imputations of batches of rows as those of all rows."""
     ends = [np.concatenate([getattr(part, name) for part in parts]) for name in ("low", "high")]
     proba = {at: np.concatenate([part.proba[at] for part in parts]) for at in parts[0].proba}
-    drawn_ = [part.draws for part in parts if part.draws is not None]
-    draws = np.concatenate(drawn_, axis=1) if drawn_ else None
+    drawn = [part.draws for part in parts if part.draws is not None]
+    draws = np.concatenate(drawn, axis=1) if drawn else None
     return Filled(np.concatenate([part.point for part in parts]), draws, proba, *ends)
 
 
-def _without_holes(model: Diffusion, parts: Parts) -> Parts:
-    """Return conditions under which no cell is a hole."""
+def _exclude_missing(model: DenoisingModel, parts: Parts) -> Parts:
+    """Return conditions under which no cell is missing."""
     assert parts.allowed is not None
     for column in model.table.columns:
         if column.hole and column.code >= 0:
@@ -97,30 +102,32 @@ def _without_holes(model: Diffusion, parts: Parts) -> Parts:
     return parts
 
 
-def _distribution(model: Diffusion, column: Any, guesses: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return a column's possible values [n or 1, k] and their probabilities [n, k], holes left out."""
+def _distribution(
+    model: DenoisingModel, column: Any, expected: NDArray[np.float32], error_scale: NDArray[np.float32]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a column's possible values [n or 1, k], missing left out, and their probabilities [n, k]."""
     from scipy.special import ndtri
 
-    weights = _weights(model, column, guesses)[:, : column.size - column.hole]
-    values = np.broadcast_to(column.atoms, (len(guesses) if column.rest is not None else 1, len(column.atoms)))
+    weights = _weights(model, column, expected)[:, : column.size - column.hole]
+    values = np.broadcast_to(column.atoms, (len(expected) if column.rest is not None else 1, len(column.atoms)))
     if column.rest is not None:
         nodes = ndtri((np.arange(NODES) + 0.5) / NODES)
-        scores = guesses[:, column.number, None] + model.spread_[column.number] * nodes
+        scores = expected[:, column.number, None] + error_scale[column.number] * nodes
         values = np.concatenate([values, column.rest.inverse(scores)], axis=1)
         weights = np.concatenate([weights[:, :-1], np.repeat(weights[:, -1:] / NODES, NODES, axis=1)], axis=1)
     if not values.shape[1]:  # never observed: as good as any
-        return np.zeros((1, 1)), np.ones((len(guesses), 1))
+        return np.zeros((1, 1)), np.ones((len(expected), 1))
     total = weights.sum(axis=1, keepdims=True)
     return values, np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / max(weights.shape[1], 1))
 
 
-def _weights(model: Diffusion, column: Any, guesses: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the probabilities of a column's own codes, [n, size]; a determined column has those of its root."""
+def _weights(model: DenoisingModel, column: Any, expected: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probabilities of a column's codes, [n, size]; a determined column has those of its root."""
     space, code = model.space, max(column.code, column.root)
     if code < 0:
-        return np.ones((len(guesses), column.size))
+        return np.ones((len(expected), column.size))
     start = space.width + int(space.first[code])
-    shares = guesses[:, start : start + space.sizes[code]].astype(np.float64)
+    shares = expected[:, start : start + space.sizes[code]].astype(np.float64)
     return shares if column.root < 0 else shares @ np.eye(column.size)[column.table]
 
 
@@ -135,13 +142,14 @@ def _quantile(values: NDArray[Any], weights: NDArray[Any], share: float) -> NDAr
     return found[:, 0]
 
 
-def _draws(model: Diffusion, data: Encoded, arrays: Any, draws: int) -> Iterator[Encoded]:
-    """Yield inpainted rows [n]; the noise belongs to the row."""
+def _draws(model: DenoisingModel, data: Encoded, arrays: Any, draws: int) -> Iterator[Encoded]:
+    """Yield inpainted rows [n]; the noise depends on the row's content alone."""
     space, table = model.space, model.table
 
     def inpainted(parts: Tensor, known: Tensor, allowed: Tensor, uniform: Tensor) -> tuple[Tensor]:
         noise = torch.special.ndtri(uniform[:, : space.entries].clamp(1e-6, 1 - 1e-6))
-        return (drawn(model, Asked(parts, known, allowed), lambda: noise, uniform[:, space.entries :], steady=True),)
+        codes, condition = uniform[:, space.entries :], Condition(parts, known, allowed)
+        return (sample_parts(model, condition, lambda: noise, codes, deterministic=True),)
 
     for draw in range(draws):
         uniform = row_noise(data, model.seed_ + draw, space.entries + len(space.sizes))

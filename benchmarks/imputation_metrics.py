@@ -1,4 +1,4 @@
-"""How fills of hidden cells are judged: error, agreement, coverage and CRPS, all on the hidden cells alone."""
+"""Metrics of imputed values: error, agreement, coverage and CRPS, all on the hidden cells alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from holes import Holes, is_number
+from masked_tables import MaskedTable, is_number
 from numpy.typing import NDArray
 
 from anomalo.metrics import accuracy, interval_coverage, macro_f1, rmse
@@ -15,8 +15,8 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Spread:
-    """What a method says of the numbers that it does not know, in the columns' units.
+class Uncertainty:
+    """Intervals and draws that a method gives of the numbers that it imputes, in the columns' units.
 
     Attributes
     ----------
@@ -31,12 +31,12 @@ class Spread:
     draws: Numbers | None = None
 
 
-def point(holes: Holes, filled: pd.DataFrame, scale: pd.Series) -> dict[str, float]:
-    """Judge fills of a part of a sample.
+def point_metrics(masked: MaskedTable, filled: pd.DataFrame, scale: pd.Series) -> dict[str, float]:
+    """Evaluate the imputed values of a part of a sample.
 
     Parameters
     ----------
-    holes : Holes
+    masked : MaskedTable
         The part; its cells are the truth.
     filled : DataFrame [n, columns]
         Its rows, filled, unrounded.
@@ -49,51 +49,52 @@ def point(holes: Holes, filled: pd.DataFrame, scale: pd.Series) -> dict[str, flo
         `rmse` of standardised numbers, over all their hidden cells; `accuracy` and `f1` (macro) of each category's
         hidden cells, averaged over the categories. Not a number where nothing is hidden.
     """
-    error = standardised_error(holes, filled, scale)
+    error = standardised_error(masked, filled, scale)
     agreed, f1 = [], []
-    for name, hidden in _hidden_categories(holes):
-        truth, fill = holes.complete[name].to_numpy()[hidden], filled[name].to_numpy()[hidden]
-        codes = pd.factorize(np.concatenate([truth, fill]))[0]
+    for name, hidden in _hidden_categories(masked):
+        truth, imputed = masked.complete[name].to_numpy()[hidden], filled[name].to_numpy()[hidden]
+        codes = pd.factorize(np.concatenate([truth, imputed]))[0]
         agreed.append(accuracy(codes[: len(truth)], codes[len(truth) :]))
         f1.append(macro_f1(codes[: len(truth)], codes[len(truth) :]))
     found = rmse(error, np.zeros_like(error), ~np.isnan(error))
     return {"rmse": found, "accuracy": _mean(agreed), "f1": _mean(f1)}
 
 
-def column_errors(holes: Holes, filled: pd.DataFrame, scale: pd.Series) -> dict[str, float]:
-    """Return the RMSE of each standardised number, and the share of wrong fills of each category, by column."""
-    error = standardised_error(holes, filled, scale)
+def column_errors(masked: MaskedTable, filled: pd.DataFrame, scale: pd.Series) -> dict[str, float]:
+    """Return the RMSE of each standardised number, and the share of wrong values of each category, by column."""
+    error = standardised_error(masked, filled, scale)
     found = {
         name: rmse(error[:, at], np.zeros(len(error)), ~np.isnan(error[:, at]))
-        for at, name in enumerate(holes.complete.columns)
+        for at, name in enumerate(masked.complete.columns)
         if not np.isnan(error[:, at]).all()
     }
-    for name, hidden in _hidden_categories(holes):
-        found[name] = 1 - accuracy(holes.complete[name].to_numpy()[hidden], filled[name].to_numpy()[hidden])
+    for name, hidden in _hidden_categories(masked):
+        found[name] = 1 - accuracy(masked.complete[name].to_numpy()[hidden], filled[name].to_numpy()[hidden])
     return found
 
 
-def expected_ratio(told: dict[str, float], found: dict[str, float], scale: pd.Series) -> float:
-    """Return the median over columns of the error that a method told before over the one found.
+def expected_ratio(reported: dict[str, float], found: dict[str, float], scale: pd.Series) -> float:
+    """Return the median over columns of the error that a method reported over the one found.
 
     Parameters
     ----------
-    told : dict of str to float
-        RMSE of numbers in their own units, share of wrong fills of categories.
+    reported : dict of str to float
+        RMSE of numbers in the columns' units, share of wrong values of categories.
     found : dict of str to float
         As `column_errors` returns it; columns without an error are left out.
     """
-    ratios = [told[name] / scale.get(name, 1.0) / found[name] for name in told.keys() & found.keys() if found[name]]
+    names = [name for name in reported.keys() & found.keys() if found[name]]
+    ratios = [reported[name] / scale.get(name, 1.0) / found[name] for name in names]
     return float(np.median(ratios)) if ratios else float("nan")
 
 
-def standardised_error(holes: Holes, filled: pd.DataFrame, scale: pd.Series) -> Numbers:
-    """Return fill less truth in standard deviations, float64 [n, columns]; NaN for seen cells and categories."""
-    error = np.full(holes.hidden.shape, np.nan)
-    for at, (name, truth) in enumerate(holes.complete.items()):
+def standardised_error(masked: MaskedTable, filled: pd.DataFrame, scale: pd.Series) -> Numbers:
+    """Return imputed less true values in standard deviations, float64 [n, columns]; NaN if seen or a category."""
+    error = np.full(masked.hidden.shape, np.nan)
+    for at, (name, truth) in enumerate(masked.complete.items()):
         if is_number(truth):
             error[:, at] = (filled[name].to_numpy(np.float64) - truth) / scale[name]
-    return np.where(holes.hidden, error, np.nan)
+    return np.where(masked.hidden, error, np.nan)
 
 
 def scales(complete: pd.DataFrame) -> pd.Series:
@@ -102,18 +103,18 @@ def scales(complete: pd.DataFrame) -> pd.Series:
     return found.where(found > 0, 1.0)
 
 
-def spread(holes: Holes, said: Spread, scale: pd.Series) -> dict[str, float]:
-    """Judge intervals and draws: `coverage` and mean `width` of intervals, `crps`; widths and CRPS standardised."""
+def uncertainty_metrics(masked: MaskedTable, uncertainty: Uncertainty, scale: pd.Series) -> dict[str, float]:
+    """Evaluate intervals and draws: `coverage` and mean `width` of intervals, `crps`; widths and CRPS standardised."""
     names = list(scale.index)
-    places = holes.complete.columns.get_indexer(names)
-    truth, cells = holes.complete[names].to_numpy(), holes.hidden[:, places]
+    positions = masked.complete.columns.get_indexer(names)
+    truth, cells = masked.complete[names].to_numpy(), masked.hidden[:, positions]
     found = {}
-    if said.low is not None and said.high is not None:
-        low, high = said.low[:, places], said.high[:, places]
+    if uncertainty.low is not None and uncertainty.high is not None:
+        low, high = uncertainty.low[:, positions], uncertainty.high[:, positions]
         found["coverage"] = interval_coverage(truth, low, high, cells)
         found["width"] = _mean(((high - low) / scale.to_numpy())[cells])
-    if said.draws is not None:
-        found["crps"] = _mean((crps(said.draws[:, :, places], truth) / scale.to_numpy())[cells])
+    if uncertainty.draws is not None:
+        found["crps"] = _mean((crps(uncertainty.draws[:, :, positions], truth) / scale.to_numpy())[cells])
     return found
 
 
@@ -139,9 +140,9 @@ def crps(draws: Numbers, truth: Numbers) -> Numbers:
     return np.asarray(np.abs(draws - truth).mean(axis=0) - between / 2.0)
 
 
-def _hidden_categories(holes: Holes) -> list[tuple[str, NDArray[np.bool_]]]:
-    columns = enumerate(holes.complete.items())
-    found = [(str(name), holes.hidden[:, at]) for at, (name, column) in columns if not is_number(column)]
+def _hidden_categories(masked: MaskedTable) -> list[tuple[str, NDArray[np.bool_]]]:
+    columns = enumerate(masked.complete.items())
+    found = [(str(name), masked.hidden[:, at]) for at, (name, column) in columns if not is_number(column)]
     return [(name, hidden) for name, hidden in found if hidden.any()]
 
 

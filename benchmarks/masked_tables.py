@@ -1,6 +1,6 @@
 """Complete tables with cells hidden on purpose: the same sample, split and mask for every method, here or elsewhere.
 
-A folder holds CSV files without holes and `manifest.json`: table -> {"file", "categorical": [columns]}; all other
+A folder holds complete tables as CSV and `manifest.json`: table -> {"file", "categorical": [columns]}; all other
 columns are numbers. A sample of the rows is drawn by the seed, cells of any column are hidden in it by one of
 `anomalo.masking`'s mechanisms, and its first 70 % are for training.
 """
@@ -27,7 +27,7 @@ MECHANISM = re.compile(rf"({'|'.join(MECHANISMS)})([1-9]\d?)")
 
 
 @dataclass(frozen=True)
-class Holes:
+class MaskedTable:
     """A sample of a complete table, and which of its cells are hidden.
 
     Attributes
@@ -59,13 +59,13 @@ class Holes:
         """The masked rows that no fit sees."""
         return self.masked.iloc[self.training :].reset_index(drop=True)
 
-    def part(self, held: bool) -> Holes:
+    def part(self, held: bool) -> MaskedTable:
         """Return the rows to fit on alone, or the held ones."""
         rows = slice(self.training, None) if held else slice(self.training)
-        return Holes(self.complete.iloc[rows].reset_index(drop=True), self.hidden[rows], 0)
+        return MaskedTable(self.complete.iloc[rows].reset_index(drop=True), self.hidden[rows], 0)
 
 
-def make(table: pd.DataFrame, mechanism: str, rows: int, seed: int) -> Holes:
+def mask_cells(table: pd.DataFrame, mechanism: str, rows: int, seed: int) -> MaskedTable:
     """Draw `rows` rows and hide cells of them.
 
     Parameters
@@ -84,14 +84,14 @@ def make(table: pd.DataFrame, mechanism: str, rows: int, seed: int) -> Holes:
     ValueError
         The mechanism is not of that form.
     """
-    hide, share = parsed(mechanism)
+    hide, share = parse_mechanism(mechanism)
     sample = table.iloc[np.random.default_rng(seed).permutation(len(table))[:rows]].reset_index(drop=True)
     rng = np.random.default_rng([seed, zlib.crc32(mechanism.encode())])
     hidden = MECHANISMS[hide](_codes(sample), np.ones(sample.shape, dtype=bool), share, rng)
-    return Holes(sample, hidden, round(TRAINING * len(sample)))
+    return MaskedTable(sample, hidden, round(TRAINING * len(sample)))
 
 
-def parsed(mechanism: str) -> tuple[str, float]:
+def parse_mechanism(mechanism: str) -> tuple[str, float]:
     """Return the name and the share in a text such as mcar30; raises ValueError if it is none."""
     match = MECHANISM.fullmatch(mechanism)
     if not match:
@@ -102,7 +102,7 @@ def parsed(mechanism: str) -> tuple[str, float]:
 
 
 def _codes(sample: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the cells as numbers [n, columns]; a category is the place of its text in the alphabet."""
+    """Return the cells as numbers [n, columns]; a category is the rank of its text in the alphabet."""
     columns = [column if is_number(column) else pd.factorize(column, sort=True)[0] for _, column in sample.items()]
     return np.column_stack(columns).astype(np.float64)
 
@@ -112,7 +112,7 @@ def is_number(column: Any) -> bool:
     return bool(pd.api.types.is_float_dtype(column.dtype))
 
 
-def listed(folder: Path) -> dict[str, dict[str, Any]]:
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what the folder's manifest says of each table."""
     found: dict[str, dict[str, Any]] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return found
@@ -121,7 +121,7 @@ def listed(folder: Path) -> dict[str, dict[str, Any]]:
 @lru_cache(maxsize=2)
 def read(folder: Path, name: str) -> pd.DataFrame:
     """Read a complete table: float64 numbers, and categories as text."""
-    about = listed(folder)[name]
+    about = read_manifest(folder)[name]
     header = pd.read_csv(folder / about["file"], nrows=0).columns
     kinds = {column: str if column in about["categorical"] else np.float64 for column in header}
     return pd.read_csv(folder / about["file"], dtype=kinds, keep_default_na=False)
@@ -132,18 +132,18 @@ def folder_of(root: Path, rows: int, table: str, mechanism: str, seed: int) -> P
     return root / f"{rows}-{table}-{mechanism}-{seed}"
 
 
-def save(holes: Holes, folder: Path) -> None:
+def save(masked: MaskedTable, folder: Path) -> None:
     """Write what a method in another environment needs: the masked rows, and which columns are categories."""
     folder.mkdir(parents=True, exist_ok=True)
-    holes.train.to_csv(folder / "train.csv", index=False)
-    holes.test.to_csv(folder / "test.csv", index=False)
-    categories = [name for name, column in holes.complete.items() if not is_number(column)]
+    masked.train.to_csv(folder / "train.csv", index=False)
+    masked.test.to_csv(folder / "test.csv", index=False)
+    categories = [name for name, column in masked.complete.items() if not is_number(column)]
     (folder / "categories.json").write_text(json.dumps(categories), encoding="utf-8")
 
 
-def filled(holes: Holes, folder: Path, method: str) -> tuple[pd.DataFrame, float]:
+def read_filled(masked: MaskedTable, folder: Path, method: str) -> tuple[pd.DataFrame, float]:
     """Read the training rows as such a method filled them (METHOD.csv), and its CPU seconds (METHOD.json)."""
-    kinds = {name: np.float64 if is_number(column) else str for name, column in holes.complete.items()}
+    kinds = {name: np.float64 if is_number(column) else str for name, column in masked.complete.items()}
     rows = pd.read_csv(folder / f"{method}.csv", dtype=kinds, keep_default_na=False, na_values=[""])
     seconds = json.loads((folder / f"{method}.json").read_text(encoding="utf-8"))["seconds"]
     return rows, float(seconds)

@@ -1,4 +1,4 @@
-"""What a critic is told of the other rows of its batch, so that it sees when all are alike."""
+"""Features of the rest of a batch for the critic, so that it sees when all rows are alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 SMALLEST_VARIANCE = 1e-8
 
 
-class MinibatchSpread(nn.Module):
+class MinibatchDeviation(nn.Module):
     """Appends the mean over features of their standard deviation in the batch.
 
     Reference: Karras et al. (2018), Progressive growing of GANs, ICLR, section 3.
@@ -17,8 +17,8 @@ class MinibatchSpread(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map [n, width] to [n, width + 1]."""
         deviation = features - features.mean(dim=0)
-        spread = (deviation.square().mean(dim=0) + SMALLEST_VARIANCE).sqrt().mean()
-        return torch.cat([features, spread.expand(len(features), 1)], dim=1)
+        mean = (deviation.square().mean(dim=0) + SMALLEST_VARIANCE).sqrt().mean()
+        return torch.cat([features, mean.expand(len(features), 1)], dim=1)
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -26,7 +26,7 @@ class MinibatchDiscrimination(nn.Module):
 
     o(x_i)_b = sum over j != i of exp(-||M_ib - M_jb||_1) / (n - 1) with M = features T.
 
-    Reference: Salimans et al. (2016), Improved techniques for training GANs, NIPS, section 3.2; here the mean in place
+    Reference: Salimans et al. (2016), Improved techniques for training GANs, NIPS, section 3.2; here the mean instead
     of the sum, so that the size of the batch does not matter.
 
     Parameters
@@ -44,7 +44,7 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map [n, width] to [n, width + kernels]."""
-        places = self.project(features).view(-1, self.kernels, self.dimensions)
-        distance = (places[:, None] - places[None]).abs().sum(dim=3)  # (n, n, kernels)
+        projected = self.project(features).view(-1, self.kernels, self.dimensions)
+        distance = (projected[:, None] - projected[None]).abs().sum(dim=3)  # (n, n, kernels)
         closeness = ((-distance).exp().sum(dim=1) - 1) / max(len(features) - 1, 1)
         return torch.cat([features, closeness], dim=1)

@@ -1,0 +1,1 @@
+"""How rows look to the networks: numbers, modes of numbers and one-hot codes."""

@@ -1,0 +1,1 @@
+"""The networks of a generative adversarial network, and what training keeps beside their weights."""

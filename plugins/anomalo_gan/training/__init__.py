@@ -1,0 +1,1 @@
+"""One step of adversarial training: losses, gradient penalties and random conditions."""
