@@ -16,7 +16,7 @@ from anomalo.encoding.encoded import (
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import compress, expand
 from anomalo.generators.transform import Parts, TableTransform
-from anomalo.models.base import CAPABILITIES, Model, Run, is_model, wanted
+from anomalo.models.base import CAPABILITIES, Model, Run, is_goal, is_model
 from anomalo.models.capabilities import (
     CanClassify,
     CanEmbed,
@@ -26,7 +26,6 @@ from anomalo.models.capabilities import (
     CanSample,
     CanScore,
     CanStart,
-    CanTellErrors,
 )
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
@@ -69,11 +68,11 @@ __all__ = [
     "compress",
     "expand",
     "hookimpl",
+    "is_goal",
     "is_model",
     "param",
     "residual_draws",
     "residual_interval",
     "residual_table",
     "row_uniform",
-    "wanted",
 ]

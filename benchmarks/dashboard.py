@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomalo.workspace.workspace import RunRecord, Store
+from anomalo.workspace.workspace import RunRecord, Workspace
 
 COLUMNS = ("amount", "age", "country", "device", "hour", "balance")
 EXPLAINED = 4000
@@ -75,7 +75,9 @@ def large_run(workspace: Path, rows: int = 200_000, seed: int = 0) -> RunRecord:
         pq.write_table(raw, folder / "rows.parquet")
 
     summary = {"rows": rows, "alerts": int(alert.sum()), "threshold": "share=0.01", "explained": EXPLAINED}
-    return Store(workspace).add_run("score", write, model=None, source="customers.csv", seconds=1.0, summary=summary)
+    return Workspace(workspace).add_run(
+        "score", write, model=None, source="customers.csv", seconds=1.0, summary=summary
+    )
 
 
 def median(action: Callable[[int], object], repeat: int) -> float:

@@ -103,16 +103,16 @@ class Case(ABC):
 
     def fit(self, workspace: Path, *, resume: bool = False, every: float = 10.0) -> None:
         """Fit the model `m` in this process."""
-        from anomalo.jobs.context import Place, limited
+        from anomalo.jobs.context import JobContext, limited
         from anomalo.jobs.fitting.fit import fit
-        from anomalo.pipeline.config import Plan
+        from anomalo.pipeline.config import FitConfig
         from anomalo.tabular.schema import SchemaOptions
 
         with limited(1):
-            context = Place.at(workspace)
+            context = JobContext.at(workspace)
             settings = dict(text.split("=", 1) for text in self.options.set)
             params = context.registry.get(self.options.model).parse(settings)
-            plan = Plan(self.options.model, params, device="cpu", every=every)
+            plan = FitConfig(self.options.model, params, device="cpu", every=every)
             fit(context, self.table("training"), "m", plan, SchemaOptions(id="id"), resume=resume)
 
 
@@ -135,9 +135,9 @@ class Fit(Case):
 
     def shown(self, workspace: Path) -> list[Path]:
         """Return all models' folders."""
-        from anomalo.workspace.workspace import Store
+        from anomalo.workspace.workspace import Workspace
 
-        return [record.path for record in Store(workspace).models()]
+        return [record.path for record in Workspace(workspace).models()]
 
     def files(self, folder: Path, out: Path) -> list[Path]:
         """Return weights and calibration."""
@@ -157,7 +157,7 @@ class Rows(Case):
         self._do(workspace, out, "training")
 
     def _do(self, workspace: Path, out: Path, table: str, resume: bool = False) -> None:
-        from anomalo.jobs.context import Place, limited
+        from anomalo.jobs.context import JobContext, limited
         from anomalo.jobs.describing.embed import embed
         from anomalo.jobs.imputing.impute import impute
         from anomalo.jobs.imputing.repair import repair
@@ -171,7 +171,7 @@ class Rows(Case):
         }
         with limited(1):
             jobs[self.options.verb](
-                Place.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume
+                JobContext.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume
             )
 
     def work(self, workspace: Path, out: Path, resume: bool) -> None:
@@ -185,9 +185,9 @@ class Rows(Case):
 
     def shown(self, workspace: Path) -> list[Path]:
         """Return all runs' folders."""
-        from anomalo.workspace.workspace import Store
+        from anomalo.workspace.workspace import Workspace
 
-        return [record.path for record in Store(workspace).runs()]
+        return [record.path for record in Workspace(workspace).runs()]
 
     def files(self, folder: Path, out: Path) -> list[Path]:
         """Return the output and all that is in the run."""
@@ -197,9 +197,9 @@ class Rows(Case):
         """Raise unless each row is in the results once, in order, and each missing value is filled once."""
         import numpy as np
 
-        from anomalo.jobs.context import Place
+        from anomalo.jobs.context import JobContext
 
-        context, (run,) = Place.at(workspace), self.shown(workspace)
+        context, (run,) = JobContext.at(workspace), self.shown(workspace)
         before, after = context.table(self.table("table")).to_pandas(), context.table(str(out)).to_pandas()
         if not (after["id"] == before["id"]).all():
             raise AssertionError("the rows' ids are not those of the table")
@@ -291,7 +291,7 @@ class Tally:
 
 def one_job(case: Case, workspace: Path, out: Path, seconds: float, rng: random.Random, tally: Tally) -> None:
     """Start the job, kill it and resume it until it is done."""
-    number, unfinished = SIGNALS[case.options.signal], workspace / "unfinished"
+    number, resumable = SIGNALS[case.options.signal], workspace / "unfinished"
     resume = False
     while True:
         process = start(case, workspace, out, resume)
@@ -302,11 +302,11 @@ def one_job(case: Case, workspace: Path, out: Path, seconds: float, rng: random.
             code = ended(process)
         if code not in (-number, INTERRUPTED):
             return require_good(case, code)
-        if case.shown(workspace) and not list(unfinished.glob("*/task.json")):
+        if case.shown(workspace) and not list(resumable.glob("*/task.json")):
             tally.kills_after_the_end += 1
             return None
         tally.kills += 1
-        tally.parts_at_kills.append(len(list(unfinished.glob("*/*.safetensors"))))
+        tally.parts_at_kills.append(len(list(resumable.glob("*/*.safetensors"))))
         resume = True
 
 

@@ -29,7 +29,7 @@ from methods import specified
 from numpy.typing import NDArray
 
 from anomalo.calibration.thresholds import Threshold
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import repair
 from anomalo.registry.registry import Registry
@@ -165,7 +165,7 @@ def fit(table: pd.DataFrame, model: str, seed: int, most: int, registry: Registr
     rows = min(most, int(0.7 * len(table)))
     train = pa.Table.from_pandas(table.iloc[order[:rows]], preserve_index=False)
     name, params = specified(model, registry)
-    plan = Plan(name, params, seed=seed, device="cpu")
+    plan = FitConfig(name, params, seed=seed, device="cpu")
     return Fitted.fit(train, infer(train), plan, registry), table.iloc[order[rows:]].reset_index(drop=True)
 
 

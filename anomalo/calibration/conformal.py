@@ -32,7 +32,7 @@ class Calibration:
     reference: Scores
     hashes: NDArray[np.uint64]
     own: Scores
-    nat: float
+    surprisal_scale: float
 
     @classmethod
     def from_scores(cls, scores: Scores, hashes: NDArray[np.uint64], fitted: Scores | None = None) -> Self:

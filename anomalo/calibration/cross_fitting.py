@@ -14,7 +14,7 @@ from anomalo.encoding.scaling import expand
 from anomalo.models.base import Model
 from anomalo.models.capabilities import CanImpute, CanScore
 from anomalo.models.results import HiddenCells
-from anomalo.persistence.resume import Unfinished
+from anomalo.persistence.resume import ResumableState
 
 LEVEL = 0.9
 """Coverage of the intervals for hidden cells."""
@@ -70,7 +70,7 @@ def cross_fit(
     data: Encoded,
     folds: NDArray[np.intp],
     fit: Callable[[Encoded, int], Model],
-    keep: Unfinished | None = None,
+    keep: ResumableState | None = None,
     hide: bool = True,
 ) -> Evidence:
     """Fit one model per fold on the other folds' rows, and judge the fold's rows by it.

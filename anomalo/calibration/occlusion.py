@@ -13,7 +13,7 @@ from anomalo.models.capabilities import CanExplain
 from anomalo.models.results import Cells
 
 
-def surprise(data: Encoded, training_rows: int) -> NDArray[np.float64]:
+def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     """Return the surprise of cells that no training row was like, [n, columns] in nats; 0 elsewhere.
 
     Those cells are unseen levels, and holes in a column that never had one. Their probability is the

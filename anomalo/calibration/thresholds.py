@@ -98,7 +98,7 @@ class Threshold:
 
             return false_discovery_control(p_values) <= self.value * ROUNDING
         chosen = np.zeros(len(p_values), dtype=bool)
-        chosen[strangest(p_values, scores)[: int(self.value)]] = True
+        chosen[most_anomalous(p_values, scores)[: int(self.value)]] = True
         return chosen
 
     def boundary(self, p_values: Scores, scores: Scores) -> Boundary:
@@ -111,7 +111,7 @@ class Threshold:
         alerts = np.flatnonzero(self.alerts(p_values, scores))
         if not len(alerts):
             return Boundary(0.0)
-        weakest = alerts[strangest(p_values[alerts], scores[alerts])[-1]]
+        weakest = alerts[most_anomalous(p_values[alerts], scores[alerts])[-1]]
         return Boundary(float(p_values[weakest]), float(scores[weakest]) if self.kind == "budget" else -math.inf)
 
     def limits(self, rows: int, reference: int) -> str | None:
@@ -138,6 +138,6 @@ class Threshold:
         return None
 
 
-def strangest(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
+def most_anomalous(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
     """Return row numbers, strangest first: by p-value, then score, then position."""
     return np.lexsort((-scores, p_values))

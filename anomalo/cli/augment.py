@@ -79,14 +79,14 @@ def augment(
         return
     if model is None or source is not None or label is not None or tried:
         raise UsageError("augment --with ID -n N makes rows; augment SOURCE --advise --label COL says if they help")
-    from anomalo.jobs.context import Place
-    from anomalo.jobs.synthesis.augment import Wanted
+    from anomalo.jobs.context import JobContext
+    from anomalo.jobs.synthesis.augment import SampleRequest
     from anomalo.jobs.synthesis.augment import augment as run_augment
 
     with console.work("making rows", threads) as progress:
-        place = Place.at(workspace, progress)
-        wanted = Wanted(rows, pairs(where, "--where"), given, tuple(constraint), seed)
-        result = run_augment(place, model, wanted, output=output, device=device)
+        context = JobContext.at(workspace, progress)
+        wanted = SampleRequest(rows, pairs(where, "--where"), given, tuple(constraint), seed)
+        result = run_augment(context, model, wanted, output=output, device=device)
     console.warn(result.warnings)
     console.result(result.run.to_json(), lambda: _show(result))
 
@@ -102,15 +102,15 @@ def _advise(
 ) -> None:
     if source is None or label is None:
         raise UsageError("--advise needs a table and its label: anomalo augment SOURCE --advise --label COL")
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.advise import advise as run_advise
     from anomalo.pipeline.augmentation_study import GENERATORS
     from anomalo.tabular.schema import SchemaOptions
 
     with console.work("trying", threads) as progress:
-        place = Place.at(workspace, progress)
+        context = JobContext.at(workspace, progress)
         options = SchemaOptions(label=label)
-        result = run_advise(place, source, options, generators=tried or GENERATORS, seed=seed)
+        result = run_advise(context, source, options, generators=tried or GENERATORS, seed=seed)
     console.result(result.run.to_json(), lambda: _show_advice(result))
 
 

@@ -13,7 +13,7 @@ from anomalo.cli.printing import table
 
 if TYPE_CHECKING:
     from anomalo.registry.registry import PluginInfo, Registry
-    from anomalo.workspace.workspace import Store
+    from anomalo.workspace.workspace import Workspace
 
 
 def models(
@@ -27,9 +27,9 @@ def models(
 ) -> None:
     """List the models to fit and those saved, or show one."""
     from anomalo.registry.registry import Registry
-    from anomalo.workspace.workspace import Store
+    from anomalo.workspace.workspace import Workspace
 
-    console, store = Console(as_json, log_json), Store(workspace)
+    console, store = Console(as_json, log_json), Workspace(workspace)
     saved = {record.name for record in store.models()}
     if reference is not None and reference.partition("@")[0] in saved:
         _one(console, store, reference)
@@ -46,7 +46,7 @@ def models(
         _one(console, store, reference)
 
 
-def _one(console: Console, store: Store, reference: str) -> None:
+def _one(console: Console, store: Workspace, reference: str) -> None:
     record = store.model(reference).to_json()
     console.result(record, lambda: _show(record, "reference"))
 
@@ -61,7 +61,7 @@ def _kind(registry: Registry, name: str) -> dict[str, Any]:
     }
 
 
-def _show_models(kinds: Mapping[str, dict[str, Any]], store: Store) -> None:
+def _show_models(kinds: Mapping[str, dict[str, Any]], store: Workspace) -> None:
     table(
         ("model", "plugin", "can", "parameters"),
         [
@@ -141,9 +141,9 @@ def runs(
     debug: DebugOption = False,
 ) -> None:
     """List the runs, or show one."""
-    from anomalo.workspace.workspace import Store
+    from anomalo.workspace.workspace import Workspace
 
-    console, store = Console(as_json, log_json), Store(workspace)
+    console, store = Console(as_json, log_json), Workspace(workspace)
     if identity is not None:
         record = store.run(identity).to_json()
         console.result(record, lambda: _show(record, "id"))

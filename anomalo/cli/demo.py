@@ -34,12 +34,12 @@ def demo(
     debug: DebugOption = False,
 ) -> None:
     """Find strange patients in a bundled real table, and repair it."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.scanning.demo import demo as run_demo
 
     console = Console(as_json, log_json)
     with console.work("learning 3,163 patients", threads) as progress:
-        result = run_demo(Place.at(workspace, progress), device=device)
+        result = run_demo(JobContext.at(workspace, progress), device=device)
     console.warn(result.scan.warnings)
     console.result(_facts(result), lambda: _show(result))
 

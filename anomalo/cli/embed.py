@@ -44,13 +44,13 @@ def embed(
     debug: DebugOption = False,
 ) -> None:
     """Place the rows of a table in a model's space of codes."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.embed import embed as run_embed
 
     console = Console(as_json, log_json)
     with console.work("embedding", threads, resumable=True) as progress:
-        place = Place.at(workspace, progress)
-        result = run_embed(place, source, model, output=output, device=device, resume=resume)
+        context = JobContext.at(workspace, progress)
+        result = run_embed(context, source, model, output=output, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result, output))

@@ -50,13 +50,15 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Say how good synthetic rows are: alike, useful, not copied."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
 
     console = Console(as_json, log_json)
     with console.work("comparing", threads) as progress:
-        place = Place.at(workspace, progress)
-        result = run_evaluate(place, synthetic, real, holdout=holdout, test=test, label=label, output=output, seed=seed)
+        context = JobContext.at(workspace, progress)
+        result = run_evaluate(
+            context, synthetic, real, holdout=holdout, test=test, label=label, output=output, seed=seed
+        )
     console.warn(result.warnings)
     facts = {name: value for name, value in result.report.items() if name not in ("columns", "pairs")}
     facts |= {"run": result.run.id, "files": [str(path) for path in result.files], "warnings": list(result.warnings)}

@@ -155,18 +155,18 @@ def fit(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model on a table and save it."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting.fit import choice
     from anomalo.jobs.fitting.fit import fit as run_fit
-    from anomalo.pipeline.config import Plan
+    from anomalo.pipeline.config import FitConfig
 
     console = Console(as_json, log_json)
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
-        place = Place.at(workspace, progress)
-        model, params = choice(place, model, parameters(settings, clean), initial, supervised)
+        context = JobContext.at(workspace, progress)
+        model, params = choice(context, model, parameters(settings, clean), initial, supervised)
         logs = _logs(log_csv, tensorboard)
-        plan = Plan(
+        config = FitConfig(
             model,
             params,
             seed=seed,
@@ -176,7 +176,7 @@ def fit(
             goals=checked_goals(goals),
             constraints=tuple(constraint),
         )
-        result = run_fit(place, source, name, plan, options, initial=initial, supervised=supervised, resume=resume)
+        result = run_fit(context, source, name, config, options, initial=initial, supervised=supervised, resume=resume)
     report(console, result)
 
 

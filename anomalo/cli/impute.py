@@ -48,13 +48,13 @@ def impute(
     debug: DebugOption = False,
 ) -> None:
     """Fill the missing cells of a table with a saved model."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.impute import impute as run_impute
 
     console = Console(as_json, log_json)
     with console.work("filling", threads, resumable=True) as progress:
-        place = Place.at(workspace, progress)
-        result = run_impute(place, source, model, output=output, draws=draws, device=device, resume=resume)
+        context = JobContext.at(workspace, progress)
+        result = run_impute(context, source, model, output=output, draws=draws, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result))

@@ -58,17 +58,17 @@ def pretrain(
     debug: DebugOption = False,
 ) -> None:
     """Fit a model for others to start from, and save it."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting.pretrain import pretrain as run_pretrain
-    from anomalo.pipeline.config import Plan
+    from anomalo.pipeline.config import FitConfig
 
     console = Console(as_json, log_json)
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
-        place = Place.at(workspace, progress)
-        params = place.registry.get(model).parse(parameters(settings, clean=False))
-        plan = Plan(model, params, seed=seed, device=device, every=checkpoint_every)
-        result = run_pretrain(place, source, name, plan, options, resume=resume)
+        context = JobContext.at(workspace, progress)
+        params = context.registry.get(model).parse(parameters(settings, clean=False))
+        config = FitConfig(model, params, seed=seed, device=device, every=checkpoint_every)
+        result = run_pretrain(context, source, name, config, options, resume=resume)
     report(console, result)
 
 

@@ -55,15 +55,15 @@ def repair(
 ) -> None:
     """Suggest the fewest cells to replace in each alert."""
     from anomalo.calibration.thresholds import Threshold
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.repair import repair as run_repair
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
     with console.work("repairing", threads, resumable=True) as progress:
-        place = Place.at(workspace, progress)
+        context = JobContext.at(workspace, progress)
         result = run_repair(
-            place,
+            context,
             source,
             model,
             output=output,

@@ -80,15 +80,15 @@ def score(
 ) -> None:
     """Score a table with a saved model."""
     from anomalo.calibration.thresholds import Threshold
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.score import score as run_score
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
     with console.work("scoring", threads, resumable=True) as progress:
-        place = Place.at(workspace, progress)
+        context = JobContext.at(workspace, progress)
         result = run_score(
-            place, source, model, output=output, threshold=limit, explain=explain, device=device, resume=resume
+            context, source, model, output=output, threshold=limit, explain=explain, device=device, resume=resume
         )
     console.warn(result.warnings)
     console.result(summary(result), lambda: show(result, output))
@@ -159,12 +159,12 @@ def explain(
     debug: DebugOption = False,
 ) -> None:
     """Say why one row is strange, cell by cell."""
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.explain import explain as run_explain
 
     console = Console(as_json, log_json)
     with console.work("explaining", threads):
-        found = run_explain(Place.at(workspace), source, model, row, device=device)
+        found = run_explain(JobContext.at(workspace), source, model, row, device=device)
     console.result(found, lambda: _show_cells(found))
 
 
@@ -222,17 +222,17 @@ def scan(
 ) -> None:
     """Fit, score and print the strangest rows of a table."""
     from anomalo.calibration.thresholds import Threshold
-    from anomalo.jobs.context import Place
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.scanning.scan import scan as run_scan
-    from anomalo.pipeline.config import Plan
+    from anomalo.pipeline.config import FitConfig
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work("scanning", threads) as progress:
-        place = Place.at(workspace, progress)
-        params = place.registry.get(model).parse(parameters(settings, clean))
-        result = run_scan(place, source, Plan(model, params, seed=seed, device=device), options, limit)
+        context = JobContext.at(workspace, progress)
+        params = context.registry.get(model).parse(parameters(settings, clean))
+        result = run_scan(context, source, FitConfig(model, params, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
     facts = {
         "evaluation": result.evaluation,

@@ -33,7 +33,7 @@ class Encoder(Protocol):
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's own type and format."""
 
-    def settle(self, values: Floats, position: int) -> Floats:
+    def round_trip(self, values: Floats, position: int) -> Floats:
         """Return what encoded values [n] of one position become when they are written to cells and read again."""
 
     def fill(
@@ -41,13 +41,13 @@ class Encoder(Protocol):
     ) -> pa.RecordBatch:
         """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, columns]."""
 
-    def own(self, data: Encoded) -> Scores:
+    def to_original_units(self, data: Encoded) -> Scores:
         """Return cells as they are to be written [n, columns]: numbers in own units, codes, nan for holes."""
 
-    def write(self, own: Scores, rng: np.random.Generator) -> pa.RecordBatch:
+    def write(self, to_original_units: Scores, rng: np.random.Generator) -> pa.RecordBatch:
         """Return such cells as a table of the columns that a model reads; rare levels are drawn."""
 
-    def tidy(self, own: Scores) -> Scores:
+    def clip_to_domain(self, to_original_units: Scores) -> Scores:
         """Return the cells nearest to such ones that their columns can hold."""
 
     def to_json(self) -> dict[str, Any]:

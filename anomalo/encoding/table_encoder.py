@@ -106,7 +106,7 @@ class TableEncoder:
         column = self._schema.features[position]
         return self._render(values, position, arrow_type(column.storage), round, clip=False)
 
-    def settle(self, values: Floats, position: int) -> Floats:
+    def round_trip(self, values: Floats, position: int) -> Floats:
         """Return what encoded values [n] of one position become when they are written to cells and read again.
 
         Numbers are clipped to the range seen in training, and rounded as `fill` rounds them.
@@ -145,18 +145,18 @@ class TableEncoder:
         fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
 
-    def own(self, data: Encoded) -> Numbers:
+    def to_original_units(self, data: Encoded) -> Numbers:
         """Return encoded rows as they are to be written, float64 [n, columns].
 
-        Numbers are in their own units, and as `tidy` leaves them; categories are codes; what is not observed is nan.
+        Numbers are in their own units, and as `clip_to_domain` leaves them; categories are codes; what is not observed is nan.
         """
         cells = np.where(data.observed, data.values, np.nan).astype(np.float64)
         for block in self._layout.blocks:
             if block.kind == "number":
                 cells[:, block.position] = expand(cells[:, block.position], block.offset, block.scale)
-        return self.tidy(cells)
+        return self.clip_to_domain(cells)
 
-    def tidy(self, own: Numbers) -> Numbers:
+    def clip_to_domain(self, own: Numbers) -> Numbers:
         """Return such cells [n, columns] with numbers within the range seen in training, and of no finer steps."""
         cells = own.copy()
         for block in self._layout.blocks:
@@ -167,7 +167,7 @@ class TableEncoder:
         return cells
 
     def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return cells [n, columns] that are as `own` has them as a table, each column in its own type and format.
+        """Return cells [n, columns] that are as `to_original_units` has them as a table, each column in its own type and format.
 
         A rare level is drawn by how often it was seen.
         """

@@ -16,7 +16,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.target import Target
 from anomalo.errors import SchemaError, UsageError
 from anomalo.models.base import Model
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer, require_unique
@@ -67,7 +67,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if self.params and isinstance(self.model, Model):
             raise UsageError(f"params={self.params!r}: expected none, for the model is an instance; give them to it")
         registry = Registry.load()
-        plan = Plan(
+        config = FitConfig(
             self.model,
             self.params or {},
             seed=seed_of(self.random_state),
@@ -76,12 +76,12 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             goals=frozenset({verb}),
             constraints=constraints,
         )
-        model = plan.create(registry)
+        model = config.create(registry)
         if verb not in model.verbs():
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
         table = pa.Table.from_batches([self._batch(X, reset=True)])
         schema = infer(table, SchemaOptions())
-        self.fitted_ = Fitted.fit(table, schema, plan, registry, base=base, target=target)
+        self.fitted_ = Fitted.fit(table, schema, config, registry, base=base, target=target)
         for text in self.fitted_.warnings:
             warnings.warn(text, UserWarning, stacklevel=3)
 

@@ -229,7 +229,11 @@ def _limit(text: str, column: Column, constraint: str) -> float:
 
 
 def enforce(
-    own: Own, constraints: Sequence[Constraint], free: Mask, tidy: Callable[[Own], Own], rng: np.random.Generator
+    own: Own,
+    constraints: Sequence[Constraint],
+    free: Mask,
+    clip_to_domain: Callable[[Own], Own],
+    rng: np.random.Generator,
 ) -> None:
     """Move every free cell that breaks a constraint, as little as is simple.
 
@@ -252,7 +256,7 @@ def enforce(
             return
         for constraint in constraints:
             constraint.mend(own, free, rng)
-            np.copyto(own, tidy(own), where=free)
+            np.copyto(own, clip_to_domain(own), where=free)
     rows = int(broken(own, constraints).sum())
     if rows:
         raise UsageError(f"the constraints and what is given contradict each other in {rows:,} rows; relax one of them")

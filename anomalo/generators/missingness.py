@@ -39,7 +39,7 @@ class Gate:
     def narrow(self, allowed: Sequence[Mask]) -> None:
         """Exclude, in place, values of either code, bool [n, size], that contradict all that the other may be.
 
-        Where a hole is excluded and several other values are left, it stays: `settle` mends those rows for less.
+        Where a hole is excluded and several other values are left, it stays: `round_trip` mends those rows for less.
         """
         code, root = allowed[self.code], allowed[self.root]
         for rows, values in ((~code[:, self.hole], ~self.closed), (~code[:, : self.hole].any(axis=1), self.closed)):
@@ -50,7 +50,7 @@ class Gate:
         if self.hole == 1:
             code[code[:, 0] & ~(root & self.closed).any(axis=1), self.hole] = False
 
-    def settle(self, codes: Codes) -> None:
+    def round_trip(self, codes: Codes) -> None:
         """Make, in place, holes of codes [n, k] where the root wants them, and usual values where it does not."""
         closed, own = self.closed[codes[:, self.root]], codes[:, self.code]
         codes[:, self.code] = np.where(closed, self.hole, np.where(own == self.hole, self.usual, own))

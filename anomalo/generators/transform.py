@@ -252,7 +252,7 @@ class TableTransform:
         """Return what `backward` does where `gates` hold, with the observed cells of `given` put back as they are."""
         codes = codes.copy()
         for gate in self.gates:
-            gate.settle(codes)
+            gate.round_trip(codes)
         made, seen = self.backward(numbers, codes), given.observed
         values = np.where(seen, given.values, made.values)
         return Encoded(values, made.observed | seen, self.layout)

@@ -23,14 +23,14 @@ from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.writers import check_suffix
-from anomalo.workspace.workspace import ModelRecord, Store
+from anomalo.workspace.workspace import ModelRecord, Workspace
 
 EQUAL_ROWS = "all training rows are equal, so nothing can be called strange: every p-value is 1"
 PRETRAINED = "the model was only pretrained, so every p-value is 1; fit one that starts from it (anomalo fit --from)"
 
 
 @dataclass
-class Place:
+class JobContext:
     """The surroundings of a job.
 
     Parameters
@@ -44,13 +44,13 @@ class Place:
     """
 
     registry: Registry
-    store: Store
+    store: Workspace
     progress: Progress | None = None
 
     @classmethod
-    def at(cls, workspace: Path, progress: Progress | None = None) -> Place:
+    def at(cls, workspace: Path, progress: Progress | None = None) -> JobContext:
         """Return the place of a workspace folder, with the installed plugins."""
-        return cls(Registry.load(), Store(workspace), progress)
+        return cls(Registry.load(), Workspace(workspace), progress)
 
     def table(self, source: str) -> pa.Table:
         """Read a whole table.
@@ -180,7 +180,7 @@ def counts(data: Encoded) -> Counts:
 
 
 @dataclass
-class Watch:
+class DataQualityMonitor:
     """Notices, batch by batch, where a table differs from the training table.
 
     Attributes

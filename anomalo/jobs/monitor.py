@@ -15,7 +15,7 @@ from anomalo.pipeline.fitted import Fitted
 
 
 @dataclass
-class Newcomers:
+class DriftMonitor:
     """Notices if new rows drift.
 
     Parameters

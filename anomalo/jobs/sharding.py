@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 import anomalo
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError
-from anomalo.jobs.context import Counts, Place
+from anomalo.jobs.context import Counts, JobContext
 from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
-from anomalo.persistence.resume import SUFFIX, Arrays, Unfinished, unfinished
+from anomalo.persistence.resume import SUFFIX, Arrays, ResumableState, resumable
 from anomalo.pipeline.fitted import Fitted
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
@@ -44,7 +44,7 @@ class Shards:
         Keeps them.
     """
 
-    job: Unfinished
+    job: ResumableState
     _listed: dict[str, dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,10 +130,10 @@ class Work:
         Whether there was nothing to go on with.
     """
 
-    place: Place
+    context: JobContext
     source: str
     fitted: Fitted
-    job: Unfinished
+    job: ResumableState
     shards: Shards
     warnings: tuple[str, ...]
 
@@ -144,7 +144,7 @@ class Work:
 
     def like(self) -> pa.Schema:
         """Return the Arrow schema of the source's batches."""
-        return next(iter(self.place.registry.read(self.source))).schema
+        return next(iter(self.context.registry.read(self.source))).schema
 
     def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
         """Return the cells of the column that names the rows; None if there is none."""
@@ -183,7 +183,7 @@ class Work:
     def _read(self, kind: str, pick: Callable[[Rows], Iterable[Rows]]) -> Iterator[tuple[Part, Encoded | None]]:
         """Yield each part, with its encoded rows if it is not kept."""
         first = 0
-        for batch in self.place.registry.read(self.source):
+        for batch in self.context.registry.read(self.source):
             self.fitted.schema.check(batch.schema.names)
             numbers, data = np.arange(first, first + batch.num_rows), None
             for rows in pick(numbers) if len(numbers) else ():
@@ -212,7 +212,7 @@ class Job(Protocol[Result]):
 
 
 def stored(
-    place: Place,
+    context: JobContext,
     verb: str,
     source: str,
     reference: str,
@@ -234,18 +234,18 @@ def stored(
         There is no such model, or it cannot `verb`; this job is at work already; or what there is to resume is of
         another source, model or device.
     """
-    place.check_output(output, source)
-    record, fitted = place.load(reference, verb, device)
-    with resumable(place, verb, source, record, fitted, device=device, resume=resume) as work:
+    context.check_output(output, source)
+    record, fitted = context.load(reference, verb, device)
+    with resumable(context, verb, source, record, fitted, device=device, resume=resume) as work:
         job = create(work)
-        run = place.store.add_run(verb, job.write, model=record, source=source, job=work.job)
-    place.registry.run_saved(place.store, run.id)
+        run = context.store.add_run(verb, job.write, model=record, source=source, job=work.job)
+    context.registry.run_saved(context.store, run.id)
     return job.result(run)
 
 
 @contextmanager
 def resumable(
-    place: Place, verb: str, source: str, model: ModelRecord, fitted: Fitted, *, device: str, resume: bool
+    context: JobContext, verb: str, source: str, model: ModelRecord, fitted: Fitted, *, device: str, resume: bool
 ) -> Iterator[Work]:
     """Do a job inside that is kept in the workspace until it is done.
 
@@ -258,12 +258,12 @@ def resumable(
     """
     task = _task(verb, source, model, device)
     key = hashlib.sha256("\0".join((verb, model.reference, task["source"]["path"])).encode()).hexdigest()[:12]
-    with unfinished(place.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
+    with resumable(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
         shards = Shards(job)
         nothing = resume and not job.resumed
         told = (f"there was nothing to resume, so `{verb}` began anew",) if nothing else ()
         try:
-            yield Work(place, source, fitted, job, shards, told)
+            yield Work(context, source, fitted, job, shards, told)
         except BaseException as error:
             # What does not fit the model does not fit it the next time.
             if isinstance(error, SchemaError) or not shards:

@@ -156,12 +156,12 @@ class Model:
 CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed", "sample", "proba")
 
 
-def wanted(goals: frozenset[str], verb: str) -> bool:
+def is_goal(goals: frozenset[str], verb: str) -> bool:
     """Whether a fit with these goals is for a verb, too: none named means all.
 
     Examples
     --------
-    >>> wanted(frozenset(), "impute"), wanted(frozenset({"score"}), "impute")
+    >>> is_goal(frozenset(), "impute"), is_goal(frozenset({"score"}), "impute")
     (True, False)
     """
     return not goals or verb in goals

@@ -93,7 +93,7 @@ class CanClassify(Protocol):
 
 
 @runtime_checkable
-class CanTellErrors(Protocol):
+class ReportsErrors(Protocol):
     """Knows from its own fit how well it predicts hidden cells, so that nobody has to fit it again to find out."""
 
     def hidden_cells(self) -> HiddenCells | None:

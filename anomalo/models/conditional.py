@@ -32,12 +32,12 @@ class PredictiveImputer(Model):
         """
         raise NotImplementedError
 
-    def spread(self, data: Encoded) -> Floats:
+    def error_scale(self, data: Encoded) -> Floats:
         """Return what errors of predictions are multiples of, float32 [n, columns] > 0: 1, if they know no better."""
         return np.ones(data.values.shape, dtype=np.float32)
 
     def remember(self, data: Encoded, run: Run, held_out: HeldOut) -> None:
-        """Keep the seed, the numbers' ranges and the errors of held-out predictions, in units of their `spread`."""
+        """Keep the seed, the numbers' ranges and the errors of held-out predictions, in units of their `error_scale`."""
         self.seed_ = run.seed
         self.range_ = np.zeros((2, len(data.layout.blocks)), dtype=np.float32)
         nothing = np.zeros(0, dtype=np.float32)
@@ -54,10 +54,10 @@ class PredictiveImputer(Model):
         """Fill missing cells; `proba` of an observed category is 1 for the level that it has."""
         predicted, proba = self.predict(data)
         point, low, high = data.values.copy(), data.values.copy(), data.values.copy()
-        tables, spread = self._tables(data), self.spread(data)
+        tables, error_scale = self._tables(data), self.error_scale(data)
         for position, table in tables.items():
             rows = ~data.observed[:, position]
-            unit = spread[rows, position]
+            unit = error_scale[rows, position]
             middle = self._clipped(predicted[rows, position], position)
             point[rows, position] = middle
             ends = residual_interval(table, middle)
@@ -78,13 +78,13 @@ class PredictiveImputer(Model):
     def _draw(
         self, data: Encoded, point: Floats, proba: Mapping[int, Floats], tables: Mapping[int, Floats], draws: int
     ) -> Floats:
-        uniform, spread = self.uniform(data, draws), self.spread(data)
+        uniform, error_scale = self.uniform(data, draws), self.error_scale(data)
         drawn = np.repeat(data.values[None], draws, axis=0)
         for position, table in tables.items():
             rows = ~data.observed[:, position]
             middle = point[rows, position]
             error = residual_draws(table, middle, uniform[:, rows, position]) - middle
-            drawn[:, rows, position] = self._clipped(middle + error * spread[rows, position], position)
+            drawn[:, rows, position] = self._clipped(middle + error * error_scale[rows, position], position)
         for position, shares in proba.items():
             rows = ~data.observed[:, position]
             bounds = np.cumsum(shares[rows, :-1], axis=1, dtype=np.float64)

@@ -43,7 +43,7 @@ def scales_of(raw: Tensor) -> Tensor:
     return F.softplus(raw + UNIT_SCALE).mul_(1 - SMALLEST_SCALE).add_(SMALLEST_SCALE)
 
 
-class MixtureSurprise(Function):
+class MixtureSurprisal(Function):
     """-log sum_k w_k N(x | mean_k, scale_k), with its gradient in closed form: fewer passes than autograd's.
 
     With responsibilities r = softmax_k(log w_k + log N_k) and z = (x - mean) / scale, the derivative is w - r by
@@ -178,5 +178,5 @@ class MixtureHeads(ColumnHeads):
 
     def _number_nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         given = self._numbers(parameters), self.standardise(x)
-        surprise: Tensor = MixtureSurprise.apply(*given)  # type: ignore[no-untyped-call]
+        surprise: Tensor = MixtureSurprisal.apply(*given)  # type: ignore[no-untyped-call]
         return surprise

@@ -100,7 +100,7 @@ class NeuralModel(Model):
         with seeded(run.seed, device):
             self.begin(data, run)
             self.net.to(device)
-            Trainer(self, self.net, self.lessons(data), run, device).fit()
+            Trainer(self, self.net, self.training_data(data), run, device).fit()
             self.finish(data, run)
         return self
 
@@ -143,7 +143,7 @@ class NeuralModel(Model):
             self.notes_ = [f"{len(taken)} of {len(weights)} weights fit those of {initial.name!r}; the rest are new"]
         self.net.load_state_dict({**own, **same})
 
-    def lessons(self, data: Encoded) -> Encoded:
+    def training_data(self, data: Encoded) -> Encoded:
         """Return what the batches of `loss` are taken from: here the table itself."""
         return data
 

@@ -31,7 +31,7 @@ SHARE = 0.03
 
 
 @dataclass
-class Unfinished:
+class ResumableState:
     """The folder of one job that is under way, and nobody else's: it is locked.
 
     Attributes
@@ -130,7 +130,7 @@ class Checkpoint:
         Seconds between two savings, at least.
     """
 
-    place: Unfinished
+    place: ResumableState
     name: str
     every: float = 10.0
     _saved: float = field(default_factory=lambda: time.monotonic())
@@ -153,7 +153,7 @@ class Checkpoint:
 
 
 @contextmanager
-def unfinished(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterator[Unfinished]:
+def resumable(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterator[ResumableState]:
     """Do a job inside that can be resumed; its folder is removed when the job ends without an exception.
 
     Parameters
@@ -205,14 +205,14 @@ def _writing(folder: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
-def _opened(folder: Path, task: Mapping[str, Any], resume: bool) -> Unfinished:
+def _opened(folder: Path, task: Mapping[str, Any], resume: bool) -> ResumableState:
     before = _task(folder) if resume else None
     if before is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        place = Unfinished(folder)
+        place = ResumableState(folder)
     else:
-        place = Unfinished(folder, before[ATTEMPTS] + 1, _seconds(folder))
+        place = ResumableState(folder, before[ATTEMPTS] + 1, _seconds(folder))
     place.agree(**task)
     return place
 

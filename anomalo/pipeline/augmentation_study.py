@@ -15,7 +15,7 @@ from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import SourceError, UsageError
 from anomalo.evaluation.metrics import average_precision
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import MODALITY, Fitted
 from anomalo.pipeline.generator import CHUNK, Generator, repeated
 from anomalo.registry.registry import Registry
@@ -334,8 +334,8 @@ class Part:
 
     def _made(self, name: str, params: Mapping[str, Any]) -> Scores:
         """Return encoded synthetic rows of the rare class."""
-        plan = Plan(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
-        fitted = Fitted.fit(self.rows, self.schema, plan, self.registry)
+        config = FitConfig(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
+        fitted = Fitted.fit(self.rows, self.schema, config, self.registry)
         fitted.require("sample")
         label = str(self.schema.label)
         count = max(int((~self.inputs[1]).sum() // 2 - self.inputs[1].sum()), 0)

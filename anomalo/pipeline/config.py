@@ -9,12 +9,12 @@ from typing import Any
 
 from anomalo.models.base import Model
 from anomalo.models.run import LocalRun, Progress
-from anomalo.persistence.resume import Checkpoint, Unfinished
+from anomalo.persistence.resume import Checkpoint, ResumableState
 from anomalo.registry.registry import Registry
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitConfig:
     """How to fit.
 
     Attributes
@@ -51,7 +51,7 @@ class Plan:
     device: str = "auto"
     calibrate: bool = True
     progress: Progress | None = None
-    keep: Unfinished | None = None
+    keep: ResumableState | None = None
     every: float = 10.0
     logs: Mapping[str, Path] = field(default_factory=dict)
     goals: frozenset[str] = frozenset()

@@ -16,7 +16,7 @@ from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
 from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_count, time_column
-from anomalo.calibration.occlusion import cells_of, surprise
+from anomalo.calibration.occlusion import cells_of, novelty_surprisal
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder
@@ -25,10 +25,10 @@ from anomalo.encoding.target import Target
 from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
-from anomalo.models.base import Model, Run, wanted
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, CanTellErrors
+from anomalo.models.base import Model, Run, is_goal
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, ReportsErrors
 from anomalo.models.results import Filled, HiddenCells
-from anomalo.pipeline.config import Plan, phases
+from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
 from anomalo.workspace import artifacts
@@ -78,7 +78,7 @@ class Fitted:
         cls,
         table: pa.Table,
         schema: Schema,
-        plan: Plan,
+        config: FitConfig,
         registry: Registry,
         *,
         base: Fitted | None = None,
@@ -105,14 +105,14 @@ class Fitted:
             raise SourceError(
                 f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
             )
-        model = plan.create(registry)
+        model = config.create(registry)
         _require_able(model, base, target)
-        samples = "sample" in model.verbs() and wanted(plan.goals, "sample")
-        if plan.constraints and not samples:
+        samples = "sample" in model.verbs() and is_goal(config.goals, "sample")
+        if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
         if base is not None:
             schema, encoder = schema.continuing(base.schema), base.encoder
-            plan = replace(plan, initial=base.model)
+            config = replace(config, initial=base.model)
         else:
             schema = schema.learning_label() if samples else schema
             encoder = registry.encoder(MODALITY)().fit(table, schema)
@@ -124,34 +124,34 @@ class Fitted:
         if target is not None:
             fitted.facts |= {"classes": list(target.classes), "unlabelled": len(data) - len(target.known)}
             data = target.on(data)
-        if plan.constraints:
-            fitted._constrain(data, plan.constraints)
-        fitted._fit(data, plan, registry)
+        if config.constraints:
+            fitted._constrain(data, config.constraints)
+        fitted._fit(data, config, registry)
         fitted.facts["seconds"] = time.perf_counter() - started
-        if plan.keep is not None:
-            fitted.facts["seconds"] += plan.keep.seconds_before
+        if config.keep is not None:
+            fitted.facts["seconds"] += config.keep.seconds_before
         return fitted
 
-    def _fit(self, data: Encoded, plan: Plan, registry: Registry) -> None:
+    def _fit(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         shown = data.without_label()
         hashes = shown.hashes()
         fingerprint = f"{int(hashes.sum()):016x}"
-        if plan.keep is not None:
-            plan.keep.agree(table=fingerprint)
-        tells = isinstance(self.model, CanTellErrors) and wanted(plan.goals, "impute")
-        needed = plan.calibrate and plan.goals != {"sample"} and (not tells or wanted(plan.goals, "score"))
-        folds = self._folds(data, hashes, plan.seed) if needed else np.zeros(0, dtype=np.intp)
+        if config.keep is not None:
+            config.keep.agree(table=fingerprint)
+        tells = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
+        needed = config.calibrate and config.goals != {"sample"} and (not tells or is_goal(config.goals, "score"))
+        folds = self._folds(data, hashes, config.seed) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
-        main = plan.run(registry, parts - 1, parts)
+        main = config.run(registry, parts - 1, parts)
         scores: Scores | None = None
         if parts > 2:
 
             def fit(rows: Encoded, fold: int) -> Model:
-                run = plan.run(registry, fold, parts)
-                run.goals = frozenset({"score"}) if tells else plan.goals
-                return plan.create(registry).fit(rows, run)
+                run = config.run(registry, fold, parts)
+                run.goals = frozenset({"score"}) if tells else config.goals
+                return config.create(registry).fit(rows, run)
 
-            evidence = cross_fit(data, folds, fit, plan.keep, hide=not tells)
+            evidence = cross_fit(data, folds, fit, config.keep, hide=not tells)
             self.hidden, scores = evidence.hidden, evidence.scores
         self.model.fit(data, main)
         if tells:
@@ -160,25 +160,25 @@ class Fitted:
             fitted = cast("CanScore", self.model).score(shown)
             self.calibration = Calibration.from_scores(scores, hashes, fitted)
             self.marginals = Marginals.of(shown)
-        if plan.progress is not None:
-            plan.progress(1.0, "done")
+        if config.progress is not None:
+            config.progress(1.0, "done")
         self.facts |= {
             "parameters": self.model.params(),
-            "seed": plan.seed,
-            "goals": sorted(plan.goals),
-            "calibrated": plan.calibrate,
+            "seed": config.seed,
+            "goals": sorted(config.goals),
+            "calibrated": config.calibrate,
             "rows": len(data),
             "history": main.history,
             "training": {
                 "device": main.device.replace("auto", "cpu"),
-                "resumed": 0 if plan.keep is None else plan.keep.attempts - 1,
+                "resumed": 0 if config.keep is None else config.keep.attempts - 1,
                 "phases": phases(main.history),
             },
             "fingerprint": fingerprint,
         }
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
-        own = self.encoder.own(data)
+        own = self.encoder.to_original_units(data)
         self.constraints = constraints.parse(texts, self.schema, data.layout, own)
         rows = int(constraints.broken(own, self.constraints).sum())
         if rows:
@@ -265,7 +265,7 @@ class Fitted:
         """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
         score = cast("CanScore", self.model).score(data)
         if not (data.observed.all() or self.classifies):
-            score = score + surprise(data, self.facts["rows"]).sum(axis=1) * self.calibration.nat
+            score = score + novelty_surprisal(data, self.facts["rows"]).sum(axis=1) * self.calibration.surprisal_scale
         if not len(self.calibration.reference):
             return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
         hashes = data.hashes()
@@ -276,7 +276,7 @@ class Fitted:
         cells = cells_of(self.model, data)
         contribution = cells.contribution
         if not self.classifies:
-            contribution = contribution + surprise(data, self.facts["rows"]) * self.calibration.nat
+            contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
         low, high = np.empty((2, *cells.expected.shape))
         for at in range(low.shape[1]):
             low[:, at], high[:, at] = self.interval(cells.expected[:, at], at)
@@ -365,7 +365,7 @@ class Fitted:
             "schema": self.schema.to_json(),
             "encoding": self.encoder.to_json(),
             "warnings": list(self.warnings),
-            "nat": self.calibration.nat,
+            "nat": self.calibration.surprisal_scale,
             "notes": [] if self.hidden is None else list(self.hidden.notes),
             "constraints": [constraints.to_json(one) for one in self.constraints],
         }

@@ -82,7 +82,7 @@ class Generator:
 
     def _draw(self, given: Encoded, exact: Scores, run: LocalRun) -> Scores:
         """Return cells as they are written, float64 [n, columns]; those that are given, to the bit."""
-        own = self.fitted.encoder.own(self.fitted.sample(given, run))
+        own = self.fitted.encoder.to_original_units(self.fitted.sample(given, run))
         return np.where(given.observed, exact, own)
 
     def _constrain(self, own: Scores, given: Encoded, exact: Scores, run: LocalRun) -> None:
@@ -95,7 +95,7 @@ class Generator:
             bad = bad[broken(own[bad], self.constraints)]
         self.mended += len(bad)
         moved = own[bad]
-        enforce(moved, self.constraints, ~given.observed[bad], self.fitted.encoder.tidy, run.rng)
+        enforce(moved, self.constraints, ~given.observed[bad], self.fitted.encoder.clip_to_domain, run.rng)
         own[bad] = moved
 
 

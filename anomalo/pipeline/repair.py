@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.calibration.occlusion import surprise
+from anomalo.calibration.occlusion import novelty_surprisal
 from anomalo.calibration.thresholds import Boundary
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
 from anomalo.encoding.scaling import expand
@@ -111,7 +111,7 @@ def candidates(fitted: Fitted, data: Encoded) -> NDArray[np.intp]:
 
     A missing cell is one of them only where its absence is strange.
     """
-    able = data.observed | (surprise(data, fitted.facts["rows"]) > 0)
+    able = data.observed | (novelty_surprisal(data, fitted.facts["rows"]) > 0)
     columns = able.shape[1]
     if columns <= CANDIDATES:
         return np.where(able, np.arange(columns), -1)
@@ -173,7 +173,7 @@ class _Search:
         values, observed = before.values.copy(), before.observed | cells
         for position in np.flatnonzero(cells.any(axis=0)).tolist():
             at = cells[:, position]
-            values[at, position] = self.fitted.encoder.settle(filled.point[at, position], position)
+            values[at, position] = self.fitted.encoder.round_trip(filled.point[at, position], position)
         categories = self.data.layout.categories
         observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
         return Encoded(values, observed, before.layout), filled

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError
 from anomalo.persistence.atomic import atomic_folder, require_writable
-from anomalo.persistence.resume import Unfinished
+from anomalo.persistence.resume import ResumableState
 from anomalo.workspace.artifacts import json_ready
 from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.workspace.records import ModelRecord, RunRecord
@@ -27,7 +27,7 @@ __all__ = ["ModelRecord", "RunRecord", "Store"]
 Row = TypeVar("Row", ModelRow, RunRow)
 
 
-class Store:
+class Workspace:
     """A workspace folder: `models/<name>/<version>`, `runs/<id>` and the database that lists them.
 
     Several processes may use one workspace at once. Reading creates nothing; the first write creates the
@@ -86,7 +86,7 @@ class Store:
         columns: int,
         seconds: float,
         summary: Mapping[str, Any],
-        job: Unfinished | None = None,
+        job: ResumableState | None = None,
     ) -> ModelRecord:
         """Save the next version of a model.
 
@@ -146,7 +146,7 @@ class Store:
         source: str,
         seconds: float | None = None,
         summary: Mapping[str, Any] = {},
-        job: Unfinished | None = None,
+        job: ResumableState | None = None,
     ) -> RunRecord:
         """Keep the results of a job.
 
@@ -313,7 +313,7 @@ def _facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str,
     return facts | {"status": WRITING, "created": created}
 
 
-def _killed(session: Session, kind: type[Row], part: str, job: Unfinished | None) -> Row | None:
+def _killed(session: Session, kind: type[Row], part: str, job: ResumableState | None) -> Row | None:
     """Return the entry that a job was writing when it was killed; its number alone may be another's by now."""
     kept = job and job.load(part)
     return session.scalar(select(kind).filter_by(**kept[1])) if kept else None

@@ -17,7 +17,7 @@ from anomalo.generators.density_ratio import Ratio, corrected, learned
 from anomalo.neural import Phase, Step
 from anomalo.nn.trainer import STEPS_PER_EPOCH, seeded
 from anomalo.nn.training_by_sampling import drawn_by_code
-from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, param, wanted
+from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, is_goal, param
 from anomalo_diffusion.anomaly_score import anomaly_scores, typical_distances
 from anomalo_diffusion.conditional_sampling import synthetic_rows
 from anomalo_diffusion.denoising_model import DenoisingModel
@@ -73,7 +73,7 @@ class Diffusion(DenoisingModel):
             The run's device is not available.
         """
         table = self.learn_table(data)
-        self._learns_missing = wanted(run.goals, "sample")
+        self._learns_missing = is_goal(run.goals, "sample")
         imputes_only = run.goals == {"impute"}
         self._known_share = 1.0 if imputes_only else self.conditioned
         self._pure_noise_share = IMPUTATION_SHARE if imputes_only else PURE_NOISE_SHARE

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from anomalo.workspace.workspace import Store
+from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import words
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -74,9 +74,9 @@ def test_upload_fit_alerts_row_repair_export(
 
     page.get_by_role("button", name="See the alerts").click()
     page.get_by_role("heading", name="Alerts").wait_for()
-    score, fill = Store(workspace).runs()
+    score, fill = Workspace(workspace).runs()
     assert (score.verb, fill.verb, score.model) == ("score", "impute", "mine@1")
-    assert Store(workspace).model("mine").summary["parameters"]["epochs"] == 3
+    assert Workspace(workspace).model("mine").summary["parameters"]["epochs"] == 3
     written = pq.read_table(score.path / "scores.parquet").to_pandas()
     page.get_by_text(f"{written['alert'].sum()} row", exact=False).first.wait_for()
     page.get_by_role("radio", name="all rows").click()

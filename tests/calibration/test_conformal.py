@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.thresholds import Threshold, strangest
+from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.errors import UsageError
 
 few_values = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0])
@@ -76,8 +76,8 @@ def test_without_training_rows_nothing_is_strange() -> None:
 
 def test_a_nat_is_the_scale_of_an_exponential_tail() -> None:
     scores = np.random.default_rng(0).exponential(scale=2.5, size=50_000)
-    assert Calibration.from_scores(scores, hashes(50_000)).nat == pytest.approx(2.5, rel=0.05)
-    assert Calibration.from_scores(np.full(5, 3.0), hashes(5)).nat == 1.0
+    assert Calibration.from_scores(scores, hashes(50_000)).surprisal_scale == pytest.approx(2.5, rel=0.05)
+    assert Calibration.from_scores(np.full(5, 3.0), hashes(5)).surprisal_scale == 1.0
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_share_takes_rows_up_to_its_p_value() -> None:
 
 def test_a_budget_takes_the_strangest_rows_and_never_more() -> None:
     p_values, scores = np.array([0.5, 0.1, 0.1, 0.1, 0.9]), np.array([9.0, 1.0, 2.0, 2.0, 9.5])
-    assert strangest(p_values, scores).tolist() == [2, 3, 1, 0, 4]
+    assert most_anomalous(p_values, scores).tolist() == [2, 3, 1, 0, 4]
     chosen = [np.flatnonzero(Threshold("budget", size).alerts(p_values, scores)).tolist() for size in range(1, 7)]
     assert chosen == [[2], [2, 3], [1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
 

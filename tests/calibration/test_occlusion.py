@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalo.calibration.occlusion import cells_of, occlusion, surprise, typical
+from anomalo.calibration.occlusion import cells_of, novelty_surprisal, occlusion, typical
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Cells, Encoded, Layout, Model, Run, Scores
 from anomalo.testing import tables
@@ -34,12 +34,12 @@ def encoded(rows: Any) -> Encoded:
 def test_only_what_no_training_row_was_like_surprises() -> None:
     data = encoded([[0.5, 0.5, 2, 3], [None, None, None, None], [0.0, 0.0, "?", "?"], [0.0, 1.0, 3, 2]])
     expected = [[0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]]
-    np.testing.assert_allclose(surprise(data, 99), np.array(expected) * math.log(100 / 0.5))
+    np.testing.assert_allclose(novelty_surprisal(data, 99), np.array(expected) * math.log(100 / 0.5))
 
 
 @pytest.mark.parametrize("rows", [2, 100, 10**6])
 def test_the_surprise_is_that_of_the_krichevsky_trofimov_estimate(rows: int) -> None:
-    found = surprise(encoded([[0.0, 0.0, "?", 2]]), rows)[0, 2]
+    found = novelty_surprisal(encoded([[0.0, 0.0, "?", 2]]), rows)[0, 2]
     # (count + 1/2) / (n + 1) for an event that was seen 0 times of n
     assert math.exp(-found) == pytest.approx((0 + 0.5) / (rows + 1))
 

@@ -20,10 +20,10 @@ from anomalo.calibration.drift import drift, one_sided
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Block, Encoded, Layout
 from anomalo.estimators.detector import AnomalyDetector
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import score
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
 Floats = NDArray[np.float64]
@@ -245,33 +245,33 @@ def test_columns_that_moved_are_named_the_most_moved_first() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def context(tmp_path_factory: pytest.TempPathFactory) -> JobContext:
     folder = tmp_path_factory.mktemp("promise")
-    place = Place.at(folder / "workspace")
+    context = JobContext.at(folder / "workspace")
     blobs(600, 0).to_csv(folder / "training.csv", index=False)
-    plan = Plan("knn", {"neighbours": 5}, device="cpu")
-    assert fit(place, str(folder / "training.csv"), "blobs", plan, SchemaOptions()).warnings == ()
-    return place
+    config = FitConfig("knn", {"neighbours": 5}, device="cpu")
+    assert fit(context, str(folder / "training.csv"), "blobs", config, SchemaOptions()).warnings == ()
+    return context
 
 
-def test_a_run_says_that_its_rows_have_drifted(place: Place, tmp_path: Path) -> None:
+def test_a_run_says_that_its_rows_have_drifted(context: JobContext, tmp_path: Path) -> None:
     moved = blobs(500, 1)
     moved["width"] += 2.5
     moved.to_csv(tmp_path / "moved.csv", index=False)
-    result = score(place, str(tmp_path / "moved.csv"), "blobs", threshold=Threshold("share", 0.05), device="cpu")
+    result = score(context, str(tmp_path / "moved.csv"), "blobs", threshold=Threshold("share", 0.05), device="cpu")
     (told,) = result.warnings
     assert told.startswith("the rows have drifted: ")
     assert "(columns that moved most: 'width')" in told
     assert result.run.summary["warnings"] == [told]
 
 
-def test_new_rows_of_the_same_kind_and_known_ones_do_not_drift(place: Place, tmp_path: Path) -> None:
+def test_new_rows_of_the_same_kind_and_known_ones_do_not_drift(context: JobContext, tmp_path: Path) -> None:
     new = blobs(500, 1)
     new.loc[:49, "width"] += 9  # anomalies
     for name, frame in (("new", new), ("known", blobs(600, 0)), ("outer", outer(blobs(600, 0)))):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
         source = str(tmp_path / f"{name}.csv")
-        assert score(place, source, "blobs", threshold=Threshold("share", 0.05), device="cpu").warnings == ()
+        assert score(context, source, "blobs", threshold=Threshold("share", 0.05), device="cpu").warnings == ()
 
 
 def outer(frame: pd.DataFrame) -> pd.DataFrame:
@@ -279,8 +279,8 @@ def outer(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[np.abs(frame["width"]) > frame["width"].abs().median()]
 
 
-def test_too_few_rows_to_fire_are_said_in_the_run(place: Place, tmp_path: Path) -> None:
+def test_too_few_rows_to_fire_are_said_in_the_run(context: JobContext, tmp_path: Path) -> None:
     blobs(500, 1).to_csv(tmp_path / "new.csv", index=False)
-    result = score(place, str(tmp_path / "new.csv"), "blobs", threshold=Threshold("fdr", 0.01), device="cpu")
+    result = score(context, str(tmp_path / "new.csv"), "blobs", threshold=Threshold("fdr", 0.01), device="cpu")
     assert [text for text in result.warnings if text.startswith("threshold fdr=0.01 fires only if 84 or more rows")]
     assert result.run.summary["warnings"] == list(result.warnings)

@@ -32,19 +32,19 @@ def outside(paths: list[str]) -> list[str]:
 
 @pytest.fixture
 def fails(anomalo: Any, workspace: Path, tmp_path: Path) -> Callable[..., str]:
-    """Run a verb that must fail with a code, in one line, writing nothing but `unfinished`; return that line."""
+    """Run a verb that must fail with a code, in one line, writing nothing but `resumable`; return that line."""
 
-    def run(code: int, *arguments: object, at: Path | None = None, unfinished: bool = False) -> str:
-        place = at or workspace
-        before = tree(place, tmp_path)
-        outcome = anomalo(*arguments, "--workspace", place)
+    def run(code: int, *arguments: object, at: Path | None = None, resumable: bool = False) -> str:
+        context = at or workspace
+        before = tree(context, tmp_path)
+        outcome = anomalo(*arguments, "--workspace", context)
         assert (outcome.code, outcome.out) == (code, ""), outcome.err
         lines = [line for line in outcome.err.splitlines() if not line.startswith("warning: ")]
         assert [line[:7] for line in lines] == ["error: "], outcome.err
         assert "Traceback" not in outcome.err
-        after = tree(place, tmp_path)
+        after = tree(context, tmp_path)
         assert outside(after) == outside(before)
-        assert unfinished or after == before
+        assert resumable or after == before
         return lines[0].removeprefix("error: ")
 
     return run
@@ -271,12 +271,12 @@ def test_a_schema_file_that_is_none(fails: Any, tables: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("file", ["manifest.json", "*.safetensors"])
 @pytest.mark.parametrize("place", [0.2, 0.9])
 def test_one_flipped_byte_in_a_saved_model(
-    fails: Any, workspace: Path, tables: Path, tmp_path: Path, file: str, place: float
+    fails: Any, workspace: Path, tables: Path, tmp_path: Path, file: str, context: float
 ) -> None:
     copy = shutil.copytree(workspace, tmp_path / "copy")
     target = next((copy / "models" / "full" / "1").rglob(file))
     content = bytearray(target.read_bytes())
-    content[int(len(content) * place)] ^= 1
+    content[int(len(content) * context)] ^= 1
     target.write_bytes(content)
     said = fails(1, "score", tables / "patients.csv", "--with", "full", "-o", tmp_path / "out.csv", at=copy)
     assert target.name in said
@@ -311,17 +311,17 @@ def read_only() -> Iterator[Path]:
 
 def test_a_read_only_folder(anomalo: Any, read_only: Path) -> None:
     with tempfile.TemporaryDirectory() as writable:
-        place = Path(writable)
-        as_csv(pd.DataFrame({"a": range(30), "b": ["x", "y", "z"] * 10}), place / "t.csv")
-        fit = ("fit", place / "t.csv", "--as", "m", "--model", "knn", "--workspace")
-        assert anomalo(*fit, place / "w").code == 0
-        before = tree(place)
-        common = ("score", place / "t.csv", "--with", "m", "--workspace", place / "w", "-o")
+        context = Path(writable)
+        as_csv(pd.DataFrame({"a": range(30), "b": ["x", "y", "z"] * 10}), context / "t.csv")
+        fit = ("fit", context / "t.csv", "--as", "m", "--model", "knn", "--workspace")
+        assert anomalo(*fit, context / "w").code == 0
+        before = tree(context)
+        common = ("score", context / "t.csv", "--with", "m", "--workspace", context / "w", "-o")
         for outcome in (anomalo(*common, read_only / "o.csv"), anomalo(*fit, read_only / "w")):
             assert outcome.code == 1
             assert "Permission denied" in outcome.err
             assert outcome.err.count("\n") == 1
-        assert tree(place) == before
+        assert tree(context) == before
         assert list(read_only.iterdir()) == []
 
 
@@ -348,7 +348,7 @@ def test_a_full_disk(
     out.write_text("as it was")
     copy = shutil.copytree(workspace, tmp_path / "copy")
     with room(100_000):
-        said = fails(1, verb, tmp_path / "long.csv", "--with", "full", "-o", out, at=copy, unfinished=True)
+        said = fails(1, verb, tmp_path / "long.csv", "--with", "full", "-o", out, at=copy, resumable=True)
     assert said.startswith("cannot write")
     assert out.read_text() == "as it was"
 
@@ -357,10 +357,10 @@ def test_a_full_disk_in_a_fit(fails: Any, patients: pd.DataFrame, tmp_path: Path
     long = pd.concat([patients] * 20, ignore_index=True)
     long["height"] += np.random.default_rng(1).normal(size=len(long))
     as_csv(long, tmp_path / "long.csv")
-    place = tmp_path / "w"
-    place.mkdir()
+    context = tmp_path / "w"
+    context.mkdir()
     with room(60_000):
-        said = fails(1, "fit", tmp_path / "long.csv", "--as", "m", "--model", "knn", at=place, unfinished=True)
+        said = fails(1, "fit", tmp_path / "long.csv", "--as", "m", "--model", "knn", at=context, resumable=True)
     assert said.startswith("cannot write")
 
 

@@ -58,24 +58,24 @@ def stopped(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_fit_that_is_stopped(tables: Path, tmp_path: Path, number: signal.Signals) -> None:
-    place = tmp_path / "w"
+    context = tmp_path / "w"
     endless = ("--model", "linear", "--set", "epochs=100000", "--set", "patience=100000", "--device", "cpu")
-    process = start("fit", tables / "patients.csv", "--as", "m", *endless, "--workspace", place)
-    wait_for((place / "anomalo.db").exists, process)
+    process = start("fit", tables / "patients.csv", "--as", "m", *endless, "--workspace", context)
+    wait_for((context / "anomalo.db").exists, process)
     time.sleep(0.2)
     stopped(process, number)
-    assert outside(tree(place)) == []
+    assert outside(tree(context)) == []
 
 
 def test_a_scoring_that_is_stopped(patients: pd.DataFrame, workspace: Path, tmp_path: Path) -> None:
     pd.concat([patients] * 600, ignore_index=True).to_csv(tmp_path / "long.csv", index=False)
-    place = shutil.copytree(workspace, tmp_path / "w")
+    context = shutil.copytree(workspace, tmp_path / "w")
     out = tmp_path / "out"
     out.mkdir()
-    before = tree(place)
-    score = ("score", tmp_path / "long.csv", "--with", "full", "-o", out / "o.csv", "--workspace", place)
+    before = tree(context)
+    score = ("score", tmp_path / "long.csv", "--with", "full", "-o", out / "o.csv", "--workspace", context)
     process = start(*score, "--device", "cpu")
-    wait_for(lambda: tree(place) != before, process)
+    wait_for(lambda: tree(context) != before, process)
     stopped(process, signal.SIGTERM)
-    assert outside(tree(place)) == outside(before)
+    assert outside(tree(context)) == outside(before)
     assert list(out.iterdir()) == []

@@ -25,15 +25,15 @@ from anomalo import plugin
 from anomalo.calibration.thresholds import Threshold
 from anomalo.cli.app import app
 from anomalo.encoding.encoded import Encoded
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import score
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.registry import hookspecs
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.testing import check_model
-from anomalo.workspace.workspace import Store
+from anomalo.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -198,15 +198,15 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
 def test_the_examples_of_hooks_do_what_the_page_says(
     clinic: Registry, tmp_path: Path, patients: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, place = str(tmp_path / "visits.jsonl"), Place(clinic, Store(tmp_path / "workspace"))
+    source, context = str(tmp_path / "visits.jsonl"), JobContext(clinic, Workspace(tmp_path / "workspace"))
     patients.drop(columns="name").to_json(source, orient="records", lines=True)
-    fit(place, source, "holes", Plan("holes", {}), SchemaOptions())
-    found = score(place, source, "holes", threshold=Threshold("budget", 3))
+    fit(context, source, "holes", FitConfig("holes", {}), SchemaOptions())
+    found = score(context, source, "holes", threshold=Threshold("budget", 3))
     assert found.score[[3, 4, 50]].tolist() == [1.0, 1.0, 2.0]
     assert (tmp_path / "workspace" / "bell.txt").read_text() == f"0001-score: 3 alerts in {source}\n"
 
     monkeypatch.setattr(sys.modules["anomalo_patience"], "GOOD_ENOUGH", 1e9)
-    trained = fit(place, source, "net", Plan("linear", {"epochs": 5}), SchemaOptions()).fitted
+    trained = fit(context, source, "net", FitConfig("linear", {"epochs": 5}), SchemaOptions()).fitted
     assert [entry["epoch"] for entry in trained.facts["history"]] == [1]
     assert clinic.failures == ()
 
@@ -227,7 +227,7 @@ def test_the_example_of_a_page_is_shown(clinic: Registry, desk: Path, monkeypatc
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(desk / "anomalo-workspace"))
     shown = testing.AppTest.from_file(str(page), default_timeout=240).run()
     assert not shown.exception
-    assert int(shown.metric[0].value) == Store(desk / "anomalo-workspace").run("0001-score").summary["alerts"]
+    assert int(shown.metric[0].value) == Workspace(desk / "anomalo-workspace").run("0001-score").summary["alerts"]
 
 
 def test_the_example_of_a_verb_counts(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

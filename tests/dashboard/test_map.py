@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.errors import AnomaloError
 from anomalo.jobs.background import queue
-from anomalo.workspace.workspace import Store
+from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data, maps
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -141,13 +141,13 @@ def test_a_job_that_failed_is_shown_with_a_way_to_go_on(home: Any, tables: Path,
 
 
 def test_all_rows_are_on_the_map(home: Any) -> None:
-    embedded, run = home("embed"), Store(data.workspace()).runs()[1]
+    embedded, run = home("embed"), Workspace(data.workspace()).runs()[1]
     app = opened()
     assert app.query_params["run"] == run.id
     assert "codes of 1 number" in app.caption[0].value
     assert "Shown: all rows." in app.caption[0].value
     assert chart(app)
-    codes = data.codes(Store(data.workspace()).run(embedded["id"]))
+    codes = data.codes(Workspace(data.workspace()).run(embedded["id"]))
     written = pq.read_table(Path(embedded["path"]) / "codes.parquet", columns=["code_0"]).to_pandas()
     np.testing.assert_array_equal(codes, written.to_numpy())
     # The run of the codes stands for that of the scores, as a link from Overview needs.
@@ -169,7 +169,7 @@ def test_neighbourhoods_are_laid_out_on_request(home: Any, monkeypatch: pytest.M
 
 
 def test_a_model_without_codes_says_which_have_them(home: Any) -> None:
-    app = opened(run=Store(data.workspace()).runs()[0].id)
+    app = opened(run=Workspace(data.workspace()).runs()[0].id)
     assert "`knn` does not" in app.info[0].value
     assert "residual" in app.info[0].value
     assert [one.label for one in app.button] == []

@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.jobs.background import queue
-from anomalo.workspace.workspace import RunRecord, Store
+from anomalo.workspace.workspace import RunRecord, Workspace
 from anomalo_dashboard import data, export, forms, plugin, words
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -63,7 +63,7 @@ def opened(room: str = "start", /, **query: str) -> AppTest:
 
 
 def runs(workspace: Path, verb: str) -> list[RunRecord]:
-    return [run for run in Store(workspace).runs() if run.verb == verb]
+    return [run for run in Workspace(workspace).runs() if run.verb == verb]
 
 
 def table(app: AppTest, column: str) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def test_overview_lists_runs_and_models(at: Any, scored: Path) -> None:
     app = at("overview")
     fine(app)
     listed = table(app, "rate")
-    expected = Store(scored).runs()[::-1]
+    expected = Workspace(scored).runs()[::-1]
     assert listed["run"].tolist() == [run.id for run in expected]
     assert listed["rate"].dropna().tolist() == pytest.approx(
         [100 * run.summary["alerts"] / run.summary["rows"] for run in expected if run.verb == "score"]
@@ -243,7 +243,7 @@ def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None
     assert facts["Epochs"] == "3"
     assert facts["Device"] == "cpu"
     assert len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart")) == 1
-    phases = json.loads((Store(scored).model("full").path / "manifest.json").read_text())["training"]["phases"]
+    phases = json.loads((Workspace(scored).model("full").path / "manifest.json").read_text())["training"]["phases"]
     assert f"the best was {phases[0]['best']}" in app.caption[0].value
     assert set(table(app, "baseline")["column"]) <= {"height", "weight", "children", "colour", "smoker"}
 

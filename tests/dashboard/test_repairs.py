@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.calibration.thresholds import Boundary, Threshold
 from anomalo.jobs.background import queue
-from anomalo.workspace.workspace import RunRecord, Store
+from anomalo.workspace.workspace import RunRecord, Workspace
 from anomalo_dashboard import data
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -28,7 +28,7 @@ def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatc
     def call(verb: str, *options: object, model: str = "full") -> RunRecord:
         outcome = anomalo(verb, tables / "patients.csv", "--with", model, *options, "--device", "cpu", "--json")
         assert outcome.code == 0, outcome.err
-        return Store(workspace).run(outcome.json["id"])
+        return Workspace(workspace).run(outcome.json["id"])
 
     call("score", *RULE)
     return call

@@ -30,7 +30,7 @@ FRAME["country"] = FRAME["city"].map({"Rome": "Italy", "Oslo": "Norway", "Bergen
 TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
 SCHEMA = infer(TABLE)
 ENCODER = TableEncoder().fit(TABLE, SCHEMA)
-OWN = ENCODER.own(ENCODER.encode(TABLE))
+OWN = ENCODER.to_original_units(ENCODER.encode(TABLE))
 AGE, PRICE, BEGIN, END, CITY, COUNTRY = range(6)
 
 
@@ -99,9 +99,9 @@ def test_rows_are_mended_within_ranges_and_steps(seed: int, texts: list[str]) ->
     own = np.column_stack([rng.permutation(column) for column in OWN.T])
     before, constraints = own.copy(), understood(*texts)
     right = ~broken(own, constraints)
-    enforce(own, constraints, np.ones(own.shape, dtype=bool), ENCODER.tidy, rng)
+    enforce(own, constraints, np.ones(own.shape, dtype=bool), ENCODER.clip_to_domain, rng)
     assert not broken(own, constraints).any()
-    assert np.array_equal(own, ENCODER.tidy(own))
+    assert np.array_equal(own, ENCODER.clip_to_domain(own))
     assert np.array_equal(own[right], before[right])
 
 
@@ -113,7 +113,7 @@ def test_given_cells_stay_and_the_others_give_way() -> None:
     free[:, CITY] = False
     before = own.copy()
     constraints = understood("start <= end", "fixed: city, country")
-    enforce(own, constraints, free, ENCODER.tidy, np.random.default_rng(0))
+    enforce(own, constraints, free, ENCODER.clip_to_domain, np.random.default_rng(0))
     assert not broken(own, constraints).any()
     assert np.array_equal(own[~free], before[~free])
     assert np.array_equal(own[2, [BEGIN, END]], before[2, [END, BEGIN]])  # both were free: exchanged
@@ -123,7 +123,9 @@ def test_what_cannot_be_satisfied_is_said() -> None:
     own = OWN[:2].copy()
     own[:, BEGIN], own[:, END] = OWN[:, BEGIN].max(), OWN[:, BEGIN].min()
     with pytest.raises(UsageError, match="contradict each other in 2 rows"):
-        enforce(own, understood("start < end"), np.zeros(own.shape, bool), ENCODER.tidy, np.random.default_rng(0))
+        enforce(
+            own, understood("start < end"), np.zeros(own.shape, bool), ENCODER.clip_to_domain, np.random.default_rng(0)
+        )
 
 
 def test_constraints_are_kept_as_json() -> None:

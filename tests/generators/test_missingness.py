@@ -94,7 +94,7 @@ def test_the_usual_value_is_the_most_frequent_that_is_no_hole() -> None:
     (gate,) = find_gates(codes, [3, 2], [True, False])
     assert (gate.code, gate.root, gate.hole, gate.usual) == (0, 1, 2, 1)
     mended = np.array([[0, 0], [2, 0], [1, 1], [2, 1]])
-    gate.settle(mended)
+    gate.round_trip(mended)
     assert mended.tolist() == [[0, 0], [1, 0], [2, 1], [2, 1]]
 
 

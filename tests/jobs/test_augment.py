@@ -17,7 +17,7 @@ Call = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def place(tables: Path, anomalo: Call, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def context(tables: Path, anomalo: Call, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with generators: `rows` learned from CSV, `typed` from Parquet."""
     folder = tmp_path_factory.mktemp("generators")
     common = ("--model", "bootstrap", "--for", "sample", "--id", "name", "--label", "sick", "--workspace", folder)
@@ -28,10 +28,10 @@ def place(tables: Path, anomalo: Call, tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
-def test_rows_are_written_as_the_training_table_was(place: Path, anomalo: Call, tables: Path, tmp_path: Path) -> None:
+def test_rows_are_written_as_the_training_table_was(context: Path, anomalo: Call, tables: Path, tmp_path: Path) -> None:
     for name, suffix, read in (("rows", "csv", pd.read_csv), ("typed", "parquet", pd.read_parquet)):
         path = tmp_path / f"made.{suffix}"
-        outcome = anomalo("augment", "--with", name, "-n", 300, "-o", path, "--workspace", place, "--json")
+        outcome = anomalo("augment", "--with", name, "-n", 300, "-o", path, "--workspace", context, "--json")
         assert outcome.code == 0, outcome.err
         made, real = read(path), read(tables / f"patients.{suffix}")
         assert outcome.json["summary"]["rows"] == len(made) == 300
@@ -44,23 +44,23 @@ def test_rows_are_written_as_the_training_table_was(place: Path, anomalo: Call, 
         assert set(made["sick"]) == {"no", "yes"}
 
 
-def test_equal_seeds_are_equal_bytes(place: Path, anomalo: Call, tmp_path: Path) -> None:
+def test_equal_seeds_are_equal_bytes(context: Path, anomalo: Call, tmp_path: Path) -> None:
     written = []
     for at, seed in enumerate((4, 4, 5)):
         path = tmp_path / f"{at}.csv"
         assert (
-            anomalo("augment", "--with", "rows", "-n", 50, "-o", path, "--seed", seed, "--workspace", place).code == 0
+            anomalo("augment", "--with", "rows", "-n", 50, "-o", path, "--seed", seed, "--workspace", context).code == 0
         )
         written.append(path.read_bytes())
     assert written[0] == written[1] != written[2]
 
 
-def test_where_given_and_constraints(place: Path, anomalo: Call, tmp_path: Path) -> None:
+def test_where_given_and_constraints(context: Path, anomalo: Call, tmp_path: Path) -> None:
     given = tmp_path / "given.csv"
     given.write_text("name,colour,height\nx1,red,\nx2,,180.0\nx3,blue,150\n")
     path = tmp_path / "made.csv"
     wish = ("--given", given, "--where", "sick=yes", "--constraint", "weight <= 60", "--constraint", "weight < height")
-    outcome = anomalo("augment", "--with", "rows", "-o", path, *wish, "--workspace", place)
+    outcome = anomalo("augment", "--with", "rows", "-o", path, *wish, "--workspace", context)
     assert outcome.code == 0, outcome.err
     assert "3 synthetic rows" in outcome.out
     made = pd.read_csv(path, dtype=str)
@@ -86,17 +86,17 @@ def test_where_given_and_constraints(place: Path, anomalo: Call, tmp_path: Path)
         (("--advise",), 2, "--advise makes no rows"),
     ],
 )
-def test_what_cannot_be_made(place: Path, anomalo: Call, options: tuple[str, ...], code: int, message: str) -> None:
-    outcome = anomalo("augment", "--with", "rows", *options, "--workspace", place)
+def test_what_cannot_be_made(context: Path, anomalo: Call, options: tuple[str, ...], code: int, message: str) -> None:
+    outcome = anomalo("augment", "--with", "rows", *options, "--workspace", context)
     assert outcome.code == code
     assert message in outcome.err
     assert outcome.err.count("\n") == 1
 
 
-def test_a_given_table_that_does_not_fit(place: Path, anomalo: Call, tmp_path: Path) -> None:
+def test_a_given_table_that_does_not_fit(context: Path, anomalo: Call, tmp_path: Path) -> None:
     path = tmp_path / "given.csv"
     path.write_text("colour,height\nred,160\nmauve,170\n")
-    outcome = anomalo("augment", "--with", "rows", "--given", path, "--workspace", place)
+    outcome = anomalo("augment", "--with", "rows", "--given", path, "--workspace", context)
     assert outcome.code == 4
     assert "row 1: column 'colour' holds 'mauve'" in outcome.err
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from anomalo import TableEmbedder
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError, UsageError
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.embed import embed
 from anomalo.models.run import LocalRun
 from anomalo.neural import CHUNK, Reconstructor
@@ -222,12 +222,12 @@ def test_wrong_use_is_told(numbers: tuple[pd.DataFrame, TableEmbedder]) -> None:
 
 
 def test_a_job_writes_the_codes_of_every_row(workspace: Path, tables: Path, tmp_path: Path) -> None:
-    place = Place.at(workspace)
+    context = JobContext.at(workspace)
     source = str(tables / "patients.csv")
-    results = [embed(place, source, "full", output=tmp_path / name, device="cpu") for name in ("o.csv", "o.parquet")]
-    record = place.store.model("full")
-    batch = pa.Table.from_batches(list(place.registry.read(source))).combine_chunks().to_batches()[0]
-    model = Fitted.load(record.path, place.registry, "cpu")
+    results = [embed(context, source, "full", output=tmp_path / name, device="cpu") for name in ("o.csv", "o.parquet")]
+    record = context.store.model("full")
+    batch = pa.Table.from_batches(list(context.registry.read(source))).combine_chunks().to_batches()[0]
+    model = Fitted.load(record.path, context.registry, "cpu")
     codes = model.embed(model.encoder.encode(batch))
     names = [f"code_{at}" for at in range(codes.shape[1])]
     for path in (tmp_path / "o.parquet", results[0].run.path / "codes.parquet", results[1].run.path / "codes.parquet"):
@@ -250,12 +250,12 @@ def test_a_table_without_the_id_or_with_news_is_embedded_all_the_same(
     workspace: Path, patients: pd.DataFrame, tmp_path: Path
 ) -> None:
     patients.drop(columns=["name", "sick"]).assign(colour="violet").to_csv(tmp_path / "new.csv", index=False)
-    result = embed(Place.at(workspace), str(tmp_path / "new.csv"), "full", device="cpu")
+    result = embed(JobContext.at(workspace), str(tmp_path / "new.csv"), "full", device="cpu")
     assert pq.read_schema(result.run.path / "codes.parquet").names[:2] == ["row", "code_0"]
     assert result.warnings == ("column 'colour': 240 of 240 cells hold a level that the model never saw",)
     patients.drop(columns="weight").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(SchemaError, match="weight"):
-        embed(Place.at(workspace), str(tmp_path / "less.csv"), "full", device="cpu")
+        embed(JobContext.at(workspace), str(tmp_path / "less.csv"), "full", device="cpu")
 
 
 def test_the_command_prints_what_it_did(anomalo: Any, workspace: Path, tables: Path, tmp_path: Path) -> None:

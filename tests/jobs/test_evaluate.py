@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from anomalo.jobs.synthesis import evaluate as job
-from anomalo.workspace.workspace import Store
+from anomalo.workspace.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,11 @@ def test_copies_are_called_copies(outcome: Any) -> None:
 
 
 def test_the_report_is_written_and_stored_as_a_run(outcome: Any, folder: Path) -> None:
-    run = Store(folder / "w").run(outcome.json["run"])
+    run = Workspace(folder / "w").run(outcome.json["run"])
     assert run.verb == "evaluate"
     assert run.summary["quality"] == outcome.json["quality"]
-    for place in (folder / "told", run.path):
-        assert sorted(path.name for path in place.iterdir()) == ["report.html", "report.json"]
+    for context in (folder / "told", run.path):
+        assert sorted(path.name for path in context.iterdir()) == ["report.html", "report.json"]
     value = json.loads((folder / "told" / "report.json").read_text())
     assert [entry["column"] for entry in value["columns"]] == ["height", "weight", "children", "colour", "smoker"]
     assert outcome.json["files"] == [str(folder / "told" / name) for name in ("report.json", "report.html")]

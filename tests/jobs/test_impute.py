@@ -9,28 +9,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomalo.encoding.scaling import expand
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.imputing.impute import impute
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
 
 @pytest.fixture(scope="module")
-def place(workspace: Path) -> Place:
-    return Place.at(workspace)
+def context(workspace: Path) -> JobContext:
+    return JobContext.at(workspace)
 
 
 @pytest.mark.parametrize("model", ["full", "fill"])
 def test_filling_changes_no_observed_cell_to_the_character(
-    place: Place, patients: pd.DataFrame, tmp_path: Path, model: str
+    context: JobContext, patients: pd.DataFrame, tmp_path: Path, model: str
 ) -> None:
     text = patients.astype(str).replace({"nan": "", "None": "NA"})
     text["height"] = " " + text["height"] + "0"
     text.loc[9, "smoker"] = '"y, es"'
     text.insert(2, "remark", [f"as; it, is {row}" for row in range(len(text))])
     text.to_csv(tmp_path / "in.csv", index=False)
-    result = impute(place, str(tmp_path / "in.csv"), model, output=tmp_path / "out.csv")
+    result = impute(context, str(tmp_path / "in.csv"), model, output=tmp_path / "out.csv")
     assert result.filled == {"weight": 3, "colour": 2}
     before = pyarrow.csv.read_csv(tmp_path / "in.csv", convert_options=all_text(text)).to_pandas()
     after = pyarrow.csv.read_csv(tmp_path / "out.csv", convert_options=all_text(text)).to_pandas()
@@ -47,11 +47,11 @@ def test_filling_changes_no_observed_cell_to_the_character(
     assert all(after[fill["column"]][fill["row"]] == fill["value"] for fill in fills)
 
 
-def test_a_fill_has_an_interval_or_a_probability(place: Place, patients: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_fill_has_an_interval_or_a_probability(context: JobContext, patients: pd.DataFrame, tmp_path: Path) -> None:
     frame = patients.assign(height=patients["height"].where(patients.index % 7 > 0))
     frame.loc[7, "weight"] = 1e9  # the height is told to be beyond all that training saw
     frame.to_csv(tmp_path / "holes.csv", index=False)
-    result = impute(place, str(tmp_path / "holes.csv"), "full")
+    result = impute(context, str(tmp_path / "holes.csv"), "full")
     assert result.table == result.run.path / "filled.csv"
     table = pq.read_table(result.run.path / "fills.parquet")
     assert table.schema.names == ["row", "column", "value", "low", "high", "probability", "draws"]
@@ -70,7 +70,7 @@ def test_a_fill_has_an_interval_or_a_probability(place: Place, patients: pd.Data
     assert heights["high"][heights["row"] == 7].item() == pytest.approx(patients["height"].max())
     assert categories[["low", "high"]].isna().all().all()
     assert categories["probability"].between(1 / 3, 1).all()
-    _, fitted = place.load("full", "impute", "cpu")
+    _, fitted = context.load("full", "impute", "cpu")
     data = fitted.encoder.encode(pa.RecordBatch.from_pandas(frame, preserve_index=False))
     filled = fitted.impute(data)
     for row, probability in zip(categories["row"], categories["probability"], strict=True):
@@ -82,10 +82,10 @@ def test_a_fill_has_an_interval_or_a_probability(place: Place, patients: pd.Data
         assert weight[end] == expand(getattr(filled, end)[50, 1], block.offset, block.scale)
 
 
-def test_without_intervals_or_probabilities_they_are_null(place: Place, tables: Path) -> None:
+def test_without_intervals_or_probabilities_they_are_null(context: JobContext, tables: Path) -> None:
     source = str(tables / "patients.csv")
-    fit(place, source, "uncalibrated", Plan("mean", calibrate=False), SchemaOptions(id="name", label="sick"))
-    fills = pq.read_table(impute(place, source, "uncalibrated").run.path / "fills.parquet").to_pandas()
+    fit(context, source, "uncalibrated", FitConfig("mean", calibrate=False), SchemaOptions(id="name", label="sick"))
+    fills = pq.read_table(impute(context, source, "uncalibrated").run.path / "fills.parquet").to_pandas()
     assert fills[["low", "high"]].isna().all().all()
     assert fills["probability"].notna().tolist() == (fills["column"] == "colour").tolist()
 
@@ -95,14 +95,14 @@ def all_text(frame: pd.DataFrame) -> pyarrow.csv.ConvertOptions:
     return pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=False)
 
 
-def test_filling_a_parquet_file_keeps_its_types(place: Place, patients: pd.DataFrame, tmp_path: Path) -> None:
+def test_filling_a_parquet_file_keeps_its_types(context: JobContext, patients: pd.DataFrame, tmp_path: Path) -> None:
     table = pa.Table.from_pandas(patients, preserve_index=False)
     kinds = {"height": pa.float32(), "children": pa.int8(), "colour": pa.dictionary(pa.int8(), pa.string())}
     for name, kind in kinds.items():
         table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
     table = table.append_column("tags", pa.array([["a", "b"]] * len(patients)))
     pq.write_table(table, tmp_path / "in.parquet")
-    result = impute(place, str(tmp_path / "in.parquet"), "full", output=tmp_path / "out.parquet")
+    result = impute(context, str(tmp_path / "in.parquet"), "full", output=tmp_path / "out.parquet")
     after, before = pq.read_table(tmp_path / "out.parquet"), pq.read_table(tmp_path / "in.parquet")
     assert result.filled == {"weight": 3, "colour": 2}
     assert after.schema.types == before.schema.types
@@ -113,17 +113,19 @@ def test_filling_a_parquet_file_keeps_its_types(place: Place, patients: pd.DataF
         assert after[name].filter(seen).to_pylist() == before[name].filter(seen).to_pylist()
 
 
-def test_a_fill_does_not_depend_on_the_rows_around_it(place: Place, patients: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_fill_does_not_depend_on_the_rows_around_it(
+    context: JobContext, patients: pd.DataFrame, tmp_path: Path
+) -> None:
     patients.to_csv(tmp_path / "all.csv", index=False)
     patients[50:52].to_csv(tmp_path / "two.csv", index=False)
     for name in ("all", "two"):
-        impute(place, str(tmp_path / f"{name}.csv"), "full", output=tmp_path / f"{name}.out.csv")
+        impute(context, str(tmp_path / f"{name}.csv"), "full", output=tmp_path / f"{name}.out.csv")
     everything = (tmp_path / "all.out.csv").read_text().splitlines()
     assert (tmp_path / "two.out.csv").read_text().splitlines()[1:] == everything[51:53]
 
 
-def test_without_an_output_the_filled_table_is_in_the_run(place: Place, tables: Path) -> None:
+def test_without_an_output_the_filled_table_is_in_the_run(context: JobContext, tables: Path) -> None:
     for source, name in (("patients.csv", "filled.csv"), ("patients.parquet", "filled.parquet")):
-        result = impute(place, str(tables / source), "fill")
+        result = impute(context, str(tables / source), "fill")
         assert (result.run.path / name).is_file()
         assert result.run.summary["filled"] == {"weight": 3, "colour": 2}

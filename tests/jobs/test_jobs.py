@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import UsageError
-from anomalo.jobs.context import Place, Watch, counts, limited
+from anomalo.jobs.context import DataQualityMonitor, JobContext, counts, limited
 from anomalo.jobs.engines.local import ahead
 from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.imputing.impute import impute
@@ -25,7 +25,7 @@ from anomalo.jobs.scanning.demo import demo
 from anomalo.jobs.scanning.scan import evaluate, scan
 from anomalo.jobs.scoring.explain import explain
 from anomalo.jobs.scoring.score import ScoreResult, score
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
 BUDGET = Threshold("budget", 7)
@@ -35,14 +35,14 @@ REASON = pa.struct(
 
 
 @pytest.fixture(scope="module")
-def place(workspace: Path) -> Place:
-    return Place.at(workspace)
+def context(workspace: Path) -> JobContext:
+    return JobContext.at(workspace)
 
 
 @pytest.fixture(scope="module")
-def scored(place: Place, tables: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ScoreResult, Path]:
+def scored(context: JobContext, tables: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ScoreResult, Path]:
     output = tmp_path_factory.mktemp("scores") / "scores.parquet"
-    result = score(place, str(tables / "patients.csv"), "full", output=output, threshold=BUDGET, explain=20)
+    result = score(context, str(tables / "patients.csv"), "full", output=output, threshold=BUDGET, explain=20)
     return result, output
 
 
@@ -63,9 +63,9 @@ def test_reasons_are_for_alerts_and_the_strangest_rows_largest_first(scored: tup
     table = pq.read_table(scored[1])
     alert, reasons = np.array(table["alert"]), table["reasons"].to_pylist()
     assert alert.sum() == 7
-    strangest = np.lexsort((-table["score"].to_numpy(), table["p_value"].to_numpy()))
-    assert set(np.flatnonzero(alert)) == set(strangest[:7])
-    assert {row for row, why in enumerate(reasons) if why} == set(strangest[:20])
+    most_anomalous = np.lexsort((-table["score"].to_numpy(), table["p_value"].to_numpy()))
+    assert set(np.flatnonzero(alert)) == set(most_anomalous[:7])
+    assert {row for row, why in enumerate(reasons) if why} == set(most_anomalous[:20])
     for why in filter(None, reasons):
         contributions = [reason["contribution"] for reason in why]
         assert contributions == sorted(contributions, reverse=True)
@@ -80,7 +80,7 @@ def test_the_planted_rows_are_found_for_what_is_wrong_with_them(scored: tuple[Sc
 
 
 def test_the_run_keeps_scores_cells_and_raw_rows(
-    scored: tuple[ScoreResult, Path], patients: pd.DataFrame, place: Place
+    scored: tuple[ScoreResult, Path], patients: pd.DataFrame, context: JobContext
 ) -> None:
     result, output = scored
     folder = result.run.path
@@ -105,7 +105,7 @@ def test_the_run_keeps_scores_cells_and_raw_rows(
             assert cell["low"] - 0.5 <= float(cell["expected"]) <= cell["high"] + 0.5
     total = pd.DataFrame(cells.to_pylist()).groupby("row")["contribution"].sum()
     np.testing.assert_allclose(total, result.score[explained], rtol=1e-5)
-    record = place.store.run(result.run.id)
+    record = context.store.run(result.run.id)
     assert record.summary == {
         "rows": 240, "alerts": 7, "threshold": "budget=7", "explained": 20, "output": str(output), "warnings": []
     }  # fmt: skip
@@ -114,9 +114,9 @@ def test_the_run_keeps_scores_cells_and_raw_rows(
 
 
 def test_training_rows_are_judged_by_their_own_out_of_fold_score(
-    scored: tuple[ScoreResult, Path], place: Place
+    scored: tuple[ScoreResult, Path], context: JobContext
 ) -> None:
-    _, fitted = place.load("full", "score", "cpu")
+    _, fitted = context.load("full", "score", "cpu")
     calibration = fitted.calibration
     # Every training row has its place among the others: the p-values are the ranks themselves.
     expected = 1 - np.searchsorted(calibration.reference, calibration.reference) / 240
@@ -125,10 +125,10 @@ def test_training_rows_are_judged_by_their_own_out_of_fold_score(
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".tsv", ".parquet"])
 def test_every_format_holds_the_same_scores(
-    scored: tuple[ScoreResult, Path], place: Place, tables: Path, tmp_path: Path, suffix: str
+    scored: tuple[ScoreResult, Path], context: JobContext, tables: Path, tmp_path: Path, suffix: str
 ) -> None:
     output = tmp_path / f"scores{suffix}"
-    score(place, str(tables / "patients.parquet"), "full", output=output, threshold=BUDGET, explain=20)
+    score(context, str(tables / "patients.parquet"), "full", output=output, threshold=BUDGET, explain=20)
     table = pq.read_table(scored[1]).to_pandas()
     if suffix == ".parquet":
         found = pq.read_table(output).to_pandas()
@@ -142,13 +142,13 @@ def test_every_format_holds_the_same_scores(
 
 
 def test_a_model_of_the_csv_scores_the_parquet_alike_and_the_reverse(
-    place: Place, tables: Path, tmp_path: Path
+    context: JobContext, tables: Path, tmp_path: Path
 ) -> None:
     text, typed = str(tables / "patients.csv"), str(tables / "patients.parquet")
     options = SchemaOptions(id="name", label="sick")
     for source, name in ((text, "of-text"), (typed, "of-typed")):
-        fit(place, source, name, Plan("linear", {"epochs": 2}, device="cpu"), options)
-    results = [score(place, source, name) for name in ("of-text", "of-typed") for source in (text, typed)]
+        fit(context, source, name, FitConfig("linear", {"epochs": 2}, device="cpu"), options)
+    results = [score(context, source, name) for name in ("of-text", "of-typed") for source in (text, typed)]
     for other in results[1:]:
         np.testing.assert_array_equal(results[0].score, other.score)
         np.testing.assert_array_equal(results[0].p_value, other.p_value)
@@ -156,33 +156,33 @@ def test_a_model_of_the_csv_scores_the_parquet_alike_and_the_reverse(
 
 @pytest.mark.parametrize("model", ["full", "near"])
 def test_a_rows_score_does_not_depend_on_the_rows_around_it(
-    place: Place, patients: pd.DataFrame, tmp_path: Path, model: str
+    context: JobContext, patients: pd.DataFrame, tmp_path: Path, model: str
 ) -> None:
     rng = np.random.default_rng(5)
     many = patients.loc[rng.integers(0, len(patients), 70_000)].reset_index(drop=True)
     many["height"] += rng.normal(0, 5, len(many)).round(1)
     many.to_parquet(tmp_path / "many.parquet", index=False)
-    whole = score(place, str(tmp_path / "many.parquet"), model, explain=0)
+    whole = score(context, str(tmp_path / "many.parquet"), model, explain=0)
     assert len(whole.score) == 70_000
     for start, stop in ((0, 1), (69_999, 70_000), (32_760, 32_780), (40_000, 40_300)):
         many[start:stop].to_csv(tmp_path / "part.csv", index=False)
-        part = score(place, str(tmp_path / "part.csv"), model, explain=1)
+        part = score(context, str(tmp_path / "part.csv"), model, explain=1)
         np.testing.assert_array_equal(part.score, whole.score[start:stop])
         np.testing.assert_array_equal(part.p_value, whole.p_value[start:stop])
     shuffled = rng.permutation(len(many))
     many.loc[shuffled].to_parquet(tmp_path / "shuffled.parquet", index=False)
-    again = score(place, str(tmp_path / "shuffled.parquet"), model, explain=0)
+    again = score(context, str(tmp_path / "shuffled.parquet"), model, explain=0)
     np.testing.assert_array_equal(again.score, whole.score[shuffled])
 
 
 def test_every_alert_has_its_own_reasons_wherever_it_is_in_a_long_table(
-    place: Place, patients: pd.DataFrame, tmp_path: Path
+    context: JobContext, patients: pd.DataFrame, tmp_path: Path
 ) -> None:
     many = pd.concat([patients] * 300, ignore_index=True)
     at = [0, 32_767, 32_768, 50_001, 71_999]
     many.loc[at, "weight"] = [500.0, 501.0, 502.0, 503.0, 504.0]
     many.to_csv(tmp_path / "many.csv", index=False)
-    result = score(place, str(tmp_path / "many.csv"), "full", threshold=Threshold("budget", 5), explain=0)
+    result = score(context, str(tmp_path / "many.csv"), "full", threshold=Threshold("budget", 5), explain=0)
     assert np.flatnonzero(result.alert).tolist() == at
     reasons = pq.read_table(result.run.path / "scores.parquet")["reasons"].to_pylist()
     assert [row for row, why in enumerate(reasons) if why] == at
@@ -201,8 +201,8 @@ def test_every_alert_has_its_own_reasons_wherever_it_is_in_a_long_table(
     np.testing.assert_allclose(total, result.score[at], rtol=1e-5)
 
 
-def test_without_alerts_and_explanations_the_files_still_have_their_columns(place: Place, tables: Path) -> None:
-    result = score(place, str(tables / "patients.csv"), "near", threshold=Threshold("share", 0.0001), explain=0)
+def test_without_alerts_and_explanations_the_files_still_have_their_columns(context: JobContext, tables: Path) -> None:
+    result = score(context, str(tables / "patients.csv"), "near", threshold=Threshold("share", 0.0001), explain=0)
     assert pq.read_schema(result.run.path / "cells.parquet").names[:2] == ["row", "column"]
     assert pq.read_schema(result.run.path / "rows.parquet").names[:2] == ["row", "name"]
     assert set(map(len, pq.read_table(result.run.path / "scores.parquet")["reasons"].to_pylist())) == {0}
@@ -210,26 +210,28 @@ def test_without_alerts_and_explanations_the_files_still_have_their_columns(plac
 
 
 def test_label_and_id_may_be_absent_and_an_id_may_have_any_name(
-    place: Place, patients: pd.DataFrame, tmp_path: Path
+    context: JobContext, patients: pd.DataFrame, tmp_path: Path
 ) -> None:
     renamed = patients.rename(columns={"name": "score"})
     renamed["score"] = np.arange(len(renamed)) * 10
     renamed.to_parquet(tmp_path / "t.parquet", index=False)
     options = SchemaOptions(id="score", label="sick")
-    fit(place, str(tmp_path / "t.parquet"), "odd", Plan("knn"), options)
-    score(place, str(tmp_path / "t.parquet"), "odd", output=tmp_path / "o.parquet")
+    fit(context, str(tmp_path / "t.parquet"), "odd", FitConfig("knn"), options)
+    score(context, str(tmp_path / "t.parquet"), "odd", output=tmp_path / "o.parquet")
     table = pq.read_table(tmp_path / "o.parquet")
     assert table.schema.names == ["row", "score_", "score", "p_value", "alert", "reasons"]
     assert table.schema.field("score_").type == pa.int64()
     renamed.drop(columns=["score", "sick"]).to_csv(tmp_path / "bare.csv", index=False)
-    bare = score(place, str(tmp_path / "bare.csv"), "odd", output=tmp_path / "o.csv")
+    bare = score(context, str(tmp_path / "bare.csv"), "odd", output=tmp_path / "o.csv")
     assert bare.warnings == ()
     assert pd.read_csv(tmp_path / "o.csv").columns.tolist() == ["row", "score", "p_value", "alert", "reasons"]
     np.testing.assert_array_equal(bare.score, table["score"].to_numpy())
 
 
-def test_one_row_explained_is_what_scoring_said(scored: tuple[ScoreResult, Path], place: Place, tables: Path) -> None:
-    found = explain(place, str(tables / "patients.csv"), "full", 101)
+def test_one_row_explained_is_what_scoring_said(
+    scored: tuple[ScoreResult, Path], context: JobContext, tables: Path
+) -> None:
+    found = explain(context, str(tables / "patients.csv"), "full", 101)
     assert found["score"] == scored[0].score[101]
     assert found["p_value"] == scored[0].p_value[101]
     cells = pq.read_table(scored[0].run.path / "cells.parquet", filters=[("row", "==", 101)]).to_pylist()
@@ -240,19 +242,23 @@ def test_one_row_explained_is_what_scoring_said(scored: tuple[ScoreResult, Path]
     }  # fmt: skip
 
 
-def test_moments_are_told_without_empty_fractions(place: Place, tmp_path: Path) -> None:
+def test_moments_are_told_without_empty_fractions(context: JobContext, tmp_path: Path) -> None:
     moments = pd.date_range("2024-01-01", periods=60, freq="h")
     frame = pd.DataFrame({"when": moments, "size": np.random.default_rng(2).normal(size=60)})
     frame.to_parquet(tmp_path / "t.parquet", index=False)
-    fit(place, str(tmp_path / "t.parquet"), "timed", Plan("linear", {"epochs": 1}, device="cpu"), SchemaOptions())
-    cells = {cell["column"]: cell for cell in explain(place, str(tmp_path / "t.parquet"), "timed", 5)["cells"]}
+    fit(
+        context, str(tmp_path / "t.parquet"), "timed", FitConfig("linear", {"epochs": 1}, device="cpu"), SchemaOptions()
+    )
+    cells = {cell["column"]: cell for cell in explain(context, str(tmp_path / "t.parquet"), "timed", 5)["cells"]}
     assert cells["when"]["observed"] == "2024-01-01 05:00:00"
     assert cells["when"]["low"] < cells["when"]["high"]
 
 
-def test_a_scan_fits_scores_and_compares_with_the_label(place: Place, patients: pd.DataFrame, tables: Path) -> None:
-    plan = Plan("linear", {"epochs": 2}, device="cpu")
-    result = scan(place, str(tables / "patients.csv"), plan, SchemaOptions(id="name", label="sick"), BUDGET)
+def test_a_scan_fits_scores_and_compares_with_the_label(
+    context: JobContext, patients: pd.DataFrame, tables: Path
+) -> None:
+    config = FitConfig("linear", {"epochs": 2}, device="cpu")
+    result = scan(context, str(tables / "patients.csv"), config, SchemaOptions(id="name", label="sick"), BUDGET)
     assert result.fitted.record.name == "patients"
     assert result.evaluation is not None
     sick = patients["sick"] == "yes"
@@ -282,17 +288,17 @@ def test_a_label_is_compared_where_it_is_known_and_has_two_values(scored: tuple[
     assert numbers["strange"] == "1"
 
 
-def test_a_label_of_many_values_is_said_to_be_of_no_use(place: Place, tables: Path) -> None:
+def test_a_label_of_many_values_is_said_to_be_of_no_use(context: JobContext, tables: Path) -> None:
     options = SchemaOptions(id="name", label="colour")
-    result = scan(place, str(tables / "patients.csv"), Plan("knn"), options, BUDGET)
+    result = scan(context, str(tables / "patients.csv"), FitConfig("knn"), options, BUDGET)
     assert result.evaluation is None
     assert result.warnings[-1] == "label 'colour' has not two values, so the scores are not compared with it"
 
 
 def test_the_demonstration_tells_strange_from_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
-    place = Place.at(tmp_path / "w")
-    result = demo(place, params={"epochs": 6}, device="cpu")
+    context = JobContext.at(tmp_path / "w")
+    result = demo(context, params={"epochs": 6}, device="cpu")
     assert result.scan.evaluation is not None
     assert result.scan.evaluation["auroc"] > 0.9
     assert result.filled.rows == 3163
@@ -301,14 +307,14 @@ def test_the_demonstration_tells_strange_from_usual(tmp_path: Path, monkeypatch:
     assert (result.filled.run.path / "filled.csv").is_file()
     assert {"TSH", "sex"} <= {column.column for column in result.hidden}
     assert all(column.baseline > 0 for column in result.hidden)
-    assert [run.verb for run in place.store.runs()] == ["score", "impute"]
+    assert [run.verb for run in context.store.runs()] == ["score", "impute"]
 
 
 def test_a_stopped_run_leaves_only_what_it_takes_to_go_on(workspace: Path, tables: Path, tmp_path: Path) -> None:
     def stop(share: float, text: str) -> None:
         raise KeyboardInterrupt
 
-    place = Place.at(workspace, stop)
+    context = JobContext.at(workspace, stop)
 
     def tree() -> set[Path]:
         kept = workspace / "unfinished"
@@ -317,16 +323,16 @@ def test_a_stopped_run_leaves_only_what_it_takes_to_go_on(workspace: Path, table
     before = tree() | {workspace / "unfinished"}
     source, output = str(tables / "patients.csv"), tmp_path / "out.csv"
     jobs: list[Any] = [
-        lambda: score(place, source, "full", output=output),
-        lambda: impute(place, source, "full", output=output),
-        lambda: fit(place, source, "new", Plan("linear", {"epochs": 2}, device="cpu"), SchemaOptions()),
+        lambda: score(context, source, "full", output=output),
+        lambda: impute(context, source, "full", output=output),
+        lambda: fit(context, source, "new", FitConfig("linear", {"epochs": 2}, device="cpu"), SchemaOptions()),
     ]
     for job in jobs:
         with pytest.raises(KeyboardInterrupt):
             job()
     assert tree() == before
     assert list(tmp_path.iterdir()) == []
-    assert all(record.name != "new" for record in place.store.models())
+    assert all(record.name != "new" for record in context.store.models())
 
 
 def test_the_next_batch_is_prepared_meanwhile_in_order_and_errors_come_in_their_place() -> None:
@@ -340,11 +346,11 @@ def test_the_next_batch_is_prepared_meanwhile_in_order_and_errors_come_in_their_
         next(found)
 
 
-def test_what_changed_since_training_is_noticed(place: Place, patients: pd.DataFrame) -> None:
-    _, fitted = place.load("full", "score", "cpu")
+def test_what_changed_since_training_is_noticed(context: JobContext, patients: pd.DataFrame) -> None:
+    _, fitted = context.load("full", "score", "cpu")
     frame = patients.assign(height=patients["height"] * 100, colour=None)
     batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
-    watch = Watch(fitted)
+    watch = DataQualityMonitor(fitted)
     watch.see(len(frame), counts(fitted.encoder.encode(batch)))
     assert watch.warnings() == [
         "column 'colour' is empty here, but was not in training",

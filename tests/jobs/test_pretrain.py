@@ -11,7 +11,7 @@ import pytest
 from anomalo.encoding.target import Target, label_of
 from anomalo.errors import SchemaError, UsageError
 from anomalo.models.run import LocalRun
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.plugin import Encoded, Layout
 from anomalo.registry.registry import Registry
@@ -80,8 +80,8 @@ def people(rows: int = 60, seed: int = 0) -> pa.Table:
 
 
 def fit(table: pa.Table, model: str, registry: Registry, options: SchemaOptions, **given: Any) -> Fitted:
-    plan = Plan(model, {"epochs": 1, "hidden": (8,)}, device="cpu", calibrate=False)
-    return Fitted.fit(table, infer(table, options), plan, registry, **given)
+    config = FitConfig(model, {"epochs": 1, "hidden": (8,)}, device="cpu", calibrate=False)
+    return Fitted.fit(table, infer(table, options), config, registry, **given)
 
 
 def test_columns_levels_and_scales_stay_and_the_label_may_be_new(registry: Registry, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_models_say_what_they_cannot_start_from(model: str, given: set[str], tol
     target = label_of(table, infer(table, SchemaOptions(label="sick"))) if "target" in given else None
     params = {} if model == "knn" else {"epochs": 1}
     with pytest.raises(UsageError, match=told):
-        Fitted.fit(table, infer(table), Plan(model, params), registry, base=base, target=target)
+        Fitted.fit(table, infer(table), FitConfig(model, params), registry, base=base, target=target)
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomalo.errors import SchemaError, SourceError, UsageError
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.preview import preview
 from anomalo.tabular.schema import SchemaOptions
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place.at(tmp_path / "workspace")
+def context(tmp_path: Path) -> JobContext:
+    return JobContext.at(tmp_path / "workspace")
 
 
-def test_columns_rows_and_the_first_rows_as_text(place: Place, tables: Path, patients: pd.DataFrame) -> None:
-    found = preview(place, str(tables / "patients.csv"), SchemaOptions(id="name", label="sick"))
+def test_columns_rows_and_the_first_rows_as_text(context: JobContext, tables: Path, patients: pd.DataFrame) -> None:
+    found = preview(context, str(tables / "patients.csv"), SchemaOptions(id="name", label="sick"))
     assert (found.rows, found.holes) == (240, 5)
     assert {column.name: column.kind for column in found.schema.features} == {
         "height": "number",
@@ -34,13 +34,13 @@ def test_columns_rows_and_the_first_rows_as_text(place: Place, tables: Path, pat
     assert found.head.column_names == list(patients.columns)
     assert set(found.head.schema.types) == {pa.string()}
     assert found.head["weight"].to_pylist()[:4] == [*map(str, patients["weight"][:3]), None]
-    assert not place.store.workspace.exists()
+    assert not context.store.workspace.exists()
 
 
-def test_options_change_what_is_seen(place: Place, tables: Path, patients: pd.DataFrame) -> None:
+def test_options_change_what_is_seen(context: JobContext, tables: Path, patients: pd.DataFrame) -> None:
     colour = patients["colour"][0]
     options = SchemaOptions({"children": "category"}, drop=("name",), missing=(f"colour={colour}",))
-    found = preview(place, str(tables / "patients.parquet"), options)
+    found = preview(context, str(tables / "patients.parquet"), options)
     assert found.schema.column("children").kind == "category"
     assert found.holes == 5 + (patients["colour"] == colour).sum()
     assert found.schema.column("name").role == "dropped"
@@ -49,7 +49,7 @@ def test_options_change_what_is_seen(place: Place, tables: Path, patients: pd.Da
     assert None not in found.head["name"].to_pylist()
 
 
-def test_cells_of_any_type_are_shown(place: Place, tmp_path: Path) -> None:
+def test_cells_of_any_type_are_shown(context: JobContext, tmp_path: Path) -> None:
     table = {
         "x": pa.array([1.5, np.nan, -999.0]),
         "list": pa.array([[1, 2], None, []]),
@@ -59,7 +59,7 @@ def test_cells_of_any_type_are_shown(place: Place, tmp_path: Path) -> None:
         "none": pa.nulls(3),
     }
     pq.write_table(pa.table(table), tmp_path / "odd.parquet")
-    found = preview(place, str(tmp_path / "odd.parquet"), SchemaOptions(missing=("-999",)))
+    found = preview(context, str(tmp_path / "odd.parquet"), SchemaOptions(missing=("-999",)))
     assert found.head.to_pydict() == {
         "x": ["1.5", None, None],
         "list": ["[1, 2]", None, "[]"],
@@ -71,11 +71,11 @@ def test_cells_of_any_type_are_shown(place: Place, tmp_path: Path) -> None:
     assert {column.name for column in found.schema.columns if column.role == "dropped"} == {"list", "bytes", "none"}
 
 
-def test_errors_are_those_of_a_fit(place: Place, tables: Path, tmp_path: Path) -> None:
+def test_errors_are_those_of_a_fit(context: JobContext, tables: Path, tmp_path: Path) -> None:
     source = str(tables / "patients.csv")
     with pytest.raises(SourceError, match=r"absent\.csv"):
-        preview(place, str(tmp_path / "absent.csv"), SchemaOptions())
+        preview(context, str(tmp_path / "absent.csv"), SchemaOptions())
     with pytest.raises(UsageError, match="there is no column 'nmae'; did you mean 'name'"):
-        preview(place, source, SchemaOptions(id="nmae"))
+        preview(context, source, SchemaOptions(id="nmae"))
     with pytest.raises(SchemaError, match="'colour'"):
-        preview(place, source, SchemaOptions({"colour": "number"}))
+        preview(context, source, SchemaOptions({"colour": "number"}))

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from anomalo.calibration.thresholds import Boundary, Threshold
 from anomalo.errors import UsageError
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing import repair as job
 from anomalo.pipeline import repair as repairs
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import repair
 from anomalo.plugin import Encoded, Filled, Model, Run, Scores, hookimpl
@@ -90,7 +90,7 @@ def joint() -> Fitted:
     entries = {"mine": __name__, "tables": "anomalo.registry.hooks"}
     registry = Registry.load(entry_points=[EntryPoint(name, value, "anomalo") for name, value in entries.items()])
     table = pa.Table.from_pandas(factors(600, 0), preserve_index=False)
-    return Fitted.fit(table, infer(table), Plan("joint"), registry)
+    return Fitted.fit(table, infer(table), FitConfig("joint"), registry)
 
 
 @pytest.fixture(scope="module")
@@ -214,15 +214,15 @@ def test_a_row_is_an_alert_unless_it_is_normal(rows: list[tuple[int, int]], rule
 
 
 def test_settled_values_are_those_of_the_written_cells(workspace: Path, tables: Path) -> None:
-    _, fitted = Place.at(workspace).load("full", "repair", "cpu")
-    (batch,) = Place.at(workspace).registry.read(str(tables / "patients.csv"))
+    _, fitted = JobContext.at(workspace).load("full", "repair", "cpu")
+    (batch,) = JobContext.at(workspace).registry.read(str(tables / "patients.csv"))
     rng = np.random.default_rng(0)
     point = rng.normal(scale=3, size=(len(batch), len(fitted.encoder.layout.blocks))).astype(np.float32)
     point[:, fitted.encoder.layout.categories] = rng.integers(2, 4, (len(batch), len(fitted.encoder.layout.categories)))
     written = fitted.encoder.encode(fitted.encoder.fill(batch, point, where=np.ones(point.shape, dtype=bool)))
     assert written.observed.all()
     for position in range(point.shape[1]):
-        settled = fitted.encoder.settle(point[:, position], position)
+        settled = fitted.encoder.round_trip(point[:, position], position)
         np.testing.assert_array_equal(settled, written.values[:, position])
 
 
@@ -381,9 +381,9 @@ def test_what_was_found_at_another_threshold_is_not_gone_on_with(home: Path, tab
 
     source = str(tables / "patients.csv")
     with pytest.raises(KeyboardInterrupt):
-        job.repair(Place.at(home, stop), source, "full", threshold=Threshold("budget", 9), device="cpu")
+        job.repair(JobContext.at(home, stop), source, "full", threshold=Threshold("budget", 9), device="cpu")
     with pytest.raises(UsageError, match="threshold"):
-        job.repair(Place.at(home), source, "full", threshold=Threshold("budget", 5), device="cpu", resume=True)
-    found = job.repair(Place.at(home), source, "full", threshold=Threshold("budget", 9), device="cpu", resume=True)
+        job.repair(JobContext.at(home), source, "full", threshold=Threshold("budget", 5), device="cpu", resume=True)
+    found = job.repair(JobContext.at(home), source, "full", threshold=Threshold("budget", 9), device="cpu", resume=True)
     assert (found.run.summary["alerts"], found.warnings) == (9, ())
     assert [row["row"] for row in found.top[:2]] == [17, 101]

@@ -21,13 +21,13 @@ import pytest
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import SchemaError, UsageError
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.embed import embed
 from anomalo.jobs.imputing.impute import impute
 from anomalo.jobs.imputing.repair import repair
 from anomalo.jobs.scoring.score import score
 from anomalo.jobs.sharding import MANIFEST, Shards
-from anomalo.persistence.resume import Unfinished, unfinished
+from anomalo.persistence.resume import ResumableState, resumable
 from anomalo.tabular import readers
 
 BATCH = 50
@@ -57,7 +57,7 @@ def home(untouched: Path, tmp_path: Path) -> Path:
     """A workspace with models and no runs, of this test alone."""
     shutil.copytree(untouched / "models", tmp_path / "w" / "models")
     shutil.copy(untouched / "anomalo.db", tmp_path / "w")
-    for run in Place.at(tmp_path / "w").store.runs():
+    for run in JobContext.at(tmp_path / "w").store.runs():
         pytest.fail(f"the workspace has run {run.id} already")
     return tmp_path / "w"
 
@@ -77,7 +77,7 @@ def interrupt(verb: str, home: Path, table: Path, after: int, *, resume: bool = 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        VERBS[verb](Place.at(home, stop), str(table), "full", resume=resume, device="cpu", **options)
+        VERBS[verb](JobContext.at(home, stop), str(table), "full", resume=resume, device="cpu", **options)
     (folder,) = (path for path in (home / "unfinished").iterdir() if path.is_dir())
     return folder
 
@@ -85,7 +85,7 @@ def interrupt(verb: str, home: Path, table: Path, after: int, *, resume: bool = 
 def results(verb: str, home: Path, table: Path, **options: Any) -> dict[str, bytes]:
     """Do a job to its end, and return the files that it writes."""
     output = home.parent / "out.csv"
-    result: Any = VERBS[verb](Place.at(home), str(table), "full", output=output, device="cpu", **options)
+    result: Any = VERBS[verb](JobContext.at(home), str(table), "full", output=output, device="cpu", **options)
     paths = [output, *(result.run.path / name for name in FILES[verb])]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -96,7 +96,7 @@ def entries(folder: Path) -> list[dict[str, Any]]:
 
 def forge(folder: Path, kind: str, rows: np.ndarray[Any, Any], **values: float) -> None:
     """Put other results in the place of a shard's."""
-    shards = Shards(Unfinished(folder))
+    shards = Shards(ResumableState(folder))
     arrays, counts = shards.load(kind, rows) or pytest.fail("there is no such shard")
     shards.save(
         kind, rows, arrays | {name: np.full_like(arrays[name], value) for name, value in values.items()}, counts
@@ -117,7 +117,7 @@ def test_an_interrupted_job_goes_on_and_ends_as_if_nothing_had_been(
     ]  # fmt: skip
     assert results(verb, home, table, resume=True) == expected
     assert list((home / "unfinished").iterdir()) == []
-    assert len(Place.at(home).store.runs()) == 2
+    assert len(JobContext.at(home).store.runs()) == 2
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -138,15 +138,15 @@ def test_batches_without_rows_change_nothing(
 def test_what_is_finished_is_not_computed_again(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     forge(folder, "scores", np.arange(50, 100), score=1e6, p_value=0.001)
-    found = score(Place.at(home), str(table), "full", device="cpu", resume=True)
+    found = score(JobContext.at(home), str(table), "full", device="cpu", resume=True)
     assert np.flatnonzero(found.score == 1e6).tolist() == list(range(50, 100))
     assert found.warnings == ()
     folder = interrupt("impute", home, table, 2)
     forge(folder, "fills", np.arange(50), value=0.0, probability=0.25)
-    filled = impute(Place.at(home), str(table), "full", device="cpu", resume=True)
+    filled = impute(JobContext.at(home), str(table), "full", device="cpu", resume=True)
     folder = interrupt("embed", home, table, 2)
     forge(folder, "codes", np.arange(50, 100), codes=7.5)
-    embedded = embed(Place.at(home), str(table), "full", device="cpu", resume=True)
+    embedded = embed(JobContext.at(home), str(table), "full", device="cpu", resume=True)
     codes = pq.read_table(embedded.run.path / "codes.parquet").to_pandas()
     assert np.flatnonzero(codes["code_0"] == 7.5).tolist() == list(range(50, 100))
     fills = pq.read_table(filled.run.path / "fills.parquet").to_pandas()
@@ -156,7 +156,9 @@ def test_what_is_finished_is_not_computed_again(home: Path, table: Path) -> None
 def test_explained_rows_are_kept_too_but_only_for_the_same_rows(home: Path, table: Path) -> None:
     def begun(budget: int) -> list[int]:
         """Return the alerts of the first batch."""
-        alert = score(Place.at(home), str(table), "full", threshold=Threshold("budget", budget), device="cpu").alert
+        alert = score(
+            JobContext.at(home), str(table), "full", threshold=Threshold("budget", budget), device="cpu"
+        ).alert
         return np.flatnonzero(alert[:BATCH]).tolist()
 
     first = begun(30)
@@ -169,7 +171,9 @@ def test_explained_rows_are_kept_too_but_only_for_the_same_rows(home: Path, tabl
     shutil.copytree(folder, home / "kept")
     for budget, used in ((30, first), (more, [])):
         shutil.copytree(home / "kept", folder, dirs_exist_ok=True)
-        found = score(Place.at(home), str(table), "full", threshold=Threshold("budget", budget), resume=True, **options)
+        found = score(
+            JobContext.at(home), str(table), "full", threshold=Threshold("budget", budget), resume=True, **options
+        )
         cells = pq.read_table(found.run.path / "cells.parquet").to_pandas()
         assert cells["row"].unique().tolist() == np.flatnonzero(found.alert).tolist()
         assert cells["row"][cells["contribution"] == 7.5].unique().tolist() == used
@@ -199,18 +203,18 @@ def test_a_torn_line_of_the_manifest_spoils_no_later_one(home: Path, table: Path
     with (folder / MANIFEST).open("a") as file:
         file.write('\n{"shard": "scores-0000')
     interrupt("score", home, table, 2, resume=True)
-    assert len(Shards(Unfinished(folder))) == 3
+    assert len(Shards(ResumableState(folder))) == 3
 
 
 def test_without_resume_a_job_begins_anew(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     forge(folder, "scores", np.arange(50), score=1e6)
-    assert score(Place.at(home), str(table), "full", device="cpu").score.max() < 1e6
+    assert score(JobContext.at(home), str(table), "full", device="cpu").score.max() < 1e6
 
 
 def test_nothing_to_resume_is_said(home: Path, table: Path) -> None:
     for verb, job in VERBS.items():
-        result: Any = job(Place.at(home), str(table), "full", device="cpu", resume=True)
+        result: Any = job(JobContext.at(home), str(table), "full", device="cpu", resume=True)
         assert result.warnings == (f"there was nothing to resume, so `{verb}` began anew",)
         assert result.run.summary["warnings"] == []
 
@@ -218,7 +222,7 @@ def test_nothing_to_resume_is_said(home: Path, table: Path) -> None:
 def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> None:
     def refused(**options: Any) -> str:
         with pytest.raises(UsageError, match=r"^cannot resume score-\w{12}: .*; start anew without --resume$") as error:
-            score(Place.at(home), str(table), "full", resume=True, **{"device": "cpu", **options})
+            score(JobContext.at(home), str(table), "full", resume=True, **{"device": "cpu", **options})
         return str(error.value)
 
     folder = interrupt("score", home, table, 2)
@@ -237,11 +241,11 @@ def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> N
 
 def test_one_job_at_a_time(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
-    with suppress(KeyboardInterrupt), unfinished(folder, {}, resume=True):
+    with suppress(KeyboardInterrupt), resumable(folder, {}, resume=True):
         with pytest.raises(UsageError, match=r"score-\w{12} is at work already in another process"):
-            score(Place.at(home), str(table), "full", device="cpu", resume=True)
+            score(JobContext.at(home), str(table), "full", device="cpu", resume=True)
         # The same verb with another model is another job.
-        score(Place.at(home), str(table), "near", device="cpu")
+        score(JobContext.at(home), str(table), "near", device="cpu")
         raise KeyboardInterrupt
     assert len(entries(folder)) == 3
 
@@ -252,7 +256,7 @@ def test_a_job_that_has_nothing_to_keep_leaves_nothing(home: Path, patients: pd.
         bad.loc[row, "children"] = "many"
         bad.to_csv(tmp_path / "bad.csv", index=False)
         with pytest.raises(SchemaError, match="'many' in row"):
-            score(Place.at(home), str(tmp_path / "bad.csv"), "full", device="cpu")
+            score(JobContext.at(home), str(tmp_path / "bad.csv"), "full", device="cpu")
         bad.loc[row, "children"] = 0
     assert list((home / "unfinished").iterdir()) == []
 
@@ -263,7 +267,7 @@ def test_the_warnings_of_a_resumed_job_are_those_of_the_whole(
     frame = patients.assign(colour="violet", height=patients["height"] * 10)
     frame.loc[[0, 239], "smoker"] = None
     frame.to_csv(tmp_path / "new.csv", index=False)
-    place = Place.at(home)
+    place = JobContext.at(home)
     whole = score(place, str(tmp_path / "new.csv"), "full", device="cpu")
     interrupt("score", home, tmp_path / "new.csv", 2)
     resumed = score(place, str(tmp_path / "new.csv"), "full", device="cpu", resume=True)

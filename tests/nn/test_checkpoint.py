@@ -16,8 +16,8 @@ from torch.optim import SGD
 from anomalo.models.run import LocalRun
 from anomalo.neural import NeuralModel, Phase
 from anomalo.nn.checkpoint import pack, unpack
-from anomalo.persistence.resume import Checkpoint, Unfinished, unfinished
-from anomalo.pipeline.config import Plan
+from anomalo.persistence.resume import Checkpoint, ResumableState, resumable
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.plugin import Block, Encoded, Layout, Run
 from anomalo.registry.registry import Registry
@@ -106,13 +106,13 @@ def killer(after: int) -> Callable[..., None]:
 
 
 def resumed(
-    folder: Path, fit: Callable[[Unfinished, Callable[..., None]], Any], seed: int, most: int = 40
+    folder: Path, fit: Callable[[ResumableState, Callable[..., None]], Any], seed: int, most: int = 40
 ) -> tuple[Any, int]:
     """Fit, killed after up to so many events, until it ends; return what `fit` returned, and the attempts."""
     rng = np.random.default_rng(seed)
     for attempt in range(1, 200):
         try:
-            with unfinished(folder, {}, resume=True) as place:
+            with resumable(folder, {}, resume=True) as place:
                 return fit(place, killer(int(rng.integers(2, most)))), attempt
         except Killed:
             continue
@@ -139,7 +139,7 @@ def test_every_state_of_a_training_is_kept(tmp_path: Path, seed: int, every: flo
     expected = model.fit(data, left_alone).state().arrays
     runs: list[LocalRun] = []
 
-    def fit(place: Unfinished, kill: Callable[..., None]) -> Everything:
+    def fit(place: ResumableState, kill: Callable[..., None]) -> Everything:
         keep = lambda number: Checkpoint(place, f"training-{number}", every)  # noqa: E731
         runs.append(LocalRun(seed=seed, notify=kill, keep=keep))
         return Everything(epochs=3, batch_size=20, patience=99).fit(data, runs[-1])
@@ -158,7 +158,7 @@ def test_early_stopping_is_kept(tmp_path: Path) -> None:
     expected = Everything(**plan).fit(data, left_alone).state().arrays
     assert 2 < len(left_alone.history) < 30, "it is to stop early"
 
-    def fit(place: Unfinished, kill: Callable[..., None]) -> Everything:
+    def fit(place: ResumableState, kill: Callable[..., None]) -> Everything:
         keep = lambda number: Checkpoint(place, f"training-{number}", 0)  # noqa: E731
         return Everything(**plan).fit(data, LocalRun(notify=kill, keep=keep))
 
@@ -179,11 +179,11 @@ def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str, monkeypatch
     monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
     registry, table = Registry.load(), mixed(160)
     schema = infer(table)
-    left_alone = Fitted.fit(table, schema, Plan(name, {"epochs": 2}), registry)
+    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}), registry)
 
-    def fit(place: Unfinished, kill: Callable[..., None]) -> Fitted:
+    def fit(place: ResumableState, kill: Callable[..., None]) -> Fitted:
         registry.training = lambda engine, model, run: kill(engine)  # type: ignore[method-assign]
-        return Fitted.fit(table, schema, Plan(name, {"epochs": 2}, keep=place, every=0), registry)
+        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, keep=place, every=0), registry)
 
     found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
     assert attempts > 5

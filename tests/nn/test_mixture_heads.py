@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from anomalo.nn.mixture_heads import MixtureHeads, MixtureSurprise, scales_of, softmax_and_sum
+from anomalo.nn.mixture_heads import MixtureHeads, MixtureSurprisal, scales_of, softmax_and_sum
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 
 SIZES = {1: 3, 2: 1, 4: 700, 5: 2, 6: 4, 7: 3}
@@ -50,7 +50,7 @@ def test_the_surprise_and_its_gradients_are_those_of_torch() -> None:
     x = (3 * torch.randn(7, 6)).requires_grad_()
     logits, means, raw = parameters.transpose(2, 3).unbind(1)
     expected = -MixtureSameFamily(Categorical(logits=logits), Normal(means, scales_of(raw))).log_prob(x)
-    found: Any = MixtureSurprise.apply(parameters, x)
+    found: Any = MixtureSurprisal.apply(parameters, x)
     torch.testing.assert_close(found, expected)
     direction = torch.randn(7, 6)
     for mine, theirs in zip(

@@ -16,7 +16,7 @@ from scipy import stats
 
 from anomalo.calibration.cross_fitting import HiddenCells
 from anomalo.errors import ArtefactError, SourceError, UsageError
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.plugin import CanImpute, CanScore, Encoded, Model, Run, Scores, hookimpl
 from anomalo.registry.registry import Registry
@@ -25,11 +25,11 @@ from anomalo.tabular.schema import SchemaOptions, infer
 ROWS = 150
 REGISTRY = Registry.load()
 PLANS = {
-    "iforest": Plan("iforest", {"trees": 10}, seed=1, device="cpu"),
-    "knn": Plan("knn", {"neighbours": 3}, seed=1, device="cpu"),
-    "mean": Plan("mean", seed=1, device="cpu"),
-    "linear": Plan("linear", {"epochs": 2}, seed=1, device="cpu"),
-    "undercomplete": Plan("undercomplete", {"epochs": 2, "hidden": (8,)}, seed=1, device="cpu"),
+    "iforest": FitConfig("iforest", {"trees": 10}, seed=1, device="cpu"),
+    "knn": FitConfig("knn", {"neighbours": 3}, seed=1, device="cpu"),
+    "mean": FitConfig("mean", seed=1, device="cpu"),
+    "linear": FitConfig("linear", {"epochs": 2}, seed=1, device="cpu"),
+    "undercomplete": FitConfig("undercomplete", {"epochs": 2, "hidden": (8,)}, seed=1, device="cpu"),
 }
 
 
@@ -50,9 +50,9 @@ def table(rows: int = ROWS, seed: int = 0) -> pa.Table:
     )
 
 
-def fit(plan: Plan, data: pa.Table | None = None, registry: Registry = REGISTRY) -> Fitted:
+def fit(config: FitConfig, data: pa.Table | None = None, registry: Registry = REGISTRY) -> Fitted:
     data = table() if data is None else data
-    return Fitted.fit(data, infer(data, SchemaOptions()), plan, registry)
+    return Fitted.fit(data, infer(data, SchemaOptions()), config, registry)
 
 
 @pytest.fixture(scope="module", params=PLANS)
@@ -117,9 +117,9 @@ def test_the_same_plan_gives_the_same_bits(fitted: Fitted) -> None:
 
 
 def test_another_table_has_another_fingerprint(linear: Fitted) -> None:
-    plan = dataclasses.replace(PLANS["mean"], calibrate=False)
-    assert fit(plan).facts["fingerprint"] == linear.facts["fingerprint"]
-    assert fit(plan, table(seed=1)).facts["fingerprint"] != linear.facts["fingerprint"]
+    config = dataclasses.replace(PLANS["mean"], calibrate=False)
+    assert fit(config).facts["fingerprint"] == linear.facts["fingerprint"]
+    assert fit(config, table(seed=1)).facts["fingerprint"] != linear.facts["fingerprint"]
 
 
 @pytest.mark.parametrize("name", ["knn", "linear"])
@@ -164,17 +164,17 @@ def test_an_unseen_level_costs_its_surprise_and_names_its_column(linear: Fitted)
     unseen = {**rows, "colour": ["violet"] * 20}
     hole = {**rows, "colour": [None] * 20}
     scores = [linear.score(encode(linear, pa.table(each, schema=table().schema))).score for each in (unseen, hole)]
-    surprise = math.log((ROWS + 1) / 0.5) * linear.calibration.nat
-    np.testing.assert_allclose(scores[0] - scores[1], surprise, rtol=1e-4)
+    novelty_surprisal = math.log((ROWS + 1) / 0.5) * linear.calibration.surprisal_scale
+    np.testing.assert_allclose(scores[0] - scores[1], novelty_surprisal, rtol=1e-4)
     contribution = linear.explain(encode(linear, pa.table(unseen))).contribution
-    assert (contribution[:, 3] >= surprise).all()
+    assert (contribution[:, 3] >= novelty_surprisal).all()
 
 
 def test_a_hole_in_a_complete_column_costs_its_surprise(linear: Fitted) -> None:
     rows = table(20, seed=1).to_pydict()
     data = encode(linear, pa.table({**rows, "height": [None] * 20}, schema=table().schema))
-    surprise = math.log((ROWS + 1) / 0.5) * linear.calibration.nat
-    assert (linear.explain(data).contribution[:, 0] >= surprise).all()
+    novelty_surprisal = math.log((ROWS + 1) / 0.5) * linear.calibration.surprisal_scale
+    assert (linear.explain(data).contribution[:, 0] >= novelty_surprisal).all()
 
 
 def test_intervals_are_in_the_columns_own_units_and_hold_what_is_expected(linear: Fitted) -> None:
@@ -293,7 +293,7 @@ def mine() -> Registry:
 
 
 def test_the_model_learns_from_all_rows_after_five_folds(mine: Registry) -> None:
-    fitted = fit(Plan("recorder", seed=7), registry=mine)
+    fitted = fit(FitConfig("recorder", seed=7), registry=mine)
     *folds, last = Recorder.tables
     assert [len(data) for data in folds] == [ROWS * 4 // 5] * 5
     assert len(last) == fitted.model.fitted_on_ == ROWS
@@ -311,7 +311,7 @@ def test_with_a_time_column_the_folds_are_stretches_of_time(mine: Registry) -> N
     days = rng.permutation(100)
     start = datetime.datetime(2024, 1, 1)
     when = [start + datetime.timedelta(days=int(day)) for day in days]
-    fit(Plan("recorder"), pa.table({"when": when, "value": rng.normal(size=100)}), registry=mine)
+    fit(FitConfig("recorder"), pa.table({"when": when, "value": rng.normal(size=100)}), registry=mine)
     whole = np.sort(Recorder.tables[-1].values[:, 0])
     for fold, data in enumerate(Recorder.tables[:-1]):
         held = np.setdiff1d(whole, data.values[:, 0])
@@ -320,7 +320,7 @@ def test_with_a_time_column_the_folds_are_stretches_of_time(mine: Registry) -> N
 
 def test_an_instance_gives_its_hyperparameters_and_stays_unfitted() -> None:
     model = REGISTRY.create("knn", neighbours=7)
-    fitted = fit(Plan(model, calibrate=False))
+    fitted = fit(FitConfig(model, calibrate=False))
     assert fitted.model is not model
     assert fitted.model.params() == model.params()
     assert fitted.facts["parameters"]["neighbours"] == 7

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UnknownModelError, UsageError
-from anomalo.persistence.resume import Unfinished, unfinished
+from anomalo.persistence.resume import ResumableState, resumable
 from anomalo.plugin import ModelState
 from anomalo.workspace import artifacts
-from anomalo.workspace.workspace import ModelRecord, RunRecord, Store
+from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 
 FACTS: dict[str, Any] = {
     "model": "knn",
@@ -42,11 +42,11 @@ def write_run(folder: Path) -> None:
     (folder / "scores.csv").write_text("row,score\n")
 
 
-def add(store: Store, name: str = "fraud") -> ModelRecord:
+def add(store: Workspace, name: str = "fraud") -> ModelRecord:
     return store.add_model(name, write_model, **FACTS)
 
 
-def add_run(store: Store, verb: str = "score", model: ModelRecord | None = None) -> RunRecord:
+def add_run(store: Workspace, verb: str = "score", model: ModelRecord | None = None) -> RunRecord:
     return store.add_run(verb, write_run, model=model, source="b.csv", seconds=1.5, summary={"alerts": 3})
 
 
@@ -55,8 +55,8 @@ def tree(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
+def store(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def ordinary_user() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_versions_count_up_and_keep_their_facts(store: Store) -> None:
+def test_versions_count_up_and_keep_their_facts(store: Workspace) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     first, second = add(store), add(store)
     assert (first.version, second.version, add(store, "other").version) == (1, 2, 1)
@@ -93,7 +93,7 @@ def test_versions_count_up_and_keep_their_facts(store: Store) -> None:
     assert store.models("absent") == []
 
 
-def test_a_reference_means_the_latest_a_version_or_a_tag(store: Store) -> None:
+def test_a_reference_means_the_latest_a_version_or_a_tag(store: Workspace) -> None:
     for _ in range(11):
         add(store)
     assert store.model("fraud").version == 11
@@ -107,7 +107,7 @@ def test_a_reference_means_the_latest_a_version_or_a_tag(store: Store) -> None:
     assert store.model("fraud@3").tags == ()
 
 
-def test_an_unknown_reference_lists_what_there_is(store: Store) -> None:
+def test_an_unknown_reference_lists_what_there_is(store: Workspace) -> None:
     add(store, "fraud"), add(store, "thyroid"), add(store, "fraud")
     store.tag("fraud@1", "production")
     wrong = {
@@ -127,7 +127,7 @@ def test_an_unknown_reference_lists_what_there_is(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "../a", "..", ".", ".a", "-a", "a@1", "é", "a\n", "a" * 101])
-def test_names_that_are_refused(store: Store, name: str) -> None:
+def test_names_that_are_refused(store: Workspace, name: str) -> None:
     with pytest.raises(UsageError, match="expected 1 to 100 letters"):
         add(store, name)
     with pytest.raises(UsageError, match="expected 1 to 100 letters"):
@@ -136,12 +136,12 @@ def test_names_that_are_refused(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "A-1_b.c", "3", "_x", "a" * 100])
-def test_names_that_are_allowed(store: Store, name: str) -> None:
-    Store.check_name(name)
+def test_names_that_are_allowed(store: Workspace, name: str) -> None:
+    Workspace.check_name(name)
     assert add(store, name).name == name
 
 
-def test_a_tag_that_looks_like_a_version_is_refused(store: Store) -> None:
+def test_a_tag_that_looks_like_a_version_is_refused(store: Workspace) -> None:
     add(store)
     with pytest.raises(UsageError, match="a number would be taken for a version"):
         store.tag("fraud", "2")
@@ -149,7 +149,7 @@ def test_a_tag_that_looks_like_a_version_is_refused(store: Store) -> None:
         store.tag("fraud", "a@b")
 
 
-def test_runs_are_numbered_and_keep_their_facts(store: Store) -> None:
+def test_runs_are_numbered_and_keep_their_facts(store: Workspace) -> None:
     model = add(store)
     first, second = add_run(store, "score", model), add_run(store, "impute")
     assert (first.id, second.id) == ("0001-score", "0002-impute")
@@ -162,7 +162,7 @@ def test_runs_are_numbered_and_keep_their_facts(store: Store) -> None:
     assert store.run("0002-impute") == second
 
 
-def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: Store) -> None:
+def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: Workspace) -> None:
     def work(folder: Path) -> dict[str, Any]:
         assert store.runs() == []
         time.sleep(0.05)
@@ -177,7 +177,7 @@ def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: St
     assert [path.name for path in (store.workspace / "runs").iterdir()] == [run.id]
 
 
-def test_an_unknown_run_is_a_usage_error_with_a_guess(store: Store) -> None:
+def test_an_unknown_run_is_a_usage_error_with_a_guess(store: Workspace) -> None:
     with pytest.raises(UsageError, match=r"no run is named '1'; there is: none in .*workspace"):
         store.run("1")
     add_run(store)
@@ -186,7 +186,7 @@ def test_an_unknown_run_is_a_usage_error_with_a_guess(store: Store) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_records_are_json_ready(store: Store) -> None:
+def test_records_are_json_ready(store: Workspace) -> None:
     store.tag(add(store).reference, "best")
     record = json.loads(json.dumps(store.model("fraud").to_json(), allow_nan=False))
     assert record["reference"] == "fraud@1"
@@ -195,14 +195,14 @@ def test_records_are_json_ready(store: Store) -> None:
     assert json.loads(json.dumps(add_run(store).to_json()))["id"] == "0001-score"
 
 
-def test_a_summary_that_json_cannot_hold_is_refused_before_anything_is_written(store: Store) -> None:
+def test_a_summary_that_json_cannot_hold_is_refused_before_anything_is_written(store: Workspace) -> None:
     with pytest.raises(AnomaloError, match=r"summary\.auroc is nan"):
         store.add_model("fraud", write_model, **FACTS | {"summary": {"auroc": float("nan")}})
     assert not store.workspace.exists()
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, OutputError])
-def test_a_failing_writer_leaves_neither_folder_nor_entry(store: Store, failure: type[BaseException]) -> None:
+def test_a_failing_writer_leaves_neither_folder_nor_entry(store: Workspace, failure: type[BaseException]) -> None:
     def fail(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "half").touch()
@@ -219,7 +219,7 @@ def test_a_failing_writer_leaves_neither_folder_nor_entry(store: Store, failure:
     assert add_run(store).id == "0001-score"
 
 
-def test_a_failing_writer_leaves_the_other_versions(store: Store) -> None:
+def test_a_failing_writer_leaves_the_other_versions(store: Workspace) -> None:
     def fail(_: Path) -> None:
         raise RuntimeError
 
@@ -230,13 +230,13 @@ def test_a_failing_writer_leaves_the_other_versions(store: Store) -> None:
     assert artifacts.load(first.path)
 
 
-def test_a_writer_that_writes_nothing_is_noticed(store: Store) -> None:
+def test_a_writer_that_writes_nothing_is_noticed(store: Workspace) -> None:
     with pytest.raises(OutputError, match="nothing was written there"):
         store.add_model("fraud", lambda folder: None, **FACTS)
     assert store.models() == []
 
 
-def test_an_entry_is_not_shown_before_its_folder_is_whole(store: Store) -> None:
+def test_an_entry_is_not_shown_before_its_folder_is_whole(store: Workspace) -> None:
     seen: list[object] = []
 
     def look(folder: Path) -> None:
@@ -249,7 +249,7 @@ def test_an_entry_is_not_shown_before_its_folder_is_whole(store: Store) -> None:
     assert seen == [[first], 3]
 
 
-def test_a_killed_writer_does_not_block_the_next(store: Store) -> None:
+def test_a_killed_writer_does_not_block_the_next(store: Workspace) -> None:
     script = (
         "import os, sys, pathlib\n"
         "from anomalo.workspace.workspace import Store\n"
@@ -261,15 +261,15 @@ def test_a_killed_writer_does_not_block_the_next(store: Store) -> None:
     assert add_run(store).id == "0002-score"
 
 
-def test_a_killed_job_keeps_its_run(store: Store) -> None:
-    def keep(job: Unfinished, content: str) -> RunRecord:
+def test_a_killed_job_keeps_its_run(store: Workspace) -> None:
+    def keep(job: ResumableState, content: str) -> RunRecord:
         def write(folder: Path) -> None:
             (folder / "scores.csv").write_text(content)
 
         return store.add_run("score", write, model=None, source="a.csv", job=job)
 
     def left(folder: Path) -> list[str]:
-        with suppress(KeyboardInterrupt), unfinished(folder, {}, resume=True) as job:
+        with suppress(KeyboardInterrupt), resumable(folder, {}, resume=True) as job:
             runs.append(keep(job, f"attempt {job.attempts}"))
             before.append(job.seconds_before)
             raise KeyboardInterrupt
@@ -283,7 +283,7 @@ def test_a_killed_job_keeps_its_run(store: Store) -> None:
     assert runs[1].created == runs[0].created
     assert runs[1].seconds > before[1] > before[0] == 0
     # Another job is not taken for it, even if it has the number of one that failed.
-    with suppress(ZeroDivisionError), unfinished(folder, {}, resume=True) as job:
+    with suppress(ZeroDivisionError), resumable(folder, {}, resume=True) as job:
         store.add_run("score", lambda folder: {"share": 1 / 0}, model=None, source="", job=job)
     assert add_run(store).id == "0001-score"
     assert left(folder) == ["0001-score", "0002-score"]
@@ -295,7 +295,7 @@ def test_a_killed_job_keeps_its_run(store: Store) -> None:
     ]
 
 
-def test_reading_an_absent_or_empty_workspace_creates_nothing(store: Store) -> None:
+def test_reading_an_absent_or_empty_workspace_creates_nothing(store: Workspace) -> None:
     for _ in range(2):
         assert store.models() == []
         assert store.runs() == []
@@ -305,15 +305,15 @@ def test_reading_an_absent_or_empty_workspace_creates_nothing(store: Store) -> N
         store.workspace.mkdir(exist_ok=True)
 
 
-def test_a_moved_workspace_works(store: Store) -> None:
+def test_a_moved_workspace_works(store: Workspace) -> None:
     add(store), add_run(store)
-    moved = Store(store.workspace.rename(store.workspace.with_name("moved")))
+    moved = Workspace(store.workspace.rename(store.workspace.with_name("moved")))
     assert artifacts.load(moved.model("fraud").path)
     assert (moved.run("0001-score").path / "scores.csv").exists()
     assert add(moved).version == 2
 
 
-def test_a_lost_database_does_not_cost_the_folders(store: Store) -> None:
+def test_a_lost_database_does_not_cost_the_folders(store: Workspace) -> None:
     first, run = add(store), add_run(store)
     (store.workspace / "anomalo.db").unlink()
     assert store.models() == []
@@ -325,18 +325,18 @@ def test_a_lost_database_does_not_cost_the_folders(store: Store) -> None:
 
 def test_another_database_by_url(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
-    store = Store(tmp_path / "workspace", url)
+    store = Workspace(tmp_path / "workspace", url)
     assert store.models() == []
     assert tree(tmp_path) == []
     add(store)
-    assert Store(tmp_path / "workspace", url).model("fraud").version == 1
+    assert Workspace(tmp_path / "workspace", url).model("fraud").version == 1
     assert not (tmp_path / "workspace" / "anomalo.db").exists()
     for wrong in ("nonsense", "nosuchdatabase://x"):
         with pytest.raises(UsageError, match="the database's URL cannot be used"):
-            Store(tmp_path, wrong)
+            Workspace(tmp_path, wrong)
 
 
-def test_several_processes_get_numbers_of_their_own(store: Store) -> None:
+def test_several_processes_get_numbers_of_their_own(store: Workspace) -> None:
     script = """
 import pathlib, sys, time
 from anomalo import artifacts
@@ -369,7 +369,7 @@ for _ in range(6):
     assert len(tree(store.workspace / "runs")) == 24
 
 
-def test_several_threads_may_share_a_store(store: Store) -> None:
+def test_several_threads_may_share_a_store(store: Workspace) -> None:
     threads = [threading.Thread(target=add, args=(store,)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -378,7 +378,7 @@ def test_several_threads_may_share_a_store(store: Store) -> None:
     assert [record.version for record in store.models()] == [1, 2, 3, 4]
 
 
-def test_prepare_makes_the_workspace(store: Store) -> None:
+def test_prepare_makes_the_workspace(store: Workspace) -> None:
     store.prepare()
     store.prepare()
     assert tree(store.workspace) == ["anomalo.db"]
@@ -387,7 +387,7 @@ def test_prepare_makes_the_workspace(store: Store) -> None:
 
 def test_a_workspace_that_is_a_file_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
-    for store in (Store(tmp_path / "file"), Store(tmp_path / "file" / "inner")):
+    for store in (Workspace(tmp_path / "file"), Workspace(tmp_path / "file" / "inner")):
         for action in (store.prepare, store.models, store.runs, lambda store=store: add(store)):
             with pytest.raises(OutputError, match=r"cannot use the workspace .*file.*; give a folder"):
                 action()
@@ -398,7 +398,7 @@ def test_a_workspace_that_is_a_file_is_an_output_error(tmp_path: Path) -> None:
 def test_a_read_only_workspace_can_be_read_but_not_written(
     shared_folder: Path, only_the_folder: bool, request: pytest.FixtureRequest
 ) -> None:
-    store = Store(shared_folder / "workspace")
+    store = Workspace(shared_folder / "workspace")
     model = add(store)
     before = tree(shared_folder)
     if only_the_folder:
@@ -412,23 +412,23 @@ def test_a_read_only_workspace_can_be_read_but_not_written(
         assert "\n" not in str(caught.value)
         assert str(store.workspace) in str(caught.value)
     with pytest.raises(OutputError, match="Permission denied"):
-        Store(shared_folder / "new").prepare()
+        Workspace(shared_folder / "new").prepare()
     assert tree(shared_folder) == before
 
 
-def test_a_locked_database_is_an_output_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_is_an_output_error(store: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     add(store)
     monkeypatch.setattr("anomalo.workspace.database.BUSY_SECONDS", 0)
     other = sqlite3.connect(store.workspace / "anomalo.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    for action in (Store(store.workspace).models, Store(store.workspace).prepare):
+    for action in (Workspace(store.workspace).models, Workspace(store.workspace).prepare):
         with pytest.raises(OutputError, match="database is locked"):
             action()
     other.close()
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 1000, b"SQLite format 3\0" + b"\0" * 5000])
-def test_a_file_that_is_no_database_is_an_artefact_error(store: Store, content: bytes) -> None:
+def test_a_file_that_is_no_database_is_an_artefact_error(store: Workspace, content: bytes) -> None:
     add(store)
     (store.workspace / "anomalo.db").write_bytes(content)
     for action in (store.models, store.runs, store.prepare, lambda: add(store)):
@@ -437,7 +437,7 @@ def test_a_file_that_is_no_database_is_an_artefact_error(store: Store, content: 
     assert [path.name for path in (store.workspace / "models" / "fraud").iterdir()] == ["1"]
 
 
-def test_a_database_of_another_version_is_an_artefact_error(store: Store) -> None:
+def test_a_database_of_another_version_is_an_artefact_error(store: Workspace) -> None:
     add(store)
     connection = sqlite3.connect(store.workspace / "anomalo.db")
     connection.execute("ALTER TABLE models DROP COLUMN plugin")
@@ -446,7 +446,7 @@ def test_a_database_of_another_version_is_an_artefact_error(store: Store) -> Non
         store.models()
 
 
-def test_a_damaged_database_never_shows_a_traceback(store: Store) -> None:
+def test_a_damaged_database_never_shows_a_traceback(store: Workspace) -> None:
     add(store), add_run(store)
     path = store.workspace / "anomalo.db"
     whole = path.read_bytes()

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded
-from anomalo.jobs.context import Place, Watch, counts
+from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
 from anomalo.jobs.scoring.score import free_name
 from anomalo.jobs.sharding import Found, Part, Work, stored
 from anomalo.tabular.writers import TableWriter
@@ -31,7 +31,7 @@ class EmbedResult:
 
 
 def embed(
-    place: Place,
+    context: JobContext,
     source: str,
     reference: str,
     *,
@@ -50,7 +50,7 @@ def embed(
     def create(work: Work) -> _Job:
         return _Job(work, output)
 
-    return stored(place, "embed", source, reference, create, output=output, device=device, resume=resume)
+    return stored(context, "embed", source, reference, create, output=output, device=device, resume=resume)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class _Job:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Do it all, and return the run's summary."""
-        self.watch = Watch(self.work.fitted)
+        self.watch = DataQualityMonitor(self.work.fitted)
         with ExitStack() as stack:
             paths = [path for path in (self.output, folder / FILE) if path is not None]
             writers = [stack.enter_context(TableWriter(path, owner=self.work.owner)) for path in paths]
@@ -72,7 +72,7 @@ class _Job:
                 for writer in writers:
                     writer.write(batch)
                 self.watch.see(len(part.rows), part.counts)
-                self.work.place.tell(self.watch.rows)
+                self.work.context.tell(self.watch.rows)
         return {
             "rows": self.watch.rows,
             "latent": self.latent,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import text
 from anomalo.tabular.parsing import is_plain, whole
 from anomalo.tabular.schema import Column, Schema, SchemaOptions, infer, parse
@@ -38,7 +38,7 @@ class Preview:
     holes: int
 
 
-def preview(place: Place, source: str, options: SchemaOptions) -> Preview:
+def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview:
     """Read a table and tell what it is; nothing is written.
 
     Raises
@@ -50,7 +50,7 @@ def preview(place: Place, source: str, options: SchemaOptions) -> Preview:
     SchemaError
         A column does not hold the kind that was asked for.
     """
-    table = place.table(source)
+    table = context.table(source)
     schema = infer(table, options)
     first = table.slice(0, ROWS)
     head = {column.name: _texts(column, schema, whole(first.column(column.name))) for column in schema.columns}

@@ -11,10 +11,10 @@ from typing import Any
 import anomalo
 from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
-from anomalo.jobs.context import EQUAL_ROWS, Place
-from anomalo.models.base import Model, wanted
-from anomalo.persistence.resume import Unfinished, unfinished
-from anomalo.pipeline.config import Plan
+from anomalo.jobs.context import EQUAL_ROWS, JobContext
+from anomalo.models.base import Model, is_goal
+from anomalo.persistence.resume import ResumableState, resumable
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.schema import SchemaOptions, infer
 from anomalo.workspace.workspace import ModelRecord
@@ -34,17 +34,17 @@ class FitResult:
 
 
 def fit(
-    place: Place,
+    context: JobContext,
     source: str,
     name: str,
-    plan: Plan,
+    config: FitConfig,
     options: SchemaOptions,
     *,
     initial: str | None = None,
     supervised: bool = False,
     resume: bool = False,
 ) -> FitResult:
-    """Read `source`, fit `plan` on it and save the result as the next version of `name`.
+    """Read `source`, fit `config` on it and save the result as the next version of `name`.
 
     While it works, its state is kept in the workspace; a fit that was killed goes on from there with `resume`,
     and ends with the same weights, to the bit (on a CPU, with the same number of threads).
@@ -70,25 +70,25 @@ def fit(
     TrainingError
         Training diverged.
     """
-    place.check_device(plan.device)
-    before, base = (None, None) if initial is None else _initial(place, initial, options)
-    task = _task(plan.create(place.registry), plan)
+    context.check_device(config.device)
+    before, base = (None, None) if initial is None else _initial(context, initial, options)
+    task = _task(config.create(context.registry), config)
     task |= {"initial": None if before is None else before.reference, "supervised": supervised}
-    place.store.check_name(name)
-    table = place.table(source)
+    context.store.check_name(name)
+    table = context.table(source)
     schema = infer(table, options)
     target = label_of(table, schema) if supervised else None
-    place.store.prepare()
+    context.store.prepare()
     task["columns"] = {column.name: column.to_json() for column in schema.columns}
-    with unfinished(place.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
-        place.store.sweep_models(name)
-        plan = dataclasses.replace(plan, progress=place.progress, keep=keep)
-        fitted = Fitted.fit(table, schema, plan, place.registry, base=base, target=target)
+    with resumable(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
+        context.store.sweep_models(name)
+        config = dataclasses.replace(config, progress=context.progress, keep=keep)
+        fitted = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
         if before is not None:
             fitted.facts["initial"]["reference"] = before.reference
-        equal = _equal_rows(fitted) if plan.calibrate else []
+        equal = _equal_rows(fitted) if config.calibrate else []
         warnings = (*fitted.warnings, *equal, *_nothing_to_resume(resume, keep))
-        record = place.store.add_model(
+        record = context.store.add_model(
             name,
             fitted.save,
             model=fitted.facts["model"],
@@ -104,7 +104,7 @@ def fit(
 
 
 def choice(
-    place: Place, model: str, settings: Mapping[str, str], initial: str | None = None, supervised: bool = False
+    context: JobContext, model: str, settings: Mapping[str, str], initial: str | None = None, supervised: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """Return the model to fit and its parameters.
 
@@ -122,15 +122,15 @@ def choice(
     if model == AUTO and supervised:
         model = CLASSIFIER
     if initial is not None:
-        before = place.store.model(initial)
+        before = context.store.model(initial)
         model = before.model if model == AUTO else model
         defaults = before.summary["parameters"] if model == before.model else {}
-    return model, defaults | place.registry.get(model).parse(settings)
+    return model, defaults | context.registry.get(model).parse(settings)
 
 
-def _initial(place: Place, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
-    record = place.store.model(reference)
-    base = Fitted.load(record.path, place.registry, "cpu")
+def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
+    record = context.store.model(reference)
+    base = Fitted.load(record.path, context.registry, "cpu")
     read = {column.name for column in base.schema.features}
     for name in (*options.drop, *options.kinds):
         if name in read:
@@ -140,25 +140,25 @@ def _initial(place: Place, reference: str, options: SchemaOptions) -> tuple[Mode
     return record, base
 
 
-def _task(model: Model, plan: Plan) -> dict[str, Any]:
+def _task(model: Model, config: FitConfig) -> dict[str, Any]:
     """What must be the same for a fit to be gone on with; the table's content is compared once it is encoded."""
     return {
         "anomalo": anomalo.__version__,
         "model": model.name,
         "parameters": model.params(),
-        "seed": plan.seed,
-        "calibrate": plan.calibrate,
-        "goals": sorted(plan.goals),
-        "constraints": list(plan.constraints),
+        "seed": config.seed,
+        "calibrate": config.calibrate,
+        "goals": sorted(config.goals),
+        "constraints": list(config.constraints),
     }
 
 
-def _nothing_to_resume(resume: bool, keep: Unfinished) -> list[str]:
+def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
     return ["there was nothing to resume, so the fit began anew"] if resume and not keep.resumed else []
 
 
 def _equal_rows(fitted: Fitted) -> list[str]:
-    asked = "score" in fitted.model.verbs() and wanted(frozenset(fitted.facts["goals"]), "score")
+    asked = "score" in fitted.model.verbs() and is_goal(frozenset(fitted.facts["goals"]), "score")
     if len(fitted.calibration.hashes) > 1 or not asked:
         return []
     return [EQUAL_ROWS]

@@ -10,7 +10,7 @@ from typing import Any
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
-from anomalo.jobs.context import Place, Watch, counts
+from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
 from anomalo.jobs.sharding import Found, Work, stored
 from anomalo.pipeline.cell_tables import FILLS, Fills
 from anomalo.tabular.readers import is_text
@@ -30,7 +30,7 @@ class ImputeResult:
 
 
 def impute(
-    place: Place,
+    context: JobContext,
     source: str,
     reference: str,
     *,
@@ -54,8 +54,8 @@ def impute(
     if draws < 0:
         raise UsageError(f"draws={draws}: expected a whole number from 0")
     beside = None if output is None or not draws else cells_beside(output)
-    place.check_output(beside, source)
-    return stored(place, "impute", source, reference, create, output=output, device=device, resume=resume)
+    context.check_output(beside, source)
+    return stored(context, "impute", source, reference, create, output=output, device=device, resume=resume)
 
 
 def cells_beside(output: Path) -> Path:
@@ -81,7 +81,7 @@ class _Job:
         """Do it all, and return the run's summary."""
         fitted, like, stack = self.work.fitted, self.work.like(), ExitStack()
         self.name = f"filled{'.csv' if is_text(like) else '.parquet'}"
-        self.watch = Watch(fitted)
+        self.watch = DataQualityMonitor(fitted)
         with stack:
             table = stack.enter_context(TableWriter(self.output or folder / self.name, like, self.work.owner))
             kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
@@ -95,7 +95,7 @@ class _Job:
                 for writer, batch in itertools.product(kept, lines):
                     writer.write(batch)
                 self.watch.see(len(part.rows), part.counts)
-                self.work.place.tell(self.watch.rows)
+                self.work.context.tell(self.watch.rows)
         return {
             "rows": self.watch.rows,
             "filled": dict(self.watch.holes),

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.calibration.thresholds import Threshold, strangest
+from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Floats, Mask
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
 from anomalo.jobs.scoring.alerts import judge
 from anomalo.jobs.scoring.score import TOP
@@ -58,7 +58,7 @@ class RepairResult:
 
 
 def repair(
-    place: Place,
+    context: JobContext,
     source: str,
     reference: str,
     *,
@@ -89,7 +89,7 @@ def repair(
     def create(work: Work) -> _Job:
         return _Job(work, output, threshold or Threshold(), most, apply)
 
-    return stored(place, "repair", source, reference, create, output=output, device=device, resume=resume)
+    return stored(context, "repair", source, reference, create, output=output, device=device, resume=resume)
 
 
 @dataclass
@@ -135,7 +135,7 @@ class _Job:
         return RepairResult(run, self.output or run.path / self.name, top, warnings)
 
     def _strangest(self) -> list[int]:
-        order = strangest(self.judged.p_value, self.judged.score)
+        order = most_anomalous(self.judged.p_value, self.judged.score)
         return order[self.judged.alert[order]][:TOP].tolist()  # type: ignore[no-any-return]
 
     def _suggest(self, paths: list[Path]) -> None:
@@ -149,7 +149,7 @@ class _Job:
                 self.found.add(part.rows, repaired, lines)
                 for writer in writers:
                     writer.write(lines)
-                self.work.place.tell(self.found.searched, "alerts")
+                self.work.context.tell(self.found.searched, "alerts")
 
     def _parts(self) -> Iterator[Part]:
         """Yield the alerts with their repairs, ascending, a part at a time."""
@@ -170,11 +170,11 @@ class _Job:
         """Read the source once more, and write it with the cells replaced."""
         encoder, first = self.work.fitted.encoder, 0
         with TableWriter(path, like, self.work.owner) as table:
-            for batch in self.work.place.registry.read(self.work.source):
+            for batch in self.work.context.registry.read(self.work.source):
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
                 table.write(encoder.fill(batch, values, where=cells))
                 first += batch.num_rows
-                self.work.place.tell(first)
+                self.work.context.tell(first)
 
 
 @dataclass

@@ -8,10 +8,10 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from anomalo.calibration.thresholds import Threshold
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.impute import ImputeResult
 from anomalo.jobs.scanning.scan import ScanResult, scan
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
 DIAGNOSIS = "Target"
@@ -44,12 +44,14 @@ class DemoResult:
     hidden: tuple[HiddenError, ...]
 
 
-def demo(place: Place, *, params: Mapping[str, Any] | None = None, seed: int = 0, device: str = "auto") -> DemoResult:
+def demo(
+    context: JobContext, *, params: Mapping[str, Any] | None = None, seed: int = 0, device: str = "auto"
+) -> DemoResult:
     """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.datasets") / "hypothyroid.csv") as path:
         source = str(path)
-        plan = Plan("undercomplete", params or {}, seed=seed, device=device)
-        found = scan(place, source, plan, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
+        config = FitConfig("undercomplete", params or {}, seed=seed, device=device)
+        found = scan(context, source, config, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
     assert found.filled is not None
     return DemoResult(found, found.filled, _hidden(found))
 

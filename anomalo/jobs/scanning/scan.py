@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.evaluation.metrics import average_precision, roc_auc
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import FitResult, fit
 from anomalo.jobs.imputing.impute import ImputeResult, impute
 from anomalo.jobs.scoring.score import ScoreResult, score
-from anomalo.pipeline.config import Plan
+from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions, parse
 
 
@@ -32,8 +32,10 @@ class ScanResult:
     warnings: tuple[str, ...]
 
 
-def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshold: Threshold) -> ScanResult:
-    """Fit `plan` on `source`, save the model under the file's name, score the same rows and fill their holes.
+def scan(
+    context: JobContext, source: str, config: FitConfig, options: SchemaOptions, threshold: Threshold
+) -> ScanResult:
+    """Fit `config` on `source`, save the model under the file's name, score the same rows and fill their holes.
 
     Raises
     ------
@@ -42,24 +44,24 @@ def scan(place: Place, source: str, plan: Plan, options: SchemaOptions, threshol
     UsageError
         The model or a column does not exist.
     """
-    fitted = fit(place, source, _name(source), plan, options)
-    scored = score(place, source, fitted.record.reference, threshold=threshold, device=plan.device)
+    fitted = fit(context, source, _name(source), config, options)
+    scored = score(context, source, fitted.record.reference, threshold=threshold, device=config.device)
     warnings = [*fitted.warnings, *scored.warnings]
-    filled = _fill(place, source, fitted, plan.device)
+    filled = _fill(context, source, fitted, config.device)
     evaluation = None
     if options.label is not None:
-        evaluation = evaluate(scored, _labels(place, source, fitted))
+        evaluation = evaluate(scored, _labels(context, source, fitted))
         if evaluation is None:
             warnings.append(f"label {options.label!r} has not two values, so the scores are not compared with it")
     return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
 
 
-def _fill(place: Place, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
+def _fill(context: JobContext, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
     """Fill the table's holes, if it has any and the model can."""
     holes = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
     if not holes or "impute" not in fitted.fitted.model.verbs():
         return None
-    return impute(place, source, fitted.record.reference, device=device)
+    return impute(context, source, fitted.record.reference, device=device)
 
 
 def _name(source: str) -> str:
@@ -67,10 +69,10 @@ def _name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.")[:100] or "table"
 
 
-def _labels(place: Place, source: str, fitted: FitResult) -> pa.Array:
+def _labels(context: JobContext, source: str, fitted: FitResult) -> pa.Array:
     schema = fitted.fitted.schema
     column = schema.column(str(schema.label))
-    batches = place.registry.read(source)
+    batches = context.registry.read(source)
     parts = [parse(column, batch.column(column.name), schema.missing, "missing") for batch in batches]
     return pa.chunked_array(parts).combine_chunks()
 

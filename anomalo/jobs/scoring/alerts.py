@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Encoded, Mask, Scores
-from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, Watch, counts
-from anomalo.jobs.monitor import Newcomers
+from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, counts
+from anomalo.jobs.monitor import DriftMonitor
 from anomalo.jobs.sharding import Found, Work
 
 
@@ -43,7 +43,7 @@ class Judged:
 def judge(work: Work, threshold: Threshold) -> Judged:
     """Score a source and raise alerts; what was found before is kept."""
     fitted = work.fitted
-    watch, new, schema = Watch(fitted), Newcomers(fitted), pa.schema([])
+    watch, new, schema = DataQualityMonitor(fitted), DriftMonitor(fitted), pa.schema([])
     scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
 
     def find(data: Encoded) -> Found:
@@ -60,7 +60,7 @@ def judge(work: Work, threshold: Threshold) -> Judged:
         identifiers = work.identifiers(part.batch)
         if identifiers is not None:
             ids.append(identifiers)
-        work.place.tell(watch.rows)
+        work.context.tell(watch.rows)
     score, p_value = np.concatenate(scores), np.concatenate(p_values)
     reference = len(fitted.calibration.reference)
     nothing = EQUAL_ROWS if fitted.facts.get("calibrated", True) else PRETRAINED

@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.fitted import Fitted
 
 
-def explain(place: Place, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:
+def explain(context: JobContext, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:
     """Return a row's score, p-value and cells, the strangest first, JSON-ready.
 
     Raises
@@ -22,9 +22,9 @@ def explain(place: Place, source: str, reference: str, row: int, *, device: str 
     UsageError
         The table has no such row.
     """
-    _, fitted = place.load(reference, "score", device)
+    _, fitted = context.load(reference, "score", device)
     start = 0
-    for batch, data in place.encoded(source, fitted):
+    for batch, data in context.encoded(source, fitted):
         if row < start + len(data):
             at = np.array([row - start])
             return _explained(fitted, row, batch.take(at), data.take(at))

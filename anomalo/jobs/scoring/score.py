@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from anomalo.calibration.results import Explained
-from anomalo.calibration.thresholds import Threshold, strangest
+from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Mask, Scores
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.scoring.alerts import Judged, judge
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, reasons, told
@@ -58,7 +58,7 @@ class ScoreResult:
 
 
 def score(
-    place: Place,
+    context: JobContext,
     source: str,
     reference: str,
     *,
@@ -84,7 +84,7 @@ def score(
     def create(work: Work) -> _Job:
         return _Job(work, output, threshold or Threshold(), explain)
 
-    return stored(place, "score", source, reference, create, output=output, device=device, resume=resume)
+    return stored(context, "score", source, reference, create, output=output, device=device, resume=resume)
 
 
 @dataclass
@@ -103,7 +103,7 @@ class _Job:
     def write(self, folder: Path) -> dict[str, Any]:
         """Do it all, and return the run's summary."""
         first = judge(self.work, self.threshold)
-        self.order = strangest(first.p_value, first.score)
+        self.order = most_anomalous(first.p_value, first.score)
         explained = np.union1d(np.flatnonzero(first.alert), self.order[: self.explain])
         self.rows = _Rows(first, self._reasons(folder, explained, first.schema), explained, self._id())
         self._write_rows([path for path in (self.output, folder / "scores.parquet") if path is not None])
@@ -145,7 +145,7 @@ class _Job:
                 why |= reasons(cells, part.rows)
                 for batch in cells.to_batches():
                     kept.write(batch)
-                self.work.place.tell(len(why), "rows explained")
+                self.work.context.tell(len(why), "rows explained")
         return why
 
     def _explained(self, rows: Rows) -> Iterator[Part]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.pipeline.augmentation_study import GENERATORS, Advice
 from anomalo.pipeline.augmentation_study import advise as try_out
 from anomalo.tabular.schema import SchemaOptions
@@ -22,7 +22,7 @@ class AdviseResult:
 
 
 def advise(
-    place: Place,
+    context: JobContext,
     source: str,
     options: SchemaOptions,
     *,
@@ -39,15 +39,15 @@ def advise(
         The table cannot be read.
     """
     for name in generators:
-        place.registry.get(name)
-    table = place.table(source)
-    advice = try_out(table, options, place.registry, generators=generators, seed=seed, progress=place.progress)
+        context.registry.get(name)
+    table = context.table(source)
+    advice = try_out(table, options, context.registry, generators=generators, seed=seed, progress=context.progress)
 
     def write(folder: Path) -> dict[str, Any]:
         return told(advice)
 
     seconds = sum(trial.seconds for trial in advice.trials)
-    return AdviseResult(place.store.add_run("advise", write, model=None, source=source, seconds=seconds), advice)
+    return AdviseResult(context.store.add_run("advise", write, model=None, source=source, seconds=seconds), advice)
 
 
 def told(advice: Advice) -> dict[str, Any]:

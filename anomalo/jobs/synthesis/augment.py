@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from anomalo.errors import SourceError, UsageError
 from anomalo.generators.constraints import parse
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import Generator, conditions
 from anomalo.tabular.column import TEXT, write_notes
@@ -32,7 +32,7 @@ class AugmentResult:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SampleRequest:
     """Which rows to make.
 
     Attributes
@@ -63,7 +63,7 @@ class Wanted:
 
 
 def augment(
-    place: Place, reference: str, wanted: Wanted, *, output: Path | None = None, device: str = "auto"
+    context: JobContext, reference: str, wanted: SampleRequest, *, output: Path | None = None, device: str = "auto"
 ) -> AugmentResult:
     """Make rows with the saved model `reference`, store the run and write `output`.
 
@@ -80,12 +80,12 @@ def augment(
     ArtefactError
         The model is damaged.
     """
-    place.check_output(output, wanted.given or "")
-    record, fitted = place.load(reference, "sample", device)
+    context.check_output(output, wanted.given or "")
+    record, fitted = context.load(reference, "sample", device)
     constraints = [*fitted.constraints, *parse(wanted.constraints, fitted.schema, fitted.encoder.layout)]
     generator = Generator(fitted, constraints, wanted.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
-    given = () if wanted.given is None else place.registry.read(wanted.given)
+    given = () if wanted.given is None else context.registry.read(wanted.given)
     parts = conditions(fitted, dict(wanted.where), wanted.rows, given)
     first = next(parts, None)  # what is asked for is checked before a file is begun
     if first is None:
@@ -95,7 +95,7 @@ def augment(
         with TableWriter(output or folder / name, _like(fitted)) as table:
             for part in itertools.chain([first], parts):
                 table.write(generator.rows(part))
-                place.tell(generator.drawn)
+                context.tell(generator.drawn)
         return {
             **{key: getattr(generator, key) for key in ("redrawn", "mended")},
             "rows": generator.drawn,
@@ -107,7 +107,7 @@ def augment(
             "warnings": list(_warnings(fitted, generator, first)),
         }
 
-    run = place.store.add_run("augment", write, model=record, source=wanted.given or record.source)
+    run = context.store.add_run("augment", write, model=record, source=wanted.given or record.source)
     return AugmentResult(run, output or run.path / name, generator.drawn, tuple(run.summary["warnings"]))
 
 

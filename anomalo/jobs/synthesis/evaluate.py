@@ -14,7 +14,7 @@ from anomalo.errors import OutputError, UsageError
 from anomalo.evaluation.synthetic.measures import measure
 from anomalo.evaluation.synthetic.report import report
 from anomalo.evaluation.synthetic.tables import side_by_side
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.synthesis.report_page import page
 from anomalo.persistence.atomic import atomic_file, require_writable
 from anomalo.tabular.column import MEASURED
@@ -36,7 +36,7 @@ class EvaluateResult:
 
 
 def evaluate(
-    place: Place,
+    context: JobContext,
     synthetic: str,
     real: str,
     *,
@@ -74,7 +74,7 @@ def evaluate(
         _require_folder(output)
     sources = {"train": real, "synthetic": synthetic, "holdout": holdout, "test": test}
     named = {name: source for name, source in sources.items() if source is not None}
-    tables = {name: place.table(source) for name, source in named.items()}
+    tables = {name: context.table(source) for name, source in named.items()}
     schema = _schema(tables["train"], label)
     rows = side_by_side(tables, schema)
     found = measure(
@@ -97,7 +97,7 @@ def evaluate(
         _write(folder, texts)
         return _summary(told, output, warnings)
 
-    run = place.store.add_run("evaluate", write, model=None, source=synthetic)
+    run = context.store.add_run("evaluate", write, model=None, source=synthetic)
     written = output or run.path
     if output is not None:
         _write(output, texts)

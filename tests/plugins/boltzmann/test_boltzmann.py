@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, unfinished
+from anomalo.persistence.resume import Checkpoint, resumable
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.testing import tables
 from anomalo_boltzmann.boltzmann import BoltzmannMachine
@@ -359,7 +359,7 @@ def test_a_fit_goes_on_where_it_was_with_its_chains(tmp_path: Path, create: Any)
     for _ in range(20):
         left[0] = 33
         try:
-            with unfinished(tmp_path / "job", {}, resume=True) as place:
+            with resumable(tmp_path / "job", {}, resume=True) as place:
                 keep = lambda number, place=place: Checkpoint(place, f"training-{number}", 0)  # noqa: E731
                 found = create().fit(copies(), LocalRun(notify=kill, keep=keep)).state().arrays
                 break
