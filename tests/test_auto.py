@@ -13,10 +13,10 @@ from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo.testing.tables import tables as kit
 from anomalo_auto.auto import Auto
-from anomalo_auto.blend import Blend
+from anomalo_auto.contamination import LEAST_TRUST, hidden, suspicion, trust, unsuspected
 from anomalo_auto.fusion import agreement, power_mean
-from anomalo_auto.guards import LEAST_TRUST, hidden, suspicion, trust, unsuspected
-from anomalo_auto.tails import energy, tail
+from anomalo_auto.imputation.blend import Blend
+from anomalo_auto.tail_probability import energy, tail
 
 QUICK = "knn,covariance,iforest"
 

@@ -25,8 +25,8 @@ from anomalo_baselines import (
     RobustCovariance,
     anomalo_models,
 )
-from anomalo_baselines.iforest import average_path_length
-from anomalo_baselines.surprise import condensed, shares
+from anomalo_baselines.detectors.category_surprisal import condensed, shares
+from anomalo_baselines.detectors.iforest import average_path_length
 
 SCORERS = [IsolationForest, NearestNeighbours, RobustCovariance]
 IMPUTERS = [Mean, Median, Mode]
@@ -207,7 +207,7 @@ def test_knn_expects_what_the_nearest_rows_have_not_what_the_cell_says() -> None
 
 
 def test_knn_explains_from_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo_baselines.knn.EXPLAINING", 20)
+    monkeypatch.setattr("anomalo_baselines.detectors.knn.EXPLAINING", 20)
     train, test = table(50, seed=1), table(30, seed=2)
     model, few = (NearestNeighbours().fit(d, LocalRun()) for d in (train, train.take(np.arange(20) * 5 // 2)))
     found, expected = model.explain(test), few.explain(test)
@@ -217,7 +217,7 @@ def test_knn_explains_from_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_row_that_no_column_makes_strange_is_shared_out_equally(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo_baselines.knn.EXPLAINING", 1)  # row 0; the score is to rows 0 and 1
+    monkeypatch.setattr("anomalo_baselines.detectors.knn.EXPLAINING", 1)  # row 0; the score is to rows 0 and 1
     model = NearestNeighbours().fit(numeric([[0.0, 0.0], [6.0, 8.0]]), LocalRun())
     np.testing.assert_allclose(model.explain(numeric([[0.0, 0.0]])).contribution, [[2.5, 2.5]])
     zeros = numeric(np.zeros((9, 2)))

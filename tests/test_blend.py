@@ -12,18 +12,18 @@ from anomalo.errors import ParameterError
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
-from anomalo_auto import boosting, forest, kernel
 from anomalo_auto.auto import Auto
-from anomalo_auto.blend import Blend
-from anomalo_auto.boosting import Boosting
-from anomalo_auto.column import INPUTS, SMALLEST, _entries, _without_small
-from anomalo_auto.forest import Forest
-from anomalo_auto.holes import Holes
-from anomalo_auto.kernel import Kernel
-from anomalo_auto.rounds import Learned, Rounds
-from anomalo_auto.targets import Target
-from anomalo_auto.views import View
-from anomalo_auto.weights import weights
+from anomalo_auto.imputation import boosting, forest, kernel_ridge
+from anomalo_auto.imputation.blend import Blend
+from anomalo_auto.imputation.boosting import Boosting
+from anomalo_auto.imputation.column_model import INPUTS, SMALLEST, _entries, _without_small
+from anomalo_auto.imputation.completed_rows import View
+from anomalo_auto.imputation.forest import Forest
+from anomalo_auto.imputation.imputation_rounds import Learned, Rounds
+from anomalo_auto.imputation.kernel_ridge import Kernel
+from anomalo_auto.imputation.missingness_notes import Holes
+from anomalo_auto.imputation.mixture_weights import weights
+from anomalo_auto.imputation.target_column import Target
 
 NUMBER = Block("size", "number", 0)
 
@@ -58,7 +58,7 @@ def test_the_kernel_regression_is_scikit_learns_where_every_row_is_a_landmark() 
     fitted, _ = Kernel.fit(matrix, target(NUMBER, truth), np.random.default_rng(0))
     standardised = [np.clip((part - fitted.centre) / fitted.spread, -4, 4) for part in (matrix, new)]
     errors = []
-    for penalty in kernel.PENALTIES:
+    for penalty in kernel_ridge.PENALTIES:
         peer = KernelRidge(alpha=penalty, kernel="rbf", gamma=fitted.rate[0])
         told = peer.fit(standardised[0], truth - truth.mean()).predict(standardised[1]) + truth.mean()
         errors.append(np.abs(fitted.predict(new, target(NUMBER, truth))[:, 0] - told).max())
@@ -68,9 +68,9 @@ def test_the_kernel_regression_is_scikit_learns_where_every_row_is_a_landmark() 
 def test_what_the_kernel_regression_says_of_unseen_rows_is_what_refitting_without_each_gives() -> None:
     rng = np.random.default_rng(2)
     features, outputs = rng.normal(size=(30, 5)), rng.normal(size=(30, 2))
-    told = kernel._ridge(features, outputs)[1]
+    told = kernel_ridge._ridge(features, outputs)[1]
     distances = []
-    for penalty in kernel.PENALTIES:
+    for penalty in kernel_ridge.PENALTIES:
         left_out = np.empty_like(outputs)
         for row in range(len(features)):
             rest = np.arange(len(features)) != row

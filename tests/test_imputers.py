@@ -16,12 +16,12 @@ from anomalo.plugin import UNSEEN, Block, Encoded, Layout
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo.trees import Trees, flattened, rounded_down
-from anomalo_baselines.boosted import FEWEST, Boosted
-from anomalo_baselines.chained import Chained
-from anomalo_baselines.forest import Forest
 from anomalo_baselines.gaussian import conditional, expectation_maximisation
-from anomalo_baselines.indicators import columns, level_shares, probabilities
-from anomalo_baselines.knn_impute import NeighbourImputer
+from anomalo_baselines.imputers.boosted import FEWEST, Boosted
+from anomalo_baselines.imputers.chained import Chained
+from anomalo_baselines.imputers.forest import Forest
+from anomalo_baselines.imputers.indicators import columns, level_shares, probabilities
+from anomalo_baselines.imputers.knn_impute import NeighbourImputer
 
 REGISTRY = Registry.load()
 SMALL: list[tuple[Any, dict[str, Any]]] = [

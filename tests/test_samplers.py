@@ -12,9 +12,9 @@ from sklearn.mixture import GaussianMixture
 from anomalo.plugin import Block, Encoded, Layout, Model, TableTransform
 from anomalo.runs import LocalRun
 from anomalo_baselines import Bootstrap, Copula, Marginals, Mixture, Smote
-from anomalo_baselines.intervals import Intervals
-from anomalo_baselines.matching import matching
-from anomalo_baselines.mixture import _Rows
+from anomalo_baselines.generators.condition_matching import matching
+from anomalo_baselines.generators.latent_intervals import Intervals
+from anomalo_baselines.generators.mixture import _Rows
 
 SAMPLERS = [Bootstrap, Copula, Marginals, Mixture, Smote]
 LEVELS = ("a", "b", "c")

@@ -24,11 +24,11 @@ from anomalo.plugin import (
     param,
     wanted,
 )
+from anomalo_auto.contamination import hidden, suspicion, trust, unsuspected
 from anomalo_auto.fusion import agreement, power_mean
-from anomalo_auto.guards import hidden, suspicion, trust, unsuspected
-from anomalo_auto.member import AsMember
-from anomalo_auto.tails import energy, tail
-from anomalo_auto.views import expectations
+from anomalo_auto.imputation.completed_rows import expectations
+from anomalo_auto.member_run import AsMember
+from anomalo_auto.tail_probability import energy, tail
 
 
 @dataclass(kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Encoded, Floats, Run
+from anomalo.plugin import Floats
 
 ROWS = 64
 """Rows are compared in blocks of exactly this many: a row's result cannot depend on its neighbours."""
@@ -24,12 +24,7 @@ Fill = Callable[[int, NDArray[np.intp]], NDArray[np.float64]]
 Replaced = tuple[slice, int, NDArray[np.float64], NDArray[np.float64]]
 
 
-def at_most(data: Encoded, rows: int, run: Run) -> Encoded:
-    """Return the data, or a random sample of `rows` of its rows, in their order."""
-    return data if len(data) <= rows else data.take(np.sort(run.rng.choice(len(data), rows, replace=False)))
-
-
-class Search:
+class NeighbourSearch:
     """Exact neighbours: candidates by one matrix product, then their distances without cancellation."""
 
     def __init__(self, reference: Floats, neighbours: int) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from anomalo.plugin import Encoded, Model, Run, param
-from anomalo_baselines.search import at_most
+from anomalo_baselines.subsample import subsample
 
 
 @dataclass(kw_only=True)
@@ -27,7 +27,7 @@ class Marginals(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         self.values_, self.observed_ = data.values.copy(), data.observed.copy()
         return self
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Scores
-from anomalo_auto.targets import Target
+from anomalo_auto.imputation.target_column import Target
 
 ROUNDS = 100
 SUM = 1e3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalo.plugin import Floats
-from anomalo_baselines.marginal import MarginalImputer
+from anomalo_baselines.imputers.marginal import MarginalImputer
 
 
 @dataclass(kw_only=True)

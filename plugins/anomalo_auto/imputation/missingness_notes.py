@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Floats, Layout
-from anomalo_auto.targets import Target
+from anomalo_auto.imputation.target_column import Target
 
 USELESS = 0.98
 """With this share of the error of the mean or mode, a prediction is no better than they are."""

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Cells, Encoded, Floats, Model, Run, Scores, param
-from anomalo_baselines.reasons import encoded_value, parts, shared
-from anomalo_baselines.search import Search, at_most
+from anomalo_baselines.detectors.attribution import encoded_value, parts, shared
+from anomalo_baselines.neighbour_search import NeighbourSearch
+from anomalo_baselines.subsample import subsample
 
 EXPLAINING = 5_000
 """Reasons come from at most this many reference rows, evenly spaced."""
@@ -38,13 +39,13 @@ class NearestNeighbours(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         self.reference_ = data.dense().matrix
         return self
 
     def score(self, data: Encoded) -> Scores:
         """Return mean distances, float64 [n]."""
-        search = Search(self.reference_, min(self.neighbours, len(self.reference_)))
+        search = NeighbourSearch(self.reference_, min(self.neighbours, len(self.reference_)))
         mean: Scores = search.nearest(data.dense().matrix)[0].mean(axis=1)
         return mean
 
@@ -58,7 +59,7 @@ class NearestNeighbours(Model):
         dense, blocks = data.dense(), data.layout.blocks
         count = min(len(self.reference_), EXPLAINING)
         reference, where = self.reference_[np.arange(count) * len(self.reference_) // count], parts(data, dense)
-        search = Search(reference, min(self.neighbours, count))
+        search = NeighbourSearch(reference, min(self.neighbours, count))
         distance = search.nearest(dense.matrix)[0].mean(axis=1)
         drops, expected = np.empty(data.values.shape), np.empty_like(data.values)
 

@@ -12,8 +12,8 @@ from anomalo.blocks import by_blocks
 from anomalo.plugin import Encoded, Floats, Mask, Run, Scores, param, row_uniform
 from anomalo.predictive import HeldOut, PredictiveImputer
 from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation
-from anomalo_baselines.indicators import columns, level_shares, owners, probabilities
-from anomalo_baselines.search import at_most
+from anomalo_baselines.imputers.indicators import columns, level_shares, owners, probabilities
+from anomalo_baselines.subsample import subsample
 
 TOLERANCE = 1e-3
 """EM ends when no mean or covariance of the columns, of unit variance, changes by more."""
@@ -47,7 +47,7 @@ class Chained(PredictiveImputer):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Estimate the Gaussian."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         matrix, seen = columns(data)
         self.shares_ = np.concatenate([np.zeros(0), *level_shares(data).values()])
         self.centre_, self.spread_ = _moments(matrix, seen, np.isin(owners(data.layout), data.layout.numbers))

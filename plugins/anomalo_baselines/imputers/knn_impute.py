@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import FIRST_LEVEL, Encoded, Floats, Mask, Run, Scores, param
 from anomalo.predictive import HeldOut, PredictiveImputer
-from anomalo_baselines.search import at_most
+from anomalo_baselines.subsample import subsample
 
 ROWS = 64
 """Rows are compared in blocks of exactly this many: a row's result cannot depend on its neighbours."""
@@ -42,7 +42,7 @@ class NeighbourImputer(PredictiveImputer):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         self.values_, self.known_ = np.where(data.observed, data.values, np.float32(0)), data.observed.copy()
         self.remember(data, run, self._held_out(data))
         return self

@@ -11,7 +11,7 @@ from anomalo.histogram import Boosting as Boosters
 from anomalo.histogram import flattened, views
 from anomalo.plugin import Floats, Scores
 from anomalo.trees import ROWS, Trees
-from anomalo_auto.targets import Target
+from anomalo_auto.imputation.target_column import Target
 
 FOLDS = 3
 ROUNDS, RATE, LEAF = 25, 0.2, 20

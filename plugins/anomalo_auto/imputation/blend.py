@@ -21,12 +21,12 @@ from anomalo.plugin import (
     param,
 )
 from anomalo.predictive import PredictiveImputer
-from anomalo_auto.column import ColumnModel
-from anomalo_auto.holes import Holes, beyond_reach
-from anomalo_auto.member import AsMember
-from anomalo_auto.rounds import Round, Rounds
-from anomalo_auto.targets import Target
-from anomalo_auto.views import Base, View, encoded
+from anomalo_auto.imputation.column_model import ColumnModel
+from anomalo_auto.imputation.completed_rows import Base, View, encoded
+from anomalo_auto.imputation.imputation_rounds import Round, Rounds
+from anomalo_auto.imputation.missingness_notes import Holes, beyond_reach
+from anomalo_auto.imputation.target_column import Target
+from anomalo_auto.member_run import AsMember
 
 ROWS = 20_000
 """Training rows to learn from, at most."""

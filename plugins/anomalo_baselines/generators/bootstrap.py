@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 
 from anomalo.plugin import Encoded, Model, Run, param
-from anomalo_baselines.matching import matching
-from anomalo_baselines.search import at_most
+from anomalo_baselines.generators.condition_matching import matching
+from anomalo_baselines.subsample import subsample
 
 FITTING = 10
 """Given cells are put into one of at least so many training rows that fit them best."""
@@ -31,7 +31,7 @@ class Bootstrap(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         self.values_, self.observed_ = data.values.copy(), data.observed.copy()
         return self
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Model, Parts, Run, TableTransform, param
-from anomalo_baselines.search import at_most
+from anomalo_baselines.subsample import subsample
 
 ROWS = 50_000
 """At most so many rows are learned from."""
@@ -47,7 +47,7 @@ class Mixture(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Learn the components."""
-        data = at_most(data, ROWS, run)
+        data = subsample(data, ROWS, run)
         transform = TableTransform.fit(data)
         self.transform_, self.columns_ = transform.pack()
         rows = _Rows(transform.forward(data, run.rng), transform.sizes)

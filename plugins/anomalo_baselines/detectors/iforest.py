@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
 from anomalo.trees import ROWS, Trees, flattened, joined
-from anomalo_baselines.surprise import condensed, shares
+from anomalo_baselines.detectors.category_surprisal import condensed, shares
 
 
 def average_path_length(count: NDArray[Any]) -> NDArray[np.float64]:

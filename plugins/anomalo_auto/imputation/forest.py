@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Floats
 from anomalo.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
-from anomalo_auto.targets import Target
+from anomalo_auto.imputation.target_column import Target
 
 TREES = 50
 LEAF = {"number": 3, "category": 1}

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Block, Encoded, Floats, Mask
-from anomalo_auto.column import ColumnModel
-from anomalo_auto.targets import Target
-from anomalo_auto.views import Base, View, batches, without
+from anomalo_auto.imputation.column_model import ColumnModel
+from anomalo_auto.imputation.completed_rows import Base, View, batches, without
+from anomalo_auto.imputation.target_column import Target
 
 LEARNERS = (("forest", "kernel", "boosting"), ("forest", "kernel"))
 """What learns in each round; boosting reads the holes as they are, and would learn the same again."""

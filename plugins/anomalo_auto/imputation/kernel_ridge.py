@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anomalo.blocks import by_blocks
 from anomalo.plugin import Floats, Scores
-from anomalo_auto.targets import Target
+from anomalo_auto.imputation.target_column import Target
 
 LANDMARKS = 1000
 """Training rows that carry a kernel function, at most."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anomalo.blocks import by_blocks
 from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, param
-from anomalo_baselines.reasons import encoded_value, parts, shared
+from anomalo_baselines.detectors.attribution import encoded_value, parts, shared
 
 STEPS = 20
 """Concentration steps, at most."""

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Block, Encoded, Floats, Scores
-from anomalo_auto.boosting import Boosting
-from anomalo_auto.forest import Forest
-from anomalo_auto.kernel import Kernel
-from anomalo_auto.targets import Target
-from anomalo_auto.views import View
-from anomalo_auto.weights import weights
+from anomalo_auto.imputation.boosting import Boosting
+from anomalo_auto.imputation.completed_rows import View
+from anomalo_auto.imputation.forest import Forest
+from anomalo_auto.imputation.kernel_ridge import Kernel
+from anomalo_auto.imputation.mixture_weights import weights
+from anomalo_auto.imputation.target_column import Target
 
 LEARNERS: dict[str, Any] = {"forest": Forest, "kernel": Kernel, "boosting": Boosting}
 FEWEST = 20

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, param
-from anomalo_baselines.matching import matching
-from anomalo_baselines.search import Search, at_most
+from anomalo_baselines.generators.condition_matching import matching
+from anomalo_baselines.neighbour_search import NeighbourSearch
+from anomalo_baselines.subsample import subsample
 
 
 @dataclass(kw_only=True)
@@ -34,7 +35,7 @@ class Smote(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         self.values_, self.observed_ = data.values.copy(), data.observed.copy()
         return self
 
@@ -70,7 +71,7 @@ def _neighbours(dense: Floats, base: NDArray[np.intp], count: int) -> NDArray[np
     if len(dense) == 1:
         return np.zeros((len(base), 1), dtype=np.intp)
     asked, which = np.unique(base, return_inverse=True)
-    near = Search(dense, min(count + 1, len(dense))).nearest(dense[asked])[1]
+    near = NeighbourSearch(dense, min(count + 1, len(dense))).nearest(dense[asked])[1]
     # Of rows with more equals than that, the row itself may not be among them: then the last one goes.
     itself = near == asked[:, None]
     itself[~itself.any(axis=1), -1] = True

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Model, Run, Scores, param
-from anomalo_baselines.search import Search, at_most
+from anomalo_baselines.neighbour_search import NeighbourSearch
+from anomalo_baselines.subsample import subsample
 
 TINY = 1e-10
 """Keeps the density of rows that coincide finite."""
@@ -35,7 +36,7 @@ class LocalOutlierFactor(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them, with the density around each."""
-        data = at_most(data, self.reference, run)
+        data = subsample(data, self.reference, run)
         self.reference_ = data.dense().matrix
         self.reach_, self.density_ = np.zeros(len(data)), np.ones(len(data))
         if len(data) > 1:
@@ -47,7 +48,7 @@ class LocalOutlierFactor(Model):
     def _others(self) -> tuple[Scores, NDArray[np.intp]]:
         """Return each training row's nearest other rows: itself is left out, or, among equals, one of them."""
         count = min(self.neighbours, len(self.reference_) - 1)
-        distances, numbers = Search(self.reference_, count + 1).nearest(self.reference_)
+        distances, numbers = NeighbourSearch(self.reference_, count + 1).nearest(self.reference_)
         own = numbers == np.arange(len(numbers))[:, None]
         own[~own.any(axis=1), 0] = True
         shape = (len(numbers), count)
@@ -60,6 +61,6 @@ class LocalOutlierFactor(Model):
     def score(self, data: Encoded) -> Scores:
         """Return local outlier factors, float64 [n]."""
         count = max(1, min(self.neighbours, len(self.reference_) - 1))
-        distances, numbers = Search(self.reference_, count).nearest(data.dense().matrix)
+        distances, numbers = NeighbourSearch(self.reference_, count).nearest(data.dense().matrix)
         factor: Scores = self.density_[numbers].mean(axis=1) / self._density(distances, numbers)
         return factor

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Mask, Model, Run, Scores, TableTransform, param
 from anomalo_baselines.gaussian import expectation_maximisation
-from anomalo_baselines.intervals import Codes, Intervals
-from anomalo_baselines.search import at_most
+from anomalo_baselines.generators.latent_intervals import Codes, Intervals
+from anomalo_baselines.subsample import subsample
 
 ROWS = 20_000
 """At most so many rows are learned from."""
@@ -41,7 +41,7 @@ class Copula(Model):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Learn the columns' distributions, and the correlations of the scores behind them."""
-        data = at_most(data, ROWS, run)
+        data = subsample(data, ROWS, run)
         transform = TableTransform.fit(data)
         self.transform_, self.columns_ = transform.pack()
         parts = transform.forward(data, run.rng)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, compress
-from anomalo_auto.targets import natural
+from anomalo_auto.imputation.target_column import natural
 
 AT_ONCE = 12_288
 """About so many rows are filled in one call."""
