@@ -77,7 +77,7 @@ def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anomalo_auto.imputation.boosting.FOLDS", 2)
     monkeypatch.setattr("anomalo_auto.imputation.forest.TREES", 4)
     monkeypatch.setattr("anomalo_auto.imputation.kernel_ridge.LANDMARKS", 100)
-    monkeypatch.setattr("anomalo_auto.imputation.boosting.ROUNDS", 5)
+    monkeypatch.setattr("anomalo_auto.imputation.boosting.STEPS", 5)
     monkeypatch.setattr("anomalo_autoencoders.denoising.VIEWS", 32)
     for name, defaults in SMALL.items():
         for parameter, value in defaults.items():

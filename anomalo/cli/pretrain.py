@@ -66,7 +66,7 @@ def pretrain(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         place = Place.at(workspace, progress)
-        params = place.registry.get(model).parse(parameters(settings, clean=False))
+        params = place.registry.get(model).parse(parameters(settings))
         plan = Plan(model, params, seed=seed, device=device, every=checkpoint_every)
         result = run_pretrain(place, source, name, plan, options, resume=resume)
     report(console, result)

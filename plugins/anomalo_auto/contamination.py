@@ -1,4 +1,4 @@
-"""Strange rows in the training table: how much the members that withstand them count, and which rows they suspect."""
+"""Anomalies among the training rows: how much robust members count, and which rows the other members are fitted on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,43 +7,45 @@ from anomalo.plugin import Scores
 from anomalo_auto.fusion import power_mean
 
 SUSPECTED = 0.02
-"""The share of training rows, strangest to the guards, that a witness is asked about."""
-LEAST_TRUST, RISE, MOST_TRUST = 0.4, 4.0, 2.0
-"""What a guard counts if nothing is hidden, how that rises with the hidden share, and where it ends."""
+"""The share of training rows, most anomalous to the robust members, that the reference model's ranks are read of."""
+LEAST_WEIGHT, RISE, MOST_WEIGHT = 0.4, 4.0, 2.0
+"""A robust member's weight without a masking effect, how it rises with that effect, and its maximum."""
 TRIMMED = 0.15
-"""The share of the rows that is left out where strange ones are known to be among them."""
+"""The share of the rows that is left out where anomalies are known to be among them."""
 
 
-def suspicion(energies: Scores) -> Scores:
-    """Return how strange rows are to the guards together, float64 [n] in nats, from energies [guards, n]."""
-    return power_mean(energies, np.full(len(energies), 1 / len(energies)))
+def robust_score(surprisals: Scores) -> Scores:
+    """Return the robust members' joint anomaly scores, float64 [n] in nats, from surprisals [members, n]."""
+    return power_mean(surprisals, np.full(len(surprisals), 1 / len(surprisals)))
 
 
-def hidden(suspicion: Scores, witness: Scores) -> float:
-    """Return how ordinary the rows that the guards suspect are to a witness, between 0 and 1.
+def masking_effect(robust: Scores, reference: Scores) -> float:
+    """Return how typical the rows that are most anomalous to the robust members are to a reference model, in [0, 1].
 
-    Strange rows that lie close together hide each other from a witness that looks at its nearest rows, not from guards
-    that look at each column alone or leave the strangest rows out of their estimate. The result is the mean share of
-    rows that the witness finds stranger than one of those that the guards suspect most.
+    Anomalies that lie close together mask each other from a model that looks at nearest rows, not from robust members
+    that look at each column alone or leave the most anomalous rows out of their estimate. The result is the mean share
+    of rows that the reference model scores higher than one of those that the robust members score highest.
 
     Parameters
     ----------
-    suspicion, witness : float64 [n]
-        Scores of the training rows by the guards together, and by a member that strange rows can deceive.
+    robust, reference : float64 [n]
+        Scores of the training rows by the robust members together, and by a model that anomalies can mislead.
+
+    Reference: Barnett and Lewis (1994), Outliers in statistical data, 3rd ed. (masking).
     """
     from scipy.stats import rankdata
 
-    rows = len(suspicion)
-    suspects = np.argsort(-suspicion, kind="stable")[: max(3, int(np.ceil(SUSPECTED * rows)))]
-    return float(1 - rankdata(witness)[suspects].mean() / rows)
+    rows = len(robust)
+    suspects = np.argsort(-robust, kind="stable")[: max(3, int(np.ceil(SUSPECTED * rows)))]
+    return float(1 - rankdata(reference)[suspects].mean() / rows)
 
 
-def trust(hidden: float) -> float:
-    """Return how much a guard counts beside another member, given what is hidden from the witness."""
-    return min(LEAST_TRUST + RISE * hidden, MOST_TRUST)
+def robust_weight(masking: float) -> float:
+    """Return the weight of a robust member relative to another member, given the masking effect."""
+    return min(LEAST_WEIGHT + RISE * masking, MOST_WEIGHT)
 
 
-def unsuspected(suspicion: Scores) -> NDArray[np.intp]:
-    """Return the positions of the rows that the guards suspect least, all but `TRIMMED` of them, ascending."""
-    kept = max(1, round((1 - TRIMMED) * len(suspicion)))
-    return np.sort(np.argsort(suspicion, kind="stable")[:kept])
+def least_suspicious(robust: Scores) -> NDArray[np.intp]:
+    """Return the positions of the rows that the robust members score lowest, all but `TRIMMED` of them, ascending."""
+    kept = max(1, round((1 - TRIMMED) * len(robust)))
+    return np.sort(np.argsort(robust, kind="stable")[:kept])

@@ -1,21 +1,21 @@
-"""A run as one of several members sees it."""
+"""The run of one of several nested models: it passes on all calls and scales the progress to the model's share."""
 
 from typing import Any
 
 from anomalo.plugin import Run
 
 
-class AsMember:
-    """Passes everything on to the run; what is reported is marked with the member and counts as its share.
+class MemberRun:
+    """The run of a member: calls are passed on; reports carry the member's name, their progress is its share.
 
     Parameters
     ----------
     run : Run
         The fit that all members are part of.
     name : str
-        The member's.
+        The member's name.
     number, total : int
-        Which of how many it is, from 0.
+        The member's number, from 0, and how many members there are.
     """
 
     def __init__(self, run: Run, name: str, number: int, total: int) -> None:
@@ -28,7 +28,7 @@ class AsMember:
         setattr(self._run, name, value)
 
     def report(self, *, done: float | None = None, **metrics: Any) -> None:
-        """Record metrics under the member's name, and move the progress by its share."""
+        """Record metrics under the member's name, and advance the progress by its share."""
         if "phase" in metrics:
             metrics["phase"] = f"{self._name}: {metrics['phase']}"
         self._run.report(done=None if done is None else (self._number + done) / self._total, **metrics)

@@ -1,4 +1,4 @@
-"""From any score to nats: how improbable a score is among the training rows', and beyond them."""
+"""From scores to surprisals in nats: how improbable a score is among the training scores, and beyond them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,22 +6,22 @@ from numpy.typing import NDArray
 from anomalo.plugin import Scores
 
 BULK = 0.9
-"""Up to this quantile the training scores speak for themselves; beyond it their tail is extrapolated."""
+"""Up to this quantile the distribution is empirical; beyond it the tail is extrapolated."""
 KNOTS = 200
 """Quantiles that are kept of the bulk."""
 SHAPE = 0.3
-"""The tail's shape before any score is seen, worth `PRIOR` scores."""
+"""The prior shape of the tail, with the weight of `PRIOR` scores."""
 PRIOR = 20
 HEAVIEST = 0.9
 FLAT = 1e-6
 """No tail is taken to be shorter than this, relative to the scores' size."""
 
 
-def tail(scores: Scores) -> Scores:
-    """Sum up training scores as [KNOTS quantiles, scale, shape], float64 [KNOTS + 2].
+def fit_tail(scores: Scores) -> Scores:
+    """Summarise training scores as [KNOTS quantiles, scale, shape], float64 [KNOTS + 2].
 
     The excesses over the 90th percentile follow a generalised Pareto distribution, whose shape is estimated by
-    probability-weighted moments and shrunk, as a few excesses say little.
+    probability-weighted moments and shrunk, as few excesses are little evidence.
 
     Reference: Pickands (1975), Statistical inference using extreme order statistics, Annals of Statistics 3; Hosking
     and Wallis (1987), Parameter and quantile estimation for the generalized Pareto distribution, Technometrics 29.
@@ -49,7 +49,7 @@ def _shape(excess: Scores) -> float:
     return float(2 - mean / max(mean - 2 * weighted, 1e-12))
 
 
-def energy(scores: Scores, tail: NDArray[np.float64]) -> Scores:
+def surprisal(scores: Scores, tail: NDArray[np.float64]) -> Scores:
     """Return -log of the estimated probability of a score at least as high, float64 [n] >= 0, in nats."""
     knots, (scale, shape) = tail[:KNOTS], tail[KNOTS:]
     last = np.append(np.flatnonzero(np.diff(knots)), KNOTS - 1)  # of equal knots the rightmost

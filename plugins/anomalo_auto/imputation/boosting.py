@@ -1,4 +1,4 @@
-"""Gradient boosting for one column, holes as they are, as arrays: one booster for each fold."""
+"""Gradient boosting for one column, on inputs with missing values, as arrays: one booster for each fold."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,18 +14,19 @@ from anomalo.trees import ROWS, Trees
 from anomalo_auto.imputation.target_column import Target
 
 FOLDS = 3
-ROUNDS, RATE, LEAF = 25, 0.2, 20
+STEPS, RATE, LEAF = 25, 0.2, 20
+"""Boosting steps of one booster, learning rate, and the fewest rows of a leaf."""
 NUMBERS = np.zeros(0, dtype=np.intp)
-"""No input is told to be a category."""
+"""The positions of inputs that are categories: none."""
 MOST_TREES = 200
-"""Trees of one booster, at most: each round grows one for every class."""
+"""Trees of one booster, at most: each step grows one for every class."""
 
 
 @dataclass(frozen=True)
-class Boosting:
+class ColumnBoosting:
     """Boosted trees laid end to end; their sum is a number, or the logits of levels.
 
-    A split sends holes to the side where they fit better; levels are taken as numbers.
+    A split sends missing values to the side where they fit better; levels are taken as numbers.
 
     Reference: Friedman (2001), Greedy function approximation: a gradient boosting machine, Annals of Statistics 29;
     Twala, Jones and Hand (2008), Good methods for coping with missing data in decision trees, Pattern Recognition
@@ -39,10 +40,10 @@ class Boosting:
     children : int32 [nodes, 2]
     values : float32 [nodes]
     output : int32 [trees]
-        Which booster's which output a tree adds to.
+        The number of the booster and output that a tree adds to.
     start : float32 [boosters * outputs]
     classes : int32 [boosters, outputs]
-        The levels that each booster knows; -1 for none.
+        The levels that each booster was fitted on; -1 for none.
     """
 
     roots: NDArray[np.int32]
@@ -57,13 +58,13 @@ class Boosting:
 
     @classmethod
     def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
-        """Fit one booster without each fold of the inputs [m, width]; return what it predicts of that fold."""
+        """Fit one booster without each fold of the inputs [m, width]; return also its predictions of that fold."""
         folds = rng.permutation(len(inputs)) % FOLDS
         seeds = rng.integers(2**31, size=FOLDS)
         boosters = [
             _boosted(inputs[folds != fold], target, folds != fold, int(seed)) for fold, seed in enumerate(seeds)
         ]
-        boosting = cls(**_laid_out(boosters, target))
+        boosting = cls(**_as_arrays(boosters, target))
         each = boosting._each(inputs, target)
         return boosting, np.asarray(each[folds, np.arange(len(inputs))], dtype=np.float32)
 
@@ -73,7 +74,7 @@ class Boosting:
         return mean
 
     def _each(self, inputs: Floats, target: Target) -> Floats:
-        """Return what each booster predicts, float32 [boosters, k, size]."""
+        """Return the predictions of each booster, float32 [boosters, k, size]."""
         boosters, outputs = self.classes.shape
         total = np.repeat(self.start[:, None], len(inputs), axis=1)
         twice = views(inputs, NUMBERS)
@@ -89,26 +90,26 @@ class Boosting:
 
 
 def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int) -> Any:
-    """Return a fitted booster, or the only level that the rows have."""
+    """Return a fitted booster, or the level of all rows if they have only one."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     truth = target.truth[rows]
     levels = np.unique(truth)
     if not target.number and len(levels) < 2:
         return int(levels[0])
-    per_round = 1 if target.number or len(levels) == 2 else len(levels)
+    per_step = 1 if target.number or len(levels) == 2 else len(levels)
     kind: Any = HistGradientBoostingRegressor if target.number else HistGradientBoostingClassifier
     some = np.where(np.isnan(inputs).all(axis=0), np.float32(0), inputs)  # scikit-learn fails on empty columns
     return kind(
         learning_rate=RATE,
-        max_iter=max(5, min(ROUNDS, MOST_TREES // per_round)),
+        max_iter=max(5, min(STEPS, MOST_TREES // per_step)),
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,
     ).fit(some, truth)
 
 
-def _laid_out(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
+def _as_arrays(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
     """Lay the trees of all boosters end to end."""
     fitted = [booster for booster in boosters if not isinstance(booster, int)]
     trees, values = flattened([Boosters(booster, {}) for booster in fitted], _width(fitted))
@@ -121,7 +122,7 @@ def _laid_out(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
         classes[number, : len(levels)] = levels
         if isinstance(booster, int):
             continue
-        first = int(not target.number and len(levels) == 2)  # of two levels, the trees speak of the second
+        first = int(not target.number and len(levels) == 2)  # of two levels, the trees predict the second
         baseline = np.ravel(booster._baseline_prediction)
         start[number, first:][: len(baseline)] = baseline
         steps = booster._predictors
@@ -140,7 +141,7 @@ def _laid_out(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
 
 
 def _width(fitted: list[Any]) -> int:
-    """Return how many inputs the boosters have."""
+    """Return the number of inputs of the boosters."""
     return max((booster.n_features_in_ for booster in fitted), default=0)
 
 
@@ -151,7 +152,7 @@ def _known(booster: Any, target: Target) -> list[int]:
 
 
 def _probabilities(raw: Scores, known: NDArray[np.int32], target: Target) -> Floats:
-    """Return probabilities [k, size] of all levels from the logits [k, outputs] of those that a booster knows."""
+    """Return probabilities [k, size] of all levels from a booster's logits [k, outputs] of the `known` ones."""
     levels = known[known >= 0]
     if len(levels) == 1:
         proba = np.ones((len(raw), 1))
@@ -160,4 +161,4 @@ def _probabilities(raw: Scores, known: NDArray[np.int32], target: Target) -> Flo
         proba = np.stack([1 - positive, positive], axis=1)
     else:
         proba = softmax(raw[:, : len(levels)], axis=1)
-    return target.spread_out(proba, levels)
+    return target.all_levels(proba, levels)

@@ -1,4 +1,4 @@
-"""One column's predictors, and how much each of them counts."""
+"""The predictors of one column, and their weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,57 +8,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Block, Encoded, Floats, Scores
-from anomalo_auto.imputation.boosting import Boosting
-from anomalo_auto.imputation.completed_rows import View
-from anomalo_auto.imputation.forest import Forest
-from anomalo_auto.imputation.kernel_ridge import Kernel
-from anomalo_auto.imputation.mixture_weights import weights
+from anomalo_auto.imputation.boosting import ColumnBoosting
+from anomalo_auto.imputation.completed_rows import EntryLayout
+from anomalo_auto.imputation.forest import ColumnForest
+from anomalo_auto.imputation.kernel_ridge import KernelRidge
+from anomalo_auto.imputation.mixture_weights import mixture_weights
 from anomalo_auto.imputation.target_column import Target
 
-LEARNERS: dict[str, Any] = {"forest": Forest, "kernel": Kernel, "boosting": Boosting}
+LEARNERS: dict[str, Any] = {"forest": ColumnForest, "kernel": KernelRidge, "boosting": ColumnBoosting}
 FEWEST = 20
-"""Observed cells that it takes to learn more than weights."""
+"""The fewest observed cells on which learners are fitted; with fewer, only weights are."""
 INPUTS = 100
-"""Entries of completed rows that a column is predicted from, at most: those that correlate with it most."""
+"""Entries of completed rows that a column is predicted from, at most: the most correlated ones."""
 SMALLEST = 0.02
-"""A predictor with a smaller weight is not worth its time, and left out."""
+"""Predictors with a smaller weight are left out, as they would cost time and hardly count."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the predictors of one column read, each float32 [n, …].
+    """The inputs of the predictors of one column, each float32 [n, …].
 
     Attributes
     ----------
     own : tuple of float32 [n, size]
-        What each base, or the round before, says of the column.
+        The column as each base, or the round before, completes it.
     completed : float32 [n, entries]
         The other columns, completed.
     codes : float32 [n, columns]
         The same, one entry a column.
-    plain : float32 [n, columns]
+    with_missing : float32 [n, columns]
         The other columns, NaN where nothing is observed.
     """
 
     own: tuple[Floats, ...]
     completed: Floats
     codes: Floats
-    plain: Floats
+    with_missing: Floats
 
     @classmethod
     def of(
-        cls, view: View, data: Encoded, completed: Sequence[Floats], position: int, entries: NDArray[np.intp]
+        cls,
+        entry_layout: EntryLayout,
+        data: Encoded,
+        completed: Sequence[Floats],
+        position: int,
+        entries: NDArray[np.intp],
     ) -> Self:
         """Return the inputs of rows as each base completes them, [n, width] each."""
-        mine = view.owner == position
-        own = tuple(rows[:, mine] for rows in completed)
+        here = entry_layout.position == position
+        own = tuple(rows[:, here] for rows in completed)
         mean = np.mean(completed, axis=0, dtype=np.float32)
-        columns = np.unique(view.owner[entries])
-        return cls(own, mean[:, entries], view.codes(data, mean)[:, columns], view.plain(data)[:, columns])
+        columns = np.unique(entry_layout.position[entries])
+        return cls(
+            own,
+            mean[:, entries],
+            entry_layout.codes(data, mean)[:, columns],
+            entry_layout.with_missing(data)[:, columns],
+        )
 
     def of_learner(self, name: str) -> Floats:
-        """Return what a learner reads."""
-        return {"forest": self.codes, "kernel": self.completed, "boosting": self.plain}[name]
+        """Return the inputs of a learner."""
+        return {"forest": self.codes, "kernel": self.completed, "boosting": self.with_missing}[name]
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class ColumnModel:
     entries : intp [k]
         The entries of completed rows that are read.
     marginal : float64 [size]
-        What is known without them.
+        The prediction without them.
     weights : float64 [1 + bases + learners]
         Of the marginal, the bases (or the round before) and `LEARNERS`.
     learners : dict
@@ -88,14 +98,14 @@ class ColumnModel:
     @classmethod
     def fit(
         cls,
-        view: View,
+        entry_layout: EntryLayout,
         data: Encoded,
         completed: Sequence[Floats],
         block: Block,
         names: Sequence[str],
         rng: np.random.Generator,
     ) -> tuple[Self, Target, Floats]:
-        """Let the learners of these names learn from rows completed with this column hidden, [n, width] each.
+        """Fit the learners of these names on rows completed with this column hidden, [n, width] each.
 
         Returns
         -------
@@ -103,34 +113,34 @@ class ColumnModel:
         Target
             The truth.
         float32 [m, size]
-            Predictions of its cells by predictors that did not see them.
+            Held-out predictions of its cells.
         """
         target = Target.of(data, block)
         rows = [part[target.seen] for part in completed]
-        entries = _entries(view, np.mean(rows, axis=0, dtype=np.float32), target)
-        inputs = Inputs.of(view, data.take(target.seen), rows, block.position, entries)
+        entries = _input_entries(entry_layout, np.mean(rows, axis=0, dtype=np.float32), target)
+        inputs = Inputs.of(entry_layout, data.take(target.seen), rows, block.position, entries)
         marginal = target.marginal()
-        told = [np.tile(marginal, (len(target.truth), 1)), *(_whole(own, target) for own in inputs.own)]
+        predictions = [np.tile(marginal, (len(target.truth), 1)), *(_all_levels(own, target) for own in inputs.own)]
         learners: dict[str, Any] = {}
         if target.varies and len(target.truth) >= FEWEST and len(entries):
             for name in names:
                 learners[name], held_out = LEARNERS[name].fit(inputs.of_learner(name), target, rng)
-                told.append(held_out)
-        found = _without_small(weights(np.stack(told), target))
-        mixed = np.asarray(np.tensordot(found, np.stack(told), axes=1), dtype=np.float32)
-        known, counts = np.split(found, [1 + len(completed)])
-        shares = {name: weight for name, weight in zip(learners, counts, strict=True) if weight}
-        every = np.append(known, [shares.get(name, 0.0) for name in LEARNERS])
-        return cls(block, entries, marginal, every, {name: learners[name] for name in shares}), target, mixed
+                predictions.append(held_out)
+        weights = _without_small(mixture_weights(np.stack(predictions), target))
+        mixed = np.asarray(np.tensordot(weights, np.stack(predictions), axes=1), dtype=np.float32)
+        of_bases, of_learners = np.split(weights, [1 + len(completed)])
+        kept = {name: weight for name, weight in zip(learners, of_learners, strict=True) if weight}
+        every = np.append(of_bases, [kept.get(name, 0.0) for name in LEARNERS])
+        return cls(block, entries, marginal, every, {name: learners[name] for name in kept}), target, mixed
 
-    def predict(self, view: View, data: Encoded, completed: Sequence[Floats]) -> Floats:
+    def predict(self, entry_layout: EntryLayout, data: Encoded, completed: Sequence[Floats]) -> Floats:
         """Return predictions for rows [k] as each base completes them: numbers or probabilities, float32 [k, size]."""
         target = Target(self.block, np.zeros(0, bool), np.zeros(0))
-        inputs = Inputs.of(view, data, completed, self.block.position, self.entries)
+        inputs = Inputs.of(entry_layout, data, completed, self.block.position, self.entries)
         total = np.tile(self.weights[0] * self.marginal, (len(data), 1))
         bases, learners = np.split(self.weights[1:], [len(completed)])
         for weight, own in zip(bases, inputs.own, strict=True):
-            total += weight * _whole(own, target)
+            total += weight * _all_levels(own, target)
         for weight, name in zip(learners, LEARNERS, strict=True):
             if name in self.learners:
                 total += weight * self.learners[name].predict(inputs.of_learner(name), target)
@@ -145,7 +155,7 @@ class ColumnModel:
 
     @classmethod
     def of(cls, block: Block, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Take back what `arrays` returned."""
+        """Restore what `arrays` returned."""
         learners: dict[str, dict[str, NDArray[Any]]] = {}
         for name, array in arrays.items():
             learner, _, part = name.partition(".")
@@ -155,23 +165,23 @@ class ColumnModel:
         return cls(block, arrays["entries"], arrays["marginal"], arrays["weights"], fitted)
 
 
-def _without_small(found: Scores) -> Scores:
-    """Return weights that sum to 1, those below `SMALLEST` being 0."""
-    kept = np.where(found >= min(SMALLEST, found.max()), found, 0.0)
+def _without_small(weights: Scores) -> Scores:
+    """Return weights that sum to 1, with 0 for those below `SMALLEST`."""
+    kept = np.where(weights >= min(SMALLEST, weights.max()), weights, 0.0)
     return np.asarray(kept / kept.sum())
 
 
-def _whole(own: Floats, target: Target) -> Floats:
-    """Return a base's prediction for all levels, those included that it was not shown."""
+def _all_levels(own: Floats, target: Target) -> Floats:
+    """Return a base's prediction for all levels, also those that have no entry in completed rows."""
     if target.number:
         return own
     missing = max(0, target.block.size - own.shape[1])
-    return target.proper(np.pad(own, ((0, 0), (0, missing))))
+    return target.as_predictions(np.pad(own, ((0, 0), (0, missing))))
 
 
-def _entries(view: View, completed: Floats, target: Target) -> NDArray[np.intp]:
-    """Return the entries to read: the other columns', or the most correlated of them."""
-    others = np.flatnonzero(view.owner != target.block.position)
+def _input_entries(entry_layout: EntryLayout, completed: Floats, target: Target) -> NDArray[np.intp]:
+    """Return the input entries: those of the other columns, or the most correlated of them."""
+    others = np.flatnonzero(entry_layout.position != target.block.position)
     if len(others) <= INPUTS or not target.varies:
         return others[:INPUTS]
     rows, outputs = completed[:, others].astype(np.float64), target.outputs()

@@ -1,4 +1,4 @@
-"""A random forest for one column, as arrays, with what its trees say of rows that they did not see."""
+"""A random forest for one column, as arrays, with its out-of-bag predictions."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,15 +12,15 @@ from anomalo_auto.imputation.target_column import Target
 
 TREES = 50
 LEAF = {"number": 3, "category": 1}
-"""A leaf holds at least so many rows."""
+"""The fewest rows of a leaf."""
 LEAVES = 2000
-"""It holds more where a tree would have more leaves than this."""
+"""About the most leaves of a tree: leaves of large tables get more rows."""
 FEATURES = 1 / 3
 """Share of the inputs that a split chooses from."""
 
 
 @dataclass(frozen=True)
-class Forest:
+class ColumnForest:
     """Trees laid end to end.
 
     Reference: Breiman (2001), Random forests, Machine Learning 45.
@@ -32,7 +32,7 @@ class Forest:
     threshold : float32 [nodes]
     children : int32 [nodes, 2]
     values : float32 [nodes, size]
-        What each node predicts.
+        The prediction of each node.
     """
 
     roots: NDArray[np.int32]
@@ -58,7 +58,7 @@ class Forest:
         values = joined([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
         values = values.reshape(len(trees.feature), -1)
         if not target.number:
-            values = target.spread_out(values, grown.classes_)
+            values = target.all_levels(values, grown.classes_)
         forest = cls(
             trees.roots,
             trees.depths,
@@ -67,8 +67,8 @@ class Forest:
             trees.children.astype(np.int32),
             values,
         )
-        told, seen = out_of_bag(grown, inputs)
-        held_out = told if target.number else target.spread_out(told, grown.classes_)
+        predicted, seen = out_of_bag(grown, inputs)
+        held_out = predicted if target.number else target.all_levels(predicted, grown.classes_)
         held_out[~seen] = target.marginal()
         return forest, held_out.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Kernel ridge regression on landmarks: smooth where trees have steps."""
+"""Kernel ridge regression on landmarks for one column: a smooth complement to trees."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,9 +11,9 @@ from anomalo.plugin import Floats, Scores
 from anomalo_auto.imputation.target_column import Target
 
 LANDMARKS = 1000
-"""Training rows that carry a kernel function, at most."""
+"""Training rows that serve as centres of kernel functions, at most."""
 REACH = 4.0
-"""No entry counts as farther from its mean, in standard deviations."""
+"""Inputs are clipped at this many standard deviations from their mean."""
 WIDTH = 0.3
 """The kernel is exp(-WIDTH d / median d) with d the squared distance."""
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -22,7 +22,7 @@ TINY = 1e-6
 
 
 @dataclass(frozen=True)
-class Kernel:
+class KernelRidge:
     """A Gaussian kernel's ridge regression, its penalty chosen by the exact leave-one-out error.
 
     Reference: Saunders, Gammerman and Vovk (1998), Ridge regression learning algorithm in dual variables, ICML;
@@ -31,20 +31,20 @@ class Kernel:
 
     Attributes
     ----------
-    centre, spread : float64 [width]
-        Of each input.
+    centre, scale : float64 [width]
+        Mean and standard deviation of each input.
     landmarks : float32 [m, width]
         Standardised rows.
     weights : float64 [m, size]
-        Of each landmark's kernel function.
+        Coefficients of the landmarks' kernel functions.
     rate : float64 [1]
-        What multiplies the squared distance.
+        The factor of the squared distance in the exponent.
     offset : float64 [size]
         The outputs' means.
     """
 
     centre: Scores
-    spread: Scores
+    scale: Scores
     landmarks: Floats
     weights: Scores
     rate: Scores
@@ -52,10 +52,10 @@ class Kernel:
 
     @classmethod
     def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
-        """Fit on inputs [m, width]; return also what is predicted of each row without that row, [m, size]."""
-        centre, spread = inputs.mean(axis=0, dtype=np.float64), inputs.std(axis=0, dtype=np.float64)
-        spread = np.where(spread > TINY, spread, 1.0)
-        rows = _standardised(inputs, centre, spread)
+        """Fit on inputs [m, width]; return also the leave-one-out predictions, [m, size]."""
+        centre, scale = inputs.mean(axis=0, dtype=np.float64), inputs.std(axis=0, dtype=np.float64)
+        scale = np.where(scale > TINY, scale, 1.0)
+        rows = _standardised(inputs, centre, scale)
         chosen = np.sort(rng.permutation(len(rows))[:LANDMARKS])
         landmarks = rows[chosen]
         distance = _squared(rows, landmarks)
@@ -67,24 +67,24 @@ class Kernel:
         outputs = target.outputs()
         offset = outputs.mean(axis=0)
         coefficients, held = _ridge(kernel @ root, outputs - offset)
-        fitted = cls(centre, spread, landmarks.astype(np.float32), root @ coefficients, np.array([rate]), offset)
-        return fitted, target.proper(held + offset)
+        fitted = cls(centre, scale, landmarks.astype(np.float32), root @ coefficients, np.array([rate]), offset)
+        return fitted, target.as_predictions(held + offset)
 
     def predict(self, inputs: Floats, target: Target) -> Floats:
         """Return predictions, float32 [k, size]."""
 
         def outputs(block: Scores) -> Scores:
-            rows = _standardised(block, self.centre, self.spread).astype(np.float32)
+            rows = _standardised(block, self.centre, self.scale).astype(np.float32)
             kernel = np.exp(np.float32(-self.rate[0]) * _squared(rows, self.landmarks))
             return np.asarray(kernel @ weights, dtype=np.float64)
 
         weights = self.weights.astype(np.float32)
 
-        return target.proper(by_blocks(inputs.astype(np.float64), outputs) + self.offset)
+        return target.as_predictions(by_blocks(inputs.astype(np.float64), outputs) + self.offset)
 
 
-def _standardised(inputs: NDArray[np.floating], centre: Scores, spread: Scores) -> Scores:
-    standardised: Scores = np.clip((inputs - centre) / spread, -REACH, REACH).astype(np.float32).astype(np.float64)
+def _standardised(inputs: NDArray[np.floating], centre: Scores, scale: Scores) -> Scores:
+    standardised: Scores = np.clip((inputs - centre) / scale, -REACH, REACH).astype(np.float32).astype(np.float64)
     return standardised
 
 

@@ -1,4 +1,4 @@
-"""What there is to warn of in a table's holes."""
+"""Warnings about a table's missing values: not missing at random, or not predictable from other columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,51 +10,54 @@ from anomalo.plugin import Floats, Layout
 from anomalo_auto.imputation.target_column import Target
 
 USELESS = 0.98
-"""With this share of the error of the mean or mode, a prediction is no better than they are."""
+"""A prediction whose error is above this share of that of the mean or mode counts as no better than they are."""
 FEWEST = 30
-"""Holes of a column that it takes to compare them with its observed cells."""
+"""The fewest missing values of a column that are compared with its observed cells."""
 APART = 0.1
-"""How far from 1/2 the chance must lie that a hole is expected to be higher than an observed cell."""
+"""How far the chance that a missing value is predicted higher than an observed one lies from 1/2, at least."""
 SIGMAS = 4.0
+"""The same, in standard deviations of this chance."""
 NAMED = 5
+"""Columns that a warning names, at most."""
 
 
 @dataclass
-class Holes:
-    """Compares what is expected of a column's holes with what is expected of its observed cells.
+class MissingnessTest:
+    """Compares predictions of a column's missing values with predictions of its observed cells.
 
-    If cells are missing completely at random, both are alike. That they differ does not say whether other columns
-    decide what is missing (which the predictors know, and make up for) or the missing value itself (which nobody sees).
+    If cells are missing completely at random, both have the same distribution. A difference does not show whether
+    missingness depends on other columns (which the predictors take into account) or on the missing value itself (which
+    is not observable).
 
     Reference: Little (1988), A test of missing completely at random, JASA 83; Mann and Whitney (1947), On a test of
     whether one of two random variables is stochastically larger than the other, Annals of Mathematical Statistics 18.
     """
 
-    _told: list[str] = field(default_factory=list)
+    _found: list[str] = field(default_factory=list)
 
-    def see(self, target: Target, observed: Floats, holes: Floats) -> None:
-        """Compare predictions of a column's observed cells, [m, size], and of its holes, [k, size]."""
-        if min(len(observed), len(holes)) < FEWEST:
+    def compare(self, target: Target, observed: Floats, missing: Floats) -> None:
+        """Compare predictions of a column's observed cells, [m, size], and of its missing ones, [k, size]."""
+        if min(len(observed), len(missing)) < FEWEST:
             return
         level = 0 if target.number else int(np.bincount(target.levels).argmax())
-        higher = _higher(holes[:, level], observed[:, level])
-        deviation = np.sqrt((len(holes) + len(observed) + 1) / (12 * len(holes) * len(observed)))
+        higher = _higher(missing[:, level], observed[:, level])
+        deviation = np.sqrt((len(missing) + len(observed) + 1) / (12 * len(missing) * len(observed)))
         if abs(higher - 0.5) > max(APART, SIGMAS * deviation):
             what = _side(target, level, higher > 0.5)
-            self._told.append(f"{target.block.name!r} (where {what} are expected)")
+            self._found.append(f"{target.block.name!r} (where {what} are expected)")
 
     def notes(self) -> list[str]:
         """Return at most one sentence."""
-        if not self._told:
+        if not self._found:
             return []
         return [
-            f"holes do not look missing at random in {_listed(self._told)}: if the missing value itself decides that "
-            "it is missing, fills are biased towards what is observed, and their error is larger than told"
+            f"values do not look missing at random in {_listed(self._found)}: if missingness depends on the missing "
+            "value itself, imputed values are biased towards observed ones, and their error is larger than estimated"
         ]
 
 
-def beyond_reach(layout: Layout, error: NDArray[np.float64], baseline: NDArray[np.float64]) -> list[str]:
-    """Return at most one sentence on columns with holes that nothing predicts."""
+def unpredictable_columns(layout: Layout, error: NDArray[np.float64], baseline: NDArray[np.float64]) -> list[str]:
+    """Return at most one sentence on columns with missing values that no other column predicts."""
     names = [
         repr(block.name)
         for block in layout.blocks
@@ -66,7 +69,7 @@ def beyond_reach(layout: Layout, error: NDArray[np.float64], baseline: NDArray[n
 
 
 def _side(target: Target, level: int, higher: bool) -> str:
-    """Say what is expected more often of the holes; all rare levels share the last code."""
+    """Return what is predicted more often for missing values; all rare levels share the last code."""
     if target.number:
         return "high values" if higher else "low values"
     levels = target.block.levels
