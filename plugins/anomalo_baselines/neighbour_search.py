@@ -1,4 +1,4 @@
-"""Exact nearest neighbours, whose result for a row does not depend on the rows beside it."""
+"""Exact nearest-neighbour search, whose result for a row does not depend on the rows beside it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from anomalo.plugin import Floats
 
 ROWS = 64
-"""Rows are compared in blocks of exactly this many: a row's result cannot depend on its neighbours."""
+"""Rows are compared in blocks of exactly this many: a row's result cannot depend on the rows beside it."""
 GROUP = 16
-"""Reference rows whose smallest distance is looked at first."""
+"""Reference rows in a group; the groups with the smallest minimum distances are searched."""
 SPARE = 8
 """Candidates kept beyond the neighbours, for the rounding of the approximate distances."""
 CELLS = 4_000_000
@@ -48,10 +48,10 @@ class NeighbourSearch:
         return distances, numbers
 
     def nearest_replaced(self, matrix: Floats, parts: Sequence[slice], fill: Fill) -> Iterator[Replaced]:
-        """Give distances of the rows in which one part of the columns is replaced by what the nearest rows have there.
+        """Yield distances of the rows after one part of the columns is replaced by values from the nearest rows.
 
-        The nearest rows are found anew without that part. The approximate distances in all columns are computed once;
-        each part's share of them is taken off.
+        The nearest rows are searched again without that part. The approximate distances in all columns are computed
+        once; each part's share of them is subtracted.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class NeighbourSearch:
         rows : slice
             Rows of the matrix.
         number : int
-            Which of `parts` is replaced.
+            The number of the replaced part.
         replacement : float64 [rows, columns of the part]
         distances : float64 [rows, neighbours]
             To the nearest reference rows after the replacement, ascending.
@@ -86,7 +86,7 @@ class NeighbourSearch:
         self, block: NDArray[np.float64], candidates: NDArray[np.intp], without: slice
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return distances to the nearest candidates, some columns left out, and numbers, each [ROWS, neighbours]."""
-        candidates = np.sort(candidates, axis=1)  # so that equal distances go by number
+        candidates = np.sort(candidates, axis=1)  # so that equal distances are ordered by number
         exact = np.empty(candidates.shape)
         step = max(1, CELLS // max(1, ROWS * block.shape[1]))
         for start in range(0, candidates.shape[1], step):
@@ -117,7 +117,7 @@ class NeighbourSearch:
 
 
 def _blocks(matrix: Floats) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Give the rows in blocks [ROWS, columns], the last one filled up with zeros."""
+    """Yield the rows in blocks [ROWS, columns], the last one padded with zeros."""
     for start in range(0, len(matrix), ROWS):
         rows = slice(start, start + ROWS)
         block = np.zeros((ROWS, matrix.shape[1]))

@@ -1,19 +1,19 @@
-"""What `explain` needs of the dense matrix: each column's part of it, and the way back to encoded values."""
+"""Attribution of scores to cells: parts of the dense matrix, encoded values of means, shares of the score."""
 
 import numpy as np
 
 from anomalo.plugin import FIRST_LEVEL, Block, Dense, Encoded, Scores
 
 
-def parts(data: Encoded, dense: Dense) -> list[slice]:
-    """Return where each column of the table stands in the dense matrix; nowhere for a category of one level."""
+def dense_parts(data: Encoded, dense: Dense) -> list[slice]:
+    """Return the columns of the dense matrix of each column of the table; none for a category of one level."""
     columns = [block.position for block in data.layout.blocks]
     starts, ends = (np.searchsorted(dense.position, columns, side) for side in ("left", "right"))
     return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 def encoded_value(block: Block, mean: Scores) -> Scores:
-    """Turn a cell's mean over its part of the dense matrix, [n, width], into encoded values [n].
+    """Return the encoded values [n] of means of a cell's part of the dense matrix, [n, width].
 
     For a category it is the code of the level with the largest mean, the first among equals; levels without a dense
     column are never expected.
@@ -27,8 +27,8 @@ def encoded_value(block: Block, mean: Scores) -> Scores:
     return codes
 
 
-def shared(score: Scores, drops: Scores) -> Scores:
-    """Share out scores [n] in proportion to drops [n, columns], or equally where no column makes a difference."""
+def in_proportion(score: Scores, drops: Scores) -> Scores:
+    """Divide scores [n] in proportion to drops [n, columns], or equally where all drops are 0."""
     total = drops.sum(axis=1, keepdims=True)
     equal = np.full(drops.shape, 1 / max(1, drops.shape[1]))
     contribution: Scores = score[:, None] * np.divide(drops, total, out=equal, where=total > 0)

@@ -1,4 +1,4 @@
-"""Robust Mahalanobis distance: a row is strange where its columns do not vary together as they usually do."""
+"""The detector `covariance`: robust Mahalanobis distance, high where columns do not vary together as usual."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 
 from anomalo.blocks import by_blocks
 from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, param
-from anomalo_baselines.detectors.attribution import encoded_value, parts, shared
+from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, in_proportion
 
 STEPS = 20
 """Concentration steps, at most."""
 CLIP = 2.5
-"""The first estimate sees no value beyond this many robust standard deviations."""
+"""Values are clipped at this many robust standard deviations for the first estimate."""
 SMALLEST = 1e-3
-"""No direction is taken to vary less than this share of the average one."""
+"""The least variance of a direction, as a share of the mean one."""
 NOISE = 0.3
-"""Variance that levels and missing flags have besides: a rare level is no extreme, as a number would be."""
+"""Variance that is added to levels and missing flags: a rare level is not extreme, as such a number would be."""
 
 
 @dataclass(kw_only=True)
 class RobustCovariance(Model):
-    """Half the squared Mahalanobis distance from the centre of the least scattered share of the rows.
+    """Half the squared Mahalanobis distance from the centre of the share of the rows with the least scatter.
 
     From a winsorised start, the rows that are nearest by the present estimate give the next one, until they stay
     the same (concentration steps). The covariance is shrunk towards a multiple of the identity, so that constant,
@@ -40,18 +40,18 @@ class RobustCovariance(Model):
 
     name = "covariance"
 
-    support: float = param(0.75, low=0.5, high=1.0, help="Share of the rows that the estimate is made from.")
+    support: float = param(0.75, low=0.5, high=1.0, help="Share of the rows that the estimate uses.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Find the centre and the whitening matrix."""
         dense = data.dense()
         number = _numbers(data, dense)
         seen = data.observed[:, dense.position]
-        self.spread_ = np.where(number, _spread(dense.matrix.astype(np.float64), seen), 1.0)
-        scaled = dense.matrix / self.spread_
+        self.scale_ = np.where(number, _robust_scale(dense.matrix.astype(np.float64), seen), 1.0)
+        scaled = dense.matrix / self.scale_
         middle = np.median(scaled, axis=0)
         noise = np.where(number, 1 - seen.mean(axis=0), NOISE)
-        count = max(2, round(self.support * len(scaled)))  # more than there are is all
+        count = max(2, round(self.support * len(scaled)))  # at most all rows are kept
         kept: NDArray[np.intp] | None = None
         sample = np.clip(scaled, middle - CLIP, middle + CLIP)
         for _ in range(STEPS):
@@ -64,7 +64,7 @@ class RobustCovariance(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Return half the squared distances, float64 [n]."""
-        return 0.5 * self._distances(data.dense().matrix.astype(np.float64) / self.spread_)
+        return 0.5 * self._distances(data.dense().matrix.astype(np.float64) / self.scale_)
 
     def explain(self, data: Encoded) -> Cells:
         """Return each cell's share of the score, and its mean given the row's other cells.
@@ -72,37 +72,37 @@ class RobustCovariance(Model):
         With d the deviation from the centre, P the precision matrix and b the dense columns of a cell, half the
         squared distance falls by (P d)_b' (P_bb)^-1 (P d)_b / 2 when the cell is left out: for a single column by half
         its squared standardised residual, (P d)_j^2 / (2 P_jj). The score is shared out in proportion to these. The
-        conditional mean of the cell is its value less (P_bb)^-1 (P d)_b.
+        conditional mean of the cell is its value minus (P_bb)^-1 (P d)_b.
 
         Reference: Rue and Held (2005), Gaussian Markov random fields, theorems 2.3 and 2.5.
         """
         dense = data.dense()
-        scaled = dense.matrix.astype(np.float64) / self.spread_
+        scaled = dense.matrix.astype(np.float64) / self.scale_
         precision = self.whitening_ @ self.whitening_.T
         # The conditional covariances of all cells, one block each.
         covariance = np.linalg.inv(np.where(dense.position[:, None] == dense.position, precision, 0.0))
         pulled = by_blocks(scaled, lambda block: (block - self.centre_) @ precision)
         residual = by_blocks(pulled, lambda block: block @ covariance)
         drops, expected = np.zeros(data.values.shape), np.empty_like(data.values)
-        for block, part in zip(data.layout.blocks, parts(data, dense), strict=True):
+        for block, part in zip(data.layout.blocks, dense_parts(data, dense), strict=True):
             drops[:, block.position] = 0.5 * (pulled[:, part] * residual[:, part]).sum(axis=1)
-            mean = (scaled[:, part] - residual[:, part]) * self.spread_[part]
+            mean = (scaled[:, part] - residual[:, part]) * self.scale_[part]
             expected[:, block.position] = encoded_value(block, mean)
-        return Cells(shared(self.score(data), np.maximum(drops, 0)), expected)
+        return Cells(in_proportion(self.score(data), np.maximum(drops, 0)), expected)
 
     def _distances(self, scaled: Scores) -> Scores:
         return by_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
 
 
 def _numbers(data: Encoded, dense: Dense) -> NDArray[np.bool_]:
-    """Return which dense columns are a number itself, bool [width]: not a level, not a missing flag."""
+    """Return which dense columns are numbers, bool [width]: not levels, not missing flags."""
     first = np.flatnonzero(np.diff(dense.position, prepend=-1))
     number = np.zeros(len(dense.position), dtype=np.bool_)
     number[first[np.isin(dense.position[first], data.layout.numbers)]] = True
     return number
 
 
-def _spread(matrix: Scores, seen: NDArray[np.bool_]) -> Scores:
+def _robust_scale(matrix: Scores, seen: NDArray[np.bool_]) -> Scores:
     """Return the observed cells' robust standard deviations [columns], plain ones where more than half are equal."""
     values = np.where(seen | ~seen.any(axis=0), matrix, np.nan)
     robust = 1.4826 * np.nanmedian(np.abs(values - np.nanmedian(values, axis=0)), axis=0)
@@ -110,7 +110,7 @@ def _spread(matrix: Scores, seen: NDArray[np.bool_]) -> Scores:
 
 
 def _whitening(sample: Scores, noise: Scores) -> Scores:
-    """Return the matrix W [columns, columns] for which (sample - mean) @ W has about unit covariance, less noise."""
+    """Return the matrix W [columns, columns] for which (sample - mean) @ W has unit covariance but for the noise."""
     from sklearn.covariance import ledoit_wolf
 
     if not sample.shape[1] or len(sample) < 2:

@@ -1,4 +1,4 @@
-"""Isolation forest: strange rows are cut off from the rest by few random splits."""
+"""The detector `iforest`: few random splits isolate an anomalous row."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
 from anomalo.trees import ROWS, Trees, flattened, joined
-from anomalo_baselines.detectors.category_surprisal import condensed, shares
+from anomalo_baselines.detectors.category_surprisal import code_shares, with_surprisal
 
 
 def average_path_length(count: NDArray[Any]) -> NDArray[np.float64]:
@@ -30,10 +30,10 @@ def average_path_length(count: NDArray[Any]) -> NDArray[np.float64]:
 
 @dataclass(kw_only=True)
 class IsolationForest(Model):
-    """Random trees in which a row's mean depth says how ordinary it is.
+    """Random trees; the smaller a row's mean depth, the more anomalous it is.
 
-    The trees see the numbers, a missing one at the centre, and one more column with the surprise of all categories
-    together: as columns of their own, rare levels would cut off ordinary rows. The score is
+    The trees split the numbers, a missing one at the centre, and one more column with the surprisal of all categories
+    together: as columns of their own, rare levels would isolate normal rows. The score is
     s = 2 ** (-E[h] / c(samples)), between 0 and 1, where h is the depth of the leaf that a row falls into, plus
     c(rows in that leaf). The trees are grown by scikit-learn and kept as arrays.
 
@@ -47,15 +47,15 @@ class IsolationForest(Model):
 
     name = "iforest"
 
-    trees: int = param(100, low=1, high=100_000, help="How many trees to grow.")
-    samples: int = param(256, low=1, high=10_000_000, help="How many training rows each tree sees, at most.")
+    trees: int = param(100, low=1, high=100_000, help="Trees of the forest.")
+    samples: int = param(256, low=1, high=10_000_000, help="Training rows of each tree, at most.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Grow the trees."""
         from sklearn import ensemble
 
-        self.shares_ = shares(data)
-        matrix = condensed(data, self.shares_)
+        self.shares_ = code_shares(data)
+        matrix = with_surprisal(data, self.shares_)
         grown: list[Any] = []
         if matrix.shape[1]:
             forest = ensemble.IsolationForest(
@@ -75,18 +75,18 @@ class IsolationForest(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Return s, float64 [n] in (0, 1]; 0 for a table without a usable column."""
-        matrix = condensed(data, self.shares_)
+        matrix = with_surprisal(data, self.shares_)
         if not len(self.roots_):
             return np.zeros(len(matrix))
         lengths = np.empty(len(matrix))
         for start in range(0, len(matrix), ROWS):
             rows = slice(start, start + ROWS)
-            lengths[rows] = self._walk(matrix[rows])
-        # Trees of one row have no depth: their score is 1/2, neither strange nor ordinary.
+            lengths[rows] = self._path_lengths(matrix[rows])
+        # Trees of one row have no depth: their score is 1/2, neither anomalous nor normal.
         exponent = lengths / self.longest_ if self.longest_ else np.ones_like(lengths)
         return 2.0**-exponent
 
-    def _walk(self, matrix: Floats) -> Scores:
+    def _path_lengths(self, matrix: Floats) -> Scores:
         """Return the sum of the path lengths over the trees, float64 [n]."""
         depths = np.full(len(self.roots_), self.depth_, dtype=np.int32)
         trees = Trees(self.roots_, depths, self.feature_, self.threshold_, self.children_)
@@ -97,7 +97,7 @@ class IsolationForest(Model):
 
 
 def _lengths(tree: Any) -> NDArray[np.float64]:
-    """Depth of each node plus c(rows in it), [nodes]; parents come before their children."""
+    """Return the depth of each node plus c(rows in it), [nodes]; parents precede their children."""
     depth = np.zeros(tree.node_count)
     for node in np.flatnonzero(tree.children_left >= 0):
         depth[[tree.children_left[node], tree.children_right[node]]] = depth[node] + 1.0

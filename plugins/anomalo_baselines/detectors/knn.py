@@ -1,4 +1,4 @@
-"""Distance to the nearest training rows: a row is strange where there are few like it."""
+"""The detector `knn`: the distance to the nearest training rows, high where there are few similar ones."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Cells, Encoded, Floats, Model, Run, Scores, param
-from anomalo_baselines.detectors.attribution import encoded_value, parts, shared
+from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, in_proportion
 from anomalo_baselines.neighbour_search import NeighbourSearch
 from anomalo_baselines.subsample import subsample
 
 EXPLAINING = 5_000
-"""Reasons come from at most this many reference rows, evenly spaced."""
+"""Explanations use at most this many reference rows, evenly spaced."""
 
 
 @dataclass(kw_only=True)
@@ -20,8 +20,8 @@ class NearestNeighbours(Model):
     """The mean Euclidean distance to the k nearest training rows.
 
     Numbers are compared in encoded units; two different levels of a category are 1 apart; a missing
-    number counts as the centre, and as 1 for being missing. A training row that is scored again finds
-    itself at distance 0.
+    number counts as the centre, and as 1 for being missing. A training row that is scored again has
+    itself as a neighbour at distance 0.
 
     Reference: Angiulli and Pizzuti (2002), Fast outlier detection in high dimensional spaces, PKDD (the
     sum of the distances); Ramaswamy, Rastogi and Shim (2000), SIGMOD (the largest).
@@ -53,12 +53,12 @@ class NearestNeighbours(Model):
         """Return each cell's share of the score, and its mean or most frequent value among the nearest rows without it.
 
         For each column the nearest rows are found in the others alone. The score falls when the cell is replaced by
-        its mean among those of them that observe it; it is shared out in proportion to these drops. Both are estimated
+        its mean among those of them that observe it; it is divided in proportion to these drops. Both are estimated
         from at most `EXPLAINING` reference rows.
         """
         dense, blocks = data.dense(), data.layout.blocks
         count = min(len(self.reference_), EXPLAINING)
-        reference, where = self.reference_[np.arange(count) * len(self.reference_) // count], parts(data, dense)
+        reference, where = self.reference_[np.arange(count) * len(self.reference_) // count], dense_parts(data, dense)
         search = NeighbourSearch(reference, min(self.neighbours, count))
         distance = search.nearest(dense.matrix)[0].mean(axis=1)
         drops, expected = np.empty(data.values.shape), np.empty_like(data.values)
@@ -70,7 +70,7 @@ class NearestNeighbours(Model):
             position = blocks[column].position
             drops[rows, position] = distance[rows] - distances.mean(axis=1)
             expected[rows, position] = encoded_value(blocks[column], mean)
-        return Cells(shared(self.score(data), np.maximum(drops, 0)), expected)
+        return Cells(in_proportion(self.score(data), np.maximum(drops, 0)), expected)
 
 
 def _mean(cells: Floats, flagged: bool) -> Scores:

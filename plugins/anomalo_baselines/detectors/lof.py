@@ -1,4 +1,4 @@
-"""Local outlier factor: a row is strange where its neighbours have nearer neighbours than it has."""
+"""The detector `lof`: local outlier factor, high where a row's neighbours have nearer neighbours than it has."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -19,7 +19,7 @@ class LocalOutlierFactor(Model):
     """The mean density around a row's neighbours, relative to the density around the row.
 
     lof(p) = mean over the k nearest training rows o of lrd(o) / lrd(p), where lrd(p) is one over the mean
-    reachability distance max(k-distance(o), d(p, o)). About 1 for an ordinary row.
+    reachability distance max(k-distance(o), d(p, o)). About 1 for a normal row.
 
     Reference: Breunig et al. (2000), LOF: identifying density-based local outliers, SIGMOD.
 
@@ -46,7 +46,7 @@ class LocalOutlierFactor(Model):
         return self
 
     def _others(self) -> tuple[Scores, NDArray[np.intp]]:
-        """Return each training row's nearest other rows: itself is left out, or, among equals, one of them."""
+        """Return each training row's nearest other rows: the row itself is left out, or, among equals, one of them."""
         count = min(self.neighbours, len(self.reference_) - 1)
         distances, numbers = NeighbourSearch(self.reference_, count + 1).nearest(self.reference_)
         own = numbers == np.arange(len(numbers))[:, None]

@@ -1,4 +1,4 @@
-"""Training rows drawn with replacement: perfect but for being copies."""
+"""The generator `bootstrap`: training rows drawn with replacement, copies by construction."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,16 +6,16 @@ from typing import Self
 import numpy as np
 
 from anomalo.plugin import Encoded, Model, Run, param
-from anomalo_baselines.generators.condition_matching import matching
+from anomalo_baselines.generators.condition_matching import matching_rows
 from anomalo_baselines.subsample import subsample
 
-FITTING = 10
-"""Given cells are put into one of at least so many training rows that fit them best."""
+MATCHES = 10
+"""Given cells are put into one of at least this many training rows that match them best."""
 
 
 @dataclass(kw_only=True)
 class Bootstrap(Model):
-    """Rows of the training table, drawn with replacement: the yardstick for copying.
+    """Rows of the training table, drawn with replacement: the baseline for measures of copying.
 
     Reference: Efron (1979), Bootstrap methods: another look at the jackknife, Annals of Statistics 7.
 
@@ -36,9 +36,9 @@ class Bootstrap(Model):
         return self
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
-        """Return training rows, those that fit the given cells best, with these put into them."""
+        """Return training rows, those that match the given cells best, with these put into them."""
         drawn = np.zeros(len(given), dtype=np.intp)
-        for rows, fitting in matching(given, self.values_, self.observed_, FITTING):
-            drawn[rows] = run.rng.choice(fitting, len(rows))
+        for rows, matches in matching_rows(given, self.values_, self.observed_, MATCHES):
+            drawn[rows] = run.rng.choice(matches, len(rows))
         values = np.where(given.observed, given.values, self.values_[drawn])
         return Encoded(values, given.observed | self.observed_[drawn], given.layout)

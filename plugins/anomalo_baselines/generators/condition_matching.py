@@ -1,4 +1,4 @@
-"""Which training rows fit the given cells of a row that is to be made."""
+"""Search for the training rows that match the given cells of a synthetic row best."""
 
 from collections.abc import Iterator
 
@@ -11,26 +11,26 @@ ROWS = 256
 """Conditions that are compared with the training rows at a time."""
 
 
-def matching(
+def matching_rows(
     given: Encoded, values: Floats, observed: Mask, fewest: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Give rows with equal given cells, and the training rows that fit these best.
+    """Yield rows with equal given cells, and the training rows that match these best.
 
     The squared distance is summed over the given cells: of numbers in encoded units; 1 for another level, or for a cell
-    that the training row does not know. All training rows that are as near as number `fewest` fit.
+    that is missing in the training row. All training rows that are as near as number `fewest` match.
 
     Parameters
     ----------
     given : Encoded [n]
-        Rows of which some cells are known.
+        Rows in which the given cells are observed.
     values, observed : [m, columns]
         The training rows.
     fewest : int
-        At least so many fit, or all.
+        At least this many match, or all.
 
     Yields
     ------
-    rows, fitting : intp
+    rows, matches : intp
         Positions in `given`, and in the training rows, both ascending.
     """
     cells = np.where(given.observed, given.values, np.float32(np.inf))
@@ -46,7 +46,7 @@ def matching(
 
 
 def _distance(cells: Floats, given: Encoded, values: Floats, observed: Mask) -> Scores:
-    """Return squared distances [conditions, m]; a cell of a condition that is infinite is none."""
+    """Return squared distances [conditions, m]; an infinite cell of a condition is not given."""
     total = np.zeros((len(cells), len(values)))
     for block in given.layout.blocks:
         own, at = cells[:, block.position], block.position

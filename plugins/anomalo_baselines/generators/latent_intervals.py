@@ -1,4 +1,4 @@
-"""Levels as intervals of a normal score, as wide as they are frequent."""
+"""Levels as intervals of a latent normal score, with the levels' frequencies as probabilities."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from anomalo.plugin import Mask, Scores
 Codes = NDArray[np.int64]
 
 EDGE = 8.0
-"""Where the normal distribution ends, in standard deviations."""
+"""The ends of the outermost intervals, in standard deviations."""
 LEAST = 1e-12
-"""A level that is allowed has at least this chance, however far off."""
+"""The least probability of an allowed level, however far it is from the mean."""
 
 
 @dataclass(frozen=True)
-class Intervals:
+class LatentIntervals:
     """The intervals of one column's codes.
 
     Attributes
@@ -30,8 +30,8 @@ class Intervals:
     high: Scores
 
     @classmethod
-    def of(cls, upto: Scores) -> "Intervals":
-        """Make intervals of the shares of the rows with a code or a smaller one, float64 [size]."""
+    def of(cls, upto: Scores) -> "LatentIntervals":
+        """Return intervals for the shares of the rows with a code or a smaller one, float64 [size]."""
         ends = np.clip(ndtri(np.concatenate([[0.0], upto])), -EDGE, EDGE)
         ends[-1] = EDGE
         return cls(ends[:-1], ends[1:])
@@ -48,21 +48,21 @@ class Intervals:
         """Return the codes whose intervals scores [n] lie in."""
         return np.searchsorted(self.high[:-1], scores, side="right").astype(np.int64)
 
-    def draw(self, mean: Scores, spread: float, allowed: Mask, rng: np.random.Generator) -> tuple[Scores, Codes]:
+    def draw(self, mean: Scores, scale: float, allowed: Mask, rng: np.random.Generator) -> tuple[Scores, Codes]:
         """Draw normal scores from the intervals that are allowed, and return them with their codes.
 
         Parameters
         ----------
         mean : float64 [n]
-        spread : float
+        scale : float
         allowed : bool [n, size]
             At least one in each row.
         """
-        below, above = (ndtr((ends - mean[:, None]) / spread) for ends in (self.low, self.high))
+        below, above = (ndtr((ends - mean[:, None]) / scale) for ends in (self.low, self.high))
         upto = np.cumsum(np.where(allowed, np.maximum(above - below, LEAST), 0.0), axis=1)
         chosen = (upto <= rng.random((len(mean), 1)) * upto[:, -1:]).sum(axis=1)
         at = np.arange(len(mean)), chosen
         share = below[at] + rng.random(len(mean)) * (above[at] - below[at])
-        score = mean + spread * ndtri(np.clip(share, 1e-300, 1 - 1e-16))
-        # Where nothing is left of the distribution, the nearest end.
+        score = mean + scale * ndtri(np.clip(share, 1e-300, 1 - 1e-16))
+        # Where the distribution has no mass in the interval, its nearest end.
         return np.clip(score, self.low[chosen], self.high[chosen]), chosen.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Every column drawn by itself: perfect columns without any relation."""
+"""The generator `marginals`: every column drawn independently of the others."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,14 +10,14 @@ from anomalo_baselines.subsample import subsample
 
 
 @dataclass(kw_only=True)
-class Marginals(Model):
-    """Each cell drawn from its column's training cells, holes included, whatever the others are.
+class MarginalSampler(Model):
+    """Each cell drawn from its column's training cells, missing values included, independently of the others.
 
-    The yardstick for measures that look at one column at a time.
+    The baseline for measures of one column at a time.
 
     Examples
     --------
-    >>> Marginals(reference=1000).params()
+    >>> MarginalSampler(reference=1000).params()
     {'reference': 1000}
     """
 

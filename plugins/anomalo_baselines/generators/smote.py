@@ -1,4 +1,4 @@
-"""Rows between neighbouring training rows: useful, and nearly copies."""
+"""The generator `smote`: rows between neighbouring training rows, which are close to copies."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Model, Run, param
-from anomalo_baselines.generators.condition_matching import matching
+from anomalo_baselines.generators.condition_matching import matching_rows
 from anomalo_baselines.neighbour_search import NeighbourSearch
 from anomalo_baselines.subsample import subsample
 
@@ -16,8 +16,8 @@ from anomalo_baselines.subsample import subsample
 class Smote(Model):
     """Numbers between a training row's and those of one of its neighbours, categories by the neighbours' vote.
 
-    Holes are those of the training row. Given cells are put into rows between training rows that fit them best: given
-    a class, between rows of this class. The yardstick for augmentation.
+    Missing values are those of the training row. Given cells are put into rows between training rows that match them
+    best: given a class, between rows of this class. The baseline for augmentation.
 
     Reference: Chawla, Bowyer, Hall and Kegelmeyer (2002), SMOTE: synthetic minority over-sampling technique, Journal of
     Artificial Intelligence Research 16 (section 6.1, SMOTE-NC, for categories).
@@ -30,7 +30,7 @@ class Smote(Model):
 
     name = "smote"
 
-    neighbours: int = param(5, low=1, high=1_000, help="How many of the nearest rows to go towards, or to ask.")
+    neighbours: int = param(5, low=1, high=1_000, help="Nearest rows to interpolate towards, and to vote.")
     reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
@@ -40,15 +40,15 @@ class Smote(Model):
         return self
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
-        """Return rows between training rows, those that fit the given cells best, with these put into them."""
+        """Return rows between training rows, those that match the given cells best, with these put into them."""
         own = Encoded(self.values_, self.observed_, given.layout)
         dense = own.dense().matrix
         values, observed = np.empty_like(given.values), np.empty_like(given.observed)
-        for rows, fitting in matching(given, self.values_, self.observed_, self.neighbours + 1):
-            base = run.rng.integers(0, len(fitting), len(rows))
-            near = fitting[_neighbours(dense[fitting], base, self.neighbours)]
-            values[rows] = self._between(own, fitting[base], near, run.rng)
-            observed[rows] = self.observed_[fitting[base]]
+        for rows, matches in matching_rows(given, self.values_, self.observed_, self.neighbours + 1):
+            base = run.rng.integers(0, len(matches), len(rows))
+            near = matches[_neighbours(dense[matches], base, self.neighbours)]
+            values[rows] = self._between(own, matches[base], near, run.rng)
+            observed[rows] = self.observed_[matches[base]]
         return Encoded(np.where(given.observed, given.values, values), given.observed | observed, given.layout)
 
     def _between(
@@ -70,17 +70,17 @@ def _neighbours(dense: Floats, base: NDArray[np.intp], count: int) -> NDArray[np
     """Return the rows nearest to the base rows, themselves left out, [n, k]; the row itself if there is no other."""
     if len(dense) == 1:
         return np.zeros((len(base), 1), dtype=np.intp)
-    asked, which = np.unique(base, return_inverse=True)
-    near = NeighbourSearch(dense, min(count + 1, len(dense))).nearest(dense[asked])[1]
-    # Of rows with more equals than that, the row itself may not be among them: then the last one goes.
-    itself = near == asked[:, None]
+    distinct, which = np.unique(base, return_inverse=True)
+    near = NeighbourSearch(dense, min(count + 1, len(dense))).nearest(dense[distinct])[1]
+    # Of rows with more equals than that, the row itself may not be among them: then the last one is left out.
+    itself = near == distinct[:, None]
     itself[~itself.any(axis=1), -1] = True
-    return near[~itself].reshape(len(asked), -1)[which]
+    return near[~itself].reshape(len(distinct), -1)[which]
 
 
 def _vote(codes: Floats, own: Floats) -> Floats:
     """Return the most frequent known level among neighbours [n, k]; the row's own if there is no other as frequent."""
     votes = np.concatenate([own[:, None], codes], axis=1)
-    # A neighbour's hole does not vote, and the row's own level breaks ties.
+    # Missing values do not vote, and the row's own level breaks ties.
     counts = ((votes[:, :, None] == votes[:, None, :]).sum(axis=1) + 0.5 * (votes == own[:, None])) * (votes > 0)
     return np.asarray(votes[np.arange(len(votes)), counts.argmax(axis=1)])

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees that predict each column from the others, holes and categories as they are."""
+"""The imputer `boosted`: gradient-boosted trees predict each column from the others, with their missing values."""
 
 import warnings
 from dataclasses import dataclass
@@ -16,38 +16,38 @@ from anomalo.trees import ROWS, Trees
 FOLDS = 3
 """Models for each column; each leaves out the rows of one fold."""
 FEWEST = 6
-"""With fewer known cells a column is filled by its mean or its levels' shares."""
+"""With fewer observed cells a column is imputed by its mean or its levels' shares."""
 MOST_TREES = 600
 """Trees of one model at most: a category with many levels, which takes one for each, gets fewer steps."""
 NEVER = -1e3
-"""The score of a level that the model has not seen."""
+"""The log-odds of a level that the model was not fitted on."""
 
 
 @dataclass(kw_only=True)
-class Boosted(PredictiveImputer):
+class BoostedImputer(PredictiveImputer):
     """Histogram gradient boosting for each column, by squared error for numbers and log loss for categories.
 
-    A hole goes to whichever side of a split was better in training; a category is split into any two sets of levels. A
-    column has three models, each fitted without a third of the rows; a new row gets their mean, and how wrong it may be
-    is told by what each said of the rows that it was fitted without.
+    A missing value goes to whichever side of a split was better in training; a category is split into any two sets of
+    levels. A column has three models, each fitted without a third of the rows; a new row gets their mean, and intervals
+    follow from the residuals of the rows that each model was fitted without.
 
     Reference: Friedman (2001), Greedy function approximation: a gradient boosting machine, Annals of Statistics 29;
     Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision tree, NeurIPS.
 
     Examples
     --------
-    >>> Boosted(trees=100).params()
+    >>> BoostedImputer(trees=100).params()
     {'trees': 100, 'rate': 0.1, 'leaves': 15}
     """
 
     name = "boosted"
 
     trees: int = param(60, low=1, high=10_000, help="Steps of boosting; fewer for categories with many levels.")
-    rate: float = param(0.1, low=1e-4, high=1.0, help="How much of each tree is added.")
-    leaves: int = param(15, low=2, high=10_000, help="How many leaves a tree has at most.")
+    rate: float = param(0.1, low=1e-4, high=1.0, help="The learning rate: the factor of each tree.")
+    leaves: int = param(15, low=2, high=10_000, help="Leaves of a tree, at most.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Boost three models for each column with known cells."""
+        """Fit three models for each column with observed cells."""
         matrix, seeds = inputs(data), np.random.default_rng(run.seed)
         positions, baselines = [], [np.zeros(0)]
         boostings: list[Boosting | None] = []
@@ -95,7 +95,7 @@ class Boosted(PredictiveImputer):
         return predicted, proba
 
     def _boost(self, given: Floats, truth: Floats, block: Block, data: Encoded, seed: int) -> Boosting | None:
-        """Fit one model; none if there is too little to learn from."""
+        """Return one fitted model; None if there is too little to learn from."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         classes = len(np.unique(truth)) if block.kind == "category" else 1
@@ -117,7 +117,7 @@ class Boosted(PredictiveImputer):
             return Boosting(model.fit(given, truth), levels)
 
     def _flatten(self, boostings: list[Boosting | None], data: Encoded) -> None:
-        """Lay the trees of all models end to end."""
+        """Concatenate the trees of all models."""
         trees, self.values_ = flattened([boosting for boosting in boostings if boosting], data.values.shape[1])
         self.roots_, self.depths_, self.feature_, self.threshold_ = trees[:4]
         self.children_, self.listed_, self.sets_ = trees[4:]
@@ -126,7 +126,7 @@ class Boosted(PredictiveImputer):
         self.ends_ = np.cumsum([len(output) for output in outputs], dtype=np.int64)
 
     def _raw(self, model: int, matrix: Floats, baseline: Scores) -> Scores:
-        """Return what one model's trees add up to for rows [n, 2 * columns], float64 [n, size]."""
+        """Return the sum of one model's trees for rows [n, 2 * columns], float64 [n, size]."""
         own = slice(self.ends_[model - 1] if model else 0, self.ends_[model])
         shared = self.feature_, self.threshold_, self.children_, self.listed_, self.sets_
         trees = Trees(self.roots_[own], self.depths_[own], *shared)
@@ -139,7 +139,7 @@ class Boosted(PredictiveImputer):
 
 
 def _without(matrix: Floats, column: int, kept: NDArray[np.bool_]) -> Floats:
-    """Return the inputs with the column itself, and those without a known cell in the `kept` rows, constant."""
+    """Return the inputs in which the column itself, and those without an observed cell in `kept` rows, are constant."""
     given = matrix.copy()
     given[:, column] = 0.0
     given[:, np.isnan(given[kept]).all(axis=0)] = 0.0
@@ -152,7 +152,7 @@ def _levels(boosting: Boosting) -> NDArray[np.intp]:
 
 
 def _outputs(boosting: Boosting | None) -> NDArray[np.int64]:
-    """Return the level that each tree speaks of, int64 [trees]: the second of two, one of several; 0 for a number."""
+    """Return the level that each tree predicts, int64 [trees]: the second of two, one of several; 0 for a number."""
     if boosting is None:
         return np.zeros(0, dtype=np.int64)
     steps = boosting.model._predictors
@@ -162,7 +162,7 @@ def _outputs(boosting: Boosting | None) -> NDArray[np.int64]:
 
 
 def _baseline(boosting: Boosting | None, truth: Floats, block: Block) -> Scores:
-    """Return what a model starts from: a number's mean, or scores of levels, float64 [size]."""
+    """Return the baseline that the trees add to: a number's mean, or log-odds of levels, float64 [size]."""
     if block.kind == "number":
         return np.array([truth.mean(dtype=np.float64)]) if boosting is None else boosting.model._baseline_prediction[0]
     scores = np.full(block.size, NEVER)

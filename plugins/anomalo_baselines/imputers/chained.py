@@ -1,4 +1,4 @@
-"""Linear chained equations in closed form: a joint Gaussian of numbers and levels, conditioned on what is observed."""
+"""The imputer `chained`: linear chained equations in closed form, by a joint Gaussian of numbers and indicators."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from anomalo.blocks import by_blocks
 from anomalo.plugin import Encoded, Floats, Mask, Run, Scores, param, row_uniform
 from anomalo.predictive import HeldOut, PredictiveImputer
 from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation
-from anomalo_baselines.imputers.indicators import columns, level_shares, owners, probabilities
+from anomalo_baselines.imputers.indicators import indicator_matrix, level_shares, probabilities, source_columns
 from anomalo_baselines.subsample import subsample
 
 TOLERANCE = 1e-3
-"""EM ends when no mean or covariance of the columns, of unit variance, changes by more."""
+"""EM stops when no mean or covariance of the columns, which have unit variance, changes by more."""
 
 
 @dataclass(kw_only=True)
-class Chained(PredictiveImputer):
-    """The conditional expectation of what is missing under one Gaussian of all columns, levels as indicators.
+class ChainedImputer(PredictiveImputer):
+    """The conditional expectation of missing values under one Gaussian of all columns, levels as indicators.
 
-    At convergence it gives the fills of ridge regressions of every column on all others, repeated in turn until they
-    no longer change (chained equations); but it is fitted by EM, and fills a new row without iterations, whatever its
-    holes. A category's expected indicators are turned into probabilities by linear discriminant analysis. The draws of
-    a row's numbers vary together as the Gaussian says.
+    At convergence it imputes as ridge regressions of every column on all others do, repeated in turn until they no
+    longer change (chained equations); but it is fitted by EM, and imputes a new row without iterations, whichever of
+    its values are missing. A category's expected indicators are turned into probabilities by linear discriminant
+    analysis. The draws of a row's numbers have the correlations of the Gaussian.
 
     Reference: Little and Rubin (2019), Statistical analysis with missing data, 3rd ed., chapter 11; van Buuren (2018),
     Flexible imputation of missing data, 2nd ed., section 4.5.
 
     Examples
     --------
-    >>> Chained(ridge=0.1).params()
+    >>> ChainedImputer(ridge=0.1).params()
     {'ridge': 0.1, 'rounds': 50, 'reference': 20000}
     """
 
@@ -48,10 +48,10 @@ class Chained(PredictiveImputer):
     def fit(self, data: Encoded, run: Run) -> Self:
         """Estimate the Gaussian."""
         data = subsample(data, self.reference, run)
-        matrix, seen = columns(data)
+        matrix, seen = indicator_matrix(data)
         self.shares_ = np.concatenate([np.zeros(0), *level_shares(data).values()])
-        self.centre_, self.spread_ = _moments(matrix, seen, np.isin(owners(data.layout), data.layout.numbers))
-        scaled = (matrix - self.centre_) / self.spread_
+        self.centre_, self.scale_ = _moments(matrix, seen, np.isin(source_columns(data.layout), data.layout.numbers))
+        scaled = (matrix - self.centre_) / self.scale_
         ridge = np.full(len(self.centre_), self.ridge)
         self.mean_, covariance = expectation_maximisation(scaled, seen, ridge, self.rounds, TOLERANCE)
         self.covariance_, self.precision_ = covariance, np.linalg.inv(covariance)
@@ -61,48 +61,48 @@ class Chained(PredictiveImputer):
     def predict(self, data: Encoded) -> tuple[Floats, dict[int, Floats]]:
         """Return conditional expectations, and probabilities by position."""
         predicted = np.zeros(data.values.shape, dtype=np.float32)
-        shares, owner = self._shares(data), owners(data.layout)
+        shares, column = self._shares(data), source_columns(data.layout)
         proba = {position: np.tile(share, (len(data), 1)).astype(np.float32) for position, share in shares.items()}
         for rows, at, deviation, covariance in self._conditional(data):
             expected = self.mean_[at] + deviation
-            for position in np.unique(owner[at]):
-                here, place = _places(owner[at] == position)
-                own = np.flatnonzero(owner == position)
-                mean = np.take_along_axis(expected[here], place, axis=1)
+            for position in np.unique(column[at]):
+                here, found = _runs(column[at] == position)
+                own = np.flatnonzero(column == position)
+                mean = np.take_along_axis(expected[here], found, axis=1)
                 if position not in shares:
-                    predicted[rows[here], position] = mean[:, 0] * self.spread_[own] + self.centre_[own]
+                    predicted[rows[here], position] = mean[:, 0] * self.scale_[own] + self.centre_[own]
                 else:
-                    part = covariance[here[:, None, None], place[:, :, None], place[:, None, :]]
+                    part = covariance[here[:, None, None], found[:, :, None], found[:, None, :]]
                     total = self.covariance_[np.ix_(own, own)]
                     proba[position][rows[here]] = probabilities(mean, part, total, shares[position])
         return predicted, proba
 
     def spread(self, data: Encoded) -> Floats:
         """Return missing numbers' conditional standard deviations, 1 for other cells, float32 [n, columns]."""
-        spread = np.ones(data.values.shape, dtype=np.float32)
-        owner = owners(data.layout)
-        number = np.isin(owner, data.layout.numbers)
+        scale = np.ones(data.values.shape, dtype=np.float32)
+        column = source_columns(data.layout)
+        number = np.isin(column, data.layout.numbers)
         for rows, at, _, covariance in self._conditional(data):
-            deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)) * self.spread_[at]
-            row, place = np.nonzero(number[at])
-            spread[rows[row], owner[at[row, place]]] = deviation[row, place]
-        return spread
+            deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)) * self.scale_[at]
+            row, found = np.nonzero(number[at])
+            scale[rows[row], column[at[row, found]]] = deviation[row, found]
+        return scale
 
     def uniform(self, data: Encoded, draws: int) -> NDArray[np.float64]:
-        """Return where each draw lies; those of a row's missing numbers depend on each other as the Gaussian says.
+        """Return the quantile of each draw; those of a row's missing numbers have the Gaussian's dependence.
 
         Reference: Nelsen (2006), An introduction to copulas, 2nd ed., section 2.3 (the Gaussian copula).
         """
         uniform = row_uniform(data, self.seed_, draws)
-        owner = owners(data.layout)
-        number = np.isin(owner, data.layout.numbers)
+        column = source_columns(data.layout)
+        number = np.isin(column, data.layout.numbers)
         for rows, at, _, covariance in self._conditional(data):
             count = number[at].sum(axis=1)
             for width in np.unique(count[count > 1]):
                 here = np.flatnonzero(count == width)
-                place = np.nonzero(number[at[here]])[1].reshape(-1, width)
-                part = covariance[here[:, None, None], place[:, :, None], place[:, None, :]]
-                cells = rows[here, None], owner[np.take_along_axis(at[here], place, axis=1)]
+                found = np.nonzero(number[at[here]])[1].reshape(-1, width)
+                part = covariance[here[:, None, None], found[:, :, None], found[:, None, :]]
+                cells = rows[here, None], column[np.take_along_axis(at[here], found, axis=1)]
                 uniform[:, *cells] = _copula(part, uniform[:, *cells])
         return uniform
 
@@ -113,9 +113,9 @@ class Chained(PredictiveImputer):
         return {int(position): part for position, part in zip(data.layout.categories, parts, strict=True)}
 
     def _deviation(self, data: Encoded) -> tuple[Scores, Mask]:
-        """Return scaled deviations from the mean, 0 where hidden, and what is known, each [n, width]."""
-        matrix, seen = columns(data)
-        return np.where(seen, (matrix - self.centre_) / self.spread_ - self.mean_, 0.0), seen
+        """Return scaled deviations from the mean, 0 where hidden, and which are observed, each [n, width]."""
+        matrix, seen = indicator_matrix(data)
+        return np.where(seen, (matrix - self.centre_) / self.scale_ - self.mean_, 0.0), seen
 
     def _conditional(self, data: Encoded) -> Iterator[Conditional]:
         deviation, seen = self._deviation(data)
@@ -123,11 +123,12 @@ class Chained(PredictiveImputer):
         return conditional(self.precision_, pull, ~seen)
 
     def _held_out(self, data: Encoded) -> HeldOut:
-        """Return what each observed number would be expected to be if it were hidden as well.
+        """Return the conditional expectation of each observed number if it were hidden as well.
 
         With P the precision of the row's observed columns and d their deviations, that lies (P d)_j / P_jj below it,
-        with the variance 1 / P_jj. The fit has seen these rows: the errors are divided by 1 - free / rows, as if it had
-        not. The ridge holds a part of the variance v in each principal direction: 1 - ridge / v columns are free.
+        with the variance 1 / P_jj. As the fit used these rows, the errors are divided by 1 - free / rows, which
+        estimates those of new rows. The ridge is a part of the variance v in each principal direction: 1 - ridge / v
+        columns are free.
 
         Reference: Rue and Held (2005), theorem 2.3; Golub, Heath and Wahba (1979), Generalized cross-validation as a
         method for choosing a good ridge parameter, Technometrics 21.
@@ -143,34 +144,34 @@ class Chained(PredictiveImputer):
         free = float(np.sum(1 - self.ridge / np.linalg.eigvalsh(self.covariance_)))
         held_out = {}
         for position in data.layout.numbers:
-            column = int(np.searchsorted(owners(data.layout), position))
+            column = int(np.searchsorted(source_columns(data.layout), position))
             rows = np.flatnonzero(seen[:, column])
             truth = data.values[rows, position].astype(np.float64)
             optimism = 1 - min(0.9, free / max(1, len(rows)))
-            predicted = truth - pull[rows, column] / strength[rows, column] * self.spread_[column]
+            predicted = truth - pull[rows, column] / strength[rows, column] * self.scale_[column]
             error = pull[rows, column] / np.sqrt(strength[rows, column]) / optimism
             held_out[int(position)] = predicted, predicted + error
         return held_out
 
 
 def _moments(matrix: Scores, seen: Mask, number: Mask) -> tuple[Scores, Scores]:
-    """Return means and standard deviations [width] of the known cells; the latter 1 for indicators and constants."""
+    """Return means and standard deviations [width] of the observed cells; the latter 1 for indicators and constants."""
     count = np.maximum(seen.sum(axis=0), 1)
     centre = np.where(seen, matrix, 0.0).sum(axis=0) / count
-    spread = np.sqrt(np.where(seen, np.square(matrix - centre), 0.0).sum(axis=0) / count)
-    return centre, np.where(number & (spread > 0), spread, 1.0)
+    scale = np.sqrt(np.where(seen, np.square(matrix - centre), 0.0).sum(axis=0) / count)
+    return centre, np.where(number & (scale > 0), scale, 1.0)
 
 
-def _places(mine: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows of a mask [r, m] with a True, and where their runs of True are, [k] and [k, width]."""
-    here = np.flatnonzero(mine.any(axis=1))
-    return here, mine[here].argmax(axis=1)[:, None] + np.arange(int(mine[here[0]].sum()))
+def _runs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of a mask [r, m] with a True, and the columns of their runs of True, [k] and [k, width]."""
+    here = np.flatnonzero(mask.any(axis=1))
+    return here, mask[here].argmax(axis=1)[:, None] + np.arange(int(mask[here[0]].sum()))
 
 
 def _copula(covariance: Scores, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make independent uniform numbers [draws, r, m] as dependent as Gaussians with the covariances [r, m, m]."""
+    """Give independent uniform numbers [draws, r, m] the dependence of Gaussians with covariances [r, m, m]."""
     tiny = 2.0**-53
-    spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    factor = np.linalg.cholesky(covariance) / spread[:, :, None]
+    scale = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    factor = np.linalg.cholesky(covariance) / scale[:, :, None]
     normal = ndtri(np.clip(uniform, tiny, 1 - tiny))
     return np.clip(ndtr((factor * normal[:, :, None, :]).sum(axis=3)), 0.0, 1 - tiny)

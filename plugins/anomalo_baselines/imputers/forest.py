@@ -1,4 +1,4 @@
-"""Random forests that predict each column from the others, filled: MissForest, replayed on new rows."""
+"""The imputer `forest`: random forests predict each column from the imputed others (MissForest), also in new rows."""
 
 import warnings
 from dataclasses import dataclass
@@ -12,36 +12,36 @@ from anomalo.predictive import PredictiveImputer
 from anomalo.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
 
 SMALLEST_LEAF = {"number": 3, "category": 2}
-"""Training rows in a leaf at least."""
+"""The fewest training rows of a leaf."""
 FEATURES = 0.5
-"""Share of the columns that are looked at for a split."""
+"""Share of the columns that are considered for a split."""
 
 
 @dataclass(kw_only=True)
-class Forest(PredictiveImputer):
-    """A random forest for each column, for regression or classification, whose inputs are the other columns, filled.
+class ForestImputer(PredictiveImputer):
+    """A random forest for each column, for regression or classification, on the other columns, imputed.
 
-    The inputs are filled by another model in the first round, by the last round's forests in the next. The other model
-    fills with the predicted column hidden, as it will be when the forest is used: fills that know the truth would teach
-    a forest to trust them. New rows go through the same rounds. Probabilities of levels are the mean of the leaves';
-    how wrong numbers may be is told by the trees that did not see a training row (out of bag).
+    The inputs are imputed by another model in the first round, by the last round's forests in the next. The other model
+    imputes with the predicted column hidden, as it will be when the forest is used: inputs that depend on the truth
+    would teach a forest to rely on them. New rows go through the same rounds. Probabilities of levels are the mean of
+    the leaves' shares; intervals of numbers follow from out-of-bag residuals.
 
     Reference: Stekhoven and Bühlmann (2012), MissForest: non-parametric missing value imputation for mixed-type data,
     Bioinformatics 28; Breiman (2001), Random forests, Machine Learning 45.
 
     Examples
     --------
-    >>> Forest(start="chained", rounds=1).params()
+    >>> ForestImputer(start="chained", rounds=1).params()
     {'trees': 50, 'rounds': 1, 'start': 'chained'}
     """
 
     name = "forest"
 
-    trees: int = param(50, low=1, high=10_000, help="How many trees each forest has.")
+    trees: int = param(50, low=1, high=10_000, help="Trees of each forest.")
     rounds: int = param(
-        3, low=1, high=100, help="How often all columns are predicted; one is enough from a good start."
+        3, low=1, high=100, help="How often all columns are predicted; once is enough from a good start."
     )
-    start: str = param("mean", help="The model whose fills the first round starts from.")
+    start: str = param("mean", help="The imputer that the first round starts from.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Grow the forests.
@@ -52,8 +52,8 @@ class Forest(PredictiveImputer):
             The model to start from does not impute, or is a forest itself.
         """
         start: Any = run.create(self.start)
-        if not isinstance(start, CanImpute) or isinstance(start, Forest):
-            raise ParameterError(f"start={self.start!r}: expected a model that fills cells, such as mean or chained")
+        if not isinstance(start, CanImpute) or isinstance(start, ForestImputer):
+            raise ParameterError(f"start={self.start!r}: expected a model that imputes, such as mean or chained")
         self.start_: Any = start.fit(data, run)
         seeds = np.random.default_rng(run.seed)
         grown: list[tuple[int, Block, Any]] = []
@@ -70,14 +70,14 @@ class Forest(PredictiveImputer):
                 if not seen.all():
                     filled[~seen, column] = forest.predict(inputs[~seen])
                 if last and block.kind == "number":
-                    told, judged = out_of_bag(forest, inputs[seen])
-                    held_out[column] = told[judged, 0], truth[judged]
+                    predicted, out = out_of_bag(forest, inputs[seen])
+                    held_out[column] = predicted[out, 0], truth[out]
         self._flatten(grown)
         self.remember(data, run, held_out)
         return self
 
     def _without(self, data: Encoded, column: int) -> Floats:
-        """Return the rows as the first model fills them if a column is hidden."""
+        """Return the rows as the first model imputes them with a column hidden."""
         hidden = np.broadcast_to(np.arange(data.values.shape[1]) == column, data.observed.shape)
         filled: Floats = self.start_.impute(data.hide(hidden)).point
         return filled
@@ -97,7 +97,7 @@ class Forest(PredictiveImputer):
             return forest.fit(inputs, truth)
 
     def _flatten(self, grown: list[tuple[int, Block, Any]]) -> None:
-        """Lay all trees end to end, and what their leaves predict."""
+        """Concatenate all trees, and the predictions of their leaves."""
         self.forests_ = np.array([(number, block.position) for number, block, _ in grown], np.int64).reshape(-1, 2)
         trees = [tree.tree_ for _, _, forest in grown for tree in forest.estimators_]
         flat = flattened(trees)
@@ -111,7 +111,7 @@ class Forest(PredictiveImputer):
         self.first_ = np.cumsum(np.append(0, joined(sizes, np.int64)), dtype=np.int64)[:-1]
 
     def predict(self, data: Encoded) -> tuple[Floats, dict[int, Floats]]:
-        """Return what the last round's forests predict, and the levels' probabilities by position."""
+        """Return the predictions of the last round's forests, and the levels' probabilities by position."""
         predicted = self.start_.impute(data).point.copy()
         sizes = {int(position): data.layout.blocks[position].size for position in data.layout.categories}
         proba = {at: np.full((len(data), size), 1 / max(1, size), dtype=np.float32) for at, size in sizes.items()}
@@ -132,11 +132,11 @@ class Forest(PredictiveImputer):
     def _values(self, forest: int, inputs: Floats, size: int) -> Scores:
         """Return the mean of the trees' leaves for rows [n, columns - 1], float64 [n, size]."""
         trees = Trees(self.roots_[forest], self.depths_[forest], self.feature_, self.threshold_, self.children_)
-        total, places = np.zeros((len(inputs), size)), np.arange(size)
+        total, outputs = np.zeros((len(inputs), size)), np.arange(size)
         for start in range(0, len(inputs), ROWS):
             rows = slice(start, start + ROWS)
             for leaf in trees.leaves(inputs[rows]):
-                total[rows] += self.values_[self.first_[leaf][:, None] + places]
+                total[rows] += self.values_[self.first_[leaf][:, None] + outputs]
         return total / self.trees
 
 
@@ -146,13 +146,13 @@ def _others(filled: Floats, column: int) -> Floats:
 
 
 def _forested(data: Encoded, last: bool) -> list[Block]:
-    """Return the columns that get a forest: those with a known cell and, before the last round, with a hole."""
-    known, holes = data.observed.any(axis=0), ~data.observed.all(axis=0)
-    return [block for block in data.layout.blocks if known[block.position] and (last or holes[block.position])]
+    """Return the columns that get a forest: those with an observed cell and, before the last round, a missing one."""
+    known, incomplete = data.observed.any(axis=0), ~data.observed.all(axis=0)
+    return [block for block in data.layout.blocks if known[block.position] and (last or incomplete[block.position])]
 
 
 def _leaf_values(tree: Any, forest: Any, block: Block) -> Floats:
-    """Return what each leaf of a tree predicts, float32 [leaves, size]: a number, or shares of all levels."""
+    """Return the prediction of each leaf of a tree, float32 [leaves, size]: a number, or shares of all levels."""
     found = tree.value[tree.children_left < 0, 0]
     if block.kind == "number":
         return np.asarray(found, dtype=np.float32)

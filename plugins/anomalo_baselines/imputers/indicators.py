@@ -1,4 +1,4 @@
-"""Categories as indicators of their levels, and back from expected indicators to probabilities."""
+"""Encoding of categories as indicators of their levels, and probabilities from expected indicators."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +9,24 @@ from anomalo.plugin import FIRST_LEVEL, Encoded, Floats, Layout, Mask, Scores
 LEVELS = 20
 """At most this many indicators for a category: the rarest levels share the last one."""
 SMALLEST = 1e-6
-"""The share of a level that no training cell has."""
+"""The least share of a level, for levels that no training cell has."""
 
 
-def owners(layout: Layout) -> NDArray[np.intp]:
-    """Return which column of the table each number or indicator stands for, intp [width], ascending."""
+def source_columns(layout: Layout) -> NDArray[np.intp]:
+    """Return the column of the table of each number or indicator, intp [width], ascending."""
     widths = [1 if block.kind == "number" else min(block.size, LEVELS) for block in layout.blocks]
     return np.repeat(np.arange(len(widths)), widths)
 
 
-def columns(data: Encoded) -> tuple[Scores, Mask]:
-    """Return numbers and 0/1 indicators, float64 [n, width], and whether each is known."""
-    owner = owners(data.layout)
-    level = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    width = np.bincount(owner, minlength=len(data.layout.blocks))[owner]
-    values = data.values[:, owner].astype(np.float64)
-    category = np.isin(owner, data.layout.categories)
+def indicator_matrix(data: Encoded) -> tuple[Scores, Mask]:
+    """Return numbers and 0/1 indicators, float64 [n, width], and whether each is observed."""
+    column = source_columns(data.layout)
+    level = np.arange(len(column)) - np.searchsorted(column, column)
+    width = np.bincount(column, minlength=len(data.layout.blocks))[column]
+    values = data.values[:, column].astype(np.float64)
+    category = np.isin(column, data.layout.categories)
     matrix = np.where(category, np.minimum(values - FIRST_LEVEL, width - 1) == level, values)
-    return matrix, data.observed[:, owner]
+    return matrix, data.observed[:, column]
 
 
 def level_shares(data: Encoded) -> dict[int, Scores]:
@@ -43,19 +43,19 @@ def level_shares(data: Encoded) -> dict[int, Scores]:
 def probabilities(expected: Scores, covariance: Scores, total: Scores, shares: Scores) -> Floats:
     """Return the probabilities of levels from their indicators' conditional means and covariances, float32 [n, size].
 
-    The expected indicators y of a row are taken for Gaussian within each level, with the means and the common
+    The expected indicators y of a row are assumed Gaussian within each level, with the means and the common
     covariance that the joint Gaussian of all columns implies. With p the levels' shares, V the total and C the
     conditional covariance of the indicators, and R = V - C what is explained, level k then has
 
         log p_k + (A (y - p))_k - (A R)_kk / (2 p_k) + constant,    A = (diag(p) - R)^-1:
 
-    linear discriminant analysis of y. V holds a ridge: y and R are first brought to the covariance that indicators
-    with these shares have, diag(p) - pp', which also makes diag(p) - R positive definite.
+    linear discriminant analysis of y. V includes a ridge: y and R are first transformed to the covariance of
+    indicators with these shares, diag(p) - pp', which also makes diag(p) - R positive definite.
 
     Parameters
     ----------
     expected : float64 [n, width]
-        Less the shares, y - p.
+        The expected indicators minus the shares, y - p.
     covariance : float64 [n, width, width]
         C.
     total : float64 [width, width]

@@ -1,4 +1,4 @@
-"""Nearest neighbours as imputers: the mean, or the vote, of the training rows most like a row in what both know."""
+"""The imputer `knn_impute`: the mean, or the vote, of the training rows nearest to a row in jointly observed cells."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from anomalo.predictive import HeldOut, PredictiveImputer
 from anomalo_baselines.subsample import subsample
 
 ROWS = 64
-"""Rows are compared in blocks of exactly this many: a row's result cannot depend on its neighbours."""
-JUDGED = 256
-"""Training rows, evenly spaced, that are filled from the others to see how wrong fills are."""
+"""Rows are compared in blocks of exactly this many: a row's result cannot depend on the rows beside it."""
+EVALUATED = 256
+"""Training rows, evenly spaced, that are imputed from the others to estimate the error."""
 
 Neighbours = tuple[int, NDArray[np.intp], Floats, NDArray[np.intp]]
 
 
 @dataclass(kw_only=True)
 class NeighbourImputer(PredictiveImputer):
-    """The mean of a number, or the shares of a category's levels, among the nearest training rows that know the cell.
+    """The mean of a number, or the shares of a category's levels, among the nearest training rows that observe it.
 
-    The squared distance is that of the cells which both rows know, times all columns over these: numbers in encoded
-    units, 1 for two different levels. Draws are the values of neighbours.
+    The squared distance is summed over the cells that both rows observe, times all columns over these: numbers in
+    encoded units, 1 for two different levels. Draws are the values of neighbours.
 
     Reference: Troyanskaya et al. (2001), Missing value estimation methods for DNA microarrays, Bioinformatics 17;
     Dixon (1979), Pattern recognition with partly missing data, IEEE Transactions on Systems, Man, and Cybernetics 9.
@@ -72,12 +72,13 @@ class NeighbourImputer(PredictiveImputer):
         return drawn
 
     def _neighbours(self, data: Encoded) -> Iterator[Neighbours]:
-        """Give the neighbours' values for all hidden cells, column by column in blocks of rows.
+        """Yield the neighbours' values for all hidden cells, column by column in blocks of rows.
 
-        Yields the column's position, rows [r], values [r, k] and how many of these count, [r] > 0: the first ones. A
-        row without a known cell in common with any training row that knows the cell has all of these as neighbours.
+        Each item is the column's position, rows [r], values [r, k] and how many of these count, [r] > 0: the first
+        ones. A row that has no observed cell in common with any training row in which the column is observed has all
+        of these as neighbours.
         """
-        compare = _Comparison(self.values_, self.known_, data)
+        compare = _PartialDistances(self.values_, self.known_, data)
         for block in range(0, len(data), ROWS):
             squares, both = compare.sums(data.values[block : block + ROWS], data.observed[block : block + ROWS])
             distance = np.divide(squares, both, out=np.full(squares.shape, np.inf), where=both > 0)
@@ -86,10 +87,10 @@ class NeighbourImputer(PredictiveImputer):
                 nearest, count = self._nearest(distance[rows], self.known_[:, position])
                 near = count > 0
                 yield int(position), block + rows[near], self.values_[nearest[near], position], count[near]
-                strange = block + rows[~near]
+                isolated = block + rows[~near]
                 every = self.values_[self.known_[:, position], position]
-                values = np.broadcast_to(every, (len(strange), len(every)))
-                yield int(position), strange, values, np.full(len(strange), len(every))
+                values = np.broadcast_to(every, (len(isolated), len(every)))
+                yield int(position), isolated, values, np.full(len(isolated), len(every))
 
     def _nearest(self, distance: Scores, donor: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the nearest donors [r, k] and how many of them are at a finite distance [r]; these come first."""
@@ -102,12 +103,12 @@ class NeighbourImputer(PredictiveImputer):
         return donors[np.take_along_axis(nearest, order, axis=1)], np.isfinite(apart).sum(axis=1)
 
     def _held_out(self, data: Encoded) -> HeldOut:
-        """Fill the known numbers of some training rows from the other rows, as if that cell were hidden."""
-        compare, count = _Comparison(self.values_, self.known_, data), min(JUDGED, len(data))
-        judged = np.arange(count) * len(data) // max(1, count)
+        """Impute the observed numbers of some training rows from the other rows, as if that cell were hidden."""
+        compare, count = _PartialDistances(self.values_, self.known_, data), min(EVALUATED, len(data))
+        evaluated = np.arange(count) * len(data) // max(1, count)
         found: dict[int, list[tuple[Scores, Floats]]] = {int(position): [] for position in data.layout.numbers}
         for start in range(0, count, ROWS):
-            at = judged[start : start + ROWS]
+            at = evaluated[start : start + ROWS]
             values, known = data.values[at], data.observed[at]
             squares, both = compare.sums(values, known)
             for position, pairs in found.items():
@@ -131,7 +132,7 @@ class NeighbourImputer(PredictiveImputer):
         }
 
 
-class _Comparison:
+class _PartialDistances:
     """Sums of squared differences between blocks of rows and all reference rows, by one matrix product."""
 
     def __init__(self, values: Floats, known: Mask, data: Encoded) -> None:
@@ -142,7 +143,7 @@ class _Comparison:
         self.agree, self.seen = same.T.copy(), seen.T.copy()
 
     def sums(self, values: Floats, known: Mask) -> tuple[Scores, Scores]:
-        """Return the sums over the cells that both know, and how many these are, each [r, reference], r <= ROWS."""
+        """Return the sums over jointly observed cells, and how many these are, each [r, reference], r <= ROWS."""
         rows = len(values)
         number, seen, same = (_padded(part) for part in self._parts(values, known))
         both = seen @ self.seen
@@ -151,7 +152,7 @@ class _Comparison:
         return np.maximum(wide @ self.squares + apart, 0.0)[:rows], both[:rows]
 
     def _parts(self, values: Floats, known: Mask) -> tuple[Scores, Scores, Scores]:
-        """Return numbers, what is known, and indicators of levels, all 0 where a cell is not known."""
+        """Return numbers, which cells are observed, and indicators of levels, all 0 where a cell is missing."""
         number = np.where(known, values, 0.0)[:, self.numbers].astype(np.float64)
         levels = [
             (values[:, [at]] - FIRST_LEVEL == np.arange(size)) & known[:, [at]]

@@ -1,4 +1,4 @@
-"""What the mean, median and mode fills share: each column is filled from its own training values."""
+"""The base of the imputers `mean`, `median` and `mode`: each column is imputed from its own training values."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Layout, Model, Run, row_uniform
 
 POOL = 1024
-"""Order statistics kept of each number, to draw from."""
+"""Order statistics that are kept of each number, to draw from."""
 
 
 @dataclass(kw_only=True)
 class MarginalImputer(Model):
-    """Fills a number by a centre of its training values, a category by its most frequent level.
+    """Imputes a number by a centre of its training values, a category by its most frequent level.
 
     Draws come from the column's training values, whatever the row's other cells. A column without a
-    single observed training cell is filled with 0 (the encoded centre) or the first level.
+    single observed training cell is imputed by 0 (the encoded centre) or the first level.
     """
 
     def centre(self, values: Floats) -> float:
-        """Return the fill of a number from its observed training values, float32 [m], m > 0."""
+        """Return the centre of a number's observed training values, float32 [m], m > 0."""
         raise NotImplementedError
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Learn each column's fill, order statistics and level frequencies."""
+        """Learn each column's imputed value, order statistics and level frequencies."""
         self.seed_ = run.seed
         self.fill_ = np.zeros(len(data.layout.blocks), dtype=np.float32)
         self.pool_ = np.zeros((POOL, len(data.layout.numbers)), dtype=np.float32)
@@ -41,7 +41,7 @@ class MarginalImputer(Model):
         return self
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill missing cells; `proba` holds the levels' training frequencies, the same for every row."""
+        """Impute missing values; `proba` holds the levels' training frequencies, the same for every row."""
         point = np.where(data.observed, data.values, self.fill_)
         shares = self._shares(data.layout)
         proba = {position: np.tile(share, (len(data), 1)) for position, share in shares.items()}

@@ -1,4 +1,4 @@
-"""Mean fill: numbers by their mean, categories by their most frequent level."""
+"""The imputer `mean`: numbers by their mean, categories by their most frequent level."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from anomalo_baselines.imputers.marginal import MarginalImputer
 
 
 @dataclass(kw_only=True)
-class Mean(MarginalImputer):
+class MeanImputer(MarginalImputer):
     """The mean of a number's training values, in encoded units; of a category the most frequent level."""
 
     name = "mean"

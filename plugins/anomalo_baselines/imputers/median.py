@@ -1,4 +1,4 @@
-"""Median fill: numbers by their median, categories by their most frequent level."""
+"""The imputer `median`: numbers by their median, categories by their most frequent level."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from anomalo_baselines.imputers.marginal import MarginalImputer
 
 
 @dataclass(kw_only=True)
-class Median(MarginalImputer):
+class MedianImputer(MarginalImputer):
     """The median of a number's training values; of a category the most frequent level."""
 
     name = "median"

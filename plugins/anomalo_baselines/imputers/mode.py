@@ -1,4 +1,4 @@
-"""Mode fill: every column by its most frequent value."""
+"""The imputer `mode`: every column by its most frequent value."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from anomalo_baselines.imputers.marginal import MarginalImputer
 
 
 @dataclass(kw_only=True)
-class Mode(MarginalImputer):
+class ModeImputer(MarginalImputer):
     """The most frequent of a column's training values; of equally frequent ones the smallest."""
 
     name = "mode"
