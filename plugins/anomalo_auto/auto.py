@@ -71,7 +71,8 @@ class Auto(Model):
     )
     guards: str = param("covariance,iforest", help="The robust members: anomalies in training hardly mislead them.")
     witness: str = param(
-        "knn", help="The reference model: they mislead it, so that what it misses is evidence of anomalies in training."
+        "knn",
+        help="The reference model, which anomalies mislead: those that only robust members detect count as evidence.",
     )
     neighbours: int = param(
         0, low=0, high=10_000, help="Nearest rows, for members with such a parameter; 0 keeps their defaults."

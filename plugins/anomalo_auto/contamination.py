@@ -7,7 +7,7 @@ from anomalo.plugin import Scores
 from anomalo_auto.fusion import power_mean
 
 SUSPECTED = 0.02
-"""The share of training rows, most anomalous to the robust members, that the reference model's ranks are read of."""
+"""The share of training rows, most anomalous to the robust members, that are compared with the reference model."""
 LEAST_WEIGHT, RISE, MOST_WEIGHT = 0.4, 4.0, 2.0
 """A robust member's weight without a masking effect, how it rises with that effect, and its maximum."""
 TRIMMED = 0.15
