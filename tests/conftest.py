@@ -73,11 +73,11 @@ SMALL = {
 def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models with few trees, rounds and units, for tests of what holds however little a model has learned."""
     monkeypatch.setattr("anomalo.calibration.cross_fitting.HIDDEN_PER_COLUMN", 20)
-    monkeypatch.setattr("anomalo_auto.blend.FOLDS", 2)
-    monkeypatch.setattr("anomalo_auto.boosting.FOLDS", 2)
-    monkeypatch.setattr("anomalo_auto.forest.TREES", 4)
-    monkeypatch.setattr("anomalo_auto.kernel.LANDMARKS", 100)
-    monkeypatch.setattr("anomalo_auto.boosting.ROUNDS", 5)
+    monkeypatch.setattr("anomalo_auto.imputation.blend.FOLDS", 2)
+    monkeypatch.setattr("anomalo_auto.imputation.boosting.FOLDS", 2)
+    monkeypatch.setattr("anomalo_auto.imputation.forest.TREES", 4)
+    monkeypatch.setattr("anomalo_auto.imputation.kernel_ridge.LANDMARKS", 100)
+    monkeypatch.setattr("anomalo_auto.imputation.boosting.STEPS", 5)
     monkeypatch.setattr("anomalo_autoencoders.denoising.VIEWS", 32)
     for name, defaults in SMALL.items():
         for parameter, value in defaults.items():

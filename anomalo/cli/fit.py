@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
 SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
-CleanOption = Annotated[
-    bool, typer.Option("--clean", help="The rows are known to be normal: short for --set clean=yes (model auto).")
+AssumeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--assume",
+        metavar="clean|contaminated|auto",
+        help="Whether the training rows contain anomalies: short for --set assume=… (model auto).",
+    ),
 ]
 GoalsOption = Annotated[
     list[str],
@@ -94,9 +99,17 @@ def pairs(items: list[str], option: str) -> dict[str, str]:
     return found
 
 
-def parameters(settings: list[str], clean: bool) -> dict[str, str]:
-    """Return the model's parameters, as texts."""
-    return pairs(settings, "--set") | ({"clean": "yes"} if clean else {})
+def parameters(settings: list[str], assume: str | None = None) -> dict[str, str]:
+    """Return the model's parameters, as texts.
+
+    Raises
+    ------
+    UsageError
+        An item has no equals sign, or `assume` is not one of its values.
+    """
+    if assume not in (None, "clean", "contaminated", "auto"):
+        raise UsageError(f"--assume {assume}: expected clean, contaminated or auto")
+    return pairs(settings, "--set") | ({} if assume is None else {"assume": assume})
 
 
 def checked_goals(goals: list[str]) -> frozenset[str]:
@@ -120,7 +133,7 @@ def fit(
     name: Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")],
     model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
-    clean: CleanOption = False,
+    assume: AssumeOption = None,
     goals: GoalsOption = [],  # noqa: B006
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
@@ -164,7 +177,7 @@ def fit(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
-        model, params = choice(context, model, parameters(settings, clean), initial, supervised)
+        model, params = choice(context, model, parameters(settings, assume), initial, supervised)
         logs = _logs(log_csv, tensorboard)
         config = FitConfig(
             model,

@@ -22,7 +22,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
 )
 from anomalo.cli.fit import (
-    CleanOption,
+    AssumeOption,
     DropOption,
     IdOption,
     InfOption,
@@ -203,7 +203,7 @@ def scan(
     source: SourceArgument,
     model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
-    clean: CleanOption = False,
+    assume: AssumeOption = None,
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
     label: LabelOption = None,
@@ -231,7 +231,7 @@ def scan(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work("scanning", threads) as progress:
         context = JobContext.at(workspace, progress)
-        params = context.registry.get(model).parse(parameters(settings, clean))
+        params = context.registry.get(model).parse(parameters(settings, assume))
         result = run_scan(context, source, FitConfig(model, params, seed=seed, device=device), options, limit)
     console.warn(result.warnings)
     facts = {

@@ -10,7 +10,7 @@ from anomalo.plugin import FIRST_LEVEL, Cells, Encoded, Filled, Floats, Model, R
 
 @dataclass(kw_only=True)
 class ZScore(Model):
-    """Score a row by the sum of its cells' strangeness; fill a cell with its column's most typical value."""
+    """Score a row by the sum of its cells' anomaly scores; impute a cell by its column's most typical value."""
 
     name = "zscore"
     rarity: float = param(1.0, low=0.0, help="How much a rare category counts beside a number far from the median.")
@@ -19,7 +19,7 @@ class ZScore(Model):
         """Count levels; numbers need no fit, as the encoder has centred and scaled them robustly."""
         blocks = data.layout.blocks
         self.typical_ = np.zeros(len(blocks), dtype=np.float32)
-        self.surprise_ = np.zeros((len(blocks), FIRST_LEVEL + max((block.size for block in blocks), default=0)))
+        self.surprisal_ = np.zeros((len(blocks), FIRST_LEVEL + max((block.size for block in blocks), default=0)))
         for block in blocks:
             if block.size:
                 column = data.values[data.observed[:, block.position], block.position]
@@ -27,7 +27,7 @@ class ZScore(Model):
                 share = (counts + 1) / (
                     counts.sum() + block.size
                 )  # a level that is absent here is rare, not impossible
-                self.surprise_[block.position, FIRST_LEVEL : FIRST_LEVEL + block.size] = -np.log(share)
+                self.surprisal_[block.position, FIRST_LEVEL : FIRST_LEVEL + block.size] = -np.log(share)
                 self.typical_[block.position] = FIRST_LEVEL + share.argmax()
         return self
 
@@ -40,12 +40,12 @@ class ZScore(Model):
         contribution = np.zeros(data.values.shape)  # (n, columns)
         for block in data.layout.blocks:
             column = data.values[:, block.position]
-            strange = self.rarity * self.surprise_[block.position][column.astype(int)] if block.size else np.abs(column)
-            contribution[:, block.position] = np.where(data.observed[:, block.position], strange, 0.0)
+            score = self.rarity * self.surprisal_[block.position][column.astype(int)] if block.size else np.abs(column)
+            contribution[:, block.position] = np.where(data.observed[:, block.position], score, 0.0)
         return Cells(contribution, self._typical(data))
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill numbers with their median, categories with their most frequent level."""
+        """Impute numbers by their median, categories by their most frequent level."""
         return Filled(np.where(data.observed, data.values, self._typical(data)))
 
     def _typical(self, data: Encoded) -> Floats:

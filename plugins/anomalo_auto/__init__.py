@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from anomalo.plugin import Model, hookimpl
 from anomalo_auto.auto import Auto
-from anomalo_auto.blend import Blend
+from anomalo_auto.imputation.blend import Blend
 
 
 @hookimpl

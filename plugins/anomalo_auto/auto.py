@@ -1,4 +1,4 @@
-"""Several detectors as one: each brought to a common scale, weighted by agreement, combined by p-values."""
+"""The detector `auto`: several detectors on a common scale, weighted by agreement, combined by p-values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,59 +24,64 @@ from anomalo.plugin import (
     param,
     wanted,
 )
+from anomalo_auto.contamination import least_suspicious, masking_effect, robust_score, robust_weight
 from anomalo_auto.fusion import agreement, power_mean
-from anomalo_auto.guards import hidden, suspicion, trust, unsuspected
-from anomalo_auto.member import AsMember
-from anomalo_auto.tails import energy, tail
-from anomalo_auto.views import expectations
+from anomalo_auto.imputation.completed_rows import expected_values
+from anomalo_auto.member_run import MemberRun
+from anomalo_auto.tail_probability import fit_tail, surprisal
 
 
 @dataclass(kw_only=True)
 class Auto(Model):
     """Neighbours, robust covariance, isolation forest and networks, combined without labels.
 
-    Every member is fitted on all rows; its score becomes an energy e = -log p, with p the share of training rows at
-    least as strange, extrapolated beyond them. The score is -log of a weighted power mean of the members' p-values,
+    Every member is fitted on all rows; its score becomes a surprisal e = -log p, with p the share of training rows
+    that score at least as high, extrapolated beyond them. The score is -log of a weighted power mean of the members'
+    p-values,
 
         s = 2 log sum_m w_m exp(e_m / 2)   [nats],
 
-    so that one alarmed member is heard and several count for more. A member's weight is its rank correlation, over the
-    training rows, with the mean rank that the others give. Strange rows in the training table hide behind each other
-    from neighbours and networks; the guards see them all the same, as they look at each column alone or trim the
-    strangest quarter off themselves, but are blunter elsewhere. They count the more, the more ordinary their strangest
-    training rows are to the witness, neighbours. If the rows are said to be clean, they do not count at all; if
-    said not to be, they count fully, and the others are fitted without the 15 % of the rows that they suspect most.
+    so that one member alone can raise the score and several raise it further. A member's weight is its rank
+    correlation, over the training rows, with the mean rank that the others give. Anomalies in the training table mask
+    each other from neighbours and networks. The robust members detect them all the same, as they look at each column
+    alone or trim the most anomalous quarter of the rows, but are less precise elsewhere. Their weight rises with the
+    masking effect: how typical their most anomalous training rows are to the reference model, nearest neighbours. If
+    the rows are assumed clean, the robust members are left out; if assumed contaminated, they count fully, and the
+    others are fitted without the 15 % of the rows that they score highest.
 
-    Fitted to impute, it fills holes by `blend`, whose expectations also say what a strange cell should have been.
+    Fitted to impute, it imputes by `blend`, which also predicts the expected value of an anomalous cell.
 
     Reference: Vovk and Wang (2020), Combining p-values via averaging, Biometrika 107; Aggarwal and Sathe (2015),
     Theoretical foundations and algorithms for outlier ensembles, SIGKDD Explorations 17.
 
     Examples
     --------
-    >>> Auto(members="knn,covariance", clean="yes").params()["clean"]
-    'yes'
+    >>> Auto(members="knn,covariance", assume="clean").params()["assume"]
+    'clean'
     """
 
     name = "auto"
 
     members: str = param("knn,covariance,iforest,undercomplete,masked", help="The models to combine, by name.")
-    clean: str = param(
+    assume: str = param(
         "auto",
-        choices=("auto", "yes", "no"),
-        help="Whether the training rows hold no strange ones: yes leaves out what guards against them, "
-        "no fits the others without the most suspicious rows, auto weighs by evidence from the rows.",
+        choices=("auto", "clean", "contaminated"),
+        help="Whether the training rows contain anomalies: clean leaves out the robust members, contaminated fits the "
+        "others without the most suspicious rows, auto weighs them by evidence from the rows.",
     )
-    guards: str = param("covariance,iforest", help="Members that strange training rows hardly deceive.")
-    witness: str = param("knn", help="A model that they deceive; what guards see and it does not is evidence of them.")
+    guards: str = param("covariance,iforest", help="The robust members: anomalies in training hardly mislead them.")
+    witness: str = param(
+        "knn",
+        help="The reference model, which anomalies mislead: those that only robust members detect count as evidence.",
+    )
     neighbours: int = param(
-        0, low=0, high=10_000, help="Nearest rows of a member that takes such a number; 0 leaves it to it."
+        0, low=0, high=10_000, help="Nearest rows, for members with such a parameter; 0 keeps their defaults."
     )
     quality: str = param(
-        "fast", choices=("fast", "best"), help="How holes are filled: best adds networks, which take longer."
+        "fast", choices=("fast", "best"), help="How missing values are imputed: best adds networks, which take longer."
     )
     epochs: int = param(
-        0, low=0, high=100_000, help="Passes over the rows, where a member trains so; 0 leaves it to it."
+        0, low=0, high=100_000, help="Passes over the rows, for members that train so; 0 keeps their defaults."
     )
 
     def fit(self, data: Encoded, run: Run) -> Self:
@@ -85,7 +90,7 @@ class Auto(Model):
         Raises
         ------
         ParameterError
-            No member is left, one is named twice or cannot score, none explains, or the witness cannot score.
+            No member is left, one is named twice or cannot score, none explains, or the reference model cannot score.
         UsageError
             No model is registered under a member's name.
         """
@@ -97,44 +102,46 @@ class Auto(Model):
             self._fit_members(data, run, parts)
         if len(self.names_) < parts:
             imputer = run.create("blend", quality=self.quality, epochs=self.epochs)
-            self._imputer = imputer.fit(data, AsMember(run, "blend", len(self.names_), parts))
+            self._imputer = imputer.fit(data, MemberRun(run, "blend", len(self.names_), parts))
         return self
 
     def _fit_members(self, data: Encoded, run: Run, parts: int) -> None:
         self._models = [self._create(name, run) for name in self.names_]
         if not any(isinstance(model, CanExplain) for model in self._models):
             raise ParameterError(
-                f"members={self.members!r}: none of them gives reasons; add knn, covariance or a network"
+                f"members={self.members!r}: none of them explains its scores; add knn, covariance or a network"
             )
-        guard = np.isin(self.names_, _list(self.guards))
+        robust = np.isin(self.names_, _list(self.guards))
         rows = data
-        for number, at in enumerate(np.argsort(~guard, kind="stable")):  # guards first
-            if self.clean == "no" and guard.any() and number == guard.sum():
-                rows = data.take(unsuspected(self._suspicion(data, guard)))
+        for number, at in enumerate(np.argsort(~robust, kind="stable")):  # robust members first
+            if self.assume == "contaminated" and robust.any() and number == robust.sum():
+                rows = data.take(least_suspicious(self._robust_score(data, robust)))
             model = self._models[at]
-            self._models[at] = model.fit(rows, AsMember(run, model.name, number, parts))
+            self._models[at] = model.fit(rows, MemberRun(run, model.name, number, parts))
         scores = [model.score(data) for model in self._models]
-        self.tails_ = np.stack([tail(member) for member in scores])
-        energies = np.stack([energy(member, known) for member, known in zip(scores, self.tails_, strict=True)])
-        self.weights_ = np.where(guard, self._trust(data, energies, guard, run), 1.0) * agreement(energies)
+        self.tails_ = np.stack([fit_tail(member) for member in scores])
+        surprisals = np.stack([surprisal(member, tail) for member, tail in zip(scores, self.tails_, strict=True)])
+        relative = np.where(robust, self._robust_weight(data, surprisals, robust, run), 1.0)
+        self.weights_ = relative * agreement(surprisals)
         self.weights_ /= self.weights_.sum()
 
-    def _suspicion(self, data: Encoded, guard: NDArray[np.bool_]) -> Scores:
-        scores = [model.score(data) for model, guards in zip(self._models, guard, strict=True) if guards]
-        return suspicion(np.stack([energy(member, tail(member)) for member in scores]))
+    def _robust_score(self, data: Encoded, robust: NDArray[np.bool_]) -> Scores:
+        scores = [model.score(data) for model, chosen in zip(self._models, robust, strict=True) if chosen]
+        return robust_score(np.stack([surprisal(member, fit_tail(member)) for member in scores]))
 
-    def _trust(self, data: Encoded, energies: Scores, guard: NDArray[np.bool_], run: Run) -> float:
-        """Return what a guard counts beside another member."""
-        if self.clean == "no" or guard.all() or not guard.any():
+    def _robust_weight(self, data: Encoded, surprisals: Scores, robust: NDArray[np.bool_], run: Run) -> float:
+        """Return the weight of a robust member relative to another member."""
+        if self.assume == "contaminated" or robust.all() or not robust.any():
             return 1.0
-        witness: Any = run.create(self.witness)
-        if not isinstance(witness, CanScore) or isinstance(witness, Auto):
+        reference: Any = run.create(self.witness)
+        if not isinstance(reference, CanScore) or isinstance(reference, Auto):
             raise ParameterError(f"witness={self.witness!r}: expected a model that scores, such as knn")
-        return trust(hidden(suspicion(energies[guard]), witness.fit(data, run).score(data)))
+        masking = masking_effect(robust_score(surprisals[robust]), reference.fit(data, run).score(data))
+        return robust_weight(masking)
 
     def _chosen(self) -> list[str]:
-        guards = _list(self.guards) if self.clean == "yes" else []
-        names = [name for name in _list(self.members) if name not in guards]
+        left_out = _list(self.guards) if self.assume == "clean" else []
+        names = [name for name in _list(self.members) if name not in left_out]
         if not names or len(set(names)) < len(names):
             raise ParameterError(f"members={self.members!r}: expected different models' names separated by commas")
         return names
@@ -148,28 +155,29 @@ class Auto(Model):
             raise ParameterError(f"members={self.members!r}: model {name!r} cannot be a member, it does not score")
         return model
 
-    def _energies(self, data: Encoded) -> Scores:
-        """Return the members' energies, float64 [members, n] in nats."""
-        return np.stack([energy(m.score(data), t) for m, t in zip(self._models, self.tails_, strict=True)])
+    def _surprisals(self, data: Encoded) -> Scores:
+        """Return the surprisals of the members' scores, float64 [members, n] in nats."""
+        members = zip(self._models, self.tails_, strict=True)
+        return np.stack([surprisal(model.score(data), tail) for model, tail in members])
 
     def score(self, data: Encoded) -> Scores:
-        """Return the rows' strangeness in nats, float64 [n] >= 0."""
-        return power_mean(self._energies(data), self.weights_)
+        """Return the rows' anomaly scores in nats, float64 [n] >= 0."""
+        return power_mean(self._surprisals(data), self.weights_)
 
     def explain(self, data: Encoded) -> Cells:
-        """Return the members' reasons, each with the weight that the member has.
+        """Return the weighted mean of the members' contributions, by the members' weights.
 
-        Members without reasons of their own are passed over. What a cell should have been is told by the imputer, or
-        else by the last member that explains.
+        Members that do not explain are skipped. The expected value of a cell is that of the imputer, or, if there is
+        none, of the last member that explains.
         """
         members = zip(self._models, self.weights_, strict=True)
-        told = [(model.explain(data), weight) for model, weight in members if isinstance(model, CanExplain)]
-        cells = sum(_relative(cells.contribution) * weight for cells, weight in told)
-        expected = told[-1][0].expected if self._imputer is None else expectations(self._imputer, data)
+        explained = [(model.explain(data), weight) for model, weight in members if isinstance(model, CanExplain)]
+        cells = sum(_relative(cells.contribution) * weight for cells, weight in explained)
+        expected = explained[-1][0].expected if self._imputer is None else expected_values(self._imputer, data)
         return Cells(_relative(np.asarray(cells)) * self.score(data)[:, None], expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill missing cells as `blend` does; if not fitted to, by what the last member that explains expects.
+        """Impute missing values by `blend`; if not fitted to impute, by the last explaining member's expected values.
 
         Raises
         ------
@@ -185,7 +193,7 @@ class Auto(Model):
         return Filled(np.where(data.observed, data.values, explaining[-1].explain(data).expected))
 
     def hidden_cells(self) -> HiddenCells | None:
-        """Return how well the imputer predicts cells that it did not see."""
+        """Return how well the imputer predicts held-out cells."""
         if self._imputer is None:
             return None
         hidden: HiddenCells | None = self._imputer.hidden_cells()
@@ -212,12 +220,12 @@ class Auto(Model):
         return found
 
     def use(self, device: str) -> None:
-        """Do inference on this device from now on."""
+        """Run inference on this device."""
         for model in (*self._models, *([] if self._imputer is None else [self._imputer])):
             model.use(device)
 
     def state(self) -> ModelState:
-        """Return what was learned, the members inside."""
+        """Return what was learned, with the members' states."""
         state = super().state()
         for number, (name, model) in enumerate(zip(self.names_, self._models, strict=True)):
             state.models[f"member_{number}"] = (name, model.params(), model.state())
@@ -226,8 +234,8 @@ class Auto(Model):
         return state
 
     def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
-        """Take back what `state` returned; `create(name, **params)` makes the members."""
-        assert create is not None, "auto is made of other models: restore needs `create`"
+        """Restore what `state` returned; `create(name, **params)` creates the members."""
+        assert create is not None, "auto consists of other models: restore needs `create`"
         super().restore(ModelState(state.arrays, state.values))
         nested = {
             key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()

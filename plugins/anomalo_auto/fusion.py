@@ -1,4 +1,4 @@
-"""Several members' energies as one: weights by agreement, a power mean of p-values."""
+"""Fusion of several members' scores: weights by agreement, a power mean of p-values."""
 
 import numpy as np
 
@@ -7,23 +7,23 @@ from anomalo.plugin import Scores
 POWER = 0.5
 """p-values are averaged as p ** -POWER: towards 0 it is Fisher's sum of logarithms, at 1 the harmonic mean."""
 LEAST = 0.05
-"""The weight of a member that agrees with no other, before all weights are made to sum to 1."""
+"""The weight of a member that agrees with no other, before the weights are normalised."""
 
 
-def power_mean(energies: Scores, weights: Scores) -> Scores:
-    """Return -log of the weighted power mean of exp(-energies), float64 [n], for energies [members, n]."""
-    powered = POWER * energies + np.log(weights)[:, None]
+def power_mean(surprisals: Scores, weights: Scores) -> Scores:
+    """Return -log of the weighted power mean of exp(-surprisals), float64 [n], for surprisals [members, n]."""
+    powered = POWER * surprisals + np.log(weights)[:, None]
     highest = powered.max(axis=0)
     total = highest + np.log(np.exp(powered - highest).sum(axis=0))
     return np.asarray(np.maximum(total / POWER, 0))
 
 
-def agreement(energies: Scores) -> Scores:
+def agreement(surprisals: Scores) -> Scores:
     """Return weights that sum to 1, float64 [members]: Spearman's correlation with the mean rank of the others."""
     from scipy.stats import rankdata
 
-    count = len(energies)
-    ranks = np.stack([rankdata(member) for member in energies])
+    count = len(surprisals)
+    ranks = np.stack([rankdata(member) for member in surprisals])
     weights = np.full(count, 1.0)
     for at in range(count if count > 2 else 0):  # two agree with each other equally
         weights[at] = _correlation(ranks[at], rankdata(np.delete(ranks, at, axis=0).mean(axis=0)))

@@ -1,4 +1,4 @@
-"""A joint Gaussian of columns with holes: its mean and covariance by EM, and what it expects of the holes."""
+"""A joint Gaussian of columns with missing values: mean and covariance by EM, and conditional distributions."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ Conditional = tuple[NDArray[np.intp], NDArray[np.intp], Scores, Scores]
 
 
 def conditional(precision: Scores, pull: Scores, hidden: Mask) -> Iterator[Conditional]:
-    """Give the distribution of the hidden cells of rows given their other cells.
+    """Yield the distribution of the hidden cells of rows given their other cells.
 
     With d the deviations from the mean, 0 where hidden, and P the precision matrix, the deviations of the hidden
     columns M have the covariance C = (P_MM)^-1 and the mean -C (P d)_M.
@@ -31,7 +31,7 @@ def conditional(precision: Scores, pull: Scores, hidden: Mask) -> Iterator[Condi
     rows : intp [r]
         Rows that hide m > 0 columns each.
     at : intp [r, m]
-        Which ones, ascending.
+        The hidden columns, ascending.
     mean : float64 [r, m]
     covariance : float64 [r, m, m]
 
@@ -55,16 +55,16 @@ def conditional(precision: Scores, pull: Scores, hidden: Mask) -> Iterator[Condi
 def expectation_maximisation(
     matrix: Scores, seen: Mask, ridge: Scores, rounds: int, tolerance: float
 ) -> tuple[Scores, Scores]:
-    """Return the mean [columns] and covariance [columns, columns] of rows with holes.
+    """Return the mean [columns] and covariance [columns, columns] of rows with missing values.
 
-    The covariance is that of the completed rows, plus what is uncertain about their holes, plus the ridge on the
-    diagonal: the posterior mode under an inverse Wishart prior. At convergence each column's expectation is its ridge
-    regression on the others.
+    The covariance is that of the completed rows, plus the conditional covariances of missing values, plus the ridge on
+    the diagonal: the posterior mode under an inverse Wishart prior. At convergence each column's expectation is its
+    ridge regression on the others.
 
     Parameters
     ----------
     matrix : float64 [n, columns]
-        Of about unit scale; what it holds where `seen` is False is not read.
+        Of about unit scale; values where `seen` is False are not read.
     seen : bool [n, columns]
     ridge : float64 [columns]
         Variance that is added to each column.
@@ -91,7 +91,7 @@ def expectation_maximisation(
 
 
 def _completed(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
-    """Return deviations with the holes at their expectation, and the sum of the holes' covariances."""
+    """Return deviations with missing values at their expectation, and the sum of their conditional covariances."""
     deviation = np.where(seen, deviation, 0.0)
     uncertain = np.zeros(precision.shape)
     pull = deviation @ precision

@@ -15,14 +15,14 @@ from anomalo.plugin import Run
 
 
 class CsvLogger(BaseLogger):
-    """Writes a run's history, one line an epoch, to a file that is whole after every epoch.
+    """Writes a run's history, one line an epoch, to a file that is complete after every epoch.
 
     Parameters
     ----------
     path : Path
         Replaced if it exists: after a resume it holds the whole history as well.
     run : Run
-        Whose history.
+        The run whose history is written.
     """
 
     def __init__(self, path: Path, run: Run) -> None:
@@ -30,7 +30,7 @@ class CsvLogger(BaseLogger):
         self.path, self.run, self.written = path, run, 0
 
     def write(self) -> None:
-        """Append what is new; begin with a header."""
+        """Append the new entries; start with a header."""
         with self.path.open("a" if self.written else "w", newline="", encoding="utf-8") as file:
             lines = csv.DictWriter(file, list(self.run.history[0]), extrasaction="ignore", lineterminator="\n")
             if not self.written:
@@ -46,10 +46,10 @@ class CsvLogger(BaseLogger):
 
 
 class HistoryHandler(BaseOutputHandler):
-    """Tells a `CsvLogger` that there is something to write."""
+    """Makes a `CsvLogger` write the new entries of the history."""
 
     def __call__(self, engine: Engine, logger: CsvLogger, event_name: str | Events) -> None:
-        """Write."""
+        """Write the new entries."""
         logger.write()
 
 

@@ -10,7 +10,7 @@ import pytest
 from anomalo.generators.missingness import Gate, find_gates
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
-from anomalo_baselines import Copula, Mixture
+from anomalo_baselines import GaussianCopula, Mixture
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
 from anomalo_gan.gan import Gan
@@ -127,7 +127,7 @@ def test_narrowing_by_enumeration(size: int) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        Copula(),
+        GaussianCopula(),
         Mixture(),
         Gan(**SMALL, depth=1),
         Gan(**SMALL, depth=1, modes=4),

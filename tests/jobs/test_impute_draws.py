@@ -1,4 +1,4 @@
-"""Fills in several ways: draws on the command line and in Python, intervals, fits for one verb only, serving."""
+"""Imputation: draws on the command line and in Python, intervals, fits for one verb only, serving."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,22 +18,22 @@ Call = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def filler(anomalo: Call, tables: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """A workspace with `auto` fitted to impute only, and what the fit printed."""
+    """A workspace with `auto` fitted to impute only, and the output of the fit."""
     space = tmp_path_factory.mktemp("filler") / "w"
     options = ("--label", "sick", "--id", "name", "--workspace", space)
     return space, anomalo("fit", tables / "patients.csv", "--as", "filler", "--for", "impute", *options)
 
 
 @pytest.fixture(scope="module")
-def holed(patients: pd.DataFrame) -> pd.DataFrame:
-    """The features, with more holes."""
+def incomplete(patients: pd.DataFrame) -> pd.DataFrame:
+    """The features, with more missing values."""
     frame = patients.drop(columns=["name", "sick"])
     frame["smoker"] = frame["smoker"].where(frame.index % 5 > 0)
     frame["children"] = frame["children"].astype("Int64").where(frame.index % 9 > 0)
     return frame
 
 
-def test_a_fit_tells_the_expected_error_of_each_column_with_holes(filler: tuple[Path, Any]) -> None:
+def test_a_fit_reports_the_expected_error_of_each_column_with_missing_values(filler: tuple[Path, Any]) -> None:
     outcome = filler[1]
     assert outcome.code == 0, outcome.err
     lines = {line.split()[0]: line for line in outcome.out.splitlines() if line}
@@ -91,43 +91,45 @@ def test_an_unknown_goal_and_a_negative_number_of_draws_are_refused(anomalo: Cal
     assert anomalo("impute", tables / "patients.csv", *arguments).code == 2
 
 
-def test_an_imputer_draws_whole_tables(holed: pd.DataFrame) -> None:
-    imputer = TableImputer().fit(holed)
-    first, second = imputer.draw(holed, 2)
+def test_an_imputer_draws_whole_tables(incomplete: pd.DataFrame) -> None:
+    imputer = TableImputer().fit(incomplete)
+    first, second = imputer.draw(incomplete, 2)
     for drawn in (first, second):
         assert not drawn.isna().any().any()
-        pd.testing.assert_frame_equal(drawn.where(holed.notna()), holed.where(holed.notna()), check_dtype=False)
+        pd.testing.assert_frame_equal(
+            drawn.where(incomplete.notna()), incomplete.where(incomplete.notna()), check_dtype=False
+        )
         assert (drawn["children"] == drawn["children"].round()).all()
-        assert drawn["children"].between(holed["children"].min(), holed["children"].max()).all()
+        assert drawn["children"].between(incomplete["children"].min(), incomplete["children"].max()).all()
     assert not first.equals(second)
     with pytest.raises(UsageError, match="draws=0: expected a whole number from 1"):
-        imputer.draw(holed, 0)
+        imputer.draw(incomplete, 0)
 
 
-def test_cells_tell_every_fill_and_whole_numbers_have_whole_ends(holed: pd.DataFrame) -> None:
-    imputer = TableImputer(round=False).fit(holed)
-    cells = imputer.cells(holed)
-    assert len(cells) == int(holed.isna().sum().sum())
+def test_cells_list_every_imputed_value_and_integers_have_integer_ends(incomplete: pd.DataFrame) -> None:
+    imputer = TableImputer(round=False).fit(incomplete)
+    cells = imputer.cells(incomplete)
+    assert len(cells) == int(incomplete.isna().sum().sum())
     assert cells["row"].is_monotonic_increasing
-    filled = imputer.transform(holed)
+    filled = imputer.transform(incomplete)
     children = cells[cells["column"] == "children"]
     assert np.allclose(children["value"].astype(float), filled.loc[children["row"], "children"].astype(float))
     assert (children["low"] % 1 == 0).all()
     assert (children["value"].astype(float) % 1 != 0).any()
 
 
-def test_a_row_alone_is_filled_as_in_the_table_by_the_default(holed: pd.DataFrame) -> None:
-    imputer = TableImputer(round=False).fit(holed)
-    whole = imputer.transform(holed)
+def test_a_row_alone_is_filled_as_in_the_table_by_the_default(incomplete: pd.DataFrame) -> None:
+    imputer = TableImputer(round=False).fit(incomplete)
+    whole = imputer.transform(incomplete)
     for row in (0, 3, 9, 45, 50):
         pd.testing.assert_frame_equal(
-            imputer.transform(holed.iloc[[row]]), whole.iloc[[row]], check_dtype=False, check_exact=True
+            imputer.transform(incomplete.iloc[[row]]), whole.iloc[[row]], check_dtype=False, check_exact=True
         )
 
 
-def test_rows_without_any_cell_and_unseen_levels(holed: pd.DataFrame) -> None:
-    imputer = TableImputer().fit(holed)
-    new = holed.head(4).copy()
+def test_rows_without_any_cell_and_unseen_levels(incomplete: pd.DataFrame) -> None:
+    imputer = TableImputer().fit(incomplete)
+    new = incomplete.head(4).copy()
     new.loc[0] = None
     new.loc[1, "colour"] = "violet"
     filled = imputer.transform(new)

@@ -1,4 +1,4 @@
-"""The combined detector: energies, weights, the power mean, guards, reasons and fills."""
+"""The combined detector: surprisals, weights, the power mean, robust members, reasons and fills."""
 
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,16 @@ from anomalo.plugin import Block, Encoded, Layout
 from anomalo.registry.registry import Registry
 from anomalo.testing.tables import tables as kit
 from anomalo_auto.auto import Auto
-from anomalo_auto.blend import Blend
+from anomalo_auto.contamination import (
+    LEAST_WEIGHT,
+    least_suspicious,
+    masking_effect,
+    robust_score,
+    robust_weight,
+)
 from anomalo_auto.fusion import agreement, power_mean
-from anomalo_auto.guards import LEAST_TRUST, hidden, suspicion, trust, unsuspected
-from anomalo_auto.tails import energy, tail
+from anomalo_auto.imputation.blend import Blend
+from anomalo_auto.tail_probability import fit_tail, surprisal
 
 QUICK = "knn,covariance,iforest"
 
@@ -29,7 +35,7 @@ def registry() -> Registry:
 
 
 def some(rows: int, seed: int = 0) -> Encoded:
-    """Random rows of the kit's table: numbers, categories, holes."""
+    """Random rows of the kit's table: numbers, categories, missing values."""
     train, _ = kit()
     return train.take(np.random.default_rng(seed).choice(len(train), rows))
 
@@ -43,24 +49,24 @@ def fit(data: Encoded, registry: Registry, **params: object) -> Auto:
     [(stats.expon(), 0.0), (stats.genpareto(0.4), 0.4), (stats.norm(), 0.0)],
     ids=["exponential", "Pareto", "normal"],
 )
-def test_an_energy_is_the_negative_log_of_the_tail_probability(law: stats.rv_continuous, shape: float) -> None:
-    summary = tail(law.rvs(size=100_000, random_state=1))
+def test_a_surprisal_is_the_negative_log_of_the_tail_probability(law: stats.rv_continuous, shape: float) -> None:
+    summary = fit_tail(law.rvs(size=100_000, random_state=1))
     at = law.ppf([0.2, 0.7, 0.95, 0.99])
-    assert np.allclose(energy(at, summary), -law.logsf(at), rtol=0.05, atol=0.02)
+    assert np.allclose(surprisal(at, summary), -law.logsf(at), rtol=0.05, atol=0.02)
     assert summary[-1] == pytest.approx(shape, abs=0.05)
 
 
-def test_an_energy_rises_with_the_score_and_goes_on_beyond_the_training_scores() -> None:
+def test_a_surprisal_rises_with_the_score_also_beyond_the_training_scores() -> None:
     scores = np.random.default_rng(0).gamma(2, size=300)
-    found = energy(np.linspace(-1, 1e3, 5000), tail(scores))
+    found = surprisal(np.linspace(-1, 1e3, 5000), fit_tail(scores))
     assert (np.diff(found) >= 0).all()
     assert found[0] == 0
-    assert found[-1] > energy(scores, tail(scores)).max()
+    assert found[-1] > surprisal(scores, fit_tail(scores)).max()
 
 
 @pytest.mark.parametrize("scores", [np.zeros(50), np.array([1.0]), np.array([1.0, 2.0]), np.repeat([0.0, 1e-9], 30)])
-def test_energies_are_finite_whatever_the_training_scores(scores: np.ndarray) -> None:
-    found = energy(np.array([-1e9, 0, 1, 1e9]), tail(scores))
+def test_surprisals_are_finite_whatever_the_training_scores(scores: np.ndarray) -> None:
+    found = surprisal(np.array([-1e9, 0, 1, 1e9]), fit_tail(scores))
     assert np.isfinite(found).all()
     assert (found >= 0).all()
 
@@ -73,20 +79,20 @@ def test_the_power_mean_of_p_values_is_what_its_name_says() -> None:
 def test_weights_are_rank_correlations_with_the_others() -> None:
     rng = np.random.default_rng(5)
     signal = rng.normal(size=500)
-    energies = np.stack([signal, signal + rng.normal(size=500), np.exp(signal), rng.normal(size=500)])
-    ranks = stats.rankdata(energies, axis=1)
+    surprisals = np.stack([signal, signal + rng.normal(size=500), np.exp(signal), rng.normal(size=500)])
+    ranks = stats.rankdata(surprisals, axis=1)
     expected = [stats.spearmanr(ranks[at], np.delete(ranks, at, axis=0).mean(axis=0))[0] for at in range(4)]
     expected = np.maximum(expected, 0.05) / np.maximum(expected, 0.05).sum()
-    assert np.allclose(agreement(energies), expected)
-    assert agreement(energies).argmin() == 3
-    assert agreement(energies[:2]).tolist() == [0.5, 0.5]
+    assert np.allclose(agreement(surprisals), expected)
+    assert agreement(surprisals).argmin() == 3
+    assert agreement(surprisals[:2]).tolist() == [0.5, 0.5]
 
 
-def test_a_member_that_says_nothing_hardly_counts() -> None:
+def test_a_constant_member_hardly_counts() -> None:
     assert agreement(np.vstack([np.zeros(20), np.tile(np.arange(20.0), (3, 1))]))[0] < 0.02
 
 
-def test_a_planted_row_is_the_strangest_and_its_cell_the_first_reason(registry: Registry) -> None:
+def test_a_planted_row_is_the_most_anomalous_and_its_cell_the_first_reason(registry: Registry) -> None:
     data = some(300, seed=2)
     number = int(data.layout.numbers[0])
     data.values[17, number], data.observed[17, number] = 25.0, True
@@ -105,69 +111,69 @@ def test_reasons_are_the_members_by_their_weights(registry: Registry) -> None:
     assert np.allclose(found.explain(rows).contribution, expected * found.score(rows)[:, None])
 
 
-def test_the_score_is_the_power_mean_of_the_members_energies(registry: Registry) -> None:
+def test_the_score_is_the_power_mean_of_the_members_surprisals(registry: Registry) -> None:
     data = some(200, seed=4)
     found = fit(data, registry, members="knn,lof")
     members = [registry.create(name).fit(data, LocalRun(seed=3)) for name in ("knn", "lof")]
-    p = np.exp([-energy(model.score(data), tail(model.score(data))) for model in members])
+    p = np.exp([-surprisal(model.score(data), fit_tail(model.score(data))) for model in members])
     assert np.allclose(np.exp(-found.score(data)), (0.5 * p**-0.5).sum(axis=0) ** -2)
 
 
-def clustered(strange: int, seed: int = 0) -> Encoded:
-    """Rows of one kind, 4 numbers each; the last `strange` of 400 lie together, far from the others."""
+def clustered(anomalies: int, seed: int = 0) -> Encoded:
+    """Rows of one kind, 4 numbers each; the last `anomalies` of 400 lie together, far from the others."""
     values = np.random.default_rng(seed).normal(size=(400, 4)).astype(np.float32)
-    if strange:
-        values[-strange:] = values[-strange:] * 0.1 + 4
+    if anomalies:
+        values[-anomalies:] = values[-anomalies:] * 0.1 + 4
     blocks = tuple(Block(name=f"x{at}", kind="number", position=at) for at in range(4))
     return Encoded(values, np.ones(values.shape, dtype=bool), Layout("table", (4,), blocks))
 
 
-def test_what_a_witness_does_not_see_is_counted_in_ranks() -> None:
-    suspected, witness = np.arange(200.0), np.arange(200.0)
-    assert hidden(suspected, witness) == pytest.approx(1 - np.mean([197, 198, 199, 200]) / 200)
-    assert hidden(suspected, -witness) == pytest.approx(1 - np.mean([1, 2, 3, 4]) / 200)
-    assert hidden(suspected, np.zeros(200)) == pytest.approx(1 - 100.5 / 200)
-    assert trust(0.0) == LEAST_TRUST < trust(0.1) < trust(1.0)
+def test_the_masking_effect_is_counted_in_ranks_of_the_reference_model() -> None:
+    robust, reference = np.arange(200.0), np.arange(200.0)
+    assert masking_effect(robust, reference) == pytest.approx(1 - np.mean([197, 198, 199, 200]) / 200)
+    assert masking_effect(robust, -reference) == pytest.approx(1 - np.mean([1, 2, 3, 4]) / 200)
+    assert masking_effect(robust, np.zeros(200)) == pytest.approx(1 - 100.5 / 200)
+    assert robust_weight(0.0) == LEAST_WEIGHT < robust_weight(0.1) < robust_weight(1.0)
 
 
-def test_guards_count_the_more_the_more_is_hidden_from_the_witness(registry: Registry) -> None:
-    trusted = []
-    for strange in (0, 12):
-        data = clustered(strange)
+def test_robust_members_count_the_more_the_stronger_the_masking_effect(registry: Registry) -> None:
+    counted = []
+    for anomalies in (0, 12):
+        data = clustered(anomalies)
         found, plain = fit(data, registry, members=QUICK), fit(data, registry, members=QUICK, guards="")
-        guards = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
-        told = suspicion(np.stack([energy(scores, tail(scores)) for scores in guards]))
-        trusted.append(trust(hidden(told, registry.create("knn").fit(data, LocalRun()).score(data))))
-        expected = plain.weights_ * [1, trusted[-1], trusted[-1]]
+        robust = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
+        joint = robust_score(np.stack([surprisal(scores, fit_tail(scores)) for scores in robust]))
+        counted.append(robust_weight(masking_effect(joint, registry.create("knn").fit(data, LocalRun()).score(data))))
+        expected = plain.weights_ * [1, counted[-1], counted[-1]]
         assert np.allclose(found.weights_, expected / expected.sum())
-    assert trusted[0] < 0.8 < 1.5 < trusted[1]
+    assert counted[0] < 0.8 < 1.5 < counted[1]
 
 
-def test_clean_rows_need_no_guards(registry: Registry) -> None:
+def test_clean_rows_need_no_robust_members(registry: Registry) -> None:
     data = some(100, seed=4)
-    assert fit(data, registry, members=QUICK, clean="yes").names_ == ["knn"]
-    assert fit(data, registry, members="knn,lof", clean="yes").names_ == ["knn", "lof"]
+    assert fit(data, registry, members=QUICK, assume="clean").names_ == ["knn"]
+    assert fit(data, registry, members="knn,lof", assume="clean").names_ == ["knn", "lof"]
 
 
-def test_where_rows_are_not_clean_the_suspected_ones_are_kept_from_members_that_they_deceive(
+def test_where_rows_are_contaminated_other_members_are_fitted_without_the_most_suspicious(
     registry: Registry,
 ) -> None:
     data = clustered(40)
-    guards = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
-    kept = unsuspected(suspicion(np.stack([energy(scores, tail(scores)) for scores in guards])))
+    robust = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
+    kept = least_suspicious(robust_score(np.stack([surprisal(scores, fit_tail(scores)) for scores in robust])))
     assert len(kept) == 340
     assert kept.max() < 360
-    found = fit(data, registry, members="knn,covariance,iforest", clean="no")
+    found = fit(data, registry, members="knn,covariance,iforest", assume="contaminated")
     alone = registry.create("knn").fit(data.take(kept), LocalRun())
     assert found.names_ == ["knn", "covariance", "iforest"]
     assert np.array_equal(found._models[0].score(data), alone.score(data))
-    assert np.array_equal(found._models[1].score(data), guards[0])
-    blind = fit(data, registry, members="knn,covariance,iforest", clean="yes")
+    assert np.array_equal(found._models[1].score(data), robust[0])
+    blind = fit(data, registry, members="knn,covariance,iforest", assume="clean")
     caught = [(model.score(data).argsort()[-40:] >= 360).sum() for model in (found, blind)]
     assert caught[0] > 30 > 5 > caught[1]
 
 
-def test_a_member_counts_as_many_neighbours_as_it_is_told(registry: Registry) -> None:
+def test_a_member_uses_as_many_neighbours_as_are_given(registry: Registry) -> None:
     data = some(80)
     assert fit(data, registry, members="knn,covariance")._models[0].neighbours == 5
     assert fit(data, registry, members="knn,covariance", neighbours=2)._models[0].neighbours == 2
@@ -178,11 +184,11 @@ def test_a_member_counts_as_many_neighbours_as_it_is_told(registry: Registry) ->
     [
         ({"members": ""}, "expected different models' names"),
         ({"members": "knn,knn"}, "expected different models' names"),
-        ({"members": "iforest", "clean": "yes"}, "expected different models' names"),
+        ({"members": "iforest", "assume": "clean"}, "expected different models' names"),
         ({"members": "knn,mean"}, "'mean' cannot be a member"),
         ({"members": "auto"}, "'auto' cannot be a member"),
         ({"members": "knn,covariance", "witness": "mean"}, "witness='mean': expected a model that scores"),
-        ({"members": "knn", "clean": "perhaps"}, "clean='perhaps'"),
+        ({"members": "knn", "assume": "dirty"}, "assume='dirty': expected one of 'auto', 'clean', 'contaminated'"),
     ],
 )
 def test_unusable_members_are_named(registry: Registry, params: dict[str, object], text: str) -> None:
@@ -191,13 +197,33 @@ def test_unusable_members_are_named(registry: Registry, params: dict[str, object
 
 
 @pytest.mark.usefixtures("few_parts")
-def test_clean_on_the_command_line_sets_the_parameter(anomalo: Any, tables: Path, tmp_path: Path) -> None:
-    fit = ("fit", tables / "patients.csv", "--as", "normal", "--clean", "--workspace", tmp_path, "--json")
-    done = anomalo(*fit, "--set", "members=knn,covariance")
+@pytest.mark.parametrize("assumption", ["clean", "contaminated", "auto"])
+def test_assume_on_the_command_line_sets_the_parameter(
+    anomalo: Any, tables: Path, tmp_path: Path, assumption: str
+) -> None:
+    fit = ("fit", tables / "patients.csv", "--as", "normal", "--workspace", tmp_path, "--json", "--for", "score")
+    done = anomalo(*fit, "--assume", assumption, "--set", "members=knn,covariance")
     assert done.code == 0, done.err
-    assert done.json["summary"]["parameters"]["clean"] == "yes"
-    refused = anomalo(*fit, "--model", "knn")
-    assert (refused.code, "model 'knn' has no parameter 'clean'" in refused.err) == (2, True)
+    assert done.json["summary"]["parameters"]["assume"] == assumption
+
+
+@pytest.mark.parametrize("verb", ["fit", "scan"])
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--assume", "clean", "--model", "knn"), "model 'knn' has no parameter 'assume'; it has: neighbours"),
+        (("--assume", "dirty"), "--assume dirty: expected clean, contaminated or auto"),
+        (("--clean",), "No such option"),
+    ],
+)
+def test_assume_is_refused_where_it_means_nothing(
+    anomalo: Any, tables: Path, tmp_path: Path, verb: str, options: tuple[str, ...], text: str
+) -> None:
+    name = ("--as", "normal") if verb == "fit" else ()
+    outcome = anomalo(verb, tables / "patients.csv", *name, *options, "--workspace", tmp_path / "w")
+    assert outcome.code == 2
+    assert text in outcome.err
+    assert not (tmp_path / "w" / "models").exists()
 
 
 def test_an_unknown_member_is_named_with_a_suggestion(registry: Registry) -> None:
@@ -206,7 +232,7 @@ def test_an_unknown_member_is_named_with_a_suggestion(registry: Registry) -> Non
 
 
 def test_members_without_reasons_are_not_enough(registry: Registry) -> None:
-    with pytest.raises(ParameterError, match="none of them gives reasons"):
+    with pytest.raises(ParameterError, match="none of them explains its scores"):
         fit(some(80), registry, members="lof,iforest")
 
 
@@ -248,7 +274,7 @@ def test_fitted_for_all_it_expects_what_it_would_fill(registry: Registry) -> Non
     assert np.array_equal(found.explain(rows).expected[:, 2], found.impute(rows.hide(hidden)).point[:, 2])
 
 
-def test_fitted_to_score_it_gives_no_draws_and_tells_no_errors(registry: Registry) -> None:
+def test_fitted_to_score_it_gives_no_draws_and_reports_no_errors(registry: Registry) -> None:
     data = some(80)
     found = fit(data, registry, members="knn")
     assert found.hidden_cells() is None
@@ -261,7 +287,7 @@ def test_epochs_are_passed_on_to_members_that_train(registry: Registry) -> None:
     assert found._models[1].epochs == 2
 
 
-def test_progress_and_history_tell_the_members_apart(registry: Registry) -> None:
+def test_progress_and_history_name_the_members(registry: Registry) -> None:
     shares: list[float] = []
     run = LocalRun(goals=SCORE, registered=registry.create, progress=lambda share, _: shares.append(share))
     Auto(members="knn,undercomplete,linear", epochs=3).fit(some(100), run)

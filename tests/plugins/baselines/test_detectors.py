@@ -18,30 +18,30 @@ from anomalo.plugin import UNSEEN, Block, Encoded, Layout, Model, ModelState, is
 from anomalo_baselines import (
     IsolationForest,
     LocalOutlierFactor,
-    Mean,
-    Median,
-    Mode,
+    MeanImputer,
+    MedianImputer,
+    ModeImputer,
     NearestNeighbours,
     RobustCovariance,
     anomalo_models,
 )
-from anomalo_baselines.iforest import average_path_length
-from anomalo_baselines.surprise import condensed, shares
+from anomalo_baselines.detectors.category_surprisal import code_shares, with_surprisal
+from anomalo_baselines.detectors.iforest import average_path_length
 
 SCORERS = [IsolationForest, NearestNeighbours, RobustCovariance]
-IMPUTERS = [Mean, Median, Mode]
+IMPUTERS = [MeanImputer, MedianImputer, ModeImputer]
 LEVELS = ("blue", "green", "red")
 
 
-def table(rows: int, numbers: int = 3, categories: int = 1, seed: int = 0, holes: float = 0.1) -> Encoded:
-    """A table with numbers of several scales, categories with a rare level, and holes."""
+def table(rows: int, numbers: int = 3, categories: int = 1, seed: int = 0, missing: float = 0.1) -> Encoded:
+    """A table with numbers of several scales, categories with a rare level, and missing values."""
     rng = np.random.default_rng(seed)
-    blocks = [Block(f"n{i}", "number", i, missing=holes) for i in range(numbers)]
-    blocks += [Block(f"c{i}", "category", numbers + i, LEVELS, missing=holes) for i in range(categories)]
+    blocks = [Block(f"n{i}", "number", i, missing=missing) for i in range(numbers)]
+    blocks += [Block(f"c{i}", "category", numbers + i, LEVELS, missing=missing) for i in range(categories)]
     values = np.empty((rows, numbers + categories), dtype=np.float32)
     values[:, :numbers] = rng.standard_normal((rows, numbers)) * 10.0 ** np.arange(numbers)
     values[:, numbers:] = rng.choice([2, 3, 4], p=[0.6, 0.3, 0.1], size=(rows, categories))
-    observed = rng.random(values.shape) >= holes
+    observed = rng.random(values.shape) >= missing
     return Encoded(
         np.where(observed, values, np.float32(0)), observed, Layout("table", values.shape[1:], tuple(blocks))
     )
@@ -84,8 +84,10 @@ def test_iforest_equals_scikit_learn(rows: int, samples: int) -> None:
     train, test = table(rows, seed=1), table(2500, seed=2)
     ours = IsolationForest(samples=samples, trees=30).fit(train, LocalRun(seed=7)).score(test)
     forest = SklearnForest(n_estimators=30, max_samples=min(samples, rows), random_state=7)
-    forest.fit(condensed(train, shares(train)))
-    np.testing.assert_allclose(ours, -forest.score_samples(condensed(test, shares(train))), atol=1e-12, rtol=0)
+    forest.fit(with_surprisal(train, code_shares(train)))
+    np.testing.assert_allclose(
+        ours, -forest.score_samples(with_surprisal(test, code_shares(train))), atol=1e-12, rtol=0
+    )
 
 
 def test_iforest_splits_ties_as_scikit_learn_does() -> None:
@@ -207,7 +209,7 @@ def test_knn_expects_what_the_nearest_rows_have_not_what_the_cell_says() -> None
 
 
 def test_knn_explains_from_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo_baselines.knn.EXPLAINING", 20)
+    monkeypatch.setattr("anomalo_baselines.detectors.knn.EXPLAINING", 20)
     train, test = table(50, seed=1), table(30, seed=2)
     model, few = (NearestNeighbours().fit(d, LocalRun()) for d in (train, train.take(np.arange(20) * 5 // 2)))
     found, expected = model.explain(test), few.explain(test)
@@ -216,8 +218,8 @@ def test_knn_explains_from_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(found.contribution, shares * model.score(test)[:, None])
 
 
-def test_a_row_that_no_column_makes_strange_is_shared_out_equally(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo_baselines.knn.EXPLAINING", 1)  # row 0; the score is to rows 0 and 1
+def test_a_score_that_no_column_explains_is_divided_equally(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomalo_baselines.detectors.knn.EXPLAINING", 1)  # row 0; the score is to rows 0 and 1
     model = NearestNeighbours().fit(numeric([[0.0, 0.0], [6.0, 8.0]]), LocalRun())
     np.testing.assert_allclose(model.explain(numeric([[0.0, 0.0]])).contribution, [[2.5, 2.5]])
     zeros = numeric(np.zeros((9, 2)))
@@ -231,9 +233,9 @@ def observed_of(data: Encoded, position: int) -> Any:
     return data.values[data.observed[:, position], position]
 
 
-@pytest.mark.parametrize(("model", "centre"), [(Mean, np.mean), (Median, np.median)])
+@pytest.mark.parametrize(("model", "centre"), [(MeanImputer, np.mean), (MedianImputer, np.median)])
 def test_a_fill_is_the_centre_of_the_training_values(model: type[Model], centre: Callable[..., Any]) -> None:
-    train, test = table(200, seed=1), table(50, seed=2, holes=0.5)
+    train, test = table(200, seed=1), table(50, seed=2, missing=0.5)
     filled = model().fit(train, LocalRun()).impute(test).point  # type: ignore[attr-defined]
     assert (filled[test.observed] == test.values[test.observed]).all()
     for position in range(3):
@@ -244,7 +246,7 @@ def test_a_fill_is_the_centre_of_the_training_values(model: type[Model], centre:
 
 def test_mode_is_the_most_frequent_value_and_the_smallest_of_equals() -> None:
     data = numeric([[1.0, 5.0], [7.0, 4.0], [7.0, 4.0], [0.0, 5.0]])
-    fill = Mode().fit(data, LocalRun()).impute(data.hide(np.ones((4, 2), dtype=bool))).point
+    fill = ModeImputer().fit(data, LocalRun()).impute(data.hide(np.ones((4, 2), dtype=bool))).point
     assert fill.tolist() == [[7.0, 4.0]] * 4
 
 
@@ -260,7 +262,7 @@ def test_probabilities_are_the_training_frequencies(model: type[Any]) -> None:
 
 @pytest.mark.parametrize("model", IMPUTERS)
 def test_draws_follow_the_training_values(model: type[Any]) -> None:
-    train, hidden = table(4000, seed=1), table(1, seed=2, holes=1.0)
+    train, hidden = table(4000, seed=1), table(1, seed=2, missing=1.0)
     draws = model().fit(train, LocalRun(seed=3)).impute(hidden, draws=4000).draws[:, 0]
     for position in range(3):
         values = observed_of(train, position)
@@ -272,21 +274,21 @@ def test_draws_follow_the_training_values(model: type[Any]) -> None:
 
 
 def test_draws_belong_to_the_row_and_the_seed() -> None:
-    train, test = table(300, seed=1), table(40, seed=2, holes=0.5)
-    model = Mean().fit(train, LocalRun(seed=3))
+    train, test = table(300, seed=1), table(40, seed=2, missing=0.5)
+    model = MeanImputer().fit(train, LocalRun(seed=3))
     draws = model.impute(test, draws=6).draws
     assert draws is not None
     order = np.random.default_rng(0).permutation(40)
     assert (model.impute(test.take(order), draws=6).draws == draws[:, order]).all()
     assert (model.impute(test.take(slice(5, 6)), draws=6).draws == draws[:, 5:6]).all()
     assert (model.impute(test, draws=2).draws == draws[:2]).all()
-    assert (Mean().fit(train, LocalRun(seed=4)).impute(test, draws=6).draws != draws).any()
+    assert (MeanImputer().fit(train, LocalRun(seed=4)).impute(test, draws=6).draws != draws).any()
     observed = np.broadcast_to(test.observed, draws.shape)
     assert (draws[observed] == np.broadcast_to(test.values, draws.shape)[observed]).all()
 
 
 def test_row_uniform_is_uniform_and_sees_every_cell() -> None:
-    data = table(2000, holes=0.0)
+    data = table(2000, missing=0.0)
     uniform = row_uniform(data, seed=0, draws=5)
     assert uniform.shape == (5, 2000, 4)
     counts = np.histogram(uniform, bins=20, range=(0, 1))[0]
@@ -305,7 +307,7 @@ def test_row_uniform_takes_equal_rows_for_equal() -> None:
 
 
 def test_a_column_that_was_never_observed_gets_zero_or_the_first_level() -> None:
-    data = table(10, holes=1.0)
+    data = table(10, missing=1.0)
     for model in IMPUTERS:
         filled = model().fit(data, LocalRun()).impute(data, draws=3)
         assert (filled.point == [0, 0, 0, 2]).all()
@@ -333,13 +335,13 @@ def answers(model: Any, data: Encoded) -> Sequence[Any]:
     rows=st.integers(1, 40),
     numbers=st.integers(0, 3),
     categories=st.integers(0, 2),
-    holes=st.sampled_from([0.0, 0.3, 1.0]),
+    missing=st.sampled_from([0.0, 0.3, 1.0]),
     seed=st.integers(0, 99),
 )
 def test_answers_are_finite_restorable_and_row_by_row(
-    model: type[Any], rows: int, numbers: int, categories: int, holes: float, seed: int
+    model: type[Any], rows: int, numbers: int, categories: int, missing: float, seed: int
 ) -> None:
-    train, test = table(rows, numbers, categories, seed, holes), table(150, numbers, categories, seed + 1, holes)
+    train, test = table(rows, numbers, categories, seed, missing), table(150, numbers, categories, seed + 1, missing)
     small = {"trees": 5} if model is IsolationForest else {}
     fitted = model(**small).fit(train, LocalRun(seed=seed))
     whole, back = answers(fitted, test), answers(reloaded(fitted), test)
@@ -361,7 +363,7 @@ def odd_tables() -> dict[str, Encoded]:
         "constant": constant,
         "one row": plain.take(slice(1)),
         "no usable column": Encoded(np.full((9, 1), 2, np.float32), np.ones((9, 1), dtype=bool), single),
-        "a category without a level": table(9, 0, 1, holes=1.0),
+        "a category without a level": table(9, 0, 1, missing=1.0),
         "unseen levels": Encoded(unseen, plain.observed & (np.arange(4) < 3), plain.layout),
         "huge values": numeric(np.eye(5) * 1e30),
     }
@@ -378,7 +380,7 @@ def test_odd_tables_are_survived(model: type[Any], kind: str) -> None:
 
 
 @pytest.mark.parametrize("model", SCORERS)
-def test_scores_are_equal_where_nothing_tells_rows_apart(model: type[Any]) -> None:
+def test_scores_are_equal_where_rows_do_not_differ(model: type[Any]) -> None:
     for kind in ("constant", "no usable column"):
         data = odd_tables()[kind]
         assert len(np.unique(model().fit(data, LocalRun()).score(data))) == 1
@@ -421,10 +423,10 @@ def test_lof_survives_equal_rows() -> None:
     assert np.isfinite(model.score(numeric(np.vstack([rows, [[99.0, 99.0]]])))).all()
 
 
-def test_categories_condense_to_the_sum_of_their_surprises() -> None:
+def test_categories_become_the_sum_of_their_surprisals() -> None:
     data = table(60, numbers=2, categories=2, seed=3)
-    known = shares(data)
-    rows = condensed(data, known)
+    known = code_shares(data)
+    rows = with_surprisal(data, known)
     assert np.array_equal(rows[:, :2], np.where(data.observed, data.values, 0)[:, :2])
     expected = np.zeros(60)
     for at in (2, 3):
@@ -432,7 +434,7 @@ def test_categories_condense_to_the_sum_of_their_surprises() -> None:
         counts = np.array([np.count_nonzero(codes == code) for code in range(len(LEVELS) + 2)]) + 0.5
         expected -= np.log(counts / counts.sum())[codes]
     assert np.allclose(rows[:, 2], expected, rtol=1e-6)
-    assert condensed(table(5, categories=0), shares(table(5, categories=0))).shape == (5, 3)
+    assert with_surprisal(table(5, categories=0), code_shares(table(5, categories=0))).shape == (5, 3)
 
 
 def test_covariance_without_trimming_is_ledoit_wolfs() -> None:
@@ -441,9 +443,9 @@ def test_covariance_without_trimming_is_ledoit_wolfs() -> None:
     rng = np.random.default_rng(0)
     values = (rng.normal(size=(400, 5)) @ rng.normal(size=(5, 5))).astype(np.float32)
     model = RobustCovariance(support=1.0).fit(numeric(values), LocalRun())
-    reference = LedoitWolf().fit(values / model.spread_)
+    reference = LedoitWolf().fit(values / model.scale_)
     np.testing.assert_allclose(
-        2 * model.score(numeric(values)), reference.mahalanobis(values / model.spread_), rtol=1e-4
+        2 * model.score(numeric(values)), reference.mahalanobis(values / model.scale_), rtol=1e-4
     )
 
 
@@ -452,7 +454,7 @@ def test_covariance_is_not_drawn_away_by_outliers() -> None:
     clean = rng.multivariate_normal([0, 0, 0], [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]], size=800)
     dirty = np.vstack([clean, rng.normal([8, -8, 8], 0.3, size=(160, 3))])
     model = RobustCovariance().fit(numeric(dirty), LocalRun())
-    assert np.abs(model.centre_ * model.spread_).max() < 0.3
+    assert np.abs(model.centre_ * model.scale_).max() < 0.3
     assert model.score(numeric(dirty))[800:].min() > model.score(numeric(dirty))[:800].max()
 
 
@@ -467,7 +469,7 @@ def test_covariance_survives_constant_dependent_and_too_many_columns() -> None:
     assert RobustCovariance().fit(numeric(values), LocalRun()).score(numeric(broken))[0] > scores[0]
 
 
-def test_covariance_gives_a_column_of_holes_the_variance_of_its_values() -> None:
+def test_covariance_gives_a_column_of_missing_values_the_variance_of_its_values() -> None:
     rng = np.random.default_rng(3)
     data = numeric(rng.normal(size=(20_000, 2)).astype(np.float32))
     data.observed[:, 1] = rng.random(20_000) < 0.05
@@ -484,8 +486,8 @@ def test_covariance_reasons_are_those_of_the_conditional_gaussian() -> None:
     train, test = table(500, categories=2, seed=1), table(60, categories=2, seed=2)
     model = RobustCovariance().fit(train, LocalRun())
     cells, score = model.explain(test), model.score(test)
-    covariance = np.linalg.inv(model.whitening_ @ model.whitening_.T) * np.outer(model.spread_, model.spread_)
-    centre, x = model.centre_ * model.spread_, test.dense().matrix.astype(np.float64)
+    covariance = np.linalg.inv(model.whitening_ @ model.whitening_.T) * np.outer(model.scale_, model.scale_)
+    centre, x = model.centre_ * model.scale_, test.dense().matrix.astype(np.float64)
     drops = np.empty(test.values.shape)
     for column, part in enumerate(blocks_of(test)):
         rest = np.setdiff1d(np.arange(x.shape[1]), part)

@@ -1,4 +1,4 @@
-"""The baseline generators: against closed forms, enumeration and SciPy, and with given cells."""
+"""The baseline generators: against closed forms, enumeration and SciPy, and with cells that are given."""
 
 import itertools
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from sklearn.mixture import GaussianMixture
 
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Layout, Model, TableTransform
-from anomalo_baselines import Bootstrap, Copula, Marginals, Mixture, Smote
-from anomalo_baselines.intervals import Intervals
-from anomalo_baselines.matching import matching
-from anomalo_baselines.mixture import _Rows
+from anomalo_baselines import Bootstrap, GaussianCopula, MarginalSampler, Mixture, Smote
+from anomalo_baselines.generators.condition_matching import matching_rows
+from anomalo_baselines.generators.latent_intervals import LatentIntervals
+from anomalo_baselines.generators.mixture import _TrainingRows
 
-SAMPLERS = [Bootstrap, Copula, Marginals, Mixture, Smote]
+SAMPLERS = [Bootstrap, GaussianCopula, MarginalSampler, Mixture, Smote]
 LEVELS = ("a", "b", "c")
 
 
@@ -73,10 +73,10 @@ def test_columns_are_distributed_as_in_training(model: type[Model], fitted: Any)
     assert (rows.values.max(axis=0) <= data.values.max(axis=0)).all()
 
 
-@pytest.mark.parametrize("model", [Bootstrap, Copula, Mixture, Smote])
+@pytest.mark.parametrize("model", [Bootstrap, GaussianCopula, Mixture, Smote])
 def test_relations_are_kept_and_marginals_lose_them(model: type[Model], fitted: Any) -> None:
     data = people()
-    for kind, low in ((model, 0.85), (Marginals, -0.1)):
+    for kind, low in ((model, 0.85), (MarginalSampler, -0.1)):
         rows = fitted(kind).sample(nothing(data, 2000), LocalRun()).values
         assert low < np.corrcoef(rows[:, 0], rows[:, 1])[0, 1] < low + 0.2
 
@@ -89,7 +89,7 @@ def test_given_cells_stay_to_the_bit_rare_levels_too(model: type[Model], fitted:
         assert (rows.values[:, at] == np.float32(value)).all()
 
 
-@pytest.mark.parametrize("model", [Bootstrap, Copula, Mixture, Smote])
+@pytest.mark.parametrize("model", [Bootstrap, GaussianCopula, Mixture, Smote])
 def test_given_cells_are_conditions(model: type[Model], fitted: Any) -> None:
     data = people()
     tall, short = (fitted(model).sample(given(data, 400, {3: level}), LocalRun()).values for level in (4.0, 2.0))
@@ -100,14 +100,14 @@ def test_given_cells_are_conditions(model: type[Model], fitted: Any) -> None:
 
 
 @pytest.mark.parametrize("model", SAMPLERS)
-def test_missing_values_are_as_frequent_and_drawn_where_nothing_is_given(model: type[Model]) -> None:
+def test_missing_values_come_as_often_and_are_drawn_where_nothing_is_given(model: type[Model]) -> None:
     data = people(600, missing=0.2)
     rows = model().fit(data, LocalRun()).sample(nothing(data, 2000), LocalRun())
     np.testing.assert_allclose(rows.observed.mean(axis=0), 0.8, atol=0.06)
     assert (rows.values[~rows.observed] == 0).all()
 
 
-@pytest.mark.parametrize("model", [Copula, Mixture])
+@pytest.mark.parametrize("model", [GaussianCopula, Mixture])
 def test_wide_tables_are_finite(model: type[Model]) -> None:
     rng = np.random.default_rng(0)
     data = encoded(rng.integers(2, 4, (120, 300)), "c" * 300)
@@ -124,17 +124,17 @@ def test_a_bootstrap_row_is_a_training_row(fitted: Any) -> None:
     assert {row.tobytes() for row in rows.values} <= {row.tobytes() for row in data.values}
 
 
-def test_the_rows_that_fit_best_by_brute_force() -> None:
+def test_the_rows_that_match_best_by_brute_force() -> None:
     train, seen = np.array([[0, 2], [1, 2], [1, 3], [9, 3]], dtype=np.float32), np.ones((4, 2), dtype=bool)
     seen[3, 1] = False
     rows = encoded([[1, 3], [0, 0], [1, 3], [9, 3]], "nc", [[True, True], [False, False], [True, True], [True, True]])
-    found = {tuple(rows.tolist()): fits.tolist() for rows, fits in matching(rows, train, seen, 1)}
+    found = {tuple(rows.tolist()): fits.tolist() for rows, fits in matching_rows(rows, train, seen, 1)}
     assert found == {(0, 2): [2], (1,): [0, 1, 2, 3], (3,): [3]}
     # The distances are 2, 1, 0 and 64 + 1.
-    assert [fits.tolist() for _, fits in matching(rows.take([0]), train, seen, 2)] == [[1, 2]]
-    # A cell that a training row does not know is 1 away.
+    assert [fits.tolist() for _, fits in matching_rows(rows.take([0]), train, seen, 2)] == [[1, 2]]
+    # A cell that is missing in a training row is 1 away.
     hidden = rows.take([0]).hide(np.array([[True, False]]))
-    assert [fits.tolist() for _, fits in matching(hidden, train, seen, 1)] == [[2]]
+    assert [fits.tolist() for _, fits in matching_rows(hidden, train, seen, 1)] == [[2]]
 
 
 def test_smote_goes_between_a_row_and_its_neighbour_and_lets_neighbours_vote() -> None:
@@ -166,8 +166,8 @@ def test_smote_given_a_class_stays_between_rows_of_that_class() -> None:
 
 
 def test_intervals_are_truncated_normals() -> None:
-    intervals, rng = Intervals.of(np.array([0.2, 0.9, 1.0])), np.random.default_rng(0)
-    inner = intervals.low.clip(-38), intervals.high.clip(max=38)
+    own, rng = LatentIntervals.of(np.array([0.2, 0.9, 1.0])), np.random.default_rng(0)
+    inner = own.low.clip(-38), own.high.clip(max=38)
     np.testing.assert_allclose(
         intervals.means(), [truncnorm.mean(low, high) for low, high in zip(*inner, strict=True)], atol=1e-6
     )
@@ -184,7 +184,7 @@ def test_intervals_are_truncated_normals() -> None:
 def test_the_copula_of_a_gaussian_is_that_gaussian() -> None:
     rng, covariance = np.random.default_rng(0), np.array([[1, 0.8, 0.3], [0.8, 1, 0.5], [0.3, 0.5, 1]])
     data = encoded(rng.multivariate_normal(np.zeros(3), covariance, 4000), "nnn")
-    model = Copula().fit(data, LocalRun())
+    model = GaussianCopula().fit(data, LocalRun())
     np.testing.assert_allclose(model.correlation_, covariance, atol=0.04)
     condition = Encoded(
         np.tile(np.float32([1, 0, 0]), (4000, 1)), np.tile([True, False, False], (4000, 1)), data.layout
@@ -236,11 +236,11 @@ def test_expectation_maximisation_never_loses() -> None:
     assert (np.diff(losses) < 0.02).all()  # but for the priors
     assert losses[-1] < losses[0]
     transform = TableTransform.unpack(model.transform_, model.columns_)
-    belongs, _ = model._expect(_Rows(transform.forward(data, LocalRun().rng), transform.sizes))
+    belongs, _ = model._expect(_TrainingRows(transform.forward(data, LocalRun().rng), transform.sizes))
     np.testing.assert_allclose(belongs.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("model", [Copula, Mixture])
+@pytest.mark.parametrize("model", [GaussianCopula, Mixture])
 def test_a_column_that_is_determined_is_a_condition_on_what_determines_it(model: type[Model]) -> None:
     rng = np.random.default_rng(0)
     town = rng.integers(2, 5, 600)

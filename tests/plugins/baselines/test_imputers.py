@@ -15,19 +15,18 @@ from anomalo.models.run import LocalRun
 from anomalo.models.trees import Trees, flattened, rounded_down
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout
 from anomalo.registry.registry import Registry
-from anomalo.workspace import artifacts
-from anomalo_baselines.boosted import FEWEST, Boosted
-from anomalo_baselines.chained import Chained
-from anomalo_baselines.forest import Forest
 from anomalo_baselines.gaussian import conditional, expectation_maximisation
-from anomalo_baselines.indicators import columns, level_shares, probabilities
-from anomalo_baselines.knn_impute import NeighbourImputer
+from anomalo_baselines.imputers.boosted import FEWEST, BoostedImputer
+from anomalo_baselines.imputers.chained import ChainedImputer
+from anomalo_baselines.imputers.forest import ForestImputer
+from anomalo_baselines.imputers.indicators import indicator_matrix, level_shares, probabilities
+from anomalo_baselines.imputers.knn_impute import NeighbourImputer
 
 REGISTRY = Registry.load()
 SMALL: list[tuple[Any, dict[str, Any]]] = [
-    (Chained, {}),
-    (Forest, {"trees": 5, "rounds": 2}),
-    (Boosted, {"trees": 6, "rate": 0.4}),
+    (ChainedImputer, {}),
+    (ForestImputer, {"trees": 5, "rounds": 2}),
+    (BoostedImputer, {"trees": 6, "rate": 0.4}),
     (NeighbourImputer, {"neighbours": 10}),
 ]
 each = pytest.mark.parametrize(("model", "params"), SMALL, ids=[model.name for model, _ in SMALL])
@@ -38,14 +37,14 @@ def fitted(model: Any, data: Encoded, seed: int = 0, **params: Any) -> Any:
 
 
 def numeric(values: Any, observed: Any = None) -> Encoded:
-    """A table of numbers, with holes where `observed` is False."""
+    """A table of numbers, with missing values where `observed` is False."""
     values = np.asarray(values, dtype=np.float32)
     observed = np.ones(values.shape, dtype=bool) if observed is None else observed
     blocks = tuple(Block(f"n{i}", "number", i) for i in range(values.shape[1]))
     return Encoded(np.where(observed, values, np.float32(0)), observed, Layout("table", values.shape[1:], blocks))
 
 
-def mixed(rows: int, seed: int = 0, holes: float = 0.2, levels: int = 4) -> Encoded:
+def mixed(rows: int, seed: int = 0, missing: float = 0.2, levels: int = 4) -> Encoded:
     """Three numbers and two categories that follow one hidden quantity."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=rows)
@@ -53,7 +52,7 @@ def mixed(rows: int, seed: int = 0, holes: float = 0.2, levels: int = 4) -> Enco
     first = np.digitize(hidden + 0.3 * rng.normal(size=rows), [0.8, 1.5, 9.0][: max(0, min(3, levels - 1))]) + 2
     second = rng.integers(0, max(1, levels), size=rows) + 2
     values = np.column_stack([numbers, first, second]).astype(np.float32)
-    observed = rng.random(values.shape) >= holes
+    observed = rng.random(values.shape) >= missing
     names = tuple(f"level {i}" for i in range(levels))
     blocks = [Block(f"n{i}", "number", i) for i in range(3)] + [Block(f"c{i}", "category", i, names) for i in (3, 4)]
     return Encoded(np.where(observed, values, np.float32(0)), observed, Layout("table", (5,), tuple(blocks)))
@@ -74,17 +73,17 @@ def test_the_conditional_is_that_of_the_textbook_for_every_pattern() -> None:
     precision = np.linalg.inv(covariance)
     pull = np.where(hidden, 0.0, deviation) @ precision
     found = {}
-    for rows, at, mean, spread in conditional(precision, pull, hidden):
-        found |= {int(row): (at[i], mean[i], spread[i]) for i, row in enumerate(rows)}
+    for rows, at, mean, within in conditional(precision, pull, hidden):
+        found |= {int(row): (at[i], mean[i], within[i]) for i, row in enumerate(rows)}
     assert sorted(found) == np.flatnonzero(hidden.any(axis=1)).tolist()
-    for row, (at, mean, spread) in found.items():
+    for row, (at, mean, within) in found.items():
         m, o = np.flatnonzero(hidden[row]), np.flatnonzero(~hidden[row])
         weights = (
             covariance[np.ix_(m, o)] @ np.linalg.inv(covariance[np.ix_(o, o)]) if len(o) else np.zeros((len(m), 0))
         )
         assert at.tolist() == m.tolist()
         np.testing.assert_allclose(mean, weights @ deviation[row, o], atol=1e-8)
-        np.testing.assert_allclose(spread, covariance[np.ix_(m, m)] - weights @ covariance[np.ix_(o, m)], atol=1e-8)
+        np.testing.assert_allclose(within, covariance[np.ix_(m, m)] - weights @ covariance[np.ix_(o, m)], atol=1e-8)
 
 
 def test_em_finds_the_maximum_of_the_observed_likelihood() -> None:
@@ -109,7 +108,7 @@ def test_em_finds_the_maximum_of_the_observed_likelihood() -> None:
 def test_chained_gives_the_conditional_expectation_of_a_known_gaussian() -> None:
     values, covariance, rng = gaussian(20_000, 2, columns=4)
     data = numeric(values)
-    model = fitted(Chained, data, ridge=1e-6)
+    model = fitted(ChainedImputer, data, ridge=1e-6)
     test = numeric(values[:200], rng.random((200, 4)) > 0.4)
     filled = model.impute(test).point
     for row, known in zip(range(200), test.observed, strict=True):
@@ -125,9 +124,9 @@ def test_chained_fills_as_chained_bayesian_ridges_on_linear_data() -> None:
     data = numeric(values, observed)
     peer = IterativeImputer(max_iter=200, tol=1e-3, random_state=0)
     theirs = peer.fit_transform(np.where(observed, values, np.nan))[~observed]
-    ours = fitted(Chained, data, ridge=1e-4, rounds=500).impute(data).point[~observed]
-    truth, spread = values[~observed], values.std()
-    assert np.sqrt(np.square(ours - theirs).mean()) < 0.08 * spread
+    ours = fitted(ChainedImputer, data, ridge=1e-4, rounds=500).impute(data).point[~observed]
+    truth, deviation = values[~observed], values.std()
+    assert np.sqrt(np.square(ours - theirs).mean()) < 0.08 * deviation
     assert np.square(ours - truth).mean() < 1.02 * np.square(theirs - truth).mean()
 
 
@@ -151,16 +150,16 @@ def test_probabilities_are_those_of_linear_discriminant_analysis() -> None:
 
 def test_probabilities_of_an_empty_row_are_the_shares() -> None:
     data = mixed(400)
-    proba = fitted(Chained, data).impute(data.hide(np.ones(data.values.shape, dtype=bool))).proba
+    proba = fitted(ChainedImputer, data).impute(data.hide(np.ones(data.values.shape, dtype=bool))).proba
     for position, shares in level_shares(data).items():
         np.testing.assert_allclose(proba[position][0], shares, atol=0.02)
 
 
 def test_rare_levels_share_an_indicator_and_its_probability() -> None:
     data = mixed(900, levels=40)
-    matrix, _ = columns(data)
+    matrix, _ = indicator_matrix(data)
     assert matrix.shape[1] == 3 + 20 + 20
-    proba = fitted(Chained, data).impute(data.hide(np.ones(data.values.shape, dtype=bool))).proba[4][0]
+    proba = fitted(ChainedImputer, data).impute(data.hide(np.ones(data.values.shape, dtype=bool))).proba[4][0]
     np.testing.assert_allclose(proba, level_shares(data)[4], atol=0.01)
 
 
@@ -169,7 +168,7 @@ def test_draws_of_two_numbers_vary_together() -> None:
     one = rng.normal(size=2000)
     data = numeric(np.column_stack([one, one + 0.6 * rng.normal(size=2000), rng.normal(size=2000)]))
     empty = data.take(slice(1)).hide(np.ones((1, 3), dtype=bool))
-    draws = fitted(Chained, data).impute(empty, draws=3000).draws[:, 0]
+    draws = fitted(ChainedImputer, data).impute(empty, draws=3000).draws[:, 0]
     found = np.corrcoef(draws.T)
     assert found[0, 1] == pytest.approx(np.corrcoef(data.values.T)[0, 1], abs=0.05)
     assert abs(found[0, 2]) < 0.08
@@ -203,7 +202,7 @@ def test_the_walk_ends_in_scikit_learns_leaves(kind: Any) -> None:
 
 
 def grown(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Remember what scikit-learn made: the argument of `_flatten`."""
+    """Remember scikit-learn's models: the argument of `_flatten`."""
     kept: list[Any] = []
     flatten = model._flatten
 
@@ -216,8 +215,8 @@ def grown(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_forest_predicts_what_scikit_learns_forests_predict(monkeypatch: pytest.MonkeyPatch) -> None:
-    train, test = mixed(300, seed=1), mixed(150, seed=2, holes=0.4)
-    model = Forest(trees=9, rounds=2, start="chained")
+    train, test = mixed(300, seed=1), mixed(150, seed=2, missing=0.4)
+    model = ForestImputer(trees=9, rounds=2, start="chained")
     kept = grown(model, monkeypatch)
     model.fit(train, LocalRun(registered=REGISTRY.create))
     filled = model.start_.impute(test).point.copy()
@@ -239,8 +238,8 @@ def test_forest_predicts_what_scikit_learns_forests_predict(monkeypatch: pytest.
 
 
 def test_forest_errors_are_those_of_the_trees_out_of_bag(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = mixed(200, holes=0.0)
-    model = Forest(trees=60, rounds=1)
+    data = mixed(200, missing=0.0)
+    model = ForestImputer(trees=60, rounds=1)
     kept = grown(model, monkeypatch)
     model.fit(data, LocalRun(registered=REGISTRY.create))
     _, block, forest = kept[0]
@@ -252,9 +251,9 @@ def test_forest_errors_are_those_of_the_trees_out_of_bag(monkeypatch: pytest.Mon
     np.testing.assert_allclose(table[:, 0], np.sort(again.oob_prediction_), atol=1e-5)
 
 
-def test_forest_inputs_do_not_know_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each column's first inputs are what the model to start from says without that column."""
-    data, model, found = mixed(100), Forest(trees=2, rounds=1, start="chained"), {}
+def test_forest_inputs_do_not_depend_on_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each column's first inputs are those that the first imputer gives without that column."""
+    data, model, found = mixed(100), ForestImputer(trees=2, rounds=1, start="chained"), {}
     grow = model._grow
 
     def watched(inputs: Any, truth: Any, block: Block, seed: int) -> Any:
@@ -270,16 +269,16 @@ def test_forest_inputs_do_not_know_the_truth(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("start", ["knn", "forest"])
-def test_forest_refuses_to_start_from_what_does_not_fill(start: str) -> None:
+def test_forest_refuses_to_start_from_a_model_that_does_not_impute(start: str) -> None:
     with pytest.raises(ParameterError, match=f"start='{start}'"):
-        fitted(Forest, mixed(20), start=start)
+        fitted(ForestImputer, mixed(20), start=start)
 
 
 @pytest.mark.parametrize("levels", [2, 4])
 def test_boosted_predicts_what_scikit_learns_models_predict(levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    train, test = mixed(300, seed=1, levels=levels), mixed(150, seed=2, holes=0.4, levels=levels)
+    train, test = mixed(300, seed=1, levels=levels), mixed(150, seed=2, missing=0.4, levels=levels)
     train.values[:, 4][train.values[:, 4] == levels + 1] = 2  # a level that training never has
-    model = Boosted(trees=12)
+    model = BoostedImputer(trees=12)
     kept = grown(model, monkeypatch)
     model.fit(train, LocalRun())
     matrix, first = views(inputs(test), test.layout.categories), 0
@@ -303,16 +302,16 @@ def test_boosted_predicts_what_scikit_learns_models_predict(levels: int, monkeyp
     assert len(model.sets_)
 
 
-def test_boosted_judges_itself_by_rows_that_a_model_was_fitted_without() -> None:
+def test_boosted_estimates_its_error_on_rows_that_a_model_was_fitted_without() -> None:
     rng = np.random.default_rng(8)
     noise = numeric(rng.normal(size=(240, 3)))
-    errors = fitted(Boosted, noise, trees=200).residuals_[:, 1]
+    errors = fitted(BoostedImputer, noise, trees=200).residuals_[:, 1]
     assert errors.std() > 0.95
 
 
-def test_boosted_with_few_cells_says_the_mean_and_the_shares() -> None:
-    data = mixed(FEWEST - 1, holes=0.0)
-    filled = fitted(Boosted, data).impute(data.hide(np.ones(data.values.shape, dtype=bool)))
+def test_boosted_with_few_cells_predicts_the_mean_and_the_shares() -> None:
+    data = mixed(FEWEST - 1, missing=0.0)
+    filled = fitted(BoostedImputer, data).impute(data.hide(np.ones(data.values.shape, dtype=bool)))
     np.testing.assert_allclose(filled.point[:, :3], np.tile(data.values[:, :3].mean(axis=0), (len(data), 1)), rtol=1e-5)
     np.testing.assert_allclose(filled.proba[4][0], level_shares(data)[4], atol=1e-6)
 
@@ -356,7 +355,7 @@ def test_knn_impute_draws_values_of_neighbours() -> None:
     assert (draws[:, 0, 0] == 0).all()
 
 
-def test_knn_impute_errors_are_those_of_rows_that_do_not_know_themselves() -> None:
+def test_knn_impute_errors_are_those_of_rows_without_themselves() -> None:
     rng = np.random.default_rng(10)
     noise = numeric(rng.normal(size=(250, 4)))
     errors = fitted(NeighbourImputer, noise, neighbours=10).residuals_[:, 1]
@@ -372,7 +371,7 @@ def every(filled: Any) -> list[Any]:
 
 @each
 def test_a_row_alone_is_the_row_in_any_batch_to_the_bit(model: Any, params: dict[str, Any]) -> None:
-    train, test = mixed(120, seed=1), mixed(1100, seed=2, holes=0.4)
+    train, test = mixed(120, seed=1), mixed(1100, seed=2, missing=0.4)
     imputer = fitted(model, train, **params)
     whole = every(imputer.impute(test, draws=3))
     order = np.random.default_rng(0).permutation(len(test))
@@ -383,8 +382,8 @@ def test_a_row_alone_is_the_row_in_any_batch_to_the_bit(model: Any, params: dict
 
 
 @each
-def test_fills_know_more_than_the_mean(model: Any, params: dict[str, Any]) -> None:
-    train, complete = mixed(400, seed=1), mixed(400, seed=2, holes=0.0)
+def test_imputed_values_are_better_than_the_mean(model: Any, params: dict[str, Any]) -> None:
+    train, complete = mixed(400, seed=1), mixed(400, seed=2, missing=0.0)
     hidden = np.random.default_rng(3).random(complete.values.shape) < 0.3
     mean, ours = (
         fitted(m, train, **p).impute(complete.hide(hidden)) for m, p in ((REGISTRY.get("mean"), {}), (model, params))
@@ -398,10 +397,8 @@ def test_fills_know_more_than_the_mean(model: Any, params: dict[str, Any]) -> No
 
 
 @each
-def test_intervals_hold_nine_tenths_of_the_truths_and_draws_spread_as_they_do(
-    model: Any, params: dict[str, Any]
-) -> None:
-    train, complete = mixed(500, seed=1), mixed(600, seed=2, holes=0.0)
+def test_intervals_and_draws_cover_nine_tenths_of_the_truths(model: Any, params: dict[str, Any]) -> None:
+    train, complete = mixed(500, seed=1), mixed(600, seed=2, missing=0.0)
     hidden = np.random.default_rng(3).random(complete.values.shape) < 0.2
     hidden[:, 3:] = False
     filled = fitted(model, train, **params).impute(complete.hide(hidden), draws=40)
@@ -425,9 +422,9 @@ def odd_tables() -> dict[str, Encoded]:
     return {
         "constant": Encoded(np.full_like(plain.values, 2), np.ones_like(plain.observed), plain.layout),
         "one row": plain.take(slice(1)),
-        "nothing known": mixed(9, holes=1.0),
+        "nothing observed": mixed(9, missing=1.0),
         "one level": Encoded(np.full((9, 1), 2, np.float32), np.ones((9, 1), dtype=bool), single),
-        "a category without levels": mixed(9, holes=1.0, levels=0),
+        "a category without levels": mixed(9, missing=1.0, levels=0),
         "unseen levels": Encoded(unseen, plain.observed & (np.arange(5) < 4), plain.layout),
         "huge values": numeric(np.eye(5) * 1e30),
         "many levels": mixed(60, levels=50),
@@ -436,7 +433,7 @@ def odd_tables() -> dict[str, Encoded]:
 
 @each
 @pytest.mark.parametrize("kind", list(odd_tables()))
-def test_odd_tables_are_filled(model: Any, params: dict[str, Any], kind: str) -> None:
+def test_odd_tables_are_imputed(model: Any, params: dict[str, Any], kind: str) -> None:
     data = odd_tables()[kind]
     imputer = fitted(model, data, **params)
     rng = np.random.default_rng(0)
@@ -459,12 +456,14 @@ def test_odd_tables_are_filled(model: Any, params: dict[str, Any], kind: str) ->
 
 
 @each
-def test_a_column_complete_in_training_is_filled_when_it_has_holes_later(model: Any, params: dict[str, Any]) -> None:
+def test_a_column_complete_in_training_is_imputed_when_values_are_missing_later(
+    model: Any, params: dict[str, Any]
+) -> None:
     train = mixed(200, seed=1)
     values, observed = train.values.copy(), train.observed.copy()
     values[:, 0] = np.where(observed[:, 0], values[:, 0], 5.0)
     observed[:, 0] = True
-    test = mixed(50, seed=2, holes=0.0).hide(np.arange(5) == 0)
+    test = mixed(50, seed=2, missing=0.0).hide(np.arange(5) == 0)
     filled = fitted(model, Encoded(values, observed, train.layout), **params).impute(test).point
     assert len(np.unique(filled[:, 0])) > 5
 

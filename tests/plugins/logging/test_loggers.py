@@ -35,7 +35,7 @@ def test_csv_files_hold_the_history(anomalo: Any, tables: Path, tmp_path: Path) 
     assert found == [{key: str(value) for key, value in entry.items()} for entry in history]
 
 
-def test_a_csv_file_holds_all_phases_and_what_a_resume_recalls(tmp_path: Path) -> None:
+def test_a_csv_file_holds_all_phases_and_those_before_a_resume(tmp_path: Path) -> None:
     class Listened:
         part, logs = "final", {"csv": tmp_path}
         history: list[dict[str, Any]]
@@ -68,7 +68,7 @@ def test_tensorboard_reads_the_losses(anomalo: Any, tables: Path, tmp_path: Path
     assert [scalar.value for scalar in scalars] == pytest.approx([entry["validation_loss"] for entry in history])
 
 
-def test_a_missing_tensorboard_is_said_at_once(
+def test_a_missing_tensorboard_is_reported_at_once(
     anomalo: Any, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anomalo.cli.fit.find_spec", lambda name: None)

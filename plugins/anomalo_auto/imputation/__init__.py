@@ -1,0 +1,1 @@
+"""The imputer `blend`: for each column a weighted mixture of imputers, trees and kernel regression."""

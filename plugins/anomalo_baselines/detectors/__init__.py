@@ -1,0 +1,1 @@
+"""Detectors: nearest neighbours, robust covariance, isolation forest and local outlier factor."""
