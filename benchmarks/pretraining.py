@@ -34,8 +34,8 @@ from anomalo.plugin import Block, Encoded, Layout, Model
 from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo_autoencoders.classifier import Classifier
-from anomalo_boltzmann.dbn import DeepBelief
-from anomalo_boltzmann.unrolled import Unrolled
+from anomalo_boltzmann.models.deep_belief_network import DeepBelief
+from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled
 
 WIDTHS = (500, 250, 30)
 PIXELS: dict[str, Any] = {"numbers": "bernoulli", "holdout": 0.02, "batch_size": 100}

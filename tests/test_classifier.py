@@ -103,8 +103,8 @@ def test_another_classifier_is_gone_on_with() -> None:
 
 
 def test_a_stack_of_machines_is_unrolled_first() -> None:
-    from anomalo_boltzmann.rbm import RestrictedBoltzmann
-    from anomalo_boltzmann.unrolled import Unrolled
+    from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
+    from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled
 
     train = labelled(tables()[0])
     machine = RestrictedBoltzmann(hidden=5, epochs=1).fit(tables()[0], run())

@@ -14,9 +14,10 @@ from anomalo.plugin import Encoded
 from anomalo.runs import LocalRun
 from anomalo.testing import tables
 from anomalo_autoencoders.linear import LinearAutoencoder
-from anomalo_boltzmann.dbn import DeepBelief
-from anomalo_boltzmann.rbm import RestrictedBoltzmann
-from anomalo_boltzmann.unrolled import Unrolled, UnrolledNet, lines
+from anomalo_boltzmann.models.deep_belief_network import DeepBelief
+from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
+from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled
+from anomalo_boltzmann.networks.unrolled_network import UnrolledNet, least_squares_lines
 
 STACKS = {
     "dbn": lambda: DeepBelief(hidden=(6, 4), epochs=1),
@@ -70,7 +71,7 @@ def test_the_line_is_the_nearest_one() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 3))
     y = expit(2 * x + rng.normal(size=3))
-    start, slope = lines(torch.tensor(x), torch.tensor(y))
+    start, slope = least_squares_lines(torch.tensor(x), torch.tensor(y))
     for column in range(3):
         expected = np.polyfit(x[:, column], y[:, column], 1)
         np.testing.assert_allclose([slope[column], start[column]], expected)
@@ -81,7 +82,7 @@ def test_linearising_changes_what_the_layer_above_sees_as_little_as_a_line_can(m
     monkeypatch.setattr(UnrolledNet, "linearise", lambda *_: None)
     raw = unrolled("dbn")
     code = torch.tensor(straight.embed(data))
-    start, slope = lines(code, torch.sigmoid(code))
+    start, slope = least_squares_lines(code, torch.sigmoid(code))
     with torch.no_grad():
         np.testing.assert_allclose(straight.net.up[-1](code), raw.net.up[-1](start + slope * code), atol=1e-5)
 

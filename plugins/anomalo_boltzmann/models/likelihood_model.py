@@ -4,32 +4,36 @@ import numpy as np
 import torch
 
 from anomalo.plugin import Encoded, Run, Scores
-from anomalo_boltzmann import enumeration
-from anomalo_boltzmann.annealing import LogPartition, anneal, base_rate
-from anomalo_boltzmann.energy import EnergyModel
-from anomalo_boltzmann.machine import Machine
+from anomalo_boltzmann.likelihood import enumeration
+from anomalo_boltzmann.likelihood.annealed_importance_sampling import (
+    LogPartition,
+    estimate_log_partition,
+    independent_biases,
+)
+from anomalo_boltzmann.models.energy_model import EnergyModel
+from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 
-ROWS = 1024
+ROWS_AT_ONCE = 1024
 
 
 class LikelihoodModel(EnergyModel):
-    """A model whose `core` is a `Machine`, and so has a log partition function."""
+    """A model whose `energy_network` is a `RestrictedMachine`, and so has a log partition function."""
 
-    def machine(self) -> Machine:
+    def machine(self) -> RestrictedMachine:
         """Return the fitted machine."""
-        machine = self.core(self.net)
-        assert isinstance(machine, Machine)
+        machine = self.energy_network(self.net)
+        assert isinstance(machine, RestrictedMachine)
         return machine
 
     def finish(self, data: Encoded, run: Run) -> None:
-        """Take the biases of independent units, which annealed importance sampling starts from."""
+        """Keep the biases of independent units, from which annealed importance sampling starts."""
         super().finish(data, run)
         units = self.machine().units
         v, seen = units.encode(
             *(torch.tensor(array, device=units.bias.device) for array in (data.values, data.observed))
         )
         with torch.no_grad():
-            self.base_ = base_rate(units, v, seen).cpu().numpy()
+            self.base_biases_ = independent_biases(units, v, seen).cpu().numpy()
 
     def log_partition(self, temperatures: int = 1000, runs: int = 100, seed: int = 0) -> LogPartition:
         """Return log Z: exact if a side of the machine has at most 2^20 states, else by annealed importance sampling.
@@ -37,13 +41,13 @@ class LikelihoodModel(EnergyModel):
         Parameters
         ----------
         temperatures, runs, seed : int
-            Of the annealing; see `annealing.anneal`.
+            Of the annealing; see `estimate_log_partition`.
         """
         machine = self.machine()
-        if enumeration.sides(machine):
+        if enumeration.enumerable_sides(machine):
             value = enumeration.log_partition(machine)
             return LogPartition(value, value, value, exact=True)
-        return anneal(machine, torch.from_numpy(self.base_), temperatures, runs, seed)[0]
+        return estimate_log_partition(machine, torch.from_numpy(self.base_biases_), temperatures, runs, seed)[0]
 
     def log_likelihood(self, data: Encoded, log_partition: float | None = None) -> Scores:
         """Return log p(observed cells) of rows, float64 [n], in nats.
@@ -59,11 +63,11 @@ class LikelihoodModel(EnergyModel):
         """
         machine = self.machine()
         log_z = self.log_partition().value if log_partition is None else log_partition
-        listed = "hidden" in enumeration.sides(machine)
-        double = enumeration.precise(machine)
+        listed = "hidden" in enumeration.enumerable_sides(machine)
+        double = enumeration.in_double_precision(machine)
         found = []
-        for start in range(0, len(data), ROWS):
-            part = data.take(slice(start, start + ROWS))
+        for start in range(0, len(data), ROWS_AT_ONCE):
+            part = data.take(slice(start, start + ROWS_AT_ONCE))
             v, seen = double.units.encode(torch.tensor(part.values), torch.tensor(part.observed))
             with torch.no_grad():
                 exact = enumeration.log_likelihood(double, v, seen) if listed else -double.marginal(v, seen)[0]

@@ -1,45 +1,47 @@
-"""How surprising each cell is given the row's other cells: what free energies differ by, without log Z."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""The surprisal of each cell given the row's other cells: a difference of free energies, in which log Z cancels."""
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from anomalo_boltzmann.energy import Core
-    from anomalo_boltzmann.machine import Machine
+from anomalo_boltzmann.networks.energy_network import EnergyNetwork
+from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 
 ROUNDS, DAMPING = 10, 0.7
-"""Rounds of mean field between a Gaussian cell and the hidden units, and how far each goes."""
+"""Rounds of mean field between a Gaussian cell and the hidden units, and the share of the step that each takes."""
 AT_ONCE = 4_000_000
 """Numbers in one intermediate result, at most."""
 
-Surprises = tuple[Tensor, Tensor]
+CellSurprisals = tuple[Tensor, Tensor]
 """-log p(cell | others), [n, columns], and the units' expectations given the other cells, [n, units]."""
 
 
-def hidden_in_turn(core: Core, v: Tensor, seen: Tensor) -> Surprises:
-    """Return the surprises by F(row) - F(row without the cell), of any machine; cells that are not known have none."""
-    column = core.units.column
-    energy, expected = core.marginal(v, seen)
-    expected, found = expected.clone(), torch.zeros(len(v), core.units.columns, device=v.device, dtype=v.dtype)
-    for at in range(core.units.columns):
-        own = torch.zeros_like(seen[0])
-        own[: len(column)] = column == at
-        others = seen & ~own
-        without, fill = core.marginal(torch.where(others, v, 0.0), others)
+def cell_surprisals(network: EnergyNetwork, v: Tensor, seen: Tensor) -> CellSurprisals:
+    """Return each cell's surprisal given the others, [n, columns], and the units' expectations, [n, units]."""
+    if isinstance(network, RestrictedMachine) and not network.units.extra:
+        return restricted_surprisals(network, v, seen)
+    return surprisals_by_hiding(network, v, seen)
+
+
+def surprisals_by_hiding(network: EnergyNetwork, v: Tensor, seen: Tensor) -> CellSurprisals:
+    """Return F(row) - F(row without the cell) for each cell, with any network; cells that are not known have 0."""
+    column = network.units.column
+    energy, expected = network.marginal(v, seen)
+    expected, found = expected.clone(), torch.zeros(len(v), network.units.columns, device=v.device, dtype=v.dtype)
+    for at in range(network.units.columns):
+        cell = torch.zeros_like(seen[0])
+        cell[: len(column)] = column == at
+        others = seen & ~cell
+        without, fill = network.marginal(torch.where(others, v, 0.0), others)
         found[:, at] = energy - without
-        expected[:, own] = fill[:, own]
+        expected[:, cell] = fill[:, cell]
     return found, expected
 
 
-def by_unit(machine: Machine, v: Tensor, seen: Tensor) -> Surprises:
-    """Return the surprises of a restricted machine, all units at once: the other units do not change with the cell.
+def restricted_surprisals(machine: RestrictedMachine, v: Tensor, seen: Tensor) -> CellSurprisals:
+    """Return the surprisals of a restricted machine, all units at once: the other units do not change with the cell.
 
-    Of Bernoulli units and categories they are exact, of Gaussian ones by mean field. What else is unknown of a row
-    stays at its expectation.
+    They are exact for Bernoulli units and categories, and by mean field for Gaussian units. The row's other unknown
+    units stay at their expectations.
     """
     units = machine.units
     expected = units.expect(machine.field(machine.hidden.mean(machine.infer(v, seen))))
@@ -51,8 +53,8 @@ def by_unit(machine: Machine, v: Tensor, seen: Tensor) -> Surprises:
     for kind, part in ((_gaussian, slice(0, units.n_gaussian)), (_bernoulli, units.binary)):
         for start in range(part.start, part.stop, size):
             at = slice(start, min(start + size, part.stop))
-            own = machine.weight[at]
-            without = x[:, None] - units.features(whole)[:, at, None] * own
+            weight = machine.weight[at]
+            without = x[:, None] - units.features(whole)[:, at, None] * weight
             log_sum, expected[:, at] = kind(machine, without, at)
             found[:, units.column[at]] = known[:, at] + log_sum
     start = units.soft.start
@@ -67,7 +69,7 @@ def by_unit(machine: Machine, v: Tensor, seen: Tensor) -> Surprises:
     return found, expected
 
 
-def _bernoulli(machine: Machine, without: Tensor, at: slice) -> Surprises:
+def _bernoulli(machine: RestrictedMachine, without: Tensor, at: slice) -> CellSurprisals:
     """Return the log of the sum of exp(-F) over a unit's values, and the probability of 1, each [n, units].
 
     Parameters
@@ -80,7 +82,7 @@ def _bernoulli(machine: Machine, without: Tensor, at: slice) -> Surprises:
     return torch.logaddexp(on, off), torch.sigmoid(on - off)
 
 
-def _gaussian(machine: Machine, without: Tensor, at: slice) -> Surprises:
+def _gaussian(machine: RestrictedMachine, without: Tensor, at: slice) -> CellSurprisals:
     """Return about the log of the integral of exp(-F) over a unit's values, and its mean, each [n, units]."""
     weight, bias, variance = machine.weight[at], machine.units.bias[at], machine.units.variance()[at]
     y = without + (bias / variance)[:, None] * weight

@@ -1,26 +1,23 @@
-"""The restricted Boltzmann machine itself: energies, conditionals, phases of the gradient, Gibbs sweeps."""
+"""The restricted Boltzmann machine: energies, conditional distributions, phases of the gradient, Gibbs sweeps."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from anomalo_boltzmann.hidden import KINDS
-from anomalo_boltzmann.surprise import by_unit, hidden_in_turn
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.networks.hidden_units import HIDDEN_KINDS
+from anomalo_boltzmann.networks.random_streams import UniformSource
+from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
-Noise = Callable[[int], Tensor]
-"""Returns the next uniform numbers, [n, width]."""
-MEAN_FIELD = 15
-"""Rounds of mean field over what is not observed."""
+MEAN_FIELD_ROUNDS = 15
+"""Rounds of mean field over units that are not observed."""
 DAMPING = 0.7
-"""How far each round goes towards its result."""
+"""The share of the step towards its result that each round takes."""
 LARGEST_NORM = 0.95
 """With rectified and Gaussian units, the spectral norm of the weights: from 1 on there is no distribution."""
 
 
-class Phase(NamedTuple):
+class GradientPhase(NamedTuple):
     """The mean of the derivatives of -E by the parameters, over rows.
 
     Attributes
@@ -37,7 +34,7 @@ class Phase(NamedTuple):
     log_variance: Tensor
 
 
-class Machine(nn.Module):
+class RestrictedMachine(nn.Module):
     """A restricted Boltzmann machine: p(v, h) is proportional to exp(-E(v, h)).
 
     E(v, h) = sum_i E_i(v_i) - sum_j c_j h_j - sum_ij phi_i(v_i) W_ij h_j; for E_i and phi see `VisibleUnits`.
@@ -51,7 +48,7 @@ class Machine(nn.Module):
     hidden : int
         Hidden units.
     kind : {"bernoulli", "rectified"}
-        What hidden units are.
+        The kind of the hidden units.
     chains : int
         Persistent chains; their visible units are a buffer.
     copies : (int, int)
@@ -72,7 +69,7 @@ class Machine(nn.Module):
         mask: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.units, self.hidden, self.kind, self.copies = units, KINDS[kind], kind, copies
+        self.units, self.hidden, self.kind, self.copies = units, HIDDEN_KINDS[kind], kind, copies
         self.weight = nn.Parameter(0.01 * torch.randn(units.count, hidden))
         self.bias = nn.Parameter(torch.zeros(hidden))
         self.register_buffer("chains", torch.zeros(chains, units.count))
@@ -90,7 +87,7 @@ class Machine(nn.Module):
         """Return -log of the sum of exp(-E(v, h)) over h, [n], for units [n, units] that are all known."""
         return self.units.energy(v).sum(dim=1) - self.hidden.cumulant(self.drive(v)).sum(dim=1)
 
-    def phase(self, v: Tensor, h: Tensor, weight: Tensor | None = None) -> Phase:
+    def phase(self, v: Tensor, h: Tensor, weight: Tensor | None = None) -> GradientPhase:
         """Return one phase of the gradient of the log-likelihood, which is the positive less the negative one.
 
         Parameters
@@ -105,11 +102,11 @@ class Machine(nn.Module):
         features, weighed = self.units.features(v), h * part[:, None]
         visible = part @ features
         if not g:
-            return Phase(features.T @ weighed, visible, weighed.sum(dim=0), self.units.log_variance.detach())
+            return GradientPhase(features.T @ weighed, visible, weighed.sum(dim=0), self.units.log_variance.detach())
         bias, gaussian = self.units.bias[:g], v[:, :g]
         square = (gaussian - bias).square() / 2 - gaussian * (h @ self.weight[:g].T)
         visible = torch.cat([visible[:g] - bias / variance, visible[g:]])
-        return Phase(features.T @ weighed, visible, weighed.sum(dim=0), (part @ square) / variance)
+        return GradientPhase(features.T @ weighed, visible, weighed.sum(dim=0), (part @ square) / variance)
 
     def infer(self, v: Tensor, seen: Tensor) -> Tensor:
         """Return the hidden units' total input given the known visible ones, the others by mean field, [n, hidden].
@@ -122,7 +119,7 @@ class Machine(nn.Module):
         x = self.drive(v)
         if bool(seen.all()):
             return x
-        for _ in range(MEAN_FIELD):
+        for _ in range(MEAN_FIELD_ROUNDS):
             expected = self.units.expect(self.field(self.hidden.mean(x)))
             x = x + DAMPING * (self.drive(torch.where(seen, v, expected)) - x)
         return x
@@ -142,18 +139,16 @@ class Machine(nn.Module):
         cells = torch.where(seen, self.units.energy(v), -self.units.cumulant(field))
         return cells.sum(dim=1) - inside.sum(dim=1), torch.where(seen, v, self.units.expect(field))
 
-    def surprises(self, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each cell's surprise given the others, [n, columns], and the units' expectations, [n, units]."""
-        return hidden_in_turn(self, v, seen) if self.units.extra else by_unit(self, v, seen)
-
-    def sweep(self, v: Tensor, noise: Noise, beta: float = 1.0, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def sweep(
+        self, v: Tensor, noise: UniformSource, beta: float = 1.0, seen: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw all hidden units, then the visible ones (Gibbs sampling).
 
         Parameters
         ----------
         v : [n, units]
         noise : callable
-            Where the randomness comes from.
+            The source of uniform numbers.
         beta : float
             The inverse temperature of the weights and hidden biases.
         seen : bool [n, units], optional
@@ -177,9 +172,9 @@ class Machine(nn.Module):
         """Return the visible units' expectations for hidden units [n, hidden]."""
         return self.units.expect(self.field(codes))
 
-    def bound(self) -> None:
-        """Bring the parameters back to where there is a distribution, and connections that are not there to 0."""
-        self.units.bound()
+    def constrain(self) -> None:
+        """Clip the parameters to those that have a distribution, and masked connections to 0."""
+        self.units.constrain()
         g = self.units.n_gaussian
         with torch.no_grad():
             if self.mask is not None:

@@ -1,27 +1,27 @@
 """Fine-tuning of a deep belief network by the up-down algorithm, a contrastive form of wake-sleep."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from anomalo.neural import Step
-from anomalo_boltzmann.divergence import Settings, centred, completed, descend, uniform
+from anomalo_boltzmann.learning.contrastive_divergence import (
+    LearningSettings,
+    centred_gradient,
+    complete_visible,
+    set_gradients,
+)
+from anomalo_boltzmann.networks.belief_network import BeliefNet
+from anomalo_boltzmann.networks.random_streams import batch_uniforms
 
-if TYPE_CHECKING:
-    from anomalo_boltzmann.dbn import BeliefNet
 
-
-def update_by_wake_sleep(net: BeliefNet, optimizers: list[Optimizer], *, settings: Settings) -> Step:
+def update_by_wake_sleep(net: BeliefNet, optimizers: list[Optimizer], *, settings: LearningSettings) -> Step:
     """Return the function that makes one update of all layers on a batch.
 
     Wake: states are drawn upwards, and each layer learns to generate the one below it. The top learns by contrastive
-    divergence from there. Sleep: states are drawn downwards from where its Gibbs sampling ended, and each layer learns
-    to recognise them.
+    divergence from these states. Sleep: states are drawn downwards from the end of the top's Gibbs sampling, and each
+    layer learns to recognise them.
 
     Reference: Hinton, Osindero and Teh (2006), A fast learning algorithm for deep belief nets, Neural Computation 18,
     appendix B.
@@ -33,14 +33,14 @@ def update_by_wake_sleep(net: BeliefNet, optimizers: list[Optimizer], *, setting
             optimizer.zero_grad(set_to_none=True)
         with torch.autocast(x.device.type, enabled=False):
             awake, seen = _up(net, x, observed)
-            asleep = _down(net, dream(net, awake[-1], settings))
-            loss = generation(net, awake, seen)
-            (loss + recognition(net, asleep)).backward()  # type: ignore[no-untyped-call]
+            asleep = _down(net, sample_fantasies(net, awake[-1], settings))
+            loss = generative_loss(net, awake, seen)
+            (loss + recognition_loss(net, asleep)).backward()  # type: ignore[no-untyped-call]
             _learn_top(net, awake[-1], asleep[-1], settings)
         for optimizer in optimizers:
             optimizer.step()
         for machine in net.layers:
-            machine.bound()
+            machine.constrain()
         return {"loss": loss.detach()}
 
     return update
@@ -50,7 +50,7 @@ def update_by_wake_sleep(net: BeliefNet, optimizers: list[Optimizer], *, setting
 def _up(net: BeliefNet, x: Tensor, observed: Tensor) -> tuple[list[Tensor], Tensor]:
     """Return states of all layers below the top's hidden units, bottom up, and which visible units are known."""
     v, seen = net.units.encode(x, observed)
-    states = [completed(net.layers[0], v, seen)[0]]
+    states = [complete_visible(net.layers[0], v, seen)[0]]
     for k in range(len(net.layers) - 1):
         states.append(torch.bernoulli(torch.sigmoid(net.recognise(k, states[-1]))))
     return states, seen
@@ -58,7 +58,7 @@ def _up(net: BeliefNet, x: Tensor, observed: Tensor) -> tuple[list[Tensor], Tens
 
 @torch.no_grad()
 def _down(net: BeliefNet, h: Tensor) -> list[Tensor]:
-    """Return states drawn downwards from those below the top, bottom up."""
+    """Return states of the layers below the top's hidden units, drawn downwards from `h`, bottom up."""
     states = [h]
     for machine in reversed(net.layers[:-1]):
         expected = machine.rows(states[-1])
@@ -67,10 +67,10 @@ def _down(net: BeliefNet, h: Tensor) -> list[Tensor]:
 
 
 @torch.no_grad()
-def dream(net: BeliefNet, h: Tensor, settings: Settings) -> Tensor:
-    """Return where Gibbs sampling in the top ends, from the data's states or from its persistent chains."""
+def sample_fantasies(net: BeliefNet, h: Tensor, settings: LearningSettings) -> Tensor:
+    """Return the last states of Gibbs sampling in the top, from the data's states `h` or from its persistent chains."""
     fantasy = net.top.chains if settings.persistent else h
-    noise = uniform(len(fantasy), h.device)
+    noise = batch_uniforms(len(fantasy), h.device)
     for _ in range(settings.steps):
         _, fantasy = net.top.sweep(fantasy, noise)
     if settings.persistent:
@@ -78,16 +78,16 @@ def dream(net: BeliefNet, h: Tensor, settings: Settings) -> Tensor:
     return fantasy
 
 
-def generation(net: BeliefNet, states: list[Tensor], seen: Tensor) -> Tensor:
+def generative_loss(net: BeliefNet, states: list[Tensor], seen: Tensor) -> Tensor:
     """Return -log p(v | h_1) - log p(h_1 | h_2) - …, the mean over rows; unknown visible units do not count."""
     total = torch.zeros((), device=seen.device)
     for k, machine in enumerate(net.layers[:-1]):
-        surprise = machine.units.surprise(states[k], machine.rows(states[k + 1]))
-        total = total + (surprise * seen if k == 0 else surprise).sum() / len(seen)
+        surprisal = machine.units.surprisal(states[k], machine.rows(states[k + 1]))
+        total = total + (surprisal * seen if k == 0 else surprisal).sum() / len(seen)
     return total
 
 
-def recognition(net: BeliefNet, states: list[Tensor]) -> Tensor:
+def recognition_loss(net: BeliefNet, states: list[Tensor]) -> Tensor:
     """Return -log Q(h_1 | v) - log Q(h_2 | h_1) - …, the mean over rows."""
     total = torch.zeros((), device=states[0].device)
     for k in range(len(net.layers) - 1):
@@ -98,8 +98,8 @@ def recognition(net: BeliefNet, states: list[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def _learn_top(net: BeliefNet, data: Tensor, fantasy: Tensor, settings: Settings) -> None:
+def _learn_top(net: BeliefNet, data: Tensor, fantasy: Tensor, settings: LearningSettings) -> None:
     top = net.top
-    h, dreamt = (top.hidden.mean(top.drive(v)) for v in (data, fantasy))
+    h, fantasy_h = (top.hidden.mean(top.drive(v)) for v in (data, fantasy))
     means = data.mean(dim=0), h.mean(dim=0)
-    descend(top, centred(top.phase(data, h), top.phase(fantasy, dreamt), *means), *means, settings)
+    set_gradients(top, centred_gradient(top.phase(data, h), top.phase(fantasy, fantasy_h), *means), *means, settings)

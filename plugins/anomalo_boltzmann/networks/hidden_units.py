@@ -1,4 +1,4 @@
-"""Kinds of hidden units: what a total input makes of them on average, at random, and when they are summed out."""
+"""Kinds of hidden units: expectation, random state and cumulant as functions of the total input."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-class Hidden(Protocol):
+class HiddenUnits(Protocol):
     """An exponential family with the total input as its natural parameter."""
 
     def mean(self, x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Rectified:
         return F.relu(x + torch.sigmoid(x).sqrt() * noise)
 
 
-KINDS: dict[str, Hidden] = {"bernoulli": Bernoulli(), "rectified": Rectified()}
+HIDDEN_KINDS: dict[str, HiddenUnits] = {"bernoulli": Bernoulli(), "rectified": Rectified()}
 
 _BERNOULLI_NUMBERS = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 """B_2, B_4, …, B_14."""

@@ -1,12 +1,12 @@
-"""Layers of restricted Boltzmann machines as arrays: what a deep network can start from."""
+"""A trained layer of a restricted Boltzmann machine as arrays, for a deep network to start from."""
 
 from typing import NamedTuple
 
 from anomalo.plugin import Floats
-from anomalo_boltzmann.machine import Machine
+from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 
 
-class Layer(NamedTuple):
+class PretrainedLayer(NamedTuple):
     """One layer, trained.
 
     Attributes
@@ -22,7 +22,7 @@ class Layer(NamedTuple):
     bias_visible: Floats
 
 
-def layer_of(machine: Machine) -> Layer:
+def pretrained_layer(machine: RestrictedMachine) -> PretrainedLayer:
     """Return a machine's parameters. With Gaussian units of variance s^2 the way up is sigmoid(c + W'(v / s^2))."""
     parameters = machine.weight, machine.bias, machine.units.bias
-    return Layer(*(parameter.detach().cpu().numpy() for parameter in parameters))
+    return PretrainedLayer(*(parameter.detach().cpu().numpy() for parameter in parameters))

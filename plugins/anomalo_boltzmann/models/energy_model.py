@@ -1,8 +1,8 @@
-"""What all Boltzmann machines do with a table: score, explain, fill, sample and embed by their energy."""
+"""The base of all models with an energy: they score, explain, impute, sample and embed by it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,41 +11,19 @@ from torch import Tensor, nn
 
 from anomalo.neural import Batch, NeuralModel, filled
 from anomalo.plugin import FIRST_LEVEL, MISSING, Cells, Encoded, Filled, Floats, Run, Scores, param
-from anomalo_boltzmann.machine import Noise
-from anomalo_boltzmann.noise import RowNoise, keys
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.likelihood.cell_surprisal import cell_surprisals
+from anomalo_boltzmann.networks.random_streams import RowStream, row_keys
 
 CHAINS = 4
 """Chains that expectations and intervals of fills are taken over."""
 INTERVAL = (0.05, 0.95)
-PATTERNS = 4096
-"""Training rows whose holes synthetic rows may have, at most."""
-
-
-class Core(Protocol):
-    """What the verbs need of a network; rows are visible units [n, units] and whether they are known."""
-
-    units: VisibleUnits
-
-    def marginal(self, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return -log p(known units) up to a constant, [n], and the expectations of all units given those."""
-
-    def sweep(self, v: Tensor, noise: Noise, beta: float = 1.0, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return expectations and new values of the visible units after one round of Gibbs sampling."""
-
-    def surprises(self, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each cell's surprise given the others, [n, columns], and the units' expectations, [n, units]."""
-
-    def codes(self, v: Tensor, seen: Tensor) -> Tensor:
-        """Return the hidden units' expectations, [n, hidden]."""
-
-    def rows(self, codes: Tensor) -> Tensor:
-        """Return the visible units' expectations for hidden units, [n, units]."""
+MOST_PATTERNS = 4096
+"""Training rows whose missing values are kept as patterns for synthetic rows, at most."""
 
 
 @dataclass(kw_only=True)
 class EnergyModel(NeuralModel):
-    """A model that gives rows an energy; a subclass gives `core`."""
+    """A model that gives rows an energy; a subclass builds the network."""
 
     learning_rate: float = param(0.01, low=1e-7, high=10.0, help="Step size at the start; it decays.")
     weight_decay: float = param(1e-4, low=0.0, high=1.0, help="Weight of half the sum of the weights' squares.")
@@ -59,54 +37,54 @@ class EnergyModel(NeuralModel):
 
     chunk = 256
 
-    def core(self, net: nn.Module) -> Any:
-        """Return the part of a network that has an energy (see `Core`)."""
+    def energy_network(self, net: nn.Module) -> Any:
+        """Return the part of a network that has an energy (see `EnergyNetwork`); here, all of it."""
         return net
 
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the surprise of hidden cells given the others, in nats per cell: a fifth is hidden at random."""
-        core = self.core(net)
+        """Return the surprisal of hidden cells given the others, in nats per cell: a fifth is hidden at random."""
+        network = self.energy_network(net)
         shown = observed & (torch.rand(x.shape, device=x.device) >= 0.2)
-        truth, known = core.units.encode(x, observed)
-        _, expected = core.marginal(*core.units.encode(x, shown))
-        asked = known & ~core.units.encode(x, shown)[1]
+        truth, known = network.units.encode(x, observed)
+        _, expected = network.marginal(*network.units.encode(x, shown))
+        hidden = known & ~network.units.encode(x, shown)[1]
         cells = (observed & ~shown).sum().clamp(min=1)
-        return (core.units.surprise(truth, expected) * asked).sum() / cells
+        return (network.units.surprisal(truth, expected) * hidden).sum() / cells
 
     def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
-        """Return the mean free energy of training and held-out rows: where they part, the machine overfits."""
-        core = self.core(net)
+        """Return the mean free energy of training and held-out rows: where they diverge, the machine overfits."""
+        network = self.energy_network(net)
         named = {"free_energy": train, "held_out_free_energy": held}
-        return {name: float(core.marginal(*core.units.encode(*rows))[0].mean()) for name, rows in named.items()}
+        return {name: float(network.marginal(*network.units.encode(*rows))[0].mean()) for name, rows in named.items()}
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Remember which cells are missing together."""
-        rows = np.sort(run.rng.permutation(len(data))[:PATTERNS])
-        self.holes_ = (~data.observed[rows]).astype(np.uint8)
+        rows = np.sort(run.rng.permutation(len(data))[:MOST_PATTERNS])
+        self.missing_patterns_ = (~data.observed[rows]).astype(np.uint8)
 
     def score(self, data: Encoded) -> Scores:
         """Return the rows' free energies, float64 [n], in nats: -log p(row) up to the log partition function.
 
-        What is missing is summed out, by mean field.
+        Missing cells are summed out, by mean field.
         """
-        core = self.core(self.net)
-        energy = self.infer(lambda x, observed: (core.marginal(*core.units.encode(x, observed))[0],), data)[0]
+        network = self.energy_network(self.net)
+        energy = self.infer(lambda x, observed: (network.marginal(*network.units.encode(x, observed))[0],), data)[0]
         return energy.astype(np.float64)
 
     def explain(self, data: Encoded) -> Cells:
-        """Return each cell's surprise given the row's other cells, and its expectation given those.
+        """Return each cell's surprisal given the row's other cells, and its expectation given those.
 
-        F(row) - F(row without the cell) is -log p(cell | others), because the partition function cancels. What is left
-        of the free energy is shared out equally.
+        F(row) - F(row without the cell) is -log p(cell | others), because the partition function cancels. The rest of
+        the free energy is shared equally among the columns.
         """
-        core, columns = self.core(self.net), len(data.layout.blocks)
+        network, columns = self.energy_network(self.net), len(data.layout.blocks)
 
         def cells(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-            v, seen = core.units.encode(x, observed)
-            surprise, expected = core.surprises(v, seen)
-            surprise = torch.where(observed, surprise, 0.0)
-            rest = (core.marginal(v, seen)[0] - surprise.sum(dim=1)) / columns
-            return surprise + rest[:, None], core.units.decode(expected)
+            v, seen = network.units.encode(x, observed)
+            surprisal, expected = cell_surprisals(network, v, seen)
+            surprisal = torch.where(observed, surprisal, 0.0)
+            rest = (network.marginal(v, seen)[0] - surprisal.sum(dim=1)) / columns
+            return surprisal + rest[:, None], network.units.decode(expected)
 
         contribution, expected = self.infer(cells, data)
         return Cells(contribution.astype(np.float64), expected)
@@ -115,14 +93,15 @@ class EnergyModel(NeuralModel):
         """Fill missing cells by Gibbs sampling with the observed ones clamped.
 
         A fill is the mean of the cell's conditional expectations over the second halves of the chains, its interval
-        the quantiles of what they visited. Each draw is where a chain of its own ends: its cells belong together.
+        the quantiles of the states that they visited. Each draw is the last state of another chain, so that its cells
+        belong together.
         """
         expected, quantiles = data.values.copy(), np.repeat(data.values[:, None], 2 + draws, axis=1)
         proba = [_certain(data, int(at)) for at in data.layout.categories]
         rows = np.flatnonzero(~data.observed.all(axis=1))
         if len(rows):
             part = data.take(rows)
-            found = self._in_chunks(self._chains(draws), part.values, part.observed, keys(part, self.seed_))
+            found = self._in_chunks(self._chains(draws), part.values, part.observed, row_keys(part, self.seed_))
             expected[rows], quantiles[rows] = found[0], found[1]
             for at, shares, chances in zip(data.layout.categories, proba, found[2:], strict=True):
                 missing = ~part.observed[:, at]
@@ -130,64 +109,65 @@ class EnergyModel(NeuralModel):
         return filled(data, expected, quantiles, proba)
 
     def _chains(self, draws: int) -> Any:
-        core, burnt = self.core(self.net), self.gibbs // 2
+        network, burnt = self.energy_network(self.net), self.gibbs // 2
 
         def run(x: Tensor, observed: Tensor, key: Tensor) -> Sequence[Tensor]:
-            v, seen = core.units.encode(x, observed)
-            _, start = core.marginal(v, seen)
+            v, seen = network.units.encode(x, observed)
+            _, start = network.marginal(v, seen)
             total, visited, ends = torch.zeros_like(v), [], []
             for chain in range(max(CHAINS, draws)):
-                noise, state = RowNoise(key, chain), start
+                noise, state = RowStream(key, chain), start
                 for at in range(self.gibbs):
-                    expected, state = core.sweep(state, noise, seen=seen)
+                    expected, state = network.sweep(state, noise, seen=seen)
                     if chain < CHAINS and at >= burnt:
                         total = total + expected
-                        visited.append(state[:, : core.units.count])
-                ends.append(core.units.decode(state))
+                        visited.append(state[:, : network.units.count])
+                ends.append(network.units.decode(state))
             mean = total / len(visited)
             low, high = _quantiles(torch.stack(visited), INTERVAL)
-            both = [core.units.decode(low.minimum(mean)), core.units.decode(high.maximum(mean)), *ends[:draws]]
-            chances = [torch.nn.functional.normalize(p, p=1, dim=1) for p in core.units.probabilities(mean)]
-            return core.units.decode(mean), torch.stack(both, dim=1), *chances
+            both = [network.units.decode(low.minimum(mean)), network.units.decode(high.maximum(mean)), *ends[:draws]]
+            chances = [torch.nn.functional.normalize(p, p=1, dim=1) for p in network.units.probabilities(mean)]
+            return network.units.decode(mean), torch.stack(both, dim=1), *chances
 
         return run
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return rows drawn from the machine; the observed cells of `given` are the condition, and stay as they are.
 
-        Each row is where a chain ends that starts without connections and gains them until the middle of its
-        course, twice as long as one that fills. Its holes are those of a training row, whatever its values are.
+        Each row is the last state of a chain that starts without connections and gains them until its middle; it is
+        twice as long as one that fills. A row's missing values are those of a training row, whatever its other values
+        are.
         """
         self.use(run.device)
-        core = self.core(self.net)
+        network = self.energy_network(self.net)
 
         def chain(x: Tensor, observed: Tensor, key: Tensor) -> tuple[Tensor]:
-            noise = RowNoise(key)
-            v, seen = core.units.encode(x, observed)
+            noise = RowStream(key)
+            v, seen = network.units.encode(x, observed)
             state = v
             for at in range(2 * self.gibbs):
-                _, state = core.sweep(state, noise, min(1.0, at / self.gibbs), seen)
-            return (core.units.decode(state),)
+                _, state = network.sweep(state, noise, min(1.0, at / self.gibbs), seen)
+            return (network.units.decode(state),)
 
         key = run.rng.integers(2**53, size=len(given), dtype=np.int64)
         values = self._in_chunks(chain, given.values, given.observed, key)[0]
         for at in given.layout.numbers:
             block = given.layout.blocks[at]
             np.clip(values[:, at], block.low, block.high, out=values[:, at])
-        there = given.observed | (run.rng.choice(self.holes_, size=len(given)) == 0)
-        values = np.where(given.observed, given.values, np.where(there, values, np.float32(MISSING)))
-        return replace(given, values=values, observed=there)
+        present = given.observed | (run.rng.choice(self.missing_patterns_, size=len(given)) == 0)
+        values = np.where(given.observed, given.values, np.where(present, values, np.float32(MISSING)))
+        return replace(given, values=values, observed=present)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the hidden units' expectations, float32 [n, hidden]: the probabilities of Bernoulli units."""
-        core = self.core(self.net)
-        return self.infer(lambda x, observed: (core.codes(*core.units.encode(x, observed)),), data)[0]
+        network = self.energy_network(self.net)
+        return self.infer(lambda x, observed: (network.codes(*network.units.encode(x, observed)),), data)[0]
 
     def decode(self, codes: Floats) -> Floats:
         """Return the rows expected for hidden units [n, hidden], float32 [n, columns] in encoded units."""
-        core = self.core(self.net)
+        network = self.energy_network(self.net)
         points = codes.astype(np.float32, copy=False)
-        return self._in_chunks(lambda h: (core.units.decode(core.rows(h)),), points)[0]
+        return self._in_chunks(lambda h: (network.units.decode(network.rows(h)),), points)[0]
 
 
 def _quantiles(values: Tensor, shares: Sequence[float]) -> list[Tensor]:

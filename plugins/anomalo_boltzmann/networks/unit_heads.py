@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from anomalo.neural import ColumnHeads
 from anomalo.plugin import Encoded, Layout
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 SMALLEST_SHARE = 1e-3
 """No Bernoulli output starts nearer to an end."""
@@ -25,7 +25,7 @@ class UnitHeads(ColumnHeads):
     width : int
         The width of the layer below.
     units : VisibleUnits
-        Says which numbers are Bernoulli units.
+        Defines which numbers are Bernoulli units.
     """
 
     binary: Tensor
@@ -59,8 +59,8 @@ class UnitHeads(ColumnHeads):
             self.linear.bias[self.binary] = torch.logit(share.clamp(SMALLEST_SHARE, 1 - SMALLEST_SHARE))
 
     @torch.no_grad()
-    def take(self, weight: Tensor, bias: Tensor) -> None:
-        """Take the weights [units, width] and biases [units] of visible units for the outputs."""
+    def copy_weights(self, weight: Tensor, bias: Tensor) -> None:
+        """Copy the weights [units, width] and biases [units] of visible units for the outputs."""
         self.linear.weight.zero_()
         self.linear.weight[self.output_of] = weight
         self.linear.bias[self.output_of] = bias

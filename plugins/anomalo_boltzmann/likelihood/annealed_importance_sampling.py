@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from anomalo_boltzmann.enumeration import precise
-from anomalo_boltzmann.machine import Machine
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.likelihood.enumeration import in_double_precision
+from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
+from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 
 class LogPartition(NamedTuple):
@@ -30,17 +30,17 @@ class LogPartition(NamedTuple):
     exact: bool
 
 
-def tempered(machine: Machine, v: Tensor, base: Tensor, beta: float) -> Tensor:
+def tempered_free_energy(machine: RestrictedMachine, v: Tensor, base: Tensor, beta: float) -> Tensor:
     """Return the free energy [n] on the way from independent units with the biases `base` (beta 0) to the machine (1).
 
-    The biases go over into each other linearly, and the hidden units' inputs are multiplied by beta.
+    The biases are interpolated linearly, and the hidden units' inputs are multiplied by beta.
     """
     bias = (1 - beta) * base + beta * machine.units.bias
     return machine.units.energy(v, bias).sum(dim=1) - machine.hidden.cumulant(beta * machine.drive(v)).sum(dim=1)
 
 
-def anneal(
-    machine: Machine, base: Tensor, temperatures: int = 1000, runs: int = 100, seed: int = 0
+def estimate_log_partition(
+    machine: RestrictedMachine, base: Tensor, temperatures: int = 1000, runs: int = 100, seed: int = 0
 ) -> tuple[LogPartition, Tensor]:
     """Estimate log Z by annealed importance sampling.
 
@@ -65,7 +65,7 @@ def anneal(
     Reference: Neal (2001), Annealed importance sampling, Statistics and Computing 11; Salakhutdinov and Murray (2008),
     On the quantitative analysis of deep belief networks, ICML.
     """
-    machine, base = precise(machine), base.double().cpu()
+    machine, base = in_double_precision(machine), base.double().cpu()
     generator = torch.Generator().manual_seed(seed)
     units = machine.units
     none = torch.zeros(runs, units.count, dtype=torch.float64)
@@ -81,7 +81,9 @@ def anneal(
         weight = torch.zeros(runs, dtype=torch.float64)
         for k in range(1, temperatures + 1):
             beta = k / temperatures
-            weight += tempered(machine, v, base, (k - 1) / temperatures) - tempered(machine, v, base, beta)
+            weight += tempered_free_energy(machine, v, base, (k - 1) / temperatures) - tempered_free_energy(
+                machine, v, base, beta
+            )
             h = machine.hidden.sample(beta * machine.drive(v), uniform(len(machine.bias)))
             bias = (1 - beta) * base + beta * units.bias
             v = units.sample(units.expect(beta * machine.field(h), bias), uniform(units.count))
@@ -96,8 +98,8 @@ def _with_error(start: float, weight: Tensor) -> LogPartition:
     return LogPartition(value, value + low, value + math.log1p(error), exact=False)
 
 
-def base_rate(units: VisibleUnits, v: Tensor, seen: Tensor) -> Tensor:
-    """Return the biases [units] of independent units that fit rows: one more of each value is counted."""
+def independent_biases(units: VisibleUnits, v: Tensor, seen: Tensor) -> Tensor:
+    """Return the biases [units] of independent units that fit rows, with one more of each value counted."""
     count, total = seen.sum(dim=0), (v * seen).sum(dim=0)
     rate = (total + 1.0) / (count + 2.0)
     base = torch.logit(rate)

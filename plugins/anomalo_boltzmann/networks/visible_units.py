@@ -1,6 +1,7 @@
 """The visible units of a Boltzmann machine: a table's columns as Gaussian, Bernoulli and softmax units."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from torch.nn import functional as F
 from anomalo.neural import Standardised
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, expand
 
+VisibleSource = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Turns a batch (values, observed) into visible units and whether they are known."""
 LOG_TWO_PI = math.log(2 * math.pi)
 PADDING = -1e9
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 0.01, 10.0
@@ -29,7 +32,7 @@ def is_binary(block: Block) -> bool:
 class VisibleUnits(Standardised):
     """Units in the order Gaussian, softmax, Bernoulli, with their biases and variances.
 
-    With the field f that the hidden units exert and the bias b, a unit has, up to what only the hidden units enter,
+    With the field f of the hidden units and the bias b, a unit has, up to terms of the hidden units alone,
 
     - Gaussian (a standardised number): E(v) = (v - b)^2 / (2 s^2) - v f / s^2, so that p(v | h) = N(b + f, s^2);
     - Bernoulli (a number scaled to [0, 1] by its bounds): E(v) = -(b + f) v, p(v = 1 | h) = sigmoid(b + f);
@@ -45,7 +48,7 @@ class VisibleUnits(Standardised):
     numbers : {"auto", "gaussian", "bernoulli"}
         What numbers become; "auto" takes Bernoulli units for those with two neighbouring whole values.
     extra : int
-        Bernoulli units more, which no column stands for.
+        Further Bernoulli units, which stand for no column.
     """
 
     gaussian_numbers: Tensor
@@ -72,11 +75,11 @@ class VisibleUnits(Standardised):
         self.log_variance = nn.Parameter(torch.zeros(self.n_gaussian))
 
     def _index(self, layout: Layout, blocks: list[Block], binary: list[bool]) -> None:
-        """Note which units stand for which columns."""
-        places = {"gaussian": [at for at, is_ in enumerate(binary) if not is_]}
-        places["binary"] = [at for at, is_ in enumerate(binary) if is_]
-        chosen = [blocks[at] for at in places["binary"]]
-        kinds = {f"{kind}_numbers": torch.tensor(found, dtype=torch.int64) for kind, found in places.items()}
+        """Register which units stand for which columns."""
+        indices = {"gaussian": [at for at, is_ in enumerate(binary) if not is_]}
+        indices["binary"] = [at for at, is_ in enumerate(binary) if is_]
+        chosen = [blocks[at] for at in indices["binary"]]
+        kinds = {f"{kind}_numbers": torch.tensor(found, dtype=torch.int64) for kind, found in indices.items()}
         tables = {
             **kinds,
             "low": torch.tensor([block.low for block in chosen]),
@@ -91,7 +94,7 @@ class VisibleUnits(Standardised):
         tables["kept"] = torch.nonzero((tables["slots"] < total).flatten()).flatten()
         tables["sizes"] = torch.tensor(self.levels, dtype=torch.int64)
         tables["first"] = torch.tensor(starts, dtype=torch.int64)
-        positions = [blocks[at].position for at in places["gaussian"]]
+        positions = [blocks[at].position for at in indices["gaussian"]]
         positions += [int(at) for at, n in zip(layout.categories, self.levels, strict=True) for _ in range(n)]
         positions += [block.position for block in chosen]
         tables["column"] = torch.tensor(positions, dtype=torch.int64)
@@ -146,7 +149,7 @@ class VisibleUnits(Standardised):
         return self.log_variance.exp()
 
     def features(self, v: Tensor) -> Tensor:
-        """Return what the hidden units see of units [n, units]: v / s^2 of Gaussian ones, v of the others."""
+        """Return the hidden units' inputs from units [n, units]: v / s^2 of Gaussian ones, v of the others."""
         if not self.n_gaussian:
             return v
         return torch.cat([v[:, : self.n_gaussian] / self.variance(), v[:, self.n_gaussian :]], dim=1)
@@ -185,7 +188,7 @@ class VisibleUnits(Standardised):
     def cumulant(self, field: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return log of the sum, or the integral, of exp(-E(v)) over each unit's values, [n, units].
 
-        What all levels of a category give together stands at its first one, and 0 at the others.
+        The sum over all levels of a category is at its first one, and 0 at the others.
         """
         bias = self.bias if bias is None else bias
         g = self.n_gaussian
@@ -199,8 +202,8 @@ class VisibleUnits(Standardised):
         parts.append(F.softplus(drive[:, self.soft.stop :]))
         return torch.cat(parts, dim=1)
 
-    def surprise(self, v: Tensor, expected: Tensor) -> Tensor:
-        """Return -log p(v) of each unit with these expectations, [n, units]; of a category at its level's unit."""
+    def surprisal(self, v: Tensor, expected: Tensor) -> Tensor:
+        """Return each unit's surprisal -log p(v) with these expectations, [n, units]; a category's is at its level."""
         g = self.n_gaussian
         square = (v[:, :g] - expected[:, :g]).square() / (2 * self.variance())
         chance = expected[:, g:].clamp(SMALLEST_CHANCE, 1 - SMALLEST_CHANCE)
@@ -210,8 +213,8 @@ class VisibleUnits(Standardised):
         )
         return torch.cat([square + 0.5 * (LOG_TWO_PI + self.log_variance), known], dim=1)
 
-    def bound(self) -> None:
-        """Bring the variances back between their bounds."""
+    def constrain(self) -> None:
+        """Clip the variances to their bounds."""
         with torch.no_grad():
             self.log_variance.clamp_(math.log(SMALLEST_VARIANCE), math.log(LARGEST_VARIANCE))
 

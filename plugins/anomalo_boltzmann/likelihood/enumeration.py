@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from anomalo_boltzmann.machine import Machine
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
+from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 MOST_STATES = 2**20
 """More states than this are not enumerated."""
 AT_ONCE = 2**13
+"""States in one intermediate result."""
 
 
-def precise(machine: Machine) -> Machine:
+def in_double_precision(machine: RestrictedMachine) -> RestrictedMachine:
     """Return a copy in double precision, on the CPU."""
     return copy.deepcopy(machine).double().cpu()
 
@@ -35,7 +36,7 @@ def visible_states(units: VisibleUnits) -> Tensor:
     return torch.cat([choice[index[:, at]] for at, choice in enumerate(choices)], dim=1)
 
 
-def sides(machine: Machine) -> dict[str, float]:
+def enumerable_sides(machine: RestrictedMachine) -> dict[str, float]:
     """Return the sides whose states can be enumerated, "hidden" and "visible", and the logarithm of their number."""
     units, found = machine.units, {}
     if machine.kind == "bernoulli":
@@ -45,7 +46,7 @@ def sides(machine: Machine) -> dict[str, float]:
     return {side: size for side, size in found.items() if size <= math.log(MOST_STATES) + 1e-9}
 
 
-def log_partition(machine: Machine) -> float:
+def log_partition(machine: RestrictedMachine) -> float:
     """Return log Z, exactly: the sum over the side with fewer states, the other side being summed out in closed form.
 
     Raises
@@ -53,7 +54,7 @@ def log_partition(machine: Machine) -> float:
     ValueError
         Both sides have too many states, or a side with few has none that can be listed.
     """
-    machine, found = precise(machine), sides(machine)
+    machine, found = in_double_precision(machine), enumerable_sides(machine)
     if not found:
         raise ValueError(
             f"got a machine of more than {MOST_STATES} states on each side; use annealed importance sampling"
@@ -65,20 +66,20 @@ def log_partition(machine: Machine) -> float:
         return float(torch.logsumexp(torch.stack(parts), dim=0))
 
 
-def hidden_states(machine: Machine) -> Iterator[Tensor]:
+def hidden_states(machine: RestrictedMachine) -> Iterator[Tensor]:
     """Yield all states of Bernoulli hidden units, float64 [states, hidden], some at a time."""
     return binary_states(len(machine.bias))
 
 
-def log_weights(machine: Machine, h: Tensor) -> Tensor:
-    """Return what each visible unit and the hidden units put in for hidden states, [states, units + 1].
+def log_weights(machine: RestrictedMachine, h: Tensor) -> Tensor:
+    """Return the terms of each visible unit and of the hidden units for hidden states, [states, units + 1].
 
     Their sum is the log of the sum of exp(-E(v, h)) over v.
     """
     return torch.cat([machine.units.cumulant(machine.field(h)), (h @ machine.bias)[:, None]], dim=1)
 
 
-def log_likelihood(machine: Machine, v: Tensor, seen: Tensor) -> Tensor:
+def log_likelihood(machine: RestrictedMachine, v: Tensor, seen: Tensor) -> Tensor:
     """Return the log of the sum of exp(-E(v, h)) over h and over the unknown units, [n], exactly.
 
     Parameters
@@ -86,16 +87,16 @@ def log_likelihood(machine: Machine, v: Tensor, seen: Tensor) -> Tensor:
     v, seen : [n, units]
         The units' values, 0 where unknown, and whether they are known.
     """
-    machine, v = precise(machine), v.double().cpu()
+    machine, v = in_double_precision(machine), v.double().cpu()
     seen = seen.cpu()
     with torch.no_grad():
         if bool(seen.all()):
             return -machine.free_energy(v)
-        own = torch.where(seen, -machine.units.energy(v), 0.0).sum(dim=1)
+        visible = torch.where(seen, -machine.units.energy(v), 0.0).sum(dim=1)
         features, open_units = machine.units.features(v), (~seen).double()
-        total = torch.full_like(own, -math.inf)
+        total = torch.full_like(visible, -math.inf)
         for h in hidden_states(machine):
             weights = log_weights(machine, h)
             joint = features @ machine.field(h).T + open_units @ weights[:, :-1].T + weights[:, -1]
             total = torch.logaddexp(total, torch.logsumexp(joint, dim=1))
-        return own + total
+        return visible + total

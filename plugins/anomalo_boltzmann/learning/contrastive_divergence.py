@@ -1,6 +1,6 @@
 """One update of a restricted Boltzmann machine by contrastive divergence, with or without persistent chains."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,26 +8,25 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from anomalo.neural import Step
-from anomalo_boltzmann.machine import Machine, Noise, Phase
-
-Source = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Turns a batch (values, observed) into visible units and whether they are known."""
+from anomalo_boltzmann.networks.random_streams import batch_uniforms
+from anomalo_boltzmann.networks.restricted_machine import GradientPhase, RestrictedMachine
+from anomalo_boltzmann.networks.visible_units import VisibleSource
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to learn.
+class LearningSettings:
+    """How contrastive divergence and wake-sleep learn.
 
     Attributes
     ----------
     steps : int
         Gibbs sweeps of the negative phase.
     persistent : bool
-        Whether the negative phase goes on from its last state instead of from the data.
+        Whether the negative phase continues from its last state instead of starting from the data.
     decay : float
         Weight decay: the penalty is decay / 2 times the sum of squares.
     target, sparsity : float
-        The wanted mean activity of hidden units, and the weight of its cross-entropy.
+        The target of the mean activity of hidden units, and the weight of its cross-entropy.
     """
 
     steps: int
@@ -37,14 +36,14 @@ class Settings:
     sparsity: float = 0.0
 
 
-def optimizer(parameters: Sequence[nn.Parameter], learning_rate: float, momentum: float) -> Optimizer:
+def adam_optimizer(parameters: Sequence[nn.Parameter], learning_rate: float, momentum: float) -> Optimizer:
     """Return Adam, with this momentum; weight decay is part of the gradient."""
     used = [parameter for parameter in parameters if parameter.numel()]
     return AdamW(used, lr=learning_rate, betas=(momentum, 0.999), weight_decay=0.0, fused=True)
 
 
-def centred(positive: Phase, negative: Phase, center: Tensor, mean: Tensor) -> Phase:
-    """Return the gradient of the log-likelihood for weights between centred units, in terms of ordinary ones.
+def centred_gradient(positive: GradientPhase, negative: GradientPhase, center: Tensor, mean: Tensor) -> GradientPhase:
+    """Return the gradient of the log-likelihood for weights between centred units, as one for the weights as they are.
 
     dW' = dW - center dc' - db mean', db' = db - dW' mean, dc' = dc - dW'' center, where dW, db and dc are the positive
     phase less the negative one. It does not depend on which of its two values a binary unit calls 1.
@@ -58,11 +57,11 @@ def centred(positive: Phase, negative: Phase, center: Tensor, mean: Tensor) -> P
     """
     weight, visible, hidden, log_variance = (p - n for p, n in zip(positive, negative, strict=True))
     weight = weight - torch.outer(center, hidden) - torch.outer(visible, mean)
-    return Phase(weight, visible - weight @ mean, hidden - center @ weight, log_variance)
+    return GradientPhase(weight, visible - weight @ mean, hidden - center @ weight, log_variance)
 
 
-def completed(machine: Machine, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Return visible units, unknown ones drawn or (those beside the table) expected, and the hidden units' means."""
+def complete_visible(machine: RestrictedMachine, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return visible units, unknown ones drawn or (those that no column has) expected, and the hidden units' means."""
     x = machine.infer(v, seen)
     mean = machine.hidden.mean(x)
     if bool(seen.all()):
@@ -77,12 +76,15 @@ def completed(machine: Machine, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor
     return filled, machine.hidden.mean(machine.drive(filled))
 
 
-def update_machine(machine: Machine, optimizers: list[Optimizer], *, source: Source, settings: Settings) -> Step:
+def update_by_contrastive_divergence(
+    machine: RestrictedMachine, optimizers: list[Optimizer], *, source: VisibleSource, settings: LearningSettings
+) -> Step:
     """Return the function that makes one update on a batch.
 
     The gradient of the log-likelihood is the positive phase, <d(-E)> under the data, less the negative one, <d(-E)>
-    under the machine, for which `steps` Gibbs sweeps stand in: from the data (contrastive divergence) or from where
-    the last update left them (persistent: Tieleman 2008, ICML). Its loss is the surprise of one reconstruction.
+    under the machine, which `steps` Gibbs sweeps approximate: from the data (contrastive divergence) or from the last
+    update's end (persistent: Tieleman 2008, ICML). The reported loss is the negative log-likelihood of one
+    reconstruction.
 
     Reference: Hinton (2012), A practical guide to training restricted Boltzmann machines, LNCS 7700; the sparsity
     target is that of its section 11.
@@ -97,36 +99,33 @@ def update_machine(machine: Machine, optimizers: list[Optimizer], *, source: Sou
         with torch.autocast(x.device.type, enabled=False):
             units = machine.units
             v, seen = source(x, observed)
-            v, h = completed(machine, v, seen)
+            v, h = complete_visible(machine, v, seen)
             fantasy = machine.chains if settings.persistent else v
-            noise = uniform(len(fantasy), x.device)
+            noise = batch_uniforms(len(fantasy), x.device)
             for _ in range(settings.steps):
                 _, fantasy = machine.sweep(fantasy, noise)
             if settings.persistent:
                 machine.chains.copy_(fantasy)
-            dreamt = machine.hidden.mean(machine.drive(fantasy))
+            fantasy_h = machine.hidden.mean(machine.drive(fantasy))
             means = units.features(v).mean(dim=0), h.mean(dim=0)
-            ascent = centred(machine.phase(v, h), machine.phase(fantasy, dreamt), *means)
-            descend(machine, ascent, *means, settings)
+            ascent = centred_gradient(machine.phase(v, h), machine.phase(fantasy, fantasy_h), *means)
+            set_gradients(machine, ascent, *means, settings)
             for optimizer in optimizers:
                 optimizer.step()
-            machine.bound()
+            machine.constrain()
             again = units.expect(machine.field(h))
-            return {"loss": (units.surprise(v, again) * seen).sum() / len(v)}
+            return {"loss": (units.surprisal(v, again) * seen).sum() / len(v)}
 
     return update
 
 
-def descend(machine: Machine, ascent: Phase, center: Tensor, mean: Tensor, settings: Settings) -> None:
-    """Set the gradients that the optimisers step down: the ascent's, weight decay, and the activity's target."""
+def set_gradients(
+    machine: RestrictedMachine, ascent: GradientPhase, center: Tensor, mean: Tensor, settings: LearningSettings
+) -> None:
+    """Set the gradients that the optimisers descend: the log-likelihood's, weight decay, and the activity's target."""
     weight, hidden = settings.decay * machine.weight - ascent.weight, -ascent.hidden
     if settings.sparsity:
         excess = settings.sparsity * (mean - settings.target)
         hidden, weight = hidden + excess, weight + torch.outer(center, excess)
     machine.weight.grad, machine.bias.grad = weight, hidden
     machine.units.bias.grad, machine.units.log_variance.grad = -ascent.visible, -ascent.log_variance
-
-
-def uniform(rows: int, device: torch.device) -> Noise:
-    """Return a source of uniform numbers [rows, width] from torch's generator."""
-    return lambda width: torch.rand(rows, width, device=device)
