@@ -13,13 +13,13 @@ from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, Multi
 from anomalo.neural import MixtureHeads
 from anomalo.plugin import Block, Encoded, Layout
 from anomalo.runs import LocalRun
-from anomalo_autoencoders.contractive import Contractive, ContractiveNet, jacobian_norm
-from anomalo_autoencoders.denoising import Denoising
-from anomalo_autoencoders.masked import MaskedAutoencoder
-from anomalo_autoencoders.residual import Residual
-from anomalo_autoencoders.sparse import FORGET, Sparse, bernoulli_divergence
-from anomalo_autoencoders.stacked import Stack, Stacked
-from anomalo_autoencoders.variational import Variational, gaussian_divergence, log_weights
+from anomalo_autoencoders.bottleneck.residual import Residual
+from anomalo_autoencoders.bottleneck.stacked import Stacked, StackedNet
+from anomalo_autoencoders.masking.denoising import Denoising
+from anomalo_autoencoders.masking.masked import MaskedAutoencoder
+from anomalo_autoencoders.regularised.contractive import Contractive, ContractiveNet, jacobian_norm
+from anomalo_autoencoders.regularised.sparse import RATE_DECAY, Sparse, bernoulli_divergence
+from anomalo_autoencoders.variational.variational_autoencoder import Variational, gaussian_divergence, log_weights
 
 
 def layout(numbers: int, categories: int = 0) -> Layout:
@@ -58,7 +58,7 @@ def test_the_sparse_penalty_is_its_definition_with_the_rate_over_all_batches() -
     for code in codes:
         code.requires_grad_()
         penalty = model.sparsity(net, code)
-        rate = FORGET * rate + (1 - FORGET) * code.detach().mean(dim=0)
+        rate = RATE_DECAY * rate + (1 - RATE_DECAY) * code.detach().mean(dim=0)
         expected = 0.3 * code.abs().mean() + 0.7 * kl_divergence(Bernoulli(torch.tensor(0.2)), Bernoulli(rate)).mean()
         torch.testing.assert_close(penalty, expected)
         torch.testing.assert_close(net.rate, rate)
@@ -232,11 +232,11 @@ def test_a_cell_says_nothing_of_its_own_expectation() -> None:
 
 def test_a_wide_table_hides_columns_together() -> None:
     model = MaskedAutoencoder(hidden=(16,), epochs=1, passes=3).fit(table(60, 7, 1), LocalRun())
-    assert sorted(np.bincount(model.together_)) == [2, 3, 3]
+    assert sorted(np.bincount(model.hidden_together_)) == [2, 3, 3]
 
 
 def test_tied_weights_are_one_tensor() -> None:
-    free, tied = (Stack(layout(3, 1), (8, 4), tied) for tied in (False, True))
+    free, tied = (StackedNet(layout(3, 1), (8, 4), tied) for tied in (False, True))
     matrices = [parameter for parameter in tied.parameters() if parameter.dim() == 2]
     assert len(matrices) == len([p for p in free.parameters() if p.dim() == 2]) / 2
     inner, hidden = tied.down[1], torch.randn(5, 4)

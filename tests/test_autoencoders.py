@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Layout
 from anomalo.runs import LocalRun
 from anomalo.testing import tables
-from anomalo_autoencoders.linear import LinearAutoencoder
-from anomalo_autoencoders.undercomplete import Undercomplete
+from anomalo_autoencoders.bottleneck.linear import LinearAutoencoder
+from anomalo_autoencoders.bottleneck.undercomplete import Undercomplete
 
 BOTH = [LinearAutoencoder, Undercomplete]
 

@@ -20,7 +20,7 @@ from anomalo.registry import Registry
 from anomalo.runs import LocalRun
 from anomalo.testing import tables
 from anomalo.testing.tables import labelled
-from anomalo_autoencoders.classifier import Classifier, layers
+from anomalo_autoencoders.classifier import Classifier, encoder_layers
 
 REGISTRY = Registry.load()
 QUICK: dict[str, Any] = {"epochs": 2}
@@ -65,7 +65,7 @@ def test_the_lowest_layers_are_kept(name: str, freeze: int) -> None:
     moved = {key for key, array in before.items() if array.size and (array != after[key]).any()}
     for key, array in weights(base.net).items():
         np.testing.assert_array_equal(array, before[key])  # the model to start from stays as it was
-    found = layers(base.net, tables()[0].layout)
+    found = encoder_layers(base.net, tables()[0].layout)
     named = {id(parameter): key for key, parameter in base.net.named_parameters()}
     kept = {named[id(p)] for layer in (found if freeze < 0 else found[:freeze]) for p in layer}
     assert not moved & kept
@@ -88,10 +88,10 @@ def test_a_kept_encoder_and_its_head_are_a_logistic_regression() -> None:
 
 def test_layers_are_found_from_the_bottom() -> None:
     layout = tables()[0].layout
-    shapes = [{tuple(p.shape) for p in layer} for layer in layers(pretrained(hidden=(16, 8)).net, layout)]
+    shapes = [{tuple(p.shape) for p in layer} for layer in encoder_layers(pretrained(hidden=(16, 8)).net, layout)]
     assert shapes[0] >= {(16, 3), (16,)}
     assert shapes[1:] == [{(8, 16), (8,)}, {(2, 8), (2,)}]
-    tied = layers(pretrained("stacked", hidden=(16,), tied=True).net, layout)
+    tied = encoder_layers(pretrained("stacked", hidden=(16,), tied=True).net, layout)
     assert len(tied) == 2
 
 

@@ -12,12 +12,12 @@ from anomalo.neural import ColumnHeads, MixtureHeads, NaturalHeads, compressed, 
 from anomalo.plugin import Block, Encoded, Layout
 from anomalo.runs import LocalRun
 from anomalo.scaling import compress, expand
-from anomalo_autoencoders.denoising import Denoising
-from anomalo_autoencoders.importance import level_of_missing
-from anomalo_autoencoders.imputing import PiecewiseInput, hidden_cells
-from anomalo_autoencoders.miwae import Miwae
-from anomalo_autoencoders.notmiwae import NotMiwae
-from anomalo_autoencoders.variational import Variational
+from anomalo_autoencoders.masking.denoising import Denoising, hidden_cells
+from anomalo_autoencoders.piecewise_input import PiecewiseInput
+from anomalo_autoencoders.variational.importance_weighted_codes import level_of_missing
+from anomalo_autoencoders.variational.miwae import Miwae
+from anomalo_autoencoders.variational.not_miwae import NotMiwae
+from anomalo_autoencoders.variational.variational_autoencoder import Variational
 
 
 def layout(numbers: int, categories: int = 0) -> Layout:

@@ -13,7 +13,7 @@ from anomalo.errors import UsageError
 from anomalo.plugin import Encoded
 from anomalo.runs import LocalRun
 from anomalo.testing import tables
-from anomalo_autoencoders.linear import LinearAutoencoder
+from anomalo_autoencoders.bottleneck.linear import LinearAutoencoder
 from anomalo_boltzmann.models.deep_belief_network import DeepBelief
 from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
 from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled

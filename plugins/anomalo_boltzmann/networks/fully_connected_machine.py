@@ -63,7 +63,7 @@ class FullyConnectedMachine(nn.Module):
     def sweep(
         self, v: Tensor, noise: UniformSource, beta: float = 1.0, seen: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Draw one unit after the other given the rest, at inverse temperature `beta`; see `RestrictedMachine`."""
+        """Draw each unit in turn given the rest, at inverse temperature `beta`; see `RestrictedMachine.sweep`."""
         beta, uniform, s, means = max(beta, 1 / self.temperature), noise(self.units.count), v.clone(), v.clone()
         for block in self.blocks:
             drive = beta * (self.units.bias[block] + s @ self.coupling[:, block])

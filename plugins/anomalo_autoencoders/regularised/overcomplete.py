@@ -6,7 +6,7 @@ from torch import nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate
 from anomalo.plugin import Layout, param
-from anomalo_autoencoders.widths import wide
+from anomalo_autoencoders.code_width import wide_code
 
 
 @dataclass(kw_only=True)
@@ -32,5 +32,5 @@ class Overcomplete(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        latent = self.latent or wide(layout)
+        latent = self.latent or wide_code(layout)
         return Autoencoder(layout, activate("silu"), nn.Identity(), latent, latent)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate, filled, mlp
 from anomalo.plugin import Encoded, Filled, Layout, Run, param, row_uniform
-from anomalo_autoencoders.importance import Absence, WeightedCodes, log_weights
-from anomalo_autoencoders.imputing import PiecewiseInput
+from anomalo_autoencoders.piecewise_input import PiecewiseInput
+from anomalo_autoencoders.variational.importance_weighted_codes import Missingness, WeightedCodes, log_weights
 
 PIECES = 8
-"""Quantile ranges that the encoder tells a number apart by."""
+"""Quantile ranges that the encoder splits a number into."""
 
 
 class VariationalNet(Autoencoder):
@@ -91,7 +91,7 @@ class Variational(Reconstructor):
     def _energies(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Return the function from a batch to the cells' energies, [n, columns], and the rest of the bound, [n].
 
-        A cell's energy is its surprise, averaged over the codes by their importance.
+        A cell's energy is its surprisal, averaged over the codes by their importance.
         """
         heads, noises = self.heads(self.net), torch.from_numpy(self.noise_).to(next(self.net.parameters()).device)
 
@@ -100,11 +100,11 @@ class Variational(Reconstructor):
             cells, bound = torch.zeros_like(x), torch.full_like(x[:, 0], -math.inf)
             for noise in noises:
                 code, weight = log_weights(noise, mean, log_variance)
-                surprise = heads.nll(self.net.decode(code), x, observed)
-                joint = weight - surprise.sum(dim=1)
+                surprisal = heads.nll(self.net.decode(code), x, observed)
+                joint = weight - surprisal.sum(dim=1)
                 higher = torch.logaddexp(bound, joint)
                 kept, new = (bound - higher).exp()[:, None], (joint - higher).exp()[:, None]
-                cells, bound = cells * kept + surprise * new, higher
+                cells, bound = cells * kept + surprisal * new, higher
             return cells, math.log(len(noises)) - bound - cells.sum(dim=1)
 
         return energies
@@ -113,9 +113,9 @@ class Variational(Reconstructor):
         """Return log p(a row's observed cells | code), [n], for the code's `parameters` of the likelihoods."""
         return -self.heads(net).nll(parameters, x, observed).sum(dim=1)
 
-    def absence(self, net: nn.Module) -> Absence:
-        """Return what is known of why cells are missing."""
-        return Absence()
+    def missingness(self, net: nn.Module) -> Missingness:
+        """Return the model of why cells are missing; here, independently of their values."""
+        return Missingness()
 
     def _weighted(self, x: Tensor, observed: Tensor) -> WeightedCodes:
         """Draw and weigh codes, by the same noise for every row."""
@@ -125,12 +125,12 @@ class Variational(Reconstructor):
         found = [log_weights(noise, *proposal) for noise in noises]
         joint = [weight + self.evidence(net, net.decode(code), x, observed) for code, weight in found]
         codes = torch.stack([code for code, _ in found])
-        return WeightedCodes(net, self.heads(net), codes, torch.stack(joint), self.absence(net))
+        return WeightedCodes(net, self.heads(net), codes, torch.stack(joint), self.missingness(net))
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by their expectation over codes, weighted by importance.
 
-        A draw takes a code by its weight, and the row's cells given that code: they belong together.
+        A draw takes a code by its weight, and then the row's cells given that code, so that they belong together.
         """
         columns = len(data.layout.blocks)
         cells, choice = (row_uniform(data, self.seed_ + at, draws).transpose(1, 0, 2) for at in (0, 1))

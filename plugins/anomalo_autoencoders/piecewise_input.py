@@ -1,4 +1,4 @@
-"""What imputing networks share: an input that sees where a number lies, and cells hidden as the table hides its own."""
+"""An input layer that is piecewise linear in each number, between quantiles of the training table."""
 
 import math
 
@@ -15,10 +15,10 @@ MOST_PIECES = 2048
 
 
 class PiecewiseInput(ColumnInput):
-    """The first layer, with each number also as its place in pieces between its quantiles.
+    """The first layer, with each number also as its positions in pieces between its quantiles.
 
     A piece is 0 below its lower end, 1 above its upper end and linear between: the layer is a piecewise linear
-    function of each number, and steps as sharp as a tree's are within reach. A category's levels are embedded.
+    function of each number, and can approximate steps as sharp as a tree's. A category's levels are embedded.
 
     Reference: Gorishniy, Rubachev and Babenko (2022), On embeddings for numerical features in tabular deep learning,
     NeurIPS, section 3.2.
@@ -45,7 +45,7 @@ class PiecewiseInput(ColumnInput):
         self.register_buffer("slope", torch.zeros(count, pieces))
 
     def initialise(self, data: Encoded) -> None:
-        """Place the pieces' ends at the quantiles of the training table; equal ones make fewer pieces."""
+        """Set the pieces' ends to the quantiles of the training table; equal quantiles give fewer pieces."""
         super().initialise(data)
         for row, position in enumerate(data.layout.numbers):
             values = data.values[data.observed[:, position], position].astype(np.float64)
@@ -57,20 +57,6 @@ class PiecewiseInput(ColumnInput):
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Map x [n, columns] and observed [n, columns] to [n, width]."""
-        place = ((self.pick(x)[:, :, None] - self.lower) * self.slope).clamp_(0, 1) - 0.5
-        place = place * self.pick(observed)[:, :, None]
-        return super().forward(x, observed) + F.linear(place.flatten(1), self.pieces)
-
-
-def hidden_cells(observed: Tensor, hide: float, patterns: float) -> Tensor:
-    """Choose cells to hide in training, bool [n, columns].
-
-    A share `patterns` of the rows hides the cells that another row of the batch lacks, and one more; the others hide
-    each cell with a probability that differs from row to row, uniform between 0 and twice `hide`.
-    """
-    n, columns = observed.shape
-    device = observed.device
-    hidden = torch.rand(observed.shape, device=device) < 2 * hide * torch.rand(n, 1, device=device)
-    lacking = ~observed[torch.randint(n, (n,), device=device)]
-    lacking.scatter_(1, torch.randint(columns, (n, 1), device=device), True)
-    return torch.where(torch.rand(n, 1, device=device) < patterns, lacking, hidden)
+        position = ((self.pick(x)[:, :, None] - self.lower) * self.slope).clamp_(0, 1) - 0.5
+        position = position * self.pick(observed)[:, :, None]
+        return super().forward(x, observed) + F.linear(position.flatten(1), self.pieces)

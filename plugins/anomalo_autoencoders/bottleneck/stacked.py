@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from anomalo.neural import ColumnHeads, Phase, Reconstructor, activate
 from anomalo.plugin import Layout, param
-from anomalo_autoencoders.widths import narrow
+from anomalo_autoencoders.code_width import narrow_code
 
 
-class Stack(nn.Module):
+class StackedNet(nn.Module):
     """Layers down to a code and back up; tied ones go up by the transpose of the same matrix."""
 
     def __init__(self, layout: Layout, widths: tuple[int, ...], tied: bool) -> None:
@@ -30,7 +30,7 @@ class Stack(nn.Module):
             del self.down[0].weight
 
     def encode(self, x: Tensor, observed: Tensor, depth: int | None = None) -> Tensor:
-        """Return the code, [n, latent], or what layer `depth` makes of a row."""
+        """Return the code, [n, latent], or the output of the lowest `depth` layers."""
         hidden = self.heads.units(x, observed)
         for k in range(len(self.down) if depth is None else depth):
             hidden = self.descend(hidden, k)
@@ -64,7 +64,7 @@ class Stacked(Reconstructor):
     """A deep symmetrical autoencoder.
 
     Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which some are
-    hidden. With `greedy`, each layer k is first trained alone to give back its input,
+    hidden. With `greedy`, each layer k is first trained alone to reconstruct its input,
     loss_k = mean ||h - up_k(act(down_k h))||^2 with h from the layers below it; then all are fine-tuned.
 
     Reference: Hinton and Salakhutdinov (2006), Science 313; Bengio et al. (2007), Greedy layer-wise training of
@@ -85,12 +85,12 @@ class Stacked(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        latent = self.latent or narrow(layout)
-        return Stack(layout, (*self.hidden, latent), self.tied)
+        latent = self.latent or narrow_code(layout)
+        return StackedNet(layout, (*self.hidden, latent), self.tied)
 
     def phases(self, net: nn.Module) -> list[Phase]:
-        """Return a phase for each layer, if asked for, and one for all."""
-        assert isinstance(net, Stack)
+        """Return a phase for each layer, if `greedy`, and one for all."""
+        assert isinstance(net, StackedNet)
         together = super().phases(net)
         if not self.greedy:
             return together
@@ -103,7 +103,7 @@ class Stacked(Reconstructor):
         return [*alone, *together]
 
     def _layer_loss(self, k: int, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        assert isinstance(net, Stack)
+        assert isinstance(net, StackedNet)
         seen = self.corrupt(x, observed)
         if k == 0:
             return net.heads.mean_nll(net.heads(net.encode(*seen, depth=1)), x, observed)

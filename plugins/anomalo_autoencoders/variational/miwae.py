@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from anomalo.plugin import param
-from anomalo_autoencoders.importance import log_weights
-from anomalo_autoencoders.variational import Variational
+from anomalo_autoencoders.variational.importance_weighted_codes import log_weights
+from anomalo_autoencoders.variational.variational_autoencoder import Variational
 
 
 @dataclass(kw_only=True)

@@ -14,14 +14,15 @@ from anomalo.plugin import CanEmbed, Encoded, Model, Run, param
 
 @dataclass(kw_only=True)
 class LatentInterpolation(Model):
-    """Moves a training row towards a neighbour in the latent space, and decodes the way.
+    """Moves a training row towards a neighbour in the latent space, and decodes the path.
 
     With codes c of a row x and c' of one of its nearest neighbours x', and t uniform between 0 and 1, a number becomes
 
         x + decode(c + t (c' - c)) - decode(c),
 
-    so that it keeps what the code does not tell; a category is that of the nearer end, and so are holes. Only rows that
-    agree with the given categories are moved, and those near to the given numbers; where none agrees, all are.
+    so that it keeps what the code does not represent; categories and missing values are those of the nearer end. Only
+    rows that agree with the given categories are moved, and those near to the given numbers; where none agrees, all
+    are.
 
     Reference: DeVries and Taylor (2017), Dataset augmentation in feature space, arXiv:1702.05538; Chawla et al. (2002),
     SMOTE, JAIR 16.
@@ -34,9 +35,9 @@ class LatentInterpolation(Model):
 
     name = "latent"
 
-    model: str = param("residual", help="The autoencoder whose latent space it is, by name.")
-    neighbours: int = param(5, low=1, high=1000, help="Rows move towards one of so many nearest ones.")
-    epochs: int = param(0, low=0, high=100_000, help="Passes of the autoencoder over the rows; 0 leaves it to it.")
+    model: str = param("residual", help="The name of the autoencoder whose latent space is used.")
+    neighbours: int = param(5, low=1, high=1000, help="Rows move towards one of this many nearest ones.")
+    epochs: int = param(0, low=0, high=100_000, help="Passes of the autoencoder over the rows; 0 for its default.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit the autoencoder, and keep the rows and their codes.
@@ -56,7 +57,7 @@ class LatentInterpolation(Model):
         return self
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
-        """Return rows on the way between training rows, given cells in their place."""
+        """Return rows on the path between training rows, with the cells of `given` as they are."""
         start, end = self._pairs(given, run.rng)
         share = run.rng.random((len(given), 1), dtype=np.float32)
         codes = self.codes_[start] + share * (self.codes_[end] - self.codes_[start])
@@ -72,10 +73,10 @@ class LatentInterpolation(Model):
         return Encoded(np.where(given.observed, given.values, np.where(seen, values, 0)), seen, given.layout)
 
     def _pairs(self, given: Encoded, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return for each row to make the training row to start at and the one to go towards, each [n]."""
+        """Return for each synthetic row the training row to start at and the one to go towards, each [n]."""
         categories = given.layout.categories
-        told = np.where(given.observed[:, categories], given.values[:, categories], -1)
-        _, first, which = np.unique(told, axis=0, return_index=True, return_inverse=True)
+        conditions = np.where(given.observed[:, categories], given.values[:, categories], -1)
+        _, first, which = np.unique(conditions, axis=0, return_index=True, return_inverse=True)
         start = np.empty(len(given), dtype=np.intp)
         end = np.empty_like(start)
         for group, row in enumerate(first):
@@ -88,7 +89,7 @@ class LatentInterpolation(Model):
         return start, end
 
     def _starts(self, given: Encoded, rows: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
-        """Return places among `rows` [m]: any, or one of those nearest to the given numbers."""
+        """Return positions in `rows` [m]: any, or one of those nearest to the given numbers."""
         numbers = given.layout.numbers
         if not given.observed[:, numbers].any():
             return rng.integers(len(rows), size=len(given))
@@ -107,8 +108,8 @@ class LatentInterpolation(Model):
 
         count = min(self.neighbours + 1, len(rows))
         search = NearestNeighbors(n_neighbors=count).fit(self.codes_[rows])
-        places = search.kneighbors(self.codes_[start], return_distance=False)
-        return rows[places[np.arange(len(start)), rng.integers(min(1, count - 1), count, size=len(start))]]
+        positions = search.kneighbors(self.codes_[start], return_distance=False)
+        return rows[positions[np.arange(len(start)), rng.integers(min(1, count - 1), count, size=len(start))]]
 
     def use(self, device: str) -> None:
         """Do inference on this device from now on."""

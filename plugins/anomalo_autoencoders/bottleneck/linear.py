@@ -1,4 +1,4 @@
-"""The linear autoencoder with tied weights: principal components, for mixed columns with holes."""
+"""The linear autoencoder with tied weights: principal components, for mixed columns with missing values."""
 
 from dataclasses import dataclass
 

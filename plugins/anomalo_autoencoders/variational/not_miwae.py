@@ -8,13 +8,13 @@ from torch.nn import functional as F
 
 from anomalo.neural import ColumnHeads
 from anomalo.plugin import Layout
-from anomalo_autoencoders.importance import Absence, nodes
-from anomalo_autoencoders.miwae import Miwae
-from anomalo_autoencoders.variational import VariationalNet
+from anomalo_autoencoders.variational.importance_weighted_codes import Missingness, quantile_nodes
+from anomalo_autoencoders.variational.miwae import Miwae
+from anomalo_autoencoders.variational.variational_autoencoder import VariationalNet
 
 
-class SelfMasking(nn.Module, Absence):
-    """Each cell is missing by its own value: log odds that are linear in a number, and one of each level."""
+class SelfMasking(nn.Module, Missingness):
+    """Each cell is missing by its value: log odds that are linear in a number, and one for each level."""
 
     def __init__(self, heads: ColumnHeads) -> None:
         super().__init__()
@@ -40,16 +40,16 @@ class SelfMasking(nn.Module, Absence):
         """Return log p(a row's mask | its observed cells, code), [n]; missing cells are integrated out."""
         heads, count = self.heads[0], len(self.offset)
         seen = F.logsigmoid(-self.odds(heads.standardise(x)))
-        values = nodes(heads, parameters)
+        values = quantile_nodes(heads, parameters)
         unseen = torch.logsumexp(self.of_numbers(values), dim=1) - torch.tensor(float(values.shape[1])).log()
         total = torch.where(heads.pick(observed), seen, unseen).sum(dim=1)
         raised = self.of_levels(parameters)
         for group in heads.groups:
             odds = self.level[group.slice.start - count : group.slice.stop - count].view(-1, group.width)
-            own = odds.expand(len(x), -1, -1).gather(2, group.codes(x)[:, :, None]).squeeze(2)
+            level_odds = odds.expand(len(x), -1, -1).gather(2, group.codes(x)[:, :, None]).squeeze(2)
             logits = (part[:, group.slice].unflatten(1, odds.shape) for part in (raised, parameters))
             missing, all_ = (part.float().logsumexp(dim=2) for part in logits)
-            cells = torch.where(observed.index_select(1, group.columns), F.logsigmoid(-own), missing - all_)
+            cells = torch.where(observed.index_select(1, group.columns), F.logsigmoid(-level_odds), missing - all_)
             total = total + cells.sum(dim=1)
         return total
 
@@ -67,8 +67,8 @@ class NotMiwae(Miwae):
     """A variational autoencoder for values that are missing not at random: large or small ones, or some levels.
 
     loss = -log(1/K sum_k p(observed x | z_k) p(mask | observed x, z_k) p(z_k) / q(z_k | shown x)) / cells, where each
-    cell is missing with a probability that is logistic in its own value (self-masking); missing cells are independent
-    given the code, and integrated out by quadrature instead of drawn. If cells are in truth missing at random, `miwae`
+    cell is missing with a probability that is logistic in its value (self-masking); missing cells are independent
+    given the code, and integrated out by quadrature instead of drawn. If cells are missing at random, `miwae`
     is the better choice.
 
     Reference: Ipsen, Mattei and Frellsen (2021), not-MIWAE: deep generative modelling with missing not at random data,
@@ -91,7 +91,7 @@ class NotMiwae(Miwae):
         assert isinstance(net, NotMiwaeNet)
         return super().evidence(net, parameters, x, observed) + net.masking.log_likelihood(parameters, x, observed)
 
-    def absence(self, net: nn.Module) -> Absence:
+    def missingness(self, net: nn.Module) -> Missingness:
         """Return the model of the mask."""
         assert isinstance(net, NotMiwaeNet)
         return net.masking

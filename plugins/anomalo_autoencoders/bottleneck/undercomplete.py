@@ -6,7 +6,7 @@ from torch import nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate, mlp
 from anomalo.plugin import Layout, param
-from anomalo_autoencoders.widths import narrow
+from anomalo_autoencoders.code_width import narrow_code
 
 
 @dataclass(kw_only=True)
@@ -35,7 +35,7 @@ class Undercomplete(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        latent = self.latent or narrow(layout)
+        latent = self.latent or narrow_code(layout)
         first, *rest = self.hidden
         encoder = nn.Sequential(
             activate(self.activation), mlp(first, *rest, latent, activation=self.activation, last=False)

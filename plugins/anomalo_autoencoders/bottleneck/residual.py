@@ -1,4 +1,4 @@
-"""The residual autoencoder: layers that add to what they are given."""
+"""The residual autoencoder: blocks that add to their input."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from anomalo.neural import Autoencoder, Reconstructor, activate
 from anomalo.plugin import Layout, param
-from anomalo_autoencoders.widths import narrow
+from anomalo_autoencoders.code_width import narrow_code
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """x + W2 act(W1 norm(x)), which starts as the identity."""
 
     def __init__(self, width: int) -> None:
@@ -49,7 +49,7 @@ class Residual(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        latent = self.latent or narrow(layout)
-        encoder = nn.Sequential(*(Block(self.width) for _ in range(self.blocks)), nn.Linear(self.width, latent))
-        decoder = nn.Sequential(nn.Linear(latent, self.width), *(Block(self.width) for _ in range(self.blocks)))
+        latent = self.latent or narrow_code(layout)
+        encoder = nn.Sequential(*(ResidualBlock(self.width) for _ in range(self.blocks)), nn.Linear(self.width, latent))
+        decoder = nn.Sequential(nn.Linear(latent, self.width), *(ResidualBlock(self.width) for _ in range(self.blocks)))
         return Autoencoder(layout, encoder, decoder, self.width, self.width)

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from anomalo.neural import Autoencoder, Reconstructor
 from anomalo.plugin import Layout, param
-from anomalo_autoencoders.widths import wide
+from anomalo_autoencoders.code_width import wide_code
 
-FORGET = 0.99
-"""How slowly the tracked rate follows the batches."""
+RATE_DECAY = 0.99
+"""Share of the tracked rate that is kept at each batch."""
 
 
 class SparseAutoencoder(Autoencoder):
@@ -56,7 +56,7 @@ class Sparse(Reconstructor):
 
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
-        return SparseAutoencoder(layout, self.latent or wide(layout), self.target)
+        return SparseAutoencoder(layout, self.latent or wide_code(layout), self.target)
 
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty on the code."""
@@ -66,7 +66,7 @@ class Sparse(Reconstructor):
     def sparsity(self, net: nn.Module, code: Tensor) -> Tensor:
         """Return the penalty of a batch's codes, [n, latent]; in training the tracked rate moves towards them."""
         now = code.mean(dim=0)
-        tracked = net.rate + (1 - FORGET) * (now.detach() - net.rate)  # type: ignore[operator]
+        tracked = net.rate + (1 - RATE_DECAY) * (now.detach() - net.rate)  # type: ignore[operator]
         if net.training:
             net.rate.copy_(tracked)  # type: ignore[operator]
         rate = tracked + now - now.detach()

@@ -82,7 +82,7 @@ class Contractive(Reconstructor):
         return ContractiveNet(layout, tuple(width for width in self.hidden if width), latent)
 
     def penalty(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the weighted mean norm of the encoder's Jacobian at the undamaged rows."""
+        """Return the weighted mean norm of the encoder's Jacobian at the uncorrupted rows."""
         assert isinstance(net, ContractiveNet)
         units = net.heads.units(x, observed)
         return self.weight * jacobian_norm(net, units).mean() / units.shape[1]

@@ -1,4 +1,4 @@
-"""Filling by codes that are drawn from a proposal and weighted by their importance."""
+"""Imputation by codes that are drawn from a proposal and weighted by their importance."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from torch import Tensor
 from anomalo.neural import ColumnHeads, compressed, natural
 
 QUANTILES = 16
-"""A number's Gaussian is summed up by so many equally likely values."""
+"""A number's Gaussian is represented by this many equally likely values."""
 HALF_INTERVAL = 1.6449
 """Half of a 90 % interval, in standard deviations."""
 
 
-def nodes(heads: ColumnHeads, parameters: Tensor) -> Tensor:
-    """Return equally likely values of each number, standardised, with the Gaussian's own variance, [n, k, numbers]."""
+def quantile_nodes(heads: ColumnHeads, parameters: Tensor) -> Tensor:
+    """Return equally likely values of each number, standardised, with the Gaussian's variance, [n, k, numbers]."""
     steps = torch.special.ndtri((torch.arange(QUANTILES, device=parameters.device) + 0.5) / QUANTILES)
     steps = steps / steps.square().mean().sqrt()
     return heads.center(parameters)[:, None] + heads.scale() * steps[:, None]
 
 
-class Absence:
-    """Why cells are missing: for no reason. A model of the reasons overrides both methods."""
+class Missingness:
+    """Missingness that does not depend on the missing values; a model of the reasons overrides both methods."""
 
     def of_numbers(self, values: Tensor) -> Tensor:
         """Return log p(missing | value), [n, k, numbers], for standardised numbers."""
@@ -42,14 +42,16 @@ class WeightedCodes:
     net, heads : modules
         `net.decode` maps codes to parameters of the heads' likelihoods.
     codes, log_weights : float32 [codes, n, latent], [codes, n]
-    absence : Absence
-        Tells how a missing cell differs from an observed one.
+    missingness : Missingness
+        Models how a missing cell differs from an observed one.
 
     Reference: Mattei and Frellsen (2019), MIWAE, ICML, equations 11 and 12; Rubin (1988) for resampling.
     """
 
-    def __init__(self, net: Any, heads: ColumnHeads, codes: Tensor, log_weights: Tensor, absence: Absence) -> None:
-        self.net, self.heads, self.codes, self.absence = net, heads, codes, absence
+    def __init__(
+        self, net: Any, heads: ColumnHeads, codes: Tensor, log_weights: Tensor, missingness: Missingness
+    ) -> None:
+        self.net, self.heads, self.codes, self.missingness = net, heads, codes, missingness
         self.weights = torch.softmax(log_weights, dim=0)
 
     def expectation(self) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -61,24 +63,24 @@ class WeightedCodes:
             shares = shares.to(code) + weight[:, None] * self._shares(parameters)
         at_scale, first, second = moments
         pooled = torch.cat([first, (shares + 1e-12).log()], dim=1)
-        spread = (second - first.square()).clamp(min=0).sqrt() * HALF_INTERVAL
+        margin = (second - first.square()).clamp(min=0).sqrt() * HALF_INTERVAL
         expected = heads.expected(pooled)
         numbers = heads.numbers
         ends = expected[:, None].repeat(1, 2, 1)
         expected = expected.index_copy(1, numbers, compressed(at_scale))
-        ends = ends.index_copy(2, numbers, heads.encoded(torch.stack([first - spread, first + spread], dim=1)))
+        ends = ends.index_copy(2, numbers, heads.encoded(torch.stack([first - margin, first + margin], dim=1)))
         return expected, ends, heads.probabilities(pooled)
 
     def _moments(self, parameters: Tensor) -> Tensor:
-        """Return E[x] of missing numbers on their own scale, and E[x], E[x^2] standardised, [3, n, numbers]."""
-        values = nodes(self.heads, parameters)
-        share = torch.softmax(self.absence.of_numbers(values), dim=1)
+        """Return E[x] of missing numbers on their natural scale, and E[x], E[x^2] standardised, [3, n, numbers]."""
+        values = quantile_nodes(self.heads, parameters)
+        share = torch.softmax(self.missingness.of_numbers(values), dim=1)
         parts = natural(self.heads.encoded(values)), values, values.square()
         return torch.stack([(share * part).sum(dim=1) for part in parts])
 
     def _shares(self, parameters: Tensor) -> Tensor:
         """Return the probabilities of missing categories, in the order of the parameters, [n, parameters of levels]."""
-        parameters = self.absence.of_levels(parameters)
+        parameters = self.missingness.of_levels(parameters)
         parts = [group.log_probabilities(parameters).exp().flatten(1) for group in self.heads.groups]
         return torch.cat([parameters[:, :0], *parts], dim=1)
 
@@ -94,16 +96,17 @@ class WeightedCodes:
         chosen = torch.searchsorted(bounds, uniform[:, :, 0].contiguous()).clamp_(max=len(self.codes) - 1)
         rows = torch.arange(len(chosen), device=chosen.device)
         drawn = [
-            self._given(self.codes[at, rows], levels) for at, levels in zip(chosen.T, uniform.unbind(1), strict=True)
+            self._draw_given_code(self.codes[at, rows], levels)
+            for at, levels in zip(chosen.T, uniform.unbind(1), strict=True)
         ]
         return torch.stack(drawn, dim=1) if drawn else uniform[:, :, 1:]
 
-    def _given(self, code: Tensor, uniform: Tensor) -> Tensor:
+    def _draw_given_code(self, code: Tensor, uniform: Tensor) -> Tensor:
         parameters, levels = self.net.decode(code), uniform[:, 1:].clone()
-        shares = torch.softmax(self.absence.of_numbers(nodes(self.heads, parameters)), dim=1)
+        shares = torch.softmax(self.missingness.of_numbers(quantile_nodes(self.heads, parameters)), dim=1)
         numbers = self.heads.numbers
         levels[:, numbers] = level_of_missing(shares, levels[:, numbers])
-        return self.heads.quantiles(self.absence.of_levels(parameters), levels[:, None])[:, 0]
+        return self.heads.quantiles(self.missingness.of_levels(parameters), levels[:, None])[:, 0]
 
 
 def level_of_missing(shares: Tensor, uniform: Tensor) -> Tensor:
