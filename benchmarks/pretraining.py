@@ -229,8 +229,8 @@ def summary(lines: pd.DataFrame) -> Iterator[str]:
             difference = values[method] - values[SCRATCH]
             middle, half = difference.mean(), interval(difference.to_numpy())
             seconds = part.loc[part["method"] == method, "fit_s"].mean()
-            told = "" if method == SCRATCH else f", {middle:+.1f} [{middle - half:+.1f}, {middle + half:+.1f}]"
-            yield f"{name}, {per_class} per class, {method}: {values[method].mean():.1f}{told}; {seconds:.1f} s"
+            relative = "" if method == SCRATCH else f", {middle:+.1f} [{middle - half:+.1f}, {middle + half:+.1f}]"
+            yield f"{name}, {per_class} per class, {method}: {values[method].mean():.1f}{relative}; {seconds:.1f} s"
 
 
 def curves(lines: pd.DataFrame) -> Any:

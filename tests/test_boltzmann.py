@@ -137,17 +137,19 @@ def test_scores_order_rows_as_their_probabilities_do(fitted: Any, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["rbm", "dbm", "boltzmann"])
-def test_a_contribution_is_a_cells_surprise_given_the_others(fitted: Any, name: str) -> None:
+def test_a_contribution_is_a_cells_surprisal_given_the_others(fitted: Any, name: str) -> None:
     model = fitted[name]
     row = copies().take(slice(0, 1))
     wrong = row.values.copy()
     wrong[0, 4] = 1 - wrong[0, 4]
-    strange = replace(row, values=wrong)
-    cells = model.explain(strange)
-    assert cells.contribution.sum() == pytest.approx(model.score(strange)[0], rel=1e-4)
+    anomalous = replace(row, values=wrong)
+    cells = model.explain(anomalous)
+    assert cells.contribution.sum() == pytest.approx(model.score(anomalous)[0], rel=1e-4)
     assert cells.contribution[0].argmax() in (1, 4)
-    surprises = [(model.log_likelihood(without(strange, at)) - model.log_likelihood(strange))[0] for at in range(6)]
-    shared = cells.contribution[0] - surprises
+    surprisals = [
+        (model.log_likelihood(without(anomalous, at)) - model.log_likelihood(anomalous))[0] for at in range(6)
+    ]
+    shared = cells.contribution[0] - surprisals
     np.testing.assert_allclose(shared, shared.mean(), atol=1e-4 if name == "rbm" else 0.5)
 
 
@@ -195,16 +197,16 @@ def test_samples_of_a_mixed_table_have_its_levels_and_ranges() -> None:
     model = RestrictedBoltzmann(hidden=8, epochs=3).fit(train, LocalRun())
     given = without(Encoded.concatenate([new] * 10), 0, 1, 2)
     rows = model.sample(given, LocalRun())
-    made = rows.observed & ~given.observed
+    synthetic = rows.observed & ~given.observed
     for block in train.layout.blocks:
-        column = rows.values[made[:, block.position], block.position]
+        column = rows.values[synthetic[:, block.position], block.position]
         if block.kind == "number":
             assert ((column >= block.low) & (column <= block.high)).all()
         else:
             assert set(column) <= set(range(FIRST_LEVEL, FIRST_LEVEL + block.size))
     np.testing.assert_array_equal(rows.values[given.observed], given.values[given.observed])
-    holes = 1 - made[:, :3].mean(axis=0)
-    np.testing.assert_allclose(holes, [block.missing for block in train.layout.blocks[:3]], atol=0.05)
+    missing = 1 - synthetic[:, :3].mean(axis=0)
+    np.testing.assert_allclose(missing, [block.missing for block in train.layout.blocks[:3]], atol=0.05)
     assert not rows.values[~rows.observed].any()
     filled = model.impute(new)
     assert (filled.low[:, :3] <= filled.high[:, :3]).all()
@@ -349,7 +351,7 @@ class Killed(BaseException):
     ],
     ids=["dbn", "dbm", "boltzmann"],
 )
-def test_a_fit_goes_on_where_it_was_with_its_chains(tmp_path: Path, create: Any) -> None:
+def test_a_fit_is_resumed_with_its_chains(tmp_path: Path, create: Any) -> None:
     expected = create().fit(copies(), LocalRun()).state().arrays
     left = [13]
 
@@ -367,8 +369,8 @@ def test_a_fit_goes_on_where_it_was_with_its_chains(tmp_path: Path, create: Any)
     for _ in range(20):
         left[0] = 33
         try:
-            with unfinished(tmp_path / "job", {}, resume=True) as place:
-                keep = lambda number, place=place: Checkpoint(place, f"training-{number}", 0)  # noqa: E731
+            with unfinished(tmp_path / "job", {}, resume=True) as folder:
+                keep = lambda number, folder=folder: Checkpoint(folder, f"training-{number}", 0)  # noqa: E731
                 found = create().fit(copies(), LocalRun(notify=kill, keep=keep)).state().arrays
                 break
         except Killed:

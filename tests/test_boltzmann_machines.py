@@ -156,10 +156,10 @@ def test_the_same_with_gaussian_units_and_their_variances(columns: Any) -> None:
         likelihood = -m.free_energy(data).mean() - torch.logsumexp(log_weights(m, h).sum(dim=1), dim=0)
         expected = torch.autograd.grad(likelihood, [m.weight, m.units.bias, m.bias, m.units.log_variance])
     positive = m.phase(data, m.hidden.mean(m.drive(data)))
-    mean, spread = m.rows(h), torch.zeros(m.units.count, dtype=torch.float64)
-    spread[: m.units.n_gaussian] = m.units.variance().sqrt()
+    mean, deviation = m.rows(h), torch.zeros(m.units.count, dtype=torch.float64)
+    deviation[: m.units.n_gaussian] = m.units.variance().sqrt()
     # Quadratic functions have their expectations halfway between one deviation up and one down.
-    ends = [m.phase(mean + sign * spread, h, torch.softmax(weights, dim=0)) for sign in (1, -1)]
+    ends = [m.phase(mean + sign * deviation, h, torch.softmax(weights, dim=0)) for sign in (1, -1)]
     for truth, one, up, down in zip(expected, positive, *ends, strict=True):
         torch.testing.assert_close(one - (up + down) / 2, truth, rtol=0, atol=1e-8)
 
@@ -208,7 +208,7 @@ def test_unknown_units_are_summed_out_exactly_or_bounded() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bernoulli", "rectified"])
-def test_surprises_of_single_cells_are_exact_and_those_of_gaussian_ones_by_mean_field(kind: str) -> None:
+def test_surprisals_of_single_cells_are_exact_and_those_of_gaussian_ones_by_mean_field(kind: str) -> None:
     m = machine(kind=kind, binary=2, levels=(3, 2), gaussian=2, size=0.7)
     m.constrain()
     v = m.units.sample(m.rows(torch.rand(4, 3).double()), torch.rand(4, m.units.count).double())
@@ -216,12 +216,12 @@ def test_surprises_of_single_cells_are_exact_and_those_of_gaussian_ones_by_mean_
     found, expected = restricted_surprisals(m, v, seen)
     column = m.units.column
     for at in range(2, 4):  # categories
-        own = column == at
-        every = v[:, None].repeat(1, int(own.sum()), 1)
-        every[:, :, own] = torch.eye(int(own.sum())).double()
+        levels_of_cell = column == at
+        every = v[:, None].repeat(1, int(levels_of_cell.sum()), 1)
+        every[:, :, levels_of_cell] = torch.eye(int(levels_of_cell.sum())).double()
         energies = m.free_energy(every.flatten(0, 1)).view(4, -1)
         torch.testing.assert_close(found[:, at], m.free_energy(v) + torch.logsumexp(-energies, dim=1))
-        torch.testing.assert_close(expected[:, own], torch.softmax(-energies, dim=1))
+        torch.testing.assert_close(expected[:, levels_of_cell], torch.softmax(-energies, dim=1))
     for at in range(2):  # binary numbers
         on, off = (torch.where(column == at, value, v) for value in (1.0, 0.0))
         both = torch.stack([-m.free_energy(on), -m.free_energy(off)])
@@ -349,7 +349,7 @@ def test_learning_gains_likelihood_and_sparsity_silences_hidden_units() -> None:
     assert activity[5.0] < 0.25 < activity[0.0]
 
 
-def test_persistent_chains_go_on_and_weight_decay_shrinks() -> None:
+def test_persistent_chains_continue_and_weight_decay_shrinks() -> None:
     m = machine(binary=4).float()
     chained = RestrictedMachine(m.units, 3, chains=30)
     x, observed = torch.zeros(10, 4), torch.zeros(10, 4, dtype=torch.bool)

@@ -95,7 +95,7 @@ def test_layers_are_found_from_the_bottom() -> None:
     assert len(tied) == 2
 
 
-def test_another_classifier_is_gone_on_with() -> None:
+def test_a_fit_continues_from_another_classifier() -> None:
     train, new = labelled(tables()[0]), tables()[1]
     for first in (Classifier(**QUICK).fit(train, run()), Classifier(**QUICK).fit(train, run(pretrained()))):
         same = Classifier(epochs=1, learning_rate=1e-7).fit(train, run(first))
@@ -167,11 +167,11 @@ def test_a_frozen_estimator_survives_a_cross_validation(rows: pd.DataFrame, monk
 
 
 @pytest.mark.parametrize(
-    ("initial", "told"),
+    ("initial", "message"),
     [("denoising", "expected an estimator such as TableEmbedder"), (LogisticRegression(), "expected an estimator")],
 )
-def test_what_is_no_estimator_of_ours_is_refused(initial: Any, told: str, rows: pd.DataFrame) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_no_estimator_of_ours_is_refused(initial: Any, message: str, rows: pd.DataFrame) -> None:
+    with pytest.raises(UsageError, match=message):
         TableClassifier(initial=initial).fit(rows, rows["colour"])
 
 
