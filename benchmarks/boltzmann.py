@@ -22,13 +22,13 @@ from sklearn.neural_network import BernoulliRBM
 
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo_boltzmann.annealing import anneal
-from anomalo_boltzmann.dbm import DeepBoltzmann
-from anomalo_boltzmann.dbn import DeepBelief
-from anomalo_boltzmann.enumeration import log_likelihood, log_partition
-from anomalo_boltzmann.machine import Machine
-from anomalo_boltzmann.rbm import RestrictedBoltzmann
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.likelihood.annealed_importance_sampling import estimate_log_partition
+from anomalo_boltzmann.likelihood.enumeration import log_likelihood, log_partition
+from anomalo_boltzmann.models.deep_belief_network import DeepBelief
+from anomalo_boltzmann.models.deep_boltzmann_machine import DeepBoltzmann
+from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
+from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
+from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 HIDDEN = 16
 COMMON: dict[str, Any] = {"learning_rate": 0.02, "chains": 200, "holdout": 0.0, "patience": 100_000}
@@ -61,12 +61,12 @@ def independent(train: Encoded, test: Encoded) -> float:
     return float(np.log(np.where(test.values > 0, rate, 1 - rate)).sum(axis=1).mean())
 
 
-def theirs(train: NDArray[np.float32], layout: Layout, seed: int) -> tuple[float, Machine]:
+def theirs(train: NDArray[np.float32], layout: Layout, seed: int) -> tuple[float, RestrictedMachine]:
     """Return the seconds that scikit-learn's machine takes for 100 iterations, and the machine as one of ours."""
     started = time.process_time()
     fitted = BernoulliRBM(n_components=HIDDEN, n_iter=100, random_state=seed).fit(train)
     seconds = time.process_time() - started
-    machine = Machine(VisibleUnits(layout), HIDDEN)
+    machine = RestrictedMachine(VisibleUnits(layout), HIDDEN)
     with torch.no_grad():
         machine.weight.copy_(torch.from_numpy(fitted.components_.T))
         machine.bias.copy_(torch.from_numpy(fitted.intercept_hidden_))
@@ -74,7 +74,7 @@ def theirs(train: NDArray[np.float32], layout: Layout, seed: int) -> tuple[float
     return seconds, machine
 
 
-def exact(machine: Machine, test: Encoded) -> float:
+def exact(machine: RestrictedMachine, test: Encoded) -> float:
     """Return the mean log-likelihood of test rows."""
     v = torch.from_numpy(test.values)
     return float(log_likelihood(machine, v, torch.ones_like(v, dtype=torch.bool)).mean()) - log_partition(machine)
@@ -107,7 +107,7 @@ def estimates(model: RestrictedBoltzmann) -> Iterator[str]:
     """Yield lines on annealed importance sampling against the exact log partition function."""
     truth = log_partition(model.machine())
     for temperatures in (100, 1000, 10_000):
-        found, _ = anneal(model.machine(), torch.from_numpy(model.base_), temperatures, runs=100)
+        found, _ = estimate_log_partition(model.machine(), torch.from_numpy(model.base_biases_), temperatures, runs=100)
         bars = f"[{found.low - truth:+.3f}, {found.high - truth:+.3f}]"
         yield f"annealing, {temperatures} temperatures, 100 runs: {found.value - truth:+.3f} nats off, bars {bars}"
 

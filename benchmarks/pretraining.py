@@ -35,8 +35,8 @@ from anomalo.plugin import Block, Encoded, Layout, Model
 from anomalo.registry.registry import Registry
 from anomalo.workspace import artifacts
 from anomalo_autoencoders.classifier import Classifier
-from anomalo_boltzmann.dbn import DeepBelief
-from anomalo_boltzmann.unrolled import Unrolled
+from anomalo_boltzmann.models.deep_belief_network import DeepBelief
+from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled
 
 WIDTHS = (500, 250, 30)
 PIXELS: dict[str, Any] = {"numbers": "bernoulli", "holdout": 0.02, "batch_size": 100}
@@ -230,8 +230,8 @@ def summary(lines: pd.DataFrame) -> Iterator[str]:
             difference = values[method] - values[SCRATCH]
             middle, half = difference.mean(), interval(difference.to_numpy())
             seconds = part.loc[part["method"] == method, "fit_s"].mean()
-            shown = "" if method == SCRATCH else f", {middle:+.1f} [{middle - half:+.1f}, {middle + half:+.1f}]"
-            yield f"{name}, {per_class} per class, {method}: {values[method].mean():.1f}{shown}; {seconds:.1f} s"
+            relative = "" if method == SCRATCH else f", {middle:+.1f} [{middle - half:+.1f}, {middle + half:+.1f}]"
+            yield f"{name}, {per_class} per class, {method}: {values[method].mean():.1f}{relative}; {seconds:.1f} s"
 
 
 def curves(lines: pd.DataFrame) -> Any:

@@ -88,7 +88,7 @@ class Pyod:
 class Model:
     def __init__(self) -> None:
         from anomalo.models.run import LocalRun
-        from anomalo_autoencoders.undercomplete import Undercomplete
+        from anomalo_autoencoders.bottleneck.undercomplete import Undercomplete
 
         self.model, self.run = Undercomplete(**SIZE), LocalRun(seed=0)
 

@@ -78,7 +78,7 @@ def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anomalo_auto.imputation.forest.TREES", 4)
     monkeypatch.setattr("anomalo_auto.imputation.kernel_ridge.LANDMARKS", 100)
     monkeypatch.setattr("anomalo_auto.imputation.boosting.STEPS", 5)
-    monkeypatch.setattr("anomalo_autoencoders.denoising.VIEWS", 32)
+    monkeypatch.setattr("anomalo_autoencoders.masking.denoising.AUGMENTED_ROWS", 32)
     for name, defaults in SMALL.items():
         for parameter, value in defaults.items():
             monkeypatch.setitem(installed.get(name).__init__.__kwdefaults__, parameter, value)
@@ -87,7 +87,7 @@ def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def frugal(few_parts: None, installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, inference in small chunks, so that a table of some rows takes several, and plugins looked for once."""
-    monkeypatch.setattr("anomalo_autoencoders.variational.Variational.chunk", 64)
+    monkeypatch.setattr("anomalo_autoencoders.variational.variational_autoencoder.Variational.chunk", 64)
     monkeypatch.setattr("anomalo.neural.NeuralModel.chunk", 64)
     monkeypatch.setattr(Registry, "load", lambda: installed)
 

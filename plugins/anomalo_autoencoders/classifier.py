@@ -16,8 +16,8 @@ from anomalo.neural import ColumnHeads, ColumnInput, NeuralModel, Phase, activat
 from anomalo.plugin import Block, CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
 
 
-class Layers(nn.Module):
-    """An encoder of its own: a column input layer and dense ones."""
+class DenseEncoder(nn.Module):
+    """An encoder that is not pretrained: a column input layer and dense ones."""
 
     def __init__(self, layout: Layout, widths: Sequence[int]) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Layers(nn.Module):
         return code
 
 
-class HeadNet(nn.Module):
+class ClassifierNet(nn.Module):
     """An encoder and a linear layer from its code, standardised, to the classes' logits.
 
     Parameters
@@ -42,7 +42,7 @@ class HeadNet(nn.Module):
     """
 
     mean: Tensor
-    spread: Tensor
+    scale: Tensor
 
     def __init__(self, encoder: Any, layout: Layout) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class HeadNet(nn.Module):
         with torch.no_grad():
             width = encoder.encode(*_empty_row(layout)).shape[1]
         self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("spread", torch.ones(width))
+        self.register_buffer("scale", torch.ones(width))
         self.head = nn.Linear(width, len(layout.classes))
 
     def encode(self, x: Tensor, observed: Tensor) -> Tensor:
@@ -60,15 +60,15 @@ class HeadNet(nn.Module):
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the classes' logits, [n, classes]."""
-        logits: Tensor = self.head((self.encode(x, observed) - self.mean) / self.spread)
+        logits: Tensor = self.head((self.encode(x, observed) - self.mean) / self.scale)
         return logits
 
     @torch.no_grad()
-    def settle(self, codes: Floats, target: Floats) -> None:
+    def standardise_codes(self, codes: Floats, target: Floats) -> None:
         """Standardise the code as it is over the training rows [n, latent], and start from the classes' shares."""
         self.mean.copy_(torch.from_numpy(codes.mean(axis=0)))
-        spread = codes.std(axis=0)
-        self.spread.copy_(torch.from_numpy(np.where(spread > 1e-6, spread, 1)))
+        scale = codes.std(axis=0)
+        self.scale.copy_(torch.from_numpy(np.where(scale > 1e-6, scale, 1)))
         counts = np.bincount(target.astype(np.intp), minlength=self.head.out_features) + 1.0
         self.head.weight.zero_()
         self.head.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
@@ -79,7 +79,7 @@ class Classifier(NeuralModel):
     """A softmax classifier of codes.
 
     Started from a pretrained model, it takes its encoder (a deep belief network is unrolled first), of which the lower
-    layers may be kept as they are; otherwise it has an encoder of its own. Minimises the cross-entropy of the classes,
+    layers may be kept as they are; otherwise it trains a new encoder. Minimises the cross-entropy of the classes,
     with a smaller step size for pretrained layers. The score is the probability of the rarest class.
 
     Reference: Bengio et al. (2007), Greedy layer-wise training of deep networks, NIPS; Erhan et al. (2010), Why does
@@ -103,7 +103,7 @@ class Classifier(NeuralModel):
     def build(self, layout: Layout) -> nn.Module:
         """Return the network for this layout."""
         pretrained: Any = vars(self).get("encoder_")
-        return HeadNet(Layers(layout, self.hidden) if pretrained is None else pretrained.net, layout)
+        return ClassifierNet(DenseEncoder(layout, self.hidden) if pretrained is None else pretrained.net, layout)
 
     def begin(self, data: Encoded, run: Run) -> None:
         """Build the network around the encoder that it starts from.
@@ -117,24 +117,24 @@ class Classifier(NeuralModel):
             raise UsageError(f"model {self.name!r} learns from labels: fit it with --label COL --supervised")
         vars(self).pop("encoder_", None)
         if run.initial is not None:
-            self._encode_by(pretrained(run.initial, data, run))
+            self._encode_by(pretrained_encoder(run.initial, data, run))
         kept = copy.deepcopy(self.encoder_.net.state_dict()) if "encoder_" in vars(self) else None
         super().begin(data, run)
         net = self.net
-        assert isinstance(net, HeadNet)
+        assert isinstance(net, ClassifierNet)
         if kept is not None:
             net.encoder.load_state_dict(kept)  # building took the statistics of this table instead
-            keep_layers(net.encoder, data.layout, self.freeze)
+            freeze_layers(net.encoder, data.layout, self.freeze)
         if not isinstance(run.initial, Classifier):
             net.eval()
-            net.settle(self.infer(lambda x, observed: (net.encode(x, observed),), data)[0], data.target)
+            net.standardise_codes(self.infer(lambda x, observed: (net.encode(x, observed),), data)[0], data.target)
 
     def _encode_by(self, model: NeuralModel | None) -> None:
         if model is not None:
             self.encoder_ = model
 
     def start(self, initial: Model) -> None:
-        """Go on from another classifier; any other model gives its encoder before."""
+        """Continue from another classifier; any other model has given its encoder before."""
         if isinstance(initial, Classifier):
             super().start(initial)
 
@@ -158,9 +158,9 @@ class Classifier(NeuralModel):
         return [Phase("training", free, self.epochs, lambda optimizers: self.step(net, optimizers))]
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
-        """Return AdamW, with a step size of its own for pretrained layers."""
+        """Return AdamW, with a separate step size for pretrained layers."""
         net = self.net
-        assert isinstance(net, HeadNet)
+        assert isinstance(net, ClassifierNet)
         head = {id(parameter) for parameter in net.head.parameters()}
         rate = self.learning_rate * (self.tuning if "encoder_" in vars(self) else 1.0)
         groups = [
@@ -193,8 +193,8 @@ class Classifier(NeuralModel):
         return super().restore(state, create)
 
 
-def pretrained(initial: Any, data: Encoded, run: Run) -> NeuralModel | None:
-    """Return a copy of the model whose encoder a classifier starts from; None if a classifier has its own.
+def pretrained_encoder(initial: Any, data: Encoded, run: Run) -> NeuralModel | None:
+    """Return a copy of the model whose encoder a classifier starts from; None if that is a classifier without one.
 
     Raises
     ------
@@ -216,27 +216,27 @@ def pretrained(initial: Any, data: Encoded, run: Run) -> NeuralModel | None:
     return model  # type: ignore[no-any-return]
 
 
-def layers(encoder: Any, layout: Layout) -> list[list[nn.Parameter]]:
+def encoder_layers(encoder: Any, layout: Layout) -> list[list[nn.Parameter]]:
     """Return the weights that a code depends on, layer by layer, bottom up.
 
-    A layer is a module with weights of its own. What heads lend to the encoder, such as tied weights, belongs to the
+    A layer is a module with weights. Weights that the encoder shares with the heads, such as tied ones, belong to the
     lowest.
     """
     weights = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
     code = encoder.encode(*_empty_row(layout))
     found = torch.autograd.grad(code.sum(), weights, allow_unused=True)
     used = {id(p) for p, gradient in zip(weights, found, strict=True) if gradient is not None}
-    lent = [p for module in encoder.modules() if isinstance(module, ColumnHeads) for p in module.parameters()]
-    first = [p for p in lent if id(p) in used]
+    tied = [p for module in encoder.modules() if isinstance(module, ColumnHeads) for p in module.parameters()]
+    first = [p for p in tied if id(p) in used]
     used -= {id(p) for p in first}
     modules = [[p for p in module.parameters(recurse=False) if id(p) in used] for module in encoder.modules()]
     above = [module for module in modules if module]
     return [[*first, *above[0]], *above[1:]] if above else [first]
 
 
-def keep_layers(encoder: nn.Module, layout: Layout, count: int) -> None:
-    """Keep training from the lowest `count` layers of an encoder (-1: from all), and from what no code depends on."""
-    found = layers(encoder, layout)
+def freeze_layers(encoder: nn.Module, layout: Layout, count: int) -> None:
+    """Exclude from training the lowest `count` layers of an encoder (-1: all), and weights that no code depends on."""
+    found = encoder_layers(encoder, layout)
     free = {id(p) for layer in found[len(found) if count < 0 else count :] for p in layer}
     for parameter in encoder.parameters():
         parameter.requires_grad_(id(parameter) in free)

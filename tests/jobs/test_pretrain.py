@@ -100,7 +100,7 @@ def test_columns_levels_and_scales_stay_and_the_label_may_be_new(registry: Regis
     np.testing.assert_array_equal(again.proba(again.encoder.encode(batch)), found.proba(data))
     assert sorted(again.facts["classes"]) == ["no", "yes"]
     assert again.facts["initial"] == {"model": "undercomplete", "fingerprint": base.facts["fingerprint"]}
-    # The score is the probability of the rarest class, whatever else is strange about the row.
+    # The score is the probability of the rarest class, whatever else is anomalous about the row.
     odd = again.encoder.encode(batch.set_column(1, "kind", pa.array(["never seen"] * batch.num_rows)))
     np.testing.assert_array_equal(again.score(odd).score, again.proba(odd)[:, 1].astype(float))
 
@@ -114,20 +114,22 @@ def test_a_table_that_does_not_fit_the_first_one_is_refused(registry: Registry) 
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "told"),
+    ("model", "given", "message"),
     [
         ("knn", {"base"}, "model 'knn' cannot start from another model"),
         ("undercomplete", {"target"}, "does not learn from a label; model 'classifier' does"),
         ("classifier", {}, "learns from labels: fit it with --label COL --supervised"),
     ],
 )
-def test_models_say_what_they_cannot_start_from(model: str, given: set[str], told: str, registry: Registry) -> None:
+def test_models_report_what_they_cannot_start_from(
+    model: str, given: set[str], message: str, registry: Registry
+) -> None:
     table = people()
     base = fit(table, "undercomplete", registry, SchemaOptions()) if "base" in given else None
     target = label_of(table, infer(table, SchemaOptions(label="sick"))) if "target" in given else None
     params = {} if model == "knn" else {"epochs": 1}
-    with pytest.raises(UsageError, match=told):
-        Fitted.fit(table, infer(table), FitConfig(model, params), registry, base=base, target=target)
+    with pytest.raises(UsageError, match=message):
+        Fitted.fit(table, infer(table), Plan(model, params), registry, base=base, target=target)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_a_classifier_is_fitted_from_a_pretrained_model(desk: Any) -> None:
     assert all(0 <= row["score"] <= 1 for row in scored.json["top"])
 
 
-def test_the_same_model_goes_on_with_its_sizes(desk: Any) -> None:
+def test_the_same_model_continues_with_its_sizes(desk: Any) -> None:
     done = desk("fit", "few.csv", "--from", "base", "--set", "epochs=2", "--for", "embed", "--as", "more", "--json")
     assert done.code == 0, done.err
     assert done.json["model"] == "undercomplete"
@@ -207,17 +209,17 @@ def test_a_pretrained_model_scores_without_p_values_and_says_so(desk: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("pretrain", "all.csv", "--model", "knn"), "model 'knn' cannot be pretrained: it has no encoder"),
-        (("fit", "few.csv", "--from", "nobody"), "saved model"),
+        (("fit", "few.csv", "--from", "absent"), "saved model"),
         (("fit", "few.csv", "--from", "base", "--drop", "colour"), "column 'colour' stays as base@1 reads it"),
         (("fit", "few.csv", "--supervised"), "a supervised fit needs a label"),
         (("fit", "few.csv", "--label", "sick", "--supervised", "--model", "knn"), "model 'knn' does not learn"),
     ],
 )
-def test_wrong_usage_is_one_line(desk: Any, words: tuple[str, ...], told: str) -> None:
+def test_wrong_usage_is_one_line(desk: Any, words: tuple[str, ...], message: str) -> None:
     outcome = desk(*words, "--as", "wrong")
     assert outcome.code == 2
-    assert told in outcome.err
+    assert message in outcome.err
     assert outcome.err.count("\n") == 1

@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Layout
 from anomalo.testing import tables
-from anomalo_autoencoders.linear import LinearAutoencoder
-from anomalo_autoencoders.undercomplete import Undercomplete
+from anomalo_autoencoders.bottleneck.linear import LinearAutoencoder
+from anomalo_autoencoders.bottleneck.undercomplete import Undercomplete
 
 BOTH = [LinearAutoencoder, Undercomplete]
 
@@ -49,15 +49,15 @@ def test_the_linear_autoencoder_finds_the_principal_components(latent: int, colu
     data = gaussian(800, latent, columns, noise=0.4)
     model = LinearAutoencoder(latent=latent, hide=0.0, holdout=0.0, epochs=40, patience=40, weight_decay=0.0)
     model.fit(data, LocalRun(seed=0))
-    mean, spread = data.values.mean(axis=0), data.values.std(axis=0)
-    standardised = (data.values - mean) / spread
+    mean, scale = data.values.mean(axis=0), data.values.std(axis=0)
+    standardised = (data.values - mean) / scale
     pca = PCA(latent).fit(standardised)
     weight = model.net.heads.linear.weight.detach().numpy()  # (columns, latent)
     assert np.degrees(subspace_angles(weight, pca.components_.T)).max() < 1.0
     # A random subspace is nowhere near, so that the bound says something.
     random = np.random.default_rng(0).normal(size=weight.shape)
     assert np.degrees(subspace_angles(random, pca.components_.T)).max() > 20.0
-    best = pca.inverse_transform(pca.transform(standardised)) * spread + mean
+    best = pca.inverse_transform(pca.transform(standardised)) * scale + mean
     errors = [np.square(data.values - each).mean() for each in (reconstruction(model, data), best)]
     assert errors[0] == pytest.approx(errors[1], rel=0.01)
 
@@ -158,16 +158,16 @@ def test_what_is_saved_gives_the_same_answers(model: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("model", BOTH)
-def test_unseen_levels_and_holes_are_one_to_the_network(model: type[Any]) -> None:
+def test_unseen_levels_and_missing_cells_are_the_same_to_the_network(model: type[Any]) -> None:
     train, new = tables()
     fitted = model(epochs=2).fit(train, LocalRun(seed=0))
     cells = np.zeros(new.values.shape, dtype=bool)
     cells[:, new.layout.categories] = True
-    holes = new.hide(cells)
-    unseen = Encoded(np.where(cells, np.float32(UNSEEN), holes.values), holes.observed, new.layout)
-    np.testing.assert_array_equal(fitted.score(unseen), fitted.score(holes))
+    missing = new.hide(cells)
+    unseen = Encoded(np.where(cells, np.float32(UNSEEN), missing.values), missing.observed, new.layout)
+    np.testing.assert_array_equal(fitted.score(unseen), fitted.score(missing))
     point = fitted.impute(unseen).point
-    np.testing.assert_array_equal(point, fitted.impute(holes).point)
+    np.testing.assert_array_equal(point, fitted.impute(missing).point)
     assert (point[:, new.layout.categories] >= FIRST_LEVEL).all()
 
 

@@ -20,7 +20,7 @@ from anomalo.plugin import Encoded
 from anomalo.registry.registry import Registry
 from anomalo.testing import tables
 from anomalo.testing.tables import labelled
-from anomalo_autoencoders.classifier import Classifier, layers
+from anomalo_autoencoders.classifier import Classifier, encoder_layers
 
 REGISTRY = Registry.load()
 QUICK: dict[str, Any] = {"epochs": 2}
@@ -65,7 +65,7 @@ def test_the_lowest_layers_are_kept(name: str, freeze: int) -> None:
     moved = {key for key, array in before.items() if array.size and (array != after[key]).any()}
     for key, array in weights(base.net).items():
         np.testing.assert_array_equal(array, before[key])  # the model to start from stays as it was
-    found = layers(base.net, tables()[0].layout)
+    found = encoder_layers(base.net, tables()[0].layout)
     named = {id(parameter): key for key, parameter in base.net.named_parameters()}
     kept = {named[id(p)] for layer in (found if freeze < 0 else found[:freeze]) for p in layer}
     assert not moved & kept
@@ -88,14 +88,14 @@ def test_a_kept_encoder_and_its_head_are_a_logistic_regression() -> None:
 
 def test_layers_are_found_from_the_bottom() -> None:
     layout = tables()[0].layout
-    shapes = [{tuple(p.shape) for p in layer} for layer in layers(pretrained(hidden=(16, 8)).net, layout)]
+    shapes = [{tuple(p.shape) for p in layer} for layer in encoder_layers(pretrained(hidden=(16, 8)).net, layout)]
     assert shapes[0] >= {(16, 3), (16,)}
     assert shapes[1:] == [{(8, 16), (8,)}, {(2, 8), (2,)}]
-    tied = layers(pretrained("stacked", hidden=(16,), tied=True).net, layout)
+    tied = encoder_layers(pretrained("stacked", hidden=(16,), tied=True).net, layout)
     assert len(tied) == 2
 
 
-def test_another_classifier_is_gone_on_with() -> None:
+def test_a_fit_continues_from_another_classifier() -> None:
     train, new = labelled(tables()[0]), tables()[1]
     for first in (Classifier(**QUICK).fit(train, run()), Classifier(**QUICK).fit(train, run(pretrained()))):
         same = Classifier(epochs=1, learning_rate=1e-7).fit(train, run(first))
@@ -103,8 +103,8 @@ def test_another_classifier_is_gone_on_with() -> None:
 
 
 def test_a_stack_of_machines_is_unrolled_first() -> None:
-    from anomalo_boltzmann.rbm import RestrictedBoltzmann
-    from anomalo_boltzmann.unrolled import Unrolled
+    from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
+    from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled
 
     train = labelled(tables()[0])
     machine = RestrictedBoltzmann(hidden=5, epochs=1).fit(tables()[0], run())
@@ -167,11 +167,11 @@ def test_a_frozen_estimator_survives_a_cross_validation(rows: pd.DataFrame, monk
 
 
 @pytest.mark.parametrize(
-    ("initial", "told"),
+    ("initial", "message"),
     [("denoising", "expected an estimator such as TableEmbedder"), (LogisticRegression(), "expected an estimator")],
 )
-def test_what_is_no_estimator_of_ours_is_refused(initial: Any, told: str, rows: pd.DataFrame) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_no_estimator_of_ours_is_refused(initial: Any, message: str, rows: pd.DataFrame) -> None:
+    with pytest.raises(UsageError, match=message):
         TableClassifier(initial=initial).fit(rows, rows["colour"])
 
 

@@ -13,13 +13,13 @@ from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, Multi
 from anomalo.models.run import LocalRun
 from anomalo.neural import MixtureHeads
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo_autoencoders.contractive import Contractive, ContractiveNet, jacobian_norm
-from anomalo_autoencoders.denoising import Denoising
-from anomalo_autoencoders.masked import MaskedAutoencoder
-from anomalo_autoencoders.residual import Residual
-from anomalo_autoencoders.sparse import FORGET, Sparse, bernoulli_divergence
-from anomalo_autoencoders.stacked import Stack, Stacked
-from anomalo_autoencoders.variational import Variational, gaussian_divergence, log_weights
+from anomalo_autoencoders.bottleneck.residual import Residual
+from anomalo_autoencoders.bottleneck.stacked import Stacked, StackedNet
+from anomalo_autoencoders.masking.denoising import Denoising
+from anomalo_autoencoders.masking.masked import MaskedAutoencoder
+from anomalo_autoencoders.regularised.contractive import Contractive, ContractiveNet, jacobian_norm
+from anomalo_autoencoders.regularised.sparse import RATE_DECAY, Sparse, bernoulli_divergence
+from anomalo_autoencoders.variational.variational_autoencoder import Variational, gaussian_divergence, log_weights
 
 
 def layout(numbers: int, categories: int = 0) -> Layout:
@@ -58,7 +58,7 @@ def test_the_sparse_penalty_is_its_definition_with_the_rate_over_all_batches() -
     for code in codes:
         code.requires_grad_()
         penalty = model.sparsity(net, code)
-        rate = FORGET * rate + (1 - FORGET) * code.detach().mean(dim=0)
+        rate = RATE_DECAY * rate + (1 - RATE_DECAY) * code.detach().mean(dim=0)
         expected = 0.3 * code.abs().mean() + 0.7 * kl_divergence(Bernoulli(torch.tensor(0.2)), Bernoulli(rate)).mean()
         torch.testing.assert_close(penalty, expected)
         torch.testing.assert_close(net.rate, rate)
@@ -200,7 +200,7 @@ def test_the_mixture_is_that_of_torch() -> None:
     assert (nll[:, 3:][~observed[:, 3:]] == 0).all()
 
 
-def test_a_masked_score_sums_each_cells_surprise_to_the_others_and_a_tenth_of_its_own_energy() -> None:
+def test_a_masked_score_sums_each_cells_surprisal_given_the_others_and_a_tenth_of_its_single_energy() -> None:
     data = table(60)
     model = MaskedAutoencoder(hidden=(16,), epochs=3).fit(data, LocalRun())
     x, observed = tensors(data)
@@ -219,7 +219,7 @@ def test_a_masked_score_sums_each_cells_surprise_to_the_others_and_a_tenth_of_it
     np.testing.assert_allclose(cells.contribution.sum(axis=1), total, rtol=1e-5, atol=1e-5)
 
 
-def test_a_cell_says_nothing_of_its_own_expectation() -> None:
+def test_a_cells_expectation_does_not_depend_on_the_cell() -> None:
     data = table(60, 3, 0)
     model = MaskedAutoencoder(hidden=(16,), epochs=3).fit(data, LocalRun())
     changed = data.values.copy()
@@ -232,11 +232,11 @@ def test_a_cell_says_nothing_of_its_own_expectation() -> None:
 
 def test_a_wide_table_hides_columns_together() -> None:
     model = MaskedAutoencoder(hidden=(16,), epochs=1, passes=3).fit(table(60, 7, 1), LocalRun())
-    assert sorted(np.bincount(model.together_)) == [2, 3, 3]
+    assert sorted(np.bincount(model.hidden_together_)) == [2, 3, 3]
 
 
 def test_tied_weights_are_one_tensor() -> None:
-    free, tied = (Stack(layout(3, 1), (8, 4), tied) for tied in (False, True))
+    free, tied = (StackedNet(layout(3, 1), (8, 4), tied) for tied in (False, True))
     matrices = [parameter for parameter in tied.parameters() if parameter.dim() == 2]
     assert len(matrices) == len([p for p in free.parameters() if p.dim() == 2]) / 2
     inner, hidden = tied.down[1], torch.randn(5, 4)
@@ -272,34 +272,34 @@ def test_greedy_training_changes_one_layer_at_a_time(tied: bool) -> None:
     snapshots = [found[0] for found in states.values()]
     for number, (before, after) in enumerate(pairwise(snapshots)):
         changed = {name for name in before if not torch.equal(before[name], after[name])}
-        own = ("down.0.", "heads.") if number == 0 else (f"down.{number}.", f"up.{number - 1}.")
+        trained = ("down.0.", "heads.") if number == 0 else (f"down.{number}.", f"up.{number - 1}.")
         assert changed
-        assert all(name.startswith(own) for name in changed), changed
+        assert all(name.startswith(trained) for name in changed), changed
 
 
-def test_damage_is_of_the_three_kinds_asked_for() -> None:
+def test_corruption_is_of_the_three_kinds_asked_for() -> None:
     rng = np.random.default_rng(0)
     values = np.column_stack([rng.uniform(10, 20, 4000), rng.uniform(-2, -1, 4000), rng.integers(2, 5, 4000)])
     data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), layout(2, 1))
     x, observed = tensors(data)
 
-    def damage(**settings: float) -> tuple[np.ndarray, np.ndarray]:
+    def corrupted(**settings: float) -> tuple[np.ndarray, np.ndarray]:
         model = Denoising(**({"noise": 0.0, "patterns": 0.0, "hide": 0.0} | settings))
         model.layout_ = data.layout
         torch.manual_seed(0)
         damaged, seen = model.corrupt(x, observed)
         return damaged.numpy(), seen.numpy()
 
-    noisy, seen = damage(noise=0.5)
+    noisy, seen = corrupted(noise=0.5)
     assert seen.all()
     np.testing.assert_array_equal(noisy[:, 2], data.values[:, 2])
     assert (noisy - data.values)[:, :2].std() == pytest.approx(0.5, rel=0.05)
-    swapped, _ = damage(swap=0.3)
+    swapped, _ = corrupted(swap=0.3)
     moved = swapped != data.values
     assert moved[:, :2].mean() == pytest.approx(0.3, abs=0.02)
     for column in range(3):
         assert np.isin(swapped[:, column], data.values[:, column]).all()
-    _, seen = damage(hide=0.25)
+    _, seen = corrupted(hide=0.25)
     assert seen.mean() == pytest.approx(0.75, abs=0.02)
 
 

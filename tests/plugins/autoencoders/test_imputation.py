@@ -12,12 +12,12 @@ from anomalo.encoding.scaling import compress, expand
 from anomalo.models.run import LocalRun
 from anomalo.neural import ColumnHeads, MixtureHeads, NaturalHeads, compressed, natural
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo_autoencoders.denoising import Denoising
-from anomalo_autoencoders.importance import level_of_missing
-from anomalo_autoencoders.imputing import PiecewiseInput, hidden_cells
-from anomalo_autoencoders.miwae import Miwae
-from anomalo_autoencoders.notmiwae import NotMiwae
-from anomalo_autoencoders.variational import Variational
+from anomalo_autoencoders.masking.denoising import Denoising, hidden_cells
+from anomalo_autoencoders.piecewise_input import PiecewiseInput
+from anomalo_autoencoders.variational.importance_weighted_codes import level_of_missing
+from anomalo_autoencoders.variational.miwae import Miwae
+from anomalo_autoencoders.variational.not_miwae import NotMiwae
+from anomalo_autoencoders.variational.variational_autoencoder import Variational
 
 
 def layout(numbers: int, categories: int = 0) -> Layout:
@@ -32,7 +32,7 @@ def encoded(values: Any, observed: Any, categories: int = 0) -> Encoded:
 
 
 def correlated(rows: int, seed: int = 0, shown: float = 0.7) -> tuple[Encoded, np.ndarray]:
-    """Three numbers and a category that follow one hidden number, with holes at random; and the truth."""
+    """Three numbers and a category that follow one hidden number, with cells missing at random; and the truth."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(rows, 1))
     numbers = 0.8 * hidden + 0.3 * rng.normal(size=(rows, 3))
@@ -56,7 +56,7 @@ def test_the_natural_scale_is_the_encoders_without_its_compression() -> None:
 
 
 @pytest.mark.parametrize("kind", [ColumnHeads, NaturalHeads, MixtureHeads])
-def test_uniform_shares_draw_from_the_heads_own_distribution(kind: type[ColumnHeads]) -> None:
+def test_uniform_shares_draw_from_the_distribution_of_the_heads(kind: type[ColumnHeads]) -> None:
     heads = kind(layout(2, 2), 4)
     data, _ = correlated(200)
     heads.initialise(encoded(data.values[:, [0, 1, 3, 3]], data.observed[:, [0, 1, 3, 3]], 2))
@@ -93,8 +93,8 @@ def test_pieces_are_how_far_a_number_has_got_between_quantiles() -> None:
     np.testing.assert_allclose(first.lower.numpy(), [[0, 25, 50, 75]])
     x, seen = torch.tensor([[60.0]]), torch.ones(1, 1, dtype=torch.bool)
     plain = super(PiecewiseInput, first).forward(x, seen)
-    place = torch.tensor([[1.0, 1.0, 0.4, 0.0]]) - 0.5
-    torch.testing.assert_close(first(x, seen), plain + place @ first.pieces.T)
+    position = torch.tensor([[1.0, 1.0, 0.4, 0.0]]) - 0.5
+    torch.testing.assert_close(first(x, seen), plain + position @ first.pieces.T)
     hidden = torch.zeros(1, 1, dtype=torch.bool)
     torch.testing.assert_close(first(x, hidden), super(PiecewiseInput, first).forward(x, hidden))
 
@@ -128,11 +128,11 @@ def test_the_denoiser_comes_close_to_the_conditional_expectation() -> None:
     assert np.sqrt(np.mean(np.square(errors))) < 1.12 * np.sqrt(np.mean(np.square(best)))
     assert 0.82 < np.mean(inside) < 0.98
     missing = ~test.observed
-    spread = filled.draws.std(axis=0)[missing[:, :3].nonzero()[0], missing[:, :3].nonzero()[1]]
-    assert np.median(spread) == pytest.approx(np.std(errors), rel=0.35)
+    deviation = filled.draws.std(axis=0)[missing[:, :3].nonzero()[0], missing[:, :3].nonzero()[1]]
+    assert np.median(deviation) == pytest.approx(np.std(errors), rel=0.35)
 
 
-def test_a_number_is_expected_on_its_own_scale() -> None:
+def test_a_number_is_expected_on_its_natural_scale() -> None:
     rng = np.random.default_rng(0)
     skewed = np.where(rng.random((2000, 1)) < 0.2, 8.0, rng.normal(size=(2000, 1)))
     data = encoded(np.hstack([compress(skewed), rng.normal(size=(2000, 1))]), np.ones((2000, 2), dtype=bool))

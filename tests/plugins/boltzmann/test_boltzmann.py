@@ -13,17 +13,25 @@ from torch import Tensor
 
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, resumable
+from anomalo.persistence.resume import Checkpoint, unfinished
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.testing import tables
-from anomalo_boltzmann.boltzmann import BoltzmannMachine
-from anomalo_boltzmann.dbm import DeepBoltzmann, DeepNet
-from anomalo_boltzmann.dbn import BeliefNet, DeepBelief
-from anomalo_boltzmann.divergence import Settings
-from anomalo_boltzmann.enumeration import binary_states, log_likelihood, log_partition, precise, visible_states
-from anomalo_boltzmann.rbm import RestrictedBoltzmann
-from anomalo_boltzmann.units import VisibleUnits, is_binary
-from anomalo_boltzmann.wakesleep import dream, generation, recognition
+from anomalo_boltzmann.learning.contrastive_divergence import LearningSettings
+from anomalo_boltzmann.learning.wake_sleep import generative_loss, recognition_loss, sample_fantasies
+from anomalo_boltzmann.likelihood.enumeration import (
+    binary_states,
+    in_double_precision,
+    log_likelihood,
+    log_partition,
+    visible_states,
+)
+from anomalo_boltzmann.models.boltzmann_machine import BoltzmannMachine
+from anomalo_boltzmann.models.deep_belief_network import DeepBelief
+from anomalo_boltzmann.models.deep_boltzmann_machine import DeepBoltzmann
+from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
+from anomalo_boltzmann.networks.belief_network import BeliefNet
+from anomalo_boltzmann.networks.deep_machine import DeepMachine
+from anomalo_boltzmann.networks.visible_units import VisibleUnits, is_binary
 
 QUICK: dict[str, Any] = {"learning_rate": 0.05, "batch_size": 100, "holdout": 0.0, "patience": 1000}
 
@@ -129,17 +137,19 @@ def test_scores_order_rows_as_their_probabilities_do(fitted: Any, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["rbm", "dbm", "boltzmann"])
-def test_a_contribution_is_a_cells_surprise_given_the_others(fitted: Any, name: str) -> None:
+def test_a_contribution_is_a_cells_surprisal_given_the_others(fitted: Any, name: str) -> None:
     model = fitted[name]
     row = copies().take(slice(0, 1))
     wrong = row.values.copy()
     wrong[0, 4] = 1 - wrong[0, 4]
-    strange = replace(row, values=wrong)
-    cells = model.explain(strange)
-    assert cells.contribution.sum() == pytest.approx(model.score(strange)[0], rel=1e-4)
+    anomalous = replace(row, values=wrong)
+    cells = model.explain(anomalous)
+    assert cells.contribution.sum() == pytest.approx(model.score(anomalous)[0], rel=1e-4)
     assert cells.contribution[0].argmax() in (1, 4)
-    surprises = [(model.log_likelihood(without(strange, at)) - model.log_likelihood(strange))[0] for at in range(6)]
-    shared = cells.contribution[0] - surprises
+    surprisals = [
+        (model.log_likelihood(without(anomalous, at)) - model.log_likelihood(anomalous))[0] for at in range(6)
+    ]
+    shared = cells.contribution[0] - surprisals
     np.testing.assert_allclose(shared, shared.mean(), atol=1e-4 if name == "rbm" else 0.5)
 
 
@@ -187,16 +197,16 @@ def test_samples_of_a_mixed_table_have_its_levels_and_ranges() -> None:
     model = RestrictedBoltzmann(hidden=8, epochs=3).fit(train, LocalRun())
     given = without(Encoded.concatenate([new] * 10), 0, 1, 2)
     rows = model.sample(given, LocalRun())
-    made = rows.observed & ~given.observed
+    synthetic = rows.observed & ~given.observed
     for block in train.layout.blocks:
-        column = rows.values[made[:, block.position], block.position]
+        column = rows.values[synthetic[:, block.position], block.position]
         if block.kind == "number":
             assert ((column >= block.low) & (column <= block.high)).all()
         else:
             assert set(column) <= set(range(FIRST_LEVEL, FIRST_LEVEL + block.size))
     np.testing.assert_array_equal(rows.values[given.observed], given.values[given.observed])
-    holes = 1 - made[:, :3].mean(axis=0)
-    np.testing.assert_allclose(holes, [block.missing for block in train.layout.blocks[:3]], atol=0.05)
+    missing = 1 - synthetic[:, :3].mean(axis=0)
+    np.testing.assert_allclose(missing, [block.missing for block in train.layout.blocks[:3]], atol=0.05)
     assert not rows.values[~rows.observed].any()
     filled = model.impute(new)
     assert (filled.low[:, :3] <= filled.high[:, :3]).all()
@@ -204,7 +214,7 @@ def test_samples_of_a_mixed_table_have_its_levels_and_ranges() -> None:
         np.testing.assert_allclose(filled.proba[at].sum(axis=1), 1, rtol=1e-5)
 
 
-def deep_energy(net: DeepNet, v: Tensor, h: list[Tensor]) -> float:
+def deep_energy(net: DeepMachine, v: Tensor, h: list[Tensor]) -> float:
     """Return the energy of a deep machine, layer by layer, from the blocks of its one machine."""
     machine, first = net.machine, len(h[0])
     table = net.machine.units.binary.stop
@@ -219,9 +229,9 @@ def deep_energy(net: DeepNet, v: Tensor, h: list[Tensor]) -> float:
 @pytest.mark.parametrize("widths", [(2, 3), (2, 2, 2)])
 @torch.no_grad()
 def test_a_deep_machine_is_a_restricted_one_with_a_layer_that_is_never_seen(widths: tuple[int, ...]) -> None:
-    net = DeepNet(binary_layout(2), widths, "auto", 0)
+    net = DeepMachine(binary_layout(2), widths, "auto", 0)
     randomised(net.machine)
-    net.machine.bound()
+    net.machine.constrain()
     net = net.double()
     rows = torch.cat(list(binary_states(2)))
     hidden = visible_states(VisibleUnits(Layout("table", (0,), ()), extra=sum(widths)))
@@ -236,7 +246,7 @@ def test_a_deep_machine_is_a_restricted_one_with_a_layer_that_is_never_seen(widt
 
 @torch.no_grad()
 def test_layers_trained_alone_are_put_together_with_halved_biases() -> None:
-    net = DeepNet(binary_layout(4), (3, 2, 2), "auto", 0)
+    net = DeepMachine(binary_layout(4), (3, 2, 2), "auto", 0)
     randomised(net.stack)
     net.compose()
     first, second, third = net.stack.layers
@@ -263,15 +273,15 @@ def test_a_belief_network_weighs_its_samples_by_importance() -> None:
     randomised(net, 0.7)
     v = torch.tensor([[1.0, 0, 1, 1], [0, 0, 1, 0]])
     seen = torch.tensor([[True] * 4, [True, True, False, True]])
-    lowest, top = (precise(machine) for machine in net.layers)
+    lowest, top = (in_double_precision(machine) for machine in net.layers)
     h = torch.cat(list(binary_states(3)))
     expected = []
     for row, known in zip(v, seen, strict=True):
-        down = -(lowest.units.surprise(row.double().expand(8, -1), lowest.rows(h)) * known).sum(dim=1)
+        down = -(lowest.units.surprisal(row.double().expand(8, -1), lowest.rows(h)) * known).sum(dim=1)
         expected.append(float(torch.logsumexp(down - top.free_energy(h), dim=0)))
     found, fill = net.marginal(v * seen, seen)
     np.testing.assert_allclose(-found, expected, atol=0.05)
-    down = -(lowest.units.surprise(v[1].double().expand(8, -1), lowest.rows(h)) * seen[1]).sum(dim=1)
+    down = -(lowest.units.surprisal(v[1].double().expand(8, -1), lowest.rows(h)) * seen[1]).sum(dim=1)
     shares = torch.softmax(down - top.free_energy(h), dim=0)
     assert float(fill[1, 2]) == pytest.approx(float(shares @ lowest.rows(h)[:, 2]), abs=0.02)
 
@@ -283,13 +293,13 @@ def test_wake_and_sleep_learn_what_lies_below_and_above() -> None:
         net.untie()
     v, h = torch.bernoulli(torch.full((6, 4), 0.5)), torch.bernoulli(torch.full((6, 3), 0.5))
     torch.testing.assert_close(net.recognise(0, v), net.layers[0].drive(v))
-    generation(net, [v, h], torch.ones(6, 4, dtype=torch.bool)).backward()
+    generative_loss(net, [v, h], torch.ones(6, 4, dtype=torch.bool)).backward()
     error = net.layers[0].rows(h) - v
     torch.testing.assert_close(net.layers[0].weight.grad, error.T @ h / 6, rtol=1e-4, atol=1e-5)
-    recognition(net, [v, h]).backward()
+    recognition_loss(net, [v, h]).backward()
     error = torch.sigmoid(net.layers[0].drive(v)) - h
     torch.testing.assert_close(net.recognition[0].weight.grad, error.T @ v / 6, rtol=1e-4, atol=1e-5)
-    fantasy = dream(net, h, Settings(3, persistent=True))
+    fantasy = sample_fantasies(net, h, LearningSettings(3, persistent=True))
     assert torch.equal(fantasy, net.top.chains)
     assert fantasy.shape == (10, 3)
 
@@ -309,7 +319,7 @@ def test_the_history_shows_the_free_energies_of_both_kinds_of_rows() -> None:
     assert [entry["phase"] for entry in run.history] == ["layer 1"] * 2 + ["layer 2"] * 2 + ["together"] * 2
     for entry in run.history:
         assert np.isfinite([entry["free_energy"], entry["held_out_free_energy"], entry["validation_loss"]]).all()
-    assert len(model.base_) == 6 + 4
+    assert len(model.base_biases_) == 6 + 4
 
 
 def test_the_partition_function_is_exact_or_has_error_bars(fitted: Any) -> None:
@@ -341,7 +351,7 @@ class Killed(BaseException):
     ],
     ids=["dbn", "dbm", "boltzmann"],
 )
-def test_a_fit_goes_on_where_it_was_with_its_chains(tmp_path: Path, create: Any) -> None:
+def test_a_fit_is_resumed_with_its_chains(tmp_path: Path, create: Any) -> None:
     expected = create().fit(copies(), LocalRun()).state().arrays
     left = [13]
 
@@ -359,8 +369,8 @@ def test_a_fit_goes_on_where_it_was_with_its_chains(tmp_path: Path, create: Any)
     for _ in range(20):
         left[0] = 33
         try:
-            with resumable(tmp_path / "job", {}, resume=True) as place:
-                keep = lambda number, place=place: Checkpoint(place, f"training-{number}", 0)  # noqa: E731
+            with unfinished(tmp_path / "job", {}, resume=True) as folder:
+                keep = lambda number, folder=folder: Checkpoint(folder, f"training-{number}", 0)  # noqa: E731
                 found = create().fit(copies(), LocalRun(notify=kill, keep=keep)).state().arrays
                 break
         except Killed:

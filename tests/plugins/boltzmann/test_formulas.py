@@ -14,23 +14,34 @@ from scipy.stats import chisquare, kstest, multivariate_normal
 from torch import Tensor
 
 from anomalo.plugin import Block, Encoded, Layout
-from anomalo_boltzmann.annealing import anneal, base_rate, tempered
-from anomalo_boltzmann.boltzmann import FullMachine
-from anomalo_boltzmann.divergence import Settings, centred, completed, descend, optimizer, update_machine
-from anomalo_boltzmann.enumeration import (
+from anomalo_boltzmann.learning.contrastive_divergence import (
+    LearningSettings,
+    adam_optimizer,
+    centred_gradient,
+    complete_visible,
+    set_gradients,
+    update_by_contrastive_divergence,
+)
+from anomalo_boltzmann.likelihood.annealed_importance_sampling import (
+    estimate_log_partition,
+    independent_biases,
+    tempered_free_energy,
+)
+from anomalo_boltzmann.likelihood.cell_surprisal import restricted_surprisals, surprisals_by_hiding
+from anomalo_boltzmann.likelihood.enumeration import (
     binary_states,
+    enumerable_sides,
+    in_double_precision,
     log_likelihood,
     log_partition,
     log_weights,
-    precise,
-    sides,
     visible_states,
 )
-from anomalo_boltzmann.hidden import KINDS, Bernoulli, Rectified
-from anomalo_boltzmann.machine import LARGEST_NORM, Machine, Phase
-from anomalo_boltzmann.noise import RowNoise, keys
-from anomalo_boltzmann.surprise import by_unit, hidden_in_turn
-from anomalo_boltzmann.units import VisibleUnits
+from anomalo_boltzmann.networks.fully_connected_machine import FullyConnectedMachine
+from anomalo_boltzmann.networks.hidden_units import HIDDEN_KINDS, Bernoulli, Rectified
+from anomalo_boltzmann.networks.random_streams import RowStream, row_keys
+from anomalo_boltzmann.networks.restricted_machine import LARGEST_NORM, GradientPhase, RestrictedMachine
+from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 
 def layout(binary: int = 0, levels: tuple[int, ...] = (), gaussian: int = 0) -> Layout:
@@ -41,9 +52,9 @@ def layout(binary: int = 0, levels: tuple[int, ...] = (), gaussian: int = 0) -> 
     return Layout("table", (len(placed),), placed)
 
 
-def machine(hidden: int = 3, kind: str = "bernoulli", size: float = 1.0, **columns: Any) -> Machine:
+def machine(hidden: int = 3, kind: str = "bernoulli", size: float = 1.0, **columns: Any) -> RestrictedMachine:
     """Return a machine in double precision with random parameters of this size."""
-    found = Machine(VisibleUnits(layout(**columns)), hidden, kind).double()
+    found = RestrictedMachine(VisibleUnits(layout(**columns)), hidden, kind).double()
     for parameter in found.parameters():
         parameter.copy_(0.7 * size * torch.randn_like(parameter))
     return found
@@ -59,7 +70,7 @@ def _quiet() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def joint_energy(m: Machine, v: Tensor, h: Tensor) -> float:
+def joint_energy(m: RestrictedMachine, v: Tensor, h: Tensor) -> float:
     """Return E(v, h) of one state, term by term."""
     units, total = m.units, -float(m.bias @ h)
     for i in range(units.count):
@@ -93,9 +104,9 @@ def test_both_sides_give_the_same_partition_function() -> None:
     by_visible = torch.logsumexp(-few.free_energy(visible_states(few.units)), dim=0)
     assert log_partition(few) == pytest.approx(float(by_visible), abs=1e-10)
     assert float(by_hidden) == pytest.approx(float(by_visible), abs=1e-10)
-    assert set(sides(few)) == {"hidden", "visible"}
-    assert set(sides(machine(gaussian=1))) == {"hidden"}
-    assert set(sides(machine(binary=1, kind="rectified"))) == {"visible"}
+    assert set(enumerable_sides(few)) == {"hidden", "visible"}
+    assert set(enumerable_sides(machine(gaussian=1))) == {"hidden"}
+    assert set(enumerable_sides(machine(binary=1, kind="rectified"))) == {"visible"}
     with pytest.raises(ValueError, match="annealed importance sampling"):
         log_partition(machine(hidden=21, gaussian=1))
 
@@ -145,17 +156,17 @@ def test_the_same_with_gaussian_units_and_their_variances(columns: Any) -> None:
         likelihood = -m.free_energy(data).mean() - torch.logsumexp(log_weights(m, h).sum(dim=1), dim=0)
         expected = torch.autograd.grad(likelihood, [m.weight, m.units.bias, m.bias, m.units.log_variance])
     positive = m.phase(data, m.hidden.mean(m.drive(data)))
-    mean, spread = m.rows(h), torch.zeros(m.units.count, dtype=torch.float64)
-    spread[: m.units.n_gaussian] = m.units.variance().sqrt()
+    mean, deviation = m.rows(h), torch.zeros(m.units.count, dtype=torch.float64)
+    deviation[: m.units.n_gaussian] = m.units.variance().sqrt()
     # Quadratic functions have their expectations halfway between one deviation up and one down.
-    ends = [m.phase(mean + sign * spread, h, torch.softmax(weights, dim=0)) for sign in (1, -1)]
+    ends = [m.phase(mean + sign * deviation, h, torch.softmax(weights, dim=0)) for sign in (1, -1)]
     for truth, one, up, down in zip(expected, positive, *ends, strict=True):
         torch.testing.assert_close(one - (up + down) / 2, truth, rtol=0, atol=1e-8)
 
 
 def test_the_centred_gradient_does_not_depend_on_what_is_called_one() -> None:
     m = machine(binary=4)
-    flipped = precise(m)
+    flipped = in_double_precision(m)
     flip = torch.tensor([1.0, 0, 0, 1], dtype=torch.float64)
     # 1 - v for some units: b' = -b, W' = -W, c' = c + W
     flipped.bias.add_(flip @ m.weight)
@@ -164,10 +175,10 @@ def test_the_centred_gradient_does_not_depend_on_what_is_called_one() -> None:
     states = visible_states(m.units)
     data = states[[1, 2, 2, 5]]
 
-    def ascent(one: Machine, v: Tensor, every: Tensor) -> Phase:
+    def ascent(one: RestrictedMachine, v: Tensor, every: Tensor) -> GradientPhase:
         h, dreamt = one.hidden.mean(one.drive(v)), one.hidden.mean(one.drive(every))
         shares = torch.softmax(-one.free_energy(every), dim=0)
-        return centred(one.phase(v, h), one.phase(every, dreamt, shares), v.mean(dim=0), h.mean(dim=0))
+        return centred_gradient(one.phase(v, h), one.phase(every, dreamt, shares), v.mean(dim=0), h.mean(dim=0))
 
     plain, other = ascent(m, data, states), ascent(flipped, (data - flip).abs(), (states - flip).abs())
     torch.testing.assert_close(other.weight, plain.weight * (1 - 2 * flip[:, None]))
@@ -197,26 +208,26 @@ def test_unknown_units_are_summed_out_exactly_or_bounded() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bernoulli", "rectified"])
-def test_surprises_of_single_cells_are_exact_and_those_of_gaussian_ones_by_mean_field(kind: str) -> None:
+def test_surprisals_of_single_cells_are_exact_and_those_of_gaussian_ones_by_mean_field(kind: str) -> None:
     m = machine(kind=kind, binary=2, levels=(3, 2), gaussian=2, size=0.7)
-    m.bound()
+    m.constrain()
     v = m.units.sample(m.rows(torch.rand(4, 3).double()), torch.rand(4, m.units.count).double())
     seen = torch.ones_like(v, dtype=torch.bool)
-    found, expected = by_unit(m, v, seen)
+    found, expected = restricted_surprisals(m, v, seen)
     column = m.units.column
     for at in range(2, 4):  # categories
-        own = column == at
-        every = v[:, None].repeat(1, int(own.sum()), 1)
-        every[:, :, own] = torch.eye(int(own.sum())).double()
+        levels_of_cell = column == at
+        every = v[:, None].repeat(1, int(levels_of_cell.sum()), 1)
+        every[:, :, levels_of_cell] = torch.eye(int(levels_of_cell.sum())).double()
         energies = m.free_energy(every.flatten(0, 1)).view(4, -1)
         torch.testing.assert_close(found[:, at], m.free_energy(v) + torch.logsumexp(-energies, dim=1))
-        torch.testing.assert_close(expected[:, own], torch.softmax(-energies, dim=1))
+        torch.testing.assert_close(expected[:, levels_of_cell], torch.softmax(-energies, dim=1))
     for at in range(2):  # binary numbers
         on, off = (torch.where(column == at, value, v) for value in (1.0, 0.0))
         both = torch.stack([-m.free_energy(on), -m.free_energy(off)])
         torch.testing.assert_close(found[:, at], m.free_energy(v) + torch.logsumexp(both, dim=0))
         torch.testing.assert_close(expected[:, column == at][:, 0], torch.softmax(both, dim=0)[0])
-    slow, fills = hidden_in_turn(m, v, seen)
+    slow, fills = surprisals_by_hiding(m, v, seen)
     torch.testing.assert_close(found[:, 4:], slow[:, 4:], rtol=0, atol=1e-3)
     torch.testing.assert_close(expected[:, :2], fills[:, :2], rtol=0, atol=1e-2)
 
@@ -240,7 +251,7 @@ def test_rectified_units_are_what_their_copies_add_up_to() -> None:
 
 def test_rectified_and_gaussian_units_keep_a_distribution() -> None:
     m = machine(kind="rectified", gaussian=3, size=5.0)
-    m.bound()
+    m.constrain()
     scaled = m.weight / m.units.variance().sqrt()[:, None]
     assert float(torch.linalg.matrix_norm(scaled, 2)) == pytest.approx(LARGEST_NORM)
     far = 1e4 * torch.randn(50, 3, dtype=torch.float64)
@@ -262,7 +273,7 @@ def test_gibbs_sampling_visits_states_as_often_as_they_are_probable(clamped: boo
         states = states[states[:, 4] == 1]
     seen = torch.zeros(4000, 6, dtype=torch.bool)
     seen[:, 4] = clamped
-    noise = RowNoise(torch.arange(4000))
+    noise = RowStream(torch.arange(4000))
     v = seen.double()
     for _ in range(25):
         v = m.sweep(v, lambda width: noise(width).double(), seen=seen)[1]
@@ -283,21 +294,21 @@ def test_drawn_units_have_the_distributions_of_their_kind() -> None:
 def test_annealed_importance_sampling_is_near_the_truth() -> None:
     m = machine(hidden=8, binary=8, levels=(3,), gaussian=2, size=0.6)
     v, seen = torch.zeros(3, 13, dtype=torch.float64), torch.zeros(3, 13, dtype=torch.bool)
-    base = base_rate(m.units, v, seen)
-    found, weights = anneal(m, base, temperatures=1000)
+    base = independent_biases(m.units, v, seen)
+    found, weights = estimate_log_partition(m, base, temperatures=1000)
     truth = log_partition(m)
     assert abs(found.value - truth) < 0.05
     assert found.low < truth < found.high
     assert found.low <= found.value <= found.high < found.low + 0.5
     assert len(weights) == 100
-    torch.testing.assert_close(tempered(m, v, base, 1.0), m.free_energy(v))
+    torch.testing.assert_close(tempered_free_energy(m, v, base, 1.0), m.free_energy(v))
 
 
 def test_base_rates_are_those_of_the_rows() -> None:
     units = VisibleUnits(layout(binary=1, levels=(2,), gaussian=1)).double()
     v = torch.tensor([[2.0, 1, 0, 1], [4.0, 1, 0, 0], [0.0, 0, 0, 1]], dtype=torch.float64)
     seen = torch.tensor([[True] * 4, [True] * 4, [False, False, False, True]])
-    base = base_rate(units, v, seen)
+    base = independent_biases(units, v, seen)
     assert base[0] == 3
     np.testing.assert_allclose(torch.softmax(base[1:3], dim=0), [0.75, 0.25])
     np.testing.assert_allclose(torch.sigmoid(base[3]), 0.6)
@@ -307,7 +318,7 @@ def test_unknown_cells_are_drawn_from_their_conditional_distribution() -> None:
     m = machine(hidden=2, binary=3, size=0.6)
     seen = torch.tensor([[True, True, False]]).repeat(4000, 1)
     v = torch.tensor([[1.0, 0, 0]], dtype=torch.float64).repeat(4000, 1)
-    filled, h = completed(m, v, seen)
+    filled, h = complete_visible(m, v, seen)
     both = torch.tensor([[1.0, 0, 0], [1, 0, 1]], dtype=torch.float64)
     share = torch.softmax(-m.free_energy(both), dim=0)[1]
     torch.testing.assert_close(h, m.hidden.mean(m.drive(filled)))
@@ -322,10 +333,12 @@ def test_learning_gains_likelihood_and_sparsity_silences_hidden_units() -> None:
     x, observed = torch.from_numpy(rows), torch.ones(300, 6, dtype=torch.bool)
     activity = {}
     for sparsity in (0.0, 5.0):
-        m = Machine(VisibleUnits(layout(binary=6)), 6)
+        m = RestrictedMachine(VisibleUnits(layout(binary=6)), 6)
         m.units.initialise(Encoded(rows, observed.numpy(), layout(binary=6)))
-        settings = Settings(1, persistent=False, target=0.1, sparsity=sparsity)
-        step = update_machine(m, [optimizer(list(m.parameters()), 0.05, 0.9)], source=m.units.encode, settings=settings)
+        settings = LearningSettings(1, persistent=False, target=0.1, sparsity=sparsity)
+        step = update_by_contrastive_divergence(
+            m, [adam_optimizer(list(m.parameters()), 0.05, 0.9)], source=m.units.encode, settings=settings
+        )
         for _ in range(120):
             step(x, observed)
         v, seen = m.units.encode(x, observed)
@@ -336,24 +349,26 @@ def test_learning_gains_likelihood_and_sparsity_silences_hidden_units() -> None:
     assert activity[5.0] < 0.25 < activity[0.0]
 
 
-def test_persistent_chains_go_on_and_weight_decay_shrinks() -> None:
+def test_persistent_chains_continue_and_weight_decay_shrinks() -> None:
     m = machine(binary=4).float()
-    chained = Machine(m.units, 3, chains=30)
+    chained = RestrictedMachine(m.units, 3, chains=30)
     x, observed = torch.zeros(10, 4), torch.zeros(10, 4, dtype=torch.bool)
-    settings = Settings(2, persistent=True, decay=0.5)
-    step = update_machine(chained, [optimizer([chained.weight], 1e-6, 0.0)], source=m.units.encode, settings=settings)
+    settings = LearningSettings(2, persistent=True, decay=0.5)
+    step = update_by_contrastive_divergence(
+        chained, [adam_optimizer([chained.weight], 1e-6, 0.0)], source=m.units.encode, settings=settings
+    )
     before = chained.chains.clone()
     assert before.any()
     step(x, observed)
     assert not torch.equal(before, chained.chains)
     assert ((chained.chains == 0) | (chained.chains == 1)).all()
-    positive = Phase(*(torch.zeros_like(p) for p in (m.weight, m.units.bias, m.bias, m.units.log_variance)))
-    descend(chained, positive, torch.zeros(4), torch.zeros(3), settings)
+    positive = GradientPhase(*(torch.zeros_like(p) for p in (m.weight, m.units.bias, m.bias, m.units.log_variance)))
+    set_gradients(chained, positive, torch.zeros(4), torch.zeros(3), settings)
     torch.testing.assert_close(chained.weight.grad, 0.5 * chained.weight)
 
 
 def test_a_machine_of_pairs_follows_from_its_energy() -> None:
-    net = FullMachine(VisibleUnits(layout(binary=2, levels=(3,)), extra=2), chains=0).double()
+    net = FullyConnectedMachine(VisibleUnits(layout(binary=2, levels=(3,)), extra=2), chains=0).double()
     half = torch.randn_like(net.coupling)
     net.coupling.copy_((half + half.T) * net.mask)
     net.units.bias.copy_(torch.randn_like(net.units.bias))
@@ -374,7 +389,7 @@ def test_a_machine_of_pairs_follows_from_its_energy() -> None:
     torch.testing.assert_close((positive[0] - negative[0]) / 2, coupling * net.mask, rtol=0, atol=1e-8)
     torch.testing.assert_close(positive[1] - negative[1], bias, rtol=0, atol=1e-8)
 
-    noise = RowNoise(torch.arange(3000))
+    noise = RowStream(torch.arange(3000))
     s = torch.zeros(3000, 7, dtype=torch.float64)
     for _ in range(25):
         s = net.sweep(s, lambda width: noise(width).double())[1]
@@ -394,15 +409,15 @@ def test_row_noise_is_uniform_and_belongs_to_the_row() -> None:
     data = Encoded(
         np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32), np.ones((500, 2), bool), layout(2)
     )
-    key = torch.from_numpy(keys(data, 3))
-    noise = RowNoise(key)
+    key = torch.from_numpy(row_keys(data, 3))
+    noise = RowStream(key)
     first, second = noise(20), noise(20)
     assert kstest(first.flatten().numpy(), "uniform").pvalue > 1e-3
     assert abs(np.corrcoef(first.flatten(), second.flatten())[0, 1]) < 0.05
     assert abs(np.corrcoef(first[1:].flatten(), first[:-1].flatten())[0, 1]) < 0.05
     assert first.min() > 0
     assert first.max() < 1
-    assert torch.equal(RowNoise(key[7:8])(20), first[7:8])
-    assert not torch.equal(RowNoise(key, 1)(20), first)
-    assert not np.array_equal(keys(data, 4), key.numpy())
-    assert isinstance(KINDS["bernoulli"], Bernoulli)
+    assert torch.equal(RowStream(key[7:8])(20), first[7:8])
+    assert not torch.equal(RowStream(key, 1)(20), first)
+    assert not np.array_equal(row_keys(data, 4), key.numpy())
+    assert isinstance(HIDDEN_KINDS["bernoulli"], Bernoulli)

@@ -13,10 +13,11 @@ from anomalo.errors import UsageError
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Encoded
 from anomalo.testing import tables
-from anomalo_autoencoders.linear import LinearAutoencoder
-from anomalo_boltzmann.dbn import DeepBelief
-from anomalo_boltzmann.rbm import RestrictedBoltzmann
-from anomalo_boltzmann.unrolled import Unrolled, UnrolledNet, lines
+from anomalo_autoencoders.bottleneck.linear import LinearAutoencoder
+from anomalo_boltzmann.models.deep_belief_network import DeepBelief
+from anomalo_boltzmann.models.restricted_boltzmann_machine import RestrictedBoltzmann
+from anomalo_boltzmann.models.unrolled_autoencoder import Unrolled
+from anomalo_boltzmann.networks.unrolled_network import UnrolledNet, least_squares_lines
 
 STACKS = {
     "dbn": lambda: DeepBelief(hidden=(6, 4), epochs=1),
@@ -39,7 +40,7 @@ def unrolled(name: str, **params: Any) -> Any:
 
 
 def complete() -> Encoded:
-    """Rows without holes, within the training table's bounds."""
+    """Rows without missing values, within the training table's bounds."""
     train, _ = tables()
     return train.take(np.flatnonzero(train.observed.all(axis=1)))
 
@@ -57,20 +58,20 @@ def test_the_way_up_is_the_stacks_mean_field_pass(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_the_way_down_is_the_stacks_but_for_the_line_at_the_top(name: str, monkeypatch: Any) -> None:
-    """With the line replaced by the activation itself, decoding gives the stack's own reconstruction."""
+def test_the_decoder_is_the_stacks_except_for_the_line_at_the_top(name: str, monkeypatch: Any) -> None:
+    """With the line replaced by the activation itself, decoding gives the stack's reconstruction."""
     monkeypatch.setattr(UnrolledNet, "linearise", lambda *_: None)
     model, data = unrolled(name), complete()
     top = model.net.hidden.mean(torch.tensor(model.embed(data))).numpy()
-    own = model.decode(top)
-    np.testing.assert_allclose(own, stack(name).decode(top), atol=1e-5)
+    decoded = model.decode(top)
+    np.testing.assert_allclose(decoded, stack(name).decode(top), atol=1e-5)
 
 
 def test_the_line_is_the_nearest_one() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 3))
     y = expit(2 * x + rng.normal(size=3))
-    start, slope = lines(torch.tensor(x), torch.tensor(y))
+    start, slope = least_squares_lines(torch.tensor(x), torch.tensor(y))
     for column in range(3):
         expected = np.polyfit(x[:, column], y[:, column], 1)
         np.testing.assert_allclose([slope[column], start[column]], expected)
@@ -81,7 +82,7 @@ def test_linearising_changes_what_the_layer_above_sees_as_little_as_a_line_can(m
     monkeypatch.setattr(UnrolledNet, "linearise", lambda *_: None)
     raw = unrolled("dbn")
     code = torch.tensor(straight.embed(data))
-    start, slope = lines(code, torch.sigmoid(code))
+    start, slope = least_squares_lines(code, torch.sigmoid(code))
     with torch.no_grad():
         np.testing.assert_allclose(straight.net.up[-1](code), raw.net.up[-1](start + slope * code), atol=1e-5)
 
@@ -102,8 +103,8 @@ def test_bernoulli_outputs_count_by_their_cross_entropy() -> None:
 
 def test_draws_of_bernoulli_outputs_are_at_the_ends_as_often_as_they_say() -> None:
     model, data = unrolled("bernoulli"), tables()[0]
-    holes = data.hide(np.arange(5) == np.zeros((len(data), 1)))  # the first number
-    filled = model.impute(holes, draws=200)
+    missing = data.hide(np.arange(5) == np.zeros((len(data), 1)))  # the first number
+    filled = model.impute(missing, draws=200)
     block = data.layout.blocks[0]
     high = filled.draws[:, :, 0] > (block.low + block.high) / 2
     np.testing.assert_allclose(np.unique(filled.draws[:, :, 0]), [block.low, block.high], atol=1e-5)
@@ -111,7 +112,7 @@ def test_draws_of_bernoulli_outputs_are_at_the_ends_as_often_as_they_say() -> No
     assert abs(high.mean() - expected.mean()) < 0.02
 
 
-def test_fine_tuning_lowers_the_loss_and_goes_on_from_where_it_was() -> None:
+def test_fine_tuning_lowers_the_loss_and_continues_from_its_last_weights() -> None:
     train, _ = tables()
     first = Unrolled(epochs=8, hide=0.0, learning_rate=0.01, holdout=0.0)
     run = LocalRun(initial=stack("dbn"))

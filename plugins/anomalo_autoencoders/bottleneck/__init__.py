@@ -1,0 +1,1 @@
+"""Autoencoders whose code is too narrow to copy the row."""

@@ -1,0 +1,1 @@
+"""Autoencoders that predict hidden cells from the visible ones."""

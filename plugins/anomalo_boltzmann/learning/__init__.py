@@ -1,0 +1,1 @@
+"""One training update of a network: contrastive divergence and wake-sleep."""

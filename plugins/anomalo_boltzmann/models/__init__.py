@@ -1,0 +1,1 @@
+"""The models that are registered, and the base classes that they share."""

@@ -1,0 +1,1 @@
+"""The networks themselves: units, energies, conditional distributions and Gibbs sampling."""
