@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.jobs import background
 from anomalo.store import RunRecord, Store
-from anomalo_dashboard import data, export, forms, plugin, words
+from anomalo_dashboard import data, downloads, fit_form, formatting, plugin
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 QUERIES: tuple[dict[str, str], ...] = (
@@ -81,7 +81,7 @@ def test_an_empty_workspace_says_what_to_do_next(page: str, tmp_path: Path, monk
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path / "absent"))
     app = opened(page)
     fine(app)
-    assert app.title[0].value == page.capitalize()
+    assert app.title[0].value == page.replace("_", " ").capitalize()
     if page not in ("start", "plugins", "synthesize"):
         assert "Start" in app.markdown[0].value
         assert [link.label for link in app.get("page_link")] == ["Go to Start"]
@@ -93,7 +93,7 @@ def test_an_empty_workspace_says_what_to_do_next(page: str, tmp_path: Path, monk
 def test_nothing_in_an_address_breaks_a_page(page: str, query: dict[str, str], at: Any) -> None:
     app = at(page, **query)
     assert not app.exception, [error.message for error in app.exception]
-    assert app.title[0].value == page.capitalize()
+    assert app.title[0].value == page.replace("_", " ").capitalize()
 
 
 def test_an_unknown_run_row_model_or_job_is_told(at: Any) -> None:
@@ -126,7 +126,7 @@ def test_alerts_are_the_runs_own_strangest_first(at: Any, scored: Path) -> None:
     assert app.query_params["run"] == run.id
     assert shown["row"].tolist() == expected["row"].tolist()
     assert shown["name"].tolist() == expected["name"].tolist()
-    assert shown["because"].tolist() == [words.because(reasons) for reasons in expected["reasons"]]
+    assert shown["because"].tolist() == [formatting.because(reasons) for reasons in expected["reasons"]]
 
 
 def test_alerts_can_be_paged_filtered_and_judged_by_another_threshold(at: Any, scored: Path) -> None:
@@ -228,11 +228,11 @@ def test_repairs_show_every_fill(at: Any, scored: Path) -> None:
 def test_the_filled_table_is_exported_as_it_is_in_both_formats(scored: Path, tmp_path: Path) -> None:
     path = data.filled_table(runs(scored, "impute")[-1])
     assert path is not None
-    assert export.as_csv(path) == path.read_bytes()
-    (tmp_path / "filled.parquet").write_bytes(export.as_parquet(path))
+    assert downloads.as_csv(path) == path.read_bytes()
+    (tmp_path / "filled.parquet").write_bytes(downloads.as_parquet(path))
     expected = pd.read_csv(path, dtype=str, keep_default_na=False)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "filled.parquet"), expected, check_dtype=False)
-    (tmp_path / "again.csv").write_bytes(export.as_csv(tmp_path / "filled.parquet"))
+    (tmp_path / "again.csv").write_bytes(downloads.as_csv(tmp_path / "filled.parquet"))
     assert (tmp_path / "again.csv").read_text().replace('"', "") == path.read_text()
 
 
@@ -397,28 +397,28 @@ def test_an_upload_is_kept_under_a_name_of_its_own(tmp_path: Path, monkeypatch: 
 
 def test_corrections_become_options(tables: Path, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(scored))
-    guessed = forms.columns_of(data.look(str(tables / "patients.csv"), forms.SchemaOptions()))
-    assert guessed.set_index("column").loc["name", "role"] == forms.LEAVE
+    guessed = fit_form.columns_of(data.look(str(tables / "patients.csv"), fit_form.SchemaOptions()))
+    assert guessed.set_index("column").loc["name", "role"] == fit_form.LEAVE
     edited = guessed.set_index("column")
-    edited.loc["name", "role"] = forms.USE
-    edited.loc["sick", "role"] = forms.LABEL
-    edited.loc["smoker", "role"] = forms.LEAVE
+    edited.loc["name", "role"] = fit_form.USE
+    edited.loc["sick", "role"] = fit_form.LABEL
+    edited.loc["smoker", "role"] = fit_form.LEAVE
     edited.loc["children", "kind"] = "category"
-    options = forms.schema_options(guessed, edited.reset_index(), ("x",))
-    assert forms.schema_arguments(options) == [
+    options = fit_form.schema_options(guessed, edited.reset_index(), ("x",))
+    assert fit_form.schema_arguments(options) == [
         *("--kind", "name=category", "--kind", "children=category"),
         *("--drop", "smoker", "--missing", "x", "--label", "sick"),
     ]
-    edited.loc["colour", "role"] = forms.LABEL
-    with pytest.raises(forms.UsageError, match="colour, sick are all called label"):
-        forms.schema_options(guessed, edited.reset_index(), ())
+    edited.loc["colour", "role"] = fit_form.LABEL
+    with pytest.raises(fit_form.UsageError, match="colour, sick are all called label"):
+        fit_form.schema_options(guessed, edited.reset_index(), ())
 
 
 def test_reasons_of_all_rows_at_once_are_those_of_each(scored: Path) -> None:
     for run in runs(scored, "score"):
         reasons = pq.read_table(run.path / "scores.parquet")["reasons"].to_pylist()
         scores = data.scores(run)
-        assert scores.because.to_pylist() == [words.because(some) or None for some in reasons]
+        assert scores.because.to_pylist() == [formatting.because(some) or None for some in reasons]
         for name, rows in scores.columns.items():
             expected = [row for row, some in enumerate(reasons) if name in [reason["column"] for reason in some]]
             assert rows.tolist() == expected
@@ -428,12 +428,12 @@ def test_reasons_of_all_rows_at_once_are_those_of_each(scored: Path) -> None:
 def test_the_dashboard_needs_no_torch() -> None:
     code = (
         "import sys; from anomalo.registry import Registry; Registry.load().pages(); "
-        "from anomalo_dashboard import charts, command, data, export, forms, progress, state; "
+        "from anomalo_dashboard import charts, command, data, downloads, fit_form, job_progress, navigation; "
         "sys.exit(bool({'torch', 'ignite'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("module", [words, forms])
+@pytest.mark.parametrize("module", [formatting, fit_form])
 def test_examples_in_the_docstrings(module: Any) -> None:
     assert doctest.testmod(module).failed == 0

@@ -21,7 +21,7 @@ import anomalo_dashboard
 from anomalo.errors import AnomaloError
 from anomalo.jobs import background
 from anomalo.store import Store
-from anomalo_dashboard import data, maps
+from anomalo_dashboard import data, projection
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 
@@ -46,12 +46,12 @@ def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatc
 
 def opened(**query: str) -> AppTest:
     app = AppTest.from_file(APP, default_timeout=240).run()
-    app.switch_page("views/map.py")
+    app.switch_page("views/embedding_map.py")
     app.query_params.update(query)
     app.run()
     assert not app.exception, [error.message for error in app.exception]
     assert not app.error, [error.value for error in app.error]
-    assert app.title[0].value == "Map"
+    assert app.title[0].value == "Embedding map"
     return app
 
 
@@ -70,16 +70,16 @@ def test_a_sample_has_the_strangest_alerts_and_others_by_chance(rows: int, alert
     order = np.random.default_rng(seed).permutation(rows)
     alert = np.zeros(rows, dtype=bool)
     alert[order[:alerts]] = True
-    found = maps.sample(order, alert, most)
+    found = projection.sample(order, alert, most)
     assert len(found) == min(rows, most)
     assert (np.diff(found) > 0).all()
     assert set(order[: min(alerts, rows)][: most // 4]) <= set(found)
-    np.testing.assert_array_equal(found, maps.sample(order, alert, most))
+    np.testing.assert_array_equal(found, projection.sample(order, alert, most))
 
 
 def test_the_plane_is_that_of_scikit_learn() -> None:
     codes = np.random.default_rng(0).normal(size=(500, 5)).astype(np.float32) @ np.diag([1, 5, 0.5, 3, 2]) + 7
-    points, shares = maps.principal(codes.astype(np.float32))
+    points, shares = projection.principal(codes.astype(np.float32))
     oracle = PCA(2, svd_solver="full").fit(codes)
     np.testing.assert_allclose(shares, oracle.explained_variance_ratio_, rtol=1e-5)
     np.testing.assert_allclose(np.abs(points), np.abs(oracle.transform(codes)), rtol=1e-3, atol=1e-3)
@@ -88,7 +88,7 @@ def test_the_plane_is_that_of_scikit_learn() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 4), (5, 1), (6, 3)])
 def test_codes_of_one_number_or_all_alike_have_places(shape: tuple[int, int]) -> None:
-    points, shares = maps.principal(np.ones(shape, dtype=np.float32))
+    points, shares = projection.principal(np.ones(shape, dtype=np.float32))
     assert points.tolist() == np.zeros((shape[0], 2)).tolist()
     assert shares.tolist() == [0, 0]
 
@@ -97,8 +97,8 @@ def test_neighbours_are_those_of_scikit_learn_and_always_the_same() -> None:
     rng = np.random.default_rng(0)
     group = np.repeat([0, 1, 2], 20)
     codes = (rng.normal(size=(60, 4)) + 20 * group[:, None]).astype(np.float32)
-    points = maps.neighbours(codes)
-    np.testing.assert_array_equal(points, maps.neighbours(codes))
+    points = projection.neighbours(codes)
+    np.testing.assert_array_equal(points, projection.neighbours(codes))
     oracle = TSNE(2, perplexity=59 / 3, init="pca", random_state=0).fit_transform(codes)
     np.testing.assert_allclose(points, oracle, rtol=1e-3, atol=1e-2)
     distance = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e9 * np.eye(60)
@@ -107,7 +107,7 @@ def test_neighbours_are_those_of_scikit_learn_and_always_the_same() -> None:
 
 def test_a_failing_process_is_told_in_one_line() -> None:
     with pytest.raises(AnomaloError, match=r"^t-SNE of 20 rows failed: Input X contains NaN\.$"):
-        maps.neighbours(np.full((20, 3), np.nan, dtype=np.float32))
+        projection.neighbours(np.full((20, 3), np.nan, dtype=np.float32))
 
 
 def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
@@ -157,8 +157,10 @@ def test_all_rows_are_on_the_map(home: Any) -> None:
 def test_neighbourhoods_are_laid_out_on_request(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     home("embed")
     asked: list[int] = []
-    monkeypatch.setattr(maps, "NEIGHBOURS", 100)
-    monkeypatch.setattr(maps, "neighbours", lambda codes: asked.append(len(codes)) or maps.principal(codes)[0])
+    monkeypatch.setattr(projection, "NEIGHBOURS", 100)
+    monkeypatch.setattr(
+        projection, "neighbours", lambda codes: asked.append(len(codes)) or projection.principal(codes)[0]
+    )
     app = opened()
     assert asked == []
     app.button_group(key="places").set_value("t-SNE").run()
@@ -187,4 +189,4 @@ def test_a_table_that_has_changed_since_is_told(home: Any, tmp_path: Path, patie
 
 
 def test_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(maps).failed == 0
+    assert doctest.testmod(projection).failed == 0

@@ -9,7 +9,7 @@ import streamlit as st
 
 from anomalo.errors import AnomaloError
 from anomalo.registry import Registry
-from anomalo_dashboard import state
+from anomalo_dashboard import navigation
 from anomalo_dashboard.plugin import PAGES
 
 HERE = Path(__file__).resolve().parent
@@ -19,7 +19,7 @@ ICONS = {
     "overview": "monitoring",
     "alerts": "notifications",
     "row": "table_rows",
-    "map": "scatter_plot",
+    "embedding_map": "scatter_plot",
     "repairs": "healing",
     "synthesize": "library_add",
     "models": "model_training",
@@ -53,8 +53,8 @@ def menu() -> dict[str, list[st.Page]]:
 st.set_page_config("anomalo", HERE / "icon.svg", layout="wide")
 current = st.navigation(menu(), position="top")
 try:
-    state.arrive(current.url_path)
-    state.show_notice()
+    navigation.arrive(current.url_path)
+    navigation.show_notice()
     current.run()
 except AnomaloError as error:
     st.error(str(error), icon=":material/error:")

@@ -31,8 +31,8 @@ from anomalo.registry import Registry
 from anomalo.schema import SchemaOptions
 from anomalo.scoring import strangest
 from anomalo.store import ModelRecord, RunRecord, Store
-from anomalo_dashboard import maps
-from anomalo_dashboard.state import workspace
+from anomalo_dashboard import projection
+from anomalo_dashboard.navigation import workspace
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -236,36 +236,36 @@ def raw_row(run: RunRecord, row: int) -> dict[str, Any]:
     return {name: value for name, value in found[0].items() if name != "row"} if found else {}
 
 
-def codes(run: RunRecord) -> maps.Points:
+def codes(run: RunRecord) -> projection.Points:
     """Return the codes of a run of `embed`, float32 [n, latent], in the input's row order."""
     return _codes(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the codes")
-def _codes(folder: Path, created: str) -> maps.Points:
+def _codes(folder: Path, created: str) -> projection.Points:
     names = [name for name in pq.read_schema(folder / "codes.parquet").names if re.fullmatch(r"code_\d+", name)]
     table = pq.read_table(folder / "codes.parquet", columns=names)
     return np.column_stack([column.to_numpy() for column in table.columns])
 
 
-def plane(run: RunRecord) -> tuple[maps.Points, NDArray[np.float64]]:
+def plane(run: RunRecord) -> tuple[projection.Points, NDArray[np.float64]]:
     """Return the rows' places by principal components, [n, 2], and the components' shares of the variance, [2]."""
     return _plane(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4)
-def _plane(folder: Path, created: str) -> tuple[maps.Points, NDArray[np.float64]]:
-    return maps.principal(_codes(folder, created))
+def _plane(folder: Path, created: str) -> tuple[projection.Points, NDArray[np.float64]]:
+    return projection.principal(_codes(folder, created))
 
 
-def neighbourhoods(run: RunRecord, rows: Rows) -> maps.Points:
+def neighbourhoods(run: RunRecord, rows: Rows) -> projection.Points:
     """Return places for some rows by t-SNE, [k, 2]; it takes a while, once."""
     return _neighbourhoods(run.path, run.created, rows.tobytes(), rows)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Laying out the rows by t-SNE, which takes up to a minute")
-def _neighbourhoods(folder: Path, created: str, key: bytes, _rows: Rows) -> maps.Points:
-    return maps.neighbours(_codes(folder, created)[_rows])
+def _neighbourhoods(folder: Path, created: str, key: bytes, _rows: Rows) -> projection.Points:
+    return projection.neighbours(_codes(folder, created)[_rows])
 
 
 FILLS = {"low": pa.float64(), "high": pa.float64(), "probability": pa.float64()}

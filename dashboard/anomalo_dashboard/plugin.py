@@ -5,7 +5,7 @@ from pathlib import Path
 
 from anomalo.plugin import hookimpl
 
-PAGES = ("start", "overview", "alerts", "row", "map", "repairs", "synthesize", "models", "plugins")
+PAGES = ("start", "overview", "alerts", "row", "embedding_map", "repairs", "synthesize", "models", "plugins")
 """In the order of the menu; the first one is where the dashboard opens."""
 
 

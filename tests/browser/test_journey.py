@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomalo.store import Store
-from anomalo_dashboard import words
+from anomalo_dashboard import formatting
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -91,7 +91,7 @@ def test_upload_fit_alerts_row_repair_export(
     order = written.sort_values(["p_value", "score"], ascending=[True, False], kind="stable")["row"]
     assert kept["row"].tolist() == order.tolist()
 
-    because = words.because(written["reasons"][50])
+    because = formatting.because(written["reasons"][50])
     page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': because, 'show': 'all rows'})}")
     page.get_by_text("strangest first").wait_for()
     settled(page)

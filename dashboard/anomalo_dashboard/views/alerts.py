@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from anomalo_dashboard import charts, data, state, words
+from anomalo_dashboard import charts, data, formatting, navigation
 
 STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 AS_RUN = "as in the run"
@@ -31,15 +31,17 @@ st.title("Alerts", anchor=False)
 everything = data.runs()
 found = [run for run in everything if run.verb == "score"]
 if not found:
-    state.empty("No table has been scored yet", "Give a table on the page Start; its strangest rows are listed here.")
+    navigation.empty(
+        "No table has been scored yet", "Give a table on the page Start; its strangest rows are listed here."
+    )
 
 left, right = st.columns([2, 3], vertical_alignment="center")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 with left:
-    state.run_box(found)
+    navigation.run_box(found)
 rule = run.summary.get("threshold", "share=0.01")
 right.caption(
-    f"{words.file_name(run.source)}, scored with {run.model} on {words.moment(run.created)}; "
+    f"{formatting.file_name(run.source)}, scored with {run.model} on {formatting.moment(run.created)}; "
     f"threshold of the run: {rule}"
 )
 for warning in run.summary.get("warnings", []):
@@ -55,7 +57,7 @@ with left:
         own,
         key="percent",
         bind="query-params",
-        on_change=state.first_page,
+        on_change=navigation.first_page,
         help="A row is an alert if its p-value is at most this. Moving it changes this view, not the run.",
     )
     alert = alerts_at(scores, stop, own)
@@ -76,7 +78,7 @@ text = text_box.text_input(
     "Search",
     key="text",
     bind="query-params",
-    on_change=state.first_page,
+    on_change=navigation.first_page,
     type="search",
     live=True,
     placeholder="in the row's id and in the reasons",
@@ -87,7 +89,7 @@ column = column_box.selectbox(
     None,
     key="column",
     bind="query-params",
-    on_change=state.first_page,
+    on_change=navigation.first_page,
     placeholder="any column",
 )
 show = only_box.segmented_control(
@@ -97,7 +99,7 @@ show = only_box.segmented_control(
     required=True,
     key="show",
     bind="query-params",
-    on_change=state.first_page,
+    on_change=navigation.first_page,
 )
 shown = scores.matching(text, column) & (alert if show == "alerts" else True)
 rows = scores.order[shown[scores.order]]
@@ -113,7 +115,7 @@ with pager:
 start = (number - 1) * data.PAGE
 here = rows[start : start + data.PAGE]
 summary.markdown(
-    f"**{words.count(len(rows), 'row')}**, strangest first; these are {start + 1:,} to {start + len(here):,}"
+    f"**{formatting.count(len(rows), 'row')}**, strangest first; these are {start + 1:,} to {start + len(here):,}"
 )
 export.download_button(
     "Save these rows",
@@ -123,7 +125,7 @@ export.download_button(
     icon=":material/download:",
     on_click="ignore",
     width="stretch",
-    help=f"All {words.count(len(rows), 'row')} that are listed, on all pages, as CSV",
+    help=f"All {formatting.count(len(rows), 'row')} that are listed, on all pages, as CSV",
 )
 table = scores.table(here, alert)
 st.dataframe(
@@ -135,10 +137,10 @@ st.dataframe(
         "open": st.column_config.ButtonColumn("", key="open", width=70, type="tertiary"),
         "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the strangest row"),
         "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0 in the table"),
-        "score": st.column_config.NumberColumn("Score", format=words.decimals(table["score"]), width=80),
+        "score": st.column_config.NumberColumn("Score", format=formatting.decimals(table["score"]), width=80),
         "p_value": st.column_config.NumberColumn(
             "p-value",
-            format=words.decimals([table["p_value"].min()], 2),
+            format=formatting.decimals([table["p_value"].min()], 2),
             width=80,
             help="The share of normal rows that are at least as strange",
         ),
@@ -149,4 +151,4 @@ st.dataframe(
 )
 clicked = st.session_state.get("open")
 if clicked is not None:
-    state.go("row", run=run.id, row=int(here[clicked.row]))
+    navigation.go("row", run=run.id, row=int(here[clicked.row]))

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.store import ModelRecord
-from anomalo_dashboard import charts, data, state, words
+from anomalo_dashboard import charts, data, formatting, navigation
 
 
 def choose(records: list[ModelRecord]) -> ModelRecord:
@@ -17,7 +17,9 @@ def choose(records: list[ModelRecord]) -> ModelRecord:
     wanted = st.query_params.get("model")
     if "model" not in st.session_state and wanted not in known:
         latest = records[0].reference
-        state.turn_to(f"There is no model {wanted} here; this is the latest, {latest}." if wanted else "", model=latest)
+        navigation.turn_to(
+            f"There is no model {wanted} here; this is the latest, {latest}." if wanted else "", model=latest
+        )
     chosen = st.selectbox(
         "Model", list(known), None, key="model", bind="query-params", required=True, label_visibility="collapsed"
     )
@@ -31,16 +33,16 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Kind": f"{record.model}, of plugin {record.plugin}",
         "Can": ", ".join(summary.get("verbs", [])),
         "Tags": ", ".join(record.tags) or "none",
-        "Fitted on": words.file_name(record.source),
-        "Size": f"{words.count(record.rows, 'row')}, {words.count(record.columns, 'column')}",
-        "When": words.moment(record.created),
-        "Took": words.duration(record.seconds),
+        "Fitted on": formatting.file_name(record.source),
+        "Size": f"{formatting.count(record.rows, 'row')}, {formatting.count(record.columns, 'column')}",
+        "When": formatting.moment(record.created),
+        "Took": formatting.duration(record.seconds),
         "Device": training.get("device", ""),
-        "Gone on with": words.count(training["resumed"], "time") if training.get("resumed") else "",
+        "Gone on with": formatting.count(training["resumed"], "time") if training.get("resumed") else "",
         "Seed": summary.get("seed"),
         **{name.replace("_", " ").capitalize(): value for name, value in summary.get("parameters", {}).items()},
     }
-    table = pd.DataFrame([(name, words.plain(value)) for name, value in shown.items() if value not in (None, "")])
+    table = pd.DataFrame([(name, formatting.plain(value)) for name, value in shown.items() if value not in (None, "")])
     st.table(table.set_axis(["", "Value"], axis=1), hide_index=True, hide_header=True, border="horizontal")
 
 
@@ -105,7 +107,9 @@ def cells(record: ModelRecord) -> None:
 st.title("Models", anchor=False)
 records = data.models()
 if not records:
-    state.empty("No model is saved yet", "Give a table on the page Start; the model that is fitted on it is kept here.")
+    navigation.empty(
+        "No model is saved yet", "Give a table on the page Start; the model that is fitted on it is kept here."
+    )
 
 left, right = st.columns([5, 7], gap="medium")
 with left:

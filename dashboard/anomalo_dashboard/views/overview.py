@@ -6,9 +6,17 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.store import RunRecord
-from anomalo_dashboard import charts, data, state, words
+from anomalo_dashboard import charts, data, formatting, navigation
 
 LATEST = 25  # runs in the chart
+PAGE_OF = {
+    "score": "alerts",
+    "impute": "repairs",
+    "repair": "repairs",
+    "embed": "embedding_map",
+    "augment": "synthesize",
+}
+"""The page that shows a run of each verb."""
 
 
 def line(run: RunRecord) -> dict[str, object]:
@@ -18,14 +26,14 @@ def line(run: RunRecord) -> dict[str, object]:
     return {
         "run": run.id,
         "model": run.model,
-        "table": words.file_name(run.source),
-        "when": words.moment(run.created),
+        "table": formatting.file_name(run.source),
+        "when": formatting.moment(run.created),
         "rows": rows,
         "alerts": facts.get("alerts") if scored else None,
         "rate": facts["alerts"] / rows if scored and rows else None,
         "filled": sum(facts.get("filled", {}).values()) if run.verb == "impute" else None,
         "seconds": run.seconds,
-        "open": {"score": "Alerts", "impute": "Repairs", "repair": "Repairs", "embed": "Map"}.get(run.verb, ""),
+        "open": PAGE_OF.get(run.verb, "").replace("_", " ").capitalize(),
     }
 
 
@@ -45,10 +53,10 @@ def chart(table: pd.DataFrame) -> None:
 
 
 st.title("Overview", anchor=False)
-st.caption(f"Workspace {state.workspace()}")
+st.caption(f"Workspace {navigation.workspace()}")
 runs, models = data.runs(), data.models()
 if not runs and not models:
-    state.empty("Nothing here yet", "This workspace holds no model and no run. Give a table on the page Start.")
+    navigation.empty("Nothing here yet", "This workspace holds no model and no run. Give a table on the page Start.")
 
 table = pd.DataFrame([line(run) for run in runs])
 facts = st.columns(4)
@@ -58,7 +66,7 @@ facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
 )
 rates = table["rate"].dropna() if len(table) else []
-facts[3].metric("Latest alert rate", words.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
+facts[3].metric("Latest alert rate", formatting.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
 
 if len(table):
     chart(table)
@@ -94,8 +102,8 @@ if models:
                 "model": record.reference,
                 "kind": record.model,
                 "tags": ", ".join(record.tags),
-                "table": words.file_name(record.source),
-                "when": words.moment(record.created),
+                "table": formatting.file_name(record.source),
+                "when": formatting.moment(record.created),
                 "rows": record.rows,
                 "columns": record.columns,
                 "seconds": record.seconds,
@@ -122,6 +130,6 @@ if models:
 
 opened, looked = st.session_state.get("open"), st.session_state.get("look")
 if opened is not None:
-    state.go(opened.label.lower(), run=runs[opened.row].id)
+    navigation.go(PAGE_OF[runs[opened.row].verb], run=runs[opened.row].id)
 if looked is not None:
-    state.go("models", model=models[looked.row].reference)
+    navigation.go("models", model=models[looked.row].reference)

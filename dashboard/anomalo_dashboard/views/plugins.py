@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anomalo_dashboard import data, words
+from anomalo_dashboard import data, formatting
 
 STATUS = {"ok": "works", "failed": "failed", "disabled": "switched off", "listed": "not loaded"}
 
@@ -44,7 +44,7 @@ if button.button("Look again", icon=":material/refresh:", width="stretch"):
 plugins = data.plugins()
 failed = [plugin for plugin in plugins if plugin["status"] == "failed"]
 st.write(
-    f"{words.count(len(plugins), 'plugin')}, "
+    f"{formatting.count(len(plugins), 'plugin')}, "
     + (f"{len(failed)} of them failed; see below." if failed else "all of them in order.")
     + " Every model, ours too, comes in as a plugin."
 )

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from anomalo.store import RunRecord
-from anomalo_dashboard import data, export, state, suggestions, words
+from anomalo_dashboard import data, downloads, formatting, navigation, repair_suggestions
 
 
 def offer(run: RunRecord) -> None:
@@ -21,9 +21,9 @@ def offer(run: RunRecord) -> None:
             f"The {what} table was written to {run.summary.get('output')}, which is gone.", icon=":material/info:"
         )
         return
-    stem = f"{Path(words.file_name(run.source)).stem}-{what}"
+    stem = f"{Path(formatting.file_name(run.source)).stem}-{what}"
     left, right = st.columns(2)
-    for place, suffix, make in ((left, "csv", export.as_csv), (right, "parquet", export.as_parquet)):
+    for place, suffix, make in ((left, "csv", downloads.as_csv), (right, "parquet", downloads.as_parquet)):
         place.download_button(
             f"{what.capitalize()} table as {suffix.upper() if suffix == 'csv' else 'Parquet'}",
             lambda make=make: make(path),
@@ -52,7 +52,7 @@ def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame
             "column": fills["column"],
             "before": "missing",
             "after": fills["value"],
-            "interval": words.intervals(fills, kinds),
+            "interval": formatting.intervals(fills, kinds),
             "probability": [None if share is None else 100 * share for share in fills["probability"]],
         }
     )
@@ -62,30 +62,30 @@ st.title("Repairs", anchor=False)
 everything = data.runs()
 found = [run for run in everything if run.verb in ("impute", "repair")]
 if not found:
-    state.empty(
+    navigation.empty(
         "No table has been filled or repaired yet",
         "Give a table with holes on the page Start; the cells that were filled are listed here, and the filled table "
         "can be saved. Repairs of strange rows are suggested on the page Row.",
     )
 
 left, right = st.columns([2, 3], vertical_alignment="center")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 with left:
-    state.run_box(found)
+    navigation.run_box(found)
 if run.verb == "repair":
     right.caption(
-        f"{words.file_name(run.source)}: repairs of its alerts at {run.summary['threshold']}, "
-        f"suggested by {run.model} on {words.moment(run.created)}"
+        f"{formatting.file_name(run.source)}: repairs of its alerts at {run.summary['threshold']}, "
+        f"suggested by {run.model} on {formatting.moment(run.created)}"
     )
     if run.summary["applied"]:
         offer(run)
-    suggestions.page(run, state.companion(run, [other for other in everything if other.verb == "score"]))
+    repair_suggestions.page(run, navigation.companion(run, [other for other in everything if other.verb == "score"]))
     st.stop()
 filled: dict[str, int] = run.summary.get("filled", {})
 right.caption(
-    f"{words.file_name(run.source)}, filled with {run.model} on {words.moment(run.created)}: "
-    f"{words.count(sum(filled.values()), 'cell')} in {words.count(len(filled), 'column')} "
-    f"of {words.count(run.summary.get('rows', 0), 'row')}"
+    f"{formatting.file_name(run.source)}, filled with {run.model} on {formatting.moment(run.created)}: "
+    f"{formatting.count(sum(filled.values()), 'cell')} in {formatting.count(len(filled), 'column')} "
+    f"of {formatting.count(run.summary.get('rows', 0), 'row')}"
 )
 offer(run)
 if not filled:
@@ -114,7 +114,7 @@ with cells:
     st.subheader("Cell by cell", anchor=False)
     fills = data.fills(run)
     column_box, row_box, text_box = st.columns([2, 1, 2], vertical_alignment="bottom")
-    filtering = {"bind": "query-params", "on_change": state.first_page, "args": ("fill_page",)}
+    filtering = {"bind": "query-params", "on_change": navigation.first_page, "args": ("fill_page",)}
     column = column_box.selectbox(
         "Column",
         sorted(filled),
@@ -155,7 +155,9 @@ with cells:
         number = st.pagination(pages, key="fill_page", bind="query-params")
     start = (number - 1) * data.PAGE
     here = some.slice(start, data.PAGE).to_pandas()
-    count.markdown(f"**{words.count(len(some), 'filled cell')}**; these are {start + 1:,} to {start + len(here):,}")
+    count.markdown(
+        f"**{formatting.count(len(some), 'filled cell')}**; these are {start + 1:,} to {start + len(here):,}"
+    )
     st.dataframe(
         before_and_after(here, data.kinds(run.model)),
         hide_index=True,

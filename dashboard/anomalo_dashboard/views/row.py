@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.store import RunRecord
-from anomalo_dashboard import data, state, suggestions, words
+from anomalo_dashboard import data, formatting, navigation, repair_suggestions
 
 
 def row_in_view(scores: data.Scores) -> int:
@@ -22,7 +22,7 @@ def row_in_view(scores: data.Scores) -> int:
     wanted = st.query_params.get("row")
     if wanted is None or not wanted.isdecimal() or int(wanted) > last:
         notice = f"There is no row {wanted}; rows go from 0 to {last:,}. This is the strangest." if wanted else ""
-        state.turn_to(notice, row=first)
+        navigation.turn_to(notice, row=first)
     return int(wanted)
 
 
@@ -57,7 +57,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
             "contribution": found["contribution"],
             "observed": found["observed"].fillna("missing"),
             "expected": found["expected"].fillna(""),
-            "interval": words.intervals(found, kinds),
+            "interval": formatting.intervals(found, kinds),
         }
     )
 
@@ -73,7 +73,7 @@ def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
             "column": st.column_config.TextColumn("Column", width=190),
             "contribution": st.column_config.ProgressColumn(
                 "Contribution to the score",
-                format=words.decimals([most]),
+                format=formatting.decimals([most]),
                 min_value=0.0,
                 max_value=most,
                 width="medium",
@@ -104,7 +104,7 @@ def not_explained(run: RunRecord, rank: int) -> None:
 def raw(values: dict[str, Any]) -> None:
     """Show the row as it was read."""
     with st.expander("The row as it was read", icon=":material/table_rows:"):
-        shown = pd.DataFrame({"column": list(values), "value": [words.plain(value) for value in values.values()]})
+        shown = pd.DataFrame({"column": list(values), "value": [formatting.plain(value) for value in values.values()]})
         st.dataframe(shown, hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row")
 
 
@@ -112,14 +112,16 @@ st.title("Row", anchor=False)
 everything = data.runs()
 found = [run for run in everything if run.verb == "score" and run.summary.get("rows")]
 if not found:
-    state.empty("No table has been scored yet", "Give a table on the page Start; each of its rows can be opened here.")
+    navigation.empty(
+        "No table has been scored yet", "Give a table on the page Start; each of its rows can be opened here."
+    )
 
 run_box, row_box, before, after, link = st.columns([3, 2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 scores = data.scores(run)
 row = row_in_view(scores)
 with run_box:
-    state.run_box(found)
+    navigation.run_box(found)
 row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
 rank = int(scores.rank[row])
 before.button(
@@ -145,8 +147,8 @@ with link.popover("Link", icon=":material/link:", width="stretch"):
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
 headline(run, scores, row)
-repaired = state.companion(run, [other for other in everything if other.verb == "repair"])
-suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
+repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
+repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 explained = data.cells(run, row)
 if explained.empty:
     not_explained(run, rank + 1)
@@ -157,7 +159,7 @@ if values:
     raw(values)
 back, repairs = st.columns(2)
 if back.button("Back to the alerts", icon=":material/arrow_back:"):
-    state.go("alerts", run=run.id)
-filled = state.companion(run, [other for other in everything if other.verb == "impute"])
+    navigation.go("alerts", run=run.id)
+filled = navigation.companion(run, [other for other in everything if other.verb == "impute"])
 if filled is not None and repairs.button("Filled cells of this row", icon=":material/healing:"):
-    state.go("repairs", run=filled.id, fill_row=row)
+    navigation.go("repairs", run=filled.id, fill_row=row)

@@ -9,7 +9,7 @@ from anomalo.jobs import background
 from anomalo.jobs.preview import Preview
 from anomalo.schema import SchemaOptions
 from anomalo.store import Store
-from anomalo_dashboard import data, forms, progress, state, words
+from anomalo_dashboard import data, fit_form, formatting, job_progress, navigation
 
 
 def uploaded() -> None:
@@ -51,27 +51,27 @@ def choose_table() -> str:
 
 def understand(source: str) -> tuple[Preview, SchemaOptions]:
     """Show the table and its columns as they are understood, to correct."""
-    missing = forms.tokens(st.session_state.get("missing", ""))
+    missing = fit_form.tokens(st.session_state.get("missing", ""))
     guess = data.look(source, SchemaOptions(missing=missing))
     st.subheader("2. Its columns", anchor=False)
     st.caption(
-        f"{words.file_name(source)}: {words.count(guess.rows, 'row')}, "
-        f"{words.count(len(guess.schema.columns), 'column')}, {words.count(guess.holes, 'missing cell')}. "
+        f"{formatting.file_name(source)}: {formatting.count(guess.rows, 'row')}, "
+        f"{formatting.count(len(guess.schema.columns), 'column')}, {formatting.count(guess.holes, 'missing cell')}. "
         "This is how they are understood; correct what is wrong."
     )
     label = "Target" if source == str(data.BUNDLED) else None
-    guessed = forms.columns_of(guess)
-    edited = forms.edit_columns(forms.columns_of(guess, label), key=f"columns {source} {missing}")
+    guessed = fit_form.columns_of(guess)
+    edited = fit_form.edit_columns(fit_form.columns_of(guess, label), key=f"columns {source} {missing}")
     st.text_input(
         "Further values that mean “missing”, separated by commas",
         key="missing",
         placeholder="such as -99, unknown; empty cells and ?, NA, null are known",
     )
-    options = forms.schema_options(guessed, edited, missing)
+    options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
     for warning in preview.schema.warnings:
         st.caption(f":material/info: {warning}")
-    with st.expander(f"The first {words.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
+    with st.expander(f"The first {formatting.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
         st.dataframe(preview.head.to_pandas(), hide_index=True, placeholder="", alt="The first rows of the table")
     return preview, options
 
@@ -93,13 +93,13 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
         format_func=lambda name: f"{name} ({', '.join(models[name]['verbs'])})",
         help="In brackets is what it can do: score rows, explain them cell by cell, impute missing cells.",
     )
-    name = second.text_input("Save it as", forms.suggested_name(source), key=f"name {source}", max_chars=100)
+    name = second.text_input("Save it as", fit_form.suggested_name(source), key=f"name {source}", max_chars=100)
     share = third.number_input(
         "Alert on the strangest … % of normal rows", 0.01, 50.0, 1.0, 0.1, format="%g", key="alert_on"
     )
     Store.check_name(name, "the model's name")
     with st.expander("Parameters", icon=":material/tune:"):
-        settings = forms.parameters(models[chosen])
+        settings = fit_form.parameters(models[chosen])
         seed = st.number_input("Seed", 0, None, 0, 1, help="Everything random follows from it.")
     verbs = models[chosen]["verbs"]
     supervised = ["--supervised"] if "proba" in verbs else []
@@ -118,13 +118,13 @@ def new_job() -> None:
     except AnomaloError as error:
         st.error(str(error), icon=":material/error:")
         return
-    fitting += forms.schema_arguments(options)
-    commands = forms.commands(source, name, fitting, verbs, share, holes=preview.holes > 0)
+    fitting += fit_form.schema_arguments(options)
+    commands = fit_form.commands(source, name, fitting, verbs, share, holes=preview.holes > 0)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
-        job = background.start(state.workspace(), f"{words.file_name(source)} as {name}", commands)
-        state.open_job(job.id)
+        job = background.start(navigation.workspace(), f"{formatting.file_name(source)} as {name}", commands)
+        navigation.open_job(job.id)
     with st.expander("The same on the command line", icon=":material/terminal:"):
-        st.code(progress.shell(commands), language="shell", wrap_lines=True)
+        st.code(job_progress.shell(commands), language="shell", wrap_lines=True)
 
 
 def shown_job() -> background.Job | None:
@@ -133,7 +133,7 @@ def shown_job() -> background.Job | None:
     if not identity:
         return None
     try:
-        return background.job(state.workspace(), identity)
+        return background.job(navigation.workspace(), identity)
     except UsageError:
         st.warning(f"There is no job {identity} here.", icon=":material/info:")
         return None
@@ -145,10 +145,10 @@ job = shown_job()
 if job is None:
     new_job()
 else:
-    progress.show(job)
+    job_progress.show(job)
     if st.button("Another table", icon=":material/add:"):
-        state.open_job(None)
-jobs = [other for other in background.jobs(state.workspace()) if job is None or other.id != job.id]
+        navigation.open_job(None)
+jobs = [other for other in background.jobs(navigation.workspace()) if job is None or other.id != job.id]
 if jobs:
     st.divider()
-    progress.recent(jobs)
+    job_progress.recent(jobs)

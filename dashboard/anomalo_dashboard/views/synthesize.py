@@ -10,7 +10,7 @@ import streamlit as st
 
 from anomalo.jobs import background, pictures
 from anomalo.store import ModelRecord, RunRecord
-from anomalo_dashboard import data, export, forms, progress, state, words
+from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, navigation
 
 FIRST = 12  # columns that are pictured at once
 ROWS = 1000
@@ -82,22 +82,22 @@ def learn() -> None:
     sources = list(dict.fromkeys([*(record.source for record in data.models()), str(data.BUNDLED)]))
     models = {model["name"]: model for model in data.kinds_of_model() if "sample" in model["verbs"]}
     left, middle, right = st.columns(3)
-    source = left.selectbox("Table", sources, format_func=words.file_name, key="learn_from")
+    source = left.selectbox("Table", sources, format_func=formatting.file_name, key="learn_from")
     model = middle.selectbox("Model", list(models), list(models).index("edm") if "edm" in models else 0, key="learner")
-    name = right.text_input("Save it as", f"{forms.suggested_name(source)}-rows", key=f"learn as {source}")
+    name = right.text_input("Save it as", f"{fit_form.suggested_name(source)}-rows", key=f"learn as {source}")
     label = st.text_input(
         "Its label, if it has one", key=f"label {source}", help="So that rows of one class can be made."
     )
     with st.expander("Parameters", icon=":material/tune:"):
-        settings = forms.parameters(models[model])
+        settings = fit_form.parameters(models[model])
     fit = ["fit", source, "--as", name, "--model", model, "--for", "sample", *settings]
     if st.button("Fit the generator", icon=":material/model_training:"):
-        start(f"{model} of {words.file_name(source)}", [fit + (["--label", label] if label else [])])
+        start(f"{model} of {formatting.file_name(source)}", [fit + (["--label", label] if label else [])])
 
 
 def start(title: str, commands: list[list[str]]) -> None:
     """Start a job and show it on this page."""
-    st.session_state["making"] = background.start(state.workspace(), title, commands).id
+    st.session_state["making"] = background.start(navigation.workspace(), title, commands).id
     st.rerun()
 
 
@@ -106,15 +106,15 @@ def at_work() -> None:
     identity = st.session_state.get("making")
     if identity is None:
         return
-    job = background.job(state.workspace(), identity)
+    job = background.job(navigation.workspace(), identity)
     if job.status == "done":
         del st.session_state["making"]
         made = next((result["id"] for result in job.results if result.get("verb") == "augment"), None)
         if made is not None:
-            state.turn_to(run=made)
+            navigation.turn_to(run=made)
         st.success("The generator is fitted; rows can be made with it now.", icon=":material/check_circle:")
         return
-    progress.show(job)
+    job_progress.show(job)
     if job.status != "running" and st.button("Close", icon=":material/close:"):
         del st.session_state["making"]
         st.rerun()
@@ -125,8 +125,8 @@ def take_away(run: RunRecord, path: Path | None, compared: RunRecord | None) -> 
     if path is None:
         st.warning(f"The rows were written to {run.summary.get('output')}, which is gone.", icon=":material/info:")
         return
-    places, stem = st.columns(3), f"{Path(words.file_name(run.source)).stem}-synthetic"
-    for place, suffix, read in zip(places, ("csv", "parquet"), (export.as_csv, export.as_parquet), strict=False):
+    places, stem = st.columns(3), f"{Path(formatting.file_name(run.source)).stem}-synthetic"
+    for place, suffix, read in zip(places, ("csv", "parquet"), (downloads.as_csv, downloads.as_parquet), strict=False):
         place.download_button(
             f"Rows as {'CSV' if suffix == 'csv' else 'Parquet'}",
             lambda read=read: read(path),
@@ -162,8 +162,8 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
             if use is None or use["synthetic"] is None
             else {"Useful": f"{use['synthetic']:.3f} of {use['real']:.3f}"}
         ),
-        **({} if close is None else {"Nearer to training": words.percent(close["nearer_share"])}),
-        "Copies": words.percent(report["copied"]),
+        **({} if close is None else {"Nearer to training": formatting.percent(close["nearer_share"])}),
+        "Copies": formatting.percent(report["copied"]),
     }
 
 
@@ -213,12 +213,12 @@ with st.expander("Fit a generator", expanded=not generators, icon=":material/mod
 if not found:
     st.stop()
 left, right = st.columns([2, 3], vertical_alignment="center")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 with left:
-    state.run_box(found)
+    navigation.run_box(found)
 right.caption(
-    f"{words.count(run.summary['rows'], 'row')} like those of {words.file_name(run.source)}, made by {run.model} on "
-    f"{words.moment(run.created)}"
+    f"{formatting.count(run.summary['rows'], 'row')} like those of {formatting.file_name(run.source)}, made by {run.model} on "
+    f"{formatting.moment(run.created)}"
 )
 path = data.filled_table(run)
 compared = next((other for other in everything if other.verb == "evaluate" and other.source == str(path)), None)

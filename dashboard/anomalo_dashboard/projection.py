@@ -75,7 +75,7 @@ def neighbours(codes: Points) -> Points:
     np.save(given, codes)
     # One thread: sums are added up in one order, and the same codes give the same map.
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-m", "anomalo_dashboard.maps"]
+    command = [sys.executable, "-P", "-m", "anomalo_dashboard.projection"]
     done = subprocess.run(command, input=given.getvalue(), env=environment, capture_output=True, check=False)
     if done.returncode:
         last = (done.stderr.decode(errors="replace").strip().splitlines() or ["without a word"])[-1]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from anomalo.jobs import background
 from anomalo.store import RunRecord
-from anomalo_dashboard import data, progress, state, words
+from anomalo_dashboard import data, formatting, job_progress, navigation
 
 NEEDED = {"score", "impute"}
 """What a model must be able to do to suggest repairs."""
@@ -51,7 +51,7 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
 def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     first = lines.iloc[0]
     if not first["normal"]:
-        most = words.count(run.summary["most"], "cell")
+        most = formatting.count(run.summary["most"], "cell")
         st.info(
             f"No set of {most} or fewer makes this row normal at {run.summary['threshold']}; the least strange that "
             f"was tried has score {first['score_after']:.4g}, of {first['score_before']:.4g}.",
@@ -82,16 +82,16 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
 def _offer(run: RunRecord) -> None:
     """Offer to look for repairs in the background; show that job while it works, or why it ended."""
     wanted = command(run)
-    jobs = (job for job in background.jobs(state.workspace()) if job.commands == (tuple(wanted),))
+    jobs = (job for job in background.jobs(navigation.workspace()) if job.commands == (tuple(wanted),))
     job = next(jobs, None)
     if job is not None and job.status != "done":
-        progress.show(job)
+        job_progress.show(job)
     elif _able(run) and st.button(
         "Suggest repairs",
         icon=":material/build:",
         help="Look for the fewest cells that, replaced, make each alert normal; the table stays as it is",
     ):
-        background.start(state.workspace(), f"Repairs of {words.file_name(run.source)}", [wanted])
+        background.start(navigation.workspace(), f"Repairs of {formatting.file_name(run.source)}", [wanted])
         st.rerun()
 
 
@@ -104,7 +104,7 @@ def cells(lines: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
             "column": lines["column"].where(there, "nothing found"),
             "before": lines["before"].fillna("missing").where(there, ""),
             "after": lines["after"].where(there, ""),
-            "interval": words.intervals(lines, kinds),
+            "interval": formatting.intervals(lines, kinds),
             "score_before": lines["score_before"],
             "score_after": lines["score_after"],
             "p_value_after": lines["p_value_after"],
@@ -139,7 +139,7 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
 
 
 def _found(most: int) -> str:
-    return f"Alerts that {words.count(most, 'cell')} or fewer, replaced, make normal"
+    return f"Alerts that {formatting.count(most, 'cell')} or fewer, replaced, make normal"
 
 
 def _take_away(run: RunRecord, lines: pa.Table) -> None:
@@ -157,7 +157,7 @@ def _take_away(run: RunRecord, lines: pa.Table) -> None:
     if not run.summary["applied"]:
         with right.expander("Nothing has been changed. How to write the repaired table", icon=":material/terminal:"):
             st.write("Look through the suggestions first: what is strange need not be wrong.")
-            st.code(progress.shell([command(run, "--apply", "-o", "repaired.csv")]), "shell", wrap_lines=True)
+            st.code(job_progress.shell([command(run, "--apply", "-o", "repaired.csv")]), "shell", wrap_lines=True)
 
 
 def _by_column(replaced: dict[str, int]) -> None:
@@ -178,7 +178,7 @@ def _by_column(replaced: dict[str, int]) -> None:
 def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> None:
     st.subheader("Cell by cell", anchor=False)
     column_box, row_box = st.columns([2, 1], vertical_alignment="bottom")
-    filtering = {"bind": "query-params", "on_change": state.first_page, "args": ("fill_page",)}
+    filtering = {"bind": "query-params", "on_change": navigation.first_page, "args": ("fill_page",)}
     column = column_box.selectbox(
         "Column", sorted(run.summary["replaced"]), None, key="fill_column", **filtering, placeholder="any column"
     )
@@ -195,9 +195,9 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
         number = st.pagination(-(-len(lines) // data.PAGE), key="fill_page", bind="query-params")
     start = (number - 1) * data.PAGE
     here = lines.slice(start, data.PAGE).to_pandas()
-    count.markdown(f"**{words.count(len(lines), 'line')}**; these are {start + 1:,} to {start + len(here):,}")
+    count.markdown(f"**{formatting.count(len(lines), 'line')}**; these are {start + 1:,} to {start + len(here):,}")
     shown = cells(here, data.kinds(run.model))
-    scores = words.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
+    scores = formatting.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
     names = [name for name in shown.columns if name != "p_value_after"]
     st.dataframe(
         shown.assign(open="Why?"),
@@ -220,4 +220,4 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     )
     clicked = st.session_state.get("open_repair")
     if clicked is not None and scored is not None:
-        state.go("row", run=scored.id, row=int(here["row"].iloc[clicked.row]))
+        navigation.go("row", run=scored.id, row=int(here["row"].iloc[clicked.row]))

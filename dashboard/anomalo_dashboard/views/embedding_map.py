@@ -7,7 +7,7 @@ import streamlit as st
 
 from anomalo.jobs import background
 from anomalo.store import RunRecord
-from anomalo_dashboard import charts, data, maps, progress, state, words
+from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection
 
 PCA, TSNE = "PCA", "t-SNE"
 HEIGHT = 430
@@ -32,26 +32,26 @@ def able(run: RunRecord) -> bool:
 def offer(run: RunRecord) -> None:
     """Offer to embed the table in the background; show that job while it works, or why it ended."""
     command = ["embed", run.source, "--with", str(run.model)]
-    jobs = (job for job in background.jobs(state.workspace()) if job.commands == (tuple(command),))
+    jobs = (job for job in background.jobs(navigation.workspace()) if job.commands == (tuple(command),))
     job = next(jobs, None)
     if job is not None and job.status != "done":
-        progress.show(job)
+        job_progress.show(job)
         return
     if not able(run):
         return
     st.write(
         "Where a row lies on the map follows from its code: what the model makes of it in a few numbers. "
-        f"The codes of {words.file_name(run.source)} are not there yet."
+        f"The codes of {formatting.file_name(run.source)} are not there yet."
     )
     if st.button("Make the map", type="primary", icon=":material/map:"):
-        background.start(state.workspace(), f"Map of {words.file_name(run.source)}", [command])
+        background.start(navigation.workspace(), f"Map of {formatting.file_name(run.source)}", [command])
         st.rerun()
 
 
 def places(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.DataFrame, tuple[str, str], str]:
     """Return rows with their places `x` and `y`, the titles of the axes, and a word on what is shown."""
     total = len(scores.score)
-    rows = maps.sample(scores.order, scores.alert, maps.NEIGHBOURS if how == TSNE else maps.DRAWN)
+    rows = projection.sample(scores.order, scores.alert, projection.NEIGHBOURS if how == TSNE else projection.DRAWN)
     if how == TSNE:
         found, axes = data.neighbourhoods(embedded, rows), ("", "")
         told = "Neighbours on the map are neighbours in the codes; distances between groups say little."
@@ -59,12 +59,12 @@ def places(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.DataF
         every, shares = data.plane(embedded)
         found = every[rows]
         axes = tuple(
-            f"{name} component, {words.percent(share)} of the variance"
+            f"{name} component, {formatting.percent(share)} of the variance"
             for name, share in zip(("First", "Second"), shares, strict=True)
         )
-        told = f"The two directions in which the codes vary most, {words.percent(shares.sum())} of their variance."
-    alerts = f"{scores.alert[rows].sum():,} of {words.count(int(scores.alert.sum()), 'alert')}"
-    shown = "all rows" if len(rows) == total else f"{len(rows):,} of {words.count(total, 'row')}, {alerts}"
+        told = f"The two directions in which the codes vary most, {formatting.percent(shares.sum())} of their variance."
+    alerts = f"{scores.alert[rows].sum():,} of {formatting.count(int(scores.alert.sum()), 'alert')}"
+    shown = "all rows" if len(rows) == total else f"{len(rows):,} of {formatting.count(total, 'row')}, {alerts}"
     table = scores.table(rows, scores.alert).rename(columns={scores.id: "named"}).assign(x=found[:, 0], y=found[:, 1])
     return table, axes, f"{told} Shown: {shown}."
 
@@ -89,31 +89,33 @@ def detail(run: RunRecord, scores: data.Scores, row: int | None) -> None:
         + (f": {because}" if because else "")
     )
     if button.button(f"Open row {row}", icon=":material/table_rows:", width="stretch"):
-        state.go("row", run=run.id, row=row)
+        navigation.go("row", run=run.id, row=row)
 
 
-st.title("Map", anchor=False)
+st.title("Embedding map", anchor=False)
 everything = data.runs()
 found = [run for run in everything if run.verb == "score" and run.summary.get("rows")]
 if not found:
-    state.empty("No table has been scored yet", "Give a table on the page Start; its rows can be seen on a map here.")
+    navigation.empty(
+        "No table has been scored yet", "Give a table on the page Start; its rows can be seen on a map here."
+    )
 
 left, middle, right = st.columns([2, 3, 1.3], vertical_alignment="center")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 with left:
-    state.run_box(found)
-embedded = state.companion(run, [other for other in everything if other.verb == "embed"])
+    navigation.run_box(found)
+embedded = navigation.companion(run, [other for other in everything if other.verb == "embed"])
 if embedded is None:
     offer(run)
     st.stop()
 scores = data.scores(run)
 if embedded.summary["rows"] != len(scores.score):
     st.warning(
-        f"The table has changed: it had {words.count(len(scores.score), 'row')} when it was scored, and "
+        f"The table has changed: it had {formatting.count(len(scores.score), 'row')} when it was scored, and "
         f"{embedded.summary['rows']:,} when it was embedded. Score and embed it again.",
         icon=":material/info:",
     )
-    st.code(progress.shell([[verb, run.source, "--with", str(run.model)] for verb in ("score", "embed")]), "shell")
+    st.code(job_progress.shell([[verb, run.source, "--with", str(run.model)] for verb in ("score", "embed")]), "shell")
     st.stop()
 with right:
     how = st.segmented_control(
@@ -125,12 +127,14 @@ with right:
         bind="query-params",
         label_visibility="collapsed",
     )
-if how == TSNE and len(scores.score) < maps.FEWEST:
-    st.info(f"t-SNE needs {maps.FEWEST} rows or more; this is the plane of most variance.", icon=":material/info:")
+if how == TSNE and len(scores.score) < projection.FEWEST:
+    st.info(
+        f"t-SNE needs {projection.FEWEST} rows or more; this is the plane of most variance.", icon=":material/info:"
+    )
     how = PCA
 table, axes, told = places(embedded, scores, how)
-latent = words.count(embedded.summary["latent"], "number")
-middle.caption(f"{words.file_name(run.source)} by {run.model}: codes of {latent}. {told}")
+latent = formatting.count(embedded.summary["latent"], "number")
+middle.caption(f"{formatting.file_name(run.source)} by {run.model}: codes of {latent}. {told}")
 event = st.altair_chart(
     charts.scatter(table, axes, scores.id, HEIGHT),
     key=f"map {run.id} {how}",

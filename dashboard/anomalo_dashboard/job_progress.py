@@ -11,7 +11,7 @@ import streamlit as st
 from anomalo.errors import AnomaloError
 from anomalo.jobs import background
 from anomalo.jobs.background import Job
-from anomalo_dashboard import state, words
+from anomalo_dashboard import formatting, navigation
 
 DOING = {
     "fit": "Fitting the model",
@@ -38,7 +38,7 @@ def doing(job: Job) -> str:
 
 def shell(commands: Sequence[Sequence[str]]) -> str:
     """Return commands as they can be typed, in one workspace."""
-    where = ["--workspace", str(state.workspace())]
+    where = ["--workspace", str(navigation.workspace())]
     return "\n".join(shlex.join(["anomalo", *command, *where]) for command in commands)
 
 
@@ -57,11 +57,11 @@ def show(job: Job) -> None:
 
 @st.fragment(run_every=1)
 def _live(identity: str) -> None:
-    job = background.job(state.workspace(), identity)
+    job = background.job(navigation.workspace(), identity)
     if job.status != "running":
         st.rerun()
     share = (job.step + min(max(job.share, 0.0), 1.0)) / len(job.commands)
-    beside = " · ".join(part for part in (doing(job), job.text, words.duration(job.seconds)) if part)
+    beside = " · ".join(part for part in (doing(job), job.text, formatting.duration(job.seconds)) if part)
     st.progress(share, beside)
     st.caption("It goes on in the background: you can close this page and come back.")
     if st.button("Stop", icon=":material/stop_circle:", key="stop"):
@@ -69,7 +69,7 @@ def _live(identity: str) -> None:
 
 
 def _done(job: Job) -> None:
-    st.success(f"Done in {words.duration(job.seconds)}.", icon=":material/check_circle:")
+    st.success(f"Done in {formatting.duration(job.seconds)}.", icon=":material/check_circle:")
     runs = {result["verb"]: result for result in job.results if "verb" in result}
     scored, filled, embedded = (runs.get(verb) for verb in ("score", "impute", "embed"))
     left, right, _ = st.columns([2, 2, 3])
@@ -79,24 +79,24 @@ def _done(job: Job) -> None:
         icon=":material/notifications:",
         width="stretch",
     ):
-        state.go("alerts", run=scored["id"])
+        navigation.go("alerts", run=scored["id"])
     if filled:
         cells = sum(filled["summary"]["filled"].values())
         if right.button(f"See the repairs ({cells:,})", icon=":material/healing:", width="stretch"):
-            state.go("repairs", run=filled["id"])
+            navigation.go("repairs", run=filled["id"])
     if embedded and left.button("See the map", type="primary", icon=":material/scatter_plot:", width="stretch"):
-        state.go("map", run=embedded["id"])
+        navigation.go("embedding_map", run=embedded["id"])
     if "augment" in runs and left.button(
         "See the rows", type="primary", icon=":material/library_add:", width="stretch"
     ):
-        state.go("synthesize", run=runs["augment"]["id"])
+        navigation.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:
         st.warning(warning, icon=":material/info:")
 
 
 def _ended(job: Job) -> None:
     """Show a job that did not end well: why, and how to go on."""
-    where = f"at step {job.step + 1} of {len(job.commands)}, after {words.duration(job.seconds)}"
+    where = f"at step {job.step + 1} of {len(job.commands)}, after {formatting.duration(job.seconds)}"
     reason = f": {job.message}" if job.message else ""
     show_it = st.info if job.status == "stopped" else st.error
     show_it(f"{EXPLAINED[job.status]} {where}{reason}", icon=":material/error:")
@@ -107,7 +107,7 @@ def _ended(job: Job) -> None:
 def _try(action: Callable[[Path, str], object], identity: str) -> None:
     """Stop or resume a job, then look at it again."""
     try:
-        action(state.workspace(), identity)
+        action(navigation.workspace(), identity)
     except AnomaloError as error:
         st.error(str(error))
     else:
@@ -121,6 +121,6 @@ def recent(jobs: Sequence[Job], most: int = 8) -> None:
         title, status, when, button = st.columns([5, 2, 2, 1.4], vertical_alignment="center")
         title.markdown(job.title)
         status.caption(STATUS[job.status] + (f", {doing(job).lower()}" if job.status == "running" else ""))
-        when.caption(words.moment(job.created))
+        when.caption(formatting.moment(job.created))
         if button.button("Open", key=f"job-{job.id}", width="stretch"):
-            state.open_job(job.id)
+            navigation.open_job(job.id)

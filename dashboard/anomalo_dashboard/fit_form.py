@@ -13,7 +13,7 @@ import streamlit as st
 from anomalo.errors import UsageError
 from anomalo.jobs.preview import Preview
 from anomalo.schema import KINDS, SchemaOptions
-from anomalo_dashboard import words
+from anomalo_dashboard import formatting
 
 USE, LEAVE, LABEL, ID = "use", "leave out", "label", "id"
 _ROLES = {"feature": USE, "dropped": LEAVE, "label": LABEL, "id": ID}
@@ -168,7 +168,7 @@ def suggested_name(source: str) -> str:
     >>> suggested_name("/data/May sales (2).csv.gz"), suggested_name("/data/äöü.csv")
     ('May_sales_2', 'model')
     """
-    stem = words.file_name(source).partition(".")[0]
+    stem = formatting.file_name(source).partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(stem).name).strip("_-")[:100] or "model"
 
 

@@ -16,7 +16,7 @@ import streamlit as st
 from anomalo.store import RunRecord
 
 _ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
-OF_RUNS = ("alerts", "row", "map", "repairs", "synthesize")
+OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "synthesize")
 """The pages that show one run."""
 
 
