@@ -1,11 +1,10 @@
-"""Map: the rows of a run in two dimensions, alike rows near each other, alerts among them."""
+"""Embedding map: the rows of a run in two dimensions, similar rows near each other, alerts in another colour."""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
-from anomalo.jobs import background
 from anomalo.store import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection
 
@@ -13,16 +12,16 @@ PCA, TSNE = "PCA", "t-SNE"
 HEIGHT = 430
 
 
-def able(run: RunRecord) -> bool:
-    """Tell whether the run's model can embed; say so if not."""
-    kind = next((record.model for record in data.models() if record.reference == run.model), None)
+def can_embed(run: RunRecord) -> bool:
+    """Return whether the run's model can embed rows; if not, say which models can."""
+    kind = data.kind_of(run.model)
     if kind is None:
-        st.info(f"The model of this run, {run.model}, is no more in the workspace.", icon=":material/info:")
+        st.info(f"The model of this run, {run.model}, is no longer in the workspace.", icon=":material/info:")
         return False
-    able = [model["name"] for model in data.kinds_of_model() if "embed" in model["verbs"]]
+    able = data.models_with("embed")
     if kind not in able:
         st.info(
-            f"A map needs a model that embeds rows, and `{kind}` does not. Score the table with one that does: "
+            f"A map needs a model that embeds rows, which `{kind}` does not. Score the table with one that does: "
             f"{', '.join(able)}.",
             icon=":material/info:",
         )
@@ -30,43 +29,39 @@ def able(run: RunRecord) -> bool:
 
 
 def offer(run: RunRecord) -> None:
-    """Offer to embed the table in the background; show that job while it works, or why it ended."""
+    """Offer to embed the table in the background; show that job while it runs, or why it failed."""
     command = ["embed", run.source, "--with", str(run.model)]
-    jobs = (job for job in background.jobs(navigation.workspace()) if job.commands == (tuple(command),))
-    job = next(jobs, None)
-    if job is not None and job.status != "done":
-        job_progress.show(job)
-        return
-    if not able(run):
+    if job_progress.show_unfinished(command) or not can_embed(run):
         return
     st.write(
-        "Where a row lies on the map follows from its code: what the model makes of it in a few numbers. "
-        f"The codes of {formatting.file_name(run.source)} are not there yet."
+        "The map shows the code of each row, a few numbers that the model computes from it. "
+        f"The rows of {formatting.file_name(run.source)} have no codes yet."
     )
-    if st.button("Make the map", type="primary", icon=":material/map:"):
-        background.start(navigation.workspace(), f"Map of {formatting.file_name(run.source)}", [command])
-        st.rerun()
+    if st.button("Compute the map", type="primary", icon=":material/map:"):
+        job_progress.start(f"Map of {formatting.file_name(run.source)}", command)
 
 
-def places(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.DataFrame, tuple[str, str], str]:
-    """Return rows with their places `x` and `y`, the titles of the axes, and a word on what is shown."""
+def coordinates(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.DataFrame, tuple[str, str], str]:
+    """Return rows with their coordinates `x` and `y`, the titles of the axes, and a caption."""
     total = len(scores.score)
-    rows = projection.sample(scores.order, scores.alert, projection.NEIGHBOURS if how == TSNE else projection.DRAWN)
+    rows = projection.sample(
+        scores.order, scores.alert, projection.MAX_TSNE_ROWS if how == TSNE else projection.MAX_POINTS
+    )
     if how == TSNE:
-        found, axes = data.neighbourhoods(embedded, rows), ("", "")
-        told = "Neighbours on the map are neighbours in the codes; distances between groups say little."
+        found, axes = data.tsne(embedded, rows), ("", "")
+        note = "Rows near each other have similar codes; distances between groups mean little."
     else:
-        every, shares = data.plane(embedded)
+        every, shares = data.principal_components(embedded)
         found = every[rows]
         axes = tuple(
             f"{name} component, {formatting.percent(share)} of the variance"
             for name, share in zip(("First", "Second"), shares, strict=True)
         )
-        told = f"The two directions in which the codes vary most, {formatting.percent(shares.sum())} of their variance."
+        note = f"The two principal components hold {formatting.percent(shares.sum())} of the variance of the codes."
     alerts = f"{scores.alert[rows].sum():,} of {formatting.count(int(scores.alert.sum()), 'alert')}"
     shown = "all rows" if len(rows) == total else f"{len(rows):,} of {formatting.count(total, 'row')}, {alerts}"
-    table = scores.table(rows, scores.alert).rename(columns={scores.id: "named"}).assign(x=found[:, 0], y=found[:, 1])
-    return table, axes, f"{told} Shown: {shown}."
+    table = scores.table(rows, scores.alert).rename(columns={scores.id: "id"}).assign(x=found[:, 0], y=found[:, 1])
+    return table, axes, f"{note} Shown: {shown}."
 
 
 def clicked(event: object) -> int | None:
@@ -76,17 +71,17 @@ def clicked(event: object) -> int | None:
 
 
 def detail(run: RunRecord, scores: data.Scores, row: int | None) -> None:
-    """Tell of the clicked row, and lead to its page."""
+    """Show the clicked row in words, with a button that opens it."""
     if row is None:
-        st.caption("Point at a row to see what it is; click it for the way to its page. Scroll to zoom, drag to move.")
+        st.caption("Point at a row to see its score and reasons; click it to open it. Scroll to zoom, drag to move.")
         return
     text, button = st.columns([6, 1.4], vertical_alignment="center")
     name = "" if scores.names is None else f" ({scores.names[row].as_py()})"
-    verdict = "an alert" if scores.alert[row] else "not an alert"
-    because = scores.because[row].as_py()
+    status = "an alert" if scores.alert[row] else "not an alert"
+    reasons = scores.reasons[row].as_py()
     text.markdown(
-        f"**Row {row}**{name} is {verdict}, rank {scores.rank[row] + 1:,} of {len(scores.order):,}"
-        + (f": {because}" if because else "")
+        f"**Row {row}**{name} is {status}, rank {scores.rank[row] + 1:,} of {len(scores.order):,}"
+        + (f": {reasons}" if reasons else "")
     )
     if button.button(f"Open row {row}", icon=":material/table_rows:", width="stretch"):
         navigation.go("row", run=run.id, row=row)
@@ -97,7 +92,7 @@ everything = data.runs()
 found = [run for run in everything if run.verb == "score" and run.summary.get("rows")]
 if not found:
     navigation.empty(
-        "No table has been scored yet", "Give a table on the page Start; its rows can be seen on a map here."
+        "No table has been scored yet", "Score a table on the Start page; its rows are then shown on a map here."
     )
 
 left, middle, right = st.columns([2, 3, 1.3], vertical_alignment="center")
@@ -119,27 +114,25 @@ if embedded.summary["rows"] != len(scores.score):
     st.stop()
 with right:
     how = st.segmented_control(
-        "Places by",
+        "Projection",
         [PCA, TSNE],
         default=PCA,
         required=True,
-        key="places",
+        key="projection",
         bind="query-params",
         label_visibility="collapsed",
     )
-if how == TSNE and len(scores.score) < projection.FEWEST:
-    st.info(
-        f"t-SNE needs {projection.FEWEST} rows or more; this is the plane of most variance.", icon=":material/info:"
-    )
+if how == TSNE and len(scores.score) < projection.MIN_TSNE_ROWS:
+    st.info(f"t-SNE needs {projection.MIN_TSNE_ROWS} rows or more; this is the map by PCA.", icon=":material/info:")
     how = PCA
-table, axes, told = places(embedded, scores, how)
+table, axes, note = coordinates(embedded, scores, how)
 latent = formatting.count(embedded.summary["latent"], "number")
-middle.caption(f"{formatting.file_name(run.source)} by {run.model}: codes of {latent}. {told}")
+middle.caption(f"{formatting.file_name(run.source)} embedded by {run.model} into codes of {latent}. {note}")
 event = st.altair_chart(
     charts.scatter(table, axes, scores.id, HEIGHT),
     key=f"map {run.id} {how}",
     on_select="rerun",
     selection_mode=charts.PICKED,
-    alt="Rows in two dimensions, alerts in a colour of their own",
+    alt="Rows in two dimensions, alerts in another colour",
 )
 detail(run, scores, clicked(event))

@@ -1,4 +1,4 @@
-"""Overview: what has been done in this workspace, and how many rows were alerts."""
+"""Overview: the runs and models of the workspace, and the share of alerts from run to run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ PAGE_OF = {
 
 
 def line(run: RunRecord) -> dict[str, object]:
-    """Return what the table of runs tells of one."""
+    """Return the line of a run in the table of runs."""
     facts = run.summary
-    scored, rows = run.verb == "score", facts.get("rows", 0)
+    scored, rows = run.verb == "score", facts.get("rows")
+    if isinstance(rows, dict):  # of a comparison: the numbers of training, synthetic and other rows
+        rows = rows["synthetic"]
     return {
         "run": run.id,
         "model": run.model,
@@ -56,7 +58,9 @@ st.title("Overview", anchor=False)
 st.caption(f"Workspace {navigation.workspace()}")
 runs, models = data.runs(), data.models()
 if not runs and not models:
-    navigation.empty("Nothing here yet", "This workspace holds no model and no run. Give a table on the page Start.")
+    navigation.empty(
+        "Nothing here yet", "This workspace has no models and no runs. Fit and score a table on the Start page."
+    )
 
 table = pd.DataFrame([line(run) for run in runs])
 facts = st.columns(4)
@@ -77,7 +81,7 @@ if len(table):
         placeholder="",
         column_order=["open", *(name for name in table if name != "open")],
         column_config={
-            "open": st.column_config.ButtonColumn("Open", key="open", width=80, type="tertiary"),
+            "open": st.column_config.ButtonColumn("Open", key="open", width=120, type="tertiary"),
             "run": st.column_config.TextColumn("Run", width=120),
             "model": st.column_config.TextColumn("Model"),
             "table": st.column_config.TextColumn("Table"),
@@ -85,20 +89,20 @@ if len(table):
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
             "rate": st.column_config.NumberColumn("Alert rate", format="%.2f %%"),
-            "filled": st.column_config.NumberColumn("Cells filled", format="localized"),
+            "filled": st.column_config.NumberColumn("Cells imputed", format="localized"),
             "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
         },
         alt="All runs, newest first",
     )
 else:
-    st.info("No table has been scored yet; give one on the page Start.", icon=":material/info:")
+    st.info("There are no runs yet; score a table on the Start page.", icon=":material/info:")
 
 if models:
     st.subheader("Models", anchor=False)
     saved = pd.DataFrame(
         [
             {
-                "open": "Look",
+                "open": "Model",
                 "model": record.reference,
                 "kind": record.model,
                 "tags": ", ".join(record.tags),
@@ -115,7 +119,7 @@ if models:
         saved,
         hide_index=True,
         column_config={
-            "open": st.column_config.ButtonColumn("Open", key="look", width=80, type="tertiary"),
+            "open": st.column_config.ButtonColumn("Open", key="open_model", width=80, type="tertiary"),
             "model": "Model",
             "kind": "Kind",
             "tags": "Tags",
@@ -128,8 +132,8 @@ if models:
         alt="All saved models, newest first",
     )
 
-opened, looked = st.session_state.get("open"), st.session_state.get("look")
+opened, opened_model = st.session_state.get("open"), st.session_state.get("open_model")
 if opened is not None:
     navigation.go(PAGE_OF[runs[opened.row].verb], run=runs[opened.row].id)
-if looked is not None:
-    navigation.go("models", model=models[looked.row].reference)
+if opened_model is not None:
+    navigation.go("models", model=models[opened_model.row].reference)

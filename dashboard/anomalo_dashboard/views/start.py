@@ -1,4 +1,4 @@
-"""Start: give a table, correct how it is understood, fit and score it, and watch that happen."""
+"""Start: choose a table, check its columns, choose a model, and start a job that fits and scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anomalo_dashboard import data, fit_form, formatting, job_progress, navigati
 
 
 def uploaded() -> None:
-    """Keep an uploaded file and choose it; called before the page is drawn again."""
+    """Save an uploaded file and choose it; called before the page is drawn again."""
     file = st.session_state.get("upload")
     if file is None:
         return
@@ -30,7 +30,7 @@ def bundled() -> None:
 
 def choose_table() -> str:
     """Let the user upload a file, name one, or try the bundled one; the choice is in the URL."""
-    st.subheader("1. A table", anchor=False)
+    st.subheader("1. Table", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         st.file_uploader("Upload a CSV or Parquet file", key="upload", on_change=uploaded)
@@ -39,10 +39,10 @@ def choose_table() -> str:
             "Or the path of a file on this machine", key="source", bind="query-params", placeholder="/data/patients.csv"
         )
         st.button(
-            "Try it with the bundled table",
+            "Try the bundled table",
             icon=":material/science:",
             on_click=bundled,
-            help="3,163 records of thyroid patients, with holes; the diagnosis is kept from the model.",
+            help="3,163 records of thyroid patients, with missing values; the diagnosis is hidden from the model.",
         )
     if "upload_error" in st.session_state:
         st.error(st.session_state.pop("upload_error"), icon=":material/error:")
@@ -50,22 +50,22 @@ def choose_table() -> str:
 
 
 def understand(source: str) -> tuple[Preview, SchemaOptions]:
-    """Show the table and its columns as they are understood, to correct."""
+    """Show the table and the inferred kinds and roles of its columns, for the user to correct."""
     missing = fit_form.tokens(st.session_state.get("missing", ""))
     guess = data.look(source, SchemaOptions(missing=missing))
-    st.subheader("2. Its columns", anchor=False)
+    st.subheader("2. Columns", anchor=False)
     st.caption(
         f"{formatting.file_name(source)}: {formatting.count(guess.rows, 'row')}, "
         f"{formatting.count(len(guess.schema.columns), 'column')}, {formatting.count(guess.holes, 'missing cell')}. "
-        "This is how they are understood; correct what is wrong."
+        "Check the kind and role of each column, and correct what is wrong."
     )
     label = "Target" if source == str(data.BUNDLED) else None
     guessed = fit_form.columns_of(guess)
     edited = fit_form.edit_columns(fit_form.columns_of(guess, label), key=f"columns {source} {missing}")
     st.text_input(
-        "Further values that mean “missing”, separated by commas",
+        "Other values that mean “missing”, separated by commas",
         key="missing",
-        placeholder="such as -99, unknown; empty cells and ?, NA, null are known",
+        placeholder="such as -99, unknown; empty cells, ?, NA and null always count as missing",
     )
     options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
@@ -81,7 +81,7 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
 
     Classifiers are offered where there is a label to learn.
     """
-    st.subheader("3. A model", anchor=False)
+    st.subheader("3. Model", anchor=False)
     scoring = [model for model in data.kinds_of_model() if "score" in model["verbs"]]
     models = {model["name"]: model for model in scoring if label is not None or "proba" not in model["verbs"]}
     names = list(models)
@@ -91,16 +91,23 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
         names,
         names.index("auto") if "auto" in names else 0,
         format_func=lambda name: f"{name} ({', '.join(models[name]['verbs'])})",
-        help="In brackets is what it can do: score rows, explain them cell by cell, impute missing cells.",
+        help="In brackets: what the model can do, such as score rows, explain scores or impute missing values.",
     )
-    name = second.text_input("Save it as", fit_form.suggested_name(source), key=f"name {source}", max_chars=100)
+    name = second.text_input("Save as", fit_form.suggested_name(source), key=f"name {source}", max_chars=100)
     share = third.number_input(
-        "Alert on the strangest … % of normal rows", 0.01, 50.0, 1.0, 0.1, format="%g", key="alert_on"
+        "Alert if the p-value is at most … %",
+        0.01,
+        50.0,
+        1.0,
+        0.1,
+        format="%g",
+        key="alert_on",
+        help="The share of normal rows that are false alerts.",
     )
     Store.check_name(name, "the model's name")
     with st.expander("Parameters", icon=":material/tune:"):
         settings = fit_form.parameters(models[chosen])
-        seed = st.number_input("Seed", 0, None, 0, 1, help="Everything random follows from it.")
+        seed = st.number_input("Seed", 0, None, 0, 1, help="The same seed gives the same result.")
     verbs = models[chosen]["verbs"]
     supervised = ["--supervised"] if "proba" in verbs else []
     fitting = ["--model", chosen, *supervised, *settings, *(["--seed", str(seed)] if seed else [])]
@@ -108,7 +115,7 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
 
 
 def new_job() -> None:
-    """Set up a job and start it."""
+    """Show the form of a new job, and start it."""
     source = choose_table()
     if not source:
         return
@@ -119,7 +126,7 @@ def new_job() -> None:
         st.error(str(error), icon=":material/error:")
         return
     fitting += fit_form.schema_arguments(options)
-    commands = fit_form.commands(source, name, fitting, verbs, share, holes=preview.holes > 0)
+    commands = fit_form.commands(source, name, fitting, verbs, share, missing=preview.holes > 0)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
         job = background.start(navigation.workspace(), f"{formatting.file_name(source)} as {name}", commands)
         navigation.open_job(job.id)
@@ -140,7 +147,10 @@ def shown_job() -> background.Job | None:
 
 
 st.title("Start", anchor=False)
-st.write("Give a table: a model learns what is normal in it, finds the strange rows, says why, and fills the holes.")
+st.write(
+    "Choose a table: a model learns what is normal in it, finds anomalous rows, gives the reasons, and imputes missing "
+    "values."
+)
 job = shown_job()
 if job is None:
     new_job()
