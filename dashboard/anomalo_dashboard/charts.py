@@ -73,7 +73,7 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
     rows : DataFrame
         `x`, `y`, `row`, `score`, `p_value`, `alert`, `reasons`, and `id` if `name` is given.
     axes : tuple of two str
-        Titles; empty ones hide the axes, for coordinates without a meaning of their own.
+        Titles; empty ones hide the axes, for coordinates that mean nothing by themselves.
     name : str or None
         The title of the column that identifies the rows.
     height : int

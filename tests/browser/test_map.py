@@ -1,4 +1,4 @@
-"""A click on a row of the map tells of it, and leads to its page."""
+"""A click on a row of the embedding map shows it in words, with a button that opens its page."""
 
 import re
 import shutil

@@ -14,7 +14,7 @@ from anomalo_dashboard import data, downloads, fit_form, formatting, job_progres
 
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
-MARGIN = 105  # Streamlit takes the legend, the axis and its own margins from a chart's height
+MARGIN = 105  # Streamlit takes the legend, the axis and its margins from a chart's height
 TILES = {
     "Quality": "Similarity of single columns and of pairs of columns to the real ones, from 0 to 1 = equal.",
     "Discriminator AUROC": "How well trees separate synthetic from real rows: 0.5 is not at all, 1 is always.",
