@@ -79,8 +79,8 @@ def column_kinds(reference: str | None) -> dict[str, str]:
 def hidden_cells(record: ModelRecord) -> pd.DataFrame:
     """Return how well a model predicts hidden cells: `column`, `kind`, `error`, `baseline`, `less`; empty if unknown.
 
-    Errors of numbers are in units of the column's scale; those of categories are shares of wrong levels. `less` is the
-    share of the baseline's error that the model avoids.
+    Errors of numbers are root mean squared, in the column's units; those of categories are shares of wrong levels.
+    `less` is the share of the baseline's error that the model avoids.
     """
     found = manifest(record.reference)
     path = record.path / "calibration.safetensors"

@@ -67,8 +67,8 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     st.caption(
         f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
         f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
-        f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert at {run.summary['threshold']}. "
-        "Check whether the value really is wrong; the table has not been changed."
+        f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert "
+        f"(threshold {run.summary['threshold']}). Check whether the value really is wrong; the table has not been changed."
     )
 
 
@@ -114,7 +114,9 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
     """
     facts, lines = run.summary, data.repairs(run)
     if not facts["alerts"]:
-        st.info(f"Nothing to repair: no row is an alert at {facts['threshold']}.", icon=":material/check_circle:")
+        st.info(
+            f"Nothing to repair: no row is an alert (threshold {facts['threshold']}).", icon=":material/check_circle:"
+        )
         return
     left, middle, right = st.columns(3)
     left.metric("Alerts", f"{facts['alerts']:,}", border=True)

@@ -68,7 +68,7 @@ with left:
     one.metric(
         "Alerts",
         f"{alerts:,}",
-        None if alerts == in_run else f"{alerts - in_run:+,} against the run",
+        None if alerts == in_run else f"{alerts - in_run:+,}",
         delta_color="off",
     )
     two.metric("Alerts in the run", f"{in_run:,}")

@@ -52,9 +52,9 @@ def ends(phases: list[dict[str, Any]]) -> str:
     said = []
     for phase in phases:
         what = f"{phase['name']}: " if len(phases) > 1 else ""
-        end = "stopped early" if phase["stopped_early"] else "ran to its end"
+        end = "stopped early after" if phase["stopped_early"] else "completed"
         said.append(
-            f"{what}{end} after {phase['ran']} of at most {phase['epochs']} epochs; the best was epoch {phase['best']}"
+            f"{what}{end} {phase['ran']} of at most {phase['epochs']} epochs; the best was epoch {phase['best']}"
         )
     return ". ".join(text[0].upper() + text[1:] for text in said) + "."
 
@@ -94,7 +94,7 @@ def cells(record: ModelRecord) -> None:
             "error": st.column_config.NumberColumn(
                 "Error",
                 format="%.3f",
-                help="Numbers: in units of the column's scale. Categories: share of wrong levels.",
+                help="Numbers: root mean squared error, in the column's units. Categories: share of wrong levels.",
             ),
             "baseline": st.column_config.NumberColumn("Error of the baseline", format="%.3f"),
             "less": st.column_config.NumberColumn(

@@ -66,6 +66,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
 
 def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
     """Show the explained cells, largest contribution first."""
+    st.subheader("Cell by cell", anchor=False)
     most = max(float(found["contribution"].max()), 1e-9)
     st.dataframe(
         table(found, data.column_kinds(run.model)),
@@ -107,7 +108,7 @@ def not_explained(run: RunRecord, rank: int) -> None:
 
 def raw(values: dict[str, Any]) -> None:
     """Show the row's cells as they are in the table."""
-    with st.expander("The row in the table", icon=":material/table_rows:"):
+    with st.expander("All values of the row", icon=":material/table_rows:"):
         shown = pd.DataFrame({"column": list(values), "value": [formatting.plain(value) for value in values.values()]})
         st.dataframe(shown, hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row")
 
