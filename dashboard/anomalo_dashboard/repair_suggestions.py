@@ -68,7 +68,8 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
         f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
         f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
         f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert "
-        f"(threshold {run.summary['threshold']}). Check whether the value really is wrong; the table has not been changed."
+        f"(threshold {run.summary['threshold']}). Check whether the value really is wrong; the table has not "
+        "been changed."
     )
 
 
