@@ -91,6 +91,9 @@ def test_rows_are_generated_and_compared(maker: Any, tables: Path, tmp_path: Pat
     report = data.report(next(run for run in data.runs() if run.verb == "evaluate"))
     assert f"{report['quality']:.3f}" in [metric.value for metric in app.metric]
     assert report["copied"] > 0.9
+    app = sound(app.switch_page("views/overview.py").run())
+    listed = next(frame.value for frame in app.dataframe if "rate" in frame.value)
+    assert listed["rows"].tolist() == [150, 150], "a comparison has as many rows as are compared"
 
 
 def test_rows_of_the_command_line_can_be_compared(maker: Any, tmp_path: Path) -> None:
