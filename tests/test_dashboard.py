@@ -328,7 +328,7 @@ def test_start_infers_the_columns_of_the_bundled_table_and_shows_the_commands(at
     assert "--model classifier --supervised" in app.code[0].value
 
 
-def test_start_imputes_only_where_values_are_missing(at: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
+def test_start_fills_only_where_values_are_missing(at: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
     patients.dropna().to_csv(tmp_path / "whole.csv", index=False)
     app = at("start", source=str(tmp_path / "whole.csv"))
     assert not any("classifier" in option for box in app.selectbox if box.label == "Model" for option in box.options)

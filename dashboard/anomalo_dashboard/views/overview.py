@@ -9,14 +9,13 @@ from anomalo.store import RunRecord
 from anomalo_dashboard import charts, data, formatting, navigation
 
 LATEST = 25  # runs in the chart
-PAGE_OF = {
+PAGE_OF = {  # the page that shows a run of each verb
     "score": "alerts",
     "impute": "repairs",
     "repair": "repairs",
     "embed": "embedding_map",
     "augment": "synthesize",
 }
-"""The page that shows a run of each verb."""
 
 
 def line(run: RunRecord) -> dict[str, object]:
