@@ -162,11 +162,11 @@ def in_the_browser(workspace: Path, repeat: int) -> dict[str, float]:
                     break
                 except Exception:
                     time.sleep(0.1)
-            page.get_by_text("these are 1 to 50").wait_for()
+            page.get_by_text("showing 1 to 50").wait_for()
 
         def turned(number: int) -> None:
             page.get_by_role("button", name="next").click()
-            page.get_by_text(f"these are {50 * (number + 1) + 1:,} to").wait_for()
+            page.get_by_text(f"showing {50 * (number + 1) + 1:,} to").wait_for()
 
         def searched(number: int) -> None:
             page.get_by_role("searchbox", name="Search").fill(f"customer-{number % 10:02}5")
@@ -182,7 +182,7 @@ def in_the_browser(workspace: Path, repeat: int) -> dict[str, float]:
 
         found = {"open": median(opened, 1), "page": median(turned, repeat), "slider": median(moved, min(repeat, 8))}
         page.goto(f"{address}/alerts?show=all+rows")
-        page.get_by_text("these are 1 to 50").wait_for()
+        page.get_by_text("showing 1 to 50").wait_for()
         found["search all rows"] = median(searched, repeat)
         browser.close()
         return found

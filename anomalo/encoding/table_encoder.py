@@ -148,7 +148,7 @@ class TableEncoder:
     def to_original_units(self, data: Encoded) -> Numbers:
         """Return encoded rows as they are to be written, float64 [n, columns].
 
-        Numbers are in their own units, and as `clip_to_domain` leaves them; categories are codes; what is not observed is nan.
+        Numbers are in their own units, as `clip_to_domain` leaves them; categories are codes; missing cells are NaN.
         """
         cells = np.where(data.observed, data.values, np.nan).astype(np.float64)
         for block in self._layout.blocks:
@@ -167,7 +167,7 @@ class TableEncoder:
         return cells
 
     def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return cells [n, columns] that are as `to_original_units` has them as a table, each column in its own type and format.
+        """Return cells [n, columns], as `to_original_units` has them, as a table, each column in its own type and format.
 
         A rare level is drawn by how often it was seen.
         """

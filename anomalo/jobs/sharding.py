@@ -24,7 +24,7 @@ from anomalo.errors import SchemaError
 from anomalo.jobs.context import Counts, JobContext
 from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
-from anomalo.persistence.resume import SUFFIX, Arrays, ResumableState, resumable
+from anomalo.persistence.resume import SUFFIX, Arrays, ResumableState, resumable_state
 from anomalo.pipeline.fitted import Fitted
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
@@ -258,7 +258,7 @@ def resumable(
     """
     task = _task(verb, source, model, device)
     key = hashlib.sha256("\0".join((verb, model.reference, task["source"]["path"])).encode()).hexdigest()[:12]
-    with resumable(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
+    with resumable_state(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
         shards = Shards(job)
         nothing = resume and not job.resumed
         told = (f"there was nothing to resume, so `{verb}` began anew",) if nothing else ()

@@ -37,7 +37,7 @@ class PredictiveImputer(Model):
         return np.ones(data.values.shape, dtype=np.float32)
 
     def remember(self, data: Encoded, run: Run, held_out: HeldOut) -> None:
-        """Keep the seed, the numbers' ranges and the errors of held-out predictions, in units of their `error_scale`."""
+        """Keep the seed, the numbers' ranges and errors of held-out predictions, in units of their `error_scale`."""
         self.seed_ = run.seed
         self.range_ = np.zeros((2, len(data.layout.blocks)), dtype=np.float32)
         nothing = np.zeros(0, dtype=np.float32)

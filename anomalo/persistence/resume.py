@@ -153,7 +153,7 @@ class Checkpoint:
 
 
 @contextmanager
-def resumable(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterator[ResumableState]:
+def resumable_state(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterator[ResumableState]:
     """Do a job inside that can be resumed; its folder is removed when the job ends without an exception.
 
     Parameters

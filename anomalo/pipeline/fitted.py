@@ -155,7 +155,7 @@ class Fitted:
             self.hidden, scores = evidence.hidden, evidence.scores
         self.model.fit(data, main)
         if tells:
-            self.hidden = cast("CanTellErrors", self.model).hidden_cells()
+            self.hidden = cast("ReportsErrors", self.model).hidden_cells()
         if scores is not None:
             fitted = cast("CanScore", self.model).score(shown)
             self.calibration = Calibration.from_scores(scores, hashes, fitted)

@@ -22,7 +22,7 @@ from anomalo.workspace.artifacts import json_ready
 from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.workspace.records import ModelRecord, RunRecord
 
-__all__ = ["ModelRecord", "RunRecord", "Store"]
+__all__ = ["ModelRecord", "RunRecord", "Workspace"]
 
 Row = TypeVar("Row", ModelRow, RunRow)
 

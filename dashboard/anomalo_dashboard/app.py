@@ -1,4 +1,4 @@
-"""The frame around every page: the menu of all plugins' pages, and what happens if one of them fails."""
+"""The entry point that Streamlit runs: the menu of all pages, and an error message where a page fails."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import streamlit as st
 
 from anomalo.errors import AnomaloError
 from anomalo.registry.registry import Registry
-from anomalo_dashboard import state
+from anomalo_dashboard import navigation
 from anomalo_dashboard.plugin import PAGES
 
 HERE = Path(__file__).resolve().parent
-OWN = HERE / "views"  # Streamlit would serve a folder called `pages` by itself, without this frame
+BUILT_IN = HERE / "views"  # Streamlit would serve a folder called `pages` by itself, without this frame
 ICONS = {
     "start": "play_circle",
     "overview": "monitoring",
     "alerts": "notifications",
     "row": "table_rows",
-    "map": "scatter_plot",
+    "embedding_map": "scatter_plot",
     "repairs": "healing",
     "synthesize": "library_add",
     "models": "model_training",
@@ -36,16 +36,16 @@ def plugin_pages() -> list[tuple[str, Path]]:
 def page(plugin: str, path: Path) -> st.Page:
     """Describe one page; two plugins may both have a page called `report`."""
     title = path.stem.replace("_", " ").capitalize()
-    if path.parent == OWN:
+    if path.parent == BUILT_IN:
         return st.Page(path, title=title, icon=f":material/{ICONS[path.stem]}:", default=path.stem == PAGES[0])
     return st.Page(path, title=title, icon=":material/extension:", url_path=f"{plugin}-{path.stem}")
 
 
 def menu() -> dict[str, list[st.Page]]:
-    """Our own pages first, those of others under a heading of their own."""
-    found = {"": [page("dashboard", OWN / f"{name}.py") for name in PAGES]}
+    """Return the built-in pages, then those of other plugins under the heading Plugins."""
+    found = {"": [page("dashboard", BUILT_IN / f"{name}.py") for name in PAGES]}
     for plugin, path in plugin_pages():
-        if path.parent != OWN:
+        if path.parent != BUILT_IN:
             found.setdefault("Plugins", []).append(page(plugin, path))
     return found
 
@@ -53,15 +53,15 @@ def menu() -> dict[str, list[st.Page]]:
 st.set_page_config("anomalo", HERE / "icon.svg", layout="wide")
 current = st.navigation(menu(), position="top")
 try:
-    state.arrive(current.url_path)
-    state.show_notice()
+    navigation.arrive(current.url_path)
+    navigation.show_notice()
     current.run()
 except AnomaloError as error:
     st.error(str(error), icon=":material/error:")
 except Exception as error:
     logging.getLogger(__name__).exception("page %s failed", current.title)
     st.error(
-        f"The page {current.title} failed: {type(error).__name__}: {error}. The other pages work on; "
-        "if it is a plugin's, report it to its author.",
+        f"The page {current.title} failed: {type(error).__name__}: {error}. The other pages still work. "
+        "If a plugin provides this page, report the error to its author.",
         icon=":material/error:",
     )

@@ -1,4 +1,4 @@
-"""Charts with plain titles on their axes, in colours that work on light and dark."""
+"""The charts of the pages, in colours that work on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NORMAL, STRANGE, MARK = "#6b8e94", "#d9622b", "#8a8f98"
+NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
 LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
 BINS = 60
 PICKED = "picked"
-"""The name of the selection that holds the point that was clicked."""
+"""The name of the selection that holds the clicked point."""
 
 
 def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_]) -> alt.Chart:
-    """Return how many rows have which score, alerts in a colour of their own."""
+    """Return a histogram of anomaly scores, alerts in another colour."""
     edges = _edges(score)
     bars = []
     for name, chosen in (("other rows", ~alert), ("alerts", alert)):
         number, _ = np.histogram(score[chosen], edges)
-        bars.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": number, "what": name}))
+        bars.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": number, "group": name}))
     table = pd.concat(bars).query("rows > 0").assign(zero=0)
     scale = alt.Scale(type="log" if edges[0] > 0 else "linear", domain=[edges[0], edges[-1]], nice=False)
     return (
         alt.Chart(table, height=230)
         .mark_bar(opacity=0.85)
         .encode(
-            x=alt.X("low:Q", title="Score (higher is stranger)", scale=scale, axis=alt.Axis(tickCount=8)),
+            x=alt.X("low:Q", title="Anomaly score (higher = more anomalous)", scale=scale, axis=alt.Axis(tickCount=8)),
             x2="high:Q",
             y=alt.Y(
                 "rows:Q", title="Rows (log scale)", scale=alt.Scale(type="symlog"), stack=None, axis=_counts(table)
             ),
             y2="zero:Q",
             color=alt.Color(
-                "what:N",
-                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, STRANGE]),
+                "group:N",
+                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, ANOMALOUS]),
                 legend=alt.Legend(title=None, orient="top"),
             ),
             tooltip=[
                 alt.Tooltip("low:Q", title="score from", format=".4~g"),
                 alt.Tooltip("high:Q", title="to", format=".4~g"),
                 alt.Tooltip("rows:Q", format=","),
-                alt.Tooltip("what:N", title="these are"),
+                alt.Tooltip("group:N", title="group"),
             ],
         )
     )
@@ -71,19 +71,19 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
     Parameters
     ----------
     rows : DataFrame
-        `x`, `y`, `row`, `score`, `p_value`, `alert`, `because`, and `named`, if something names the rows.
+        `x`, `y`, `row`, `score`, `p_value`, `alert`, `reasons`, and `id` if `name` is given.
     axes : tuple of two str
-        Titles; empty ones hide the axes, as of coordinates that mean nothing in themselves.
+        Titles; empty ones hide the axes, for coordinates that mean nothing by themselves.
     name : str or None
-        What names the rows.
+        The title of the column that identifies the rows.
     height : int
         In pixels.
     """
     table = rows.assign(
-        what=np.where(rows["alert"], "alerts", "other rows"), because=rows["because"].fillna("not explained")
+        group=np.where(rows["alert"], "alerts", "other rows"), reasons=rows["reasons"].fillna("not explained")
     )
-    named = [] if name is None else [alt.Tooltip("named:N", title=name)]
-    is_alert = alt.datum.what == "alerts"
+    identity = [] if name is None else [alt.Tooltip("id:N", title=name)]
+    is_alert = alt.datum.group == "alerts"
     picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
     return (
         alt.Chart(table.sort_values("alert", kind="stable"), height=height)
@@ -92,18 +92,18 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
             x=alt.X("x:Q", title=axes[0], scale=alt.Scale(zero=False), axis=_coordinates(axes[0])),
             y=alt.Y("y:Q", title=axes[1], scale=alt.Scale(zero=False), axis=_coordinates(axes[1])),
             color=alt.Color(
-                "what:N",
-                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, STRANGE]),
+                "group:N",
+                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, ANOMALOUS]),
                 legend=alt.Legend(title=None, orient="top"),
             ),
             size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(45)).otherwise(alt.value(22)),
             opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.45)),
             tooltip=[
                 alt.Tooltip("row:Q", format="d"),
-                *named,
-                alt.Tooltip("score:Q", format=".4~g"),
+                *identity,
+                alt.Tooltip("score:Q", title="anomaly score", format=".4~g"),
                 alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
-                alt.Tooltip("because:N"),
+                alt.Tooltip("reasons:N"),
             ],
         )
         .add_params(picked, alt.selection_interval(bind="scales"))
@@ -127,7 +127,7 @@ def alert_rates(runs: pd.DataFrame) -> alt.Chart:
         .mark_bar(size=26, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
         .encode(
             x=alt.X("run:N", title="Run", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110)),
-            y=alt.Y("rate:Q", title="Rows that are alerts", axis=alt.Axis(format=".1~%", tickCount=4)),
+            y=alt.Y("rate:Q", title="Alert rate", axis=alt.Axis(format=".1~%", tickCount=4)),
             color=alt.Color("model:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="top")),
             tooltip=[
                 alt.Tooltip("run:N", title="run"),
@@ -142,7 +142,7 @@ def alert_rates(runs: pd.DataFrame) -> alt.Chart:
 
 
 def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.LayerChart:
-    """Return loss by epoch; the best epoch of each phase is marked.
+    """Return the loss by epoch, with a mark at the best epoch of each phase.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.Lay
             y=alt.Y("loss:Q", title="Loss (lower is better)", scale=alt.Scale(zero=False)),
             color=alt.Color(
                 "rows:N",
-                scale=alt.Scale(domain=["training rows", "held-out rows"], range=[NORMAL, STRANGE]),
+                scale=alt.Scale(domain=["training rows", "held-out rows"], range=[NORMAL, ANOMALOUS]),
                 legend=alt.Legend(title=None, orient="top"),
             ),
             **(
@@ -179,7 +179,7 @@ def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.Lay
 
 
 def _losses(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One line for each epoch and each kind of rows."""
+    """Return one line for each epoch and set of rows."""
     names = {"loss": "training rows", "validation_loss": "held-out rows"}
     return pd.DataFrame(
         [

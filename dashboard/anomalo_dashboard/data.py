@@ -1,4 +1,4 @@
-"""What the pages read: the store, the folders of runs, and the command line's lists; nothing else queries them."""
+"""Read what the pages show: models, runs and their files, and what is installed; no other file queries them."""
 
 from __future__ import annotations
 
@@ -21,43 +21,41 @@ import safetensors.numpy
 import streamlit as st
 from numpy.typing import NDArray
 
-from anomalo.calibration.thresholds import strangest
+from anomalo.calibration.thresholds import most_anomalous
 from anomalo.errors import AnomaloError, OutputError
 from anomalo.jobs.background import queue
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.preview import Preview, preview
 from anomalo.persistence.atomic import atomic_file
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.artifacts import read_manifest
-from anomalo.workspace.workspace import ModelRecord, RunRecord, Store
-from anomalo_dashboard import maps
-from anomalo_dashboard.state import workspace
+from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
+from anomalo_dashboard import formatting, projection
+from anomalo_dashboard.navigation import workspace
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
 PAGE = 50
 """Rows on one page of a table."""
-SHOWN = 3
-"""Reasons that a table of rows tells in words."""
 _NAMED = ("row", "score", "p_value", "alert", "reasons")
 
 
 def runs(*verbs: str) -> list[RunRecord]:
     """Return the finished runs, newest first; of some verbs, or all."""
-    return [run for run in reversed(Store(workspace()).runs()) if not verbs or run.verb in verbs]
+    return [run for run in reversed(Workspace(workspace()).runs()) if not verbs or run.verb in verbs]
 
 
 def models() -> list[ModelRecord]:
     """Return all versions of all saved models, newest first."""
-    return sorted(Store(workspace()).models(), key=lambda record: record.created, reverse=True)
+    return sorted(Workspace(workspace()).models(), key=lambda record: record.created, reverse=True)
 
 
 def manifest(reference: str | None) -> dict[str, Any]:
-    """Return a model's manifest; empty if the model is gone or damaged, as a page can do without."""
+    """Return a model's manifest; empty if the model is missing or damaged, since a page can do without it."""
     try:
-        return {} if reference is None else _manifest(Store(workspace()).model(reference).path)
+        return {} if reference is None else _manifest(Workspace(workspace()).model(reference).path)
     except AnomaloError:
         return {}
 
@@ -67,16 +65,22 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return read_manifest(folder)
 
 
-def kinds(reference: str | None) -> dict[str, str]:
-    """Return what the columns that a model reads hold, such as "number"."""
+def kind_of(reference: str | None) -> str | None:
+    """Return which model a saved model is, such as "auto"; None if it is no longer in the workspace."""
+    return next((record.model for record in models() if record.reference == reference), None)
+
+
+def column_kinds(reference: str | None) -> dict[str, str]:
+    """Return the kinds of the columns that a model reads, such as "number"."""
     columns = manifest(reference).get("schema", {}).get("columns", [])
     return {column["name"]: column["kind"] for column in columns}
 
 
 def hidden_cells(record: ModelRecord) -> pd.DataFrame:
-    """Return how well a model tells hidden cells: `column`, `error` and `baseline`; empty if nobody knows.
+    """Return how well a model predicts hidden cells: `column`, `kind`, `error`, `baseline`, `less`; empty if unknown.
 
-    Errors of numbers are in units of the column's spread; those of categories are shares of wrong levels.
+    Errors of numbers are root mean squared, in the column's units; those of categories are shares of wrong levels.
+    `less` is the share of the baseline's error that the model avoids.
     """
     found = manifest(record.reference)
     path = record.path / "calibration.safetensors"
@@ -92,8 +96,8 @@ def hidden_cells(record: ModelRecord) -> pd.DataFrame:
             "baseline": kept["baseline"],
         }
     )
-    judged = frame[np.isfinite(frame["error"]) & (frame["baseline"] > 0)]
-    return judged.assign(less=1 - judged["error"] / judged["baseline"]).sort_values("less", ascending=False)
+    known = frame[np.isfinite(frame["error"]) & (frame["baseline"] > 0)]
+    return known.assign(less=1 - known["error"] / known["baseline"]).sort_values("less", ascending=False)
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,15 @@ class Scores:
     score, p_value : float64 [n]
         See `anomalo.calibration.conformal`.
     alert : bool [n]
-        What the run called an alert.
+        Which rows are alerts in the run.
     order : int [n]
-        Row numbers, strangest first.
-    because : Array of string [n]
-        Reasons in words; null where a row was not explained.
+        Row numbers, most anomalous first.
+    reasons : Array of string [n]
+        Reasons as text; null where a row was not explained.
     columns : dict of str to int [k]
-        For each column, the rows that it is among the reasons of.
+        For each column, the rows that have it among their reasons.
     id : str or None
-        The column that names the rows.
+        The name of the column that identifies the rows.
     names : Array of string [n] or None
         Its cells.
     """
@@ -122,23 +126,23 @@ class Scores:
     p_value: NDArray[np.float64]
     alert: Mask
     order: Rows
-    because: pa.Array
+    reasons: pa.Array
     columns: Mapping[str, Rows]
     id: str | None
     names: pa.Array | None
 
     @cached_property
     def rank(self) -> Rows:
-        """Each row's place in the order, counted from 0."""
-        places = np.empty(len(self.order), dtype=np.intp)
-        places[self.order] = np.arange(len(self.order))
-        return places
+        """Each row's position in the order, counted from 0."""
+        rank = np.empty(len(self.order), dtype=np.intp)
+        rank[self.order] = np.arange(len(self.order))
+        return rank
 
     def matching(self, text: str, column: str | None) -> Mask:
         """Return which rows have `text` in their id or their reasons, and `column` among the reasons."""
         found = np.ones(len(self.score), dtype=bool)
         if text:
-            found = _contains(self.because, text)
+            found = _contains(self.reasons, text)
             if self.names is not None:
                 found |= _contains(self.names, text)
         if column is not None:
@@ -148,18 +152,18 @@ class Scores:
         return found
 
     def table(self, rows: Rows, alert: Mask) -> pd.DataFrame:
-        """Return some rows for people: `rank`, `row`, the id, `score`, `p_value`, `alert`, `because`."""
+        """Return rows as they are shown: `rank`, `row`, the id, `score`, `p_value`, `alert`, `reasons`."""
         at = pa.array(rows)
-        named = {} if self.names is None else {str(self.id): self.names.take(at).to_pandas()}
+        identity = {} if self.names is None else {str(self.id): self.names.take(at).to_pandas()}
         return pd.DataFrame(
             {
                 "rank": self.rank[rows] + 1,
                 "row": rows,
-                **named,
+                **identity,
                 "score": self.score[rows],
                 "p_value": self.p_value[rows],
                 "alert": alert[rows],
-                "because": self.because.take(at).to_pandas(),
+                "reasons": self.reasons.take(at).to_pandas(),
             }
         )
 
@@ -180,8 +184,8 @@ def _scores(folder: Path, created: str) -> Scores:
         score,
         p_value,
         table["alert"].to_numpy(),
-        strangest(p_value, score),
-        _in_words(reasons),
+        most_anomalous(p_value, score),
+        formatting.reasons(reasons),
         _by_column(reasons),
         name,
         None if name is None else _one(table[name]).cast(pa.string()),
@@ -197,22 +201,8 @@ def _contains(cells: pa.Array, text: str) -> Mask:
     return np.array(found.to_numpy(zero_copy_only=False))
 
 
-def _in_words(reasons: pa.Array) -> pa.Array:
-    """Join each row's first reasons to one text, all rows at once; null where there is none."""
-    first = pc.list_slice(reasons, 0, SHOWN)
-    cells = pc.list_flatten(first)
-    column, observed, expected = (pc.struct_field(cells, name) for name in ("column", "observed", "expected"))
-    surprising = pc.not_equal(expected, observed.fill_null("\0")).fill_null(False)
-    tail = pc.if_else(surprising, pc.binary_join_element_wise(", expected ", expected.fill_null(""), ""), "")
-    said = pc.binary_join_element_wise(column, " is ", observed.fill_null("missing"), tail, "")
-    lengths = pc.list_value_length(first).fill_null(0).to_numpy()
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, said), "; ")
-    return pc.if_else(pa.array(lengths > 0), texts, None)
-
-
 def _by_column(reasons: pa.Array) -> dict[str, Rows]:
-    """Return the rows that each column is among the reasons of; the most frequent column first."""
+    """Return, for each column, the rows that have it among their reasons; the most frequent column first."""
     parents = pc.list_parent_indices(reasons).to_numpy()
     names = pc.struct_field(pc.list_flatten(reasons), "column").dictionary_encode()
     codes = names.indices.to_numpy()
@@ -236,57 +226,50 @@ def raw_row(run: RunRecord, row: int) -> dict[str, Any]:
     return {name: value for name, value in found[0].items() if name != "row"} if found else {}
 
 
-def codes(run: RunRecord) -> maps.Points:
+def codes(run: RunRecord) -> projection.Points:
     """Return the codes of a run of `embed`, float32 [n, latent], in the input's row order."""
     return _codes(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the codes")
-def _codes(folder: Path, created: str) -> maps.Points:
+def _codes(folder: Path, created: str) -> projection.Points:
     names = [name for name in pq.read_schema(folder / "codes.parquet").names if re.fullmatch(r"code_\d+", name)]
     table = pq.read_table(folder / "codes.parquet", columns=names)
     return np.column_stack([column.to_numpy() for column in table.columns])
 
 
-def plane(run: RunRecord) -> tuple[maps.Points, NDArray[np.float64]]:
-    """Return the rows' places by principal components, [n, 2], and the components' shares of the variance, [2]."""
-    return _plane(run.path, run.created)
+def principal_components(run: RunRecord) -> tuple[projection.Points, NDArray[np.float64]]:
+    """Return the rows' first two principal components, [n, 2], and their shares of the variance, [2]."""
+    return _principal_components(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4)
-def _plane(folder: Path, created: str) -> tuple[maps.Points, NDArray[np.float64]]:
-    return maps.principal(_codes(folder, created))
+def _principal_components(folder: Path, created: str) -> tuple[projection.Points, NDArray[np.float64]]:
+    return projection.principal_components(_codes(folder, created))
 
 
-def neighbourhoods(run: RunRecord, rows: Rows) -> maps.Points:
-    """Return places for some rows by t-SNE, [k, 2]; it takes a while, once."""
-    return _neighbourhoods(run.path, run.created, rows.tobytes(), rows)
+def tsne(run: RunRecord, rows: Rows) -> projection.Points:
+    """Return coordinates of some rows by t-SNE, [k, 2]; computed once for each set of rows."""
+    return _tsne(run.path, run.created, rows.tobytes(), rows)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Laying out the rows by t-SNE, which takes up to a minute")
-def _neighbourhoods(folder: Path, created: str, key: bytes, _rows: Rows) -> maps.Points:
-    return maps.neighbours(_codes(folder, created)[_rows])
-
-
-FILLS = {"low": pa.float64(), "high": pa.float64(), "probability": pa.float64()}
+@st.cache_resource(max_entries=16, show_spinner="Running t-SNE, which takes up to a minute")
+def _tsne(folder: Path, created: str, key: bytes, _rows: Rows) -> projection.Points:
+    return projection.tsne(_codes(folder, created)[_rows])
 
 
 def fills(run: RunRecord) -> pa.Table:
-    """Return the filled cells of a run: `row`, `column`, `value`, `low`, `high`, `probability`."""
+    """Return the imputed cells of a run: `row`, `column`, `value`, `low`, `high`, `probability`."""
     return _fills(run.path, run.created)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the filled cells")
+@st.cache_resource(max_entries=4, show_spinner="Reading the imputed cells")
 def _fills(folder: Path, created: str) -> pa.Table:
-    table = pq.read_table(folder / "fills.parquet").combine_chunks()
-    for name, kind in FILLS.items():
-        if name not in table.column_names:  # a run of an earlier version
-            table = table.append_column(name, pa.nulls(len(table), kind))
-    return table
+    return pq.read_table(folder / "fills.parquet").combine_chunks()
 
 
 def repairs(run: RunRecord) -> pa.Table:
-    """Return the suggestions of a run of `repair`, a line for each cell; the column is null where nothing was found."""
+    """Return the suggestions of a run of `repair`, one line for each cell; the column is null where none was found."""
     return _repairs(run.path, run.created)
 
 
@@ -301,11 +284,8 @@ def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
     return found.filter(pc.equal(found["row"], row)).to_pandas()
 
 
-def filled_table(run: RunRecord) -> Path | None:
-    """Return the file with the filled or repaired table, or the made rows: that asked for, else the run's own.
-
-    None if it is gone.
-    """
+def output_table(run: RunRecord) -> Path | None:
+    """Return the file with a run's imputed or repaired table or synthetic rows; None if it no longer exists."""
     asked, name = run.summary.get("output"), {"repair": "repaired", "augment": "rows"}.get(run.verb, "filled")
     candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
     return next((path for path in candidates if path.is_file()), None)
@@ -327,20 +307,25 @@ def _registry() -> Registry:
     return Registry.load()
 
 
-@st.cache_data(show_spinner="Asking for the models")
+@st.cache_data(show_spinner="Listing the models")
 def kinds_of_model() -> list[dict[str, Any]]:
     """Return the models that can be fitted: `name`, `plugin`, `verbs`, `parameters`."""
     return list(queue.ask("models"))
 
 
-@st.cache_data(show_spinner="Asking for the plugins")
+def models_with(*verbs: str) -> list[str]:
+    """Return the names of the models that can do all of `verbs`."""
+    return [model["name"] for model in kinds_of_model() if set(model["verbs"]) >= set(verbs)]
+
+
+@st.cache_data(show_spinner="Listing the plugins")
 def plugins() -> list[dict[str, Any]]:
-    """Return the installed plugins as `anomalo plugins --json` tells them."""
+    """Return the installed plugins as `anomalo plugins --json` lists them."""
     return list(queue.ask("plugins")["plugins"])
 
 
 def refresh() -> None:
-    """Forget the models and plugins that were asked for."""
+    """Clear the lists of models and plugins, to read them again."""
     kinds_of_model.clear()
     plugins.clear()
 
@@ -350,7 +335,7 @@ BUNDLED = Path(str(files("anomalo.datasets") / "hypothyroid.csv"))
 
 
 def look(source: str, options: SchemaOptions) -> Preview:
-    """Return a table at a glance; read again only if the file or the options change.
+    """Return a preview of a table; it is read again only if the file or the options change.
 
     Raises
     ------
@@ -364,11 +349,11 @@ def look(source: str, options: SchemaOptions) -> Preview:
 
 @st.cache_resource(max_entries=16, show_spinner="Reading the table")
 def _look(source: str, changed: int, key: str, _options: SchemaOptions) -> Preview:
-    return preview(Place(_registry(), Store(workspace())), source, _options)
+    return preview(JobContext(_registry(), Workspace(workspace())), source, _options)
 
 
 def keep_upload(name: str, content: bytes) -> Path:
-    """Keep an uploaded file in the workspace, beside another of that name with other content.
+    """Save an uploaded file in the workspace; a file of the same name with other content is kept.
 
     Raises
     ------

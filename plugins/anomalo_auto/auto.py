@@ -21,8 +21,8 @@ from anomalo.plugin import (
     ModelState,
     Run,
     Scores,
+    is_goal,
     param,
-    wanted,
 )
 from anomalo_auto.contamination import least_suspicious, masking_effect, robust_score, robust_weight
 from anomalo_auto.fusion import agreement, power_mean
@@ -96,8 +96,8 @@ class Auto(Model):
         """
         self._models: list[Any] = []
         self._imputer: Any = None
-        self.names_ = self._chosen() if wanted(run.goals, "score") or wanted(run.goals, "embed") else []
-        parts = len(self.names_) + wanted(run.goals, "impute")
+        self.names_ = self._chosen() if is_goal(run.goals, "score") or is_goal(run.goals, "embed") else []
+        parts = len(self.names_) + is_goal(run.goals, "impute")
         if self.names_:
             self._fit_members(data, run, parts)
         if len(self.names_) < parts:

@@ -138,7 +138,7 @@ class Classifier(NeuralModel):
         if isinstance(initial, Classifier):
             super().start(initial)
 
-    def lessons(self, data: Encoded) -> Encoded:
+    def training_data(self, data: Encoded) -> Encoded:
         """Return the rows with their classes as one more column."""
         assert data.target is not None
         classes = Block("class", "category", len(data.layout.blocks), levels=data.layout.classes)

@@ -1,4 +1,4 @@
-"""A browser, and the dashboard as a process of its own; tests are skipped where there is no browser."""
+"""A browser, and the dashboard in a separate process; tests are skipped where there is no browser."""
 
 import os
 import shutil

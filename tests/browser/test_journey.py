@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from anomalo.workspace.workspace import Workspace
-from anomalo_dashboard import words
+from anomalo_dashboard import formatting
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -34,12 +35,12 @@ def choose(page: Any, label: str, option: str) -> None:
         with suppress(playwright.TimeoutError):
             page.get_by_role("option", name=re.compile(re.escape(option))).wait_for(timeout=3000)
             box.press("Enter")
-            settled(page)
+            wait_until_drawn(page)
             break
     assert box.input_value().startswith(option)
 
 
-def settled(page: Any) -> None:
+def wait_until_drawn(page: Any) -> None:
     page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
 
 
@@ -52,7 +53,7 @@ def test_upload_fit_alerts_row_repair_export(
     page.goto(address)
     page.locator("input[type=file]").set_input_files(tables / "patients.csv")
     page.get_by_role("button", name="Fit and score").wait_for()
-    settled(page)
+    wait_until_drawn(page)
     page.get_by_text("The same on the command line").click()
     command = page.get_by_test_id("stCode")
     choose(page, "Model", "linear (")
@@ -62,10 +63,10 @@ def test_upload_fit_alerts_row_repair_export(
     epochs.fill("3")
     epochs.press("Enter")
     playwright.expect(command).to_contain_text("--set epochs=3")
-    page.get_by_role("textbox", name="Save it as").fill("mine")
-    page.get_by_role("textbox", name="Save it as").press("Enter")
+    page.get_by_role("textbox", name="Save as").fill("mine")
+    page.get_by_role("textbox", name="Save as").press("Enter")
     playwright.expect(command).to_contain_text("--as mine")
-    settled(page)
+    wait_until_drawn(page)
     page.get_by_role("button", name="Fit and score").click()
 
     page.get_by_text("Step 1 of 3: Fitting the model").wait_for()
@@ -82,31 +83,31 @@ def test_upload_fit_alerts_row_repair_export(
     page.get_by_role("radio", name="all rows").click()
     page.get_by_text("240 rows").wait_for()
     page.get_by_role("button", name="Page 2").click()
-    page.get_by_text("these are 51 to 100").wait_for()
+    page.get_by_text("showing 51 to 100").wait_for()
     page.reload()
-    page.get_by_text("these are 51 to 100").wait_for()
+    page.get_by_text("showing 51 to 100").wait_for()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save these rows").click()
     kept = pd.read_csv(saved.value.path())
     order = written.sort_values(["p_value", "score"], ascending=[True, False], kind="stable")["row"]
     assert kept["row"].tolist() == order.tolist()
 
-    because = words.because(written["reasons"][50])
-    page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': because, 'show': 'all rows'})}")
-    page.get_by_text("strangest first").wait_for()
-    settled(page)
+    reasons = formatting.reasons(pa.array([list(written["reasons"][50])]))[0].as_py()
+    page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': reasons, 'show': 'all rows'})}")
+    page.get_by_text("most anomalous first").wait_for()
+    wait_until_drawn(page)
     press_first_button(page)
     page.get_by_role("heading", name="Row", exact=True).wait_for()
     page.get_by_role("heading", name=re.compile("Row 50 is ")).wait_for()
     assert page.url == f"{address}/row?run={score.id}&row=50"
 
-    page.get_by_role("button", name="Filled cells of this row").click()
+    page.get_by_role("button", name="Imputed cells of this row").click()
     page.get_by_role("heading", name="Repairs").wait_for()
-    page.get_by_text("2 filled cells").wait_for()
+    page.get_by_text("2 imputed cells").wait_for()
     assert page.url == f"{address}/repairs?run={fill.id}&fill_row=50"
-    assert (fill.path / "filled.csv").read_bytes() == download(page, "Filled table as CSV")
+    assert (fill.path / "filled.csv").read_bytes() == download(page, "Imputed table as CSV")
     filled = tmp_path / "filled.parquet"
-    filled.write_bytes(download(page, "Filled table as Parquet"))
+    filled.write_bytes(download(page, "Imputed table as Parquet"))
     frame = pd.read_parquet(filled)
     assert (frame[["weight", "colour"]] != "").all(axis=None)
     known = patients["weight"].notna()

@@ -1,4 +1,4 @@
-"""A run of 200,000 rows: paging, searching and judging it anew give the right rows, on the server and in a browser."""
+"""A run of 200,000 rows: paging, search and another threshold give the right rows, on the server and in a browser."""
 
 import importlib.util
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ROWS = 200_000
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
-    """A workspace with the benchmark's run, and what is in it, strangest first."""
+    """A workspace with the benchmark's run, and its rows, most anomalous first."""
     spec = importlib.util.spec_from_file_location("benchmark_of_the_dashboard", BENCHMARK)
     assert spec is not None
     assert spec.loader is not None
@@ -34,13 +34,13 @@ def test_a_large_run_is_paged_and_filtered_in_the_browser(
     workspace, table = large
     address = serve(workspace)
     page.goto(f"{address}/alerts?show=all+rows&page=4000")
-    page.get_by_text("these are 199,951 to 200,000").wait_for()
+    page.get_by_text("showing 199,951 to 200,000").wait_for()
     cell = page.get_by_test_id("stDataFrame").locator("[role=gridcell]")
     cell.filter(has_text=table["name"].iloc[-50]).first.wait_for(state="attached")
 
     page.get_by_role("searchbox", name="Search").fill("customer-00012")
     page.get_by_text("10 rows").wait_for()
-    page.get_by_text("these are 1 to 10").wait_for()
+    page.get_by_text("showing 1 to 10").wait_for()
     expected = table["name"][table["name"].str.contains("customer-00012")].tolist()
     for name in expected:
         cell.filter(has_text=name).first.wait_for(state="attached")

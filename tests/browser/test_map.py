@@ -1,4 +1,4 @@
-"""A click on a row of the map tells of it, and leads to its page."""
+"""A click on a row of the embedding map shows it in words, with a button that opens its page."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ def test_a_click_leads_to_the_row(
         outcome = anomalo(verb, tables / "patients.csv", "--with", "full", "--workspace", workspace, "--device", "cpu")
         assert outcome.code == 0, outcome.err
     address = serve(workspace)
-    page.goto(f"{address}/map")
+    page.goto(f"{address}/embedding_map")
     point = page.locator("[data-testid=stVegaLiteChart] path[aria-label*='row: 17;']")
     point.hover()
     page.get_by_text("190.25").wait_for()
@@ -24,6 +24,6 @@ def test_a_click_leads_to_the_row(
     page.get_by_role("button", name="Open row 17").click()
     page.get_by_role("heading", name=re.compile("Row 17 .*is an alert")).wait_for()
     assert page.url == f"{address}/row?run=0001-score&row=17"
-    page.get_by_role("link", name="Map").click()
-    page.get_by_role("heading", name="Map").wait_for()
+    page.get_by_role("link", name="Embedding map").click()
+    page.get_by_role("heading", name="Embedding map").wait_for()
     point.wait_for()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 
-def test_a_taken_port_is_told_in_one_line(anomalo: Any, tmp_path: Path) -> None:
+def test_a_taken_port_is_refused_in_one_line(anomalo: Any, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import RunRecord, Workspace
-from anomalo_dashboard import data, export, forms, plugin, words
+from anomalo_dashboard import data, downloads, fit_form, formatting, plugin
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 QUERIES: tuple[dict[str, str], ...] = (
@@ -33,7 +33,7 @@ QUERIES: tuple[dict[str, str], ...] = (
 
 @pytest.fixture(scope="module")
 def scored(untouched: Path, tables: Path, anomalo: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with runs of `full`: one of few reasons, then one that explains all, and one that fills."""
+    """A workspace with runs of `full`: one that explains few rows, one that explains all, and one that imputes."""
     workspace = shutil.copytree(untouched, tmp_path_factory.mktemp("scored") / "workspace")
     common = ("--with", "full", "--device", "cpu", "--workspace", workspace)
     for arguments in (
@@ -53,13 +53,23 @@ def at(scored: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return opened
 
 
-def opened(room: str = "start", /, **query: str) -> AppTest:
+def opened(name: str = "start", /, **query: str) -> AppTest:
     """Open a page as a browser with that address would."""
     app = AppTest.from_file(APP, default_timeout=240)
-    if room != "start":
-        app.run().switch_page(f"views/{room}.py")
+    if name != "start":
+        app.run().switch_page(f"views/{name}.py")
     app.query_params.update(query)
     return app.run()
+
+
+def as_text(reasons: list[dict[str, Any]]) -> str:
+    """Return the first three reasons of a row as the pages write them."""
+    texts = []
+    for reason in reasons[:3]:
+        known = reason["expected"] not in (None, reason["observed"])
+        observed = "missing" if reason["observed"] is None else reason["observed"]
+        texts.append(f"{reason['column']} is {observed}" + (f", expected {reason['expected']}" if known else ""))
+    return "; ".join(texts)
 
 
 def runs(workspace: Path, verb: str) -> list[RunRecord]:
@@ -81,7 +91,7 @@ def test_an_empty_workspace_says_what_to_do_next(page: str, tmp_path: Path, monk
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path / "absent"))
     app = opened(page)
     fine(app)
-    assert app.title[0].value == page.capitalize()
+    assert app.title[0].value == page.replace("_", " ").capitalize()
     if page not in ("start", "plugins", "synthesize"):
         assert "Start" in app.markdown[0].value
         assert [link.label for link in app.get("page_link")] == ["Go to Start"]
@@ -93,10 +103,10 @@ def test_an_empty_workspace_says_what_to_do_next(page: str, tmp_path: Path, monk
 def test_nothing_in_an_address_breaks_a_page(page: str, query: dict[str, str], at: Any) -> None:
     app = at(page, **query)
     assert not app.exception, [error.message for error in app.exception]
-    assert app.title[0].value == page.capitalize()
+    assert app.title[0].value == page.replace("_", " ").capitalize()
 
 
-def test_an_unknown_run_row_model_or_job_is_told(at: Any) -> None:
+def test_a_page_says_that_a_run_row_model_or_job_is_unknown(at: Any) -> None:
     assert "no run 9999-score" in at("alerts", run="9999-score").warning[0].value
     assert "no row 5000" in at("row", row="5000").warning[0].value
     assert "no model nobody@3" in at("models", model="nobody@3").warning[0].value
@@ -116,27 +126,27 @@ def test_overview_lists_runs_and_models(at: Any, scored: Path) -> None:
     assert set(table(app, "kind")["model"]) == {"full@1", "near@1", "fill@1"}
 
 
-def test_alerts_are_the_runs_own_strangest_first(at: Any, scored: Path) -> None:
+def test_alerts_are_those_of_the_run_most_anomalous_first(at: Any, scored: Path) -> None:
     run = runs(scored, "score")[-1]
     written = pq.read_table(run.path / "scores.parquet").to_pandas()
     app = at("alerts")
     fine(app)
-    shown = table(app, "because")
+    shown = table(app, "reasons")
     expected = written[written["alert"]].sort_values(["p_value", "score"], ascending=[True, False])
     assert app.query_params["run"] == run.id
     assert shown["row"].tolist() == expected["row"].tolist()
     assert shown["name"].tolist() == expected["name"].tolist()
-    assert shown["because"].tolist() == [words.because(reasons) for reasons in expected["reasons"]]
+    assert shown["reasons"].tolist() == [as_text(reasons) for reasons in expected["reasons"]]
 
 
-def test_alerts_can_be_paged_filtered_and_judged_by_another_threshold(at: Any, scored: Path) -> None:
+def test_alerts_can_be_paged_filtered_and_given_another_threshold(at: Any, scored: Path) -> None:
     written = pq.read_table(runs(scored, "score")[-1].path / "scores.parquet").to_pandas()
     app = at("alerts", show="all rows", page="2")
     order = written.sort_values(["p_value", "score"], ascending=[True, False], kind="stable")["row"]
-    assert table(app, "because")["row"].tolist() == order[50:100].tolist()
+    assert table(app, "reasons")["row"].tolist() == order[50:100].tolist()
 
     app.text_input(key="text").set_value("P10").run()
-    assert sorted(table(app, "because")["name"]) == sorted(written["name"][written["name"].str.contains("p10")])
+    assert sorted(table(app, "reasons")["name"]) == sorted(written["name"][written["name"].str.contains("p10")])
     assert app.pagination(key="page").value == 1
 
     app.text_input(key="text").set_value("").run()
@@ -159,7 +169,7 @@ def test_a_budget_is_kept_as_it_was(at: Any, scored: Path) -> None:
 
 def test_a_search_without_a_hit_says_so(at: Any) -> None:
     app = at("alerts", text="nobody is called this")
-    assert "No row fits" in app.info[0].value
+    assert "No row matches" in app.info[0].value
 
 
 def test_a_row_shows_its_cells_and_leads_to_the_next(at: Any, scored: Path) -> None:
@@ -190,13 +200,13 @@ def test_a_row_that_was_not_explained_says_how_to_get_its_reasons(at: Any, score
     last = int(data.scores(run).order[-1])
     app = at("row", run=run.id, row=str(last))
     fine(app)
-    assert "explained its 3 strangest rows" in app.info[0].value
+    assert "explained its 3 most anomalous rows" in app.info[0].value
     assert "--explain 240" in "".join(code.value for code in app.code)
 
 
 def test_a_row_leads_to_its_repairs_and_the_run_is_kept(at: Any, scored: Path) -> None:
     app = at("row", run=runs(scored, "score")[-1].id, row="50")
-    next(button for button in app.button if button.label == "Filled cells of this row").click().run()
+    next(button for button in app.button if button.label == "Imputed cells of this row").click().run()
     fine(app)
     assert app.title[0].value == "Repairs"
     assert (app.query_params["run"], app.query_params["fill_row"]) == (runs(scored, "impute")[-1].id, "50")
@@ -222,17 +232,17 @@ def test_repairs_show_every_fill(at: Any, scored: Path) -> None:
     app.selectbox(key="fill_column").set_value("colour").run()
     assert set(table(app, "before")["row"]) == set(fills["row"][fills["column"] == "colour"])
     app.number_input(key="fill_row").set_value(0).run()
-    assert "No filled cell fits" in app.info[0].value
+    assert "No imputed cell matches" in app.info[0].value
 
 
-def test_the_filled_table_is_exported_as_it_is_in_both_formats(scored: Path, tmp_path: Path) -> None:
-    path = data.filled_table(runs(scored, "impute")[-1])
+def test_the_imputed_table_is_exported_as_it_is_in_both_formats(scored: Path, tmp_path: Path) -> None:
+    path = data.output_table(runs(scored, "impute")[-1])
     assert path is not None
-    assert export.as_csv(path) == path.read_bytes()
-    (tmp_path / "filled.parquet").write_bytes(export.as_parquet(path))
+    assert downloads.as_csv(path) == path.read_bytes()
+    (tmp_path / "filled.parquet").write_bytes(downloads.as_parquet(path))
     expected = pd.read_csv(path, dtype=str, keep_default_na=False)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "filled.parquet"), expected, check_dtype=False)
-    (tmp_path / "again.csv").write_bytes(export.as_csv(tmp_path / "filled.parquet"))
+    (tmp_path / "again.csv").write_bytes(downloads.as_csv(tmp_path / "filled.parquet"))
     assert (tmp_path / "again.csv").read_text().replace('"', "") == path.read_text()
 
 
@@ -244,7 +254,7 @@ def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None
     assert facts["Device"] == "cpu"
     assert len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart")) == 1
     phases = json.loads((Workspace(scored).model("full").path / "manifest.json").read_text())["training"]["phases"]
-    assert f"the best was {phases[0]['best']}" in app.caption[0].value
+    assert f"the best was epoch {phases[0]['best']}" in app.caption[0].value
     assert set(table(app, "baseline")["column"]) <= {"height", "weight", "children", "colour", "smoker"}
 
 
@@ -254,12 +264,12 @@ def test_a_model_without_epochs_says_so(at: Any) -> None:
     assert "not trained in epochs" in app.info[0].value
 
 
-def test_plugins_tell_what_they_bring(at: Any) -> None:
+def test_plugins_are_listed_with_their_models_and_capabilities(at: Any) -> None:
     app = at("plugins")
     fine(app)
     listed = app.table[0].value.set_index("Plugin")
     assert {"linear", "undercomplete"} <= set(listed.loc["autoencoders", "Models"].split(", "))
-    assert set(listed.loc["autoencoders", "Can"].split(", ")) == {
+    assert set(listed.loc["autoencoders", "Capabilities"].split(", ")) == {
         "score",
         "proba",
         "explain",
@@ -301,7 +311,7 @@ def test_a_plugins_broken_page_takes_nothing_down(
         st.cache_resource.clear()
 
 
-def test_start_understands_the_bundled_table_and_tells_the_commands(at: Any, scored: Path) -> None:
+def test_start_infers_the_columns_of_the_bundled_table_and_shows_the_commands(at: Any, scored: Path) -> None:
     app = at("start")
     next(button for button in app.button if "bundled" in button.label).click().run()
     fine(app)
@@ -318,7 +328,7 @@ def test_start_understands_the_bundled_table_and_tells_the_commands(at: Any, sco
     assert "--model classifier --supervised" in app.code[0].value
 
 
-def test_start_fills_nothing_where_nothing_can_be_filled(at: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
+def test_start_fills_only_where_values_are_missing(at: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
     patients.dropna().to_csv(tmp_path / "whole.csv", index=False)
     app = at("start", source=str(tmp_path / "whole.csv"))
     assert not any("classifier" in option for box in app.selectbox if box.label == "Model" for option in box.options)
@@ -329,7 +339,7 @@ def test_start_fills_nothing_where_nothing_can_be_filled(at: Any, tmp_path: Path
 
 
 def ended(workspace: Path, identity: str) -> queue.Job:
-    """Wait until a job is no more at work."""
+    """Wait until a job no longer runs."""
     until = time.monotonic() + 240
     while (job := queue.job(workspace, identity)).status == "running":
         assert time.monotonic() < until
@@ -347,7 +357,7 @@ def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
     assert "\n" not in app.error[0].value
 
 
-def test_a_job_can_be_stopped_and_gone_on_with(at: Any, scored: Path) -> None:
+def test_a_job_can_be_stopped_and_resumed(at: Any, scored: Path) -> None:
     endless = ["fit", str(data.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
     job = queue.start(scored, "endless", [endless])
     app = at("start", job=job.id)
@@ -372,7 +382,7 @@ def test_a_job_can_be_stopped_and_gone_on_with(at: Any, scored: Path) -> None:
         ("renamed.parquet", b"a,b\n1,2\n", "is not a Parquet file"),
     ],
 )
-def test_an_upload_that_is_no_table_is_told_in_one_line(
+def test_an_upload_that_is_no_table_is_refused_in_one_line(
     name: str, content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
@@ -397,28 +407,28 @@ def test_an_upload_is_kept_under_a_name_of_its_own(tmp_path: Path, monkeypatch: 
 
 def test_corrections_become_options(tables: Path, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(scored))
-    guessed = forms.columns_of(data.look(str(tables / "patients.csv"), forms.SchemaOptions()))
-    assert guessed.set_index("column").loc["name", "role"] == forms.LEAVE
+    guessed = fit_form.columns_of(data.look(str(tables / "patients.csv"), fit_form.SchemaOptions()))
+    assert guessed.set_index("column").loc["name", "role"] == fit_form.LEAVE
     edited = guessed.set_index("column")
-    edited.loc["name", "role"] = forms.USE
-    edited.loc["sick", "role"] = forms.LABEL
-    edited.loc["smoker", "role"] = forms.LEAVE
+    edited.loc["name", "role"] = fit_form.USE
+    edited.loc["sick", "role"] = fit_form.LABEL
+    edited.loc["smoker", "role"] = fit_form.LEAVE
     edited.loc["children", "kind"] = "category"
-    options = forms.schema_options(guessed, edited.reset_index(), ("x",))
-    assert forms.schema_arguments(options) == [
+    options = fit_form.schema_options(guessed, edited.reset_index(), ("x",))
+    assert fit_form.schema_arguments(options) == [
         *("--kind", "name=category", "--kind", "children=category"),
         *("--drop", "smoker", "--missing", "x", "--label", "sick"),
     ]
-    edited.loc["colour", "role"] = forms.LABEL
-    with pytest.raises(forms.UsageError, match="colour, sick are all called label"):
-        forms.schema_options(guessed, edited.reset_index(), ())
+    edited.loc["colour", "role"] = fit_form.LABEL
+    with pytest.raises(fit_form.UsageError, match="colour, sick all have the role label"):
+        fit_form.schema_options(guessed, edited.reset_index(), ())
 
 
 def test_reasons_of_all_rows_at_once_are_those_of_each(scored: Path) -> None:
     for run in runs(scored, "score"):
         reasons = pq.read_table(run.path / "scores.parquet")["reasons"].to_pylist()
         scores = data.scores(run)
-        assert scores.because.to_pylist() == [words.because(some) or None for some in reasons]
+        assert scores.reasons.to_pylist() == [as_text(some) or None for some in reasons]
         for name, rows in scores.columns.items():
             expected = [row for row, some in enumerate(reasons) if name in [reason["column"] for reason in some]]
             assert rows.tolist() == expected
@@ -428,12 +438,12 @@ def test_reasons_of_all_rows_at_once_are_those_of_each(scored: Path) -> None:
 def test_the_dashboard_needs_no_torch() -> None:
     code = (
         "import sys; from anomalo.registry.registry import Registry; Registry.load().pages(); "
-        "from anomalo_dashboard import charts, command, data, export, forms, progress, state; "
+        "from anomalo_dashboard import charts, command, data, downloads, fit_form, job_progress, navigation; "
         "sys.exit(bool({'torch', 'ignite'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("module", [words, forms])
+@pytest.mark.parametrize("module", [formatting, fit_form])
 def test_examples_in_the_docstrings(module: Any) -> None:
     assert doctest.testmod(module).failed == 0

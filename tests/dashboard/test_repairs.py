@@ -1,4 +1,4 @@
-"""Suggested repairs in the dashboard: on the page Row, on the page Repairs, and how they come about."""
+"""Suggested repairs in the dashboard: on the page Row, on the page Repairs, and the job that searches them."""
 
 import shutil
 import time
@@ -34,9 +34,9 @@ def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatc
     return call
 
 
-def opened(room: str, **query: object) -> AppTest:
+def opened(name: str, **query: object) -> AppTest:
     app = AppTest.from_file(APP, default_timeout=240).run()
-    app.switch_page(f"views/{room}.py")
+    app.switch_page(f"views/{name}.py")
     app.query_params.update({name: str(value) for name, value in query.items()})
     app.run()
     assert not app.exception, [error.message for error in app.exception]
@@ -62,23 +62,23 @@ def test_a_row_shows_its_repair(home: Any) -> None:
     assert shown["before"].tolist() == ["190.25"]
     (caption,) = (caption.value for caption in app.caption if "the score falls" in caption.value)
     assert f"{lines['score_before'].iloc[0]:.4g} to {lines['score_after'].iloc[0]:.4g}" in caption
-    assert "no alert at budget=4" in caption
+    assert "no alert (threshold budget=4)" in caption
     normal = next(row for row in range(240) if row not in data.repairs(run)["row"].to_pylist())
     app = opened("row", row=normal)
     assert "Suggested repair" not in [head.value for head in app.subheader]
     assert "Suggest repairs" not in labels(app)
 
 
-def test_a_row_that_nothing_helps_says_so(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_without_a_repair_says_so(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Threshold, "boundary", lambda *arguments: Boundary(1.0))
     run = home("repair", *RULE, "--cells", "2")
-    assert "No set of 2 cells or fewer makes this row normal" in opened("row", row=17).info[0].value
+    assert "Replacing 2 cells or fewer does not make this row normal" in opened("row", row=17).info[0].value
     app = opened("repairs", run=run.id)
-    assert table(app, "before")["column"].tolist() == ["nothing found"] * 4
-    assert {metric.label: metric.value for metric in app.metric}["With a repair"] == "0"
+    assert table(app, "before")["column"].tolist() == ["no repair found"] * 4
+    assert {metric.label: metric.value for metric in app.metric}["Alerts with a repair"] == "0"
 
 
-def test_repairs_are_looked_for_on_request(home: Any) -> None:
+def test_repairs_are_searched_on_request(home: Any) -> None:
     app = opened("row", row=17)
     next(button for button in app.button if button.label == "Suggest repairs").click().run()
     (job,) = queue.jobs(data.workspace())
@@ -97,7 +97,7 @@ def test_a_model_that_cannot_is_not_asked(home: Any) -> None:
     assert "Suggest repairs" in labels(opened("row", row=17, run="0001-score"))
 
 
-def test_all_suggestions_are_on_one_page_to_filter_and_to_take_away(home: Any) -> None:
+def test_all_suggestions_are_on_one_page_to_filter_and_to_save(home: Any) -> None:
     run = home("repair", *RULE)
     lines = data.repairs(run).to_pandas()
     app = opened("repairs")
@@ -106,7 +106,7 @@ def test_all_suggestions_are_on_one_page_to_filter_and_to_take_away(home: Any) -
     assert shown["row"].tolist() == lines["row"].tolist()
     assert {metric.label: metric.value for metric in app.metric} == {
         "Alerts": "4",
-        "With a repair": str(lines.loc[lines["normal"], "row"].nunique()),
+        "Alerts with a repair": str(lines.loc[lines["normal"], "row"].nunique()),
         "Cells to replace": str(lines["column"].notna().sum()),
     }
     assert table(app, "cells").set_index("column")["cells"].to_dict() == lines["column"].value_counts().to_dict()
@@ -116,12 +116,12 @@ def test_all_suggestions_are_on_one_page_to_filter_and_to_take_away(home: Any) -
     app.selectbox(key="fill_column").set_value("weight").run()
     assert table(app, "before")["column"].tolist() == ["weight"]
     app.number_input(key="fill_row").set_value(200000).run()
-    assert "No suggestion fits" in app.info[0].value
+    assert "No suggestion matches" in app.info[0].value
 
 
 def test_an_applied_repair_offers_the_table(home: Any, tmp_path: Path) -> None:
     run = home("repair", *RULE, "--apply")
-    assert data.filled_table(run) == run.path / "repaired.csv"
+    assert data.output_table(run) == run.path / "repaired.csv"
     app = opened("repairs", run=run.id)
     assert [button.label for button in app.get("download_button")][:2] == [
         "Repaired table as CSV",
@@ -136,4 +136,4 @@ def test_an_applied_repair_offers_the_table(home: Any, tmp_path: Path) -> None:
 def test_without_alerts_there_is_nothing_to_repair(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Threshold, "alerts", lambda self, p_values, scores: p_values < 0)
     run = home("repair")
-    assert "nothing to repair" in opened("repairs", run=run.id).info[0].value
+    assert "Nothing to repair" in opened("repairs", run=run.id).info[0].value

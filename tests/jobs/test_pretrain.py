@@ -129,7 +129,7 @@ def test_models_report_what_they_cannot_start_from(
     target = label_of(table, infer(table, SchemaOptions(label="sick"))) if "target" in given else None
     params = {} if model == "knn" else {"epochs": 1}
     with pytest.raises(UsageError, match=message):
-        Fitted.fit(table, infer(table), Plan(model, params), registry, base=base, target=target)
+        Fitted.fit(table, infer(table), FitConfig(model, params), registry, base=base, target=target)
 
 
 @pytest.mark.parametrize(

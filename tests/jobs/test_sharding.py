@@ -27,7 +27,7 @@ from anomalo.jobs.imputing.impute import impute
 from anomalo.jobs.imputing.repair import repair
 from anomalo.jobs.scoring.score import score
 from anomalo.jobs.sharding import MANIFEST, Shards
-from anomalo.persistence.resume import ResumableState, resumable
+from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.tabular import readers
 
 BATCH = 50
@@ -241,7 +241,7 @@ def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> N
 
 def test_one_job_at_a_time(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
-    with suppress(KeyboardInterrupt), resumable(folder, {}, resume=True):
+    with suppress(KeyboardInterrupt), resumable_state(folder, {}, resume=True):
         with pytest.raises(UsageError, match=r"score-\w{12} is at work already in another process"):
             score(JobContext.at(home), str(table), "full", device="cpu", resume=True)
         # The same verb with another model is another job.

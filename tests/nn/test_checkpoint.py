@@ -16,7 +16,7 @@ from torch.optim import SGD
 from anomalo.models.run import LocalRun
 from anomalo.neural import NeuralModel, Phase
 from anomalo.nn.checkpoint import pack, unpack
-from anomalo.persistence.resume import Checkpoint, ResumableState, resumable
+from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.plugin import Block, Encoded, Layout, Run
@@ -112,7 +112,7 @@ def resumed(
     rng = np.random.default_rng(seed)
     for attempt in range(1, 200):
         try:
-            with resumable(folder, {}, resume=True) as place:
+            with resumable_state(folder, {}, resume=True) as place:
                 return fit(place, killer(int(rng.integers(2, most)))), attempt
         except Killed:
             continue

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anomalo.errors import OutputError, UsageError
-from anomalo.persistence.resume import Checkpoint, ResumableState, resumable
+from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 
 
 class Killed(BaseException):
@@ -17,7 +17,7 @@ class Killed(BaseException):
 
 def attempt(folder: Path, *, resume: bool = True, task: dict[str, object] | None = None) -> ResumableState:
     """Open the folder, keep a part there, and die."""
-    with suppress(Killed), resumable(folder, task or {"seed": 1}, resume=resume) as place:
+    with suppress(Killed), resumable_state(folder, task or {"seed": 1}, resume=resume) as place:
         place.save("part", {"x": np.arange(3.0)}, {"attempt": place.attempts})
         raise Killed
     return place
@@ -31,7 +31,7 @@ def test_parts_come_back_to_the_bit(tmp_path: Path) -> None:
         "flags": np.array([True, False]),
     }
     facts = {"best": float("inf"), "rate": 0.1 + 0.2, "names": ["ä", None], "state": 2**127 - 1}
-    with resumable(tmp_path / "job", {}, resume=False) as place:
+    with resumable_state(tmp_path / "job", {}, resume=False) as place:
         place.save("part", arrays, facts)
         found, told = place.load("part") or ({}, {})
     assert told == facts
@@ -48,7 +48,7 @@ def test_a_resumed_job_finds_its_parts_and_counts_attempts_and_seconds(tmp_path:
     assert second.resumed
     assert second.attempts == 2
     assert 0 < second.seconds_before < second.seconds
-    with resumable(tmp_path / "job", {"seed": 1}, resume=True) as third:
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as third:
         assert third.attempts == 3
         assert third.seconds_before > second.seconds_before
         kept = third.load("part")
@@ -58,26 +58,26 @@ def test_a_resumed_job_finds_its_parts_and_counts_attempts_and_seconds(tmp_path:
 
 def test_without_resume_a_job_begins_anew(tmp_path: Path) -> None:
     attempt(tmp_path / "job")
-    with resumable(tmp_path / "job", {"seed": 2}, resume=False) as place:
+    with resumable_state(tmp_path / "job", {"seed": 2}, resume=False) as place:
         assert not place.resumed
         assert place.load("part") is None
 
 
 def test_nothing_is_left_of_a_job_that_is_done(tmp_path: Path) -> None:
     attempt(tmp_path / "job")
-    with resumable(tmp_path / "job", {"seed": 1}, resume=True):
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True):
         pass
     assert not (tmp_path / "job").exists()
-    with resumable(tmp_path / "job", {"seed": 1}, resume=True) as place:
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as place:
         assert not place.resumed
 
 
 def test_a_job_that_kept_nothing_leaves_nothing(tmp_path: Path) -> None:
-    with suppress(Killed), resumable(tmp_path / "job", {}, resume=False):
+    with suppress(Killed), resumable_state(tmp_path / "job", {}, resume=False):
         raise Killed
     assert list(tmp_path.iterdir()) == []
     attempt(tmp_path / "job")
-    with resumable(tmp_path / "job", {"seed": 1}, resume=True):
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -91,11 +91,11 @@ def test_a_job_that_is_done_is_not_gone_on_with_though_its_parts_are_not_all_rem
 
     killing = [True]
     sys.addaudithook(kill)
-    with suppress(Killed), resumable(tmp_path / "job", {"seed": 1}, resume=True):
+    with suppress(Killed), resumable_state(tmp_path / "job", {"seed": 1}, resume=True):
         pass
     killing.clear()
     assert list((tmp_path / "job").iterdir())
-    with resumable(tmp_path / "job", {"seed": 1}, resume=True) as place:
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as place:
         assert not place.resumed
         assert place.load("part") is None
 
@@ -103,9 +103,12 @@ def test_a_job_that_is_done_is_not_gone_on_with_though_its_parts_are_not_all_rem
 def test_another_task_is_never_gone_on_with(tmp_path: Path) -> None:
     attempt(tmp_path / "job", task={"seed": 1, "model": "linear"})
     told = r"cannot resume job: model was \"linear\" and is \"knn\"; start anew without --resume"
-    with pytest.raises(UsageError, match=told), resumable(tmp_path / "job", {"seed": 1, "model": "knn"}, resume=True):
+    with (
+        pytest.raises(UsageError, match=told),
+        resumable_state(tmp_path / "job", {"seed": 1, "model": "knn"}, resume=True),
+    ):
         pass
-    with resumable(tmp_path / "job", {"seed": 1, "model": "linear"}, resume=True) as place:
+    with resumable_state(tmp_path / "job", {"seed": 1, "model": "linear"}, resume=True) as place:
         assert place.load("part") is not None
         place.agree(table="a")
         place.agree(table="a")
@@ -118,16 +121,16 @@ def test_another_task_is_never_gone_on_with(tmp_path: Path) -> None:
 
 def test_only_one_is_at_a_job(tmp_path: Path) -> None:
     with (
-        resumable(tmp_path / "job", {}, resume=False),
+        resumable_state(tmp_path / "job", {}, resume=False),
         pytest.raises(UsageError, match="job is at work already in another process"),
-        resumable(tmp_path / "job", {}, resume=True),
+        resumable_state(tmp_path / "job", {}, resume=True),
     ):
         pass
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "facts"])
 def test_a_damaged_part_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
-    with resumable(tmp_path / "job", {}, resume=False) as place:
+    with resumable_state(tmp_path / "job", {}, resume=False) as place:
         place.save("part", {"x": np.arange(100.0)}, {"rate": 0.25})
         path = place.folder / "part.safetensors"
         content = bytearray(path.read_bytes())
@@ -144,19 +147,19 @@ def test_a_damaged_part_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
 def test_a_task_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
     attempt(tmp_path / "job")
     (tmp_path / "job" / "task.json").write_text("{")
-    with resumable(tmp_path / "job", {"seed": 1}, resume=True) as place:
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as place:
         assert not place.resumed
         assert place.load("part") is None
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot write"), resumable(tmp_path / "file" / "job", {}, resume=False):
+    with pytest.raises(OutputError, match="cannot write"), resumable_state(tmp_path / "file" / "job", {}, resume=False):
         pass
 
 
 def test_remove_forgets_the_parts_of_a_name(tmp_path: Path) -> None:
-    with resumable(tmp_path / "job", {}, resume=False) as place:
+    with resumable_state(tmp_path / "job", {}, resume=False) as place:
         for name in ("training-1-0", "training-1-1", "training-10-0"):
             place.save(name, {}, {})
         place.remove("training-1-")
@@ -169,7 +172,7 @@ def test_a_checkpoint_is_due_after_its_time_and_when_it_is_cheap_enough(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("anomalo.persistence.resume.time.monotonic", lambda: now[0])
-    with resumable(tmp_path / "job", {}, resume=False) as place:
+    with resumable_state(tmp_path / "job", {}, resume=False) as place:
         always, seldom = Checkpoint(place, "always", every=0), Checkpoint(place, "seldom", every=10)
         assert always.due()
         assert not seldom.due()

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UnknownModelError, UsageError
-from anomalo.persistence.resume import ResumableState, resumable
+from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.plugin import ModelState
 from anomalo.workspace import artifacts
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
@@ -269,7 +269,7 @@ def test_a_killed_job_keeps_its_run(store: Workspace) -> None:
         return store.add_run("score", write, model=None, source="a.csv", job=job)
 
     def left(folder: Path) -> list[str]:
-        with suppress(KeyboardInterrupt), resumable(folder, {}, resume=True) as job:
+        with suppress(KeyboardInterrupt), resumable_state(folder, {}, resume=True) as job:
             runs.append(keep(job, f"attempt {job.attempts}"))
             before.append(job.seconds_before)
             raise KeyboardInterrupt
@@ -283,7 +283,7 @@ def test_a_killed_job_keeps_its_run(store: Workspace) -> None:
     assert runs[1].created == runs[0].created
     assert runs[1].seconds > before[1] > before[0] == 0
     # Another job is not taken for it, even if it has the number of one that failed.
-    with suppress(ZeroDivisionError), resumable(folder, {}, resume=True) as job:
+    with suppress(ZeroDivisionError), resumable_state(folder, {}, resume=True) as job:
         store.add_run("score", lambda folder: {"share": 1 / 0}, model=None, source="", job=job)
     assert add_run(store).id == "0001-score"
     assert left(folder) == ["0001-score", "0002-score"]

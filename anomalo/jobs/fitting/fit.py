@@ -13,7 +13,7 @@ from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
 from anomalo.jobs.context import EQUAL_ROWS, JobContext
 from anomalo.models.base import Model, is_goal
-from anomalo.persistence.resume import ResumableState, resumable
+from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -80,7 +80,7 @@ def fit(
     target = label_of(table, schema) if supervised else None
     context.store.prepare()
     task["columns"] = {column.name: column.to_json() for column in schema.columns}
-    with resumable(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
+    with resumable_state(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
         fitted = Fitted.fit(table, schema, config, context.registry, base=base, target=target)

@@ -1,4 +1,4 @@
-"""Models: what is saved, how it was trained, and how well it tells hidden cells."""
+"""Models: the saved models, how they were trained, and how well they predict hidden cells."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.workspace.workspace import ModelRecord
-from anomalo_dashboard import charts, data, state, words
+from anomalo_dashboard import charts, data, formatting, navigation
 
 
 def choose(records: list[ModelRecord]) -> ModelRecord:
     """Let the user choose a version; the choice is in the URL."""
     known = {record.reference: record for record in records}
-    wanted = st.query_params.get("model")
-    if "model" not in st.session_state and wanted not in known:
+    requested = st.query_params.get("model")
+    if "model" not in st.session_state and requested not in known:
         latest = records[0].reference
-        state.turn_to(f"There is no model {wanted} here; this is the latest, {latest}." if wanted else "", model=latest)
+        navigation.turn_to(
+            f"There is no model {requested} here; this is the latest model, {latest}." if requested else "",
+            model=latest,
+        )
     chosen = st.selectbox(
         "Model", list(known), None, key="model", bind="query-params", required=True, label_visibility="collapsed"
     )
@@ -25,44 +28,44 @@ def choose(records: list[ModelRecord]) -> ModelRecord:
 
 
 def facts(record: ModelRecord, training: dict[str, Any]) -> None:
-    """Show what the model is."""
+    """Show the model's facts and parameters."""
     summary = record.summary
     shown = {
         "Kind": f"{record.model}, of plugin {record.plugin}",
-        "Can": ", ".join(summary.get("verbs", [])),
+        "Capabilities": ", ".join(summary.get("verbs", [])),
         "Tags": ", ".join(record.tags) or "none",
-        "Fitted on": words.file_name(record.source),
-        "Size": f"{words.count(record.rows, 'row')}, {words.count(record.columns, 'column')}",
-        "When": words.moment(record.created),
-        "Took": words.duration(record.seconds),
+        "Fitted on": formatting.file_name(record.source),
+        "Size": f"{formatting.count(record.rows, 'row')}, {formatting.count(record.columns, 'column')}",
+        "Fitted at": formatting.moment(record.created),
+        "Fit time": formatting.duration(record.seconds),
         "Device": training.get("device", ""),
-        "Gone on with": words.count(training["resumed"], "time") if training.get("resumed") else "",
+        "Resumed": formatting.count(training["resumed"], "time") if training.get("resumed") else "",
         "Seed": summary.get("seed"),
         **{name.replace("_", " ").capitalize(): value for name, value in summary.get("parameters", {}).items()},
     }
-    table = pd.DataFrame([(name, words.plain(value)) for name, value in shown.items() if value not in (None, "")])
+    table = pd.DataFrame([(name, formatting.plain(value)) for name, value in shown.items() if value not in (None, "")])
     st.table(table.set_axis(["", "Value"], axis=1), hide_index=True, hide_header=True, border="horizontal")
 
 
 def ends(phases: list[dict[str, Any]]) -> str:
-    """Say in words how each phase of a training ended."""
+    """Return how each phase of a training ended, as text."""
     said = []
     for phase in phases:
         what = f"{phase['name']}: " if len(phases) > 1 else ""
-        end = "stopped early" if phase["stopped_early"] else "ran to its end"
+        end = "stopped early after" if phase["stopped_early"] else "completed"
         said.append(
-            f"{what}{end} after {phase['ran']} of at most {phase['epochs']} epochs; the best was {phase['best']}"
+            f"{what}{end} {phase['ran']} of at most {phase['epochs']} epochs; the best was epoch {phase['best']}"
         )
     return ". ".join(text[0].upper() + text[1:] for text in said) + "."
 
 
 def curve(manifest: dict[str, Any]) -> None:
-    """Show the losses by epoch, or say why there are none."""
+    """Show the loss by epoch, or say why there is none."""
     st.subheader("Training", anchor=False)
     history = [entry for entry in manifest.get("history", []) if "epoch" in entry and "loss" in entry]
     phases = manifest.get("training", {}).get("phases", [])
     if not history:
-        st.info("This model is not trained in epochs, or was saved by an earlier version: there is no curve.")
+        st.info("There is no training curve: this model is not trained in epochs.")
         return
     if phases:
         st.caption(ends(phases))
@@ -73,14 +76,14 @@ def curve(manifest: dict[str, Any]) -> None:
 
 
 def cells(record: ModelRecord) -> None:
-    """Show how well hidden cells are told, column by column."""
+    """Show how well hidden cells are predicted, column by column."""
     found = data.hidden_cells(record)
     if found.empty:
         return
-    st.subheader("Hidden cells", anchor=False)
+    st.subheader("Error of imputation", anchor=False)
     st.caption(
-        "Known cells were hidden and predicted by models that had never seen the row. "
-        "The baseline says each column's mean, or its most frequent level."
+        "Known cells were hidden and predicted by models that were not trained on their rows. "
+        "The baseline predicts each column's mean or most frequent level."
     )
     st.dataframe(
         found[["column", "kind", "error", "baseline"]].assign(less=100 * found["less"]),
@@ -91,21 +94,21 @@ def cells(record: ModelRecord) -> None:
             "error": st.column_config.NumberColumn(
                 "Error",
                 format="%.3f",
-                help="Numbers: in units of the column's spread. Categories: share of wrong levels.",
+                help="Numbers: root mean squared error, in the column's units. Categories: share of wrong levels.",
             ),
-            "baseline": st.column_config.NumberColumn("Baseline's error", format="%.3f"),
+            "baseline": st.column_config.NumberColumn("Error of the baseline", format="%.3f"),
             "less": st.column_config.NumberColumn(
-                "Less error", format="%.1f %%", help="Than the baseline; 0 % is no better"
+                "Reduction", format="%.1f %%", help="How much lower the error is than the baseline's; 0 % is no better"
             ),
         },
-        alt="Error of hidden cells by column",
+        alt="Error of imputation by column",
     )
 
 
 st.title("Models", anchor=False)
 records = data.models()
 if not records:
-    state.empty("No model is saved yet", "Give a table on the page Start; the model that is fitted on it is kept here.")
+    navigation.empty("No model is saved yet", "Fit a model on the Start page; it is then listed here.")
 
 left, right = st.columns([5, 7], gap="medium")
 with left:
@@ -114,7 +117,7 @@ with left:
     facts(record, manifest.get("training", {}))
 with right:
     if not manifest:
-        st.warning("The folder of this model is gone or damaged; fit the model again.", icon=":material/warning:")
+        st.warning("The folder of this model is missing or damaged; fit the model again.", icon=":material/warning:")
     for warning in record.summary.get("warnings", []):
         st.warning(warning, icon=":material/info:")
     curve(manifest)

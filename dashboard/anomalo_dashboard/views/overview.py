@@ -1,4 +1,4 @@
-"""Overview: what has been done in this workspace, and how many rows were alerts."""
+"""Overview: the runs and models of the workspace, and the share of alerts from run to run."""
 
 from __future__ import annotations
 
@@ -6,26 +6,35 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import charts, data, state, words
+from anomalo_dashboard import charts, data, formatting, navigation
 
 LATEST = 25  # runs in the chart
+PAGE_OF = {  # the page that shows a run of each verb
+    "score": "alerts",
+    "impute": "repairs",
+    "repair": "repairs",
+    "embed": "embedding_map",
+    "augment": "synthesize",
+}
 
 
 def line(run: RunRecord) -> dict[str, object]:
-    """Return what the table of runs tells of one."""
+    """Return the line of a run in the table of runs."""
     facts = run.summary
-    scored, rows = run.verb == "score", facts.get("rows", 0)
+    scored, rows = run.verb == "score", facts.get("rows")
+    if isinstance(rows, dict):  # of a comparison: the numbers of training, synthetic and other rows
+        rows = rows["synthetic"]
     return {
         "run": run.id,
         "model": run.model,
-        "table": words.file_name(run.source),
-        "when": words.moment(run.created),
+        "table": formatting.file_name(run.source),
+        "when": formatting.moment(run.created),
         "rows": rows,
         "alerts": facts.get("alerts") if scored else None,
         "rate": facts["alerts"] / rows if scored and rows else None,
         "filled": sum(facts.get("filled", {}).values()) if run.verb == "impute" else None,
         "seconds": run.seconds,
-        "open": {"score": "Alerts", "impute": "Repairs", "repair": "Repairs", "embed": "Map"}.get(run.verb, ""),
+        "open": PAGE_OF.get(run.verb, "").replace("_", " ").capitalize(),
     }
 
 
@@ -45,10 +54,12 @@ def chart(table: pd.DataFrame) -> None:
 
 
 st.title("Overview", anchor=False)
-st.caption(f"Workspace {state.workspace()}")
+st.caption(f"Workspace {navigation.workspace()}")
 runs, models = data.runs(), data.models()
 if not runs and not models:
-    state.empty("Nothing here yet", "This workspace holds no model and no run. Give a table on the page Start.")
+    navigation.empty(
+        "Nothing here yet", "This workspace has no models and no runs. Fit and score a table on the Start page."
+    )
 
 table = pd.DataFrame([line(run) for run in runs])
 facts = st.columns(4)
@@ -58,7 +69,7 @@ facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
 )
 rates = table["rate"].dropna() if len(table) else []
-facts[3].metric("Latest alert rate", words.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
+facts[3].metric("Latest alert rate", formatting.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
 
 if len(table):
     chart(table)
@@ -69,7 +80,7 @@ if len(table):
         placeholder="",
         column_order=["open", *(name for name in table if name != "open")],
         column_config={
-            "open": st.column_config.ButtonColumn("Open", key="open", width=80, type="tertiary"),
+            "open": st.column_config.ButtonColumn("Open", key="open", width=120, type="tertiary"),
             "run": st.column_config.TextColumn("Run", width=120),
             "model": st.column_config.TextColumn("Model"),
             "table": st.column_config.TextColumn("Table"),
@@ -77,25 +88,25 @@ if len(table):
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
             "rate": st.column_config.NumberColumn("Alert rate", format="%.2f %%"),
-            "filled": st.column_config.NumberColumn("Cells filled", format="localized"),
+            "filled": st.column_config.NumberColumn("Cells imputed", format="localized"),
             "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
         },
         alt="All runs, newest first",
     )
 else:
-    st.info("No table has been scored yet; give one on the page Start.", icon=":material/info:")
+    st.info("There are no runs yet; score a table on the Start page.", icon=":material/info:")
 
 if models:
     st.subheader("Models", anchor=False)
     saved = pd.DataFrame(
         [
             {
-                "open": "Look",
+                "open": "Model",
                 "model": record.reference,
                 "kind": record.model,
                 "tags": ", ".join(record.tags),
-                "table": words.file_name(record.source),
-                "when": words.moment(record.created),
+                "table": formatting.file_name(record.source),
+                "when": formatting.moment(record.created),
                 "rows": record.rows,
                 "columns": record.columns,
                 "seconds": record.seconds,
@@ -107,7 +118,7 @@ if models:
         saved,
         hide_index=True,
         column_config={
-            "open": st.column_config.ButtonColumn("Open", key="look", width=80, type="tertiary"),
+            "open": st.column_config.ButtonColumn("Open", key="open_model", width=80, type="tertiary"),
             "model": "Model",
             "kind": "Kind",
             "tags": "Tags",
@@ -120,8 +131,8 @@ if models:
         alt="All saved models, newest first",
     )
 
-opened, looked = st.session_state.get("open"), st.session_state.get("look")
+opened, opened_model = st.session_state.get("open"), st.session_state.get("open_model")
 if opened is not None:
-    state.go(opened.label.lower(), run=runs[opened.row].id)
-if looked is not None:
-    state.go("models", model=models[looked.row].reference)
+    navigation.go(PAGE_OF[runs[opened.row].verb], run=runs[opened.row].id)
+if opened_model is not None:
+    navigation.go("models", model=models[opened_model.row].reference)

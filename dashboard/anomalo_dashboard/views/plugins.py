@@ -1,4 +1,4 @@
-"""Plugins: what is installed, what it brings, and what failed."""
+"""Plugins: what is installed, what it provides, and what failed."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anomalo_dashboard import data, words
+from anomalo_dashboard import data, formatting
 
-STATUS = {"ok": "works", "failed": "failed", "disabled": "switched off", "listed": "not loaded"}
+STATUS = {"ok": "loaded", "failed": "failed", "disabled": "switched off", "listed": "not loaded"}
 
 
 def line(plugin: dict[str, Any], verbs: dict[str, list[str]]) -> dict[str, str]:
-    """Return what the table tells of a plugin."""
+    """Return the line of a plugin in the table."""
     return {
         "plugin": plugin["name"],
         "status": STATUS.get(plugin["status"], plugin["status"]),
         "models": ", ".join(plugin["models"]),
         "verbs": ", ".join(dict.fromkeys(verb for model in plugin["models"] for verb in verbs.get(model, []))),
         "package": f"{plugin['distribution']} {plugin['version']}",
-        "by": "anomalo" if plugin["first_party"] else "others",
+        "by": "anomalo" if plugin["first_party"] else "third party",
     }
 
 
 def advice(plugin: dict[str, Any]) -> None:
-    """Say what failed, and what to do."""
+    """Show why a plugin failed, and what to do."""
     st.error(
         f"**{plugin['name']}** ({plugin['distribution']} {plugin['version']}): {plugin['reason']}",
         icon=":material/error:",
     )
     st.caption(
-        "The rest works on without it. Update or reinstall the package, or uninstall it; to switch it off, set "
-        f"`ANOMALO_DISABLE_PLUGINS={plugin['name']}` and start the dashboard again. If it is yours, "
-        "`python -m anomalo.testing` checks it."
+        "Everything else works without it. Update, reinstall or uninstall the package. To switch the plugin off, set "
+        f"`ANOMALO_DISABLE_PLUGINS={plugin['name']}` and start the dashboard again. If you are its author, check it "
+        "with `python -m anomalo.testing`."
     )
 
 
 title, button = st.columns([4, 1], vertical_alignment="bottom")
 title.title("Plugins", anchor=False)
-if button.button("Look again", icon=":material/refresh:", width="stretch"):
+if button.button("Refresh", icon=":material/refresh:", width="stretch"):
     data.refresh()
 plugins = data.plugins()
 failed = [plugin for plugin in plugins if plugin["status"] == "failed"]
 st.write(
-    f"{words.count(len(plugins), 'plugin')}, "
-    + (f"{len(failed)} of them failed; see below." if failed else "all of them in order.")
-    + " Every model, ours too, comes in as a plugin."
+    f"{formatting.count(len(plugins), 'plugin')}, "
+    + (f"{len(failed)} of them failed; the reasons are below." if failed else "none failed.")
+    + " Plugins provide all models, the built-in ones too."
 )
 verbs = {model["name"]: model["verbs"] for model in data.kinds_of_model()}
 heads = {
     "plugin": "Plugin",
     "status": "Status",
     "models": "Models",
-    "verbs": "Can",
+    "verbs": "Capabilities",
     "package": "Package",
-    "by": "Made by",
+    "by": "Author",
 }
-# A table, as it wraps long lists of models.
+# st.table, since it wraps long lists of models.
 st.table(
     pd.DataFrame([line(plugin, verbs) for plugin in plugins]).rename(columns=heads),
     hide_index=True,

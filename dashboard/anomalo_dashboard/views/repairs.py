@@ -1,4 +1,4 @@
-"""Repairs: the cells that a run filled or suggests to replace, before and after, and the table to take away."""
+"""Repairs: the cells that a run imputed or suggests to replace, before and after, and the resulting table."""
 
 from __future__ import annotations
 
@@ -10,33 +10,24 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, export, state, suggestions, words
+from anomalo_dashboard import data, downloads, formatting, navigation, repair_suggestions
 
 
 def offer(run: RunRecord) -> None:
-    """Offer the filled or repaired table in both formats; it is read when a button is pressed."""
-    path, what = data.filled_table(run), "repaired" if run.verb == "repair" else "filled"
+    """Offer the imputed or repaired table as CSV and as Parquet."""
+    path, what = data.output_table(run), "repaired" if run.verb == "repair" else "imputed"
     if path is None:
         st.warning(
-            f"The {what} table was written to {run.summary.get('output')}, which is gone.", icon=":material/info:"
+            f"The {what} table was written to {run.summary.get('output')}, which no longer exists.",
+            icon=":material/info:",
         )
         return
-    stem = f"{Path(words.file_name(run.source)).stem}-{what}"
-    left, right = st.columns(2)
-    for place, suffix, make in ((left, "csv", export.as_csv), (right, "parquet", export.as_parquet)):
-        place.download_button(
-            f"{what.capitalize()} table as {suffix.upper() if suffix == 'csv' else 'Parquet'}",
-            lambda make=make: make(path),
-            f"{stem}.{suffix}",
-            icon=":material/download:",
-            on_click="ignore",
-            width="stretch",
-            type="primary" if path.suffix == f".{suffix}" else "secondary",
-        )
+    stem = f"{Path(formatting.file_name(run.source)).stem}-{what}"
+    downloads.table_buttons(st.columns(2), f"{what.capitalize()} table", path, stem)
 
 
 def chosen(fills: pa.Table, column: str | None, row: int | None, text: str) -> pa.Table:
-    """Return the fills of a column, of a row, and whose value has a text in it."""
+    """Return the imputed cells of a column, of a row, and whose value contains a text."""
     if column is not None:
         fills = fills.filter(pc.equal(fills["column"], column))
     if row is not None:
@@ -45,14 +36,14 @@ def chosen(fills: pa.Table, column: str | None, row: int | None, text: str) -> p
 
 
 def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Return filled cells as they are shown."""
+    """Return imputed cells as they are shown."""
     return pd.DataFrame(
         {
             "row": fills["row"],
             "column": fills["column"],
             "before": "missing",
             "after": fills["value"],
-            "interval": words.intervals(fills, kinds),
+            "interval": formatting.intervals(fills, kinds),
             "probability": [None if share is None else 100 * share for share in fills["probability"]],
         }
     )
@@ -62,34 +53,34 @@ st.title("Repairs", anchor=False)
 everything = data.runs()
 found = [run for run in everything if run.verb in ("impute", "repair")]
 if not found:
-    state.empty(
-        "No table has been filled or repaired yet",
-        "Give a table with holes on the page Start; the cells that were filled are listed here, and the filled table "
-        "can be saved. Repairs of strange rows are suggested on the page Row.",
+    navigation.empty(
+        "No table has been imputed or repaired yet",
+        "Fit and score a table with missing values on the Start page; the imputed cells are then listed here, and the "
+        "imputed table can be saved. Repairs of alerts are suggested on the Row page.",
     )
 
 left, right = st.columns([2, 3], vertical_alignment="center")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 with left:
-    state.run_box(found)
+    navigation.run_box(found)
 if run.verb == "repair":
     right.caption(
-        f"{words.file_name(run.source)}: repairs of its alerts at {run.summary['threshold']}, "
-        f"suggested by {run.model} on {words.moment(run.created)}"
+        f"{formatting.file_name(run.source)}: repairs of its alerts at {run.summary['threshold']}, "
+        f"suggested by {run.model} on {formatting.moment(run.created)}"
     )
     if run.summary["applied"]:
         offer(run)
-    suggestions.page(run, state.companion(run, [other for other in everything if other.verb == "score"]))
+    repair_suggestions.page(run, navigation.companion(run, [other for other in everything if other.verb == "score"]))
     st.stop()
 filled: dict[str, int] = run.summary.get("filled", {})
 right.caption(
-    f"{words.file_name(run.source)}, filled with {run.model} on {words.moment(run.created)}: "
-    f"{words.count(sum(filled.values()), 'cell')} in {words.count(len(filled), 'column')} "
-    f"of {words.count(run.summary.get('rows', 0), 'row')}"
+    f"{formatting.file_name(run.source)}, imputed with {run.model} on {formatting.moment(run.created)}: "
+    f"{formatting.count(sum(filled.values()), 'cell')} in {formatting.count(len(filled), 'column')} "
+    f"of {formatting.count(run.summary.get('rows', 0), 'row')}"
 )
 offer(run)
 if not filled:
-    st.info("There was nothing to fill: no cell of the table was missing.", icon=":material/check_circle:")
+    st.info("Nothing to impute: the table has no missing values.", icon=":material/check_circle:")
     st.stop()
 
 summary, cells = st.columns([3, 7], gap="medium")
@@ -105,16 +96,16 @@ with summary:
         height="content" if len(filled) < 14 else 525,
         column_config={
             "column": st.column_config.TextColumn("Column"),
-            "filled": st.column_config.NumberColumn("Filled", format="localized", width=70),
-            "share": st.column_config.NumberColumn("of rows", format="%.1f %%", width=75),
+            "filled": st.column_config.NumberColumn("Imputed", format="localized", width=75),
+            "share": st.column_config.NumberColumn("Of rows", format="%.1f %%", width=75),
         },
-        alt="Filled cells by column",
+        alt="Imputed cells by column",
     )
 with cells:
     st.subheader("Cell by cell", anchor=False)
     fills = data.fills(run)
     column_box, row_box, text_box = st.columns([2, 1, 2], vertical_alignment="bottom")
-    filtering = {"bind": "query-params", "on_change": state.first_page, "args": ("fill_page",)}
+    filtering = {"bind": "query-params", "on_change": navigation.first_page, "args": ("fill_page",)}
     column = column_box.selectbox(
         "Column",
         sorted(filled),
@@ -134,7 +125,7 @@ with cells:
         placeholder="any",
     )
     text = text_box.text_input(
-        "Filled with",
+        "Imputed value",
         key="fill_text",
         **filtering,
         type="search",
@@ -143,21 +134,19 @@ with cells:
     some = chosen(fills, column, row, text)
     if not len(some):
         st.info(
-            f"No cell of row {row} was missing in the table that was filled."
+            f"Row {row} has no missing values."
             if row is not None and not (column or text)
-            else "No filled cell fits. Take another column, or clear the row and the text.",
+            else "No imputed cell matches. Choose another column, or clear the row and the text.",
             icon=":material/filter_alt_off:",
         )
         st.stop()
-    pages = -(-len(some) // data.PAGE)
     count, pager = st.columns(2, vertical_alignment="center")
     with pager:
-        number = st.pagination(pages, key="fill_page", bind="query-params")
-    start = (number - 1) * data.PAGE
-    here = some.slice(start, data.PAGE).to_pandas()
-    count.markdown(f"**{words.count(len(some), 'filled cell')}**; these are {start + 1:,} to {start + len(here):,}")
+        span = navigation.one_page(len(some), data.PAGE, "fill_page")
+    here = some.slice(span.start, data.PAGE).to_pandas()
+    count.markdown(f"**{formatting.count(len(some), 'imputed cell')}**; showing {span.start + 1:,} to {span.stop:,}")
     st.dataframe(
-        before_and_after(here, data.kinds(run.model)),
+        before_and_after(here, data.column_kinds(run.model)),
         hide_index=True,
         height=420,
         placeholder="",
@@ -167,11 +156,11 @@ with cells:
             "before": st.column_config.TextColumn("Before", width=80),
             "after": st.column_config.TextColumn("After"),
             "interval": st.column_config.TextColumn(
-                "90 % interval", help="Nine of ten such cells lie in here; numbers only"
+                "90 % interval", help="Contains the true value in nine of ten cells; numbers and dates only"
             ),
             "probability": st.column_config.NumberColumn(
-                "Probability", format="%.1f %%", help="Of the filled level; categories only"
+                "Probability", format="%.1f %%", help="Of the imputed level; categories only"
             ),
         },
-        alt="Filled cells",
+        alt="Imputed cells",
     )

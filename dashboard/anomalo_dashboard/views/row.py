@@ -1,4 +1,4 @@
-"""Row: one row of a run, cell by cell, in words and in numbers."""
+"""Row: one row of a run, with the contribution of each cell to its anomaly score."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, state, suggestions, words
+from anomalo_dashboard import data, formatting, navigation, repair_suggestions
 
 
 def row_in_view(scores: data.Scores) -> int:
-    """Return the row that the URL or the user chose, else the strangest; call it before the row's box."""
+    """Return the row that the URL or the user chose, else the most anomalous; call it before the row's box."""
     last, first = len(scores.score) - 1, int(scores.order[0])
     if "row" in st.session_state:
         row = st.session_state["row"]
         if row is None or row > last:  # cleared, or of another run with more rows
             st.session_state["row"] = row = first
         return int(row)
-    wanted = st.query_params.get("row")
-    if wanted is None or not wanted.isdecimal() or int(wanted) > last:
-        notice = f"There is no row {wanted}; rows go from 0 to {last:,}. This is the strangest." if wanted else ""
-        state.turn_to(notice, row=first)
-    return int(wanted)
+    requested = st.query_params.get("row")
+    if requested is None or not requested.isdecimal() or int(requested) > last:
+        notice = (
+            f"There is no row {requested}; rows go from 0 to {last:,}. This is the most anomalous." if requested else ""
+        )
+        navigation.turn_to(notice, row=first)
+    return int(requested)
 
 
 def step(scores: data.Scores, by: int) -> None:
@@ -33,20 +35,20 @@ def step(scores: data.Scores, by: int) -> None:
 
 
 def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
-    """Say in words how strange the row is, and why."""
+    """Show how anomalous the row is, and why."""
     name = "" if scores.names is None else f" ({scores.names[row].as_py()})"
-    because = scores.because[row].as_py()
-    verdict = "an alert" if scores.alert[row] else "not an alert"
-    st.subheader(f"Row {row}{name} is {verdict}" + (f": {because}" if because else ""), anchor=False)
+    reasons = scores.reasons[row].as_py()
+    status = "an alert" if scores.alert[row] else "not an alert"
+    st.subheader(f"Row {row}{name} is {status}" + (f": {reasons}" if reasons else ""), anchor=False)
     rank, p_value, score = st.columns(3)
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
     p_value.metric(
         "p-value",
         f"{scores.p_value[row]:.4g}",
         border=True,
-        help="The share of normal rows that are at least as strange.",
+        help="Share of normal rows with an anomaly score at least this high.",
     )
-    score.metric("Score", f"{scores.score[row]:.4g}", border=True, help="Higher is stranger.")
+    score.metric("Anomaly score", f"{scores.score[row]:.4g}", border=True, help="Higher = more anomalous.")
 
 
 def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
@@ -57,34 +59,37 @@ def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
             "contribution": found["contribution"],
             "observed": found["observed"].fillna("missing"),
             "expected": found["expected"].fillna(""),
-            "interval": words.intervals(found, kinds),
+            "interval": formatting.intervals(found, kinds),
         }
     )
 
 
 def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
-    """Show the explained cells, the strangest first."""
+    """Show the explained cells, largest contribution first."""
+    st.subheader("Cell by cell", anchor=False)
     most = max(float(found["contribution"].max()), 1e-9)
     st.dataframe(
-        table(found, data.kinds(run.model)),
+        table(found, data.column_kinds(run.model)),
         hide_index=True,
         height="content",
         column_config={
             "column": st.column_config.TextColumn("Column", width=190),
             "contribution": st.column_config.ProgressColumn(
                 "Contribution to the score",
-                format=words.decimals([most]),
+                format=formatting.decimals([most]),
                 min_value=0.0,
                 max_value=most,
                 width="medium",
-                help="How much this cell adds to the row's score",
+                help="How much this cell adds to the row's anomaly score",
             ),
             "observed": st.column_config.TextColumn("Observed", width="small"),
             "expected": st.column_config.TextColumn(
-                "Expected", width="small", help="What the other cells of the row lead to expect"
+                "Expected", width="small", help="What the model expects, given the other cells of the row"
             ),
             "interval": st.column_config.TextColumn(
-                "90 % interval", width="small", help="Nine of ten such cells lie in here; numbers and dates only"
+                "90 % interval",
+                width="small",
+                help="Contains the true value in nine of ten cells; numbers and dates only",
             ),
         },
         alt="Cells of the row, largest contribution first",
@@ -92,19 +97,19 @@ def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
 
 
 def not_explained(run: RunRecord, rank: int) -> None:
-    """Say how to get the reasons of a row that has none."""
+    """Say how to explain a row that has no reasons."""
     st.info(
-        f"The reasons of this row were not kept: the run explained its {run.summary.get('explained', 0):,} strangest "
-        f"rows, and this one has rank {rank:,}. Score the table again with more:",
+        f"This row has no reasons: the run explained its {run.summary.get('explained', 0):,} most anomalous rows, and "
+        f"this one has rank {rank:,}. To explain it too, score the table again:",
         icon=":material/info:",
     )
     st.code(f"anomalo score {run.source} --with {run.model} --explain {rank}", language="shell", wrap_lines=True)
 
 
 def raw(values: dict[str, Any]) -> None:
-    """Show the row as it was read."""
-    with st.expander("The row as it was read", icon=":material/table_rows:"):
-        shown = pd.DataFrame({"column": list(values), "value": [words.plain(value) for value in values.values()]})
+    """Show the row's cells as they are in the table."""
+    with st.expander("All values of the row", icon=":material/table_rows:"):
+        shown = pd.DataFrame({"column": list(values), "value": [formatting.plain(value) for value in values.values()]})
         st.dataframe(shown, hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row")
 
 
@@ -112,14 +117,16 @@ st.title("Row", anchor=False)
 everything = data.runs()
 found = [run for run in everything if run.verb == "score" and run.summary.get("rows")]
 if not found:
-    state.empty("No table has been scored yet", "Give a table on the page Start; each of its rows can be opened here.")
+    navigation.empty(
+        "No table has been scored yet", "Score a table on the Start page; each of its rows can then be opened here."
+    )
 
 run_box, row_box, before, after, link = st.columns([3, 2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
-run = state.run_in_view(found, everything)
+run = navigation.run_in_view(found, everything)
 scores = data.scores(run)
 row = row_in_view(scores)
 with run_box:
-    state.run_box(found)
+    navigation.run_box(found)
 row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
 rank = int(scores.rank[row])
 before.button(
@@ -129,7 +136,7 @@ before.button(
     args=(scores, -1),
     disabled=rank == 0,
     width="stretch",
-    help="The next stranger row",
+    help="The row one rank up, more anomalous",
 )
 after.button(
     "Next",
@@ -138,15 +145,15 @@ after.button(
     args=(scores, 1),
     disabled=rank == len(scores.order) - 1,
     width="stretch",
-    help="The next less strange row",
+    help="The row one rank down, less anomalous",
 )
 with link.popover("Link", icon=":material/link:", width="stretch"):
     st.caption("This address always opens this row:")
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
 headline(run, scores, row)
-repaired = state.companion(run, [other for other in everything if other.verb == "repair"])
-suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
+repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
+repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 explained = data.cells(run, row)
 if explained.empty:
     not_explained(run, rank + 1)
@@ -157,7 +164,7 @@ if values:
     raw(values)
 back, repairs = st.columns(2)
 if back.button("Back to the alerts", icon=":material/arrow_back:"):
-    state.go("alerts", run=run.id)
-filled = state.companion(run, [other for other in everything if other.verb == "impute"])
-if filled is not None and repairs.button("Filled cells of this row", icon=":material/healing:"):
-    state.go("repairs", run=filled.id, fill_row=row)
+    navigation.go("alerts", run=run.id)
+filled = navigation.companion(run, [other for other in everything if other.verb == "impute"])
+if filled is not None and repairs.button("Imputed cells of this row", icon=":material/healing:"):
+    navigation.go("repairs", run=filled.id, fill_row=row)

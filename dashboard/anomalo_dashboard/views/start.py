@@ -1,4 +1,4 @@
-"""Start: give a table, correct how it is understood, fit and score it, and watch that happen."""
+"""Start: choose a table, check its columns, choose a model, and start a job that fits and scores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from anomalo.errors import AnomaloError, UsageError
 from anomalo.jobs.background import queue
 from anomalo.jobs.describing.preview import Preview
 from anomalo.tabular.schema import SchemaOptions
-from anomalo.workspace.workspace import Store
-from anomalo_dashboard import data, forms, progress, state, words
+from anomalo.workspace.workspace import Workspace
+from anomalo_dashboard import data, fit_form, formatting, job_progress, navigation
 
 
 def uploaded() -> None:
-    """Keep an uploaded file and choose it; called before the page is drawn again."""
+    """Save an uploaded file and choose it; called before the page is drawn again."""
     file = st.session_state.get("upload")
     if file is None:
         return
@@ -30,7 +30,7 @@ def bundled() -> None:
 
 def choose_table() -> str:
     """Let the user upload a file, name one, or try the bundled one; the choice is in the URL."""
-    st.subheader("1. A table", anchor=False)
+    st.subheader("1. Table", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         st.file_uploader("Upload a CSV or Parquet file", key="upload", on_change=uploaded)
@@ -39,10 +39,10 @@ def choose_table() -> str:
             "Or the path of a file on this machine", key="source", bind="query-params", placeholder="/data/patients.csv"
         )
         st.button(
-            "Try it with the bundled table",
+            "Try the bundled table",
             icon=":material/science:",
             on_click=bundled,
-            help="3,163 records of thyroid patients, with holes; the diagnosis is kept from the model.",
+            help="3,163 records of thyroid patients, with missing values; the diagnosis is hidden from the model.",
         )
     if "upload_error" in st.session_state:
         st.error(st.session_state.pop("upload_error"), icon=":material/error:")
@@ -50,28 +50,28 @@ def choose_table() -> str:
 
 
 def understand(source: str) -> tuple[Preview, SchemaOptions]:
-    """Show the table and its columns as they are understood, to correct."""
-    missing = forms.tokens(st.session_state.get("missing", ""))
+    """Show the table and the inferred kinds and roles of its columns, for the user to correct."""
+    missing = fit_form.tokens(st.session_state.get("missing", ""))
     guess = data.look(source, SchemaOptions(missing=missing))
-    st.subheader("2. Its columns", anchor=False)
+    st.subheader("2. Columns", anchor=False)
     st.caption(
-        f"{words.file_name(source)}: {words.count(guess.rows, 'row')}, "
-        f"{words.count(len(guess.schema.columns), 'column')}, {words.count(guess.holes, 'missing cell')}. "
-        "This is how they are understood; correct what is wrong."
+        f"{formatting.file_name(source)}: {formatting.count(guess.rows, 'row')}, "
+        f"{formatting.count(len(guess.schema.columns), 'column')}, {formatting.count(guess.holes, 'missing cell')}. "
+        "Check the kind and role of each column, and correct what is wrong."
     )
     label = "Target" if source == str(data.BUNDLED) else None
-    guessed = forms.columns_of(guess)
-    edited = forms.edit_columns(forms.columns_of(guess, label), key=f"columns {source} {missing}")
+    guessed = fit_form.columns_of(guess)
+    edited = fit_form.edit_columns(fit_form.columns_of(guess, label), key=f"columns {source} {missing}")
     st.text_input(
-        "Further values that mean “missing”, separated by commas",
+        "Other values that mean “missing”, separated by commas",
         key="missing",
-        placeholder="such as -99, unknown; empty cells and ?, NA, null are known",
+        placeholder="such as -99, unknown; empty cells, ?, NA and null always count as missing",
     )
-    options = forms.schema_options(guessed, edited, missing)
+    options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
     for warning in preview.schema.warnings:
         st.caption(f":material/info: {warning}")
-    with st.expander(f"The first {words.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
+    with st.expander(f"The first {formatting.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
         st.dataframe(preview.head.to_pandas(), hide_index=True, placeholder="", alt="The first rows of the table")
     return preview, options
 
@@ -81,7 +81,7 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
 
     Classifiers are offered where there is a label to learn.
     """
-    st.subheader("3. A model", anchor=False)
+    st.subheader("3. Model", anchor=False)
     scoring = [model for model in data.kinds_of_model() if "score" in model["verbs"]]
     models = {model["name"]: model for model in scoring if label is not None or "proba" not in model["verbs"]}
     names = list(models)
@@ -91,16 +91,23 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
         names,
         names.index("auto") if "auto" in names else 0,
         format_func=lambda name: f"{name} ({', '.join(models[name]['verbs'])})",
-        help="In brackets is what it can do: score rows, explain them cell by cell, impute missing cells.",
+        help="In brackets: what the model can do, such as score rows, explain scores or impute missing values.",
     )
-    name = second.text_input("Save it as", forms.suggested_name(source), key=f"name {source}", max_chars=100)
+    name = second.text_input("Save as", fit_form.suggested_name(source), key=f"name {source}", max_chars=100)
     share = third.number_input(
-        "Alert on the strangest … % of normal rows", 0.01, 50.0, 1.0, 0.1, format="%g", key="alert_on"
+        "Alert if the p-value is at most … %",
+        0.01,
+        50.0,
+        1.0,
+        0.1,
+        format="%g",
+        key="alert_on",
+        help="The share of normal rows that are false alerts.",
     )
-    Store.check_name(name, "the model's name")
+    Workspace.check_name(name, "the model's name")
     with st.expander("Parameters", icon=":material/tune:"):
-        settings = forms.parameters(models[chosen])
-        seed = st.number_input("Seed", 0, None, 0, 1, help="Everything random follows from it.")
+        settings = fit_form.parameters(models[chosen])
+        seed = st.number_input("Seed", 0, None, 0, 1, help="The same seed gives the same result.")
     verbs = models[chosen]["verbs"]
     supervised = ["--supervised"] if "proba" in verbs else []
     fitting = ["--model", chosen, *supervised, *settings, *(["--seed", str(seed)] if seed else [])]
@@ -108,7 +115,7 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
 
 
 def new_job() -> None:
-    """Set up a job and start it."""
+    """Show the form of a new job, and start it."""
     source = choose_table()
     if not source:
         return
@@ -118,13 +125,13 @@ def new_job() -> None:
     except AnomaloError as error:
         st.error(str(error), icon=":material/error:")
         return
-    fitting += forms.schema_arguments(options)
-    commands = forms.commands(source, name, fitting, verbs, share, holes=preview.holes > 0)
+    fitting += fit_form.schema_arguments(options)
+    commands = fit_form.commands(source, name, fitting, verbs, share, missing=preview.holes > 0)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
-        job = queue.start(state.workspace(), f"{words.file_name(source)} as {name}", commands)
-        state.open_job(job.id)
+        job = queue.start(navigation.workspace(), f"{formatting.file_name(source)} as {name}", commands)
+        navigation.open_job(job.id)
     with st.expander("The same on the command line", icon=":material/terminal:"):
-        st.code(progress.shell(commands), language="shell", wrap_lines=True)
+        st.code(job_progress.shell(commands), language="shell", wrap_lines=True)
 
 
 def shown_job() -> queue.Job | None:
@@ -133,22 +140,25 @@ def shown_job() -> queue.Job | None:
     if not identity:
         return None
     try:
-        return queue.job(state.workspace(), identity)
+        return queue.job(navigation.workspace(), identity)
     except UsageError:
         st.warning(f"There is no job {identity} here.", icon=":material/info:")
         return None
 
 
 st.title("Start", anchor=False)
-st.write("Give a table: a model learns what is normal in it, finds the strange rows, says why, and fills the holes.")
+st.write(
+    "Choose a table: a model learns what is normal in it, finds anomalous rows, gives the reasons, and imputes missing "
+    "values."
+)
 job = shown_job()
 if job is None:
     new_job()
 else:
-    progress.show(job)
+    job_progress.show(job)
     if st.button("Another table", icon=":material/add:"):
-        state.open_job(None)
-jobs = [other for other in queue.jobs(state.workspace()) if job is None or other.id != job.id]
+        navigation.open_job(None)
+jobs = [other for other in queue.jobs(navigation.workspace()) if job is None or other.id != job.id]
 if jobs:
     st.divider()
-    progress.recent(jobs)
+    job_progress.recent(jobs)

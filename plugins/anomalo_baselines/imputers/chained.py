@@ -77,7 +77,7 @@ class ChainedImputer(PredictiveImputer):
                     proba[position][rows[here]] = probabilities(mean, part, total, shares[position])
         return predicted, proba
 
-    def spread(self, data: Encoded) -> Floats:
+    def error_scale(self, data: Encoded) -> Floats:
         """Return missing numbers' conditional standard deviations, 1 for other cells, float32 [n, columns]."""
         scale = np.ones(data.values.shape, dtype=np.float32)
         column = source_columns(data.layout)

@@ -166,8 +166,8 @@ def test_smote_given_a_class_stays_between_rows_of_that_class() -> None:
 
 
 def test_intervals_are_truncated_normals() -> None:
-    own, rng = LatentIntervals.of(np.array([0.2, 0.9, 1.0])), np.random.default_rng(0)
-    inner = own.low.clip(-38), own.high.clip(max=38)
+    intervals, rng = LatentIntervals.of(np.array([0.2, 0.9, 1.0])), np.random.default_rng(0)
+    inner = intervals.low.clip(-38), intervals.high.clip(max=38)
     np.testing.assert_allclose(
         intervals.means(), [truncnorm.mean(low, high) for low, high in zip(*inner, strict=True)], atol=1e-6
     )

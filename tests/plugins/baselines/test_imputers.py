@@ -15,6 +15,7 @@ from anomalo.models.run import LocalRun
 from anomalo.models.trees import Trees, flattened, rounded_down
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout
 from anomalo.registry.registry import Registry
+from anomalo.workspace import artifacts
 from anomalo_baselines.gaussian import conditional, expectation_maximisation
 from anomalo_baselines.imputers.boosted import FEWEST, BoostedImputer
 from anomalo_baselines.imputers.chained import ChainedImputer

@@ -1,4 +1,4 @@
-"""What the user decides before a fit: what the columns are, which model, and its parameters."""
+"""The form of a fit: kinds and roles of columns, the model's name and its parameters, as command-line options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import streamlit as st
 from anomalo.errors import UsageError
 from anomalo.jobs.describing.preview import Preview
 from anomalo.tabular.schema import KINDS, SchemaOptions
-from anomalo_dashboard import words
+from anomalo_dashboard import formatting
 
 USE, LEAVE, LABEL, ID = "use", "leave out", "label", "id"
 _ROLES = {"feature": USE, "dropped": LEAVE, "label": LABEL, "id": ID}
@@ -38,7 +38,7 @@ def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
 
 
 def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Let the user correct what the columns are."""
+    """Let the user correct the kinds and roles of columns."""
     return st.data_editor(
         table,
         key=key,
@@ -48,18 +48,18 @@ def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
         disabled=["column", "example", "note"],
         column_config={
             "column": st.column_config.TextColumn("Column"),
-            "example": st.column_config.TextColumn("Such as"),
+            "example": st.column_config.TextColumn("Examples"),
             "kind": st.column_config.SelectboxColumn("Kind", options=list(KINDS), required=True, width=110),
             "role": st.column_config.SelectboxColumn(
-                "What to do with it",
+                "Role",
                 options=[USE, LEAVE, LABEL, ID],
                 required=True,
                 width=140,
-                help="A label is kept from the model and used to judge it; an id names the rows.",
+                help="The label is hidden from detectors and used to evaluate them; the id identifies the rows.",
             ),
-            "note": st.column_config.TextColumn("Why"),
+            "note": st.column_config.TextColumn("Note"),
         },
-        alt="The columns as they are understood; kind and use can be changed",
+        alt="Kind and role of each column; both can be changed",
     )
 
 
@@ -78,14 +78,14 @@ def schema_options(guessed: pd.DataFrame, edited: pd.DataFrame, missing: tuple[s
         if after.role in (USE, LABEL) and after.kind != before.kind:
             kinds[after.column] = after.kind
         elif after.role == USE and before.kind in _FREE:
-            kinds[after.column] = "category"  # it was left out by its kind, and is wanted all the same
+            kinds[after.column] = "category"  # left out because of its kind, but the user wants it
     for role in (LABEL, ID):
         if len(by_role[role]) > 1:
-            raise UsageError(f"the columns {', '.join(by_role[role])} are all called {role}; choose one")
-    left_out_by_us = set(guessed.loc[guessed["role"] == LEAVE, "column"])
+            raise UsageError(f"the columns {', '.join(by_role[role])} all have the role {role}; give it to one of them")
+    left_out_by_default = set(guessed.loc[guessed["role"] == LEAVE, "column"])
     return SchemaOptions(
         kinds,
-        drop=tuple(name for name in by_role[LEAVE] if name not in left_out_by_us),
+        drop=tuple(name for name in by_role[LEAVE] if name not in left_out_by_default),
         id=next(iter(by_role[ID]), None),
         label=next(iter(by_role[LABEL]), None),
         missing=missing,
@@ -104,7 +104,7 @@ def tokens(text: str) -> tuple[str, ...]:
 
 
 def schema_arguments(options: SchemaOptions) -> list[str]:
-    """Return the command line's options that say the same."""
+    """Return the options as the command line takes them."""
     found = [part for name, kind in options.kinds.items() for part in ("--kind", f"{name}={kind}")]
     found += [part for name in options.drop for part in ("--drop", name)]
     found += [part for text in options.missing for part in ("--missing", text)]
@@ -114,11 +114,11 @@ def schema_arguments(options: SchemaOptions) -> list[str]:
 
 
 def parameters(model: dict[str, Any]) -> list[str]:
-    """Let the user change a model's parameters; returns those that differ from the default as options."""
+    """Let the user change a model's parameters; returns the changed ones as command-line options."""
     found: list[str] = []
-    places = st.columns(2)
+    halves = st.columns(2)
     for number, parameter in enumerate(model["parameters"]):
-        with places[number % 2]:
+        with halves[number % 2]:
             value = _parameter(model["name"], parameter)
         if value != parameter["default"]:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -127,7 +127,7 @@ def parameters(model: dict[str, Any]) -> list[str]:
 
 
 def _parameter(model: str, parameter: dict[str, Any]) -> Any:
-    """Show the widget that fits a parameter's type, and return its value."""
+    """Show the widget for a parameter's type, and return its value."""
     name, default, low, high = (parameter[key] for key in ("name", "default", "low", "high"))
     label, key, tip = name.replace("_", " ").capitalize(), f"{model}.{name}", parameter["help"]
     if parameter["choices"]:
@@ -161,24 +161,27 @@ def _numbers(text: str) -> list[int]:
 
 
 def suggested_name(source: str) -> str:
-    """Return a model's name for a table.
+    """Return a name for the model of a table.
 
     Examples
     --------
     >>> suggested_name("/data/May sales (2).csv.gz"), suggested_name("/data/äöü.csv")
     ('May_sales_2', 'model')
     """
-    stem = words.file_name(source).partition(".")[0]
+    stem = formatting.file_name(source).partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(stem).name).strip("_-")[:100] or "model"
 
 
 def commands(
-    source: str, name: str, fitting: Sequence[str], verbs: Sequence[str], share: float, holes: bool
+    source: str, name: str, fitting: Sequence[str], verbs: Sequence[str], share: float, missing: bool
 ) -> list[list[str]]:
-    """Return what a job runs: a fit, then whatever the model can do with the table."""
+    """Return the commands of a job: fit, then score and impute where the model can and values are missing.
+
+    `share` is the threshold in percent.
+    """
     found = [["fit", source, "--as", name, *fitting]]
     if "score" in verbs:
         found.append(["score", source, "--with", name, "--threshold", f"share={share / 100:g}"])
-    if "impute" in verbs and holes:
+    if "impute" in verbs and missing:
         found.append(["impute", source, "--with", name])
     return found

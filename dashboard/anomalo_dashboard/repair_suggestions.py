@@ -1,4 +1,4 @@
-"""Suggested repairs: the cells of alerts that, replaced, would make them normal; of one row, and of a whole run."""
+"""Show suggested repairs, the cells to replace so that an alert becomes normal: for one row and for a whole run."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
-from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, progress, state, words
-
-NEEDED = {"score", "impute"}
-"""What a model must be able to do to suggest repairs."""
+from anomalo_dashboard import data, downloads, formatting, job_progress, navigation
 
 
 def command(run: RunRecord, *options: str) -> list[str]:
-    """Return the command that looks for repairs of a run's alerts."""
+    """Return the command that searches repairs of a run's alerts."""
     rule = run.summary.get("threshold", "share=0.01")
     return ["repair", run.source, "--with", str(run.model), "--threshold", rule, *options]
 
 
-def _able(run: RunRecord) -> bool:
-    kind = next((record.model for record in data.models() if record.reference == run.model), None)
-    return any(model["name"] == kind and set(model["verbs"]) >= NEEDED for model in data.kinds_of_model())
-
-
 def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) -> None:
-    """Show what is suggested for a row of a score run, or offer to look for it.
+    """Show the repair suggested for a row of a score run, or offer to search for it.
 
     Parameters
     ----------
@@ -36,7 +27,7 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
     repaired : RunRecord or None
         The newest repairs of the same table by the same model.
     row : int
-        Its number.
+        The row's number.
     alert : bool
         Whether it is an alert in `run`.
     """
@@ -51,22 +42,24 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
 def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     first = lines.iloc[0]
     if not first["normal"]:
-        most = words.count(run.summary["most"], "cell")
+        most = formatting.count(run.summary["most"], "cell")
         st.info(
-            f"No set of {most} or fewer makes this row normal at {run.summary['threshold']}; the least strange that "
-            f"was tried has score {first['score_after']:.4g}, of {first['score_before']:.4g}.",
+            f"Replacing {most} or fewer does not make this row normal (threshold {run.summary['threshold']}); the "
+            f"lowest score found is {first['score_after']:.4g}, from {first['score_before']:.4g}.",
             icon=":material/info:",
         )
         return
     st.dataframe(
-        cells(lines, data.kinds(run.model)),
+        cells(lines, data.column_kinds(run.model)),
         hide_index=True,
         height="content",
         column_order=["column", "before", "after", "interval"],
         column_config={
             "column": st.column_config.TextColumn("Column", width=190),
             "before": st.column_config.TextColumn("Before"),
-            "after": st.column_config.TextColumn("After", help="What the other cells of the row lead to expect"),
+            "after": st.column_config.TextColumn(
+                "After", help="What the model expects, given the other cells of the row"
+            ),
             "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
         },
         alt="Cells to replace, before and after",
@@ -74,37 +67,35 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     st.caption(
         f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
         f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
-        f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert at {run.summary['threshold']}. "
-        "Whether it is an error, only you can tell; nothing has been changed."
+        f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert "
+        f"(threshold {run.summary['threshold']}). Check whether the value really is wrong; the table has not "
+        "been changed."
     )
 
 
 def _offer(run: RunRecord) -> None:
-    """Offer to look for repairs in the background; show that job while it works, or why it ended."""
-    wanted = command(run)
-    jobs = (job for job in queue.jobs(state.workspace()) if job.commands == (tuple(wanted),))
-    job = next(jobs, None)
-    if job is not None and job.status != "done":
-        progress.show(job)
-    elif _able(run) and st.button(
+    """Offer to search for repairs in the background; show that job while it runs, or why it failed."""
+    search = command(run)
+    if job_progress.show_unfinished(search) or data.kind_of(run.model) not in data.models_with("score", "impute"):
+        return
+    if st.button(
         "Suggest repairs",
         icon=":material/build:",
-        help="Look for the fewest cells that, replaced, make each alert normal; the table stays as it is",
+        help="Find, for each alert, the fewest cells to replace so that the row is normal; the table is not changed",
     ):
-        queue.start(state.workspace(), f"Repairs of {words.file_name(run.source)}", [wanted])
-        st.rerun()
+        job_progress.start(f"Repairs of {formatting.file_name(run.source)}", search)
 
 
 def cells(lines: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     """Return suggestions as they are shown."""
-    there = lines["column"].notna()
+    found = lines["column"].notna()
     return pd.DataFrame(
         {
             "row": lines["row"],
-            "column": lines["column"].where(there, "nothing found"),
-            "before": lines["before"].fillna("missing").where(there, ""),
-            "after": lines["after"].where(there, ""),
-            "interval": words.intervals(lines, kinds),
+            "column": lines["column"].where(found, "no repair found"),
+            "before": lines["before"].fillna("missing").where(found, ""),
+            "after": lines["after"].where(found, ""),
+            "interval": formatting.intervals(lines, kinds),
             "score_before": lines["score_before"],
             "score_after": lines["score_after"],
             "p_value_after": lines["p_value_after"],
@@ -124,13 +115,20 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
     """
     facts, lines = run.summary, data.repairs(run)
     if not facts["alerts"]:
-        st.info(f"There was nothing to repair: no alert at {facts['threshold']}.", icon=":material/check_circle:")
+        st.info(
+            f"Nothing to repair: no row is an alert (threshold {facts['threshold']}).", icon=":material/check_circle:"
+        )
         return
     left, middle, right = st.columns(3)
     left.metric("Alerts", f"{facts['alerts']:,}", border=True)
-    middle.metric("With a repair", f"{facts['repaired']:,}", border=True, help=_found(facts["most"]))
+    middle.metric(
+        "Alerts with a repair",
+        f"{facts['repaired']:,}",
+        border=True,
+        help=f"Alerts that become normal by replacing {formatting.count(facts['most'], 'cell')} or fewer",
+    )
     right.metric("Cells to replace", f"{sum(facts['replaced'].values()):,}", border=True)
-    _take_away(run, lines)
+    _downloads(run, lines)
     summary, each = st.columns([3, 7], gap="medium")
     with summary:
         _by_column(facts["replaced"])
@@ -138,26 +136,16 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
         _cell_by_cell(run, scored, lines)
 
 
-def _found(most: int) -> str:
-    return f"Alerts that {words.count(most, 'cell')} or fewer, replaced, make normal"
-
-
-def _take_away(run: RunRecord, lines: pa.Table) -> None:
-    """Offer the suggestions as a file, and say how the table is repaired."""
+def _downloads(run: RunRecord, lines: pa.Table) -> None:
+    """Offer the suggestions as a file, and show how to write the repaired table."""
     left, right = st.columns([2, 6])
-    left.download_button(
-        "Save the suggestions",
-        lambda: lines.to_pandas().to_csv(index=False).encode(),
-        f"{run.id}-suggestions.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        width="stretch",
-    )
+    downloads.csv_button(left, "Suggestions as CSV", lines.to_pandas, f"{run.id}-suggestions.csv")
     if not run.summary["applied"]:
-        with right.expander("Nothing has been changed. How to write the repaired table", icon=":material/terminal:"):
-            st.write("Look through the suggestions first: what is strange need not be wrong.")
-            st.code(progress.shell([command(run, "--apply", "-o", "repaired.csv")]), "shell", wrap_lines=True)
+        with right.expander("How to write the repaired table", icon=":material/terminal:"):
+            st.write(
+                "The table has not been changed. Review the suggestions first: an anomalous value need not be wrong."
+            )
+            st.code(job_progress.shell([command(run, "--apply", "-o", "repaired.csv")]), "shell", wrap_lines=True)
 
 
 def _by_column(replaced: dict[str, int]) -> None:
@@ -178,7 +166,7 @@ def _by_column(replaced: dict[str, int]) -> None:
 def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> None:
     st.subheader("Cell by cell", anchor=False)
     column_box, row_box = st.columns([2, 1], vertical_alignment="bottom")
-    filtering = {"bind": "query-params", "on_change": state.first_page, "args": ("fill_page",)}
+    filtering = {"bind": "query-params", "on_change": navigation.first_page, "args": ("fill_page",)}
     column = column_box.selectbox(
         "Column", sorted(run.summary["replaced"]), None, key="fill_column", **filtering, placeholder="any column"
     )
@@ -188,16 +176,15 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     if row is not None:
         lines = lines.filter(pc.equal(lines["row"], row))
     if not len(lines):
-        st.info("No suggestion fits. Take another column, or clear the row.", icon=":material/filter_alt_off:")
+        st.info("No suggestion matches. Choose another column, or clear the row.", icon=":material/filter_alt_off:")
         return
     count, pager = st.columns(2, vertical_alignment="center")
     with pager:
-        number = st.pagination(-(-len(lines) // data.PAGE), key="fill_page", bind="query-params")
-    start = (number - 1) * data.PAGE
-    here = lines.slice(start, data.PAGE).to_pandas()
-    count.markdown(f"**{words.count(len(lines), 'line')}**; these are {start + 1:,} to {start + len(here):,}")
-    shown = cells(here, data.kinds(run.model))
-    scores = words.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
+        span = navigation.one_page(len(lines), data.PAGE, "fill_page")
+    here = lines.slice(span.start, data.PAGE).to_pandas()
+    count.markdown(f"**{formatting.count(len(lines), 'line')}**; showing {span.start + 1:,} to {span.stop:,}")
+    shown = cells(here, data.column_kinds(run.model))
+    scores = formatting.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
     names = [name for name in shown.columns if name != "p_value_after"]
     st.dataframe(
         shown.assign(open="Why?"),
@@ -211,13 +198,13 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
             "before": st.column_config.TextColumn("Before", width=90),
             "after": st.column_config.TextColumn("After", width=90),
             "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
-            "score_before": st.column_config.NumberColumn("Score", format=scores, width=70),
+            "score_before": st.column_config.NumberColumn("Score before", format=scores, width=95),
             "score_after": st.column_config.NumberColumn(
-                "Then", format=scores, width=70, help="The score of the row with all its suggestions"
+                "Score after", format=scores, width=95, help="The score of the row with all its suggestions"
             ),
         },
         alt="Cells to replace, before and after",
     )
     clicked = st.session_state.get("open_repair")
     if clicked is not None and scored is not None:
-        state.go("row", run=scored.id, row=int(here["row"].iloc[clicked.row]))
+        navigation.go("row", run=scored.id, row=int(here["row"].iloc[clicked.row]))

@@ -1,7 +1,7 @@
-"""Where the user is: the workspace, the run in view, and the way from one page to another.
+"""Hold the workspace and the run in view, and lead from one page to another.
 
-A widget's key is its name in the URL. Keys are shared by all pages, so that a filter of one page has a name that
-no other page has; only `run` is meant to be shared.
+A widget's key is its name in the URL. All pages share the keys, so each filter needs a key that no other page uses;
+only `run` is shared on purpose.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import streamlit as st
 from anomalo.workspace.workspace import RunRecord
 
 _ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
-OF_RUNS = ("alerts", "row", "map", "repairs", "synthesize")
+OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "synthesize")
 """The pages that show one run."""
 
 
 def workspace() -> Path:
-    """Return the workspace's folder, as `anomalo dashboard` was told."""
+    """Return the workspace's folder, the one given to `anomalo dashboard`."""
     return Path(os.environ.get("ANOMALO_WORKSPACE", "anomalo-workspace")).absolute()
 
 
@@ -33,7 +33,7 @@ def go(page: str, **values: Any) -> NoReturn:
 
 
 def arrive(page: str) -> None:
-    """Set what `go` asked for; a page that is reached by the menu shows the run that was in view."""
+    """Set the values given to `go`; a page reached by the menu shows the run that was in view."""
     values = st.session_state.pop(_ARRIVING, {})
     if st.session_state.get(_PAGE) == page:
         return
@@ -45,7 +45,7 @@ def arrive(page: str) -> None:
 
 
 def open_job(identity: str | None) -> NoReturn:
-    """Show a job on the page Start, or with None the way to a new one; the job is in the URL."""
+    """Show a job on the page Start, or with None the form of a new one; the job is in the URL."""
     if identity is None:
         del st.query_params["job"]
     else:
@@ -56,7 +56,7 @@ def open_job(identity: str | None) -> NoReturn:
 def run_in_view(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> RunRecord:
     """Return the one of `runs` that the URL or the user chose; call it before `run_box`.
 
-    A run of another verb stands for its companion: the run of the same table and model.
+    For a run of another verb, its companion is returned: the run of the same table and model.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ def run_in_view(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> R
         All runs, newest first.
     """
     known = {run.id: run for run in runs}
-    wanted = st.session_state.get("run") or st.query_params.get("run")
-    run = known.get(wanted or "")
+    requested = st.session_state.get("run") or st.query_params.get("run")
+    run = known.get(requested or "")
     if run is None:
-        other = next((other for other in everything if other.id == wanted), None)
+        other = next((other for other in everything if other.id == requested), None)
         found = None if other is None else companion(other, runs)
-        # Also the latest run is named in the URL, so that a copied link means it for ever.
-        turn_to(_unknown(wanted, other, runs) if wanted and not found else "", run=(found or runs[0]).id)
+        # The URL names the latest run too, so that a copied link always opens this run.
+        turn_to(_unknown(requested, other, runs) if requested and not found else "", run=(found or runs[0]).id)
     st.session_state[_RUN] = run.id
     return run
 
@@ -95,20 +95,26 @@ def first_page(key: str = "page") -> None:
     st.session_state[key] = 1
 
 
-def turn_to(notice: str = "", **values: Any) -> NoReturn:
-    """Draw the page again with widgets set to `values`, by the URL that they take their first values from.
+def one_page(total: int, size: int, key: str = "page") -> slice:
+    """Let the user turn the pages of a table of `total` rows; returns the rows of the page in view."""
+    number = st.pagination(-(-total // size), key=key, bind="query-params")
+    return slice((number - 1) * size, min(number * size, total))
 
-    Call it before the page draws a bound widget, and tell in `notice` why, if the user did not ask for it.
+
+def turn_to(notice: str = "", **values: Any) -> NoReturn:
+    """Draw the page again with widgets set to `values`, through the URL, which gives widgets their first values.
+
+    Call it before the page draws a bound widget. `notice` says why, where the user did not ask for it.
     """
     st.session_state[_NOTICE] = notice
     for key, value in values.items():
-        st.session_state.pop(key, None)  # what another page left under this name
+        st.session_state.pop(key, None)  # the value of another page's widget of this name
         st.query_params[key] = str(value)
     st.rerun()
 
 
 def show_notice() -> None:
-    """Show what `turn_to` was told."""
+    """Show the notice given to `turn_to`."""
     notice = st.session_state.pop(_NOTICE, "")
     if notice:
         st.warning(notice, icon=":material/info:")
@@ -119,14 +125,14 @@ def companion(run: RunRecord, runs: Sequence[RunRecord]) -> RunRecord | None:
     return next((other for other in runs if (other.source, other.model) == (run.source, run.model)), None)
 
 
-def _unknown(wanted: str, other: RunRecord | None, runs: Sequence[RunRecord]) -> str:
+def _unknown(requested: str, other: RunRecord | None, runs: Sequence[RunRecord]) -> str:
     if other is None:
-        return f"There is no run {wanted} here; this is the latest, {runs[0].id}."
-    return f"There is no such run of the table of {wanted}; this is the latest, {runs[0].id}."
+        return f"There is no run {requested} here; this is the latest run, {runs[0].id}."
+    return f"This page has no run for the table of {requested}; this is the latest run, {runs[0].id}."
 
 
 def empty(title: str, text: str) -> None:
-    """Say that there is nothing yet, and what to do; then end the page."""
+    """Show that there is nothing to see yet, and what to do; then end the page."""
     with st.container(border=True):
         st.subheader(title, anchor=False)
         st.write(text)

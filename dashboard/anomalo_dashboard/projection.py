@@ -1,4 +1,4 @@
-"""Two dimensions for codes of many: principal components at once, t-SNE in a process of its own."""
+"""Project codes of rows to two dimensions: by principal components, or by t-SNE in a separate process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from anomalo.errors import AnomaloError
 
-DRAWN = 5_000
+MAX_POINTS = 5_000
 """The most points in a chart."""
-NEIGHBOURS = 2_000
+MAX_TSNE_ROWS = 2_000
 """The most rows for t-SNE, whose time grows faster than their number."""
-FEWEST = 10
-"""Fewer rows have no neighbourhoods to speak of."""
+MIN_TSNE_ROWS = 10
+"""The fewest rows for t-SNE; fewer have no neighbourhoods."""
 PERPLEXITY = 30.0
 
 Points = NDArray[np.float32]
@@ -25,12 +25,12 @@ Rows = NDArray[np.intp]
 
 
 def sample(order: Rows, alert: NDArray[np.bool_], most: int) -> Rows:
-    """Return at most so many rows, ascending: the strangest alerts, up to a quarter, and others by chance.
+    """Return at most `most` rows, ascending: the most anomalous alerts, up to a quarter, and other rows at random.
 
     Parameters
     ----------
     order : int [n]
-        Row numbers, strangest first.
+        Row numbers, most anomalous first.
     alert : bool [n]
         Which rows are alerts.
 
@@ -46,10 +46,10 @@ def sample(order: Rows, alert: NDArray[np.bool_], most: int) -> Rows:
     return np.sort(np.concatenate([first, np.random.default_rng(0).choice(others, most - len(first), replace=False)]))
 
 
-def principal(codes: Points) -> tuple[Points, NDArray[np.float64]]:
+def principal_components(codes: Points) -> tuple[Points, NDArray[np.float64]]:
     """Return the first two principal components of codes [n, latent], [n, 2], and their shares of the variance, [2].
 
-    The largest entry of each direction is positive, so that no map is another's mirror image.
+    The largest entry of each direction is positive, so that the same codes never give a mirrored map.
     """
     centred = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
     variances, directions = np.linalg.eigh(centred.T @ centred)
@@ -61,8 +61,8 @@ def principal(codes: Points) -> tuple[Points, NDArray[np.float64]]:
     return points, shares
 
 
-def neighbours(codes: Points) -> Points:
-    """Return places for codes [n, latent] that keep near ones near, [n, 2], by t-SNE in a process of its own.
+def tsne(codes: Points) -> Points:
+    """Return coordinates of codes [n, latent] by t-SNE, [n, 2], computed in a separate process.
 
     Raises
     ------
@@ -73,17 +73,17 @@ def neighbours(codes: Points) -> Points:
     """
     given = io.BytesIO()
     np.save(given, codes)
-    # One thread: sums are added up in one order, and the same codes give the same map.
+    # One thread, so that sums have one order and the same codes give the same map.
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-m", "anomalo_dashboard.maps"]
+    command = [sys.executable, "-P", "-m", "anomalo_dashboard.projection"]
     done = subprocess.run(command, input=given.getvalue(), env=environment, capture_output=True, check=False)
     if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["without a word"])[-1]
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise AnomaloError(f"t-SNE of {len(codes):,} rows failed: {last}")
     return np.asarray(np.load(io.BytesIO(done.stdout)))
 
 
-def _neighbours(codes: Points) -> Points:
+def _tsne(codes: Points) -> Points:
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
@@ -92,6 +92,6 @@ def _neighbours(codes: Points) -> Points:
 
 if __name__ == "__main__":
     try:
-        np.save(sys.stdout.buffer, _neighbours(np.load(io.BytesIO(sys.stdin.buffer.read()))))
+        np.save(sys.stdout.buffer, _tsne(np.load(io.BytesIO(sys.stdin.buffer.read()))))
     except (ValueError, MemoryError) as error:
         sys.exit(str(error).partition("\n")[0] or "out of memory")

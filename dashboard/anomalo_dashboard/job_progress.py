@@ -1,29 +1,29 @@
-"""A job in the background, as the page Start shows it: alive while it works, then what came of it."""
+"""Show background jobs: their progress while they run, then their results or the reason of their failure."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
 from anomalo.errors import AnomaloError
 from anomalo.jobs.background import queue
 from anomalo.jobs.background.queue import Job
-from anomalo_dashboard import state, words
+from anomalo_dashboard import formatting, navigation
 
 DOING = {
     "fit": "Fitting the model",
     "score": "Scoring the rows",
-    "impute": "Filling the holes",
+    "impute": "Imputing missing values",
     "embed": "Embedding the rows",
-    "repair": "Looking for repairs",
-    "augment": "Making rows",
-    "evaluate": "Comparing them with the real ones",
+    "repair": "Searching for repairs",
+    "augment": "Generating rows",
+    "evaluate": "Comparing synthetic rows with real ones",
 }
-STATUS = {"running": "at work", "done": "done", "failed": "failed", "stopped": "stopped", "died": "died"}
-EXPLAINED = {
+ENDED = {
     "failed": "The job failed",
     "stopped": "The job was stopped",
     "died": "The job died",
@@ -31,19 +31,35 @@ EXPLAINED = {
 
 
 def doing(job: Job) -> str:
-    """Say what a job is at."""
+    """Return the current step of a job as text."""
     verb = job.commands[job.step][0]
     return f"Step {job.step + 1} of {len(job.commands)}: {DOING.get(verb, verb)}"
 
 
 def shell(commands: Sequence[Sequence[str]]) -> str:
-    """Return commands as they can be typed, in one workspace."""
-    where = ["--workspace", str(state.workspace())]
+    """Return commands as they are typed in a shell, with the workspace."""
+    where = ["--workspace", str(navigation.workspace())]
     return "\n".join(shlex.join(["anomalo", *command, *where]) for command in commands)
 
 
+def start(title: str, command: Sequence[str]) -> NoReturn:
+    """Start a job of one command, then draw the page again."""
+    queue.start(navigation.workspace(), title, [list(command)])
+    st.rerun()
+
+
+def show_unfinished(command: Sequence[str]) -> bool:
+    """Show the latest job of just this command unless it is done; returns whether there was one to show."""
+    jobs = (job for job in queue.jobs(navigation.workspace()) if job.commands == (tuple(command),))
+    job = next(jobs, None)
+    if job is None or job.status == "done":
+        return False
+    show(job)
+    return True
+
+
 def show(job: Job) -> None:
-    """Show a job, live while it works."""
+    """Show a job; while it runs, the page follows it."""
     st.subheader(job.title, anchor=False)
     if job.status == "running":
         _live(job.id)
@@ -57,19 +73,19 @@ def show(job: Job) -> None:
 
 @st.fragment(run_every=1)
 def _live(identity: str) -> None:
-    job = queue.job(state.workspace(), identity)
+    job = queue.job(navigation.workspace(), identity)
     if job.status != "running":
         st.rerun()
     share = (job.step + min(max(job.share, 0.0), 1.0)) / len(job.commands)
-    beside = " · ".join(part for part in (doing(job), job.text, words.duration(job.seconds)) if part)
+    beside = " · ".join(part for part in (doing(job), job.text, formatting.duration(job.seconds)) if part)
     st.progress(share, beside)
-    st.caption("It goes on in the background: you can close this page and come back.")
+    st.caption("The job runs in the background: you can close this page and come back.")
     if st.button("Stop", icon=":material/stop_circle:", key="stop"):
         _try(queue.stop, identity)
 
 
 def _done(job: Job) -> None:
-    st.success(f"Done in {words.duration(job.seconds)}.", icon=":material/check_circle:")
+    st.success(f"Done in {formatting.duration(job.seconds)}.", icon=":material/check_circle:")
     runs = {result["verb"]: result for result in job.results if "verb" in result}
     scored, filled, embedded = (runs.get(verb) for verb in ("score", "impute", "embed"))
     left, right, _ = st.columns([2, 2, 3])
@@ -79,35 +95,35 @@ def _done(job: Job) -> None:
         icon=":material/notifications:",
         width="stretch",
     ):
-        state.go("alerts", run=scored["id"])
+        navigation.go("alerts", run=scored["id"])
     if filled:
         cells = sum(filled["summary"]["filled"].values())
-        if right.button(f"See the repairs ({cells:,})", icon=":material/healing:", width="stretch"):
-            state.go("repairs", run=filled["id"])
+        if right.button(f"See the imputed cells ({cells:,})", icon=":material/healing:", width="stretch"):
+            navigation.go("repairs", run=filled["id"])
     if embedded and left.button("See the map", type="primary", icon=":material/scatter_plot:", width="stretch"):
-        state.go("map", run=embedded["id"])
+        navigation.go("embedding_map", run=embedded["id"])
     if "augment" in runs and left.button(
         "See the rows", type="primary", icon=":material/library_add:", width="stretch"
     ):
-        state.go("synthesize", run=runs["augment"]["id"])
+        navigation.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:
         st.warning(warning, icon=":material/info:")
 
 
 def _ended(job: Job) -> None:
-    """Show a job that did not end well: why, and how to go on."""
-    where = f"at step {job.step + 1} of {len(job.commands)}, after {words.duration(job.seconds)}"
+    """Show why a job ended early, and offer to resume it."""
+    where = f"at step {job.step + 1} of {len(job.commands)}, after {formatting.duration(job.seconds)}"
     reason = f": {job.message}" if job.message else ""
     show_it = st.info if job.status == "stopped" else st.error
-    show_it(f"{EXPLAINED[job.status]} {where}{reason}", icon=":material/error:")
-    if st.button("Go on where it ended", icon=":material/play_arrow:", type="primary", key="resume"):
+    show_it(f"{ENDED[job.status]} {where}{reason}", icon=":material/error:")
+    if st.button("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
         _try(queue.resume, job.id)
 
 
 def _try(action: Callable[[Path, str], object], identity: str) -> None:
-    """Stop or resume a job, then look at it again."""
+    """Stop or resume a job, then draw the page again."""
     try:
-        action(state.workspace(), identity)
+        action(navigation.workspace(), identity)
     except AnomaloError as error:
         st.error(str(error))
     else:
@@ -115,12 +131,12 @@ def _try(action: Callable[[Path, str], object], identity: str) -> None:
 
 
 def recent(jobs: Sequence[Job], most: int = 8) -> None:
-    """List the latest jobs, each with a way to it."""
+    """List the latest jobs, each with a button that opens it."""
     st.subheader("Recent jobs", anchor=False)
     for job in jobs[:most]:
         title, status, when, button = st.columns([5, 2, 2, 1.4], vertical_alignment="center")
         title.markdown(job.title)
-        status.caption(STATUS[job.status] + (f", {doing(job).lower()}" if job.status == "running" else ""))
-        when.caption(words.moment(job.created))
+        status.caption(job.status + (f", {doing(job).lower()}" if job.status == "running" else ""))
+        when.caption(formatting.moment(job.created))
         if button.button("Open", key=f"job-{job.id}", width="stretch"):
-            state.open_job(job.id)
+            navigation.open_job(job.id)

@@ -1,4 +1,4 @@
-"""Numbers, times and reasons as people read them."""
+"""Write numbers, times, intervals and reasons as text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def count(number: int, what: str) -> str:
-    """Write a number of things.
+    """Write a number with its noun.
 
     Examples
     --------
@@ -23,7 +26,7 @@ def count(number: int, what: str) -> str:
 
 
 def moment(created: str) -> str:
-    """Write a UTC time from the store in the server's zone, which is the user's.
+    """Write a UTC time in the time zone of this machine.
 
     Examples
     --------
@@ -63,7 +66,7 @@ def percent(share: float) -> str:
 
 
 def plain(value: Any) -> str:
-    """Write a fact without brackets and quotes.
+    """Write a value without brackets and quotes.
 
     Examples
     --------
@@ -79,21 +82,25 @@ def plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def because(reasons: Iterable[dict[str, Any]], most: int = 3) -> str:
-    """Say which cells make a row strange.
+def reasons(rows: pa.Array, most: int = 3) -> pa.Array:
+    """Write each row's first reasons as one text, for all rows at once; null where there is none.
 
     Examples
     --------
-    >>> because([{"column": "TSH", "observed": "145", "expected": "1.2"}, {"column": "age", "observed": None}])
-    'TSH is 145, expected 1.2; age is missing'
+    >>> found = [{"column": "TSH", "observed": "145", "expected": "1.2"}, {"column": "age", "observed": None}]
+    >>> reasons(pa.array([found, []])).to_pylist()
+    ['TSH is 145, expected 1.2; age is missing', None]
     """
-    said = []
-    for reason in list(reasons)[:most]:
-        observed = "missing" if reason["observed"] is None else reason["observed"]
-        expected = reason.get("expected")
-        surprising = expected is not None and expected != reason["observed"]
-        said.append(f"{reason['column']} is {observed}{f', expected {expected}' if surprising else ''}")
-    return "; ".join(said)
+    first = pc.list_slice(rows, 0, most)
+    cells = pc.list_flatten(first)
+    column, observed, expected = (pc.struct_field(cells, name) for name in ("column", "observed", "expected"))
+    differs = pc.not_equal(expected, observed.fill_null("\0")).fill_null(False)
+    tail = pc.if_else(differs, pc.binary_join_element_wise(", expected ", expected.fill_null(""), ""), "")
+    texts = pc.binary_join_element_wise(column, " is ", observed.fill_null("missing"), tail, "")
+    lengths = pc.list_value_length(first).fill_null(0).to_numpy()
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), "; ")
+    return pc.if_else(pa.array(lengths > 0), joined, None)
 
 
 def interval(low: float | None, high: float | None, kind: str) -> str:
@@ -112,7 +119,7 @@ def interval(low: float | None, high: float | None, kind: str) -> str:
 
 
 def intervals(cells: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
-    """Write the intervals of cells (`column`, `low`, `high`) in their columns' own words."""
+    """Write the intervals of cells (`column`, `low`, `high`) in the format of their columns."""
     return [
         interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
         for column, low, high in zip(cells["column"], cells["low"], cells["high"], strict=True)
