@@ -167,7 +167,7 @@ class TableEncoder:
         return cells
 
     def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return cells [n, columns], as `to_original_units` has them, as a table, each column in its own type and format.
+        """Return cells [n, columns], in original units, as a table: each column in its own type and format.
 
         A rare level is drawn by how often it was seen.
         """

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-import anomalo
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError
 from anomalo.jobs.context import Counts, JobContext
@@ -26,6 +25,7 @@ from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
 from anomalo.persistence.resume import SUFFIX, Arrays, ResumableState, resumable_state
 from anomalo.pipeline.fitted import Fitted
+from anomalo.version import VERSION
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 MANIFEST = "manifest.jsonl"
@@ -274,7 +274,7 @@ def resumable(
 def _task(verb: str, source: str, model: ModelRecord, device: str) -> dict[str, Any]:
     manifest = (model.path / "manifest.json").read_bytes()
     return {
-        "anomalo": anomalo.__version__,
+        "anomalo": VERSION,
         "verb": verb,
         "model": {"reference": model.reference, "sha256": hashlib.sha256(manifest).hexdigest()},
         "device": device,

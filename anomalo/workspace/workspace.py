@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError
 from anomalo.persistence.atomic import atomic_folder, require_writable
 from anomalo.persistence.resume import ResumableState
-from anomalo.workspace.artifacts import json_ready
+from anomalo.workspace.artifacts import json_ready, read_manifest
 from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.workspace.records import ModelRecord, RunRecord
 
@@ -221,6 +221,17 @@ class Workspace:
                 return record
         choices = [choice for record in versions for choice in (str(record.version), *record.tags)]
         raise UnknownModelError(self._unknown(f"version or tag of {name!r}", which, choices))
+
+    @staticmethod
+    def manifest(record: ModelRecord) -> dict[str, Any]:
+        """Return what a saved model's manifest says: its schema, parameters, warnings and training history.
+
+        Raises
+        ------
+        ArtefactError
+            It is absent, damaged or of another format.
+        """
+        return read_manifest(record.path)
 
     def tag(self, reference: str, tag: str) -> ModelRecord:
         """Give a version a name, such as `production`; a version that had it before loses it.
