@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from anomalo.version import VERSION as __version__
+from anomalo.version import __version__
 
 if TYPE_CHECKING:
     from anomalo.estimators.augmenter import TableAugmenter

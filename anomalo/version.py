@@ -1,3 +1,3 @@
 """The version of anomalo, in a module that imports nothing."""
 
-VERSION = "0.1.0"
+__version__ = "0.1.0"

@@ -25,7 +25,7 @@ from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
 from anomalo.persistence.resume import SUFFIX, Arrays, ResumableState, resumable_state
 from anomalo.pipeline.fitted import Fitted
-from anomalo.version import VERSION
+from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 MANIFEST = "manifest.jsonl"
@@ -274,7 +274,7 @@ def resumable(
 def _task(verb: str, source: str, model: ModelRecord, device: str) -> dict[str, Any]:
     manifest = (model.path / "manifest.json").read_bytes()
     return {
-        "anomalo": VERSION,
+        "anomalo": __version__,
         "verb": verb,
         "model": {"reference": model.reference, "sha256": hashlib.sha256(manifest).hexdigest()},
         "device": device,

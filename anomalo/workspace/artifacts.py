@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from anomalo.errors import ArtefactError
 from anomalo.models.results import ModelState
 from anomalo.persistence.atomic import atomic_folder
-from anomalo.version import VERSION
+from anomalo.version import __version__
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -80,7 +80,7 @@ def save(
     if taken:
         raise ArtefactError(f"manifest entry {taken[0]!r} is written by anomalo itself: give it another name")
     document = json_ready(manifest, "manifest") | {
-        "anomalo": VERSION,
+        "anomalo": __version__,
         "arrays": sorted(arrays),
         "format": FORMAT,
         "state": _outline(state, "state"),
@@ -257,7 +257,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise _damaged(path, "it is not the manifest of a saved model, or it is damaged") from error
     if version != FORMAT:
         raise ArtefactError(
-            f"{path}: it is of format {version!r}, but anomalo {VERSION} reads format {FORMAT}; "
+            f"{path}: it is of format {version!r}, but anomalo {__version__} reads format {FORMAT}; "
             f"update anomalo, or {ADVICE}"
         )
     if not intact:

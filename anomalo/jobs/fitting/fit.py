@@ -16,7 +16,7 @@ from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.schema import SchemaOptions, infer
-from anomalo.version import VERSION
+from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
 
 AUTO = "auto"
@@ -143,7 +143,7 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
 def _task(model: Model, config: FitConfig) -> dict[str, Any]:
     """What must be the same for a fit to be gone on with; the table's content is compared once it is encoded."""
     return {
-        "anomalo": VERSION,
+        "anomalo": __version__,
         "model": model.name,
         "parameters": model.params(),
         "seed": config.seed,
