@@ -110,11 +110,6 @@ class Registry:
         """Return the pages for the dashboard, each with the plugin that gives it."""
         return list(self._pages)
 
-    @property
-    def conflicts(self) -> Mapping[str, tuple[str, ...]]:
-        """The model names that are claimed more than once, with the plugins that claim them."""
-        return {name: tuple(plugin for plugin, _ in offers) for name, offers in self._models.items() if offers[1:]}
-
     def get(self, name: str) -> type[Model]:
         """Return the model class of that name.
 

@@ -122,7 +122,7 @@ class Schema:
             tuple(value["missing"]),
             value["infinite"],
             tuple(value["warnings"]),
-            value.get("label_learned", False),  # artefacts of version 0.1 do not have it
+            value["label_learned"],
         )
 
     def continuing(self, before: Schema) -> Schema:

@@ -23,7 +23,7 @@ from anomalo.persistence.checksums import digest
 
 Arrays = dict[str, NDArray[Any]]
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 RESERVED = ("anomalo", "arrays", "files", "format", "sha256", "state")
 ADVICE = "fit the model again or restore the folder from a copy"
@@ -252,9 +252,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _damaged(path, "it is not the manifest of a saved model, or it is damaged") from error
     if version != FORMAT:
+        older = isinstance(version, int) and version < FORMAT
         raise ArtefactError(
             f"{path}: it is of format {version!r}, but anomalo {anomalo.__version__} reads format {FORMAT}; "
-            f"update anomalo, or {ADVICE}"
+            f"{'fit the model again' if older else f'update anomalo, or {ADVICE}'}"
         )
     if not intact:
         raise _damaged(path, "it is damaged: its content does not match its checksum")
