@@ -183,8 +183,8 @@ def can_resume(verb: str) -> bool:
     """Whether a verb has the option --resume: whether the function that does it takes `resume`."""
     for module in pkgutil.walk_packages(anomalo.jobs.__path__, "anomalo.jobs."):
         if module.name.endswith(f".{verb}"):
-            function = getattr(importlib.import_module(module.name), verb)
-            return "resume" in inspect.signature(function).parameters
+            function = getattr(importlib.import_module(module.name), verb, None)
+            return callable(function) and "resume" in inspect.signature(function).parameters
     return False
 
 
