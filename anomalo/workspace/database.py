@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-import anomalo
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UsageError
+from anomalo.version import __version__
 
 FILE = "anomalo.db"
 FORMAT = 2
@@ -174,7 +174,7 @@ class Database:
         newer = found is not None and found > FORMAT
         raise ArtefactError(
             f"{self.workspace}: a workspace of {'a newer' if newer else 'an older'} format than anomalo "
-            f"{anomalo.__version__} reads; {'update anomalo, or' if newer else 'fit the models again and'} "
+            f"{__version__} reads; {'update anomalo, or' if newer else 'fit the models again and'} "
             "give another folder (--workspace DIR)"
         )
 
