@@ -1,10 +1,12 @@
 """What tests of jobs and of the command line share: a table, a workspace with models, a way to call a verb."""
 
+import ctypes
 import io
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,3 +148,22 @@ def untouched(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         outcome = call("fit", tables / "patients.csv", "--as", name, "--model", model, *settings, *common)
         assert outcome.code == 0, outcome.err
     return folder
+
+
+@pytest.fixture
+def permissions_apply() -> Iterator[None]:
+    """Let root write only where permissions allow it; root stays root, and can read code that others may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("permissions mean nothing to root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    before = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice 32 bits of each
+    assert libc.capget(header, before) == 0
+    inside = type(before)(*before)
+    inside[0] &= ~(1 << 1)  # CAP_DAC_OVERRIDE
+    assert libc.capset(header, inside) == 0
+    yield
+    assert libc.capset(header, before) == 0
