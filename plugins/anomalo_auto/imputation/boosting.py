@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from anomalo.plugin import ROW_BLOCK, FittedBoosting, Floats, Scores, Trees, flatten_boosting, missing_on_both_sides
+from anomalo.plugin import (
+    ROW_BLOCK,
+    FittedBoosting,
+    Floats,
+    Scores,
+    Trees,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
 from anomalo_auto.imputation.target_column import Target
 
 FOLDS = 3
@@ -97,13 +106,15 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
     per_step = 1 if target.number or len(levels) == 2 else len(levels)
     kind: Any = HistGradientBoostingRegressor if target.number else HistGradientBoostingClassifier
     some = np.where(np.isnan(inputs).all(axis=0), np.float32(0), inputs)  # scikit-learn fails on empty columns
-    return kind(
+    booster = kind(
         learning_rate=RATE,
         max_iter=max(5, min(STEPS, MOST_TREES // per_step)),
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,
-    ).fit(some, truth)
+    )
+    with few_threads(some.size):
+        return booster.fit(some, truth)
 
 
 def _as_arrays(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
