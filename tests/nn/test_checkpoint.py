@@ -175,15 +175,14 @@ NEURAL = [
 
 @pytest.mark.usefixtures("few_parts")
 @pytest.mark.parametrize("name", NEURAL)
-def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
+def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
     registry, table = Registry.load(), mixed(160)
     schema = infer(table)
-    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}), registry)
+    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2), registry)
 
     def fit(place: ResumableState, kill: Callable[..., None]) -> Fitted:
         registry.training = lambda engine, model, run: kill(engine)  # type: ignore[method-assign]
-        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, keep=place, every=0), registry)
+        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=place, every=0), registry)
 
     found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
     assert attempts > 5

@@ -317,8 +317,8 @@ def test_several_processes_get_numbers_of_their_own(store: Workspace) -> None:
 import pathlib, sys, time
 from anomalo.workspace import artifacts
 from anomalo.plugin import ModelState
-from anomalo.workspace.workspace import Store
-store, facts = Store(pathlib.Path(sys.argv[1])), dict(source="", seconds=0, summary={})
+from anomalo.workspace.workspace import Workspace
+store, facts = Workspace(pathlib.Path(sys.argv[1])), dict(source="", seconds=0, summary={})
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(6):
@@ -393,12 +393,12 @@ def test_a_read_only_workspace_can_be_read_but_not_written(
     tmp_path.chmod(0o755)
 
 
-def test_a_locked_database_is_an_output_error(store: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_is_an_output_error(store: Workspace) -> None:
     add(store)
-    monkeypatch.setattr("anomalo.workspace.database.BUSY_SECONDS", 0)
+    waiting_not = Workspace(store.workspace, busy_seconds=0)
     other = sqlite3.connect(store.workspace / "anomalo.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    for action in (Workspace(store.workspace).models, Workspace(store.workspace).prepare):
+    for action in (waiting_not.models, waiting_not.prepare):
         with pytest.raises(OutputError, match="database is locked"):
             action()
     other.close()
