@@ -150,6 +150,28 @@ def untouched(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def calls() -> Callable[[Callable[[], object]], int]:
+    """A measure of work that no machine's speed nor load changes: how many functions are called."""
+
+    def count(work: Callable[[], object]) -> int:
+        number = 0
+
+        def see(frame: object, event: str, argument: object) -> None:
+            nonlocal number
+            number += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(see)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+        return number
+
+    return count
+
+
 @pytest.fixture
 def permissions_apply() -> Iterator[None]:
     """Let root write only where permissions allow it; root stays root, and can read code that others may not."""

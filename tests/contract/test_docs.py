@@ -225,7 +225,7 @@ def test_the_example_of_a_page_is_shown(clinic: Registry, desk: Path, monkeypatc
     testing = pytest.importorskip("streamlit.testing.v1")
     (page,) = (page for _, page in clinic.pages())
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(desk / "anomalo-workspace"))
-    shown = testing.AppTest.from_file(str(page), default_timeout=240).run()
+    shown = testing.AppTest.from_file(str(page), default_timeout=600).run()
     assert not shown.exception
     assert int(shown.metric[0].value) == Workspace(desk / "anomalo-workspace").run("0001-score").summary["alerts"]
 

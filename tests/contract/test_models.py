@@ -7,10 +7,27 @@ import pytest
 from anomalo.plugin import Model
 from anomalo.registry.registry import Registry
 from anomalo.testing import checks
-from anomalo.testing.checks import Make, saved_and_restored_in_a_new_process, saved_and_restored_in_one_process
+from anomalo.testing.checks import (
+    Make,
+    constant_columns,
+    data_untouched,
+    empty_columns,
+    global_state_untouched,
+    one_column,
+    refit,
+    saved_and_restored_in_a_new_process,
+    saved_and_restored_in_one_process,
+)
 
 REGISTRY = Registry.load()
 SAVED = saved_and_restored_in_a_new_process.__name__
+REPRESENTATIVE = {"chained", "knn", "linear", "marginals", "mean"}
+"""Models that `make test` runs every check of."""
+FITS_AGAIN = {
+    check.__name__
+    for check in (constant_columns, data_untouched, empty_columns, global_state_untouched, one_column, refit)
+}
+"""Checks that fit a model of their own: left to `make test-all` for the other models. `determinism` stays."""
 OURS = {plugin.name: plugin.models for plugin in REGISTRY.plugins() if plugin.first_party}
 
 
@@ -25,8 +42,12 @@ def quick(model: type[Model]) -> dict[str, int]:
     return {name: value for name, value in {"epochs": 2, "trees": 5}.items() if name in known}
 
 
+def marks(model: str, check: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.matrix,) if check in FITS_AGAIN and model not in REPRESENTATIVE else ()
+
+
 CASES = [
-    pytest.param(check, id=f"{model.name}-{name}")
+    pytest.param(check, id=f"{model.name}-{name}", marks=marks(model.name, name))
     for model in first_party()
     for name, check in checks(model, **quick(model))
     if name != SAVED

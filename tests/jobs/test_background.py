@@ -75,10 +75,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALO_DISABLE_PLUGINS", "autoencoders,boltzmann,diffusion,gan")
 
 
-def until(true: Callable[[], Any], seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
+def until(true: Callable[[], Any]) -> None:
     while not true():
-        assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
 
 

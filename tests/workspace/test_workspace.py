@@ -145,9 +145,11 @@ def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: Wo
         write_run(folder)
         return {"rows": 7}
 
+    started = time.perf_counter()
     run = store.add_run("score", work, model=None, source="a.csv", summary={"share": 0.01})
+    took = time.perf_counter() - started
     assert run.summary == {"share": 0.01, "rows": 7}
-    assert 0.05 <= run.seconds < 30
+    assert 0.05 <= run.seconds <= took
     with pytest.raises(AnomaloError, match=r"summary\.loss is inf"):
         store.add_run("score", lambda folder: {"loss": float("inf")}, model=None, source="")
     assert [path.name for path in (store.workspace / "runs").iterdir()] == [run.id]
