@@ -60,6 +60,7 @@ def test_model_keeps_to_the_contract(check: Callable[[], None]) -> None:
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_parts")
 def test_models_restored_in_a_new_process_give_the_same_answers() -> None:
     saved_and_restored_in_one_process([Make(model, **quick(model)) for model in first_party()])

@@ -93,6 +93,7 @@ def test_codes_of_one_number_or_all_equal_have_coordinates(shape: tuple[int, int
     assert shares.tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_tsne_is_that_of_scikit_learn_and_always_the_same() -> None:
     rng = np.random.default_rng(0)
     group = np.repeat([0, 1, 2], 20)
@@ -124,6 +125,7 @@ def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
     chart(opened())
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_shown_with_its_reason(home: Any, tables: Path, tmp_path: Path) -> None:
     gone = Path(shutil.copy(tables / "patients.csv", tmp_path / "gone.csv"))
     run = home("score", "full", gone)

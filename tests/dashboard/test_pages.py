@@ -98,6 +98,7 @@ def test_an_empty_workspace_says_what_to_do_next(page: str, tmp_path: Path, monk
     assert not (tmp_path / "absent").exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("page", plugin.PAGES)
 def test_nothing_in_an_address_breaks_a_page(page: str, query: dict[str, str], at: Any) -> None:
@@ -345,6 +346,7 @@ def ended(workspace: Path, identity: str) -> queue.Job:
     return job
 
 
+@pytest.mark.slow
 def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
     job = queue.start(scored, "no table", [["fit", "/nowhere/absent.csv", "--as", "lost", "--model", "linear"]])
     message = ended(scored, job.id).message

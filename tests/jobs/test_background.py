@@ -127,6 +127,7 @@ def test_commands_run_one_after_the_other_and_tell_what_they_did(quick: None, ta
     assert found.seconds == job(workspace, found.id).seconds > 0
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_ends_the_job_which_can_go_on_from_there(
     quick: None, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_command_that_fails_ends_the_job_which_can_go_on_from_there(
         stop(tmp_path / "w", begun.id)
 
 
+@pytest.mark.slow
 def test_a_fit_can_be_stopped_and_is_resumed_with_one_option(tables: Path, tmp_path: Path) -> None:
     fit = ("fit", str(tables / "patients.csv"), "--as", "m", "--model", "linear", "--threads", "1")
     settings = ("--set", "epochs=100000", "--set", "patience=100000", "--checkpoint-every", "0")

@@ -357,6 +357,7 @@ def test_what_changed_since_training_is_noticed(context: JobContext, patients: p
     ]
 
 
+@pytest.mark.slow
 def test_threads_are_limited_inside_and_given_back() -> None:
     code = (
         "from anomalo.jobs.context import limited\n"

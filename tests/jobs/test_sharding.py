@@ -346,6 +346,8 @@ for first, job in enumerate((score, impute, embed), start=-2):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_job_killed_at_any_step_of_its_writing_ends_with_one_run_and_nothing_else(
     home: Path, table: Path, tmp_path: Path
 ) -> None:
@@ -357,6 +359,8 @@ def test_a_job_killed_at_any_step_of_its_writing_ends_with_one_run_and_nothing_e
         assert steps - 3 * after_the_end > 20
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_random_kills() -> None:
     options = ("--kills", "4", "--rows", "34000", "--training", "300", "--format", ".parquet")
     command = [sys.executable, str(KILLS), "--verb", *VERBS, *options]
@@ -369,6 +373,7 @@ def test_random_kills() -> None:
         assert found["jobs"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_command_says_how_to_go_on(
     number: signal.Signals,
