@@ -58,7 +58,8 @@ def installed() -> Registry:
 
 
 SMALL = {
-    "denoising": {"hidden": (16, 16), "members": 2},
+    "blend": {"folds": 2, "trees": 4, "landmarks": 100, "steps": 5},
+    "denoising": {"hidden": (16, 16), "members": 2, "augmented_rows": 32},
     "iforest": {"trees": 10},
     **{name: {"samples": 4} for name in ("variational", "miwae", "notmiwae")},
     **{name: {"width": 32, "hidden": 32, "steps": 4} for name in ("ddpm", "edm")},
@@ -74,13 +75,6 @@ SMALL = {
 @pytest.fixture
 def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models with few trees, rounds and units, for tests of what holds however little a model has learned."""
-    monkeypatch.setattr("anomalo.calibration.cross_fitting.HIDDEN_PER_COLUMN", 20)
-    monkeypatch.setattr("anomalo_auto.imputation.blend.FOLDS", 2)
-    monkeypatch.setattr("anomalo_auto.imputation.boosting.FOLDS", 2)
-    monkeypatch.setattr("anomalo_auto.imputation.forest.TREES", 4)
-    monkeypatch.setattr("anomalo_auto.imputation.kernel_ridge.LANDMARKS", 100)
-    monkeypatch.setattr("anomalo_auto.imputation.boosting.STEPS", 5)
-    monkeypatch.setattr("anomalo_autoencoders.masking.denoising.AUGMENTED_ROWS", 32)
     for name, defaults in SMALL.items():
         for parameter, value in defaults.items():
             monkeypatch.setitem(installed.get(name).__init__.__kwdefaults__, parameter, value)

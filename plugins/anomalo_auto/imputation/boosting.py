@@ -63,12 +63,14 @@ class ColumnBoosting:
     classes: NDArray[np.int32]
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+    def fit(
+        cls, inputs: Floats, target: Target, rng: np.random.Generator, count: int = FOLDS, steps: int = STEPS
+    ) -> tuple[Self, Floats]:
         """Fit one booster without each fold of the inputs [m, width]; return also its predictions of that fold."""
-        folds = rng.permutation(len(inputs)) % FOLDS
-        seeds = rng.integers(2**31, size=FOLDS)
+        folds = rng.permutation(len(inputs)) % count
+        seeds = rng.integers(2**31, size=count)
         boosters = [
-            _boosted(inputs[folds != fold], target, folds != fold, int(seed)) for fold, seed in enumerate(seeds)
+            _boosted(inputs[folds != fold], target, folds != fold, int(seed), steps) for fold, seed in enumerate(seeds)
         ]
         boosting = cls(**_as_arrays(boosters, target))
         each = boosting._each(inputs, target)
@@ -95,7 +97,7 @@ class ColumnBoosting:
         return np.stack([_probabilities(part, known, target) for part, known in zip(raw, self.classes, strict=True)])
 
 
-def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int) -> Any:
+def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int, steps: int = STEPS) -> Any:
     """Return a fitted booster, or the level of all rows if they have only one."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -108,7 +110,7 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
     some = np.where(np.isnan(inputs).all(axis=0), np.float32(0), inputs)  # scikit-learn fails on empty columns
     booster = kind(
         learning_rate=RATE,
-        max_iter=max(5, min(STEPS, MOST_TREES // per_step)),
+        max_iter=max(5, min(steps, MOST_TREES // per_step)),
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,
