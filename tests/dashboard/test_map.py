@@ -154,20 +154,23 @@ def test_all_rows_are_on_the_map(home: Any) -> None:
     assert opened(run=embedded["id"]).query_params["run"] == run.id
 
 
-def test_tsne_is_run_on_request(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    home("embed")
+def test_tsne_is_run_on_request_and_on_some_of_many_rows(
+    home: Any, patients: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pd.concat([patients] * 9).to_csv(tmp_path / "long.csv", index=False)
+    for verb in ("score", "embed"):
+        home(verb, "full", tmp_path / "long.csv")
     asked: list[int] = []
-    monkeypatch.setattr(projection, "MAX_TSNE_ROWS", 100)
     monkeypatch.setattr(
         projection, "tsne", lambda codes: asked.append(len(codes)) or projection.principal_components(codes)[0]
     )
     app = opened()
     assert asked == []
     app.button_group(key="projection").set_value("t-SNE").run()
-    assert asked == [100]
-    assert "Shown: 100 of 240 rows, 7 of 7 alerts." in app.caption[0].value
-    assert "Shown: 100 of 240 rows" in opened(projection="t-SNE").caption[0].value
-    assert asked == [100], "it is computed once"
+    assert asked == [projection.MAX_TSNE_ROWS]
+    assert "Shown: 2,000 of 2,160 rows, 7 of 7 alerts." in app.caption[0].value
+    assert "Shown: 2,000 of 2,160 rows" in opened(projection="t-SNE").caption[0].value
+    assert asked == [projection.MAX_TSNE_ROWS], "it is computed once"
 
 
 def test_a_model_without_codes_says_which_have_them(home: Any) -> None:
