@@ -45,7 +45,7 @@ def wait_until_drawn(page: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1200)
 def test_upload_fit_alerts_row_repair_export(
     page: Any, serve: Callable[[Path], str], tables: Path, patients: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -346,7 +346,7 @@ for first, job in enumerate((score, impute, embed), start=-2):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1200)
 def test_a_job_killed_at_any_step_of_its_writing_ends_with_one_run_and_nothing_else(
     home: Path, table: Path, tmp_path: Path
 ) -> None:
@@ -359,7 +359,7 @@ def test_a_job_killed_at_any_step_of_its_writing_ends_with_one_run_and_nothing_e
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1200)
 def test_random_kills() -> None:
     options = ("--kills", "4", "--rows", "34000", "--training", "300", "--format", ".parquet")
     command = [sys.executable, str(KILLS), "--verb", *VERBS, *options]
