@@ -11,6 +11,7 @@ from anomalo.testing.checks import (
     Make,
     constant_columns,
     data_untouched,
+    determinism,
     empty_columns,
     global_state_untouched,
     one_column,
@@ -23,11 +24,21 @@ REGISTRY = Registry.load()
 SAVED = saved_and_restored_in_a_new_process.__name__
 REPRESENTATIVE = {"chained", "knn", "linear", "marginals", "mean"}
 """Models that `make test` runs every check of."""
+FITTED_TWICE = REPRESENTATIVE | {"blend", "edm", "gan", "rbm", "undercomplete"}
+"""Models, one of each plugin and more, that it fits again with the same seed."""
 FITS_AGAIN = {
     check.__name__
-    for check in (constant_columns, data_untouched, empty_columns, global_state_untouched, one_column, refit)
+    for check in (
+        constant_columns,
+        data_untouched,
+        determinism,
+        empty_columns,
+        global_state_untouched,
+        one_column,
+        refit,
+    )
 }
-"""Checks that fit a model of their own: left to `make test-all` for the other models. `determinism` stays."""
+"""Checks that fit a model of their own: left to `make test-all` for the other models."""
 OURS = {plugin.name: plugin.models for plugin in REGISTRY.plugins() if plugin.first_party}
 
 
@@ -43,7 +54,8 @@ def quick(model: type[Model]) -> dict[str, int]:
 
 
 def marks(model: str, check: str) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.matrix,) if check in FITS_AGAIN and model not in REPRESENTATIVE else ()
+    quick = check not in FITS_AGAIN or model in (FITTED_TWICE if check == determinism.__name__ else REPRESENTATIVE)
+    return () if quick else (pytest.mark.matrix,)
 
 
 CASES = [

@@ -78,6 +78,7 @@ def test_a_row_without_a_repair_says_so(home: Any, monkeypatch: pytest.MonkeyPat
     assert {metric.label: metric.value for metric in app.metric}["Alerts with a repair"] == "0"
 
 
+@pytest.mark.slow
 def test_repairs_are_searched_on_request(home: Any) -> None:
     app = opened("row", row=17)
     next(button for button in app.button if button.label == "Suggest repairs").click().run()

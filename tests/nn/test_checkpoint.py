@@ -132,7 +132,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("every", [0.0, 0.003])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_every_state_of_a_training_is_kept(tmp_path: Path, seed: int, every: float) -> None:
     data = numbers(300)
     model, left_alone = Everything(epochs=3, batch_size=20, patience=99), LocalRun(seed=seed)
