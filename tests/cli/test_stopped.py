@@ -52,7 +52,7 @@ def require_stopped(process: subprocess.Popen[str]) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_fit_that_is_stopped(tables: Path, tmp_path: Path, number: signal.Signals) -> None:
     context = tmp_path / "w"
     endless = ("--model", "linear", "--set", "epochs=100000", "--set", "patience=100000", "--device", "cpu")

@@ -111,6 +111,7 @@ def test_a_failing_process_is_reported_in_one_line() -> None:
         projection.tsne(np.full((20, 3), np.nan, dtype=np.float32))
 
 
+@pytest.mark.slow
 def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
     app = opened()
     assert "patients.csv have no codes yet" in app.markdown[0].value
