@@ -18,7 +18,13 @@ from anomalo.encoding.scaling import compress, expand
 from anomalo.generators.density_ratio import DensityRatio, correct_by_density_ratio, learn_density_ratio
 from anomalo.generators.transform import Parts, TableTransform
 from anomalo.models.base import CAPABILITIES, Model, Run, is_goal, is_model
-from anomalo.models.boosting import FittedBoosting, boosting_inputs, flatten_boosting, missing_on_both_sides
+from anomalo.models.boosting import (
+    FittedBoosting,
+    boosting_inputs,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
 from anomalo.models.capabilities import (
     CanClassify,
     CanEmbed,
@@ -82,6 +88,7 @@ __all__ = [
     "concatenated",
     "correct_by_density_ratio",
     "expand",
+    "few_threads",
     "flatten_boosting",
     "flatten_forest",
     "hookimpl",

@@ -15,6 +15,7 @@ from anomalo.models.boosting import (
     MISSING_CODE,
     FittedBoosting,
     boosting_inputs,
+    few_threads,
     flatten_boosting,
     missing_on_both_sides,
 )
@@ -75,7 +76,9 @@ class DensityRatio:
             categorical_features=sorted(levels) or None,
             early_stopping=False,
             random_state=seed,
-        ).fit(matrix, truth)
+        )
+        with few_threads(matrix.size):
+            model.fit(matrix, truth)
         trees, values = flatten_boosting([FittedBoosting(model, levels)], matrix.shape[1])
         plain = cls(trees, values, 1.0)  # the share of real rows here is in the model's start, not in its trees
         return dataclasses.replace(plain, scale=float(1 / plain.weights(made.take(held_out)).mean()))

@@ -180,7 +180,7 @@ class Work:
     def _read(self, kind: str, pick: Callable[[Rows], Iterable[Rows]]) -> Iterator[tuple[Part, Encoded | None]]:
         """Yield each part, with its encoded rows if it is not kept."""
         first = 0
-        for batch in self.context.registry.read(self.source):
+        for batch in self.context.read(self.source):
             self.fitted.schema.check(batch.schema.names)
             numbers, data = np.arange(first, first + batch.num_rows), None
             for rows in pick(numbers) if len(numbers) else ():

@@ -1,15 +1,32 @@
 """scikit-learn's histogram gradient boosting as plain arrays: its splits of numbers, of holes and of categories."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats
 from anomalo.models.trees import Trees, concatenated, round_down_to_float32
 
 MISSING_CODE = 255
 """The code of a missing category in a tree's sets; levels count from 0."""
+
+SMALL = 1 << 20
+"""Cells of a table that one thread fits as fast as several."""
+
+
+@contextmanager
+def few_threads(cells: int) -> Iterator[None]:
+    """Let scikit-learn's boosting use one thread inside, where the table is small.
+
+    Its threads meet many thousand times in a fit, and wait for each other by spinning. On a busy machine one waits for
+    its turn as often, and a fit of a second takes minutes.
+    """
+    with threadpool_limits(1 if cells < SMALL else None, user_api="openmp"):
+        yield
 
 
 def boosting_inputs(data: Encoded) -> Floats:

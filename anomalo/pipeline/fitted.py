@@ -140,7 +140,7 @@ class Fitted:
             config.keep.agree(table=fingerprint)
         tells = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
         needed = config.calibrate and config.goals != {"sample"} and (not tells or is_goal(config.goals, "score"))
-        folds = self._folds(data, hashes, config.seed) if needed else np.zeros(0, dtype=np.intp)
+        folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = config.run(registry, parts - 1, parts)
         scores: Scores | None = None
@@ -186,11 +186,11 @@ class Fitted:
                 f"{rows:,} of {len(own):,} training rows break the constraints; no synthetic row will"
             )
 
-    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
+    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], config: FitConfig) -> NDArray[np.intp]:
         datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
         position = time_column(data.layout, datetimes)
         times = None if position is None else data.values[:, position]
-        return assign_folds(hashes, fold_count(len(data)), seed, times)
+        return assign_folds(hashes, config.folds or fold_count(len(data)), config.seed, times)
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.

@@ -105,11 +105,11 @@ class Database:
         The URL cannot be read, or its driver is not installed.
     """
 
-    def __init__(self, workspace: Path, url: str | URL | None = None) -> None:
+    def __init__(self, workspace: Path, url: str | URL | None = None, busy_seconds: float = BUSY_SECONDS) -> None:
         self.workspace = workspace
         try:
             address = make_url(url or URL.create("sqlite", database=str(workspace / FILE)))
-            self._engine = _engine(address)
+            self._engine = _engine(address, busy_seconds)
         except (ArgumentError, ImportError) as error:
             raise UsageError(
                 f"the database's URL cannot be used: {_one_line(error)}; expected one such as "
@@ -214,10 +214,10 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, busy_seconds: float) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, poolclass=NullPool)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_seconds})
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
     return engine

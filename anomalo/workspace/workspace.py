@@ -18,7 +18,7 @@ from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageEr
 from anomalo.persistence.atomic import atomic_folder, require_writable
 from anomalo.persistence.resume import ResumableState
 from anomalo.workspace.artifacts import json_ready, read_manifest
-from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.workspace.records import ModelRecord, RunRecord
 
 __all__ = ["ModelRecord", "RunRecord", "Workspace"]
@@ -38,6 +38,8 @@ class Workspace:
         The folder.
     database : str or sqlalchemy.URL, optional
         Another database than the SQLite file `anomalo.db` in the workspace.
+    busy_seconds : float
+        How long to wait for another process that writes into the SQLite file.
 
     Raises
     ------
@@ -49,9 +51,9 @@ class Workspace:
         From any method: the database is damaged.
     """
 
-    def __init__(self, workspace: Path, database: str | URL | None = None) -> None:
+    def __init__(self, workspace: Path, database: str | URL | None = None, busy_seconds: float = BUSY_SECONDS) -> None:
         self.workspace = Path(workspace)
-        self._database = Database(self.workspace, database)
+        self._database = Database(self.workspace, database, busy_seconds)
 
     def prepare(self) -> None:
         """Create the workspace and its database now, so that a long job fails at its start, not at its end."""

@@ -103,7 +103,6 @@ print([batch.num_rows for batch in registry.read(sys.argv[1])], registry.get("ho
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

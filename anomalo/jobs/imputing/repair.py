@@ -166,7 +166,7 @@ class _Job:
         """Read the source once more, and write it with the cells replaced."""
         encoder, first = self.work.fitted.encoder, 0
         with TableWriter(path, like, self.work.owner) as table:
-            for batch in self.work.context.registry.read(self.work.source):
+            for batch in self.work.context.read(self.work.source):
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
                 table.write(encoder.fill(batch, values, where=cells))
                 first += batch.num_rows

@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from anomalo.plugin import ROW_BLOCK, FittedBoosting, Floats, Scores, Trees, flatten_boosting, missing_on_both_sides
+from anomalo.plugin import (
+    ROW_BLOCK,
+    FittedBoosting,
+    Floats,
+    Scores,
+    Trees,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
 from anomalo_auto.imputation.target_column import Target
 
 FOLDS = 3
@@ -54,12 +63,14 @@ class ColumnBoosting:
     classes: NDArray[np.int32]
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+    def fit(
+        cls, inputs: Floats, target: Target, rng: np.random.Generator, count: int = FOLDS, steps: int = STEPS
+    ) -> tuple[Self, Floats]:
         """Fit one booster without each fold of the inputs [m, width]; return also its predictions of that fold."""
-        folds = rng.permutation(len(inputs)) % FOLDS
-        seeds = rng.integers(2**31, size=FOLDS)
+        folds = rng.permutation(len(inputs)) % count
+        seeds = rng.integers(2**31, size=count)
         boosters = [
-            _boosted(inputs[folds != fold], target, folds != fold, int(seed)) for fold, seed in enumerate(seeds)
+            _boosted(inputs[folds != fold], target, folds != fold, int(seed), steps) for fold, seed in enumerate(seeds)
         ]
         boosting = cls(**_as_arrays(boosters, target))
         each = boosting._each(inputs, target)
@@ -86,7 +97,7 @@ class ColumnBoosting:
         return np.stack([_probabilities(part, known, target) for part, known in zip(raw, self.classes, strict=True)])
 
 
-def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int) -> Any:
+def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int, steps: int = STEPS) -> Any:
     """Return a fitted booster, or the level of all rows if they have only one."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -97,13 +108,15 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
     per_step = 1 if target.number or len(levels) == 2 else len(levels)
     kind: Any = HistGradientBoostingRegressor if target.number else HistGradientBoostingClassifier
     some = np.where(np.isnan(inputs).all(axis=0), np.float32(0), inputs)  # scikit-learn fails on empty columns
-    return kind(
+    booster = kind(
         learning_rate=RATE,
-        max_iter=max(5, min(STEPS, MOST_TREES // per_step)),
+        max_iter=max(5, min(steps, MOST_TREES // per_step)),
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,
-    ).fit(some, truth)
+    )
+    with few_threads(some.size):
+        return booster.fit(some, truth)
 
 
 def _as_arrays(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:

@@ -42,28 +42,28 @@ class ColumnForest:
     values: Floats
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator, trees: int = TREES) -> tuple[Self, Floats]:
         """Grow the trees on inputs [m, width]; return also the out-of-bag predictions, [m, size]."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
         kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
         grown = kind(
-            TREES,
+            trees,
             max_features=FEATURES,
             min_samples_leaf=max(LEAF[target.block.kind], len(inputs) // LEAVES),
             random_state=int(rng.integers(2**31)),
         ).fit(inputs, target.truth)
-        trees = flatten_forest([tree.tree_ for tree in grown.estimators_])
+        flat = flatten_forest([tree.tree_ for tree in grown.estimators_])
         values = concatenated([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
-        values = values.reshape(len(trees.feature), -1)
+        values = values.reshape(len(flat.feature), -1)
         if not target.number:
             values = target.all_levels(values, grown.classes_)
         forest = cls(
-            trees.roots,
-            trees.depths,
-            trees.feature.astype(np.int32),
-            round_down_to_float32(trees.threshold),
-            trees.children.astype(np.int32),
+            flat.roots,
+            flat.depths,
+            flat.feature.astype(np.int32),
+            round_down_to_float32(flat.threshold),
+            flat.children.astype(np.int32),
             values,
         )
         predicted, seen = out_of_bag(grown, inputs)

@@ -20,6 +20,7 @@ from anomalo.plugin import (
     Scores,
     Trees,
     boosting_inputs,
+    few_threads,
     flatten_boosting,
     missing_on_both_sides,
     param,
@@ -124,7 +125,7 @@ class BoostedImputer(ConditionalImputer):
             early_stopping=False,
             random_state=seed,
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), few_threads(given.size):
             warnings.filterwarnings("ignore", "The number of unique classes")  # levels are classes however many
             return FittedBoosting(model.fit(given, truth), levels)
 
