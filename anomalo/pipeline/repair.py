@@ -67,8 +67,8 @@ class _Tried:
 
     def best(self, width: int, among: Mask) -> _Tried:
         """Return each row's sets of the lowest scores, at most `width`, of those under the mask; row by row."""
-        candidates = np.flatnonzero(among & np.isfinite(self.score))
-        order = candidates[np.lexsort((self.score[candidates], self.sets[candidates, 0]))]
+        allowed = np.flatnonzero(among & np.isfinite(self.score))
+        order = allowed[np.lexsort((self.score[allowed], self.sets[allowed, 0]))]
         rows = self.sets[order, 0]
         rank = np.arange(len(order)) - np.searchsorted(rows, rows)
         chosen = order[rank < width]

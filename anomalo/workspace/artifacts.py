@@ -180,7 +180,7 @@ def _identifier(name: Any) -> str:
 
 def _array_file(name: Any) -> str:
     if name == "model":
-        raise ArtefactError("the arrays 'model' would replace the arrays of the model: give them another name")
+        raise ArtefactError("the arrays 'model' would replace the model's arrays: give them another name")
     return f"{_identifier(name)}.safetensors"
 
 

@@ -177,7 +177,8 @@ class Database:
     def _unusable(self, error: BaseException) -> OutputError:
         reason = getattr(error, "strerror", None) or _one_line(error)
         return OutputError(
-            f"cannot use the workspace {self.workspace}: {reason}; give a writable folder on a disk with free space"
+            f"cannot use the workspace {self.workspace}: {reason}; "
+            "give a folder that can be written, on a disk with free space"
         )
 
 
