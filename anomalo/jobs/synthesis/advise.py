@@ -75,6 +75,6 @@ def told(advice: Advice) -> dict[str, Any]:
         "positives": advice.positives,
         "rows": advice.rows,
         "best": advice.best().method,
-        "verdict": advice.verdict(),
+        "verdict": advice.recommendation(),
         "trials": trials,
     }

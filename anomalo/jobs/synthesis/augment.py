@@ -97,7 +97,7 @@ def augment(
                 table.write(generator.rows(part))
                 context.tell(generator.drawn)
         return {
-            **{key: getattr(generator, key) for key in ("redrawn", "mended")},
+            **{key: getattr(generator, key) for key in ("redrawn", "repaired")},
             "rows": generator.drawn,
             "where": dict(wanted.where),
             "given": wanted.given,
@@ -127,8 +127,8 @@ def _warnings(fitted: Fitted, generator: Generator, given: pa.RecordBatch) -> It
     empty = [column.name for column in fitted.schema.columns if column.name not in learned]
     if empty:
         yield f"no model reads {', '.join(map(repr, empty))}, so it is empty in the synthetic rows"
-    if generator.mended:
+    if generator.repaired:
         yield (
-            f"{generator.mended:,} of {generator.drawn:,} rows broke a constraint in every draw, and had cells moved "
+            f"{generator.repaired:,} of {generator.drawn:,} rows broke a constraint in every draw, and had cells moved "
             "until they did not"
         )
