@@ -67,13 +67,13 @@ def evaluate(
 
 
 def _show(result: EvaluateResult) -> None:
-    verdict = result.report["verdict"]
-    typer.echo(f"{verdict['title'][0].upper()}{verdict['title'][1:]}\n")
-    for sentence in verdict["reasons"]:
+    assessment = result.report["assessment"]
+    typer.echo(f"{assessment['title'][0].upper()}{assessment['title'][1:]}\n")
+    for sentence in assessment["reasons"]:
         typer.echo(f"- {sentence}")
-    if verdict["unchecked"]:
+    if assessment["unchecked"]:
         typer.echo("\nnot checked:")
-        for sentence in verdict["unchecked"]:
+        for sentence in assessment["unchecked"]:
             typer.echo(f"- {sentence}")
     typer.echo(f"\nrun {result.run.id} in {result.run.path}; report in {result.files[-1]}")
 

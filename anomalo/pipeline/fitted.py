@@ -1,4 +1,4 @@
-"""Schema, encoder, model and calibration as one thing: what is fitted, saved, loaded and scored with."""
+"""A fitted model with its schema, encoder and calibration: fit, save, load, and the verbs on encoded rows."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from anomalo.workspace import artifacts
 
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
-"""Verbs that a model does by several of its own."""
+"""Verbs that are composed of several verbs of the model."""
 GOALS = ("score", "impute", "embed", "sample")
 """The verbs that a model can be fitted for."""
 
 
 @dataclass
 class Fitted:
-    """A fitted model with all that it takes to use it on a table.
+    """A fitted model with everything that its use on a table needs.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Fitted:
     facts : dict
         JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
     marginals : Marginals or None
-        How each column's training cells are spread, if the model was calibrated.
+        The distribution of each column's training cells, if the model was calibrated.
     constraints : list of Constraint
         What synthetic rows have to satisfy.
     """
@@ -138,8 +138,8 @@ class Fitted:
         fingerprint = f"{int(hashes.sum()):016x}"
         if config.keep is not None:
             config.keep.agree(table=fingerprint)
-        tells = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
-        needed = config.calibrate and config.goals != {"sample"} and (not tells or is_goal(config.goals, "score"))
+        reports = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
+        needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
         folds = self._folds(data, hashes, config.seed) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = config.run(registry, parts - 1, parts)
@@ -148,13 +148,13 @@ class Fitted:
 
             def fit(rows: Encoded, fold: int) -> Model:
                 run = config.run(registry, fold, parts)
-                run.goals = frozenset({"score"}) if tells else config.goals
+                run.goals = frozenset({"score"}) if reports else config.goals
                 return config.create(registry).fit(rows, run)
 
-            evidence = cross_fit(data, folds, fit, config.keep, hide=not tells)
+            evidence = cross_fit(data, folds, fit, config.keep, hide=not reports)
             self.hidden, scores = evidence.hidden, evidence.scores
         self.model.fit(data, main)
-        if tells:
+        if reports:
             self.hidden = cast("ReportsErrors", self.model).hidden_cells()
         if scores is not None:
             fitted = cast("CanScore", self.model).score(shown)
@@ -178,12 +178,12 @@ class Fitted:
         }
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
-        own = self.encoder.to_original_units(data)
-        self.constraints = constraints.parse(texts, self.schema, data.layout, own)
-        rows = int(constraints.broken(own, self.constraints).sum())
+        cells = self.encoder.to_original_units(data)
+        self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
+        rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:
             self.facts["broken"] = (
-                f"{rows:,} of {len(own):,} training rows break the constraints; no synthetic row will"
+                f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
             )
 
     def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
@@ -195,8 +195,8 @@ class Fitted:
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
 
-        `error` and `baseline`, that of the mean or mode, are root mean squared errors in the column's own units, or for
-        categories shares of wrong levels; `missing` is the share of the training cells that are.
+        `error` and `baseline`, that of the mean or mode, are root mean squared errors in original units, or for
+        categories shares of wrong levels; `missing` is the share of missing training cells.
         """
         if self.hidden is None:
             return {}
@@ -262,7 +262,7 @@ class Fitted:
                 raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
 
     def score(self, data: Encoded) -> Scored:
-        """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
+        """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal."""
         score = cast("CanScore", self.model).score(data)
         if not (data.observed.all() or self.classifies):
             score = score + novelty_surprisal(data, self.facts["rows"]).sum(axis=1) * self.calibration.surprisal_scale
@@ -295,7 +295,7 @@ class Fitted:
         Returns
         -------
         low, high : float64 [n]
-            In the column's own units; NaN for a category, or if no cell was hidden to learn them.
+            In original units; NaN for a category, or if no cell was hidden to estimate them.
         """
         block = self.encoder.layout.blocks[position]
         if block.kind != "number" or self.hidden is None:
@@ -310,7 +310,7 @@ class Fitted:
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill encoded rows; with `draws` also that many random times.
 
-        Where the model gives no intervals of its own, they are those of `interval`.
+        Where the model gives no intervals, they are those of `interval`.
 
         Raises
         ------
@@ -334,8 +334,8 @@ class Fitted:
     def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
         """Return the rows that codes [n, latent] stand for, with all columns of the training table.
 
-        Numbers are clipped to the range seen in training, and whole ones rounded to if `round`. Columns that no
-        model reads hold nothing.
+        Numbers are clipped to the range seen in training, and whole ones rounded if `round`. Columns that no model
+        reads are empty.
         """
         names = [column.name for column in self.schema.columns]
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
@@ -347,14 +347,14 @@ class Fitted:
         Raises
         ------
         TrainingError
-            The model made something that is no row of this table.
+            The model drew rows that are not valid for this table.
         """
         rows = cast("CanSample", self.model).sample(given, run)
         values = np.where(given.observed, given.values, rows.values)
         observed = given.observed | rows.observed
         if values.shape != given.values.shape or not np.isfinite(values[observed]).all():
             raise TrainingError(
-                f"model {self.model.name!r} made rows that are not finite; fit it again, with fewer or smaller steps"
+                f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
 
@@ -365,14 +365,14 @@ class Fitted:
             "schema": self.schema.to_json(),
             "encoding": self.encoder.to_json(),
             "warnings": list(self.warnings),
-            "nat": self.calibration.surprisal_scale,
+            "surprisal_scale": self.calibration.surprisal_scale,
             "notes": [] if self.hidden is None else list(self.hidden.notes),
             "constraints": [constraints.to_json(one) for one in self.constraints],
         }
         kept: dict[str, NDArray[Any]] = {
             "reference": self.calibration.reference,
             "hashes": self.calibration.hashes,
-            "own": self.calibration.own,
+            "out_of_fold": self.calibration.own,
         }
         if self.marginals is not None:
             kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}
@@ -401,7 +401,7 @@ class Fitted:
         schema = Schema.from_json(manifest["schema"])
         notes = tuple(manifest.get("notes", ()))
         hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
-        calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
+        calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], manifest["surprisal_scale"])
         encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
         facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
         # Artefacts of version 0.1 do not have them.

@@ -45,10 +45,10 @@ def outcome(anomalo: Any, folder: Path) -> Any:
 
 def test_copies_are_called_copies(outcome: Any) -> None:
     assert outcome.code == 0, outcome.err
-    assert outcome.json["verdict"]["title"] == "copies of the training rows"
+    assert outcome.json["assessment"]["title"] == "copies of the training rows"
     assert outcome.json["copied"] == 1
     assert outcome.json["closeness"]["nearer_share"] == 1
-    assert outcome.json["told_apart"]["holdout"] > 0.3
+    assert outcome.json["distinguishability"]["holdout"] > 0.3
     assert outcome.json["usefulness"]["measure"] == "AUROC"
     assert "name" in outcome.err  # the column of names is not compared
 

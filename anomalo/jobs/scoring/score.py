@@ -17,7 +17,7 @@ from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.scoring.alerts import ScoredTable, score_table
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.pipeline.cell_tables import SCHEMA, absent, reasons, told
+from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
@@ -141,7 +141,7 @@ class _Job:
                 columns = [pa.array(part.rows), *part.batch.columns]
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
                 explained = Explained(*(part.arrays[name] for name in EXPLAINED))
-                cells = told(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
+                cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
                 why |= reasons(cells, part.rows)
                 for batch in cells.to_batches():
                     kept.write(batch)

@@ -75,6 +75,6 @@ def advice_facts(advice: Advice) -> dict[str, Any]:
         "positives": advice.positives,
         "rows": advice.rows,
         "best": advice.best().method,
-        "recommendation": advice.verdict(),
+        "recommendation": advice.recommendation(),
         "trials": trials,
     }

@@ -98,7 +98,7 @@ def augment(
                 context.report_rows(generator.drawn)
         return {
             "redrawn": generator.redrawn,
-            "repaired": generator.mended,
+            "repaired": generator.repaired,
             "rows": generator.drawn,
             "where": dict(request.where),
             "given": request.given,
@@ -128,8 +128,8 @@ def _warnings(fitted: Fitted, generator: Generator, given: pa.RecordBatch) -> It
     empty = [column.name for column in fitted.schema.columns if column.name not in learned]
     if empty:
         yield f"the generator did not learn {', '.join(map(repr, empty))}: empty in the synthetic rows"
-    if generator.mended:
+    if generator.repaired:
         yield (
-            f"{generator.mended:,} of {generator.drawn:,} rows broke a constraint in every draw; their cells were "
+            f"{generator.repaired:,} of {generator.drawn:,} rows broke a constraint in every draw; their cells were "
             "changed to satisfy it"
         )

@@ -67,8 +67,8 @@ def closeness(report: Report) -> alt.Chart | None:
     if report["closeness"] is None:
         return None
     names = {"train": "to a training row", "holdout": "to a holdout row"}
-    spread = report["closeness"]["spread"]
-    return _steps(spread["edges"], spread["shares"], names, "Distance to the closest").properties(width=2 * WIDTH)
+    distances = report["closeness"]["distribution"]
+    return _steps(distances["edges"], distances["shares"], names, "Distance to the closest").properties(width=2 * WIDTH)
 
 
 def _histogram(entry: Mapping[str, Any]) -> alt.Chart:

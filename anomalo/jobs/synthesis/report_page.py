@@ -82,7 +82,7 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
         _section("All columns", "", _table(report)),
         _foot(report, sources),
     ]
-    title = html.escape(report["verdict"]["title"])
+    title = html.escape(report["assessment"]["title"])
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Synthetic rows: {title}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
@@ -139,12 +139,12 @@ THEME: dict[str, Any] = {
 
 
 def _head(report: Report) -> str:
-    verdict = report["verdict"]
-    title = verdict["title"][0].upper() + verdict["title"][1:]
+    assessment = report["assessment"]
+    title = assessment["title"][0].upper() + assessment["title"][1:]
     return (
         f'<header><p class="kind">{report["rows"]["synthetic"]:,} synthetic rows beside '
         f"{report['rows']['train']:,} real ones</p>\n<h1>{html.escape(title)}</h1>\n"
-        f"{_list('reasons', verdict['reasons'])}{_list('unchecked', verdict['unchecked'])}</header>\n"
+        f"{_list('reasons', assessment['reasons'])}{_list('unchecked', assessment['unchecked'])}</header>\n"
     )
 
 
@@ -154,17 +154,17 @@ def _list(kind: str, sentences: list[str]) -> str:
 
 
 def _tiles(report: Report) -> str:
-    told, use, close = report["told_apart"], report["usefulness"], report["closeness"]
+    c2st, use, close = report["distinguishability"], report["usefulness"], report["closeness"]
     measure = "" if use is None else "AUROC" if use["measure"] == "AUROC" else "R²"
     tiles = [
         ("quality", report["quality"], "{:.3f}", "similarity of columns and of pairs; 1 is equal"),
         (
             "C2ST, holdout",
-            told["holdout"],
+            c2st["holdout"],
             "{:.3f}",
             "AUROC of distinguishing them from holdout rows; 0.5 is chance",
         ),
-        ("C2ST, training", told["train"], "{:.3f}", "the same for training rows; copies look good here"),
+        ("C2ST, training", c2st["train"], "{:.3f}", "the same for training rows; copies look good here"),
         *(
             []
             if use is None
