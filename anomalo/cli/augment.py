@@ -81,7 +81,7 @@ def augment(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw synthetic rows from a saved generator, or report whether they would help."""
+    """Draw synthetic rows, or report whether they would help."""
     console = Console(as_json, log_json)
     if advise:
         if model is not None or rows is not None or output is not None or where or given is not None or constraint:

@@ -50,7 +50,7 @@ def evaluate(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Assess synthetic rows: similar to the real ones, useful, and not copied."""
+    """Assess synthetic rows: similarity, usefulness and privacy."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
 

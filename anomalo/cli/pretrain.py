@@ -58,7 +58,7 @@ def pretrain(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Fit a model that others can start from, without calibration, and save it."""
+    """Fit a model that others can start from, and save it."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting.pretrain import pretrain as run_pretrain
     from anomalo.pipeline.config import FitConfig

@@ -53,7 +53,7 @@ def repair(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Suggest the fewest cells to replace so that each alert becomes normal."""
+    """Suggest the fewest cells to replace to make alerts normal."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.repair import repair as run_repair

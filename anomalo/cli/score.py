@@ -224,7 +224,7 @@ def scan(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Fit a model on a table, print its most anomalous rows, and impute missing values."""
+    """Find the anomalous rows of a table, and impute missing values."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scanning.scan import scan as run_scan
@@ -252,7 +252,7 @@ def _show_scan(result: ScanResult) -> None:
     if found is not None:
         typer.echo(
             f"compared with the label: {found['hits']} of {count(found['alerts'], 'alert')} are "
-            f"{found['positive']!r}, and {found['positives']:,} of {count(found['rows'], 'row')}\n"
+            f"{found['positive']!r}, and {found['positives']:,} of all {count(found['rows'], 'row')}\n"
             f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}"
         )
     record = result.fitted.record

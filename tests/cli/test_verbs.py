@@ -160,7 +160,7 @@ def test_a_plugins_verb_is_listed_and_loaded_only_when_called(anomalo: Any, plug
     outcome = anomalo("--help")
     assert (outcome.code, outcome.err) == (0, "")
     assert "greet" in outcome.out
-    assert "From plugin greet_module." in outcome.out
+    assert "Verb of the plugin greet_module." in outcome.out
     outcome = anomalo("greet")
     assert outcome.code == 1
     assert outcome.err == "error: verb 'greet' of greet_module failed to load: RuntimeError('imported')\n"
@@ -298,7 +298,7 @@ def test_scan_of_the_bundled_table(run: Any) -> None:
     source = str(files("anomalo.datasets") / "hypothyroid.csv")
     lines = run("scan", source, "--model", "iforest", "--label", "Target").out.splitlines()
     assert lines[0] == "3,163 rows, 31 alerts at share=0.01"
-    assert "of 31 alerts are 'hypothyroid', as 151 of 3,163 rows are" in lines[-3]
+    assert "of 31 alerts are 'hypothyroid', and 151 of all 3,163 rows" in lines[-3]
     assert lines[-2].startswith("AUROC 0.")
     assert lines[-1] == "next: anomalo score OTHER.csv --with hypothyroid -o scores.csv"
 

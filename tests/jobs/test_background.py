@@ -1,4 +1,4 @@
-"""A job in the background goes on whatever becomes of who asked for it, and can always be asked how it is."""
+"""A background job continues after its caller ends, and its status can be read at any time."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def worker(found: Job) -> int:
 
 @pytest.fixture
 def holding(verbs: None, tmp_path: Path) -> Job:
-    """A job whose first command is at work, and goes on to a second once there is a file `go`."""
+    """A job whose first command is running; a second one follows once there is a file `go`."""
     hold = ("hold", str(tmp_path / "begun"), str(tmp_path / "go"))
     begun = start(tmp_path / "w", "hold on", [hold, ("plugins", "--no-import")])
     until((tmp_path / "begun").exists)
@@ -162,7 +162,7 @@ def test_a_fit_can_be_stopped_and_is_resumed_with_one_option(tables: Path, tmp_p
     stop(tmp_path, begun.id)
     found = at_end(tmp_path, begun.id)
     assert (found.status, found.exit_code, found.results) == ("stopped", 5, ())
-    assert "run the command again with --resume to go on" in found.message
+    assert "run the command again with --resume to continue" in found.message
     assert not (tmp_path / "models" / "m").exists()
     for _ in range(2):
         again = resume(tmp_path, begun.id)

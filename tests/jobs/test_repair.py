@@ -1,4 +1,4 @@
-"""Repairs: the smallest set by brute force, what is written and what is not, and that a killed job goes on."""
+"""Repairs: the smallest set by brute force, what is written and what is not, and that a killed job resumes."""
 
 import csv
 import io

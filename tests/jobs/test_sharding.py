@@ -1,4 +1,4 @@
-"""A scoring or an imputation that is killed goes on where it was, and writes what it would have written anyway."""
+"""A scoring or an imputation that is killed resumes where it was, and writes the same files as an uninterrupted one."""
 
 import json
 import os
@@ -388,7 +388,7 @@ def test_a_stopped_command_says_how_to_go_on(
     process.send_signal(number)
     said = process.communicate()[1]
     assert process.returncode == 5, said
-    assert said.splitlines()[-1].endswith("run the command again with --resume to go on")
+    assert said.splitlines()[-1].endswith("run the command again with --resume to continue")
     assert len(entries(manifest[0].parent)) > 1
     assert not (home / "runs").exists()
     outcome = anomalo(*verb, "--resume", "--json")
