@@ -25,7 +25,7 @@ def models(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the models that can be fitted and those saved, or show one."""
+    """List the models to fit and the saved models, or show one."""
     from anomalo.registry.registry import Registry
     from anomalo.workspace.workspace import Workspace
 

@@ -63,7 +63,7 @@ def _show(result: DemoResult) -> None:
         hits, alerts = evaluation["hits"], evaluation["alerts"]
         typer.echo(
             f"\nCompared with the hidden diagnosis: {hits} of {count(alerts, 'alert')} are {evaluation['positive']} "
-            f"({100 * hits / max(alerts, 1):.0f} %),\nand {evaluation['positives']} of all {count(evaluation['rows'], 'patient')} "
+            f"({100 * hits / max(alerts, 1):.0f} %),\nand {evaluation['positives']} of all patients "
             f"({100 * evaluation['positives'] / evaluation['rows']:.0f} %). "
             f"AUROC {evaluation['auroc']:.3f}, average precision {evaluation['ap']:.3f}."
         )

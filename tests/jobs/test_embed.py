@@ -19,7 +19,8 @@ from anomalo.errors import SchemaError, UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.embed import embed
 from anomalo.models.run import LocalRun
-from anomalo.neural import CHUNK, Reconstructor
+from anomalo.neural import Reconstructor
+from anomalo.nn.model import CHUNK
 from anomalo.pipeline.fitted import Fitted
 from anomalo.plugin import FIRST_LEVEL
 from anomalo.registry.registry import Registry
