@@ -186,7 +186,7 @@ def test_a_classifier_is_fitted_from_a_pretrained_model(desk: Any) -> None:
     assert done.code == 0, done.err
     assert "140 rows have no label and were left out" in done.err
     assert "saved c@1: classifier, 100 rows, 5 columns" in done.out
-    assert "it started from base@1\nit tells apart: " in done.out
+    assert "started from base@1\nclasses: " in done.out
     scored = desk("score", "few.csv", "--with", "c", "--explain", "0", "--json")
     assert scored.code == 0, scored.err
     assert all(0 <= row["score"] <= 1 for row in scored.json["top"])
@@ -213,7 +213,7 @@ def test_a_pretrained_model_scores_without_p_values_and_says_so(desk: Any) -> No
     [
         (("pretrain", "all.csv", "--model", "knn"), "model 'knn' cannot be pretrained: it has no encoder"),
         (("fit", "few.csv", "--from", "absent"), "saved model"),
-        (("fit", "few.csv", "--from", "base", "--drop", "colour"), "column 'colour' stays as base@1 reads it"),
+        (("fit", "few.csv", "--from", "base", "--drop", "colour"), "column 'colour': a fit that starts from base@1"),
         (("fit", "few.csv", "--supervised"), "a supervised fit needs a label"),
         (("fit", "few.csv", "--label", "sick", "--supervised", "--model", "knn"), "model 'knn' does not learn"),
     ],
