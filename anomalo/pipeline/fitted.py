@@ -372,7 +372,7 @@ class Fitted:
         kept: dict[str, NDArray[Any]] = {
             "reference": self.calibration.reference,
             "hashes": self.calibration.hashes,
-            "own": self.calibration.own,
+            "own": self.calibration.training_scores,
         }
         if self.marginals is not None:
             kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}

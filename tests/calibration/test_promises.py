@@ -15,7 +15,7 @@ from scipy import stats
 
 from anomalo.calibration.column_drift import UNSEEN_BIN, Marginals
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.contamination import contaminated, out_of_place
+from anomalo.calibration.contamination import contaminated, count_anomalous
 from anomalo.calibration.drift import drift, one_sided
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Block, Encoded, Layout
@@ -91,7 +91,7 @@ def test_a_final_model_that_is_easier_on_its_rows_changes_nothing() -> None:
     scores = np.random.default_rng(0).normal(size=50)
     bare, other = Calibration.from_scores(scores, hashes(50)), Calibration.from_scores(scores, hashes(50), scores - 1)
     np.testing.assert_array_equal(bare.reference, other.reference)
-    np.testing.assert_array_equal(bare.own, other.own)
+    np.testing.assert_array_equal(bare.training_scores, other.training_scores)
 
 
 def test_rows_are_known_by_their_hash_and_unique_ones_by_their_number() -> None:
@@ -120,7 +120,7 @@ TAILS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 @pytest.mark.parametrize("tail", TAILS)
 def test_clean_scores_are_seldom_called_contaminated(tail: str) -> None:
     rng = np.random.default_rng(0)
-    fired = [out_of_place(np.sort(TAILS[tail](rng, rows))) > 0 for rows in (500, 1000, 3000) for _ in range(60)]
+    fired = [count_anomalous(np.sort(TAILS[tail](rng, rows))) > 0 for rows in (500, 1000, 3000) for _ in range(60)]
     assert np.mean(fired) <= 0.05
 
 
@@ -132,8 +132,8 @@ def test_clear_anomalies_among_the_training_rows_are_noticed_and_counted(tail: s
         scores = TAILS[tail](rng, 1000)
         strange = round(1000 * share)
         scores[:strange] = scores.max() + np.ptp(scores) * (0.5 + rng.random(strange))
-        counts.append(out_of_place(np.sort(scores)))
-        assert out_of_place(np.sort(40 * scores - 7)) == counts[-1]
+        counts.append(count_anomalous(np.sort(scores)))
+        assert count_anomalous(np.sort(40 * scores - 7)) == counts[-1]
     assert np.mean(np.array(counts) > 0) >= 0.8
     assert np.median(counts) == pytest.approx(1000 * share, rel=0.1)
 
@@ -153,7 +153,7 @@ def blobs(rows: int, seed: int) -> pd.DataFrame:
 def test_a_fit_says_that_its_training_rows_are_contaminated() -> None:
     dirty = blobs(1000, 0)
     dirty.loc[:39, "length"] += 12
-    with pytest.warns(UserWarning, match=r"about (3[6-9]|4[0-4]) of 1,000 training rows look out of place") as told:
+    with pytest.warns(UserWarning, match=r"about (3[6-9]|4[0-4]) of 1,000 training rows look anomalous") as told:
         AnomalyDetector(model="covariance").fit(dirty)
     # The share that is offered would catch them all.
     assert 0.036 <= float(" ".join(str(one.message) for one in told).split("use share=")[1].split()[0]) <= 0.045
@@ -203,7 +203,9 @@ def test_stranger_rows_drift_and_the_columns_are_named() -> None:
     assert "of 1,000 new rows" in told
     assert "(columns that moved most: 'a', 'b', 'c')" in told
     # Hardly an ordinary row is left.
-    assert "100 % of 1,000 new rows are as strange as the strangest 21 %" in str(drift(uniform(1000, 1) / 5, usual))
+    assert "100 % of 1,000 new rows are as anomalous as the most anomalous 21 %" in str(
+        drift(uniform(1000, 1) / 5, usual)
+    )
     # As many as usual are ordinary, but less so.
     bent = np.where(uniform(1000, 1) < 0.2, 0.1, 0.2 + 0.8 * uniform(1000, 2) ** 2)
     assert "of 1,000 new rows" in str(drift(bent, usual))

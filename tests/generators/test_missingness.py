@@ -92,7 +92,7 @@ def test_no_root_has_a_gate() -> None:
 def test_the_usual_value_is_the_most_frequent_that_is_no_hole() -> None:
     codes = np.stack([np.tile([0, 1, 1, 2, 2, 2], 50), np.tile([0, 0, 0, 1, 1, 1], 50)], axis=1)
     (gate,) = find_gates(codes, [3, 2], [True, False])
-    assert (gate.code, gate.root, gate.hole, gate.usual) == (0, 1, 2, 1)
+    assert (gate.code, gate.root, gate.missing_code, gate.usual) == (0, 1, 2, 1)
     mended = np.array([[0, 0], [2, 0], [1, 1], [2, 1]])
     gate.round_trip(mended)
     assert mended.tolist() == [[0, 0], [1, 0], [2, 1], [2, 1]]
@@ -111,7 +111,7 @@ def test_narrowing_by_enumeration(size: int) -> None:
             (own, of)
             for own in range(size)
             for of in range(3)
-            if code[own] and root[of] and gate.closed[of] == (own == gate.hole)
+            if code[own] and root[of] and gate.closed[of] == (own == gate.missing_code)
         }
         allowed = [np.array([code]), np.array([root])]
         gate.narrow(allowed)
@@ -120,7 +120,7 @@ def test_narrowing_by_enumeration(size: int) -> None:
         assert left
         if pairs:
             assert set(np.flatnonzero(allowed[1][0])) == {of for _, of in pairs}
-            if size == 2 or not any(own < gate.hole for own, _ in pairs):
+            if size == 2 or not any(own < gate.missing_code for own, _ in pairs):
                 assert set(np.flatnonzero(allowed[0][0])) == {own for own, _ in pairs}
 
 
@@ -173,5 +173,10 @@ def test_gates_are_packed_and_unpacked() -> None:
     again = TableTransform.unpack(array, json.loads(json.dumps(value)))
     assert len(again.gates) == 2
     for one, other in zip(transform.gates, again.gates, strict=True):
-        assert (one.code, one.root, one.hole, one.usual) == (other.code, other.root, other.hole, other.usual)
+        assert (one.code, one.root, one.missing_code, one.usual) == (
+            other.code,
+            other.root,
+            other.missing_code,
+            other.usual,
+        )
         np.testing.assert_array_equal(one.closed, other.closed)

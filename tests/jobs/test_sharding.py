@@ -242,7 +242,7 @@ def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> N
 def test_one_job_at_a_time(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     with suppress(KeyboardInterrupt), resumable_state(folder, {}, resume=True):
-        with pytest.raises(UsageError, match=r"score-\w{12} is at work already in another process"):
+        with pytest.raises(UsageError, match=r"score-\w{12} is already running in another process"):
             score(JobContext.at(home), str(table), "full", device="cpu", resume=True)
         # The same verb with another model is another job.
         score(JobContext.at(home), str(table), "near", device="cpu")

@@ -258,6 +258,6 @@ def test_a_column_that_never_varies_is_not_scaled() -> None:
     data = Encoded(values, np.ones_like(train.observed), train.layout)
     heads = ColumnHeads(train.layout, WIDTH)
     heads.initialise(data)
-    assert heads.spread.tolist()[1] == 1.0
+    assert heads.deviation.tolist()[1] == 1.0
     assert heads.mean.tolist()[1] == 5.0
     assert torch.isfinite(heads.nll(heads(torch.zeros(200, WIDTH)), *tensors(data))).all()

@@ -190,10 +190,10 @@ def test_whitened_deviations_have_unit_covariance() -> None:
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
     # Of the symmetric roots this is the one that keeps cells closest to themselves (Kessy et al. 2018).
     values = correlated(200_000, 3, seed=1)
-    spread = np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=0))
-    eigenvalues, vectors = np.linalg.eigh(second_moment(values / spread))
+    deviation = np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=0))
+    eigenvalues, vectors = np.linalg.eigh(second_moment(values / deviation))
     root = vectors / np.sqrt(eigenvalues) @ vectors.T
-    np.testing.assert_allclose(whitening(values), root / spread[:, None], rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(whitening(values), root / deviation[:, None], rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("case", ["doubled column", "constant", "zero", "few rows", "one row"])

@@ -122,7 +122,7 @@ def test_another_task_is_never_gone_on_with(tmp_path: Path) -> None:
 def test_only_one_is_at_a_job(tmp_path: Path) -> None:
     with (
         resumable_state(tmp_path / "job", {}, resume=False),
-        pytest.raises(UsageError, match="job is at work already in another process"),
+        pytest.raises(UsageError, match="job is already running in another process"),
         resumable_state(tmp_path / "job", {}, resume=True),
     ):
         pass
