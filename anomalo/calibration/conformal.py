@@ -25,8 +25,8 @@ class Calibration:
     training_scores : float64 [u]
         The out-of-fold score of each of them, raised likewise.
     surprisal_scale : float
-        The score units of one nat of surprisal: the mean excess over the 90th percentile, which is the scale
-        of an exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
+        Score units per unit of surprisal (nats): the mean excess over the 90th percentile, which is the scale of an
+        exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
     """
 
     reference: Scores

@@ -245,7 +245,7 @@ def enforce(
     Parameters
     ----------
     original : float64 [n, columns]
-        The cells, changed in place.
+        The cells, which are changed.
     free : bool [n, columns]
         The cells that may be changed.
     clip_to_domain : callable

@@ -37,7 +37,7 @@ class Gate:
     usual: int
 
     def narrow(self, allowed: Sequence[Mask]) -> None:
-        """Exclude, in place, values of either code, bool [n, size], that contradict all that the other may be.
+        """Exclude from `allowed`, bool [n, size] each, values of either code that contradict all values of the other.
 
         Where `missing_code` is excluded and several other values are left, it stays: `apply` repairs those rows at less
         cost.
@@ -53,7 +53,7 @@ class Gate:
             code[code[:, 0] & ~(root & self.closed).any(axis=1), self.missing_code] = False
 
     def apply(self, codes: Codes) -> None:
-        """Set codes [n, k], in place: to missing where the root determines it, elsewhere from missing to usual."""
+        """Set entries of `codes` [n, k]: missing where the root determines it, elsewhere usual instead of missing."""
         closed, values = self.closed[codes[:, self.root]], codes[:, self.code]
         codes[:, self.code] = np.where(
             closed, self.missing_code, np.where(values == self.missing_code, self.usual, values)

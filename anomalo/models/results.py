@@ -42,8 +42,8 @@ class Filled:
     proba : dict of position to float32 [n, size]
         Class probabilities of categories, in the order of the block's codes.
     low, high : float32 [n, *shape] or None
-        The ends of a 90 % interval for each missing number, in encoded units; an observed one is its own
-        interval, and categories have NaN. None if the model gives no intervals.
+        The ends of a 90 % interval for each missing number, in encoded units; both equal the value of an observed
+        number, and are NaN for categories. None if the model gives no intervals.
     """
 
     point: Floats

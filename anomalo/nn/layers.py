@@ -144,7 +144,7 @@ class Group(nn.Module):
         return Group(positions, sizes, self.width, start), entries
 
     def pad(self, bias: Tensor) -> Tensor:
-        """Lower the padding's bias in place, and return the group's part of it as [columns, width]."""
+        """Set the padding's entries of `bias` low, and return the group's part of it as [columns, width]."""
         part = bias[self.slice].view(len(self.positions), self.width)
         for row, size in enumerate(self.sizes):
             part[row, size:] = PADDING
@@ -192,8 +192,8 @@ def _groups(layout: Layout, start: int) -> list[Group]:
 class ColumnHeads(Standardised):
     """One likelihood per column: Gaussian with a learned scale for numbers, softmax for categories.
 
-    Both are measured in nats, so that neither kind drowns the other, and numbers are standardised, so
-    that no unit does.
+    Both are measured in nats, so that neither kind dominates the other, and numbers are standardised, so
+    that units have no effect.
 
     Parameters
     ----------

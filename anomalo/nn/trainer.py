@@ -149,7 +149,7 @@ class Trainer:
     model : Trainable
         Gives the phases, optimisers and validation loss.
     net : torch module
-        Trained in place; ends in evaluation mode with the weights of the best epoch.
+        The network to train; it ends in evaluation mode with the weights of the best epoch.
     data : Encoded
         The training table.
     run : Run

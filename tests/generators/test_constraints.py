@@ -1,4 +1,4 @@
-"""Constraints: understood, judged cell by cell, and satisfied by moving as little as is simple."""
+"""Constraints: parsed, checked row by row, and satisfied by small moves."""
 
 import json
 
@@ -38,7 +38,7 @@ def understood(*texts: str) -> list[Constraint]:
     return parse(texts, SCHEMA, ENCODER.layout, ORIGINAL)
 
 
-def test_own_cells_are_the_table_itself() -> None:
+def test_cells_in_original_units_are_the_table_itself() -> None:
     again = ENCODER.write(ORIGINAL, np.random.default_rng(0)).to_pandas()
     pd.testing.assert_frame_equal(again, FRAME)
 
@@ -61,10 +61,10 @@ def test_what_breaks_a_constraint(text: str, expected: pd.Series) -> None:
     assert broken(ORIGINAL, understood(text)).tolist() == expected.tolist()
 
 
-def test_a_hole_breaks_no_bound_and_no_order() -> None:
+def test_a_missing_value_satisfies_bounds_and_orders() -> None:
     original = np.full_like(ORIGINAL[:1], np.nan)
     assert not broken(original, understood("age >= 40", "start < end")).any()
-    assert broken(original, understood("fixed: city, country")).all()  # no training row had such holes
+    assert broken(original, understood("fixed: city, country")).all()  # no training row missed these cells
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ TEXTS = ("20 <= age < 70", "price >= 10", "price < age", "start < end", "start >
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), texts=st.lists(st.sampled_from(TEXTS), min_size=1, unique=True))
-def test_rows_are_mended_within_ranges_and_steps(seed: int, texts: list[str]) -> None:
+def test_rows_are_repaired_within_ranges_and_steps(seed: int, texts: list[str]) -> None:
     rng = np.random.default_rng(seed)
     original = np.column_stack([rng.permutation(column) for column in ORIGINAL.T])
     before, constraints = original.copy(), understood(*texts)

@@ -1,4 +1,4 @@
-"""Made rows that give way to others: ratios against closed forms, replacements against enumeration."""
+"""Replaced synthetic rows: ratios against closed forms, replacements against enumeration."""
 
 import json
 from typing import Any
@@ -57,14 +57,14 @@ def test_the_ratio_of_two_normals_is_the_closed_form() -> None:
     fresh = rows(4000, 2, mean=0.35)
     seen = fresh.observed[:, 0] & (abs(fresh.values[:, 0]) < 1.5)
     truth = np.exp((0.7**2 / 2) - 0.7 * fresh.values[:, 0])
-    own, truth = (np.log(weights[seen]) for weights in (ratio.weights(fresh), truth))
-    fit = stats.linregress(truth, own)
+    found, truth = (np.log(weights[seen]) for weights in (ratio.weights(fresh), truth))
+    fit = stats.linregress(truth, found)
     assert fit.slope == pytest.approx(1, abs=0.15)
     assert fit.intercept == pytest.approx(0, abs=0.2)
     assert fit.rvalue > 0.6
 
 
-def test_made_rows_have_a_ratio_of_one_on_average() -> None:
+def test_synthetic_rows_have_a_ratio_of_one_on_average() -> None:
     ratio = Ratio.fit(rows(4000, 0), rows(8000, 1, groups=MADE), seed=0)
     weights = ratio.weights(rows(5000, 3, groups=MADE))
     assert weights.mean() == pytest.approx(1, abs=0.05)
@@ -121,7 +121,7 @@ def test_a_packed_ratio_is_the_same() -> None:
     np.testing.assert_array_equal(ratio.weights(fresh), other.weights(fresh))
 
 
-def test_few_rows_tell_nothing() -> None:
+def test_few_rows_give_no_ratio() -> None:
     assert learned(rows(FEWEST - 1, 0), draw, np.random.default_rng(0)) is None
 
 

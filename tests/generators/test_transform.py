@@ -1,4 +1,4 @@
-"""The way of a table to normal scores and codes, and back: nothing lost, nothing made up, conditions exact."""
+"""A table as normal scores and codes, and back: nothing lost, nothing invented, conditions exact."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
 
 
 def encoded(columns: list[np.ndarray], levels: tuple[int, ...]) -> Encoded:
-    """Columns with nan for holes; `levels` is 0 for a number, and a category's number of levels."""
+    """Columns with nan for missing values; `levels` is 0 for a number, and a category's number of levels."""
     values = np.column_stack(columns).astype(np.float32)
     blocks = tuple(
         Block(str(at), "category" if size else "number", at, levels=tuple(map(str, range(size))))
@@ -26,7 +26,7 @@ def encoded(columns: list[np.ndarray], levels: tuple[int, ...]) -> Encoded:
 
 
 def mixed(rows: int = 600, seed: int = 0) -> Encoded:
-    """A smooth number, a zero-inflated one with holes, one with few values, two categories, one of which follows."""
+    """A smooth number, an incomplete zero-inflated one, one with few values, and two categories, one of which follows."""
     rng = np.random.default_rng(seed)
     inflated = np.where(rng.random(rows) < 0.7, 0, rng.exponential(size=rows))
     inflated[rng.random(rows) < 0.1] = np.nan
@@ -50,7 +50,7 @@ def test_normal_scores_are_standard_normal_and_lead_back() -> None:
     np.testing.assert_allclose(quantiles.inverse(scores), values, rtol=1e-9)
 
 
-def test_ties_are_spread_over_their_share_and_lead_back_exactly() -> None:
+def test_ties_are_jittered_over_their_share_and_lead_back_exactly() -> None:
     values = rng().poisson(3, 3000).astype(np.float64)
     quantiles = Quantiles.fit(values)
     scores = quantiles.forward(values, rng())
