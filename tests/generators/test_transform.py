@@ -26,7 +26,7 @@ def encoded(columns: list[np.ndarray], levels: tuple[int, ...]) -> Encoded:
 
 
 def mixed(rows: int = 600, seed: int = 0) -> Encoded:
-    """A smooth number, an incomplete zero-inflated one, one with few values, and two categories, one of which follows."""
+    """A smooth number, an incomplete zero-inflated one, one with few values, two categories of which one follows."""
     rng = np.random.default_rng(seed)
     inflated = np.where(rng.random(rows) < 0.7, 0, rng.exponential(size=rows))
     inflated[rng.random(rows) < 0.1] = np.nan
