@@ -16,7 +16,7 @@ MOST_LEVELS = 100
 COINCIDENCE = 1e-6
 """Nor is one whose dependency would arise between independent columns with a greater probability."""
 SCREEN, MOST_RARE = 64, 2048
-"""Pairs are first tried on so many rows, and then on at most so many that have rare levels."""
+"""Pairs are tested first on `SCREEN` rows, and then on at most `MOST_RARE` rows with rare levels."""
 
 
 def determined(codes: Codes, prefer: NDArray[np.bool_]) -> dict[int, int]:

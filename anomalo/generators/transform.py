@@ -19,7 +19,7 @@ Codes = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 FEW = 16
-"""A number with at most so many values, and `ROWS_PER_VALUE` rows to each, consists of atoms only."""
+"""A number with at most this many values, and `ROWS_PER_VALUE` rows to each, consists of atoms only."""
 ROWS_PER_VALUE = 10
 ATOM = 0.1
 """A value with this share of the column's cells is an atom."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 KEPT = 512
-"""Pairs that are kept of each column."""
+"""Pairs of prediction and residual that are kept for each column."""
 SMALLEST, SHARE = 40, 0.15
 """An interval is estimated from this share of the pairs, and from at least this many."""
 LEVEL = 0.9

@@ -21,7 +21,7 @@ SMALLEST_SHARE = 1e-6
 """The smallest share for which a quantile is given; the largest is 1 minus it."""
 PADDING = -1e9
 FREE_WIDTH = 512
-"""Groups of logits are padded up to this width, whatever the waste."""
+"""Up to this total width, groups of logits are padded without a limit on waste."""
 LOG_TWO_PI = math.log(2 * math.pi)
 
 
@@ -42,7 +42,7 @@ def complete(seen: Tensor) -> bool:
 
 
 def masked(values: Tensor, seen: Tensor) -> Tensor:
-    """Return `values` with 0 where not `seen`; a complete row is the same whatever its neighbours."""
+    """Return `values` with 0 where not `seen`; a complete row is returned exactly, whatever its neighbours."""
     return values if complete(seen) else values * seen
 
 

@@ -198,7 +198,7 @@ class NeuralModel(Model):
 
 
 def _padded(array: NDArray[Any], rows: int) -> Tensor:
-    """Copy an array into a tensor of so many rows; the rest is zero."""
+    """Copy an array into a tensor of `rows` rows; the rest is zero."""
     if len(array) == rows and array.flags.writeable and array.flags.c_contiguous:
         return torch.from_numpy(array)
     padded = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)

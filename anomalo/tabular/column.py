@@ -93,7 +93,7 @@ class SchemaOptions:
     drop : tuple of str
         Columns that are left out.
     id, label : str or None
-        The column that names a row, and the one that says what a row is.
+        The column that names a row, and the one with its label.
     missing : tuple of str
         Texts that stand for a missing cell, besides the usual ones; `COLUMN=TEXT` is for one column only.
     infinite : {"error", "missing"}

@@ -15,7 +15,7 @@ from anomalo.tabular import datetimes, parsing
 from anomalo.tabular.column import Column, Kind, missing_texts
 
 _FEW_ROWS = 20
-"""With fewer rows, distinct values say nothing about whether a column identifies its rows."""
+"""With fewer rows, distinct values are no evidence that a column identifies its rows."""
 _NEAR_UNIQUE = 0.9
 _LONG = 40
 _MOSTLY = 0.9

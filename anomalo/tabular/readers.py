@@ -153,7 +153,7 @@ def _sniff(path: Path) -> _Head:
 
 
 def _separator(lines: str) -> str:
-    """The separator that cuts most of the first lines into as many fields as the header has."""
+    """Return the separator for which most of the first lines have as many fields as the header."""
     best, best_rank = ",", (0.0, 1)
     for separator in _SEPARATORS:
         rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)

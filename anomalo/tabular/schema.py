@@ -73,7 +73,7 @@ class Schema:
 
     @property
     def label(self) -> str | None:
-        """The name of the column that says what a row is; never shown to a model that scores."""
+        """The name of the label column; never shown to a model that scores."""
         return next((column.name for column in self.columns if column.role == "label"), None)
 
     def column(self, name: str) -> Column:

@@ -24,7 +24,7 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 
 
 def check_suffix(path: Path) -> str:
-    """Return the suffix that says how `path` is written.
+    """Return the suffix of `path`, which gives its format.
 
     Raises
     ------
