@@ -399,14 +399,13 @@ class Fitted:
         model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
         model.use(device)
         schema = Schema.from_json(manifest["schema"])
-        notes = tuple(manifest.get("notes", ()))
+        notes = tuple(manifest["notes"])
         hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
         calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
         encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
-        facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
-        # Artefacts of version 0.1 do not have them.
+        facts = {key: manifest[key] for key in FACTS if key in manifest}
         marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
-        kept_constraints = [constraints.from_json(value) for value in manifest.get("constraints", ())]
+        kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
         return cls(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
 
 

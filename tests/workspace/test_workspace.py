@@ -339,7 +339,7 @@ def test_another_database_by_url(tmp_path: Path) -> None:
 def test_several_processes_get_numbers_of_their_own(store: Workspace) -> None:
     script = """
 import pathlib, sys, time
-from anomalo import artifacts
+from anomalo.workspace import artifacts
 from anomalo.plugin import ModelState
 from anomalo.workspace.workspace import Store
 store, facts = Store(pathlib.Path(sys.argv[1])), dict(source="", seconds=0, summary={})

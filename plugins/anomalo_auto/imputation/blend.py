@@ -8,8 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError
-from anomalo.models.conditional import PredictiveImputer
-from anomalo.plugin import Block, CanImpute, Encoded, Floats, HiddenCells, Layout, Model, ModelState, Run, param
+from anomalo.plugin import (
+    Block,
+    CanImpute,
+    ConditionalImputer,
+    Encoded,
+    Floats,
+    HiddenCells,
+    Layout,
+    Model,
+    ModelState,
+    Run,
+    param,
+)
 from anomalo_auto.imputation.column_model import ColumnModel
 from anomalo_auto.imputation.completed_rows import CrossFittedImputer, EntryLayout, compressed
 from anomalo_auto.imputation.imputation_rounds import ImputationRound, RoundFitter
@@ -26,7 +37,7 @@ LEVEL = 0.9
 
 
 @dataclass(kw_only=True)
-class Blend(PredictiveImputer):
+class Blend(ConditionalImputer):
     """A mixture of imputers for each column, with weights learned on held-out predictions.
 
     First `bases` complete the rows, each cross-fitted on folds, so that it completes rows that it was not fitted on.

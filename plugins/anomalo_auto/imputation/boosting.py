@@ -7,10 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from anomalo.models.boosting import Boosting as Boosters
-from anomalo.models.boosting import flattened, views
-from anomalo.models.trees import ROWS, Trees
-from anomalo.plugin import Floats, Scores
+from anomalo.plugin import ROW_BLOCK, FittedBoosting, Floats, Scores, Trees, flatten_boosting, missing_on_both_sides
 from anomalo_auto.imputation.target_column import Target
 
 FOLDS = 3
@@ -77,10 +74,10 @@ class ColumnBoosting:
         """Return the predictions of each booster, float32 [boosters, k, size]."""
         boosters, outputs = self.classes.shape
         total = np.repeat(self.start[:, None], len(inputs), axis=1)
-        twice = views(inputs, NUMBERS)
+        twice = missing_on_both_sides(inputs, NUMBERS)
         trees = Trees(self.roots, self.depths, self.feature, self.threshold, self.children)
-        for begin in range(0, len(inputs), ROWS):
-            rows = slice(begin, begin + ROWS)
+        for begin in range(0, len(inputs), ROW_BLOCK):
+            rows = slice(begin, begin + ROW_BLOCK)
             for output, leaves in zip(self.output, trees.leaves(twice[rows]), strict=True):
                 total[output, rows] += self.values[leaves]
         raw = total.reshape(boosters, outputs, len(inputs)).transpose(0, 2, 1)
@@ -112,7 +109,7 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
 def _as_arrays(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
     """Lay the trees of all boosters end to end."""
     fitted = [booster for booster in boosters if not isinstance(booster, int)]
-    trees, values = flattened([Boosters(booster, {}) for booster in fitted], _width(fitted))
+    trees, values = flatten_boosting([FittedBoosting(booster, {}) for booster in fitted], _width(fitted))
     known = [_known(booster, target) for booster in boosters]
     outputs = max(len(levels) for levels in known)
     classes = np.full((len(boosters), outputs), -1, dtype=np.int32)

@@ -6,8 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
-from anomalo.plugin import Floats
+from anomalo.plugin import ROW_BLOCK, Floats, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo_auto.imputation.target_column import Target
 
 TREES = 50
@@ -54,8 +53,8 @@ class ColumnForest:
             min_samples_leaf=max(LEAF[target.block.kind], len(inputs) // LEAVES),
             random_state=int(rng.integers(2**31)),
         ).fit(inputs, target.truth)
-        trees = flattened([tree.tree_ for tree in grown.estimators_])
-        values = joined([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
+        trees = flatten_forest([tree.tree_ for tree in grown.estimators_])
+        values = concatenated([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
         values = values.reshape(len(trees.feature), -1)
         if not target.number:
             values = target.all_levels(values, grown.classes_)
@@ -63,7 +62,7 @@ class ColumnForest:
             trees.roots,
             trees.depths,
             trees.feature.astype(np.int32),
-            rounded_down(trees.threshold),
+            round_down_to_float32(trees.threshold),
             trees.children.astype(np.int32),
             values,
         )
@@ -78,8 +77,8 @@ class ColumnForest:
     def predict(self, inputs: Floats, target: Target) -> Floats:
         """Return predictions, float32 [k, size]."""
         predicted = np.zeros((len(inputs), self.values.shape[1]), dtype=np.float32)
-        for start in range(0, len(inputs), ROWS):
-            rows = slice(start, start + ROWS)
+        for start in range(0, len(inputs), ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
             for leaves in self._trees().leaves(inputs[rows]):
                 predicted[rows] += self.values[leaves]
         return predicted / np.float32(len(self.roots))

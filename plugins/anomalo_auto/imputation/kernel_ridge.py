@@ -6,8 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.row_invariant import by_blocks
-from anomalo.plugin import Floats, Scores
+from anomalo.plugin import Floats, Scores, in_row_blocks
 from anomalo_auto.imputation.target_column import Target
 
 LANDMARKS = 1000
@@ -80,7 +79,7 @@ class KernelRidge:
 
         weights = self.weights.astype(np.float32)
 
-        return target.as_predictions(by_blocks(inputs.astype(np.float64), outputs) + self.offset)
+        return target.as_predictions(in_row_blocks(inputs.astype(np.float64), outputs) + self.offset)
 
 
 def _standardised(inputs: NDArray[np.floating], centre: Scores, scale: Scores) -> Scores:

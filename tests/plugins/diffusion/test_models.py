@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from anomalo.models.run import LocalRun
-from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.nn.training_by_sampling import draw_rows_by_code
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
@@ -109,13 +109,13 @@ def test_a_rare_class_is_learned_among_many_categories_if_it_is_the_label(kind: 
 
 def test_codes_are_drawn_evenly() -> None:
     batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 4], dim=1).long()
-    row, column = drawn_by_code(batch, 20_000, torch.ones_like)
+    row, column = draw_rows_by_code(batch, 20_000, torch.ones_like)
     assert float(column.float().mean()) == pytest.approx(0.5, abs=0.02)
     assert float(batch[row[column == 0], 0].float().mean()) == pytest.approx(0.5, abs=0.02)
     shares = torch.bincount(batch[row[column == 1], 1]) / (column == 1).sum()
     np.testing.assert_allclose(shares, 0.25, atol=0.02)
     assert row[column == 0].unique().numel() == 100  # a code's rows alike, too
-    row, column = drawn_by_code(batch, 20_000, torch.ones_like, 0)
+    row, column = draw_rows_by_code(batch, 20_000, torch.ones_like, 0)
     assert not column.any()
     assert float(batch[row, 0].float().mean()) == pytest.approx(0.5, abs=0.02)
 
