@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from anomalo.errors import UsageError
 from anomalo.metrics import roc_auc
 from anomalo.models.run import LocalRun
-from anomalo.neural import CHUNK, Autoencoder, NeuralModel, Reconstructor, mlp
+from anomalo.neural import Autoencoder, NeuralModel, Reconstructor, mlp
+from anomalo.nn.model import CHUNK
 from anomalo.nn.whitening import whitening
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.testing import tables
