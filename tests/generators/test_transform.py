@@ -144,14 +144,14 @@ def test_any_scores_and_codes_make_rows_of_known_values_in_range() -> None:
     table = TableTransform.fit(data)
     numbers = rng().normal(scale=3, size=(5000, table.width)).astype(np.float32)
     codes = np.column_stack([rng(at).integers(0, size, 5000) for at, size in enumerate(table.sizes)])
-    made = table.backward(numbers, codes)
+    decoded = table.backward(numbers, codes)
     for at in range(5):
         seen = data.values[data.observed[:, at], at]
-        values = made.values[made.observed[:, at], at]
+        values = decoded.values[decoded.observed[:, at], at]
         assert seen.min() <= values.min()
         assert values.max() <= seen.max()
         assert at < 2 or np.isin(values, seen).all()
-    np.testing.assert_array_equal(made.values[:, 4], (made.values[:, 3] - FIRST_LEVEL) // 3 + FIRST_LEVEL)
+    np.testing.assert_array_equal(decoded.values[:, 4], (decoded.values[:, 3] - FIRST_LEVEL) // 3 + FIRST_LEVEL)
 
 
 def test_marginals_are_reproduced() -> None:
@@ -159,9 +159,9 @@ def test_marginals_are_reproduced() -> None:
     table = TableTransform.fit(data)
     parts = table.forward(data, rng())
     numbers = rng(1).normal(size=parts.numbers.shape).astype(np.float32)
-    made = table.backward(numbers, parts.codes)
+    decoded = table.backward(numbers, parts.codes)
     for at in (0, 1):
-        real, synthetic = (rows.values[rows.observed[:, at], at] for rows in (data, made))
+        real, synthetic = (rows.values[rows.observed[:, at], at] for rows in (data, decoded))
         assert stats.ks_2samp(real, synthetic).pvalue > 0.05
 
 
@@ -184,8 +184,8 @@ def test_conditions_allow_what_the_given_cells_do() -> None:
     np.testing.assert_array_equal(few, [[True] * 5, [False, False, False, True, False]])
     assert np.flatnonzero(month[0]).tolist() == [3, 4, 5]  # the second quarter
     assert np.flatnonzero(month[1]).tolist() == [3]
-    made = table.complete(parts.numbers, parts.codes, given)
-    np.testing.assert_array_equal(made.values[given.observed], given.values[given.observed])
+    decoded = table.complete(parts.numbers, parts.codes, given)
+    np.testing.assert_array_equal(decoded.values[given.observed], given.values[given.observed])
 
 
 def test_a_contradiction_keeps_the_given_cells() -> None:
@@ -195,8 +195,8 @@ def test_a_contradiction_keeps_the_given_cells() -> None:
     parts = table.condition(given, rng())
     assert parts.allowed is not None
     assert all(mask.any(axis=1).all() for mask in parts.allowed)
-    made = table.complete(parts.numbers, parts.codes, given)
-    assert made.values[0, 2:].tolist() == [99.0, 2.0, 5.0]
+    decoded = table.complete(parts.numbers, parts.codes, given)
+    assert decoded.values[0, 2:].tolist() == [99.0, 2.0, 5.0]
 
 
 def test_a_level_that_training_lacked_is_no_condition() -> None:
