@@ -372,7 +372,7 @@ class Fitted:
         kept: dict[str, NDArray[Any]] = {
             "reference": self.calibration.reference,
             "hashes": self.calibration.hashes,
-            "out_of_fold": self.calibration.own,
+            "out_of_fold": self.calibration.training_scores,
         }
         if self.marginals is not None:
             kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}

@@ -241,7 +241,7 @@ USAGE: list[tuple[tuple[str, ...], str]] = [
     (("score", "{table}", "--with", "full@9", "-o", "{out}"), "no version or tag of 'full' is named '9'; there is: 1"),
     (("score", "{table}", "--with", "fill", "-o", "{out}"), "model 'mean' cannot score; it can: impute"),
     (("impute", "{table}", "--with", "near", "-o", "{out}"), "model 'knn' cannot impute; it can: score, explain"),
-    ((*SCORE[:-1], "{out}.xls"), "cannot tell from 'out.csv.xls' how to write it; the name may end in: .csv, "),
+    ((*SCORE[:-1], "{out}.xls"), "cannot infer the format of 'out.csv.xls'; expected a name ending in: .csv, "),
     ((*SCORE[:-1], "{table}"), "{table} is the table that is read; give another name for the result"),
     ((*SCORE, "--threshold", "share=2"), "threshold 'share=2': expected share=S or fdr=Q"),
     ((*SCORE, "--threshold", "rows=3"), "threshold 'rows=3': expected share=S or fdr=Q"),

@@ -79,7 +79,7 @@ def test_where_given_and_constraints(context: Path, anomalo: Call, tmp_path: Pat
         ((), 2, "give either the number of rows"),
         (("-n", "5", "--where", "colour=mauve"), 2, "'mauve', which the training table never had; it had 'red'"),
         (("-n", "5", "--where", "colour"), 2, "expected NAME=VALUE"),
-        (("-n", "5", "--constraint", "height > 900"), 2, "never so"),
+        (("-n", "5", "--constraint", "height > 900"), 2, "expected a limit that training values satisfy"),
         (("-n", "5", "--constraint", "fixed: colour, sick"), 2, "learned in training; give it to fit"),
         (("-n", "5", "--label", "sick"), 2, "augment SOURCE --advise"),
         (("--given", "absent.csv"), 1, "no such file"),

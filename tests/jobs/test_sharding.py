@@ -245,7 +245,7 @@ def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> N
 def test_one_job_at_a_time(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     with suppress(KeyboardInterrupt), resumable_state(folder, {}, resume=True):
-        with pytest.raises(UsageError, match=r"score-\w{12} is at work already in another process"):
+        with pytest.raises(UsageError, match=r"score-\w{12} is already running in another process"):
             score(at(home), str(table), "full", device="cpu", resume=True)
         # The same verb with another model is another job.
         score(at(home), str(table), "near", device="cpu")
@@ -400,7 +400,7 @@ main()
     verb = ("impute", tmp_path / "long.csv", "--with", "full", "--workspace", home, "--device", "cpu")
     done = subprocess.run([sys.executable, "-c", code, *map(str, verb)], stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 5, done.stderr
-    assert done.stderr.splitlines()[-1].endswith("run the command again with --resume to go on")
+    assert done.stderr.splitlines()[-1].endswith("run the command again with --resume to continue")
     (manifest,) = home.glob(f"unfinished/*/{MANIFEST}")
     assert len(entries(manifest.parent)) > 1
     assert not (home / "runs").exists()
