@@ -200,8 +200,8 @@ def test_the_examples_of_hooks_do_what_the_page_says(
 ) -> None:
     source, context = str(tmp_path / "visits.jsonl"), JobContext(clinic, Workspace(tmp_path / "workspace"))
     patients.drop(columns="name").to_json(source, orient="records", lines=True)
-    fit(context, source, "counted", FitConfig("missing_count", {}), SchemaOptions())
-    found = score(context, source, "counted", threshold=Threshold("budget", 3))
+    fit(context, source, "missing", FitConfig("missing_cells", {}), SchemaOptions())
+    found = score(context, source, "missing", threshold=Threshold("budget", 3))
     assert found.score[[3, 4, 50]].tolist() == [1.0, 1.0, 2.0]
     assert (tmp_path / "workspace" / "bell.txt").read_text() == f"0001-score: 3 alerts in {source}\n"
 
