@@ -1,4 +1,4 @@
-"""The tree keeps to docs/architecture.md: packages, contracts, sizes, no import circles, and answers where names lead."""
+"""The tree keeps to docs/architecture.md: packages, contracts, sizes, no import circles; names lead to answers."""
 
 import ast
 import re
