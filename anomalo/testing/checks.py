@@ -257,7 +257,7 @@ def saved_and_restored_in_one_process(makes: Sequence[Make]) -> None:
         for make, folder in zip(makes, folders, strict=True):
             _save(make, Path(folder))
         command = [sys.executable, "-m", "anomalo.testing", *folders]
-        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     told = (done.stderr.strip().splitlines() or ["without a word"])[-1]
     require(done.returncode == 0, f"a new process could not restore the model: {told}")
     for make, restored in zip(makes, json.loads(done.stdout), strict=True):

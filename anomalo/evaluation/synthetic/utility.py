@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
 from anomalo.evaluation.synthetic.tables import Cells, Rows
+from anomalo.models.boosting import few_threads
 
 MOST = 20_000
 """At most so many rows of a table train a judge; a random sample of a longer one."""
@@ -46,9 +47,9 @@ def usefulness(train: Rows, test: Rows, label: str, seed: int = 0) -> float:
     if min(map(len, known)) < 2:
         return float("nan")
     columns = np.arange(len(train.columns)) != at
-    judge = _judge(train, columns, seed, regression=not train.levels[at]).fit(
-        _inputs(train, columns), train.cells[:, at]
-    )
+    judge = _judge(train, columns, seed, regression=not train.levels[at])
+    with few_threads(train.cells.size):
+        judge.fit(_inputs(train, columns), train.cells[:, at])
     if not train.levels[at]:
         return float(judge.score(_inputs(test, columns), test.cells[:, at]))
     return _auroc(judge.predict_proba(_inputs(test, columns)), judge.classes_, test.cells[:, at])
@@ -74,7 +75,9 @@ def distinguishability(real: Rows, synthetic: Rows, seed: int = 0) -> float:
     columns = np.ones(len(rows.columns), dtype=bool)
     matrix, found = _inputs(rows, columns), []
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(matrix, truth):
-        judge = _judge(rows.take(train), columns, seed, regression=False).fit(matrix[train], truth[train])
+        judge = _judge(rows.take(train), columns, seed, regression=False)
+        with few_threads(matrix.size):
+            judge.fit(matrix[train], truth[train])
         found.append(roc_auc_score(truth[test], judge.predict_proba(matrix[test])[:, 1]))
     return float(np.mean(found))
 

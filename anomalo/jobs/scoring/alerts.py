@@ -63,7 +63,7 @@ def judge(work: Work, threshold: Threshold) -> Judged:
         work.context.tell(watch.rows)
     score, p_value = np.concatenate(scores), np.concatenate(p_values)
     reference = len(fitted.calibration.reference)
-    nothing = EQUAL_ROWS if fitted.facts.get("calibrated", True) else PRETRAINED
+    nothing = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
     limit = threshold.limits(len(score), reference) if reference else nothing
     return Judged(
         score,
