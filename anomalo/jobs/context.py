@@ -21,6 +21,7 @@ from anomalo.models.run import Progress
 from anomalo.persistence.atomic import require_writable
 from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.writers import check_suffix
 from anomalo.workspace.workspace import ModelRecord, Workspace
@@ -117,7 +118,7 @@ class JobContext:
         """
         self.check_device(device)
         record = self.store.model(reference)
-        fitted = Fitted.load(record.path, self.registry, device)
+        fitted = load_fitted(record.path, self.registry, device)
         fitted.require(verb)
         return record, fitted
 

@@ -21,7 +21,7 @@ from anomalo.jobs.describing.embed import embed
 from anomalo.models.run import LocalRun
 from anomalo.neural import Reconstructor
 from anomalo.nn.model import CHUNK
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted
 from anomalo.plugin import FIRST_LEVEL
 from anomalo.registry.registry import Registry
 from anomalo.testing.tables import tables as kit_tables
@@ -228,7 +228,7 @@ def test_a_job_writes_the_codes_of_every_row(workspace: Path, tables: Path, tmp_
     results = [embed(context, source, "full", output=tmp_path / name, device="cpu") for name in ("o.csv", "o.parquet")]
     record = context.store.model("full")
     batch = pa.Table.from_batches(list(context.registry.read(source))).combine_chunks().to_batches()[0]
-    model = Fitted.load(record.path, context.registry, "cpu")
+    model = load_fitted(record.path, context.registry, "cpu")
     codes = model.embed(model.encoder.encode(batch))
     names = [f"code_{at}" for at in range(codes.shape[1])]
     for path in (tmp_path / "o.parquet", results[0].run.path / "codes.parquet", results[1].run.path / "codes.parquet"):

@@ -13,6 +13,7 @@ from anomalo.errors import SchemaError, UsageError
 from anomalo.models.run import LocalRun
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.plugin import Encoded, Layout
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -93,8 +94,8 @@ def test_columns_levels_and_scales_stay_and_the_label_may_be_new(registry: Regis
     assert found.encoder.layout == base.encoder.layout
     assert found.schema.column("note").role == "dropped"
     assert found.facts["rows"] == len(new) - new["sick"].null_count
-    found.save(tmp_path / "model")
-    again = Fitted.load(tmp_path / "model", registry, "cpu")
+    save_fitted(found, tmp_path / "model")
+    again = load_fitted(tmp_path / "model", registry, "cpu")
     batch = new.to_batches()[0]
     data = found.encoder.encode(batch)
     np.testing.assert_array_equal(again.proba(again.encoder.encode(batch)), found.proba(data))

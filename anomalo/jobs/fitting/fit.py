@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anomalo.encoding.target import label_of
@@ -15,6 +16,7 @@ from anomalo.models.base import Model, is_goal
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.tabular.schema import SchemaOptions, infer
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
@@ -119,7 +121,7 @@ def choice(
 
 def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
     record = context.store.model(reference)
-    base = Fitted.load(record.path, context.registry, "cpu")
+    base = load_fitted(record.path, context.registry, "cpu")
     read = {column.name for column in base.schema.features}
     for name in (*options.drop, *options.kinds):
         if name in read:
@@ -149,7 +151,7 @@ def _save(
     """Save a fitted model as the next version of `name`, in one step with the end of its job."""
     return context.store.add_model(
         name,
-        fitted.save,
+        partial(save_fitted, fitted),
         model=fitted.facts["model"],
         plugin=fitted.facts["plugin"],
         source=source,
