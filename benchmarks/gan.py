@@ -43,7 +43,7 @@ REMEDIES = (
     "wgan",
     "wgan[replay=10000]",
     "wgan[minibatch=discrimination]",
-    "wgan[minibatch=spread]",
+    "wgan[minibatch=deviation]",
     "wgan[spectral=yes]",
     "wgan[pack=4]",
     "gan",

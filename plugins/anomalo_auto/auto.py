@@ -69,8 +69,10 @@ class Auto(Model):
         help="Whether the training rows contain anomalies: clean leaves out the robust members, contaminated fits the "
         "others without the most suspicious rows, auto weighs them by evidence from the rows.",
     )
-    guards: str = param("covariance,iforest", help="The robust members: anomalies in training hardly mislead them.")
-    witness: str = param(
+    robust_members: str = param(
+        "covariance,iforest", help="The robust members: anomalies in training hardly mislead them."
+    )
+    reference_model: str = param(
         "knn",
         help="The reference model, which anomalies mislead: those that only robust members detect count as evidence.",
     )
@@ -111,7 +113,7 @@ class Auto(Model):
             raise ParameterError(
                 f"members={self.members!r}: none of them explains its scores; add knn, covariance or a network"
             )
-        robust = np.isin(self.names_, _list(self.guards))
+        robust = np.isin(self.names_, _list(self.robust_members))
         rows = data
         for number, at in enumerate(np.argsort(~robust, kind="stable")):  # robust members first
             if self.assume == "contaminated" and robust.any() and number == robust.sum():
@@ -133,14 +135,14 @@ class Auto(Model):
         """Return the weight of a robust member relative to another member."""
         if self.assume == "contaminated" or robust.all() or not robust.any():
             return 1.0
-        reference: Any = run.create(self.witness)
+        reference: Any = run.create(self.reference_model)
         if not isinstance(reference, CanScore) or isinstance(reference, Auto):
-            raise ParameterError(f"witness={self.witness!r}: expected a model that scores, such as knn")
+            raise ParameterError(f"reference_model={self.reference_model!r}: expected a model that scores, such as knn")
         masking = masking_effect(robust_score(surprisals[robust]), reference.fit(data, run).score(data))
         return robust_weight(masking)
 
     def _chosen(self) -> list[str]:
-        left_out = _list(self.guards) if self.assume == "clean" else []
+        left_out = _list(self.robust_members) if self.assume == "clean" else []
         names = [name for name in _list(self.members) if name not in left_out]
         if not names or len(set(names)) < len(names):
             raise ParameterError(f"members={self.members!r}: expected different models' names separated by commas")

@@ -42,11 +42,11 @@ class Edm(Diffusion):
     steps: int = param(12, low=1, high=10_000, help="Steps from noise to rows.")
     sampler: str = param("multistep", choices=("multistep", "heun"), help="One or two denoisings a step.")
     centre: float = param(-0.8, low=-10.0, high=10.0, help="Mean of the logarithm of training noise levels.")
-    spread: float = param(1.4, low=0.01, high=10.0, help="Standard deviation of it.")
+    scale: float = param(1.4, low=0.01, high=10.0, help="Standard deviation of it.")
 
     def draw_levels(self, n: int, device: torch.device) -> Tensor:
         """Draw log-normal noise levels, [n]."""
-        return (self.centre + self.spread * torch.randn(n, device=device)).exp()
+        return (self.centre + self.scale * torch.randn(n, device=device)).exp()
 
     def scales(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Return signal 1 and the noise level."""

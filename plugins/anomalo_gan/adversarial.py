@@ -61,7 +61,9 @@ class AdversarialModel(NeuralModel):
     given: float = param(0.5, low=0.0, high=1.0, help="Share of the training rows some of whose cells are given.")
     pack: int = param(1, low=1, high=1000, help="Rows that the critic evaluates together.")
     minibatch: str = param(
-        "spread", choices=("none", "spread", "discrimination"), help="What the critic sees of the rest of a batch."
+        "deviation",
+        choices=("none", "deviation", "discrimination"),
+        help="What the critic sees of the rest of a batch.",
     )
     spectral: bool = param(False, help="Whether the critic's layers have a largest singular value of 1.")
     replay: int = param(0, low=0, high=10_000_000, help="Earlier synthetic rows to keep and show the critic again.")

@@ -32,7 +32,7 @@ class WassersteinGan(AdversarialModel):
     critic_steps: int = param(3, low=1, high=100, help="Steps of the critic for each step of the generator.")
     penalty: float = param(0.1, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
     minibatch: str = param(
-        "none", choices=("none", "spread", "discrimination"), help="What the critic sees of the rest of a batch."
+        "none", choices=("none", "deviation", "discrimination"), help="What the critic sees of the rest of a batch."
     )
 
     def objective(self) -> str:

@@ -30,7 +30,7 @@ class Inputs:
 
     Attributes
     ----------
-    own : tuple of float32 [n, size]
+    this_column : tuple of float32 [n, size]
         The column as each base, or the round before, completes it.
     completed : float32 [n, entries]
         The other columns, completed.
@@ -40,7 +40,7 @@ class Inputs:
         The other columns, NaN where nothing is observed.
     """
 
-    own: tuple[Floats, ...]
+    this_column: tuple[Floats, ...]
     completed: Floats
     codes: Floats
     with_missing: Floats
@@ -56,11 +56,11 @@ class Inputs:
     ) -> Self:
         """Return the inputs of rows as each base completes them, [n, width] each."""
         here = entry_layout.position == position
-        own = tuple(rows[:, here] for rows in completed)
+        this_column = tuple(rows[:, here] for rows in completed)
         mean = np.mean(completed, axis=0, dtype=np.float32)
         columns = np.unique(entry_layout.position[entries])
         return cls(
-            own,
+            this_column,
             mean[:, entries],
             entry_layout.codes(data, mean)[:, columns],
             entry_layout.with_missing(data)[:, columns],
@@ -123,7 +123,10 @@ class ColumnModel:
         entries = _input_entries(entry_layout, np.mean(rows, axis=0, dtype=np.float32), target)
         inputs = Inputs.of(entry_layout, data.take(target.seen), rows, block.position, entries)
         marginal = target.marginal()
-        predictions = [np.tile(marginal, (len(target.truth), 1)), *(_all_levels(own, target) for own in inputs.own)]
+        predictions = [
+            np.tile(marginal, (len(target.truth), 1)),
+            *(_all_levels(this_column, target) for this_column in inputs.this_column),
+        ]
         learners: dict[str, Any] = {}
         if target.varies and len(target.truth) >= FEWEST and len(entries):
             for name in names:
@@ -142,8 +145,8 @@ class ColumnModel:
         inputs = Inputs.of(entry_layout, data, completed, self.block.position, self.entries)
         total = np.tile(self.weights[0] * self.marginal, (len(data), 1))
         bases, learners = np.split(self.weights[1:], [len(completed)])
-        for weight, own in zip(bases, inputs.own, strict=True):
-            total += weight * _all_levels(own, target)
+        for weight, this_column in zip(bases, inputs.this_column, strict=True):
+            total += weight * _all_levels(this_column, target)
         for weight, name in zip(learners, LEARNERS, strict=True):
             if name in self.learners:
                 total += weight * self.learners[name].predict(inputs.of_learner(name), target)
@@ -174,12 +177,12 @@ def _without_small(weights: Scores) -> Scores:
     return np.asarray(kept / kept.sum())
 
 
-def _all_levels(own: Floats, target: Target) -> Floats:
+def _all_levels(this_column: Floats, target: Target) -> Floats:
     """Return a base's prediction for all levels, also those that have no entry in completed rows."""
     if target.number:
-        return own
-    missing = max(0, target.block.size - own.shape[1])
-    return target.as_predictions(np.pad(own, ((0, 0), (0, missing))))
+        return this_column
+    missing = max(0, target.block.size - this_column.shape[1])
+    return target.as_predictions(np.pad(this_column, ((0, 0), (0, missing))))
 
 
 def _input_entries(entry_layout: EntryLayout, completed: Floats, target: Target) -> NDArray[np.intp]:

@@ -56,8 +56,8 @@ class ImputationRound:
         """Return completed rows [n, width] in which the `cells` [n, columns] are predicted again."""
         found: Floats = np.mean(completed, axis=0, dtype=np.float32)
         for at, rows, predicted in self.predict(entry_layout, data, completed, cells):
-            own = np.flatnonzero(entry_layout.position == at)
-            found[np.ix_(rows, own)] = predicted[:, : len(own)]
+            entries = np.flatnonzero(entry_layout.position == at)
+            found[np.ix_(rows, entries)] = predicted[:, : len(entries)]
         return found
 
 
@@ -118,15 +118,15 @@ class RoundFitter:
                     completed = [done.complete(self.entry_layout, hidden, completed, cells)]
             parts = [part.reshape(len(positions), rows, -1) for part in completed]
             for number, at in enumerate(positions):
-                own = [part[number] for part in parts]
+                rows_of_column = [part[number] for part in parts]
                 if rounds:
-                    self._put_held_out(own[0], learned[at])
-                yield own
+                    self._put_held_out(rows_of_column[0], learned[at])
+                yield rows_of_column
 
     def _put_held_out(self, completed: Floats, learned: ColumnFit) -> None:
         """Put the last round's held-out predictions of the hidden cells into rows [n, width]."""
-        own = np.flatnonzero(self.entry_layout.position == learned.target.block.position)
-        completed[np.ix_(learned.target.seen, own)] = learned.held_out[:, : len(own)]
+        entries = np.flatnonzero(self.entry_layout.position == learned.target.block.position)
+        completed[np.ix_(learned.target.seen, entries)] = learned.held_out[:, : len(entries)]
 
     def _fit_column(
         self, block: Block, completed: Sequence[Floats], learners: Sequence[str], rng: np.random.Generator

@@ -49,10 +49,10 @@ class LocalOutlierFactor(Model):
         """Return each training row's nearest other rows: the row itself is left out, or, among equals, one of them."""
         count = min(self.neighbours, len(self.reference_) - 1)
         distances, numbers = NeighbourSearch(self.reference_, count + 1).nearest(self.reference_)
-        own = numbers == np.arange(len(numbers))[:, None]
-        own[~own.any(axis=1), 0] = True
+        itself = numbers == np.arange(len(numbers))[:, None]
+        itself[~itself.any(axis=1), 0] = True
         shape = (len(numbers), count)
-        return distances[~own].reshape(shape), numbers[~own].reshape(shape)
+        return distances[~itself].reshape(shape), numbers[~itself].reshape(shape)
 
     def _density(self, distances: Scores, numbers: NDArray[np.intp]) -> Scores:
         reachability: Scores = np.maximum(distances, self.reach_[numbers]).mean(axis=1)

@@ -49,13 +49,13 @@ def _distance(cells: Floats, given: Encoded, values: Floats, observed: Mask) -> 
     """Return squared distances [conditions, m]; an infinite cell of a condition is not given."""
     total = np.zeros((len(cells), len(values)))
     for block in given.layout.blocks:
-        own, at = cells[:, block.position], block.position
-        known = np.isfinite(own)
+        given_cells, at = cells[:, block.position], block.position
+        known = np.isfinite(given_cells)
         if not known.any():
             continue
         if block.kind == "number":
-            apart = np.square(own[known, None].astype(np.float64) - values[:, at])
+            apart = np.square(given_cells[known, None].astype(np.float64) - values[:, at])
         else:
-            apart = (own[known, None] != values[:, at]).astype(np.float64)
+            apart = (given_cells[known, None] != values[:, at]).astype(np.float64)
         total[known] += np.where(observed[:, at], apart, 1.0)
     return total

@@ -47,7 +47,7 @@ class GaussianCopula(Model):
         parts = transform.forward(data, run.rng)
         counts = [np.bincount(parts.codes[:, at], minlength=size) for at, size in enumerate(transform.sizes)]
         self.upto_ = np.concatenate([np.zeros(0), *(np.cumsum(count) / len(data) for count in counts)])
-        means = [own.means()[parts.codes[:, at]] for at, own in enumerate(self._intervals(transform))]
+        means = [interval.means()[parts.codes[:, at]] for at, interval in enumerate(self._intervals(transform))]
         latent = np.column_stack([*means, parts.numbers.astype(np.float64)])
         known = np.column_stack([np.ones(parts.codes.shape, dtype=bool), parts.known_numbers])
         ridge = np.full(latent.shape[1], RIDGE)
@@ -70,12 +70,12 @@ class GaussianCopula(Model):
             at, rest = np.flatnonzero(conditions[rows[0]]), np.flatnonzero(~conditions[rows[0]])
             levels = [column for column in at if column < len(intervals)]
             allowed = {column: known.allowed[column][rows] for column in levels}
-            own = latent[np.ix_(rows, at)]
-            codes[np.ix_(rows, levels)] = self._draw_given_levels(own, at, intervals, allowed, run.rng)
-            latent[np.ix_(rows, rest)] = self._conditional(own, at, rest, run.rng)
-        for column, own in enumerate(intervals):
+            conditioned = latent[np.ix_(rows, at)]
+            codes[np.ix_(rows, levels)] = self._draw_given_levels(conditioned, at, intervals, allowed, run.rng)
+            latent[np.ix_(rows, rest)] = self._conditional(conditioned, at, rest, run.rng)
+        for column, interval in enumerate(intervals):
             free = ~conditions[:, column]
-            codes[free, column] = own.codes(latent[free, column])
+            codes[free, column] = interval.codes(latent[free, column])
         return transform.complete(latent[:, len(intervals) :].astype(np.float32), codes, given)
 
     def _intervals(self, transform: TableTransform) -> list[LatentIntervals]:
@@ -95,8 +95,7 @@ class GaussianCopula(Model):
         precision = np.linalg.inv(self.correlation_[np.ix_(at, at)]) if len(allowed) else np.zeros((0, 0))
         for _ in range(self.sweeps):
             for number, (column, possible) in enumerate(allowed.items()):
-                own = scores[:, number]
-                mean = own - (scores @ precision[number]) / precision[number, number]
+                mean = scores[:, number] - (scores @ precision[number]) / precision[number, number]
                 scale = precision[number, number] ** -0.5
                 scores[:, number], codes[:, number] = intervals[column].draw(mean, scale, possible, rng)
         return codes

@@ -137,8 +137,8 @@ class _TrainingRows:
 
     def __init__(self, parts: Parts, sizes: tuple[int, ...]) -> None:
         self.numbers, self.known = parts.numbers, parts.known_numbers
-        own = [(parts.codes[:, [at]] == np.arange(size)).astype(np.float32) for at, size in enumerate(sizes)]
-        self.indicators = np.concatenate([np.zeros((len(self.numbers), 0), np.float32), *own], axis=1)
+        by_column = [(parts.codes[:, [at]] == np.arange(size)).astype(np.float32) for at, size in enumerate(sizes)]
+        self.indicators = np.concatenate([np.zeros((len(self.numbers), 0), np.float32), *by_column], axis=1)
         self.whole = self.indicators.mean(axis=0)
 
 

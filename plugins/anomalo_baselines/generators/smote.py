@@ -41,29 +41,29 @@ class Smote(Model):
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return rows between training rows, those that match the given cells best, with these put into them."""
-        own = Encoded(self.values_, self.observed_, given.layout)
-        dense = own.dense().matrix
+        training = Encoded(self.values_, self.observed_, given.layout)
+        dense = training.dense().matrix
         values, observed = np.empty_like(given.values), np.empty_like(given.observed)
         for rows, matches in matching_rows(given, self.values_, self.observed_, self.neighbours + 1):
             base = run.rng.integers(0, len(matches), len(rows))
             near = matches[_neighbours(dense[matches], base, self.neighbours)]
-            values[rows] = self._between(own, matches[base], near, run.rng)
+            values[rows] = self._between(training, matches[base], near, run.rng)
             observed[rows] = self.observed_[matches[base]]
         return Encoded(np.where(given.observed, given.values, values), given.observed | observed, given.layout)
 
     def _between(
-        self, own: Encoded, base: NDArray[np.intp], near: NDArray[np.intp], rng: np.random.Generator
+        self, training: Encoded, base: NDArray[np.intp], near: NDArray[np.intp], rng: np.random.Generator
     ) -> Floats:
         """Return rows between the base rows [n] and their neighbours [n, k]."""
-        values = own.values[base]
+        values = training.values[base]
         towards = near[np.arange(len(near)), rng.integers(0, near.shape[1], len(near))]
         share = rng.random((len(base), 1), dtype=np.float32)
-        at = own.layout.numbers
-        both = own.observed[np.ix_(base, at)] & own.observed[np.ix_(towards, at)]
-        values[:, at] += np.where(both, share * (own.values[np.ix_(towards, at)] - values[:, at]), np.float32(0))
-        for position in own.layout.categories:
-            values[:, position] = _vote(own.values[near, position], values[:, position])
-        return np.where(own.observed[base], values, np.float32(0))
+        at = training.layout.numbers
+        both = training.observed[np.ix_(base, at)] & training.observed[np.ix_(towards, at)]
+        values[:, at] += np.where(both, share * (training.values[np.ix_(towards, at)] - values[:, at]), np.float32(0))
+        for position in training.layout.categories:
+            values[:, position] = _vote(training.values[near, position], values[:, position])
+        return np.where(training.observed[base], values, np.float32(0))
 
 
 def _neighbours(dense: Floats, base: NDArray[np.intp], count: int) -> NDArray[np.intp]:
@@ -78,9 +78,9 @@ def _neighbours(dense: Floats, base: NDArray[np.intp], count: int) -> NDArray[np
     return near[~itself].reshape(len(distinct), -1)[which]
 
 
-def _vote(codes: Floats, own: Floats) -> Floats:
-    """Return the most frequent known level among neighbours [n, k]; the row's own if there is no other as frequent."""
-    votes = np.concatenate([own[:, None], codes], axis=1)
-    # Missing values do not vote, and the row's own level breaks ties.
-    counts = ((votes[:, :, None] == votes[:, None, :]).sum(axis=1) + 0.5 * (votes == own[:, None])) * (votes > 0)
+def _vote(codes: Floats, base: Floats) -> Floats:
+    """Return the most frequent known level among neighbours [n, k]; that of the base row if no other is as frequent."""
+    votes = np.concatenate([base[:, None], codes], axis=1)
+    # Missing values do not vote, and the base row's level breaks ties.
+    counts = ((votes[:, :, None] == votes[:, None, :]).sum(axis=1) + 0.5 * (votes == base[:, None])) * (votes > 0)
     return np.asarray(votes[np.arange(len(votes)), counts.argmax(axis=1)])

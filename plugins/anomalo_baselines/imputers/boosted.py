@@ -140,13 +140,13 @@ class BoostedImputer(ConditionalImputer):
 
     def _raw(self, model: int, matrix: Floats, baseline: Scores) -> Scores:
         """Return the sum of one model's trees for rows [n, 2 * columns], float64 [n, size]."""
-        own = slice(self.ends_[model - 1] if model else 0, self.ends_[model])
+        trees_of_model = slice(self.ends_[model - 1] if model else 0, self.ends_[model])
         shared = self.feature_, self.threshold_, self.children_, self.listed_, self.sets_
-        trees = Trees(self.roots_[own], self.depths_[own], *shared)
+        trees = Trees(self.roots_[trees_of_model], self.depths_[trees_of_model], *shared)
         raw = np.tile(baseline, (len(matrix), 1))
         for start in range(0, len(matrix), ROW_BLOCK):
             rows = slice(start, start + ROW_BLOCK)
-            for output, leaf in zip(self.outputs_[own], trees.leaves(matrix[rows]), strict=True):
+            for output, leaf in zip(self.outputs_[trees_of_model], trees.leaves(matrix[rows]), strict=True):
                 raw[rows, output] += self.values_[leaf]
         return raw
 

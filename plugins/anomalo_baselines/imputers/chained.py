@@ -76,13 +76,13 @@ class ChainedImputer(ConditionalImputer):
             expected = self.mean_[at] + deviation
             for position in np.unique(column[at]):
                 here, found = _runs(column[at] == position)
-                own = np.flatnonzero(column == position)
+                parts = np.flatnonzero(column == position)
                 mean = np.take_along_axis(expected[here], found, axis=1)
                 if position not in shares:
-                    predicted[rows[here], position] = mean[:, 0] * self.scale_[own] + self.centre_[own]
+                    predicted[rows[here], position] = mean[:, 0] * self.scale_[parts] + self.centre_[parts]
                 else:
                     part = covariance[here[:, None, None], found[:, :, None], found[:, None, :]]
-                    total = self.covariance_[np.ix_(own, own)]
+                    total = self.covariance_[np.ix_(parts, parts)]
                     proba[position][rows[here]] = probabilities(mean, part, total, shares[position])
         return predicted, proba
 

@@ -66,8 +66,8 @@ def probabilities(expected: Scores, covariance: Scores, total: Scores, shares: S
     Reference: Hastie, Tibshirani and Buja (1994), Flexible discriminant analysis by optimal scoring, JASA 89.
     """
     width = len(total)
-    own = np.maximum(shares, SMALLEST)
-    grouped = np.append(own[: width - 1], own[width - 1 :].sum())
+    clipped = np.maximum(shares, SMALLEST)
+    grouped = np.append(clipped[: width - 1], clipped[width - 1 :].sum())
     grouped /= grouped.sum()
     values, vectors = np.linalg.eigh(total)
     # Element-wise sums, so that a row's result does not depend on the rows beside it.
@@ -78,7 +78,7 @@ def probabilities(expected: Scores, covariance: Scores, total: Scores, shares: S
     solved = np.linalg.solve(np.diag(grouped) - explained, sides)
     fit = np.diagonal(solved[:, :, 1:], axis1=1, axis2=2) / grouped
     proba = softmax(np.log(grouped) + solved[:, :, 0] - fit / 2, axis=1)
-    tail = own[width - 1 :] / own[width - 1 :].sum()
+    tail = clipped[width - 1 :] / clipped[width - 1 :].sum()
     return np.concatenate([proba[:, :-1], proba[:, -1:] * tail], axis=1).astype(np.float32)
 
 

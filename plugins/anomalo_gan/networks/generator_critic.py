@@ -83,7 +83,7 @@ class Critic(nn.Module):
         Rows that are evaluated together (Lin, Khetan, Fanti and Oh 2018, PacGAN, NeurIPS).
     spectral : bool
         Whether every layer's largest singular value is 1.
-    minibatch : {"none", "spread", "discrimination"}
+    minibatch : {"none", "deviation", "discrimination"}
         What the critic sees of the rest of a row's batch; see `minibatch_features`.
     """
 
@@ -102,7 +102,7 @@ class Critic(nn.Module):
         self.residual = Residual(hidden, depth, spectral)
         self.minibatch: nn.Module = nn.Identity()
         width = hidden
-        if minibatch == "spread":
+        if minibatch == "deviation":
             self.minibatch, width = MinibatchDeviation(), hidden + 1
         elif minibatch == "discrimination":
             self.minibatch = MinibatchDiscrimination(hidden)

@@ -141,7 +141,7 @@ def test_robust_members_count_the_more_the_stronger_the_masking_effect(registry:
     counted = []
     for anomalies in (0, 12):
         data = clustered(anomalies)
-        found, plain = fit(data, registry, members=QUICK), fit(data, registry, members=QUICK, guards="")
+        found, plain = fit(data, registry, members=QUICK), fit(data, registry, members=QUICK, robust_members="")
         robust = [registry.create(name).fit(data, LocalRun(seed=3)).score(data) for name in ("covariance", "iforest")]
         joint = robust_score(np.stack([surprisal(scores, fit_tail(scores)) for scores in robust]))
         counted.append(robust_weight(masking_effect(joint, registry.create("knn").fit(data, LocalRun()).score(data))))
@@ -188,7 +188,10 @@ def test_a_member_uses_as_many_neighbours_as_are_given(registry: Registry) -> No
         ({"members": "iforest", "assume": "clean"}, "expected different models' names"),
         ({"members": "knn,mean"}, "'mean' cannot be a member"),
         ({"members": "auto"}, "'auto' cannot be a member"),
-        ({"members": "knn,covariance", "witness": "mean"}, "witness='mean': expected a model that scores"),
+        (
+            {"members": "knn,covariance", "reference_model": "mean"},
+            "reference_model='mean': expected a model that scores",
+        ),
         ({"members": "knn", "assume": "dirty"}, "assume='dirty': expected one of 'auto', 'clean', 'contaminated'"),
     ],
 )

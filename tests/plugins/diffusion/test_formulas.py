@@ -214,7 +214,7 @@ def test_edm_is_preconditioned() -> None:
     torch.testing.assert_close(target, (clean - skip * x) / out, atol=1e-2, rtol=0)
     torch.testing.assert_close(model.clean(torch.zeros_like(x), x, level), skip * x)
     levels = model.draw_levels(100_000, torch.device("cpu")).log()
-    assert (levels.mean().item(), levels.std().item()) == pytest.approx((model.centre, model.spread), abs=0.02)
+    assert (levels.mean().item(), levels.std().item()) == pytest.approx((model.centre, model.scale), abs=0.02)
 
 
 # One-hot vectors of rows.

@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {"epochs": 2, "hidden": 16, "depth": 1, "noise": 4}
 REMEDIES = [
     {},
     {"replay": 50},
-    {"minibatch": "spread"},
+    {"minibatch": "deviation"},
     {"minibatch": "discrimination"},
     {"spectral": True},
     {"pack": 3},
