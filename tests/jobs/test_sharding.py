@@ -282,7 +282,7 @@ from pathlib import Path
 import anomalo.tabular.readers
 from anomalo.jobs.describing.embed import embed
 from anomalo.jobs.imputing.impute import impute
-from anomalo.jobs.context import Place
+from anomalo.jobs.context import JobContext
 from anomalo.jobs.scoring.score import score
 
 anomalo.tabular.readers.BATCH = 150

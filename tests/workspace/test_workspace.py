@@ -252,8 +252,8 @@ def test_an_entry_is_not_shown_before_its_folder_is_whole(store: Workspace) -> N
 def test_a_killed_writer_does_not_block_the_next(store: Workspace) -> None:
     script = (
         "import os, sys, pathlib\n"
-        "from anomalo.workspace.workspace import Store\n"
-        "Store(pathlib.Path(sys.argv[1])).add_run('score', lambda folder: os._exit(9), model=None, source='',"
+        "from anomalo.workspace.workspace import Workspace\n"
+        "Workspace(pathlib.Path(sys.argv[1])).add_run('score', lambda folder: os._exit(9), model=None, source='',"
         " seconds=0, summary={})\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(store.workspace)], check=False).returncode == 9
@@ -341,8 +341,8 @@ def test_several_processes_get_numbers_of_their_own(store: Workspace) -> None:
 import pathlib, sys, time
 from anomalo.workspace import artifacts
 from anomalo.plugin import ModelState
-from anomalo.workspace.workspace import Store
-store, facts = Store(pathlib.Path(sys.argv[1])), dict(source="", seconds=0, summary={})
+from anomalo.workspace.workspace import Workspace
+store, facts = Workspace(pathlib.Path(sys.argv[1])), dict(source="", seconds=0, summary={})
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(6):
