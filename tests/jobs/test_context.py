@@ -7,13 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from anomalo.jobs.context import Place, Watch, counts
+from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
 from anomalo.pipeline.fitted import Fitted
 
 
 @pytest.fixture(scope="module")
 def fitted(untouched: Path) -> Fitted:
-    return Place.at(untouched).load("full", "score", "cpu")[1]
+    return JobContext.at(untouched).load("full", "score", "cpu")[1]
 
 
 def warnings(fitted: Fitted, frame: pd.DataFrame, outside: int) -> list[str]:
@@ -22,11 +22,11 @@ def warnings(fitted: Fitted, frame: pd.DataFrame, outside: int) -> list[str]:
     heights = frame["height"]
     rows["height"] = np.linspace(heights.quantile(0.2), heights.quantile(0.8), 100)
     rows.iloc[:outside, rows.columns.get_loc("height")] = heights.max() + 1
-    watch = Watch(fitted)
+    monitor = DataQualityMonitor(fitted)
     for part in (rows.iloc[:30], rows.iloc[30:]):
         (batch,) = pa.Table.from_pandas(part, preserve_index=False).to_batches()
-        watch.see(len(part), counts(fitted.encoder.encode(batch)))
-    return [text for text in watch.warnings() if "'height'" in text]
+        monitor.see(len(part), counts(fitted.encoder.encode(batch)))
+    return [text for text in monitor.warnings() if "'height'" in text]
 
 
 @pytest.mark.parametrize("outside", [0, 1, 24, 25])

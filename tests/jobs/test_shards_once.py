@@ -8,7 +8,7 @@ import safetensors.numpy
 
 from anomalo.jobs.sharding import MANIFEST, Shards
 from anomalo.persistence import checksums
-from anomalo.persistence.resume import Unfinished
+from anomalo.persistence.resume import ResumableState
 
 ROWS = np.arange(1_000)
 ARRAYS = {"score": np.arange(1_000.0), "cells": np.ones((1_000, 20), np.float32)}
@@ -49,12 +49,12 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
 
 
 def test_it_is_kept_and_read_with_the_least_work(tmp_path: Path, work: Work) -> None:
-    shards = Shards(Unfinished(tmp_path))
+    shards = Shards(ResumableState(tmp_path))
     shards.save("scores", ROWS, ARRAYS, {"missing": {"a": 3}})
     assert work.serialised == 1
     assert work.hashed < 1.1 * (BYTES + ROWS.nbytes)
     work.hashed = 0
-    arrays, counts = Shards(Unfinished(tmp_path)).load("scores", ROWS) or pytest.fail("it is lost")
+    arrays, counts = Shards(ResumableState(tmp_path)).load("scores", ROWS) or pytest.fail("it is lost")
     assert work.serialised == 1
     assert work.hashed < 1.1 * (BYTES + ROWS.nbytes)
     assert counts == {"missing": {"a": 3}}
@@ -63,7 +63,7 @@ def test_it_is_kept_and_read_with_the_least_work(tmp_path: Path, work: Work) -> 
 
 def test_a_part_that_is_not_the_one_listed_is_not_taken(tmp_path: Path) -> None:
     """A job may be killed after it has replaced a shard, and before it has listed it."""
-    job = Unfinished(tmp_path)
+    job = ResumableState(tmp_path)
     Shards(job).save("scores", ROWS, ARRAYS, {})
     (path,) = tmp_path.glob("*.safetensors")
     job.save(path.stem, {"score": np.zeros(1_000)}, {})
@@ -73,16 +73,16 @@ def test_a_part_that_is_not_the_one_listed_is_not_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at", [-1, 200, 8])
 def test_a_changed_byte_is_noticed(tmp_path: Path, at: int) -> None:
-    Shards(Unfinished(tmp_path)).save("scores", ROWS, ARRAYS, {})
+    Shards(ResumableState(tmp_path)).save("scores", ROWS, ARRAYS, {})
     (path,) = tmp_path.glob("*.safetensors")
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     path.write_bytes(content)
-    assert Shards(Unfinished(tmp_path)).load("scores", ROWS) is None
+    assert Shards(ResumableState(tmp_path)).load("scores", ROWS) is None
 
 
 def test_a_line_without_a_checksum_is_not_trusted(tmp_path: Path) -> None:
-    Shards(Unfinished(tmp_path)).save("scores", ROWS, ARRAYS, {})
+    Shards(ResumableState(tmp_path)).save("scores", ROWS, ARRAYS, {})
     manifest = tmp_path / MANIFEST
     manifest.write_text(manifest.read_text().replace('"sha256"', '"sha255"'))
-    assert Shards(Unfinished(tmp_path)).load("scores", ROWS) is None
+    assert Shards(ResumableState(tmp_path)).load("scores", ROWS) is None

@@ -12,12 +12,12 @@ from anomalo.errors import ArtefactError
 from anomalo.plugin import ModelState
 from anomalo.workspace import artifacts
 from anomalo.workspace.artifacts import FORMAT
-from anomalo.workspace.workspace import Store
+from anomalo.workspace.workspace import Workspace
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    found = Store(tmp_path / "w")
+def store(tmp_path: Path) -> Workspace:
+    found = Workspace(tmp_path / "w")
     facts: dict[str, Any] = {"model": "linear", "plugin": "autoencoders", "source": "", "rows": 1, "columns": 1}
     found.add_model("m", lambda folder: artifacts.save(folder, {}, ModelState()), seconds=0.0, summary={}, **facts)
     return found
@@ -30,14 +30,14 @@ def refused(outcome: Any) -> str:
     return str(line)
 
 
-def make_older(store: Store) -> None:
+def make_older(store: Workspace) -> None:
     connection = sqlite3.connect(store.workspace / "anomalo.db")
     connection.execute("DROP TABLE workspace")
     connection.close()
 
 
 @pytest.mark.parametrize("verb", ["score", "impute", "repair", "embed"])
-def test_an_older_model_is_refused(verb: str, store: Store, tables: Path, anomalo: Callable[..., Any]) -> None:
+def test_an_older_model_is_refused(verb: str, store: Workspace, tables: Path, anomalo: Callable[..., Any]) -> None:
     path = store.model("m").path / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT - 1}))
     files = (tables / "patients.csv", "--with", "m", "-o", store.workspace.parent / "out.csv")
@@ -48,7 +48,7 @@ def test_an_older_model_is_refused(verb: str, store: Store, tables: Path, anomal
 
 @pytest.mark.parametrize("arguments", [("models",), ("runs",), ("fit", "{table}", "--as", "n", "--model", "mean")])
 def test_an_older_workspace_is_refused(
-    arguments: tuple[str, ...], store: Store, tables: Path, anomalo: Callable[..., Any]
+    arguments: tuple[str, ...], store: Workspace, tables: Path, anomalo: Callable[..., Any]
 ) -> None:
     make_older(store)
     filled = [argument.format(table=tables / "patients.csv") for argument in arguments]
@@ -57,7 +57,7 @@ def test_an_older_workspace_is_refused(
     assert line.endswith("fit the models again and give another folder (--workspace DIR)")
 
 
-def test_a_newer_workspace_asks_for_an_update(store: Store) -> None:
+def test_a_newer_workspace_asks_for_an_update(store: Workspace) -> None:
     connection = sqlite3.connect(store.workspace / "anomalo.db")
     connection.execute("UPDATE workspace SET format = format + 1")
     connection.commit()
@@ -67,7 +67,7 @@ def test_a_newer_workspace_asks_for_an_update(store: Store) -> None:
             action()
 
 
-def test_an_older_workspace_stays_as_it_is(store: Store) -> None:
+def test_an_older_workspace_stays_as_it_is(store: Workspace) -> None:
     make_older(store)
     before = (store.workspace / "anomalo.db").read_bytes()
     with pytest.raises(ArtefactError):
