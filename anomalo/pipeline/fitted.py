@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
@@ -22,7 +21,7 @@ from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
-from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
+from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
@@ -31,7 +30,6 @@ from anomalo.models.results import Filled, HiddenCells
 from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
-from anomalo.workspace import artifacts
 
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
@@ -140,7 +138,7 @@ class Fitted:
             config.keep.agree(table=fingerprint)
         reports = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
         needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
-        folds = self._folds(data, hashes, config.seed) if needed else np.zeros(0, dtype=np.intp)
+        folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = config.run(registry, parts - 1, parts)
         scores: Scores | None = None
@@ -186,11 +184,11 @@ class Fitted:
                 f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
             )
 
-    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
+    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], config: FitConfig) -> NDArray[np.intp]:
         datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
         position = time_column(data.layout, datetimes)
         times = None if position is None else data.values[:, position]
-        return assign_folds(hashes, fold_count(len(data)), seed, times)
+        return assign_folds(hashes, config.folds or fold_count(len(data)), config.seed, times)
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
@@ -357,64 +355,6 @@ class Fitted:
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
-
-    def save(self, folder: Path) -> None:
-        """Write the artefact; nothing is left if it fails."""
-        manifest = {
-            **self.facts,
-            "schema": self.schema.to_json(),
-            "encoding": self.encoder.to_json(),
-            "warnings": list(self.warnings),
-            "surprisal_scale": self.calibration.surprisal_scale,
-            "notes": [] if self.hidden is None else list(self.hidden.notes),
-            "constraints": [constraints.to_json(one) for one in self.constraints],
-        }
-        kept: dict[str, NDArray[Any]] = {
-            "reference": self.calibration.reference,
-            "hashes": self.calibration.hashes,
-            "out_of_fold": self.calibration.own,
-        }
-        if self.marginals is not None:
-            kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}
-        if self.hidden is not None:
-            kept |= {name: getattr(self.hidden, name) for name in HIDDEN}
-        artifacts.save(folder, manifest, self.model.state(), {"calibration": kept})
-
-    @classmethod
-    def load(cls, folder: Path, registry: Registry, device: str = "auto") -> Self:
-        """Load an artefact; no code in it is executed.
-
-        Raises
-        ------
-        ArtefactError
-            It is absent, damaged, or its model's plugin is not installed.
-        """
-        artefact = artifacts.load(folder)
-        manifest, kept = artefact.manifest, artefact.arrays["calibration"]
-        if manifest["model"] not in registry.models:
-            raise ArtefactError(
-                f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
-                "which is not installed or failed to load; see `anomalo plugins`"
-            )
-        model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
-        model.use(device)
-        schema = Schema.from_json(manifest["schema"])
-        notes = tuple(manifest.get("notes", ()))
-        hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
-        calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], manifest["surprisal_scale"])
-        encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
-        facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
-        # Artefacts of version 0.1 do not have them.
-        marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
-        kept_constraints = [constraints.from_json(value) for value in manifest.get("constraints", ())]
-        return cls(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
-
-
-HIDDEN = ("width", "error", "baseline")
-FACTS = (
-    *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
-    *("broken", "calibrated", "initial", "classes", "unlabelled"),
-)
 
 
 def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
-from anomalo.errors import SourceError, UsageError
+from anomalo.errors import SourceError, UsageError, did_you_mean
 
 Kind = Literal["number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty"]
 Role = Literal["feature", "id", "label", "dropped"]
@@ -27,7 +26,7 @@ LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
 TEXT = "text"
 """The storage of a column that comes from a text file."""
 METADATA = b"anomalo"
-"""The key of an Arrow schema's metadata under which a reader says how it read its source (JSON)."""
+"""The key of an Arrow schema's metadata under which a reader records how it read its source (JSON)."""
 
 _OPTIONS: dict[str, Any] = {"columns": dict, "drop": list, "id": str, "label": str, "missing": list, "infinite": str}
 _CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
@@ -58,7 +57,7 @@ class Column:
     date_format : str or None
         How a text column writes a datetime, for `strptime`.
     note : str
-        Why the column is left out, in plain words.
+        Why the column is left out.
     """
 
     name: str
@@ -84,7 +83,7 @@ class Column:
 
 @dataclass(frozen=True)
 class SchemaOptions:
-    """What the user decides instead of leaving it to be guessed.
+    """The user's decisions about columns, which replace guesses.
 
     Attributes
     ----------
@@ -93,7 +92,7 @@ class SchemaOptions:
     drop : tuple of str
         Columns that are left out.
     id, label : str or None
-        The column that names a row, and the one that says what a row is.
+        The column that names a row, and the one with its label.
     missing : tuple of str
         Texts that stand for a missing cell, besides the usual ones; `COLUMN=TEXT` is for one column only.
     infinite : {"error", "missing"}
@@ -184,11 +183,11 @@ class SchemaOptions:
         restricted = [token.split("=", 1)[0] for token in self.missing if not _fits(token, names)]
         for name in [*self.kinds, *self.drop, self.id, self.label, *restricted]:
             if name is not None and name not in names:
-                raise UsageError(f"there is no column {name!r}{did_you_mean(name, names)}")
+                raise UsageError(f"there is no column {name!r}{column_hint(name, names)}")
 
 
 def _quoted(text: str) -> str:
-    """Write a basic string of TOML: JSON's escapes are TOML's, but for the character DEL."""
+    """Write a basic string of TOML, whose escapes are JSON's except for the character DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -206,21 +205,17 @@ def _fits(token: str, names: Iterable[str]) -> bool:
 
 
 def missing_texts(name: str, missing: Iterable[str]) -> list[str]:
-    """Return the user's texts for a missing cell that hold for the column `name`, trimmed."""
+    """Return the user's texts for a missing cell that apply to the column `name`, trimmed."""
     mine = f"{name}="
     texts = [token.removeprefix(mine) for token in missing if token.startswith(mine) or "=" not in token]
     return [text.strip() for text in texts]
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: close matches, or the names there are."""
+def column_hint(name: str, names: Iterable[str]) -> str:
+    """Return the end of a message on an unknown column: close matches, or the columns there are."""
     known = list(dict.fromkeys(names))
-    lowered = {candidate.lower(): candidate for candidate in reversed(known)}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)]
-    if close:
-        return f"; did you mean {' or '.join(map(repr, close))}?"
     listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    return f"; the columns are: {listed}"
+    return did_you_mean(name, known, 3) or f"; the columns are: {listed}"
 
 
 def read_notes(schema: pa.Schema) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from anomalo.tabular.column import (
     Kind,
     Role,
     SchemaOptions,
-    did_you_mean,
+    column_hint,
     read_notes,
 )
 from anomalo.tabular.inference import Guess
@@ -48,7 +48,7 @@ class Schema:
     infinite : {"error", "missing"}
         What an infinite number is.
     warnings : tuple of str
-        What the user should know about the columns, one line each.
+        Warnings about the columns, one line each.
     label_learned : bool
         Whether the label is a column of the model, for one that samples: see `features`.
     """
@@ -73,7 +73,7 @@ class Schema:
 
     @property
     def label(self) -> str | None:
-        """The name of the column that says what a row is; never shown to a model that scores."""
+        """The name of the label column; never shown to a model that scores."""
         return next((column.name for column in self.columns if column.role == "label"), None)
 
     def column(self, name: str) -> Column:
@@ -100,7 +100,7 @@ class Schema:
         present = set(names)
         absent = [column.name for column in self.features if column.role == "feature" and column.name not in present]
         if absent:
-            hint = did_you_mean(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
+            hint = column_hint(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
             which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
             raise SchemaError(f"the model reads the {which}, which the table does not have{hint}")
 
@@ -122,7 +122,7 @@ class Schema:
             tuple(value["missing"]),
             value["infinite"],
             tuple(value["warnings"]),
-            value.get("label_learned", False),  # artefacts of version 0.1 do not have it
+            value["label_learned"],
         )
 
     def continuing(self, before: Schema) -> Schema:
@@ -188,7 +188,7 @@ def require_unique(names: Sequence[str], source: str = "the table") -> None:
 
 
 def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
-    """Tell what the columns of a table are.
+    """Infer the kinds of a table's columns.
 
     The types of a typed table decide; only the columns of a text file are guessed.
 
@@ -199,7 +199,7 @@ def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
     UsageError
         An option names a column that does not exist, or asks for a kind that the column cannot be.
     SchemaError
-        A column does not hold the kind that was asked for.
+        A column does not hold the kind that the user gave.
     """
     options = options or SchemaOptions()
     require_unique(table.column_names)

@@ -44,6 +44,8 @@ def wait_until_drawn(page: Any) -> None:
     page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_upload_fit_alerts_row_repair_export(
     page: Any, serve: Callable[[Path], str], tables: Path, patients: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -70,7 +72,7 @@ def test_upload_fit_alerts_row_repair_export(
     page.get_by_role("button", name="Fit and score").click()
 
     page.get_by_text("Step 1 of 3: Fitting the model").wait_for()
-    page.reload()  # the job goes on, and the page finds it again
+    page.reload()  # the job continues, and the page finds it again
     page.get_by_text(re.compile("Done in")).wait_for()
 
     page.get_by_role("button", name="See the alerts").click()

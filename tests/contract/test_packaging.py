@@ -56,9 +56,7 @@ def test_the_wheel_holds_no_top_level_name_but_ours() -> None:
 def test_the_editable_install_exposes_no_other_name() -> None:
     names = ("plugins", "tests", "examples", "dashboard")
     program = f"from importlib.util import find_spec; print([name for name in {names} if find_spec(name)])"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd="/", capture_output=True, text=True, check=True, timeout=240
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd="/", capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -68,7 +66,7 @@ def test_a_plugin_folder_is_listed_everywhere(plugin: str) -> None:
     assert plugin in {module.partition(".")[0] for module in modules}, "no entry point: the plugin cannot be found"
     assert plugin in PROJECT["tool"]["importlinter"]["root_packages"]
     assert plugin in contract("core imports no plugin")["forbidden_modules"]
-    assert plugin in contract("Plugins import the façades")["source_modules"]
+    assert plugin in contract("import the façades")["source_modules"]
 
 
 def test_every_entry_point_is_installed_as_written() -> None:
@@ -84,7 +82,7 @@ for name in {[*LIGHT, "anomalo.cli"]}:
     importlib.import_module(name)
 print(json.dumps(sorted({{"torch", "ignite"}} & set(sys.modules))))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
 

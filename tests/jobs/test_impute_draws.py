@@ -91,6 +91,7 @@ def test_an_unknown_goal_and_a_negative_number_of_draws_are_refused(anomalo: Cal
     assert anomalo("impute", tables / "patients.csv", *arguments).code == 2
 
 
+@pytest.mark.slow
 def test_an_imputer_draws_whole_tables(incomplete: pd.DataFrame) -> None:
     imputer = TableImputer().fit(incomplete)
     first, second = imputer.draw(incomplete, 2)
@@ -141,4 +142,4 @@ def test_scan_scores_and_fills_by_one_fit(anomalo: Call, tables: Path, tmp_path:
     options = ("--set", "members=knn", "--id", "name", "--label", "sick")
     outcome = anomalo("scan", tables / "patients.csv", *options, "--workspace", tmp_path / "w")
     assert outcome.code == 0, outcome.err
-    assert "5 missing cells filled" in outcome.out
+    assert "5 missing values imputed" in outcome.out

@@ -18,6 +18,7 @@ from anomalo.calibration.cross_fitting import HiddenCells
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.plugin import CanImpute, CanScore, Encoded, Model, Run, Scores, hookimpl
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -88,8 +89,8 @@ def assert_same(got: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_what_is_loaded_answers_as_what_was_saved(fitted: Fitted, tmp_path: Path) -> None:
-    fitted.save(tmp_path / "model")
-    loaded = Fitted.load(tmp_path / "model", REGISTRY, device="cpu")
+    save_fitted(fitted, tmp_path / "model")
+    loaded = load_fitted(tmp_path / "model", REGISTRY, device="cpu")
     for seed in (0, 1):  # the training rows, and new ones
         rows = table(seed=seed)
         np.testing.assert_array_equal(encode(loaded, rows).values, encode(fitted, rows).values)
@@ -227,16 +228,16 @@ def test_a_model_is_asked_only_for_what_it_can_do(linear: Fitted) -> None:
 
 
 def test_a_model_whose_plugin_is_gone_is_not_loaded(linear: Fitted, tmp_path: Path) -> None:
-    linear.save(tmp_path / "model")
+    save_fitted(linear, tmp_path / "model")
     without = Registry.load(disabled=["autoencoders"])
     with pytest.raises(ArtefactError, match="holds a model 'linear' of plugin 'autoencoders', which is not installed"):
-        Fitted.load(tmp_path / "model", without)
+        load_fitted(tmp_path / "model", without)
 
 
 def test_a_device_that_is_not_there_is_wrong_usage_also_for_a_loaded_model(linear: Fitted, tmp_path: Path) -> None:
-    linear.save(tmp_path / "model")
+    save_fitted(linear, tmp_path / "model")
     with pytest.raises(UsageError, match="device 'abacus' is not available"):
-        Fitted.load(tmp_path / "model", REGISTRY, device="abacus")
+        load_fitted(tmp_path / "model", REGISTRY, device="abacus")
 
 
 def test_progress_goes_from_fit_to_fit_up_to_one() -> None:
