@@ -5,7 +5,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo dashboard test lint docs bench clean
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
+.PHONY: demo dashboard test test-all lint docs bench clean
 
 demo: $(VENV)/.run
 	$(BIN)/anomalo demo
@@ -13,9 +15,15 @@ demo: $(VENV)/.run
 dashboard: $(VENV)/.dashboard
 	$(BIN)/anomalo dashboard
 
-test: export PYTHONDONTWRITEBYTECODE =  # tests start many processes: compile once
+test test-all: export PYTHONDONTWRITEBYTECODE =  # tests start many processes: compile once
+
+# What a change is tried with: every module, and each model in part.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(PYTEST) -m "not matrix and not slow"
+
+# Every check of every model, browsers and kills as well, with the slowest tests and the branch coverage.
+test-all: $(VENV)/.dev
+	$(PYTEST) --durations 20 --cov --cov-report term --cov-fail-under 92
 	$(BIN)/python -m pytest -c pyproject.toml --rootdir . examples/anomalo-zscore/tests
 
 lint: $(VENV)/.dev

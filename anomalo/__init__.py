@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from anomalo.version import __version__
+
 if TYPE_CHECKING:
     from anomalo.estimators.augmenter import TableAugmenter
     from anomalo.estimators.classifier import TableClassifier
@@ -19,7 +21,6 @@ __all__ = [
     "__version__",
     "pool",
 ]
-__version__ = "0.1.0"
 
 
 _HOMES = {

@@ -1,5 +1,8 @@
 """One small tree of exceptions: each knows the exit code that the command line ends with."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class AnomaloError(Exception):
     """Anything that anomalo itself reports; the command line prints it as one line.
@@ -63,3 +66,16 @@ class InterruptedJobError(AnomaloError):
     """The job was stopped before its end; nothing half-written is left."""
 
     exit_code = 5
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+    """Return the part of a message on an unknown name that suggests close ones; nothing if there is none.
+
+    Examples
+    --------
+    >>> did_you_mean("Wieght", ["height", "weight"]), did_you_mean("price", ["height", "weight"])
+    ("; did you mean 'weight'?", '')
+    """
+    lowered = {candidate.lower(): candidate for candidate in reversed(list(known))}
+    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=most)]
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

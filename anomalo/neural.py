@@ -6,9 +6,11 @@ from anomalo.nn.mixture_heads import MixtureHeads
 from anomalo.nn.model import NeuralModel
 from anomalo.nn.reconstructor import Autoencoder, Reconstructor
 from anomalo.nn.robust_heads import NaturalHeads, compressed, natural
-from anomalo.nn.trainer import Batch, Phase, Step
+from anomalo.nn.trainer import STEPS_PER_EPOCH, Batch, Phase, Step, seeded
+from anomalo.nn.training_by_sampling import draw_rows_by_code
 
 __all__ = [
+    "STEPS_PER_EPOCH",
     "Autoencoder",
     "Batch",
     "ColumnHeads",
@@ -22,7 +24,9 @@ __all__ = [
     "Step",
     "activate",
     "compressed",
+    "draw_rows_by_code",
     "filled",
     "mlp",
     "natural",
+    "seeded",
 ]

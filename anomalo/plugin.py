@@ -15,8 +15,16 @@ from anomalo.encoding.encoded import (
 )
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import compress, expand
+from anomalo.generators.density_ratio import DensityRatio, correct_by_density_ratio, learn_density_ratio
 from anomalo.generators.transform import Parts, TableTransform
 from anomalo.models.base import CAPABILITIES, Model, Run, is_goal, is_model
+from anomalo.models.boosting import (
+    FittedBoosting,
+    boosting_inputs,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
 from anomalo.models.capabilities import (
     CanClassify,
     CanEmbed,
@@ -26,11 +34,15 @@ from anomalo.models.capabilities import (
     CanSample,
     CanScore,
     CanStart,
+    ReportsErrors,
 )
+from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState
+from anomalo.models.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
+from anomalo.models.trees import ROW_BLOCK, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo.registry.hookspecs import hookimpl
 
 __all__ = [
@@ -38,6 +50,7 @@ __all__ = [
     "DENSE_LEVELS",
     "FIRST_LEVEL",
     "MISSING",
+    "ROW_BLOCK",
     "UNSEEN",
     "Block",
     "CanClassify",
@@ -49,11 +62,15 @@ __all__ = [
     "CanScore",
     "CanStart",
     "Cells",
+    "ConditionalImputer",
     "Dense",
+    "DensityRatio",
     "Encoded",
     "Encoder",
     "Filled",
+    "FittedBoosting",
     "Floats",
+    "HeldOutPredictions",
     "HiddenCells",
     "Layout",
     "Mask",
@@ -65,14 +82,26 @@ __all__ = [
     "Run",
     "Scores",
     "TableTransform",
+    "Trees",
+    "boosting_inputs",
     "compress",
+    "concatenated",
+    "correct_by_density_ratio",
     "expand",
+    "few_threads",
+    "flatten_boosting",
+    "flatten_forest",
     "hookimpl",
+    "in_row_blocks",
     "is_goal",
     "is_model",
+    "learn_density_ratio",
+    "missing_on_both_sides",
+    "out_of_bag",
     "param",
     "residual_draws",
     "residual_interval",
     "residual_table",
+    "round_down_to_float32",
     "row_uniform",
 ]

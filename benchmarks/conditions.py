@@ -20,7 +20,7 @@ from harness import calm, names
 
 from anomalo import TableAugmenter
 
-ROWS, LEVELS = 5_000, 10_000
+ROWS = 5_000
 SHORT: dict[str, dict[str, Any]] = {
     "edm": {"updates": 300},
     "ddpm": {"updates": 300},
@@ -54,24 +54,25 @@ def cost(model: str, table: pd.DataFrame) -> str:
     return f"{model}: {share:.2f} of the cost without a condition ({free:.2f} s), kept by {100 * kept:.0f} %"
 
 
-def levels(model: str, rng: np.random.Generator) -> str:
+def levels(model: str, count: int, rng: np.random.Generator) -> str:
     """Return the peak memory of this process after a fit on a column of many levels."""
-    level = np.concatenate([np.arange(LEVELS), rng.integers(LEVELS, size=LEVELS)])
+    level = np.concatenate([np.arange(count), rng.integers(count, size=count)])
     table = pd.DataFrame({"level": [f"v{at}" for at in level], "number": rng.normal(size=len(level))})
     rows = TableAugmenter(model, params=SHORT.get(model, {}), device="cpu").fit(table).sample(ROWS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return f"{model}: {LEVELS:,} levels, {rows['level'].nunique():,} of them in {ROWS:,} rows, peak {peak:,} MiB"
+    return f"{model}: {count:,} levels, {rows['level'].nunique():,} of them in {ROWS:,} rows, peak {peak:,} MiB"
 
 
 def main() -> None:
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("part", choices=("cost", "levels"))
     command.add_argument("--models", type=names, default=["edm", "ddpm", "gan"])
+    command.add_argument("--levels", type=int, default=10_000, help="how many levels the column has")
     options = command.parse_args()
     with calm(1):
         for model in options.models:
             rng = np.random.default_rng(0)
-            print(cost(model, rare(rng)) if options.part == "cost" else levels(model, rng), flush=True)
+            print(cost(model, rare(rng)) if options.part == "cost" else levels(model, options.levels, rng), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What tests of jobs and of the command line share: a table, a workspace with models, a way to call a verb."""
 
+import ctypes
 import io
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +58,8 @@ def installed() -> Registry:
 
 
 SMALL = {
-    "denoising": {"hidden": (16, 16), "members": 2},
+    "blend": {"folds": 2, "trees": 4, "landmarks": 100, "steps": 5},
+    "denoising": {"hidden": (16, 16), "members": 2, "augmented_rows": 32},
     "iforest": {"trees": 10},
     **{name: {"samples": 4} for name in ("variational", "miwae", "notmiwae")},
     **{name: {"width": 32, "hidden": 32, "steps": 4} for name in ("ddpm", "edm")},
@@ -72,13 +75,6 @@ SMALL = {
 @pytest.fixture
 def few_parts(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models with few trees, rounds and units, for tests of what holds however little a model has learned."""
-    monkeypatch.setattr("anomalo.calibration.cross_fitting.HIDDEN_PER_COLUMN", 20)
-    monkeypatch.setattr("anomalo_auto.imputation.blend.FOLDS", 2)
-    monkeypatch.setattr("anomalo_auto.imputation.boosting.FOLDS", 2)
-    monkeypatch.setattr("anomalo_auto.imputation.forest.TREES", 4)
-    monkeypatch.setattr("anomalo_auto.imputation.kernel_ridge.LANDMARKS", 100)
-    monkeypatch.setattr("anomalo_auto.imputation.boosting.STEPS", 5)
-    monkeypatch.setattr("anomalo_autoencoders.masking.denoising.AUGMENTED_ROWS", 32)
     for name, defaults in SMALL.items():
         for parameter, value in defaults.items():
             monkeypatch.setitem(installed.get(name).__init__.__kwdefaults__, parameter, value)
@@ -146,3 +142,44 @@ def untouched(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         outcome = call("fit", tables / "patients.csv", "--as", name, "--model", model, *settings, *common)
         assert outcome.code == 0, outcome.err
     return folder
+
+
+@pytest.fixture(scope="session")
+def calls() -> Callable[[Callable[[], object]], int]:
+    """A measure of work that no machine's speed nor load changes: how many functions are called."""
+
+    def count(work: Callable[[], object]) -> int:
+        number = 0
+
+        def see(frame: object, event: str, argument: object) -> None:
+            nonlocal number
+            number += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(see)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
+        return number
+
+    return count
+
+
+@pytest.fixture
+def permissions_apply() -> Iterator[None]:
+    """Let root write only where permissions allow it; root stays root, and can read code that others may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("permissions mean nothing to root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    before = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice 32 bits of each
+    assert libc.capget(header, before) == 0
+    inside = type(before)(*before)
+    inside[0] &= ~(1 << 1)  # CAP_DAC_OVERRIDE
+    assert libc.capset(header, inside) == 0
+    yield
+    assert libc.capset(header, before) == 0

@@ -87,7 +87,7 @@ for verbs in (demo, fit, pretrain, score, impute, repair, augment, evaluate, emb
 def options(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
     """Find anomalous rows in a table, explain them cell by cell, and impute missing values."""
     if version:
-        from anomalo import __version__
+        from anomalo.version import __version__
 
         typer.echo(f"anomalo {__version__}")
         raise typer.Exit

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -143,12 +142,17 @@ def reason_lines(reasons: list[dict[str, Any]], most: int = 3) -> list[str]:
     >>> reason_lines([{"column": "TSH", "contribution": 9.0, "observed": "145", "expected": "1.2"}])
     ['TSH is 145, expected 1.2']
     """
-    found = []
+    import pyarrow as pa
+
+    from anomalo.tabular.wording import reason_texts
+
+    cells = []
     for reason in reasons[:most]:
-        differs = reason["expected"] not in (None, reason["observed"])
-        expected = f", expected {shortened(reason['expected'])}" if differs else ""
-        found.append(f"{reason['column']} is {shortened(reason['observed'])}{expected}")
-    return found
+        observed, expected = reason["observed"], reason["expected"]
+        differs = expected not in (None, observed)
+        cells.append((reason["column"], shortened(observed), shortened(expected) if differs else None))
+    columns = list(zip(*cells, strict=True)) or [(), (), ()]
+    return cast("list[str]", reason_texts(*(pa.array(column, pa.string()) for column in columns)).to_pylist())
 
 
 def explain(
@@ -173,6 +177,8 @@ def explain(
 
 
 def _show_cells(found: dict[str, Any]) -> None:
+    from anomalo.tabular.wording import interval_text
+
     (score,), (p_value,) = numbers([found["score"]]), probabilities([found["p_value"]])
     typer.echo(f"row {found['row']}: score {score}, p-value {p_value}\n")
     cells = found["cells"]
@@ -180,27 +186,17 @@ def _show_cells(found: dict[str, Any]) -> None:
     table(
         ("column", "contribution", "observed", "expected", "90 % interval"),
         [
-            (cell["column"], part, shortened(cell["observed"]), shortened(cell["expected"] or ""), _interval(cell))
+            (
+                cell["column"],
+                part,
+                shortened(cell["observed"]),
+                shortened(cell["expected"] or ""),
+                interval_text(cell["low"], cell["high"], cell["kind"]),
+            )
             for cell, part in zip(cells, contributions, strict=True)
         ],
         right=("contribution",),
     )
-
-
-def _interval(cell: dict[str, Any]) -> str:
-    low, high = cell["low"], cell["high"]
-    if low is None or high is None:
-        return ""
-    if cell["kind"] == "datetime":
-        return f"{_moment(low)} to {_moment(high)}"
-    return f"{low:.4g} to {high:.4g}"
-
-
-def _moment(seconds: float) -> str:
-    try:
-        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds)):%Y-%m-%d %H:%M:%S}"
-    except OverflowError:
-        return "before any date" if seconds < 0 else "after any date"
 
 
 def scan(

@@ -126,8 +126,7 @@ class Layout:
             Block(**{**block, "levels": tuple(block["levels"]), "rare": tuple(block["rare"])})
             for block in value["blocks"]
         )
-        # Artefacts of version 0.1 have no classes.
-        return cls(value["modality"], tuple(value["shape"]), blocks, tuple(value.get("classes", ())))
+        return cls(value["modality"], tuple(value["shape"]), blocks, tuple(value["classes"]))
 
 
 @dataclass(frozen=True)

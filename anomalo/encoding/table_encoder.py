@@ -167,7 +167,7 @@ class TableEncoder:
         return cells
 
     def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return cells [n, columns], as `to_original_units` has them, as a table, each column in its own type and format.
+        """Return cells [n, columns], in original units, as a table: each column in its own type and format.
 
         A rare level is drawn by how often it was seen.
         """
@@ -183,7 +183,7 @@ class TableEncoder:
 
     def _drawn(self, block: Block, rows: int, rng: np.random.Generator) -> NDArray[np.intp]:
         """Return for each row a rare level's place among them."""
-        counts = np.array(self._rare.get(block.position) or np.ones(len(block.rare)), dtype=np.float64)
+        counts = np.array(self._rare[block.position], dtype=np.float64)
         return rng.choice(len(counts), size=rows, p=counts / counts.sum())
 
     def to_json(self) -> dict[str, Any]:
@@ -199,7 +199,7 @@ class TableEncoder:
         encoder._schema = schema
         encoder._layout = Layout.from_json(value["layout"])
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
-        encoder._rare = dict(value.get("rare", ()))  # artefacts of version 0.1 do not have it
+        encoder._rare = dict(value["rare"])
         encoder._prepare()
         return encoder
 

@@ -16,7 +16,7 @@ from anomalo.encoding.encoded import Block, Layout
 from anomalo.encoding.scaling import expand
 from anomalo.errors import SchemaError, UsageError
 from anomalo.tabular import parsing
-from anomalo.tabular.column import MEASURED, Column, did_you_mean
+from anomalo.tabular.column import MEASURED, Column, column_hint
 from anomalo.tabular.schema import Schema
 
 EXPECTED = "expected a range such as 'age >= 18' or '0 <= age <= 99', 'start < end', or 'fixed: city, country'"
@@ -204,9 +204,7 @@ def _relation(text: str, triple: tuple[str, str, str], schema: Schema, layout: L
 def _position(name: str, text: str, schema: Schema) -> int:
     names = [column.name for column in schema.features]
     if name not in names:
-        raise UsageError(
-            f"constraint {text!r}: the model has no column {name!r}{did_you_mean(name, names)}; {EXPECTED}"
-        )
+        raise UsageError(f"constraint {text!r}: the model has no column {name!r}{column_hint(name, names)}; {EXPECTED}")
     return names.index(name)
 
 

@@ -11,8 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Floats, Scores
-from anomalo.models.boosting import HOLE, Boosting, flattened, inputs, views
-from anomalo.models.trees import ROWS, Trees
+from anomalo.models.boosting import (
+    MISSING_CODE,
+    FittedBoosting,
+    boosting_inputs,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
+from anomalo.models.trees import ROW_BLOCK, Trees
 
 MOST_REAL, MADE_EACH, MOST_MADE = 20_000, 4, 20_000
 """The trees see so many real rows at most, and so many made ones for each of them, at most so many."""
@@ -27,7 +34,7 @@ HELD_OUT = 5
 
 
 @dataclass(frozen=True)
-class Ratio:
+class DensityRatio:
     """How much more often a row is real than made: the ratio of two densities, by trees that tell the two apart.
 
     Reference: Sugiyama, Suzuki and Kanamori (2012), Density ratio estimation in machine learning, chapter 4
@@ -36,7 +43,7 @@ class Ratio:
     Attributes
     ----------
     trees : Trees
-        Of encoded rows, as `histogram.views` shows them.
+        Of encoded rows, as `missing_on_both_sides` shows them.
     values : float32 [nodes]
         What each leaf adds to the logarithm of the ratio.
     scale : float
@@ -69,17 +76,19 @@ class Ratio:
             categorical_features=sorted(levels) or None,
             early_stopping=False,
             random_state=seed,
-        ).fit(matrix, truth)
-        trees, values = flattened([Boosting(model, levels)], matrix.shape[1])
+        )
+        with few_threads(matrix.size):
+            model.fit(matrix, truth)
+        trees, values = flatten_boosting([FittedBoosting(model, levels)], matrix.shape[1])
         plain = cls(trees, values, 1.0)  # the share of real rows here is in the model's start, not in its trees
         return dataclasses.replace(plain, scale=float(1 / plain.weights(made.take(held_out)).mean()))
 
     def weights(self, rows: Encoded) -> Scores:
         """Return the ratio of each row, float64 [n]: 1 on average over made rows."""
         total = np.zeros(len(rows))
-        for start in range(0, len(rows), ROWS):
-            some = slice(start, start + ROWS)
-            matrix = views(_matrix(rows.take(some)), rows.layout.categories)
+        for start in range(0, len(rows), ROW_BLOCK):
+            some = slice(start, start + ROW_BLOCK)
+            matrix = missing_on_both_sides(_matrix(rows.take(some)), rows.layout.categories)
             for leaves in self.trees.leaves(matrix):
                 total[some] += self.values[leaves]
         return self.scale * np.minimum(np.exp(total), HEAVIEST)
@@ -102,7 +111,7 @@ class Ratio:
             threshold.astype(np.float32),
             children.astype(np.int32).reshape(-1, 2),
             listed.astype(np.int32),
-            sets.astype(np.uint8).reshape(-1, (HOLE + 1) // 8),
+            sets.astype(np.uint8).reshape(-1, (MISSING_CODE + 1) // 8),
         )
         return cls(trees, values.astype(np.float32), value["scale"])
 
@@ -111,17 +120,19 @@ Draw = Callable[[Encoded, np.random.Generator], Encoded]
 """Returns as many rows as it is given, with the observed cells and the others drawn given them."""
 
 
-def learned(real: Encoded, draw: Draw, rng: np.random.Generator) -> Ratio | None:
+def learn_density_ratio(real: Encoded, draw: Draw, rng: np.random.Generator) -> DensityRatio | None:
     """Return the ratio of a table's rows to those that a generator draws; None for a table of few rows."""
     if len(real) < FEWEST:
         return None
     rows = rng.permutation(len(real))[:MOST_REAL]
     nothing = np.zeros((min(MADE_EACH * len(rows), MOST_MADE), *real.layout.shape))
     made = draw(Encoded(nothing.astype(np.float32), nothing.astype(bool), real.layout), rng)
-    return Ratio.fit(real.take(np.sort(rows)), made, int(rng.integers(2**31)))
+    return DensityRatio.fit(real.take(np.sort(rows)), made, int(rng.integers(2**31)))
 
 
-def corrected(given: Encoded, draw: Draw, ratio: Ratio, candidates: int, rng: np.random.Generator) -> Encoded:
+def correct_by_density_ratio(
+    given: Encoded, draw: Draw, ratio: DensityRatio, candidates: int, rng: np.random.Generator
+) -> Encoded:
     """Draw rows, and replace some so that all are distributed more like real ones.
 
     A row of ratio w stays with probability min(1, w). For one that does not, others are drawn given the same cells, and
@@ -159,7 +170,7 @@ def corrected(given: Encoded, draw: Draw, ratio: Ratio, candidates: int, rng: np
 
 def _matrix(rows: Encoded) -> NDArray[np.float32]:
     """Return what the trees see, with NaN for holes; so many levels as they cannot tell apart are holes, too."""
-    matrix = inputs(rows)
+    matrix = boosting_inputs(rows)
     for at in rows.layout.categories:
-        matrix[matrix[:, at] >= HOLE - 1, at] = np.nan
+        matrix[matrix[:, at] >= MISSING_CODE - 1, at] = np.nan
     return matrix

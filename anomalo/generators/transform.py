@@ -286,7 +286,7 @@ class TableTransform:
         sizes = {column.code: column.size for column in columns if column.code >= 0}
         width = sum(column.number >= 0 for column in columns)
         layout = Layout.from_json(value["layout"])
-        gates = tuple(Gate(**{**entry, "closed": np.array(entry["closed"])}) for entry in value.get("gates", ()))
+        gates = tuple(Gate(**{**entry, "closed": np.array(entry["closed"])}) for entry in value["gates"])
         return cls(layout, tuple(columns), width, tuple(sizes[code] for code in range(len(sizes))), gates)
 
     def _blank(self, n: int) -> Parts:

@@ -41,16 +41,26 @@ class JobContext:
         The workspace.
     progress : callable, optional
         Called with the share that is done, from 0 to 1, and a text.
+    batch_rows : int, optional
+        The most rows of a batch; by default as many as the source yields at a time.
     """
 
     registry: Registry
     store: Workspace
     progress: Progress | None = None
+    batch_rows: int | None = None
 
     @classmethod
-    def at(cls, workspace: Path, progress: Progress | None = None) -> JobContext:
+    def at(cls, workspace: Path, progress: Progress | None = None, batch_rows: int | None = None) -> JobContext:
         """Return the context of a workspace folder, with the installed plugins."""
-        return cls(Registry.load(), Workspace(workspace), progress)
+        return cls(Registry.load(), Workspace(workspace), progress, batch_rows)
+
+    def read(self, source: str) -> Iterator[pa.RecordBatch]:
+        """Read a source batch by batch."""
+        for batch in self.registry.read(source):
+            rows = self.batch_rows or max(batch.num_rows, 1)
+            for start in range(0, max(batch.num_rows, 1), rows):
+                yield batch.slice(start, rows)
 
     def table(self, source: str) -> pa.Table:
         """Read a whole table.
@@ -122,7 +132,7 @@ class JobContext:
 
     def _encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
         first = 0
-        for batch in self.registry.read(source):
+        for batch in self.read(source):
             fitted.schema.check(batch.schema.names)
             yield batch, fitted.encoder.encode(batch, first)
             first += batch.num_rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,14 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-import anomalo
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError
 from anomalo.jobs.context import Counts, JobContext
 from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
-from anomalo.persistence.resume import SUFFIX, Arrays, ResumableState, resumable_state
+from anomalo.persistence.checksums import array_digest, digest
+from anomalo.persistence.resume import Arrays, ResumableState, resumable_state
 from anomalo.pipeline.fitted import Fitted
+from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 MANIFEST = "manifest.jsonl"
@@ -59,8 +59,8 @@ class Shards:
         name = _name(kind, rows)
         entry = self._listed.get(name, {})
         with suppress(OSError):
-            if entry.get("numbers") == _digest(rows) and entry.get("sha256") == _checksum(self._path(name)):
-                return self.job.load(name)
+            if entry.get("numbers") == array_digest(rows):
+                return self.job.load(name, entry.get("sha256", ""))
         return None
 
     def save(self, kind: str, rows: Rows, arrays: Arrays, counts: Counts) -> None:
@@ -83,15 +83,12 @@ class Shards:
             They cannot be written.
         """
         name = _name(kind, rows)
-        self.job.save(name, arrays, counts)
+        checksum = self.job.save(name, arrays, counts)
         entry = {"shard": name, "first": int(rows[0]), "rows": len(rows)}
-        entry |= {"numbers": _digest(rows), "sha256": _checksum(self._path(name))}
+        entry |= {"numbers": array_digest(rows), "sha256": checksum}
         # Appended: to write the manifest whole each time would cost the square of the number of shards.
         append_line(self.job.folder / MANIFEST, json.dumps(entry))
         self._listed[name] = entry
-
-    def _path(self, name: str) -> Path:
-        return self.job.folder / f"{name}{SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ class Work:
     def _read(self, kind: str, pick: Callable[[Rows], Iterable[Rows]]) -> Iterator[tuple[Part, Encoded | None]]:
         """Yield each part, with its encoded rows if its results are not kept."""
         first = 0
-        for batch in self.context.registry.read(self.source):
+        for batch in self.context.read(self.source):
             self.fitted.schema.check(batch.schema.names)
             numbers, data = np.arange(first, first + batch.num_rows), None
             for rows in pick(numbers) if len(numbers) else ():
@@ -196,6 +193,23 @@ class Work:
                     data = self.fitted.encoder.encode(batch, first) if data is None else data
                     yield Part(rows, raw, {}, {}), data if whole else data.take(rows - first)
             first += batch.num_rows
+
+
+def chosen(rows: Rows, most: int) -> Callable[[Rows], list[Rows]]:
+    """Return a function that picks chosen rows from each batch, at most `most` in a part.
+
+    Examples
+    --------
+    >>> pick = chosen(np.array([1, 4, 5, 6, 9]), most=2)
+    >>> [part.tolist() for part in pick(np.arange(3, 8))]
+    [[4, 5], [6]]
+    """
+
+    def pick(batch: Rows) -> list[Rows]:
+        here = rows[np.searchsorted(rows, batch[0]) : np.searchsorted(rows, batch[-1], side="right")]
+        return [here[start : start + most] for start in range(0, len(here), most)]
+
+    return pick
 
 
 Result = TypeVar("Result", covariant=True)
@@ -257,7 +271,7 @@ def resumable(
         The workspace cannot be written.
     """
     task = _task(verb, source, model, device)
-    key = hashlib.sha256("\0".join((verb, model.reference, task["source"]["path"])).encode()).hexdigest()[:12]
+    key = digest("\0".join((verb, model.reference, task["source"]["path"])).encode())[:12]
     with resumable_state(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
         shards = Shards(job)
         nothing = resume and not job.resumed
@@ -274,9 +288,9 @@ def resumable(
 def _task(verb: str, source: str, model: ModelRecord, device: str) -> dict[str, Any]:
     manifest = (model.path / "manifest.json").read_bytes()
     return {
-        "anomalo": anomalo.__version__,
+        "anomalo": __version__,
         "verb": verb,
-        "model": {"reference": model.reference, "sha256": hashlib.sha256(manifest).hexdigest()},
+        "model": {"reference": model.reference, "sha256": digest(manifest)},
         "device": device,
         "source": _facts(source),
     }
@@ -295,15 +309,6 @@ def _facts(source: str) -> dict[str, Any]:
 
 def _name(kind: str, rows: Rows) -> str:
     return f"{kind}-{rows[0]:012}"
-
-
-def _digest(rows: Rows) -> str:
-    return hashlib.sha256(rows.tobytes()).hexdigest()
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _entries(manifest: Path) -> Iterator[dict[str, Any]]:

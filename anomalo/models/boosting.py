@@ -1,36 +1,53 @@
 """scikit-learn's histogram gradient boosting as plain arrays: its splits of numbers, of holes and of categories."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats
-from anomalo.models.trees import Trees, joined, rounded_down
+from anomalo.models.trees import Trees, concatenated, round_down_to_float32
 
-HOLE = 255
+MISSING_CODE = 255
 """The code of a missing category in a tree's sets; levels count from 0."""
 
+SMALL = 1 << 20
+"""Cells of a table that one thread fits as fast as several."""
 
-def inputs(data: Encoded) -> Floats:
+
+@contextmanager
+def few_threads(cells: int) -> Iterator[None]:
+    """Let scikit-learn's boosting use one thread inside, where the table is small.
+
+    Its threads meet many thousand times in a fit, and wait for each other by spinning. On a busy machine one waits for
+    its turn as often, and a fit of a second takes minutes.
+    """
+    with threadpool_limits(1 if cells < SMALL else None, user_api="openmp"):
+        yield
+
+
+def boosting_inputs(data: Encoded) -> Floats:
     """Return numbers and levels, float32 [n, columns], with NaN for holes."""
     values = np.where(data.observed, data.values, np.float32(np.nan))
     values[:, data.layout.categories] -= FIRST_LEVEL
     return values
 
 
-def views(values: Floats, categories: NDArray[np.intp]) -> Floats:
+def missing_on_both_sides(values: Floats, categories: NDArray[np.intp]) -> Floats:
     """Return what the trees look at, float32 [n, 2 * columns]: a hole in a number is first small, then large.
 
     A split that sends holes to the left looks at the first half, one that sends them to the right at the second.
     """
     small, large = (np.where(np.isnan(values), np.float32(side), values) for side in (-np.inf, np.inf))
     for half in (small, large):
-        half[:, categories] = np.where(np.isnan(values[:, categories]), np.float32(HOLE), values[:, categories])
+        half[:, categories] = np.where(np.isnan(values[:, categories]), np.float32(MISSING_CODE), values[:, categories])
     return np.concatenate([small, large], axis=1)
 
 
-class Boosting(NamedTuple):
+class FittedBoosting(NamedTuple):
     """One fitted model as scikit-learn made it.
 
     Attributes
@@ -44,8 +61,8 @@ class Boosting(NamedTuple):
     levels: dict[int, NDArray[np.intp]]
 
 
-def flattened(fitted: list[Boosting], columns: int) -> tuple[Trees, NDArray[np.float32]]:
-    """Lay the trees of all models end to end, step by step, for `views`; and give their nodes' values."""
+def flatten_boosting(fitted: list[FittedBoosting], columns: int) -> tuple[Trees, NDArray[np.float32]]:
+    """Return all models' trees end to end, for `missing_on_both_sides`, and the values of their nodes."""
     parts = [
         (predictor, boosting.levels, _order(boosting, columns))
         for boosting in fitted
@@ -60,17 +77,19 @@ def flattened(fitted: list[Boosting], columns: int) -> tuple[Trees, NDArray[np.f
     trees = Trees(
         roots,
         np.array([predictor.nodes["depth"].max() for predictor, _, _ in parts], dtype=np.int32),
-        joined([_features(predictor, order, columns) for predictor, _, order in parts], np.int32),
-        rounded_down(joined([_thresholds(predictor) for predictor, _, _ in parts], np.float64)),
-        joined([_children(predictor) for predictor, _, _ in parts], np.int32).reshape(-1, 2)
+        concatenated([_features(predictor, order, columns) for predictor, _, order in parts], np.int32),
+        round_down_to_float32(concatenated([_thresholds(predictor) for predictor, _, _ in parts], np.float64)),
+        concatenated([_children(predictor) for predictor, _, _ in parts], np.int32).reshape(-1, 2)
         + np.repeat(roots, sizes)[:, None],
-        joined([_listed(predictor, first) for (predictor, _, _), first in zip(parts, firsts, strict=True)], np.int32),
+        concatenated(
+            [_listed(predictor, first) for (predictor, _, _), first in zip(parts, firsts, strict=True)], np.int32
+        ),
         sets,
     )
-    return trees, joined([predictor.nodes["value"] for predictor, _, _ in parts], np.float32)
+    return trees, concatenated([predictor.nodes["value"] for predictor, _, _ in parts], np.float32)
 
 
-def _order(boosting: Boosting, columns: int) -> NDArray[np.intp]:
+def _order(boosting: FittedBoosting, columns: int) -> NDArray[np.intp]:
     """Return which column each of the model's own is: it puts categories first."""
     categories = np.array(sorted(boosting.levels), dtype=np.intp)
     return np.concatenate([categories, np.setdiff1d(np.arange(columns), categories)])
@@ -106,7 +125,7 @@ def _listed(predictor: Any, first: int) -> NDArray[np.intp]:
 def _sets(predictor: Any, levels: dict[int, NDArray[np.intp]], order: NDArray[np.intp]) -> NDArray[np.uint8]:
     """Return the sets that go left, uint8 [splits, 32]; levels that the model has not seen go with the holes."""
     nodes = predictor.nodes[_splits_category(predictor)]
-    left = np.zeros((len(nodes), HOLE + 1), dtype=np.bool_)
+    left = np.zeros((len(nodes), MISSING_CODE + 1), dtype=np.bool_)
     bits = np.unpackbits(predictor.raw_left_cat_bitsets.astype("<u4").view(np.uint8), axis=1, bitorder="little")
     for number, node in enumerate(nodes):
         seen = levels[int(order[node["feature_idx"]])]

@@ -13,12 +13,12 @@ from anomalo.models.residuals import residual_draws, residual_interval, residual
 from anomalo.models.results import Filled
 from anomalo.models.row_random import row_uniform
 
-HeldOut = Mapping[int, tuple[NDArray[Any], NDArray[Any]]]
+HeldOutPredictions = Mapping[int, tuple[NDArray[Any], NDArray[Any]]]
 """By the position of a number: predictions of training cells that the predictor did not see, and the truth."""
 
 
 @dataclass(kw_only=True)
-class PredictiveImputer(Model):
+class ConditionalImputer(Model):
     """Fills a number by its prediction, a category by its most probable level.
 
     How wrong the prediction of a number may be is told by those of training cells that the predictor did not see. All
@@ -36,7 +36,7 @@ class PredictiveImputer(Model):
         """Return what errors of predictions are multiples of, float32 [n, columns] > 0: 1, if they know no better."""
         return np.ones(data.values.shape, dtype=np.float32)
 
-    def remember(self, data: Encoded, run: Run, held_out: HeldOut) -> None:
+    def remember(self, data: Encoded, run: Run, held_out: HeldOutPredictions) -> None:
         """Keep the seed, the numbers' ranges and errors of held-out predictions, in units of their `error_scale`."""
         self.seed_ = run.seed
         self.range_ = np.zeros((2, len(data.layout.blocks)), dtype=np.float32)

@@ -6,16 +6,16 @@ import numpy as np
 
 from anomalo.encoding.encoded import Scores
 
-ROWS = 1024
+ROW_BLOCK = 1024
 """Rows are multiplied in blocks of exactly this many: a row's result cannot depend on its neighbours."""
 
 
-def by_blocks(rows: Scores, result: Callable[[Scores], Scores]) -> Scores:
+def in_row_blocks(rows: Scores, result: Callable[[Scores], Scores]) -> Scores:
     """Return the results for rows [n, columns] from blocks of fixed size, the last one filled up with zeros."""
     results = []
-    for start in range(0, max(1, len(rows)), ROWS):
-        part = rows[start : start + ROWS]
-        block = np.zeros((ROWS, rows.shape[1]))
+    for start in range(0, max(1, len(rows)), ROW_BLOCK):
+        part = rows[start : start + ROW_BLOCK]
+        block = np.zeros((ROW_BLOCK, rows.shape[1]))
         block[: len(part)] = part
         results.append(result(block)[: len(part)])
     return np.concatenate(results)

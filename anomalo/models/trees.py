@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ROWS = 1024
+ROW_BLOCK = 1024
 """Rows that walk down all trees together; small enough for their nodes to stay in the cache."""
 
 
@@ -55,16 +55,16 @@ class Trees(NamedTuple):
             yield node
 
 
-def flattened(grown: list[Any]) -> Trees:
+def flatten_forest(grown: list[Any]) -> Trees:
     """Lay scikit-learn's trees (their `tree_`) end to end; thresholds are float64."""
     sizes = [tree.node_count for tree in grown]
     roots = np.cumsum([0, *sizes], dtype=np.int32)[:-1]
-    children = joined([_children(tree) for tree in grown], np.int32).reshape(-1, 2)
+    children = concatenated([_children(tree) for tree in grown], np.int32).reshape(-1, 2)
     return Trees(
         roots,
         np.array([tree.max_depth for tree in grown], dtype=np.int32),
-        joined([np.maximum(tree.feature, 0) for tree in grown], np.int32),
-        joined([tree.threshold for tree in grown], np.float64),
+        concatenated([np.maximum(tree.feature, 0) for tree in grown], np.int32),
+        concatenated([tree.threshold for tree in grown], np.float64),
         children + np.repeat(roots, sizes)[:, None],
     )
 
@@ -90,12 +90,12 @@ def out_of_bag(forest: Any, inputs: NDArray[np.float32]) -> tuple[NDArray[np.flo
     return total / np.maximum(count, 1)[:, None], count > 0
 
 
-def joined(parts: list[Any], dtype: Any) -> NDArray[Any]:
+def concatenated(parts: list[Any], dtype: Any) -> NDArray[Any]:
     """Return the parts, flattened, as one array."""
     return np.concatenate([np.empty(0, dtype), *(np.asarray(part, dtype).ravel() for part in parts)])
 
 
-def rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
+def round_down_to_float32(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the largest float32 that is not above each threshold: float32 values lie on the same side of both."""
     nearest = threshold.astype(np.float32)
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import TrainingError, UsageError
-from anomalo.models.base import Run
+from anomalo.models.base import Model, Run
 from anomalo.nn.checkpoint import pack, random_state, set_random_state, unpack
 from anomalo.nn.dataset import Batches, Rows, split
 
@@ -156,7 +156,7 @@ class Trainer:
         Seed, progress and handlers.
     """
 
-    def __init__(self, model: Any, net: nn.Module, data: Encoded, run: Run, device: torch.device) -> None:
+    def __init__(self, model: Trainable, net: nn.Module, data: Encoded, run: Run, device: torch.device) -> None:
         self.model, self.net, self.run, self.device = model, net, run, device
         train, held = split(len(data), model.holdout, run.seed)
         self.train, self.held = Rows(data, train, device), Rows(data, held, device)
@@ -265,7 +265,7 @@ class _Stage:
         trainer, engine, events, length = self.trainer, self.engine, self.events, len(self.batches)
         engine.add_event_handler(events.EPOCH_STARTED, self._start)
         engine.add_event_handler(events.EPOCH_COMPLETED, self._end)
-        trainer.run.attach(engine, trainer.model)
+        trainer.run.attach(engine, cast("Model", trainer.model))
         # Last, so that what is saved includes what all other handlers did, and what is recalled undoes it.
         engine.add_event_handler(events.EPOCH_STARTED, self._recall, saved)
         if trainer.checkpoint is not None:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 
-def drawn_by_code(codes: Tensor, n: int, weight: Callable[[Tensor], Tensor], label: int = -1) -> tuple[Tensor, Tensor]:
+def draw_rows_by_code(
+    codes: Tensor, n: int, weight: Callable[[Tensor], Tensor], label: int = -1
+) -> tuple[Tensor, Tensor]:
     """Draw n rows of a batch, and a column of codes of each, so that rare codes are seen more often.
 
     A column is drawn, then a code of it in proportion to the weight of its frequency in the batch, then a row that has

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from anomalo.errors import OutputError, UsageError
 from anomalo.persistence.atomic import atomic_file
+from anomalo.persistence.checksums import arrays_digest
 
 TASK = "task.json"
 ATTEMPTS = "attempts"
@@ -77,7 +78,7 @@ class ResumableState:
         with atomic_file(self.folder / TASK) as temporary:
             temporary.write_text(json.dumps(task | wanted | {ATTEMPTS: self.attempts}, sort_keys=True, indent=1))
 
-    def save(self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    def save(self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> str:
         """Keep a part, `<name>.safetensors`: whole, fsynced and checksummed, or as it was before.
 
         Parameters
@@ -89,24 +90,31 @@ class ResumableState:
         facts : mapping
             JSON-ready values; numbers come back to the bit.
 
+        Returns
+        -------
+        str
+            The part's checksum.
+
         Raises
         ------
         OutputError
             It cannot be written.
         """
-        plain = {key: array.copy(order="C") for key, array in arrays.items()}
+        plain = {key: np.asarray(array, order="C") for key, array in arrays.items()}
         text = json.dumps(facts)
-        notes = {"facts": text, "sha256": _digest(plain, text), "seconds": str(self.seconds)}
+        checksum = arrays_digest(plain, text)
+        notes = {"facts": text, "sha256": checksum, "seconds": str(self.seconds)}
         with atomic_file(self.folder / f"{name}{SUFFIX}") as temporary:
             temporary.write_bytes(safetensors.numpy.save(plain, notes))
+        return checksum
 
-    def load(self, name: str) -> tuple[Arrays, dict[str, Any]] | None:
-        """Return a part's arrays and facts; None if there is no such part, or if it is damaged."""
+    def load(self, name: str, checksum: str | None = None) -> tuple[Arrays, dict[str, Any]] | None:
+        """Return a part's arrays and facts; None if there is no such part, it is damaged, or has another checksum."""
         with suppress(FileNotFoundError, SafetensorError, KeyError, ValueError):
             with safetensors.safe_open(self.folder / f"{name}{SUFFIX}", framework="np") as file:
                 notes = file.metadata()
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            if notes["sha256"] == _digest(arrays, notes["facts"]):
+            if checksum in (None, notes["sha256"]) and notes["sha256"] == arrays_digest(arrays, notes["facts"]):
                 return arrays, json.loads(notes["facts"])
         return None
 
@@ -245,7 +253,3 @@ def _task(folder: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads((folder / TASK).read_text())
         return found if ATTEMPTS in found else None
     return None
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
-    return hashlib.sha256(safetensors.numpy.save(dict(arrays), {"facts": text})).hexdigest()

@@ -15,6 +15,7 @@ from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import SourceError, UsageError
 from anomalo.evaluation.metrics import average_precision
+from anomalo.models.boosting import few_threads
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import MODALITY, Fitted
 from anomalo.pipeline.generator import CHUNK, Generator, repeated
@@ -351,4 +352,5 @@ class Part:
         model = HistGradientBoostingClassifier(
             categorical_features=categories, class_weight=weight, random_state=self.seed, early_stopping=False
         )
-        return np.asarray(model.fit(inputs, truth).predict_proba(self.unseen[0])[:, 1], dtype=np.float64)
+        with few_threads(inputs.size):
+            return np.asarray(model.fit(inputs, truth).predict_proba(self.unseen[0])[:, 1], dtype=np.float64)

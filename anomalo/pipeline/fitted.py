@@ -140,7 +140,7 @@ class Fitted:
             config.keep.agree(table=fingerprint)
         reports = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
         needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
-        folds = self._folds(data, hashes, config.seed) if needed else np.zeros(0, dtype=np.intp)
+        folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = config.run(registry, parts - 1, parts)
         scores: Scores | None = None
@@ -186,11 +186,11 @@ class Fitted:
                 f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
             )
 
-    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], seed: int) -> NDArray[np.intp]:
+    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], config: FitConfig) -> NDArray[np.intp]:
         datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
         position = time_column(data.layout, datetimes)
         times = None if position is None else data.values[:, position]
-        return assign_folds(hashes, fold_count(len(data)), seed, times)
+        return assign_folds(hashes, config.folds or fold_count(len(data)), config.seed, times)
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
@@ -399,14 +399,13 @@ class Fitted:
         model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
         model.use(device)
         schema = Schema.from_json(manifest["schema"])
-        notes = tuple(manifest.get("notes", ()))
+        notes = tuple(manifest["notes"])
         hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
         calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], manifest["surprisal_scale"])
         encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
-        facts = {"goals": [], **{key: manifest[key] for key in FACTS if key in manifest}}
-        # Artefacts of version 0.1 do not have them.
+        facts = {key: manifest[key] for key in FACTS if key in manifest}
         marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
-        kept_constraints = [constraints.from_json(value) for value in manifest.get("constraints", ())]
+        kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
         return cls(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
 
 

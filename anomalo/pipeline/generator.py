@@ -16,7 +16,7 @@ from anomalo.generators.constraints import Constraint, broken, enforce
 from anomalo.models.run import LocalRun
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular import parsing
-from anomalo.tabular.column import MEASURED, TEXT, Column, did_you_mean
+from anomalo.tabular.column import MEASURED, TEXT, Column, column_hint
 from anomalo.tabular.formatting import arrow_type, render_labels
 
 CHUNK = 8192
@@ -194,7 +194,7 @@ def require_possible(
 def _require_known(fitted: Fitted, name: str, error: type[SchemaError] | type[UsageError]) -> None:
     names = [column.name for column in fitted.schema.columns]
     if name not in names:
-        raise error(f"the training table had no column {name!r}{did_you_mean(name, names)}")
+        raise error(f"the training table had no column {name!r}{column_hint(name, names)}")
 
 
 def _require_learned(fitted: Fitted, name: str, error: type[UsageError]) -> None:

@@ -67,19 +67,27 @@ class _Tried:
 
     def best(self, width: int, among: Mask) -> _Tried:
         """Return each row's sets of the lowest scores, at most `width`, of those under the mask; row by row."""
-        candidates = np.flatnonzero(among & np.isfinite(self.score))
-        order = candidates[np.lexsort((self.score[candidates], self.sets[candidates, 0]))]
+        allowed = np.flatnonzero(among & np.isfinite(self.score))
+        order = allowed[np.lexsort((self.score[allowed], self.sets[allowed, 0]))]
         rows = self.sets[order, 0]
         rank = np.arange(len(order)) - np.searchsorted(rows, rows)
         chosen = order[rank < width]
         return _Tried(self.sets[chosen], self.score[chosen], self.p_value[chosen], self.normal[chosen])
 
 
-def repair(fitted: Fitted, data: Encoded, boundary: Boundary, most: int = MOST) -> Repaired:
+def repair(
+    fitted: Fitted,
+    data: Encoded,
+    boundary: Boundary,
+    most: int = MOST,
+    *,
+    tried: int = CANDIDATES,
+    at_once: int = CELLS,
+) -> Repaired:
     """Find for each row the smallest set of cells whose joint replacement makes it normal.
 
     A set's cells are hidden and filled together with what the model expects given the rest of the row, and the row
-    is scored with these values as they would be written. All single cells are tried (of wide tables, `CANDIDATES`
+    is scored with these values as they would be written. All single cells are tried (of wide tables, those
     of the largest contributions), then pairs of the best, then larger sets by beam search. Of sets of one size, that
     of the lowest score is taken; cells that a set of three or more does not need are removed from it.
 
@@ -91,40 +99,44 @@ def repair(fitted: Fitted, data: Encoded, boundary: Boundary, most: int = MOST) 
         What is normal.
     most : int
         The largest number of cells of a repair.
+    tried : int
+        How many single cells of a row are tried, at most.
+    at_once : int
+        How many cells are filled and scored at a time.
 
     Reference: Wachter, Mittelstadt and Russell (2018), Counterfactual explanations without opening the black box,
     Harvard Journal of Law & Technology 31; Lowerre (1976), The Harpy speech recognition system, for the beam.
     """
-    search = _Search(fitted, data, boundary)
-    tried = search.tried(_singles(candidates(fitted, data)))
-    search.keep(tried)
-    partners = _partners(tried, len(data))
+    search = _Search(fitted, data, boundary, at_once)
+    found = search.tried(_singles(candidates(fitted, data, tried)))
+    search.keep(found)
+    partners = _partners(found, len(data))
     for _ in range(most - 1):
-        beam = tried.best(BEAM, ~search.normal[tried.sets[:, 0]])
-        tried = search.tried(_extended(beam.sets, partners))
-        search.keep(tried)
+        beam = found.best(BEAM, ~search.normal[found.sets[:, 0]])
+        found = search.tried(_extended(beam.sets, partners))
+        search.keep(found)
     return search.result()
 
 
-def candidates(fitted: Fitted, data: Encoded) -> NDArray[np.intp]:
-    """Return the positions of the cells that may be replaced, [n, at most `CANDIDATES`]; -1 where a row has fewer.
+def candidates(fitted: Fitted, data: Encoded, most: int) -> NDArray[np.intp]:
+    """Return the positions of the cells that may be replaced, [n, at most `most`]; -1 where a row has fewer.
 
     A missing cell is one of them only where its absence is anomalous.
     """
     able = data.observed | (novelty_surprisal(data, fitted.facts["rows"]) > 0)
     columns = able.shape[1]
-    if columns <= CANDIDATES:
+    if columns <= most:
         return np.where(able, np.arange(columns), -1)
     contribution = np.where(able, fitted.explain(data).contribution, -np.inf)
-    first = np.argsort(-contribution, axis=1, kind="stable")[:, :CANDIDATES]
+    first = np.argsort(-contribution, axis=1, kind="stable")[:, :most]
     return np.where(np.take_along_axis(able, first, axis=1), first, -1)
 
 
 class _Search:
     """The best set of each row so far, and whether it makes the row normal."""
 
-    def __init__(self, fitted: Fitted, data: Encoded, boundary: Boundary) -> None:
-        self.fitted, self.data, self.boundary = fitted, data, boundary
+    def __init__(self, fitted: Fitted, data: Encoded, boundary: Boundary, at_once: int = CELLS) -> None:
+        self.fitted, self.data, self.boundary, self.at_once = fitted, data, boundary, at_once
         self.cells: Mask = np.zeros(data.values.shape, dtype=bool)
         self.score = np.full(len(data), np.inf)
         self.p_value = np.zeros(len(data))
@@ -133,7 +145,7 @@ class _Search:
 
     def tried(self, sets: Sets) -> _Tried:
         """Replace and score candidates."""
-        step = max(CELLS // max(self.data.values.shape[1], 1), 1)
+        step = max(self.at_once // max(self.data.values.shape[1], 1), 1)
         parts = [self._tried(sets[start : start + step]) for start in range(0, max(len(sets), 1), step)]
         joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
         return _Tried(sets, joined[0], joined[1], joined[2])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 import logging
 import os
@@ -17,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import pluggy
 
 from anomalo.encoding.encoder import Encoder
-from anomalo.errors import AnomaloError, ParameterError, PluginError, SourceError, UnknownModelError, UsageError
+from anomalo.errors import (
+    AnomaloError,
+    ParameterError,
+    PluginError,
+    SourceError,
+    UnknownModelError,
+    UsageError,
+    did_you_mean,
+)
 from anomalo.models.base import Model, is_model
 from anomalo.registry import hookspecs
 from anomalo.registry.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
@@ -103,11 +110,6 @@ class Registry:
         """Return the pages for the dashboard, each with the plugin that gives it."""
         return list(self._pages)
 
-    @property
-    def conflicts(self) -> Mapping[str, tuple[str, ...]]:
-        """The model names that are claimed more than once, with the plugins that claim them."""
-        return {name: tuple(plugin for plugin, _ in offers) for name, offers in self._models.items() if offers[1:]}
-
     def get(self, name: str) -> type[Model]:
         """Return the model class of that name.
 
@@ -140,7 +142,7 @@ class Registry:
             if given not in known:
                 listed = ", ".join(known) or "none"
                 raise ParameterError(
-                    f"model {name!r} has no parameter {given!r}{_close(given, known)}; it has: {listed}"
+                    f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
                 )
         return model(**params)
 
@@ -277,7 +279,7 @@ class Registry:
     def _model(self, name: str) -> tuple[str, type[Model]]:
         offer = _only("model", name, self._models)
         if offer is None:
-            hint = _close(name, self._models) or f"; the models are: {', '.join(self._models) or 'none'}"
+            hint = did_you_mean(name, self._models) or f"; the models are: {', '.join(self._models) or 'none'}"
             raise UnknownModelError(f"no model is named {name!r}{hint}{self._known()}")
         return offer
 
@@ -305,7 +307,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError:
         for name in vars(manager.hook).keys() - set(known):
-            raise PluginError(f"it implements an unknown hook {name!r}{_close(name, known)}") from None
+            raise PluginError(f"it implements an unknown hook {name!r}{did_you_mean(name, known)}") from None
     if not manager.get_hookcallers(plugin):
         raise PluginError("it implements no hook; decorate the functions with @hookimpl from anomalo.plugin")
 
@@ -368,9 +370,4 @@ def _unreadable(source: str) -> str:
     folder, name = os.path.split(source)
     if os.path.exists(source) or not os.path.isdir(folder or "."):
         return f"cannot read {source}: no reader knows this kind of source{expected}"
-    return f"cannot read {source}: there is no such file{_close(name, os.listdir(folder or '.')) or expected}"
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    match = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {match[0]!r}?" if match else ""
+    return f"cannot read {source}: there is no such file{did_you_mean(name, os.listdir(folder or '.')) or expected}"

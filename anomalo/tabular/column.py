@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
-from anomalo.errors import SourceError, UsageError
+from anomalo.errors import SourceError, UsageError, did_you_mean
 
 Kind = Literal["number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty"]
 Role = Literal["feature", "id", "label", "dropped"]
@@ -184,7 +183,7 @@ class SchemaOptions:
         restricted = [token.split("=", 1)[0] for token in self.missing if not _fits(token, names)]
         for name in [*self.kinds, *self.drop, self.id, self.label, *restricted]:
             if name is not None and name not in names:
-                raise UsageError(f"there is no column {name!r}{did_you_mean(name, names)}")
+                raise UsageError(f"there is no column {name!r}{column_hint(name, names)}")
 
 
 def _quoted(text: str) -> str:
@@ -212,15 +211,11 @@ def missing_texts(name: str, missing: Iterable[str]) -> list[str]:
     return [text.strip() for text in texts]
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: close matches, or the names there are."""
+def column_hint(name: str, names: Iterable[str]) -> str:
+    """Return the end of a message on an unknown column: close matches, or the columns there are."""
     known = list(dict.fromkeys(names))
-    lowered = {candidate.lower(): candidate for candidate in reversed(known)}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)]
-    if close:
-        return f"; did you mean {' or '.join(map(repr, close))}?"
     listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    return f"; the columns are: {listed}"
+    return did_you_mean(name, known, 3) or f"; the columns are: {listed}"
 
 
 def read_notes(schema: pa.Schema) -> dict[str, Any]:

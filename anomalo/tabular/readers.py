@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import itertools
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -94,26 +95,50 @@ def _read_text(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _text_batches(path: Path, head: _Head) -> Iterator[pa.RecordBatch]:
-    with _open(path) as file:
-        reader = pyarrow.csv.open_csv(
-            file,
-            pyarrow.csv.ReadOptions(column_names=head.names, skip_rows_after_names=1, block_size=_BLOCK),
-            pyarrow.csv.ParseOptions(
-                delimiter=head.separator,
-                newlines_in_values=True,
-                # An empty line in a file of one column is an empty cell.
-                ignore_empty_lines=len(head.names) > 1,
-            ),
-            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(head.names, pa.string()), strings_can_be_null=False),
-        )
-        schema = write_notes(reader.schema, {"text": True, "separator": head.separator})
-        for batch in reader:
-            yield batch.replace_schema_metadata(schema.metadata)
+    reader = pyarrow.csv.open_csv(
+        _stream(path),
+        pyarrow.csv.ReadOptions(column_names=head.names, skip_rows_after_names=1, block_size=_BLOCK),
+        pyarrow.csv.ParseOptions(
+            delimiter=head.separator,
+            newlines_in_values=True,
+            # An empty line in a file of one column is an empty cell.
+            ignore_empty_lines=len(head.names) > 1,
+        ),
+        pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(head.names, pa.string()), strings_can_be_null=False),
+    )
+    schema = write_notes(reader.schema, {"text": True, "separator": head.separator})
+    for batch in reader:
+        yield batch.replace_schema_metadata(schema.metadata)
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     for start in range(0, batch.num_rows, BATCH):
         yield batch.slice(start, BATCH)
+
+
+def _stream(path: Path) -> pa.NativeFile:
+    """Open a text file as a stream of UTF-8 bytes that Arrow reads without Python.
+
+    Arrow reads ahead in threads of its own, which may outlive a reader that is left early, and the interpreter. If they
+    then needed a Python object, the process would abort.
+    """
+    with _open(path) as file:
+        if isinstance(file, io.BytesIO) or _is_padded(path):  # what Arrow cannot decode
+            memory = pa.BufferOutputStream()
+            memory.write(file.read())
+            return pa.BufferReader(memory.getvalue())
+        packed = isinstance(file, gzip.GzipFile)
+    stored = pa.OSFile(os.fsencode(path))
+    return pa.CompressedInputStream(stored, "gzip") if packed else stored
+
+
+def _is_padded(path: Path) -> bool:
+    """Whether zeros follow a gzip file, as on tapes: its own last eight bytes are a checksum and a length."""
+    with path.open("rb") as raw:
+        if raw.read(2) != _GZIP:
+            return False
+        raw.seek(-8, os.SEEK_END)
+        return raw.read() == bytes(8)
 
 
 @contextmanager
@@ -209,7 +234,8 @@ def _not_utf8(path: Path) -> SourceError:
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
-    if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
+    # Decompression fails without a number, in Python as in Arrow.
+    if isinstance(error, EOFError | zlib.error) or (isinstance(error, OSError) and error.errno is None):
         return SourceError(f"{path} is a damaged or truncated gzip file: {error}; copy it again")
     if isinstance(error, UnicodeDecodeError):
         return SourceError(f"{path} is not valid UTF-16, which its byte order mark says; save it as UTF-8")

@@ -24,7 +24,7 @@ from anomalo.tabular.column import (
     Kind,
     Role,
     SchemaOptions,
-    did_you_mean,
+    column_hint,
     read_notes,
 )
 from anomalo.tabular.inference import Guess
@@ -100,7 +100,7 @@ class Schema:
         present = set(names)
         absent = [column.name for column in self.features if column.role == "feature" and column.name not in present]
         if absent:
-            hint = did_you_mean(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
+            hint = column_hint(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
             which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
             raise SchemaError(f"the model reads the {which}, which the table does not have{hint}")
 
@@ -122,7 +122,7 @@ class Schema:
             tuple(value["missing"]),
             value["infinite"],
             tuple(value["warnings"]),
-            value.get("label_learned", False),  # artefacts of version 0.1 do not have it
+            value["label_learned"],
         )
 
     def continuing(self, before: Schema) -> Schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded
 from anomalo.models.base import Model
 from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
 from anomalo.models.run import LocalRun
+from anomalo.persistence.checksums import array_digest
 
 Answers = dict[str, NDArray[Any]]
 
@@ -59,10 +59,7 @@ def sampled(model: CanSample, given: Encoded, seed: int = 0) -> NDArray[np.float
 
 def digests(given: Answers) -> dict[str, str]:
     """Return a checksum of each answer, equal only if every bit is."""
-    return {
-        name: f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
-        for name, array in given.items()
-    }
+    return {name: f"{array.dtype} {array.shape} {array_digest(array)}" for name, array in given.items()}
 
 
 def require_equal(first: Answers, second: Answers, when: str) -> None:

@@ -260,7 +260,7 @@ def saved_and_restored_in_one_process(makes: Sequence[Make]) -> None:
         for make, folder in zip(makes, folders, strict=True):
             _save(make, Path(folder))
         command = [sys.executable, "-m", "anomalo.testing", *folders]
-        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     last_line = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}, no message"])[-1]
     require(done.returncode == 0, f"a new process could not restore the model: {last_line}")
     for make, restored in zip(makes, json.loads(done.stdout), strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -16,10 +15,11 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-import anomalo
 from anomalo.errors import ArtefactError
 from anomalo.models.results import ModelState
 from anomalo.persistence.atomic import atomic_folder
+from anomalo.persistence.checksums import digest
+from anomalo.version import __version__
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -80,7 +80,7 @@ def save(
     if taken:
         raise ArtefactError(f"manifest entry {taken[0]!r} is written by anomalo itself: give it another name")
     document = json_ready(manifest, "manifest") | {
-        "anomalo": anomalo.__version__,
+        "anomalo": __version__,
         "arrays": sorted(arrays),
         "format": FORMAT,
         "state": _outline(state, "state"),
@@ -91,8 +91,8 @@ def save(
             content = _serialise(tensors, name)
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).write_bytes(content)
-            document["files"][name] = {"bytes": len(content), "sha256": _digest(content)}
-        document["sha256"] = _digest(_canonical(document))
+            document["files"][name] = {"bytes": len(content), "sha256": digest(content)}
+        document["sha256"] = digest(_canonical(document))
         (temporary / MANIFEST).write_bytes(_canonical(document))
 
 
@@ -167,10 +167,6 @@ def _canonical(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _identifier(name: Any) -> str:
     """Return a name that is safe as a file name: no separators, no dots, nothing a file system would fold."""
     if isinstance(name, str) and name.isidentifier() and name.isascii():
@@ -180,7 +176,7 @@ def _identifier(name: Any) -> str:
 
 def _array_file(name: Any) -> str:
     if name == "model":
-        raise ArtefactError("the arrays 'model' would replace the arrays of the model: give them another name")
+        raise ArtefactError("the arrays 'model' would replace the model's arrays: give them another name")
     return f"{_identifier(name)}.safetensors"
 
 
@@ -252,13 +248,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         document = json.loads(content)
         version = document["format"]
         seal = {key: value for key, value in document.items() if key != "sha256"}
-        intact = content == _canonical(document) and document["sha256"] == _digest(_canonical(seal))
+        intact = content == _canonical(document) and document["sha256"] == digest(_canonical(seal))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise _damaged(path, "it is not the manifest of a saved model, or it is damaged") from error
     if version != FORMAT:
+        older = isinstance(version, int) and version < FORMAT
         raise ArtefactError(
-            f"{path}: it is of format {version!r}, but anomalo {anomalo.__version__} reads format {FORMAT}; "
-            f"update anomalo, or {ADVICE}"
+            f"{path}: it is of format {version!r}, but anomalo {__version__} reads format {FORMAT}; "
+            f"{'fit the model again' if older else f'update anomalo, or {ADVICE}'}"
         )
     if not intact:
         raise _damaged(path, "it is damaged: its content does not match its checksum")
@@ -301,7 +298,7 @@ class _Reader:
         content = _read(path)
         if len(content) != facts["bytes"]:
             raise _damaged(path, f"it has {len(content):,} bytes and should have {facts['bytes']:,}")
-        if _digest(content) != facts["sha256"]:
+        if digest(content) != facts["sha256"]:
             raise _damaged(path, "it is damaged: its content does not match its checksum")
         try:
             return dict(safetensors.numpy.load(content))

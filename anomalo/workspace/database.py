@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, URL, Connection, Engine, NullPool, UniqueConstraint, create_engine, event, inspect
+from sqlalchemy import JSON, URL, Connection, Engine, NullPool, UniqueConstraint, create_engine, event, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UsageError
+from anomalo.version import __version__
 
 FILE = "anomalo.db"
+FORMAT = 2
+"""The format of workspaces; a database without one is older."""
 BUSY_SECONDS = 30
 DONE = "done"
 WRITING = "writing"
@@ -78,6 +81,14 @@ class RunRow(Entry, Table):
     model: Mapped[str | None]
 
 
+class FormatRow(Table):
+    """The format of the workspace: one row."""
+
+    __tablename__ = "workspace"
+
+    format: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
 class Database:
     """Short transactions on one database; no connection outlives its transaction.
 
@@ -94,11 +105,11 @@ class Database:
         The URL cannot be read, or its driver is not installed.
     """
 
-    def __init__(self, workspace: Path, url: str | URL | None = None) -> None:
+    def __init__(self, workspace: Path, url: str | URL | None = None, busy_seconds: float = BUSY_SECONDS) -> None:
         self.workspace = workspace
         try:
             address = make_url(url or URL.create("sqlite", database=str(workspace / FILE)))
-            self._engine = _engine(address)
+            self._engine = _engine(address, busy_seconds)
         except (ArgumentError, ImportError) as error:
             raise UsageError(
                 f"the database's URL cannot be used: {_one_line(error)}; expected one such as "
@@ -115,13 +126,17 @@ class Database:
         OutputError
             The workspace cannot be created or written, or the database cannot be reached.
         ArtefactError
-            The database is damaged.
+            The database is damaged, or the workspace of another format.
         """
         engine = self._engine.execution_options(write=True)
         try:
             self.workspace.mkdir(parents=True, exist_ok=True)
             with Session(engine, expire_on_commit=False) as session, session.begin():
-                Table.metadata.create_all(session.connection())
+                if inspect(session.connection()).has_table(ModelRow.__tablename__):
+                    self._require_format(session)
+                else:
+                    Table.metadata.create_all(session.connection())
+                    session.add(FormatRow(format=FORMAT))
                 yield session
         except OSError as error:
             raise error if isinstance(error, AnomaloError) else self._unusable(error) from error
@@ -137,7 +152,7 @@ class Database:
         OutputError
             The workspace is a file, or the database cannot be reached.
         ArtefactError
-            The database is damaged.
+            The database is damaged, or the workspace of another format.
         """
         if self._is_new():
             yield None
@@ -145,9 +160,23 @@ class Database:
         try:
             with Session(self._engine) as session:
                 exists = inspect(session.connection()).has_table(ModelRow.__tablename__)
+                if exists:
+                    self._require_format(session)
                 yield session if exists else None
         except (*_FAILURES, TypeError, AttributeError) as error:  # values of the wrong type, or none at all
             raise self._translated(error) from error
+
+    def _require_format(self, session: Session) -> None:
+        known = inspect(session.connection()).has_table(FormatRow.__tablename__)
+        found = session.scalar(select(FormatRow.format)) if known else None
+        if found == FORMAT:
+            return
+        newer = found is not None and found > FORMAT
+        raise ArtefactError(
+            f"{self.workspace}: a workspace of {'a newer' if newer else 'an older'} format than anomalo "
+            f"{__version__} reads; {'update anomalo, or' if newer else 'fit the models again and'} "
+            "give another folder (--workspace DIR)"
+        )
 
     def _is_new(self) -> bool:
         # SQLite creates the file when it connects; while another process does so, it has no bytes yet.
@@ -177,7 +206,8 @@ class Database:
     def _unusable(self, error: BaseException) -> OutputError:
         reason = getattr(error, "strerror", None) or _one_line(error)
         return OutputError(
-            f"cannot use the workspace {self.workspace}: {reason}; give a writable folder on a disk with free space"
+            f"cannot use the workspace {self.workspace}: {reason}; "
+            "give a folder that can be written, on a disk with free space"
         )
 
 
@@ -185,10 +215,10 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, busy_seconds: float) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, poolclass=NullPool)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_seconds})
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
     return engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shutil
 import time
@@ -15,11 +14,11 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, func, select
 from sqlalchemy.orm import Session
 
-from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError
+from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError, did_you_mean
 from anomalo.persistence.atomic import atomic_folder, require_writable
 from anomalo.persistence.resume import ResumableState
-from anomalo.workspace.artifacts import json_ready
-from anomalo.workspace.database import DONE, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.workspace.artifacts import json_ready, read_manifest
+from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagRow
 from anomalo.workspace.records import ModelRecord, RunRecord
 
 __all__ = ["ModelRecord", "RunRecord", "Workspace"]
@@ -39,6 +38,8 @@ class Workspace:
         The folder.
     database : str or sqlalchemy.URL, optional
         Another database than the SQLite file `anomalo.db` in the workspace.
+    busy_seconds : float
+        How long to wait for another process that writes into the SQLite file.
 
     Raises
     ------
@@ -50,9 +51,9 @@ class Workspace:
         From any method: the database is damaged.
     """
 
-    def __init__(self, workspace: Path, database: str | URL | None = None) -> None:
+    def __init__(self, workspace: Path, database: str | URL | None = None, busy_seconds: float = BUSY_SECONDS) -> None:
         self.workspace = Path(workspace)
-        self._database = Database(self.workspace, database)
+        self._database = Database(self.workspace, database, busy_seconds)
 
     def prepare(self) -> None:
         """Create the workspace and its database now, so that a long job fails at its start, not at its end."""
@@ -222,6 +223,17 @@ class Workspace:
         choices = [choice for record in versions for choice in (str(record.version), *record.tags)]
         raise UnknownModelError(self._unknown(f"version or tag of {name!r}", which, choices))
 
+    @staticmethod
+    def manifest(record: ModelRecord) -> dict[str, Any]:
+        """Return what a saved model's manifest says: its schema, parameters, warnings and training history.
+
+        Raises
+        ------
+        ArtefactError
+            It is absent, damaged or of another format.
+        """
+        return read_manifest(record.path)
+
     def tag(self, reference: str, tag: str) -> ModelRecord:
         """Give a version a name, such as `production`; a version that had it before loses it.
 
@@ -283,8 +295,7 @@ class Workspace:
 
     def _unknown(self, what: str, requested: str, known: Iterable[str]) -> str:
         names = list(dict.fromkeys(known))
-        close = difflib.get_close_matches(requested, names, n=1)
-        guess = f"; did you mean {close[0]!r}?" if close else ";"
+        guess = did_you_mean(requested, names) or ";"
         listed = ", ".join(names[-20:]) if names else f"none in {self.workspace}"
         return f"no {what} is named {requested!r}{guess} there {'are' if len(names) > 1 else 'is'}: {listed}"
 

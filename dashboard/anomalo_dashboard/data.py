@@ -29,7 +29,6 @@ from anomalo.jobs.describing.preview import Preview, preview
 from anomalo.persistence.atomic import atomic_file
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions
-from anomalo.workspace.artifacts import read_manifest
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
 from anomalo_dashboard.navigation import workspace
@@ -55,14 +54,14 @@ def models() -> list[ModelRecord]:
 def manifest(reference: str | None) -> dict[str, Any]:
     """Return a model's manifest; empty if the model is missing or damaged, since a page can do without it."""
     try:
-        return {} if reference is None else _manifest(Workspace(workspace()).model(reference).path)
+        return {} if reference is None else _manifest(Workspace(workspace()).model(reference))
     except AnomaloError:
         return {}
 
 
 @st.cache_resource(max_entries=32)
-def _manifest(folder: Path) -> dict[str, Any]:
-    return read_manifest(folder)
+def _manifest(record: ModelRecord) -> dict[str, Any]:
+    return Workspace.manifest(record)
 
 
 def kind_of(reference: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from anomalo.tabular.wording import interval_text, reason_texts
 
 
 def count(number: int, what: str) -> str:
@@ -94,44 +96,19 @@ def reasons(rows: pa.Array, most: int = 3) -> pa.Array:
     first = pc.list_slice(rows, 0, most)
     cells = pc.list_flatten(first)
     column, observed, expected = (pc.struct_field(cells, name) for name in ("column", "observed", "expected"))
-    differs = pc.not_equal(expected, observed.fill_null("\0")).fill_null(False)
-    tail = pc.if_else(differs, pc.binary_join_element_wise(", expected ", expected.fill_null(""), ""), "")
-    texts = pc.binary_join_element_wise(column, " is ", observed.fill_null("missing"), tail, "")
+    texts = reason_texts(column, observed, expected)
     lengths = pc.list_value_length(first).fill_null(0).to_numpy()
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), "; ")
     return pc.if_else(pa.array(lengths > 0), joined, None)
 
 
-def interval(low: float | None, high: float | None, kind: str) -> str:
-    """Write a 90 % interval; one of moments is in seconds since 1970.
-
-    Examples
-    --------
-    >>> interval(0.8, 31.25, "number"), interval(None, None, "category"), interval(0, 86400, "datetime")
-    ('0.8 to 31.25', '', '1970-01-01 to 1970-01-02')
-    """
-    if low is None or high is None:
-        return ""
-    if kind == "datetime":
-        return f"{_instant(low)} to {_instant(high)}"
-    return f"{low:.4g} to {high:.4g}"
-
-
 def intervals(cells: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
     """Write the intervals of cells (`column`, `low`, `high`) in the format of their columns."""
     return [
-        interval(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
+        interval_text(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
         for column, low, high in zip(cells["column"], cells["low"], cells["high"], strict=True)
     ]
-
-
-def _instant(seconds: float) -> str:
-    try:
-        text = f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds)):%Y-%m-%d %H:%M:%S}"
-    except OverflowError:
-        return "before any date" if seconds < 0 else "after any date"
-    return text.removesuffix(" 00:00:00")
 
 
 def decimals(values: Iterable[float], digits: int = 4) -> str:

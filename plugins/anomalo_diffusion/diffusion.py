@@ -13,11 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.generators.density_ratio import Ratio, corrected, learned
-from anomalo.neural import Phase, Step
-from anomalo.nn.trainer import STEPS_PER_EPOCH, seeded
-from anomalo.nn.training_by_sampling import drawn_by_code
-from anomalo.plugin import Block, Encoded, Filled, Layout, ModelState, Run, Scores, TableTransform, is_goal, param
+from anomalo.neural import STEPS_PER_EPOCH, Phase, Step, draw_rows_by_code, seeded
+from anomalo.plugin import (
+    Block,
+    DensityRatio,
+    Encoded,
+    Filled,
+    Layout,
+    ModelState,
+    Run,
+    Scores,
+    TableTransform,
+    correct_by_density_ratio,
+    is_goal,
+    learn_density_ratio,
+    param,
+)
 from anomalo_diffusion.anomaly_score import anomaly_scores, typical_distances
 from anomalo_diffusion.conditional_sampling import synthetic_rows
 from anomalo_diffusion.denoising_model import DenoisingModel
@@ -82,15 +93,15 @@ class Diffusion(DenoisingModel):
         super().fit(_rows(table, data, learns_missing=self._learns_missing), run)
         self.ratio_values_, self.ratio_ = np.zeros(0), None
         if self._learns_missing and self.candidates:
-            found = learned(data, partial(synthetic_rows, self), np.random.default_rng(self.seed_))
+            found = learn_density_ratio(data, partial(synthetic_rows, self), np.random.default_rng(self.seed_))
             if found is not None:
                 self.ratio_values_, self.ratio_ = found.pack()
         return self
 
     @property
-    def ratio(self) -> Ratio | None:
+    def ratio(self) -> DensityRatio | None:
         """How much more often rows are real than synthetic, if that was learned."""
-        return Ratio.unpack(self.ratio_values_, self.ratio_) if self.ratio_ else None
+        return DensityRatio.unpack(self.ratio_values_, self.ratio_) if self.ratio_ else None
 
     def build(self, layout: Layout) -> nn.Module:
         """Return a new network and its moving average, for the layout of parts."""
@@ -131,7 +142,7 @@ class Diffusion(DenoisingModel):
         space, n = online.space, int(self.even * len(x))
         given = torch.zeros(len(x), space.parts, device=x.device)
         if self._learns_missing and space.sizes:
-            row, column = drawn_by_code(x[:, 2 * space.width :].long(), n, torch.ones_like, self.table.label)
+            row, column = draw_rows_by_code(x[:, 2 * space.width :].long(), n, torch.ones_like, self.table.label)
             x, observed = torch.cat([x[row], x[n:]]), torch.cat([observed[row], observed[n:]])
             given[torch.arange(n), space.width + column] = 1.0
         return self.denoising_loss(online, x, observed, given)
@@ -175,7 +186,7 @@ class Diffusion(DenoisingModel):
         ratio = self.ratio if self.candidates else None
         if ratio is None:
             return synthetic_rows(self, given, run.rng)
-        return corrected(given, partial(synthetic_rows, self), ratio, self.candidates, run.rng)
+        return correct_by_density_ratio(given, partial(synthetic_rows, self), ratio, self.candidates, run.rng)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Impute missing cells by their conditional expectation, categories by the most probable level.

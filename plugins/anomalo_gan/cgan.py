@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.neural import draw_rows_by_code
 from anomalo_gan.gan import Gan
 from anomalo_gan.networks.gan_network import GanNetwork
 from anomalo_gan.training.random_conditions import draw_conditions
@@ -35,7 +35,7 @@ class ConditionalGan(Gan):
         width, conditioned = net.format.width, int(len(x) * self.given)
         if x.shape[1] == width or not conditioned:
             return super().draw_batch(net, x, observed)
-        row, code = drawn_by_code(x[:, width:].long(), conditioned, torch.log1p, self.transform.label)
+        row, code = draw_rows_by_code(x[:, width:].long(), conditioned, torch.log1p, self.transform.label)
         level = (net.column == net.column[width + code][:, None]).float()
         x, observed = torch.cat([x[row], x[conditioned:]]), torch.cat([observed[row], observed[conditioned:]])
         others = draw_conditions(len(x) - conditioned, net.column, self.given)

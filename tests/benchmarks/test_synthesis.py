@@ -116,8 +116,7 @@ def test_a_condition_of_one_row_in_a_thousand_is_timed_and_kept(
 def test_many_levels_are_made_again_and_their_memory_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(conditions, "LEVELS", 300)
-    monkeypatch.setattr(sys, "argv", ["conditions.py", "levels", "--models", "bootstrap"])
+    monkeypatch.setattr(sys, "argv", ["conditions.py", "levels", "--models", "bootstrap", "--levels", "300"])
     conditions.main()
     printed = re.fullmatch(
         r"bootstrap: 300 levels, 300 of them in 5,000 rows, peak [\d,]+ MiB\n", capsys.readouterr().out

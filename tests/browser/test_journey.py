@@ -44,6 +44,8 @@ def wait_until_drawn(page: Any) -> None:
     page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_upload_fit_alerts_row_repair_export(
     page: Any, serve: Callable[[Path], str], tables: Path, patients: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]
     return workspace, table.iloc[np.lexsort((-table["score"], table["p_value"]))]
 
 
+@pytest.mark.slow
 def test_a_large_run_is_paged_and_filtered_in_the_browser(
     page: Any, serve: Callable[[Path], str], large: tuple[Path, pd.DataFrame]
 ) -> None:

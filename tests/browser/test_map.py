@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_click_leads_to_the_row(
     page: Any, serve: Callable[[Path], str], anomalo: Any, untouched: Path, tables: Path, tmp_path: Path
 ) -> None:

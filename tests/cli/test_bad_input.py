@@ -5,7 +5,6 @@ import json
 import os
 import resource
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -295,34 +294,26 @@ def test_the_output_cannot_be_written(fails: Any, tables: Path, tmp_path: Path) 
 
 
 @pytest.fixture
-def read_only() -> Iterator[Path]:
-    """A folder that this user may read and not write: permissions mean nothing to root, so do not be root."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
+def read_only(tmp_path: Path, permissions_apply: None) -> Iterator[Path]:
+    """A folder that may be read and not written."""
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o555)
     yield folder
-    if root:
-        os.seteuid(0)
     folder.chmod(0o755)
-    shutil.rmtree(folder)
 
 
-def test_a_read_only_folder(anomalo: Any, read_only: Path) -> None:
-    with tempfile.TemporaryDirectory() as writable:
-        context = Path(writable)
-        as_csv(pd.DataFrame({"a": range(30), "b": ["x", "y", "z"] * 10}), context / "t.csv")
-        fit = ("fit", context / "t.csv", "--as", "m", "--model", "knn", "--workspace")
-        assert anomalo(*fit, context / "w").code == 0
-        before = tree(context)
-        common = ("score", context / "t.csv", "--with", "m", "--workspace", context / "w", "-o")
-        for outcome in (anomalo(*common, read_only / "o.csv"), anomalo(*fit, read_only / "w")):
-            assert outcome.code == 1
-            assert "Permission denied" in outcome.err
-            assert outcome.err.count("\n") == 1
-        assert tree(context) == before
-        assert list(read_only.iterdir()) == []
+def test_a_read_only_folder(anomalo: Any, read_only: Path, tmp_path: Path) -> None:
+    table, workspace = tmp_path / "t.csv", tmp_path / "w"
+    as_csv(pd.DataFrame({"a": range(30), "b": ["x", "y", "z"] * 10}), table)
+    fit = ("fit", table, "--as", "m", "--model", "knn", "--workspace")
+    assert anomalo(*fit, workspace).code == 0
+    before = tree(tmp_path)
+    score = ("score", table, "--with", "m", "--workspace", workspace, "-o", read_only / "o.csv")
+    for outcome in (anomalo(*score), anomalo(*fit, read_only / "w")):
+        assert outcome.code == 1
+        assert "Permission denied" in outcome.err
+        assert outcome.err.count("\n") == 1
+    assert tree(tmp_path) == before
 
 
 @contextmanager

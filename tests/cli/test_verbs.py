@@ -354,6 +354,7 @@ def command(arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", start], capture_output=True, text=True, **options)
 
 
+@pytest.mark.slow
 def test_exit_codes_of_real_processes(workspace: Path, tmp_path: Path) -> None:
     assert command("fit --foo").returncode == 2
     absent = command(f"fit {tmp_path}/absent.csv --as m")
@@ -362,6 +363,7 @@ def test_exit_codes_of_real_processes(workspace: Path, tmp_path: Path) -> None:
     assert command(f"runs --workspace {workspace}").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_and_a_full_disk_at_stdout(workspace: Path) -> None:
     closed = command(f"runs --workspace {workspace} --json > >(exec true); sleep 0.1; exit 0")
     assert "Traceback" not in closed.stderr

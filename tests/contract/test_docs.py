@@ -78,8 +78,16 @@ def desk(anomalo: Any, patients: pd.DataFrame, tmp_path_factory: pytest.TempPath
     return folder
 
 
+LONG = {"index.md", "imputation.md"}
+"""Pages whose scripts fit many models."""
+
+
 @pytest.mark.usefixtures("brief")
-@pytest.mark.parametrize("page", SCRIPTS, ids=names(SCRIPTS))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.name in LONG else ()) for page in SCRIPTS],
+    ids=names(SCRIPTS),
+)
 def test_the_snippets_of_a_page_run_in_order(page: Path, desk: Path, patients: pd.DataFrame, monkeypatch: Any) -> None:
     monkeypatch.chdir(desk)
     df = patients.drop(columns=["name", "sick"])
@@ -225,7 +233,7 @@ def test_the_example_of_a_page_is_shown(clinic: Registry, desk: Path, monkeypatc
     testing = pytest.importorskip("streamlit.testing.v1")
     (page,) = (page for _, page in clinic.pages())
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(desk / "anomalo-workspace"))
-    shown = testing.AppTest.from_file(str(page), default_timeout=240).run()
+    shown = testing.AppTest.from_file(str(page), default_timeout=600).run()
     assert not shown.exception
     assert int(shown.metric[0].value) == Workspace(desk / "anomalo-workspace").run("0001-score").summary["alerts"]
 
@@ -239,6 +247,7 @@ def test_the_example_of_a_verb_counts(desk: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "240\n"
 
 
+@pytest.mark.slow
 def test_the_tutorials_models_pass_the_conformance_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for title, code in TUTORIAL.items():
         (tmp_path / title).write_text(code)
@@ -279,6 +288,7 @@ def test_no_page_installs_another_package_of_that_name() -> None:
         assert not re.search(r"pip install\s+(-\S+\s+)*['\"]?anomalo(?![-\w])", path.read_text()), path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("mkdocs") is None, reason="the extra 'docs' is not installed")
 def test_the_site_builds_without_a_warning_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]

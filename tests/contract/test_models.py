@@ -7,10 +7,38 @@ import pytest
 from anomalo.plugin import Model
 from anomalo.registry.registry import Registry
 from anomalo.testing import checks
-from anomalo.testing.checks import Make, saved_and_restored_in_a_new_process, saved_and_restored_in_one_process
+from anomalo.testing.checks import (
+    Make,
+    constant_columns,
+    data_untouched,
+    determinism,
+    empty_columns,
+    global_state_untouched,
+    one_column,
+    refit,
+    saved_and_restored_in_a_new_process,
+    saved_and_restored_in_one_process,
+)
 
 REGISTRY = Registry.load()
 SAVED = saved_and_restored_in_a_new_process.__name__
+REPRESENTATIVE = {"chained", "knn", "linear", "marginals", "mean"}
+"""Models that `make test` runs every check of."""
+FITTED_TWICE = REPRESENTATIVE | {"blend", "edm", "gan", "rbm", "undercomplete"}
+"""Models, one of each plugin and more, that it fits again with the same seed."""
+FITS_AGAIN = {
+    check.__name__
+    for check in (
+        constant_columns,
+        data_untouched,
+        determinism,
+        empty_columns,
+        global_state_untouched,
+        one_column,
+        refit,
+    )
+}
+"""Checks that fit a model of their own: left to `make test-all` for the other models."""
 OURS = {plugin.name: plugin.models for plugin in REGISTRY.plugins() if plugin.first_party}
 
 
@@ -25,8 +53,13 @@ def quick(model: type[Model]) -> dict[str, int]:
     return {name: value for name, value in {"epochs": 2, "trees": 5}.items() if name in known}
 
 
+def marks(model: str, check: str) -> tuple[pytest.MarkDecorator, ...]:
+    quick = check not in FITS_AGAIN or model in (FITTED_TWICE if check == determinism.__name__ else REPRESENTATIVE)
+    return () if quick else (pytest.mark.matrix,)
+
+
 CASES = [
-    pytest.param(check, id=f"{model.name}-{name}")
+    pytest.param(check, id=f"{model.name}-{name}", marks=marks(model.name, name))
     for model in first_party()
     for name, check in checks(model, **quick(model))
     if name != SAVED
@@ -39,6 +72,7 @@ def test_model_keeps_to_the_contract(check: Callable[[], None]) -> None:
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_parts")
 def test_models_restored_in_a_new_process_give_the_same_answers() -> None:
     saved_and_restored_in_one_process([Make(model, **quick(model)) for model in first_party()])

@@ -61,18 +61,16 @@ def test_it_serves_this_machine_until_it_is_stopped(number: int, tmp_path: Path)
     assert address.startswith("http://127.0.0.1:")
     assert healthy(address)
     process.send_signal(number)
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate()[0]
     assert process.returncode == 0, said
     assert "Traceback" not in said
     assert not workspace.exists()
 
 
 def healthy(address: str) -> bool:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
+    while True:
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/_stcore/health") as answer:
                 return bool(answer.read() == b"ok")
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
-    return False

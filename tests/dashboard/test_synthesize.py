@@ -36,7 +36,7 @@ def maker(home: Any, tables: Path) -> Any:
 
 
 def opened() -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=600).run()
     app.switch_page("views/synthesize.py").run()
     return sound(app)
 
@@ -52,10 +52,7 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def finished(workspace: Path) -> queue.Job:
-    for _ in range(600):
-        job = queue.jobs(workspace)[0]
-        if job.status != "running":
-            break
+    while (job := queue.jobs(workspace)[0]).status == "running":
         time.sleep(0.2)
     assert job.status == "done", job.message
     return job

@@ -1,7 +1,7 @@
 """Every first-party model passes scikit-learn's checks behind the estimators, and some that its suite leaves out."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ SMALLER = {
     "auto": {"members": "knn,undercomplete"},
 }
 """What keeps fits of one model short; the conformance kit runs `auto` with all its parts."""
+REPRESENTATIVE = {"knn", "linear", "mean"}
+"""Models whose checks `make test` runs: one without torch, a neural one with all verbs, one that only imputes."""
 SHORT_BATCH = {"batch_size": 32, "holdout": 0.0}
 """A batch of 32 rows, and so a last one of a single row where there are 33."""
 
@@ -76,7 +78,15 @@ def global_states() -> tuple[Any, ...]:
     return random.getstate(), numpy_state[1].tobytes(), numpy_state[2:], torch.get_rng_state().numpy().tobytes()
 
 
-each = pytest.mark.parametrize("estimator", list(estimators()), ids=called)
+def parameters(estimators: Iterable[Estimator]) -> list[Any]:
+    """Return one parameter for each estimator; those of most models are for `make test-all`."""
+    return [
+        pytest.param(one, id=called(one), marks=() if one.model in REPRESENTATIVE else pytest.mark.matrix)
+        for one in estimators
+    ]
+
+
+each = pytest.mark.parametrize("estimator", parameters(estimators()))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -87,8 +97,16 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@parametrize_with_checks([*estimators(), AnomalyDetector("knn")])
+@parametrize_with_checks([one for one in [*estimators(), AnomalyDetector("knn")] if one.model in REPRESENTATIVE])
 def test_passes_the_checks_of_scikit_learn(estimator: Estimator, check: Callable[[Estimator], None]) -> None:
+    check(estimator)
+
+
+@pytest.mark.matrix
+@parametrize_with_checks([one for one in estimators() if one.model not in REPRESENTATIVE])
+def test_every_model_passes_the_checks_of_scikit_learn(
+    estimator: Estimator, check: Callable[[Estimator], None]
+) -> None:
     check(estimator)
 
 
@@ -177,7 +195,7 @@ def test_columns_without_variance_and_with_huge_numbers_are_finite(estimator: Es
         assert np.isfinite(answer(estimator.fit(X), rows)).all()
 
 
-@pytest.mark.parametrize("estimator", list(estimators(**SHORT_BATCH)), ids=called)
+@pytest.mark.parametrize("estimator", parameters(estimators(**SHORT_BATCH)))
 @pytest.mark.parametrize("rows", [2, 31, 33])
 def test_a_short_last_batch_does_no_harm(estimator: Estimator, rows: int) -> None:
     X = np.random.default_rng(2).normal(size=(rows, 3))

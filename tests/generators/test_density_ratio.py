@@ -8,7 +8,14 @@ import pytest
 from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from anomalo.generators.density_ratio import FEWEST, HEAVIEST, HELD_OUT, Ratio, corrected, learned
+from anomalo.generators.density_ratio import (
+    FEWEST,
+    HEAVIEST,
+    HELD_OUT,
+    DensityRatio,
+    correct_by_density_ratio,
+    learn_density_ratio,
+)
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 
 LEVELS = 300
@@ -53,7 +60,7 @@ def draw(given: Encoded, rng: np.random.Generator) -> Encoded:
 
 
 def test_the_ratio_of_two_normals_is_the_closed_form() -> None:
-    ratio = Ratio.fit(rows(8000, 0), rows(20_000, 1, mean=0.7), seed=0)
+    ratio = DensityRatio.fit(rows(8000, 0), rows(20_000, 1, mean=0.7), seed=0)
     fresh = rows(4000, 2, mean=0.35)
     seen = fresh.observed[:, 0] & (abs(fresh.values[:, 0]) < 1.5)
     truth = np.exp((0.7**2 / 2) - 0.7 * fresh.values[:, 0])
@@ -65,14 +72,14 @@ def test_the_ratio_of_two_normals_is_the_closed_form() -> None:
 
 
 def test_made_rows_have_a_ratio_of_one_on_average() -> None:
-    ratio = Ratio.fit(rows(4000, 0), rows(8000, 1, groups=MADE), seed=0)
+    ratio = DensityRatio.fit(rows(4000, 0), rows(8000, 1, groups=MADE), seed=0)
     weights = ratio.weights(rows(5000, 3, groups=MADE))
     assert weights.mean() == pytest.approx(1, abs=0.05)
 
 
 def test_the_trees_are_scikit_learns() -> None:
     real, made = rows(500, 0), rows(1000, 1, groups=MADE)
-    ratio = Ratio.fit(real, made, seed=5)
+    ratio = DensityRatio.fit(real, made, seed=5)
     kept = np.arange(len(made)) % HELD_OUT != 0
     both = [np.where(part.observed, part.values, np.nan) for part in (real, made.take(kept))]
     matrix = np.concatenate(both)
@@ -89,7 +96,7 @@ def test_the_trees_are_scikit_learns() -> None:
 def test_replaced_rows_are_as_few_as_the_total_variation_and_lead_to_the_real_shares() -> None:
     given, rng = nothing(40_000), np.random.default_rng(0)
     before = draw(given, np.random.default_rng(rng.integers(2**63, size=4)[0]))
-    after = corrected(given, draw, Known(), 40, np.random.default_rng(0))  # type: ignore[arg-type]
+    after = correct_by_density_ratio(given, draw, Known(), 40, np.random.default_rng(0))  # type: ignore[arg-type]
     counts = np.bincount((after.values[:, 1] - FIRST_LEVEL).astype(int))
     assert stats.chisquare(counts, REAL * counts.sum()).pvalue > 0.01
     changed = (before.values[:, 0] != after.values[:, 0]).mean()
@@ -100,36 +107,36 @@ def test_given_cells_stay_also_where_all_such_rows_are_made_too_often() -> None:
     given = nothing(300)
     values, observed = given.values.copy(), given.observed.copy()
     values[:, 1], observed[:, 1] = FIRST_LEVEL + 2, True
-    made = corrected(Encoded(values, observed, LAYOUT), draw, Known(), 3, np.random.default_rng(0))  # type: ignore[arg-type]
+    made = correct_by_density_ratio(Encoded(values, observed, LAYOUT), draw, Known(), 3, np.random.default_rng(0))  # type: ignore[arg-type]
     assert (made.values[:, 1] == FIRST_LEVEL + 2).all()
     assert len(made) == 300
 
 
 def test_a_row_does_not_depend_on_how_many_follow() -> None:
     few, many = (
-        corrected(nothing(n), draw, Known(), 4, np.random.default_rng(3))  # type: ignore[arg-type]
+        correct_by_density_ratio(nothing(n), draw, Known(), 4, np.random.default_rng(3))  # type: ignore[arg-type]
         for n in (50, 51)
     )
     np.testing.assert_array_equal(few.values[:40], many.values[:40])
 
 
 def test_a_packed_ratio_is_the_same() -> None:
-    ratio = Ratio.fit(rows(800, 0), rows(1600, 1, mean=0.5), seed=0)
+    ratio = DensityRatio.fit(rows(800, 0), rows(1600, 1, mean=0.5), seed=0)
     array, value = ratio.pack()
-    other = Ratio.unpack(array, json.loads(json.dumps(value)))
+    other = DensityRatio.unpack(array, json.loads(json.dumps(value)))
     fresh = rows(400, 2)
     np.testing.assert_array_equal(ratio.weights(fresh), other.weights(fresh))
 
 
 def test_few_rows_tell_nothing() -> None:
-    assert learned(rows(FEWEST - 1, 0), draw, np.random.default_rng(0)) is None
+    assert learn_density_ratio(rows(FEWEST - 1, 0), draw, np.random.default_rng(0)) is None
 
 
 def test_what_is_learned_of_a_generator_corrects_it() -> None:
     real, rng = rows(4000, 0), np.random.default_rng(0)
     wrong = lambda given, rng: rows(len(given), int(rng.integers(2**31)), groups=MADE)  # noqa: E731
-    ratio = learned(real, wrong, rng)
+    ratio = learn_density_ratio(real, wrong, rng)
     assert ratio is not None
-    made = corrected(nothing(8000), wrong, ratio, 4, rng)
+    made = correct_by_density_ratio(nothing(8000), wrong, ratio, 4, rng)
     shares = np.bincount((made.values[:, 1] - FIRST_LEVEL).astype(int)) / len(made)
     assert np.abs(shares - REAL).sum() < 0.5 * np.abs(MADE - REAL).sum()

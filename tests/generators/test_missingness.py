@@ -124,6 +124,7 @@ def test_narrowing_by_enumeration(size: int) -> None:
                 assert set(np.flatnonzero(allowed[0][0])) == {own for own, _ in pairs}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

@@ -1,7 +1,7 @@
 """The way of a table to normal scores and codes, and back: nothing lost, nothing made up, conditions exact."""
 
 import json
-import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -227,11 +227,9 @@ def test_it_is_packed_and_unpacked_without_loss() -> None:
     assert same.sizes == table.sizes
 
 
-def test_a_thousand_sparse_columns_take_seconds() -> None:
+def test_the_work_grows_with_the_columns_and_not_with_their_pairs(calls: Callable[..., int]) -> None:
     columns = list((rng().random((1000, 1000)) < 0.01) + float(FIRST_LEVEL))
     columns[7] = columns[3]
     data = encoded(columns, (2,) * 1000)
-    started = time.process_time()
-    table = TableTransform.fit(data)
-    assert time.process_time() - started < 10
-    assert len(table.sizes) == 999
+    assert calls(lambda: TableTransform.fit(data)) < 300 * 1000
+    assert len(TableTransform.fit(data).sizes) == 999

@@ -189,6 +189,7 @@ def test_a_way_is_hopeless_just_if_no_gains_to_come_could_help(seed: int) -> Non
     assert hopeless(seen, 10, 0.25) == (not (gains.mean(axis=1) - reach > 0).any())
 
 
+@pytest.mark.slow
 def test_a_hopeless_generator_is_given_up_without_changing_the_advice() -> None:
     table = pa.Table.from_pandas(rare(2.0), preserve_index=False)
     wish = SchemaOptions(label="label")

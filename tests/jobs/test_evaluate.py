@@ -43,6 +43,7 @@ def outcome(anomalo: Any, folder: Path) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_copies_are_called_copies(outcome: Any) -> None:
     assert outcome.code == 0, outcome.err
     assert outcome.json["assessment"]["title"] == "copies of the training rows"

@@ -91,6 +91,7 @@ def test_an_unknown_goal_and_a_negative_number_of_draws_are_refused(anomalo: Cal
     assert anomalo("impute", tables / "patients.csv", *arguments).code == 2
 
 
+@pytest.mark.slow
 def test_an_imputer_draws_whole_tables(incomplete: pd.DataFrame) -> None:
     imputer = TableImputer().fit(incomplete)
     first, second = imputer.draw(incomplete, 2)

@@ -293,10 +293,9 @@ def test_a_label_of_many_values_is_said_to_be_of_no_use(context: JobContext, tab
     assert result.warnings[-1] == "label 'colour' does not have two values: the scores are not compared with it"
 
 
-def test_the_demonstration_finds_anomalous_patients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
+def test_the_demonstration_finds_anomalous_patients(tmp_path: Path) -> None:
     context = JobContext.at(tmp_path / "w")
-    result = demo(context, params={"epochs": 6}, device="cpu")
+    result = demo(context, params={"epochs": 6}, device="cpu", folds=2)
     assert result.scan.evaluation is not None
     assert result.scan.evaluation["auroc"] > 0.9
     assert result.filled.rows == 3163
@@ -356,6 +355,7 @@ def test_what_changed_since_training_is_noticed(context: JobContext, patients: p
     ]
 
 
+@pytest.mark.slow
 def test_threads_are_limited_inside_and_given_back() -> None:
     code = (
         "from anomalo.jobs.context import limited\n"

@@ -156,23 +156,17 @@ def test_where_nothing_helps_it_says_so(joint: Fitted, anomalous: pd.DataFrame) 
     assert repair(joint, data.take(slice(0)), Boundary(0.1)).cells.shape == (0, COLUMNS)
 
 
-def test_of_a_wide_table_the_cells_of_most_contribution_are_tried(
-    joint: Fitted, anomalous: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_wide_table_the_cells_of_most_contribution_are_tried(joint: Fitted, anomalous: pd.DataFrame) -> None:
     data = encode(joint, anomalous)
     first = np.argsort(-joint.explain(data).contribution, axis=1, kind="stable")[:, :2]
-    monkeypatch.setattr(repairs, "CANDIDATES", 2)
-    monkeypatch.setattr(repairs, "CELLS", 7 * COLUMNS)
-    found = repair(joint, data, Boundary(0.02))
+    found = repair(joint, data, Boundary(0.02), tried=2, at_once=7 * COLUMNS)
     allowed = np.zeros(found.cells.shape, dtype=bool)
     np.put_along_axis(allowed, first, True, axis=1)
     assert found.normal.sum() > 20
     assert not (found.cells & ~allowed).any()
 
 
-def test_what_a_set_does_not_need_is_taken_out(
-    joint: Fitted, anomalous: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_set_does_not_need_is_taken_out(joint: Fitted, anomalous: pd.DataFrame) -> None:
     data = encode(joint, anomalous)
     expected = repair(joint, data, Boundary(0.02), most=3)
     needs_two = np.flatnonzero(expected.cells.sum(axis=1) == 2)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -27,6 +26,7 @@ from anomalo.jobs.imputing.impute import impute
 from anomalo.jobs.imputing.repair import repair
 from anomalo.jobs.scoring.score import score
 from anomalo.jobs.sharding import MANIFEST, Shards
+from anomalo.models.run import Progress
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.tabular import readers
 
@@ -47,9 +47,9 @@ FILES = {
 KILLS = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 
 
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.tabular.readers.BATCH", BATCH)
+def at(workspace: Path, progress: Progress | None = None) -> JobContext:
+    """Return the surroundings of a job that works on small batches."""
+    return JobContext.at(workspace, progress, BATCH)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def interrupt(verb: str, home: Path, table: Path, after: int, *, resume: bool = 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        VERBS[verb](JobContext.at(home, stop), str(table), "full", resume=resume, device="cpu", **options)
+        VERBS[verb](at(home, stop), str(table), "full", resume=resume, device="cpu", **options)
     (folder,) = (path for path in (home / "unfinished").iterdir() if path.is_dir())
     return folder
 
@@ -85,7 +85,7 @@ def interrupt(verb: str, home: Path, table: Path, after: int, *, resume: bool = 
 def results(verb: str, home: Path, table: Path, **options: Any) -> dict[str, bytes]:
     """Do a job to its end, and return the files that it writes."""
     output = home.parent / "out.csv"
-    result: Any = VERBS[verb](JobContext.at(home), str(table), "full", output=output, device="cpu", **options)
+    result: Any = VERBS[verb](at(home), str(table), "full", output=output, device="cpu", **options)
     paths = [output, *(result.run.path / name for name in FILES[verb])]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -117,7 +117,7 @@ def test_an_interrupted_job_goes_on_and_ends_as_if_nothing_had_been(
     ]  # fmt: skip
     assert results(verb, home, table, resume=True) == expected
     assert list((home / "unfinished").iterdir()) == []
-    assert len(JobContext.at(home).store.runs()) == 2
+    assert len(at(home).store.runs()) == 2
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -138,15 +138,15 @@ def test_batches_without_rows_change_nothing(
 def test_what_is_finished_is_not_computed_again(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     forge(folder, "scores", np.arange(50, 100), score=1e6, p_value=0.001)
-    found = score(JobContext.at(home), str(table), "full", device="cpu", resume=True)
+    found = score(at(home), str(table), "full", device="cpu", resume=True)
     assert np.flatnonzero(found.score == 1e6).tolist() == list(range(50, 100))
     assert found.warnings == ()
     folder = interrupt("impute", home, table, 2)
     forge(folder, "fills", np.arange(50), value=0.0, probability=0.25)
-    filled = impute(JobContext.at(home), str(table), "full", device="cpu", resume=True)
+    filled = impute(at(home), str(table), "full", device="cpu", resume=True)
     folder = interrupt("embed", home, table, 2)
     forge(folder, "codes", np.arange(50, 100), codes=7.5)
-    embedded = embed(JobContext.at(home), str(table), "full", device="cpu", resume=True)
+    embedded = embed(at(home), str(table), "full", device="cpu", resume=True)
     codes = pq.read_table(embedded.run.path / "codes.parquet").to_pandas()
     assert np.flatnonzero(codes["code_0"] == 7.5).tolist() == list(range(50, 100))
     fills = pq.read_table(filled.run.path / "fills.parquet").to_pandas()
@@ -156,9 +156,7 @@ def test_what_is_finished_is_not_computed_again(home: Path, table: Path) -> None
 def test_explained_rows_are_kept_too_but_only_for_the_same_rows(home: Path, table: Path) -> None:
     def begun(budget: int) -> list[int]:
         """Return the alerts of the first batch."""
-        alert = score(
-            JobContext.at(home), str(table), "full", threshold=Threshold("budget", budget), device="cpu"
-        ).alert
+        alert = score(at(home), str(table), "full", threshold=Threshold("budget", budget), device="cpu").alert
         return np.flatnonzero(alert[:BATCH]).tolist()
 
     first = begun(30)
@@ -172,7 +170,12 @@ def test_explained_rows_are_kept_too_but_only_for_the_same_rows(home: Path, tabl
     for budget, used in ((30, first), (more, [])):
         shutil.copytree(home / "kept", folder, dirs_exist_ok=True)
         found = score(
-            JobContext.at(home), str(table), "full", threshold=Threshold("budget", budget), resume=True, **options
+            at(home),
+            str(table),
+            "full",
+            threshold=Threshold("budget", budget),
+            resume=True,
+            **options,
         )
         cells = pq.read_table(found.run.path / "cells.parquet").to_pandas()
         assert cells["row"].unique().tolist() == np.flatnonzero(found.alert).tolist()
@@ -209,12 +212,12 @@ def test_a_torn_line_of_the_manifest_spoils_no_later_one(home: Path, table: Path
 def test_without_resume_a_job_begins_anew(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     forge(folder, "scores", np.arange(50), score=1e6)
-    assert score(JobContext.at(home), str(table), "full", device="cpu").score.max() < 1e6
+    assert score(at(home), str(table), "full", device="cpu").score.max() < 1e6
 
 
 def test_nothing_to_resume_is_said(home: Path, table: Path) -> None:
     for verb, job in VERBS.items():
-        result: Any = job(JobContext.at(home), str(table), "full", device="cpu", resume=True)
+        result: Any = job(at(home), str(table), "full", device="cpu", resume=True)
         assert result.warnings == (f"nothing to resume: `{verb}` started from the beginning",)
         assert result.run.summary["warnings"] == []
 
@@ -222,7 +225,7 @@ def test_nothing_to_resume_is_said(home: Path, table: Path) -> None:
 def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> None:
     def refused(**options: Any) -> str:
         with pytest.raises(UsageError, match=r"^cannot resume score-\w{12}: .*; start anew without --resume$") as error:
-            score(JobContext.at(home), str(table), "full", resume=True, **{"device": "cpu", **options})
+            score(at(home), str(table), "full", resume=True, **{"device": "cpu", **options})
         return str(error.value)
 
     folder = interrupt("score", home, table, 2)
@@ -243,9 +246,9 @@ def test_one_job_at_a_time(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     with suppress(KeyboardInterrupt), resumable_state(folder, {}, resume=True):
         with pytest.raises(UsageError, match=r"score-\w{12} is at work already in another process"):
-            score(JobContext.at(home), str(table), "full", device="cpu", resume=True)
+            score(at(home), str(table), "full", device="cpu", resume=True)
         # The same verb with another model is another job.
-        score(JobContext.at(home), str(table), "near", device="cpu")
+        score(at(home), str(table), "near", device="cpu")
         raise KeyboardInterrupt
     assert len(entries(folder)) == 3
 
@@ -256,7 +259,7 @@ def test_a_job_that_has_nothing_to_keep_leaves_nothing(home: Path, patients: pd.
         bad.loc[row, "children"] = "many"
         bad.to_csv(tmp_path / "bad.csv", index=False)
         with pytest.raises(SchemaError, match="'many' in row"):
-            score(JobContext.at(home), str(tmp_path / "bad.csv"), "full", device="cpu")
+            score(at(home), str(tmp_path / "bad.csv"), "full", device="cpu")
         bad.loc[row, "children"] = 0
     assert list((home / "unfinished").iterdir()) == []
 
@@ -267,7 +270,7 @@ def test_the_warnings_of_a_resumed_job_are_those_of_the_whole(
     frame = patients.assign(colour="violet", height=patients["height"] * 10)
     frame.loc[[0, 239], "smoker"] = None
     frame.to_csv(tmp_path / "new.csv", index=False)
-    context = JobContext.at(home)
+    context = at(home)
     whole = score(context, str(tmp_path / "new.csv"), "full", device="cpu")
     interrupt("score", home, tmp_path / "new.csv", 2)
     resumed = score(context, str(tmp_path / "new.csv"), "full", device="cpu", resume=True)
@@ -279,15 +282,16 @@ EVERY_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
 
-import anomalo.tabular.readers
 from anomalo.jobs.describing.embed import embed
 from anomalo.jobs.imputing.impute import impute
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.scoring.score import score
 
-anomalo.tabular.readers.BATCH = 150
 home, source, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 STEPS = ("os.rename", "os.remove", "os.mkdir", "shutil.rmtree", "sqlite3.connect")
+
+def at(base):
+    return JobContext.at(base / "w", batch_rows=150)
 
 def attempt(job, base, resume, steps=0):
     child = os.fork()
@@ -300,7 +304,7 @@ def attempt(job, base, resume, steps=0):
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(kill)
-    job(JobContext.at(base / "w"), source, "full", output=base / "out" / "o.csv", device="cpu", resume=resume)
+    job(at(base), source, "full", output=base / "out" / "o.csv", device="cpu", resume=resume)
     os._exit(0)
 
 def found(base):
@@ -319,7 +323,7 @@ def fresh(name):
     return folder / name
 
 for first, job in enumerate((score, impute, embed), start=-2):
-    job(JobContext.at(fresh("warm") / "w"), source, "full", device="cpu")  # so that forks need not import anything
+    job(at(fresh("warm")), source, "full", device="cpu")  # so that forks need not import anything
     whole = fresh("whole")
     assert attempt(job, whole, False) == 0
     expected = found(whole)
@@ -341,6 +345,8 @@ for first, job in enumerate((score, impute, embed), start=-2):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_job_killed_at_any_step_of_its_writing_ends_with_one_run_and_nothing_else(
     home: Path, table: Path, tmp_path: Path
 ) -> None:
@@ -352,6 +358,8 @@ def test_a_job_killed_at_any_step_of_its_writing_ends_with_one_run_and_nothing_e
         assert steps - 3 * after_the_end > 20
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_random_kills() -> None:
     options = ("--kills", "4", "--rows", "34000", "--training", "300", "--format", ".parquet")
     command = [sys.executable, str(KILLS), "--verb", *VERBS, *options]
@@ -364,6 +372,7 @@ def test_random_kills() -> None:
         assert found["jobs"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_command_says_how_to_go_on(
     number: signal.Signals,
@@ -371,25 +380,29 @@ def test_a_stopped_command_says_how_to_go_on(
     home: Path,
     patients: pd.DataFrame,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.undo()
     pd.concat([patients] * 800, ignore_index=True).to_csv(tmp_path / "long.csv", index=False)
+    # The child stops itself when it lists the fourth shard: seen from outside, a quick machine may be done already.
     # A shell starts background jobs with SIGINT ignored, which children inherit: the child takes it back.
-    code = (
-        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom anomalo.cli import main\nmain()"
-    )
+    code = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+shards = []
+def stop(event, arguments):
+    if event == "open" and str(arguments[0]).endswith({MANIFEST!r}):
+        shards.append(arguments)
+        if len(shards) == 4:
+            os.kill(os.getpid(), {int(number)})
+sys.addaudithook(stop)
+from anomalo.cli import main
+main()
+"""
     verb = ("impute", tmp_path / "long.csv", "--with", "full", "--workspace", home, "--device", "cpu")
-    process = subprocess.Popen([sys.executable, "-c", code, *map(str, verb)], stderr=subprocess.PIPE, text=True)
-    manifest: list[Path] = []
-    while process.poll() is None and not (manifest and len(entries(manifest[0].parent)) > 1):
-        time.sleep(0.01)
-        manifest = list(home.glob(f"unfinished/*/{MANIFEST}"))
-    process.send_signal(number)
-    said = process.communicate()[1]
-    assert process.returncode == 5, said
-    assert said.splitlines()[-1].endswith("run the command again with --resume to continue")
-    assert len(entries(manifest[0].parent)) > 1
+    done = subprocess.run([sys.executable, "-c", code, *map(str, verb)], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("run the command again with --resume to continue")
+    (manifest,) = home.glob(f"unfinished/*/{MANIFEST}")
+    assert len(entries(manifest.parent)) > 1
     assert not (home / "runs").exists()
     outcome = anomalo(*verb, "--resume", "--json")
     assert (outcome.code, outcome.err) == (0, "")

@@ -132,7 +132,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("every", [0.0, 0.003])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_every_state_of_a_training_is_kept(tmp_path: Path, seed: int, every: float) -> None:
     data = numbers(300)
     model, left_alone = Everything(epochs=3, batch_size=20, patience=99), LocalRun(seed=seed)
@@ -174,16 +174,17 @@ NEURAL = [
 
 
 @pytest.mark.usefixtures("few_parts")
-@pytest.mark.parametrize("name", NEURAL)
-def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo.pipeline.fitted.fold_count", lambda rows: 2)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "undercomplete" else pytest.mark.matrix) for name in NEURAL]
+)
+def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
     registry, table = Registry.load(), mixed(160)
     schema = infer(table)
-    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}), registry)
+    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2), registry)
 
     def fit(place: ResumableState, kill: Callable[..., None]) -> Fitted:
         registry.training = lambda engine, model, run: kill(engine)  # type: ignore[method-assign]
-        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, keep=place, every=0), registry)
+        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=place, every=0), registry)
 
     found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
     assert attempts > 5

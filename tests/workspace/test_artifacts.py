@@ -276,13 +276,20 @@ def test_a_manifest_that_is_not_one_is_refused(saved: Path, content: bytes) -> N
         load(saved)
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
-def test_another_format_is_refused_with_what_to_do(saved: Path, version: Any) -> None:
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [
+        *((older, "fit the model again$") for older in range(FORMAT)),
+        *((other, "update anomalo, or fit the model again") for other in (FORMAT + 1, str(FORMAT), None)),
+    ],
+)
+def test_another_format_is_refused_with_what_to_do(saved: Path, version: Any, advice: str) -> None:
     reseal(saved, lambda document: document.update(format=version))
     with pytest.raises(
-        ArtefactError, match=rf"format {version!r}, but anomalo .* reads format {FORMAT}; update anomalo, or"
-    ):
+        ArtefactError, match=rf"format {version!r}, but anomalo .* reads format {FORMAT}; {advice}"
+    ) as caught:
         load(saved)
+    assert (caught.value.exit_code, "\n" in str(caught.value)) == (1, False)
 
 
 @pytest.mark.parametrize(

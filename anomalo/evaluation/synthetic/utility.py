@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
 from anomalo.evaluation.synthetic.tables import Cells, Rows
+from anomalo.models.boosting import few_threads
 
 MOST = 20_000
 """The trees are trained on at most so many rows of a table; a random sample of a longer one."""
@@ -46,9 +47,9 @@ def usefulness(train: Rows, test: Rows, label: str, seed: int = 0) -> float:
     if min(map(len, known)) < 2:
         return float("nan")
     columns = np.arange(len(train.columns)) != at
-    trees = _trees(train, columns, seed, regression=not train.levels[at]).fit(
-        _inputs(train, columns), train.cells[:, at]
-    )
+    trees = _trees(train, columns, seed, regression=not train.levels[at])
+    with few_threads(train.cells.size):
+        trees.fit(_inputs(train, columns), train.cells[:, at])
     if not train.levels[at]:
         return float(trees.score(_inputs(test, columns), test.cells[:, at]))
     return _auroc(trees.predict_proba(_inputs(test, columns)), trees.classes_, test.cells[:, at])
@@ -74,7 +75,9 @@ def distinguishability(real: Rows, synthetic: Rows, seed: int = 0) -> float:
     columns = np.ones(len(rows.columns), dtype=bool)
     matrix, found = _inputs(rows, columns), []
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(matrix, truth):
-        trees = _trees(rows.take(train), columns, seed, regression=False).fit(matrix[train], truth[train])
+        trees = _trees(rows.take(train), columns, seed, regression=False)
+        with few_threads(matrix.size):
+            trees.fit(matrix[train], truth[train])
         found.append(roc_auc_score(truth[test], trees.predict_proba(matrix[test])[:, 1]))
     return float(np.mean(found))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import os
+import pkgutil
 import re
 import shutil
 import signal
@@ -18,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
 from anomalo.jobs.background.state import JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
@@ -26,8 +30,6 @@ __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "resume", "start", "stop"]
 
 FOLDER = "{job}"
 """Stands for the job's folder at the beginning of a command's argument: `{job}/table.csv`."""
-RESUMABLE = ("fit", "score", "impute", "embed")
-"""The verbs that have the option --resume."""
 RESUME = "--resume"
 DIED = "the process that did the work is gone: it was killed, or the machine restarted"
 
@@ -170,12 +172,21 @@ def resume(workspace: Path, identity: str) -> Job:
         (found.path / STOP).unlink(missing_ok=True)
         asked = json.loads((found.path / JOB).read_text())
         command = asked["commands"][found.step]
-        if command[0] in RESUMABLE and RESUME not in command:
+        if RESUME not in command and can_resume(command[0]):
             command.append(RESUME)
             write(found.path / JOB, asked)
         State.load(found.path).again().save(found.path)
         _launch(found.path, lock, asked["cwd"])
     return job(workspace, identity)
+
+
+def can_resume(verb: str) -> bool:
+    """Whether a verb has the option --resume: whether the function that does it takes `resume`."""
+    for module in pkgutil.walk_packages(anomalo.jobs.__path__, "anomalo.jobs."):
+        if module.name.endswith(f".{verb}"):
+            function = getattr(importlib.import_module(module.name), verb, None)
+            return callable(function) and "resume" in inspect.signature(function).parameters
+    return False
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import anomalo
 from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
 from anomalo.jobs.context import EQUAL_ROWS, JobContext
@@ -17,6 +16,7 @@ from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.schema import SchemaOptions, infer
+from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
 
 AUTO = "auto"
@@ -133,7 +133,7 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
 def _task(model: Model, config: FitConfig) -> dict[str, Any]:
     """Return what must be equal for a fit to be resumed; the table's content is compared once it is encoded."""
     return {
-        "anomalo": anomalo.__version__,
+        "anomalo": __version__,
         "model": model.name,
         "parameters": model.params(),
         "seed": config.seed,

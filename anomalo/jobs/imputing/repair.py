@@ -19,7 +19,7 @@ from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
 from anomalo.jobs.scoring.alerts import score_table
 from anomalo.jobs.scoring.score import TOP
-from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
+from anomalo.jobs.sharding import Found, Part, Rows, Work, chosen, stored
 from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.repair import MOST, Repaired
 from anomalo.pipeline.repair import repair as search
@@ -157,20 +157,16 @@ class _Job:
         boundary = self.threshold.boundary(self.scored.p_value, self.scored.score)
         most = max(CELLS // max(len(self.work.fitted.schema.features), 1), 1)
 
-        def pick(batch: Rows) -> list[Rows]:
-            here = alerts[np.searchsorted(alerts, batch[0]) : np.searchsorted(alerts, batch[-1], side="right")]
-            return [here[start : start + most] for start in range(0, len(here), most)]
-
         def find(data: Encoded) -> Found:
             return vars(search(self.work.fitted, data, boundary, self.most)) | {"missing": absent(data)}, {}
 
-        return self.work.parts("repairs", find, pick) if len(alerts) else iter(())
+        return self.work.parts("repairs", find, chosen(alerts, most)) if len(alerts) else iter(())
 
     def _apply(self, path: Path, like: pa.Schema) -> None:
         """Read the source once more, and write it with the cells replaced."""
         encoder, first = self.work.fitted.encoder, 0
         with TableWriter(path, like, self.work.owner) as table:
-            for batch in self.work.context.registry.read(self.work.source):
+            for batch in self.work.context.read(self.work.source):
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
                 table.write(encoder.fill(batch, values, where=cells))
                 first += batch.num_rows

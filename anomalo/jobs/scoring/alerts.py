@@ -63,7 +63,7 @@ def score_table(work: Work, threshold: Threshold) -> ScoredTable:
         work.context.report_rows(quality.rows)
     score, p_value = np.concatenate(scores), np.concatenate(p_values)
     reference = len(fitted.calibration.reference)
-    uncalibrated = EQUAL_ROWS if fitted.facts.get("calibrated", True) else PRETRAINED
+    uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
     limit = threshold.limits(len(score), reference) if reference else uncalibrated
     return ScoredTable(
         score,

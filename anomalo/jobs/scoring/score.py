@@ -16,7 +16,7 @@ from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.scoring.alerts import ScoredTable, score_table
-from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
+from anomalo.jobs.sharding import Found, Part, Rows, Work, chosen, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writers import TableWriter
@@ -151,12 +151,7 @@ class _Job:
     def _explained(self, rows: Rows) -> Iterator[Part]:
         """Yield the rows whose numbers are given, ascending, explained a part at a time."""
         most = max(CELLS // max(len(self.fitted.schema.features), 1), 1)
-
-        def pick(batch: Rows) -> list[Rows]:
-            here = rows[np.searchsorted(rows, batch[0]) : np.searchsorted(rows, batch[-1], side="right")]
-            return [here[start : start + most] for start in range(0, len(here), most)]
-
-        return self.work.parts("cells", self._explain, pick) if len(rows) else iter(())
+        return self.work.parts("cells", self._explain, chosen(rows, most)) if len(rows) else iter(())
 
     def _explain(self, data: Encoded) -> Found:
         explained = self.fitted.explain(data)

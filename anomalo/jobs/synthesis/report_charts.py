@@ -9,7 +9,6 @@ import altair as alt
 import pandas as pd
 
 REAL, SYNTHETIC = "#6b8e94", "#d9622b"
-GREY = "#8a8f98"
 WIDTH, HEIGHT = 300, 150
 LINE = 19
 """Height of a level's pair of bars."""

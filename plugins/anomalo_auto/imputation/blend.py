@@ -8,25 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.errors import ParameterError
-from anomalo.models.conditional import PredictiveImputer
-from anomalo.plugin import Block, CanImpute, Encoded, Floats, HiddenCells, Layout, Model, ModelState, Run, param
+from anomalo.plugin import (
+    Block,
+    CanImpute,
+    ConditionalImputer,
+    Encoded,
+    Floats,
+    HiddenCells,
+    Layout,
+    Model,
+    ModelState,
+    Run,
+    param,
+)
+from anomalo_auto.imputation.boosting import STEPS
 from anomalo_auto.imputation.column_model import ColumnModel
 from anomalo_auto.imputation.completed_rows import CrossFittedImputer, EntryLayout, compressed
+from anomalo_auto.imputation.forest import TREES
 from anomalo_auto.imputation.imputation_rounds import ImputationRound, RoundFitter
+from anomalo_auto.imputation.kernel_ridge import LANDMARKS
 from anomalo_auto.imputation.missingness_notes import MissingnessTest, unpredictable_columns
 from anomalo_auto.imputation.target_column import Target
 from anomalo_auto.member_run import MemberRun
 
 ROWS = 20_000
 """Training rows that are used, at most."""
-FOLDS = 3
-"""Folds of the rows; each base is fitted once without each."""
 LEVEL = 0.9
 """Coverage of the intervals whose width is reported."""
 
 
 @dataclass(kw_only=True)
-class Blend(PredictiveImputer):
+class Blend(ConditionalImputer):
     """A mixture of imputers for each column, with weights learned on held-out predictions.
 
     First `bases` complete the rows, each cross-fitted on folds, so that it completes rows that it was not fitted on.
@@ -52,6 +64,10 @@ class Blend(PredictiveImputer):
     quality: str = param("fast", choices=("fast", "best"), help="best adds networks, which take longer.")
     bases: str = param("chained", help="The imputers that complete rows first, by name, separated by commas.")
     networks: str = param("denoising", help="Further ones, if quality is best.")
+    folds: int = param(3, low=2, high=20, help="Parts of the rows; bases and boosting are fitted once without each.")
+    trees: int = param(TREES, low=1, high=10_000, help="Trees of each random forest.")
+    landmarks: int = param(LANDMARKS, low=1, high=20_000, help="Rows that carry a kernel function, at most.")
+    steps: int = param(STEPS, low=5, high=10_000, help="Steps of gradient boosting, at most.")
     epochs: int = param(
         0, low=0, high=100_000, help="Passes over the rows, for bases that train so; 0 keeps their defaults."
     )
@@ -68,7 +84,7 @@ class Blend(PredictiveImputer):
         """
         data = data.take(np.sort(run.rng.permutation(len(data))[:ROWS]))
         names = self._names()
-        folds = _folds(data, run.rng)
+        folds = _folds(data, run.rng, self.folds)
         self.folds_, self.layout_ = int(folds.max()) + 1, data.layout
         self._bases = [self._fit_base(name, data, folds, run, number, len(names)) for number, name in enumerate(names)]
         self._fit_rounds(data, folds, run)
@@ -99,7 +115,12 @@ class Blend(PredictiveImputer):
 
     def _fit_rounds(self, data: Encoded, folds: NDArray[np.intp], run: Run) -> None:
         done = len(self._bases) / (len(self._bases) + 1)
-        fit = RoundFitter(EntryLayout(data.layout), self._bases, data, folds)
+        sizes = {
+            "forest": {"trees": self.trees},
+            "kernel": {"landmarks": self.landmarks},
+            "boosting": {"count": self.folds, "steps": self.steps},
+        }
+        fit = RoundFitter(EntryLayout(data.layout), self._bases, data, folds, sizes)
         self._rounds, learned = fit.fit(run.rng, lambda share: run.report(done=done + (1 - done) * share))
         pairs: dict[int, tuple[Floats, Floats]] = {}
         error, baseline, width = np.full((3, len(data.layout.blocks)), np.nan)
@@ -175,11 +196,11 @@ class Blend(PredictiveImputer):
         return self
 
 
-def _folds(data: Encoded, rng: np.random.Generator) -> NDArray[np.intp]:
+def _folds(data: Encoded, rng: np.random.Generator, folds: int) -> NDArray[np.intp]:
     """Assign each row a fold, [n]; equal rows share one."""
     _, which = np.unique(data.hashes(), return_inverse=True)
     count = int(which.max(initial=0)) + 1
-    fold: NDArray[np.intp] = rng.permutation(count)[which] % min(FOLDS, count)
+    fold: NDArray[np.intp] = rng.permutation(count)[which] % min(folds, count)
     return fold
 
 

@@ -7,10 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from anomalo.models.boosting import Boosting as Boosters
-from anomalo.models.boosting import flattened, views
-from anomalo.models.trees import ROWS, Trees
-from anomalo.plugin import Floats, Scores
+from anomalo.plugin import (
+    ROW_BLOCK,
+    FittedBoosting,
+    Floats,
+    Scores,
+    Trees,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
 from anomalo_auto.imputation.target_column import Target
 
 FOLDS = 3
@@ -57,12 +63,14 @@ class ColumnBoosting:
     classes: NDArray[np.int32]
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+    def fit(
+        cls, inputs: Floats, target: Target, rng: np.random.Generator, count: int = FOLDS, steps: int = STEPS
+    ) -> tuple[Self, Floats]:
         """Fit one booster without each fold of the inputs [m, width]; return also its predictions of that fold."""
-        folds = rng.permutation(len(inputs)) % FOLDS
-        seeds = rng.integers(2**31, size=FOLDS)
+        folds = rng.permutation(len(inputs)) % count
+        seeds = rng.integers(2**31, size=count)
         boosters = [
-            _boosted(inputs[folds != fold], target, folds != fold, int(seed)) for fold, seed in enumerate(seeds)
+            _boosted(inputs[folds != fold], target, folds != fold, int(seed), steps) for fold, seed in enumerate(seeds)
         ]
         boosting = cls(**_as_arrays(boosters, target))
         each = boosting._each(inputs, target)
@@ -77,10 +85,10 @@ class ColumnBoosting:
         """Return the predictions of each booster, float32 [boosters, k, size]."""
         boosters, outputs = self.classes.shape
         total = np.repeat(self.start[:, None], len(inputs), axis=1)
-        twice = views(inputs, NUMBERS)
+        twice = missing_on_both_sides(inputs, NUMBERS)
         trees = Trees(self.roots, self.depths, self.feature, self.threshold, self.children)
-        for begin in range(0, len(inputs), ROWS):
-            rows = slice(begin, begin + ROWS)
+        for begin in range(0, len(inputs), ROW_BLOCK):
+            rows = slice(begin, begin + ROW_BLOCK)
             for output, leaves in zip(self.output, trees.leaves(twice[rows]), strict=True):
                 total[output, rows] += self.values[leaves]
         raw = total.reshape(boosters, outputs, len(inputs)).transpose(0, 2, 1)
@@ -89,7 +97,7 @@ class ColumnBoosting:
         return np.stack([_probabilities(part, known, target) for part, known in zip(raw, self.classes, strict=True)])
 
 
-def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int) -> Any:
+def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int, steps: int = STEPS) -> Any:
     """Return a fitted booster, or the level of all rows if they have only one."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -100,19 +108,21 @@ def _boosted(inputs: Floats, target: Target, rows: NDArray[np.bool_], seed: int)
     per_step = 1 if target.number or len(levels) == 2 else len(levels)
     kind: Any = HistGradientBoostingRegressor if target.number else HistGradientBoostingClassifier
     some = np.where(np.isnan(inputs).all(axis=0), np.float32(0), inputs)  # scikit-learn fails on empty columns
-    return kind(
+    booster = kind(
         learning_rate=RATE,
-        max_iter=max(5, min(STEPS, MOST_TREES // per_step)),
+        max_iter=max(5, min(steps, MOST_TREES // per_step)),
         min_samples_leaf=LEAF,
         early_stopping=False,
         random_state=seed,
-    ).fit(some, truth)
+    )
+    with few_threads(some.size):
+        return booster.fit(some, truth)
 
 
 def _as_arrays(boosters: list[Any], target: Target) -> dict[str, NDArray[Any]]:
     """Lay the trees of all boosters end to end."""
     fitted = [booster for booster in boosters if not isinstance(booster, int)]
-    trees, values = flattened([Boosters(booster, {}) for booster in fitted], _width(fitted))
+    trees, values = flatten_boosting([FittedBoosting(booster, {}) for booster in fitted], _width(fitted))
     known = [_known(booster, target) for booster in boosters]
     outputs = max(len(levels) for levels in known)
     classes = np.full((len(boosters), outputs), -1, dtype=np.int32)

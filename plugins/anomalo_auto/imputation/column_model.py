@@ -1,6 +1,6 @@
 """The predictors of one column, and their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -104,8 +104,11 @@ class ColumnModel:
         block: Block,
         names: Sequence[str],
         rng: np.random.Generator,
+        sizes: Mapping[str, Mapping[str, int]],
     ) -> tuple[Self, Target, Floats]:
         """Fit the learners of these names on rows completed with this column hidden, [n, width] each.
+
+        `sizes` are what their `fit` takes besides, by name.
 
         Returns
         -------
@@ -124,7 +127,7 @@ class ColumnModel:
         learners: dict[str, Any] = {}
         if target.varies and len(target.truth) >= FEWEST and len(entries):
             for name in names:
-                learners[name], held_out = LEARNERS[name].fit(inputs.of_learner(name), target, rng)
+                learners[name], held_out = LEARNERS[name].fit(inputs.of_learner(name), target, rng, **sizes[name])
                 predictions.append(held_out)
         weights = _without_small(mixture_weights(np.stack(predictions), target))
         mixed = np.asarray(np.tensordot(weights, np.stack(predictions), axes=1), dtype=np.float32)

@@ -6,8 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
-from anomalo.plugin import Floats
+from anomalo.plugin import ROW_BLOCK, Floats, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo_auto.imputation.target_column import Target
 
 TREES = 50
@@ -43,28 +42,28 @@ class ColumnForest:
     values: Floats
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator, trees: int = TREES) -> tuple[Self, Floats]:
         """Grow the trees on inputs [m, width]; return also the out-of-bag predictions, [m, size]."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
         kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
         grown = kind(
-            TREES,
+            trees,
             max_features=FEATURES,
             min_samples_leaf=max(LEAF[target.block.kind], len(inputs) // LEAVES),
             random_state=int(rng.integers(2**31)),
         ).fit(inputs, target.truth)
-        trees = flattened([tree.tree_ for tree in grown.estimators_])
-        values = joined([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
-        values = values.reshape(len(trees.feature), -1)
+        flat = flatten_forest([tree.tree_ for tree in grown.estimators_])
+        values = concatenated([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
+        values = values.reshape(len(flat.feature), -1)
         if not target.number:
             values = target.all_levels(values, grown.classes_)
         forest = cls(
-            trees.roots,
-            trees.depths,
-            trees.feature.astype(np.int32),
-            rounded_down(trees.threshold),
-            trees.children.astype(np.int32),
+            flat.roots,
+            flat.depths,
+            flat.feature.astype(np.int32),
+            round_down_to_float32(flat.threshold),
+            flat.children.astype(np.int32),
             values,
         )
         predicted, seen = out_of_bag(grown, inputs)
@@ -78,8 +77,8 @@ class ColumnForest:
     def predict(self, inputs: Floats, target: Target) -> Floats:
         """Return predictions, float32 [k, size]."""
         predicted = np.zeros((len(inputs), self.values.shape[1]), dtype=np.float32)
-        for start in range(0, len(inputs), ROWS):
-            rows = slice(start, start + ROWS)
+        for start in range(0, len(inputs), ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
             for leaves in self._trees().leaves(inputs[rows]):
                 predicted[rows] += self.values[leaves]
         return predicted / np.float32(len(self.roots))

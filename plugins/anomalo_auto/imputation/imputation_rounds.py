@@ -1,6 +1,6 @@
 """Rounds of imputation: the predictors of all columns in one round complete the rows that the next is fitted on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +73,15 @@ class RoundFitter:
         The training rows.
     folds : intp [n]
         Which of a base's models was fitted without each row.
+    sizes : dict of dict of int
+        How large each learner is, by name: what its `fit` takes.
     """
 
     entry_layout: EntryLayout
     bases: Sequence[CrossFittedImputer]
     data: Encoded
     folds: NDArray[np.intp]
+    sizes: Mapping[str, Mapping[str, int]]
 
     def fit(
         self, rng: np.random.Generator, report: Callable[[float], None]
@@ -128,7 +131,9 @@ class RoundFitter:
     def _fit_column(
         self, block: Block, completed: Sequence[Floats], learners: Sequence[str], rng: np.random.Generator
     ) -> tuple[ColumnModel, ColumnFit]:
-        column, target, held_out = ColumnModel.fit(self.entry_layout, self.data, completed, block, learners, rng)
+        column, target, held_out = ColumnModel.fit(
+            self.entry_layout, self.data, completed, block, learners, rng, self.sizes
+        )
         rows = np.flatnonzero(~target.seen)
         missing = column.predict(self.entry_layout, self.data.take(rows), [part[rows] for part in completed])
         return column, ColumnFit(target, held_out, missing)

@@ -6,8 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.row_invariant import by_blocks
-from anomalo.plugin import Floats, Scores
+from anomalo.plugin import Floats, Scores, in_row_blocks
 from anomalo_auto.imputation.target_column import Target
 
 LANDMARKS = 1000
@@ -51,14 +50,16 @@ class KernelRidge:
     offset: Scores
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator) -> tuple[Self, Floats]:
+    def fit(
+        cls, inputs: Floats, target: Target, rng: np.random.Generator, landmarks: int = LANDMARKS
+    ) -> tuple[Self, Floats]:
         """Fit on inputs [m, width]; return also the leave-one-out predictions, [m, size]."""
         centre, scale = inputs.mean(axis=0, dtype=np.float64), inputs.std(axis=0, dtype=np.float64)
         scale = np.where(scale > TINY, scale, 1.0)
         rows = _standardised(inputs, centre, scale)
-        chosen = np.sort(rng.permutation(len(rows))[:LANDMARKS])
-        landmarks = rows[chosen]
-        distance = _squared(rows, landmarks)
+        chosen = np.sort(rng.permutation(len(rows))[:landmarks])
+        carriers = rows[chosen]
+        distance = _squared(rows, carriers)
         rate = WIDTH / max(float(np.median(distance)), TINY)
         kernel = np.exp(-rate * distance)
         eigenvalues, vectors = np.linalg.eigh(kernel[chosen])
@@ -67,7 +68,7 @@ class KernelRidge:
         outputs = target.outputs()
         offset = outputs.mean(axis=0)
         coefficients, held = _ridge(kernel @ root, outputs - offset)
-        fitted = cls(centre, scale, landmarks.astype(np.float32), root @ coefficients, np.array([rate]), offset)
+        fitted = cls(centre, scale, carriers.astype(np.float32), root @ coefficients, np.array([rate]), offset)
         return fitted, target.as_predictions(held + offset)
 
     def predict(self, inputs: Floats, target: Target) -> Floats:
@@ -80,7 +81,7 @@ class KernelRidge:
 
         weights = self.weights.astype(np.float32)
 
-        return target.as_predictions(by_blocks(inputs.astype(np.float64), outputs) + self.offset)
+        return target.as_predictions(in_row_blocks(inputs.astype(np.float64), outputs) + self.offset)
 
 
 def _standardised(inputs: NDArray[np.floating], centre: Scores, scale: Scores) -> Scores:

@@ -13,8 +13,6 @@ from anomalo_autoencoders.piecewise_input import PiecewiseInput
 
 LINEAR_UNITS = 64
 """Rank of the linear connection from the input to the heads."""
-AUGMENTED_ROWS = 256
-"""Small batches are repeated, each time with other corruption, up to about this many rows."""
 MOST_PARAMETERS = 4096
 """Parameters of all columns and members together, at most, as long as one member is left."""
 
@@ -117,6 +115,12 @@ class Denoising(Reconstructor):
     hide: float = param(0.35, low=0.0, high=0.5, help="Mean share of the cells hidden in training, where at random.")
     patterns: float = param(0.5, low=0.0, high=1.0, help="Share of the rows that hide cells that another row lacks.")
     visible: float = param(0.05, low=0.0, high=1.0, help="Weight of a visible cell in the loss; a hidden one's is 1.")
+    augmented_rows: int = param(
+        256,
+        low=1,
+        high=1_000_000,
+        help="Smaller batches are repeated, otherwise corrupted each time, up to about this.",
+    )
     epochs: int = param(15, low=1, high=100_000, help="Passes over the training rows.")
     learning_rate: float = param(6e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     weight_decay: float = param(1e-2, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
@@ -129,7 +133,7 @@ class Denoising(Reconstructor):
     def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the hidden cells (nats per cell), and some of that of the visible ones."""
         assert isinstance(net, DenoisingNet)
-        copies = max(1, round(AUGMENTED_ROWS / len(x)))
+        copies = max(1, round(self.augmented_rows / len(x)))
         x, observed = x.repeat(copies, 1), observed.repeat(copies, 1)
         shown, seen = self.corrupt(x, observed)
         weight = torch.where(seen, self.visible, observed.float())

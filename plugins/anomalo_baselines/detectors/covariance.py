@@ -6,8 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.row_invariant import by_blocks
-from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, param
+from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, in_row_blocks, param
 from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, in_proportion
 
 STEPS = 20
@@ -81,8 +80,8 @@ class RobustCovariance(Model):
         precision = self.whitening_ @ self.whitening_.T
         # The conditional covariances of all cells, one block each.
         covariance = np.linalg.inv(np.where(dense.position[:, None] == dense.position, precision, 0.0))
-        pulled = by_blocks(scaled, lambda block: (block - self.centre_) @ precision)
-        residual = by_blocks(pulled, lambda block: block @ covariance)
+        pulled = in_row_blocks(scaled, lambda block: (block - self.centre_) @ precision)
+        residual = in_row_blocks(pulled, lambda block: block @ covariance)
         drops, expected = np.zeros(data.values.shape), np.empty_like(data.values)
         for block, part in zip(data.layout.blocks, dense_parts(data, dense), strict=True):
             drops[:, block.position] = 0.5 * (pulled[:, part] * residual[:, part]).sum(axis=1)
@@ -91,7 +90,7 @@ class RobustCovariance(Model):
         return Cells(in_proportion(self.score(data), np.maximum(drops, 0)), expected)
 
     def _distances(self, scaled: Scores) -> Scores:
-        return by_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
+        return in_row_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
 
 
 def _numbers(data: Encoded, dense: Dense) -> NDArray[np.bool_]:

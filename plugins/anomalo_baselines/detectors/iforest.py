@@ -6,8 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.trees import ROWS, Trees, flattened, joined
-from anomalo.plugin import Encoded, Floats, Model, Run, Scores, param
+from anomalo.plugin import ROW_BLOCK, Encoded, Floats, Model, Run, Scores, Trees, concatenated, flatten_forest, param
 from anomalo_baselines.detectors.category_surprisal import code_shares, with_surprisal
 
 
@@ -68,9 +67,9 @@ class IsolationForest(Model):
         return self
 
     def _flatten(self, grown: list[Any]) -> None:
-        trees = flattened(grown)
+        trees = flatten_forest(grown)
         self.roots_, self.feature_, self.threshold_, self.children_ = trees.roots, *trees[2:5]
-        self.length_ = joined([_lengths(tree) for tree in grown], np.float64)
+        self.length_ = concatenated([_lengths(tree) for tree in grown], np.float64)
         self.depth_ = int(trees.depths.max(initial=0))
 
     def score(self, data: Encoded) -> Scores:
@@ -79,8 +78,8 @@ class IsolationForest(Model):
         if not len(self.roots_):
             return np.zeros(len(matrix))
         lengths = np.empty(len(matrix))
-        for start in range(0, len(matrix), ROWS):
-            rows = slice(start, start + ROWS)
+        for start in range(0, len(matrix), ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
             lengths[rows] = self._path_lengths(matrix[rows])
         # Trees of one row have no depth: their score is 1/2, neither anomalous nor normal.
         exponent = lengths / self.longest_ if self.longest_ else np.ones_like(lengths)

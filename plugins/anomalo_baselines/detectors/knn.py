@@ -11,9 +11,6 @@ from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, 
 from anomalo_baselines.neighbour_search import NeighbourSearch
 from anomalo_baselines.subsample import subsample
 
-EXPLAINING = 5_000
-"""Explanations use at most this many reference rows, evenly spaced."""
-
 
 @dataclass(kw_only=True)
 class NearestNeighbours(Model):
@@ -29,13 +26,16 @@ class NearestNeighbours(Model):
     Examples
     --------
     >>> NearestNeighbours(neighbours=10).params()
-    {'neighbours': 10, 'reference': 50000}
+    {'neighbours': 10, 'reference': 50000, 'explained_by': 5000}
     """
 
     name = "knn"
 
     neighbours: int = param(5, low=1, high=10_000, help="How many of the nearest training rows to average over.")
     reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
+    explained_by: int = param(
+        5_000, low=1, high=10_000_000, help="How many of these rows reasons come from, at most, evenly spaced."
+    )
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them."""
@@ -54,10 +54,10 @@ class NearestNeighbours(Model):
 
         For each column the nearest rows are found in the others alone. The score falls when the cell is replaced by
         its mean among those of them that observe it; it is divided in proportion to these drops. Both are estimated
-        from at most `EXPLAINING` reference rows.
+        from at most `explained_by` of the training rows.
         """
         dense, blocks = data.dense(), data.layout.blocks
-        count = min(len(self.reference_), EXPLAINING)
+        count = min(len(self.reference_), self.explained_by)
         reference, where = self.reference_[np.arange(count) * len(self.reference_) // count], dense_parts(data, dense)
         search = NeighbourSearch(reference, min(self.neighbours, count))
         distance = search.nearest(dense.matrix)[0].mean(axis=1)

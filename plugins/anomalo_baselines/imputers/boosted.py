@@ -8,10 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from anomalo.models.boosting import Boosting, flattened, inputs, views
-from anomalo.models.conditional import PredictiveImputer
-from anomalo.models.trees import ROWS, Trees
-from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Floats, Run, Scores, param
+from anomalo.plugin import (
+    FIRST_LEVEL,
+    ROW_BLOCK,
+    Block,
+    ConditionalImputer,
+    Encoded,
+    FittedBoosting,
+    Floats,
+    Run,
+    Scores,
+    Trees,
+    boosting_inputs,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+    param,
+)
 
 FOLDS = 3
 """Models for each column; each leaves out the rows of one fold."""
@@ -24,7 +37,7 @@ NEVER = -1e3
 
 
 @dataclass(kw_only=True)
-class BoostedImputer(PredictiveImputer):
+class BoostedImputer(ConditionalImputer):
     """Histogram gradient boosting for each column, by squared error for numbers and log loss for categories.
 
     A missing value goes to whichever side of a split was better in training; a category is split into any two sets of
@@ -48,9 +61,9 @@ class BoostedImputer(PredictiveImputer):
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit three models for each column with observed cells."""
-        matrix, seeds = inputs(data), np.random.default_rng(run.seed)
+        matrix, seeds = boosting_inputs(data), np.random.default_rng(run.seed)
         positions, baselines = [], [np.zeros(0)]
-        boostings: list[Boosting | None] = []
+        boostings: list[FittedBoosting | None] = []
         held_out = {}
         for block in data.layout.blocks:
             rows = np.flatnonzero(data.observed[:, block.position])
@@ -79,7 +92,7 @@ class BoostedImputer(PredictiveImputer):
         predicted = np.zeros(data.values.shape, dtype=np.float32)
         sizes = {int(position): data.layout.blocks[position].size for position in data.layout.categories}
         proba = {at: np.full((len(data), size), 1 / max(1, size), dtype=np.float32) for at, size in sizes.items()}
-        matrix, first = views(inputs(data), data.layout.categories), 0
+        matrix, first = missing_on_both_sides(boosting_inputs(data), data.layout.categories), 0
         for number in range(0, len(self.positions_), FOLDS):
             position = int(self.positions_[number])
             size, rows = sizes.get(position, 1), np.flatnonzero(~data.observed[:, position])
@@ -94,7 +107,7 @@ class BoostedImputer(PredictiveImputer):
                 predicted[rows, position] = total[:, 0] / FOLDS
         return predicted, proba
 
-    def _boost(self, given: Floats, truth: Floats, block: Block, data: Encoded, seed: int) -> Boosting | None:
+    def _boost(self, given: Floats, truth: Floats, block: Block, data: Encoded, seed: int) -> FittedBoosting | None:
         """Return one fitted model; None if there is too little to learn from."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -112,13 +125,13 @@ class BoostedImputer(PredictiveImputer):
             early_stopping=False,
             random_state=seed,
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), few_threads(given.size):
             warnings.filterwarnings("ignore", "The number of unique classes")  # levels are classes however many
-            return Boosting(model.fit(given, truth), levels)
+            return FittedBoosting(model.fit(given, truth), levels)
 
-    def _flatten(self, boostings: list[Boosting | None], data: Encoded) -> None:
+    def _flatten(self, boostings: list[FittedBoosting | None], data: Encoded) -> None:
         """Concatenate the trees of all models."""
-        trees, self.values_ = flattened([boosting for boosting in boostings if boosting], data.values.shape[1])
+        trees, self.values_ = flatten_boosting([boosting for boosting in boostings if boosting], data.values.shape[1])
         self.roots_, self.depths_, self.feature_, self.threshold_ = trees[:4]
         self.children_, self.listed_, self.sets_ = trees[4:]
         outputs = [_outputs(boosting) for boosting in boostings]
@@ -131,8 +144,8 @@ class BoostedImputer(PredictiveImputer):
         shared = self.feature_, self.threshold_, self.children_, self.listed_, self.sets_
         trees = Trees(self.roots_[own], self.depths_[own], *shared)
         raw = np.tile(baseline, (len(matrix), 1))
-        for start in range(0, len(matrix), ROWS):
-            rows = slice(start, start + ROWS)
+        for start in range(0, len(matrix), ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
             for output, leaf in zip(self.outputs_[own], trees.leaves(matrix[rows]), strict=True):
                 raw[rows, output] += self.values_[leaf]
         return raw
@@ -146,12 +159,12 @@ def _without(matrix: Floats, column: int, kept: NDArray[np.bool_]) -> Floats:
     return given
 
 
-def _levels(boosting: Boosting) -> NDArray[np.intp]:
+def _levels(boosting: FittedBoosting) -> NDArray[np.intp]:
     levels: NDArray[np.intp] = boosting.model.classes_.astype(np.intp) - FIRST_LEVEL
     return levels
 
 
-def _outputs(boosting: Boosting | None) -> NDArray[np.int64]:
+def _outputs(boosting: FittedBoosting | None) -> NDArray[np.int64]:
     """Return the level that each tree predicts, int64 [trees]: the second of two, one of several; 0 for a number."""
     if boosting is None:
         return np.zeros(0, dtype=np.int64)
@@ -161,7 +174,7 @@ def _outputs(boosting: Boosting | None) -> NDArray[np.int64]:
     return np.tile(_levels(boosting)[-len(steps[0]) :], len(steps)).astype(np.int64)
 
 
-def _baseline(boosting: Boosting | None, truth: Floats, block: Block) -> Scores:
+def _baseline(boosting: FittedBoosting | None, truth: Floats, block: Block) -> Scores:
     """Return the baseline that the trees add to: a number's mean, or log-odds of levels, float64 [size]."""
     if block.kind == "number":
         return np.array([truth.mean(dtype=np.float64)]) if boosting is None else boosting.model._baseline_prediction[0]

@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from anomalo.models.conditional import HeldOut, PredictiveImputer
-from anomalo.models.row_invariant import by_blocks
-from anomalo.plugin import Encoded, Floats, Mask, Run, Scores, param, row_uniform
+from anomalo.plugin import (
+    ConditionalImputer,
+    Encoded,
+    Floats,
+    HeldOutPredictions,
+    Mask,
+    Run,
+    Scores,
+    in_row_blocks,
+    param,
+    row_uniform,
+)
 from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation
 from anomalo_baselines.imputers.indicators import indicator_matrix, level_shares, probabilities, source_columns
 from anomalo_baselines.subsample import subsample
@@ -20,7 +29,7 @@ TOLERANCE = 1e-3
 
 
 @dataclass(kw_only=True)
-class ChainedImputer(PredictiveImputer):
+class ChainedImputer(ConditionalImputer):
     """The conditional expectation of missing values under one Gaussian of all columns, levels as indicators.
 
     At convergence it imputes as ridge regressions of every column on all others do, repeated in turn until they no
@@ -119,10 +128,10 @@ class ChainedImputer(PredictiveImputer):
 
     def _conditional(self, data: Encoded) -> Iterator[Conditional]:
         deviation, seen = self._deviation(data)
-        pull = by_blocks(deviation, lambda block: block @ self.precision_)
+        pull = in_row_blocks(deviation, lambda block: block @ self.precision_)
         return conditional(self.precision_, pull, ~seen)
 
-    def _held_out(self, data: Encoded) -> HeldOut:
+    def _held_out(self, data: Encoded) -> HeldOutPredictions:
         """Return the conditional expectation of each observed number if it were hidden as well.
 
         With P the precision of the row's observed columns and d their deviations, that lies (P d)_j / P_jj below it,

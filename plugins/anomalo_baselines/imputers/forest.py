@@ -7,9 +7,23 @@ from typing import Any, Self
 import numpy as np
 
 from anomalo.errors import ParameterError
-from anomalo.models.conditional import PredictiveImputer
-from anomalo.models.trees import ROWS, Trees, flattened, joined, out_of_bag, rounded_down
-from anomalo.plugin import FIRST_LEVEL, Block, CanImpute, Encoded, Floats, Run, Scores, param
+from anomalo.plugin import (
+    FIRST_LEVEL,
+    ROW_BLOCK,
+    Block,
+    CanImpute,
+    ConditionalImputer,
+    Encoded,
+    Floats,
+    Run,
+    Scores,
+    Trees,
+    concatenated,
+    flatten_forest,
+    out_of_bag,
+    param,
+    round_down_to_float32,
+)
 
 SMALLEST_LEAF = {"number": 3, "category": 2}
 """The fewest training rows of a leaf."""
@@ -18,7 +32,7 @@ FEATURES = 0.5
 
 
 @dataclass(kw_only=True)
-class ForestImputer(PredictiveImputer):
+class ForestImputer(ConditionalImputer):
     """A random forest for each column, for regression or classification, on the other columns, imputed.
 
     The inputs are imputed by another model in the first round, by the last round's forests in the next. The other model
@@ -100,15 +114,15 @@ class ForestImputer(PredictiveImputer):
         """Concatenate all trees, and the predictions of their leaves."""
         self.forests_ = np.array([(number, block.position) for number, block, _ in grown], np.int64).reshape(-1, 2)
         trees = [tree.tree_ for _, _, forest in grown for tree in forest.estimators_]
-        flat = flattened(trees)
+        flat = flatten_forest(trees)
         shape = (len(grown), self.trees)
         self.roots_, self.depths_ = flat.roots.reshape(shape), flat.depths.reshape(shape)
         self.feature_, self.children_ = flat.feature, flat.children
-        self.threshold_ = rounded_down(flat.threshold)
+        self.threshold_ = round_down_to_float32(flat.threshold)
         values = [_leaf_values(tree.tree_, forest, block) for _, block, forest in grown for tree in forest.estimators_]
-        self.values_ = joined(values, np.float32)
+        self.values_ = concatenated(values, np.float32)
         sizes = [np.where(tree.children_left < 0, value.shape[1], 0) for tree, value in zip(trees, values, strict=True)]
-        self.first_ = np.cumsum(np.append(0, joined(sizes, np.int64)), dtype=np.int64)[:-1]
+        self.first_ = np.cumsum(np.append(0, concatenated(sizes, np.int64)), dtype=np.int64)[:-1]
 
     def predict(self, data: Encoded) -> tuple[Floats, dict[int, Floats]]:
         """Return the predictions of the last round's forests, and the levels' probabilities by position."""
@@ -133,8 +147,8 @@ class ForestImputer(PredictiveImputer):
         """Return the mean of the trees' leaves for rows [n, columns - 1], float64 [n, size]."""
         trees = Trees(self.roots_[forest], self.depths_[forest], self.feature_, self.threshold_, self.children_)
         total, outputs = np.zeros((len(inputs), size)), np.arange(size)
-        for start in range(0, len(inputs), ROWS):
-            rows = slice(start, start + ROWS)
+        for start in range(0, len(inputs), ROW_BLOCK):
+            rows = slice(start, start + ROW_BLOCK)
             for leaf in trees.leaves(inputs[rows]):
                 total[rows] += self.values_[self.first_[leaf][:, None] + outputs]
         return total / self.trees

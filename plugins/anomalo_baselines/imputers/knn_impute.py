@@ -7,8 +7,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.models.conditional import HeldOut, PredictiveImputer
-from anomalo.plugin import FIRST_LEVEL, Encoded, Floats, Mask, Run, Scores, param
+from anomalo.plugin import (
+    FIRST_LEVEL,
+    ConditionalImputer,
+    Encoded,
+    Floats,
+    HeldOutPredictions,
+    Mask,
+    Run,
+    Scores,
+    param,
+)
 from anomalo_baselines.subsample import subsample
 
 ROWS = 64
@@ -20,7 +29,7 @@ Neighbours = tuple[int, NDArray[np.intp], Floats, NDArray[np.intp]]
 
 
 @dataclass(kw_only=True)
-class NeighbourImputer(PredictiveImputer):
+class NeighbourImputer(ConditionalImputer):
     """The mean of a number, or the shares of a category's levels, among the nearest training rows that observe it.
 
     The squared distance is summed over the cells that both rows observe, times all columns over these: numbers in
@@ -102,7 +111,7 @@ class NeighbourImputer(PredictiveImputer):
         order = np.argsort(apart, axis=1, kind="stable")
         return donors[np.take_along_axis(nearest, order, axis=1)], np.isfinite(apart).sum(axis=1)
 
-    def _held_out(self, data: Encoded) -> HeldOut:
+    def _held_out(self, data: Encoded) -> HeldOutPredictions:
         """Impute the observed numbers of some training rows from the other rows, as if that cell were hidden."""
         compare, count = _PartialDistances(self.values_, self.known_, data), min(EVALUATED, len(data))
         evaluated = np.arange(count) * len(data) // max(1, count)

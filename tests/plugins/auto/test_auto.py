@@ -128,6 +128,7 @@ def clustered(anomalies: int, seed: int = 0) -> Encoded:
     return Encoded(values, np.ones(values.shape, dtype=bool), Layout("table", (4,), blocks))
 
 
+@pytest.mark.slow
 def test_the_masking_effect_is_counted_in_ranks_of_the_reference_model() -> None:
     robust, reference = np.arange(200.0), np.arange(200.0)
     assert masking_effect(robust, reference) == pytest.approx(1 - np.mean([197, 198, 199, 200]) / 200)
@@ -252,6 +253,7 @@ def test_codes_are_those_of_the_first_member_that_embeds(registry: Registry) -> 
     assert np.array_equal(found.decode(found.embed(data)), found._models[1].decode(found.embed(data)))
 
 
+@pytest.mark.slow
 def test_fitted_to_impute_it_fills_as_blend_does_and_has_no_members(registry: Registry) -> None:
     data = some(120, seed=6)
     run = LocalRun(seed=3, goals=frozenset({"impute"}), registered=registry.create)
@@ -265,6 +267,7 @@ def test_fitted_to_impute_it_fills_as_blend_does_and_has_no_members(registry: Re
     assert np.array_equal(found.hidden_cells().error, alone.hidden_cells().error, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_fitted_for_all_it_expects_what_it_would_fill(registry: Registry) -> None:
     data = some(120, seed=6)
     found = Auto(members="knn").fit(data, LocalRun(registered=registry.create))

@@ -196,6 +196,7 @@ def simple(registry: Registry) -> Blend:
     return fitted(table(600)[0], registry)
 
 
+@pytest.mark.slow
 def test_the_reported_error_is_the_actual_one(simple: Blend) -> None:
     data, truth = table(3000, seed=9)
     hidden, filled = simple.hidden_cells(), simple.impute(data)
@@ -224,6 +225,7 @@ def clusters(rows: int, seed: int) -> tuple[Encoded, np.ndarray]:
     return Encoded(np.where(observed, truth, 0).astype(np.float32), observed, Layout("table", (6,), blocks)), truth
 
 
+@pytest.mark.slow
 def test_the_second_round_imputes_better_than_the_first(registry: Registry) -> None:
     both, (data, truth) = fitted(clusters(300, 0)[0], registry), clusters(1000, 1)
     first = copy(both)
@@ -278,6 +280,7 @@ def test_probabilities_are_calibrated(simple: Blend) -> None:
     assert proba.max(axis=1).mean() == pytest.approx(np.mean(proba.argmax(axis=1) == level), abs=0.05)
 
 
+@pytest.mark.slow
 def test_values_not_missing_at_random_are_reported_and_random_ones_are_not(registry: Registry, simple: Blend) -> None:
     assert not any("at random" in note for note in simple.hidden_cells().notes)
     data, truth = table(600)
@@ -306,6 +309,7 @@ def test_a_column_complete_in_training_may_have_missing_values_later(registry: R
     assert len(found._rounds) == 1, "without missing values there is nothing to complete for a second one"
 
 
+@pytest.mark.slow
 def test_networks_are_left_out_if_it_is_to_be_fast(registry: Registry) -> None:
     data = table(60)[0]
     names = {q: fitted(data, registry, quality=q, epochs=1).state().values["names_"] for q in ("fast", "best")}

@@ -44,6 +44,7 @@ def curve(rows: int, seed: int = 0) -> Encoded:
     return Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (7,), blocks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("latent", "columns"), [(1, 4), (3, 8)])
 def test_the_linear_autoencoder_finds_the_principal_components(latent: int, columns: int) -> None:
     data = gaussian(800, latent, columns, noise=0.4)
@@ -91,6 +92,7 @@ def on_curve() -> Undercomplete:
     return Undercomplete(epochs=30).fit(curve(1000), LocalRun(seed=0))
 
 
+@pytest.mark.slow
 def test_a_curve_is_learned_far_better_than_by_the_mean(on_curve: Undercomplete) -> None:
     new = curve(400, seed=1)
     found = reconstruction(on_curve, new)

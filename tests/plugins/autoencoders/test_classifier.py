@@ -127,6 +127,7 @@ def test_rows_need_classes_and_what_they_start_from_an_encoder() -> None:
         Classifier().fit(labelled(train), run(REGISTRY.create("median").fit(train, run())))
 
 
+@pytest.mark.matrix
 @parametrize_with_checks([TableClassifier(params={"epochs": 8, "learning_rate": 0.05, "hidden": (16,)})])
 def test_passes_the_checks_of_scikit_learn(
     estimator: TableClassifier, check: Callable[[TableClassifier], None]

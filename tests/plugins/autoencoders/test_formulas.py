@@ -160,6 +160,7 @@ def test_the_bound_is_the_likelihood_if_the_posterior_is_exact() -> None:
     np.testing.assert_allclose(model.score(data), truth, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_bound_tightens_with_more_codes() -> None:
     gaps = []
     for samples in (10, 5000):

@@ -55,6 +55,7 @@ def test_the_natural_scale_is_the_encoders_without_its_compression() -> None:
     np.testing.assert_allclose(compressed(natural(inside)).numpy(), inside.numpy(), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ColumnHeads, NaturalHeads, MixtureHeads])
 def test_uniform_shares_draw_from_the_distribution_of_the_heads(kind: type[ColumnHeads]) -> None:
     heads = kind(layout(2, 2), 4)
@@ -161,6 +162,7 @@ class LinearGaussian(nn.Module):
         return code @ self.loading.T
 
 
+@pytest.mark.slow
 def test_fills_by_importance_are_the_closed_form() -> None:
     model = Variational(samples=8000)
     model.layout_ = layout(4)
@@ -215,6 +217,7 @@ def self_masked(rows: int) -> tuple[Encoded, np.ndarray]:
     return encoded(values, observed, 1), values
 
 
+@pytest.mark.slow
 def test_a_model_of_the_mask_finds_the_mean_that_missing_not_at_random_hides() -> None:
     data, truth = self_masked(800)
     errors = {}
@@ -232,6 +235,7 @@ def test_a_model_of_the_mask_finds_the_mean_that_missing_not_at_random_hides() -
 # Of every imputing network.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Denoising, Miwae, NotMiwae, Variational])
 def test_draws_belong_to_the_row_and_follow_the_probabilities(kind: type[Any]) -> None:
     train, _ = correlated(120)

@@ -208,19 +208,20 @@ def test_knn_expects_what_the_nearest_rows_have_not_what_the_cell_says() -> None
     assert cells.contribution.argmax() == 1
 
 
-def test_knn_explains_from_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo_baselines.detectors.knn.EXPLAINING", 20)
+def test_knn_explains_from_evenly_spaced_rows() -> None:
     train, test = table(50, seed=1), table(30, seed=2)
-    model, few = (NearestNeighbours().fit(d, LocalRun()) for d in (train, train.take(np.arange(20) * 5 // 2)))
+    model, few = (
+        NearestNeighbours(explained_by=20).fit(d, LocalRun()) for d in (train, train.take(np.arange(20) * 5 // 2))
+    )
     found, expected = model.explain(test), few.explain(test)
     assert (found.expected == expected.expected).all()
     shares = expected.contribution / few.score(test)[:, None]
     np.testing.assert_allclose(found.contribution, shares * model.score(test)[:, None])
 
 
-def test_a_score_that_no_column_explains_is_divided_equally(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anomalo_baselines.detectors.knn.EXPLAINING", 1)  # row 0; the score is to rows 0 and 1
-    model = NearestNeighbours().fit(numeric([[0.0, 0.0], [6.0, 8.0]]), LocalRun())
+def test_a_score_that_no_column_explains_is_divided_equally() -> None:
+    # By row 0; the score is the distance to rows 0 and 1.
+    model = NearestNeighbours(explained_by=1).fit(numeric([[0.0, 0.0], [6.0, 8.0]]), LocalRun())
     np.testing.assert_allclose(model.explain(numeric([[0.0, 0.0]])).contribution, [[2.5, 2.5]])
     zeros = numeric(np.zeros((9, 2)))
     assert (NearestNeighbours().fit(zeros, LocalRun()).explain(zeros).contribution == 0).all()

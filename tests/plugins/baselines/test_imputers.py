@@ -303,6 +303,7 @@ def test_boosted_predicts_what_scikit_learns_models_predict(levels: int, monkeyp
     assert len(model.sets_)
 
 
+@pytest.mark.slow
 def test_boosted_estimates_its_error_on_rows_that_a_model_was_fitted_without() -> None:
     rng = np.random.default_rng(8)
     noise = numeric(rng.normal(size=(240, 3)))

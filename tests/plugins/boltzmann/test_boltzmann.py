@@ -116,6 +116,7 @@ def test_rows_become_units_and_units_rows() -> None:
     np.testing.assert_allclose(scaled.decode(w).numpy()[data.observed], data.values[data.observed], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rbm", "dbn", "dbm", "boltzmann"])
 def test_probabilities_of_all_rows_sum_to_one_and_the_rows_of_the_table_are_likely(fitted: Any, name: str) -> None:
     model = fitted[name]
@@ -173,6 +174,7 @@ def test_fills_are_conditional_expectations(fitted: Any, name: str) -> None:
     np.testing.assert_array_equal(few.point, filled.point[3:5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rbm", "dbn", "dbm", "boltzmann"])
 def test_samples_follow_the_machine_and_keep_what_is_given(fitted: Any, name: str) -> None:
     model = fitted[name]
@@ -267,6 +269,7 @@ def test_depth_is_checked() -> None:
         DeepBoltzmann(hidden=(5, 4, 3, 2))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_belief_network_weighs_its_samples_by_importance() -> None:
     net = BeliefNet(VisibleUnits(binary_layout(4)), (3, 2), 0, 4000, untied=False)
@@ -342,6 +345,7 @@ class Killed(BaseException):
     """What ends an attempt."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "create",
     [

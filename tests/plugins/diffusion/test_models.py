@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from anomalo.models.run import LocalRun
-from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.nn.training_by_sampling import draw_rows_by_code
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo_diffusion.ddpm import Ddpm
 from anomalo_diffusion.edm import Edm
@@ -54,6 +54,7 @@ def fitted(kind: type[Any], *goals: str) -> Any:
 MODELS = pytest.mark.parametrize("kind", [Edm, Ddpm])
 
 
+@pytest.mark.slow
 @MODELS
 def test_synthetic_rows_are_as_the_real_ones(kind: type[Any]) -> None:
     synthetic = fitted(kind).sample(nothing(2000), LocalRun(seed=1))
@@ -88,6 +89,7 @@ def test_a_level_of_one_row_in_200_is_given_exactly_and_learned(kind: type[Any])
     assert np.mean(synthetic.values[:, 3] == FIRST_LEVEL + 1) > 0.8
 
 
+@pytest.mark.slow
 @MODELS
 def test_a_rare_class_is_learned_among_many_categories_if_it_is_the_label(kind: type[Any]) -> None:
     rng = np.random.default_rng(0)
@@ -109,13 +111,13 @@ def test_a_rare_class_is_learned_among_many_categories_if_it_is_the_label(kind: 
 
 def test_codes_are_drawn_evenly() -> None:
     batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 4], dim=1).long()
-    row, column = drawn_by_code(batch, 20_000, torch.ones_like)
+    row, column = draw_rows_by_code(batch, 20_000, torch.ones_like)
     assert float(column.float().mean()) == pytest.approx(0.5, abs=0.02)
     assert float(batch[row[column == 0], 0].float().mean()) == pytest.approx(0.5, abs=0.02)
     shares = torch.bincount(batch[row[column == 1], 1]) / (column == 1).sum()
     np.testing.assert_allclose(shares, 0.25, atol=0.02)
     assert row[column == 0].unique().numel() == 100  # a code's rows alike, too
-    row, column = drawn_by_code(batch, 20_000, torch.ones_like, 0)
+    row, column = draw_rows_by_code(batch, 20_000, torch.ones_like, 0)
     assert not column.any()
     assert float(batch[row, 0].float().mean()) == pytest.approx(0.5, abs=0.02)
 
@@ -144,6 +146,7 @@ def test_the_first_rows_do_not_depend_on_how_many_follow(kind: type[Any]) -> Non
     np.testing.assert_array_equal(few, many[:1100])
 
 
+@pytest.mark.slow
 @MODELS
 def test_rows_that_are_sampled_too_often_are_replaced(kind: type[Any]) -> None:
     model = fitted(kind)
@@ -179,6 +182,7 @@ def test_noise_beyond_the_sequence_is_pseudo_random() -> None:
     assert torch.equal(again.rows(400)[0], normal)
 
 
+@pytest.mark.slow
 @MODELS
 def test_an_imputed_value_is_the_conditional_expectation(kind: type[Any]) -> None:
     test = table(400, seed=5)
@@ -232,6 +236,7 @@ def test_a_restored_model_gives_the_same_rows(kind: type[Any]) -> None:
     assert not any("online" in name for name in model.state().arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("columns", "levels"), [(1000, 2), (100, 30)])
 def test_wide_tables_give_finite_rows(columns: int, levels: int) -> None:
     values = np.random.default_rng(0).integers(0, levels, (120, columns)) + float(FIRST_LEVEL)

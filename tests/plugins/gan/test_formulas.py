@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-from anomalo.nn.training_by_sampling import drawn_by_code
+from anomalo.nn.training_by_sampling import draw_rows_by_code
 from anomalo_gan.encoding.one_hot_format import OneHotFormat
 from anomalo_gan.networks.generator_critic import Critic, linear
 from anomalo_gan.networks.minibatch_features import MinibatchDeviation, MinibatchDiscrimination
@@ -288,7 +288,7 @@ def test_what_is_known_of_a_column_is_given_together() -> None:
 
 def test_rare_levels_are_drawn_by_the_logarithm_of_their_frequency() -> None:
     batch = torch.stack([torch.arange(100) < 2, torch.arange(100) % 2], dim=1).long()
-    row, column = drawn_by_code(batch, 20_000, torch.log1p)
+    row, column = draw_rows_by_code(batch, 20_000, torch.log1p)
     assert float(column.float().mean()) == pytest.approx(0.5, abs=0.02)
     first = batch[row[column == 0], 0].float().mean()
     assert float(first) == pytest.approx(math.log(3) / (math.log(3) + math.log(99)), abs=0.02)

@@ -238,6 +238,7 @@ def wide(columns: int, levels: int, n: int = 60) -> Encoded:
     return Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("columns", "levels"), [(1000, 2), (100, 20)])
 def test_wide_tables_train_without_overflow(columns: int, levels: int) -> None:
     data = wide(columns, levels)
