@@ -1,4 +1,4 @@
-"""The command line: parses, calls a job, prints. Nothing heavy is imported before a verb runs."""
+"""The command line: parses, calls a job and prints, and imports nothing heavy before a verb runs."""
 
 from anomalo.cli.app import main
 
