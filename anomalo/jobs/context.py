@@ -43,7 +43,7 @@ class JobContext:
     progress : callable, optional
         Called with the share that is done, from 0 to 1, and a text.
     batch_rows : int, optional
-        The most rows that are worked on at once; as many as the source gives if not said.
+        The most rows of a batch; by default as many as the source yields at a time.
     """
 
     registry: Registry

@@ -196,7 +196,7 @@ class Work:
 
 
 def chosen(rows: Rows, most: int) -> Callable[[Rows], list[Rows]]:
-    """Return what picks of each batch the rows of a choice, at most so many in a part.
+    """Return a function that picks chosen rows from each batch, at most `most` in a part.
 
     Examples
     --------

@@ -206,8 +206,8 @@ def _columns_note(report: Report, shown: int) -> str:
 
 
 def _card(entry: Mapping[str, Any], picture: str) -> str:
-    likeness = "" if entry["similarity"] is None else f"<em>{entry['similarity']:.3f}</em>"
-    return f'<div class="card"><h3><span>{html.escape(entry["column"])}</span>{likeness}</h3>{picture}</div>'
+    similarity = "" if entry["similarity"] is None else f"<em>{entry['similarity']:.3f}</em>"
+    return f'<div class="card"><h3><span>{html.escape(entry["column"])}</span>{similarity}</h3>{picture}</div>'
 
 
 def _wide(draw: _Drawer, chart: Any) -> str:
