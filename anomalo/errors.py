@@ -1,4 +1,4 @@
-"""One small tree of exceptions: each knows the exit code that the command line ends with."""
+"""The exceptions that anomalo raises, each with the exit code that the command line ends with."""
 
 import difflib
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class TrainingError(AnomaloError, RuntimeError):
 
 
 class PluginError(AnomaloError, RuntimeError):
-    """A plugin failed in a call that cannot go on without it."""
+    """A plugin failed in a call that needs its result."""
 
 
 class UsageError(AnomaloError, ValueError):

@@ -98,10 +98,10 @@ def _evaluate(row: Row, sample: Sample, rows: pd.DataFrame) -> None:
     found = sample.evaluate(rows, row.seed)
     assert found.usefulness is not None
     assert found.closeness is not None
-    assert found.told_from_holdout is not None
+    assert found.distinguishability_holdout is not None
     row.quality, row.shapes, row.trends = found.quality, float(np.nanmean(found.shapes)), found.pairs.trend()
     row.tstr, row.trtr = found.usefulness.synthetic, found.usefulness.real
-    row.c2st_holdout, row.c2st_train = found.told_from_holdout, found.told_from_train
+    row.c2st_holdout, row.c2st_train = found.distinguishability_holdout, found.distinguishability_train
     row.dcr, row.membership, row.copied = found.closeness.nearer_share, found.closeness.membership, found.copied
 
 

@@ -96,7 +96,7 @@ def brief(few_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def patients() -> pd.DataFrame:
-    """Two related numbers, a whole number, two categories, an id, a label; holes in one of each; two strange rows."""
+    """240 patients: three numbers, two categories, an id and a label, with missing values and two anomalous rows."""
     rng = np.random.default_rng(0)
     height = rng.normal(170, 10, ROWS).round(1)
     frame = pd.DataFrame(

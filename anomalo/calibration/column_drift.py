@@ -1,4 +1,4 @@
-"""How the cells of each column are spread over a few bins, in training and later: which columns have moved."""
+"""The distribution of each column's cells over a few bins, in training and later: which columns have drifted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layo
 
 TENTHS = np.arange(1, 10) / 10
 MISSING_BIN = 10
-"""After those of the values comes the bin of missing cells."""
+"""The bin of missing cells, after those of the values."""
 UNSEEN_BIN = 11
 WIDTH = 12
 MOVED = 0.05
-"""A column has moved if at least this share of its cells is in other bins than chance would put them."""
+"""A column has drifted if at least this share of its cells has changed bins beyond chance."""
 
 Counts = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ class Marginals:
     edges : float32 [columns, 9]
         Upper ends of the first nine bins in encoded units; the tenth bin holds what is above.
     training : int64 [columns, 12]
-        How many training cells lie in each bin, are missing, or hold an unseen level.
+        The number of training cells in each bin, missing, or with an unseen level.
     """
 
     edges: Floats
@@ -44,11 +44,11 @@ class Marginals:
         return cls(edges, _count(data, edges))
 
     def count(self, data: Encoded) -> Counts:
-        """Return how many cells of each column lie in each bin, int64 [columns, 12]."""
+        """Return the number of cells of each column in each bin, int64 [columns, 12]."""
         return _count(data, self.edges)
 
     def moved(self, counts: Counts, layout: Layout) -> list[str]:
-        """Return the names of columns that are spread otherwise than in training, the most different first.
+        """Return the names of columns whose distribution differs from training, the most different first.
 
         The difference is the total variation distance: the share of cells that would have to change bins. A column
         is named if that exceeds twice what chance alone makes it by `MOVED`.

@@ -13,7 +13,7 @@ from anomalo.encoding.encoded import Mask, Scores
 
 @dataclass(frozen=True)
 class Calibration:
-    """Out-of-fold scores of the training rows: what a new row's score is compared with.
+    """Out-of-fold scores of the training rows, with which a new row's score is compared.
 
     Attributes
     ----------
@@ -22,16 +22,16 @@ class Calibration:
         higher.
     hashes : uint64 [u]
         Hashes of the distinct training rows, ascending.
-    own : float64 [u]
-        The out-of-fold score of each of them, raised alike.
-    nat : float
-        How many score units one nat of surprise is worth: the mean excess over the 90th percentile,
-        which is the scale of an exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
+    training_scores : float64 [u]
+        The out-of-fold score of each of them, raised likewise.
+    surprisal_scale : float
+        Score units per unit of surprisal (nats): the mean excess over the 90th percentile, which is the scale of an
+        exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
     """
 
     reference: Scores
     hashes: NDArray[np.uint64]
-    own: Scores
+    training_scores: Scores
     surprisal_scale: float
 
     @classmethod
@@ -39,8 +39,8 @@ class Calibration:
         """Build a calibration from each training row's out-of-fold score and hash.
 
         The final model saw more rows than those of the folds, and some models' scores grow with that: new rows would
-        then seem stranger than they are. A model does not call rows too strange that it was fitted on; so where the
-        final model's scores of the training rows exceed the out-of-fold ones, rank by rank, they take their place.
+        then seem more anomalous than they are. A model does not score the rows it was fitted on too high; so where the
+        final model's scores of the training rows exceed the out-of-fold ones, rank by rank, they replace them.
         This makes p-values of new rows larger, never smaller, and leaves those of training rows as they are.
 
         Parameters
@@ -57,19 +57,19 @@ class Calibration:
         reference = ordered if fitted is None else np.maximum(ordered, np.sort(fitted))
         # Equal scores stay equal.
         reference = reference[np.searchsorted(ordered, ordered, side="right") - 1]
-        own = reference[np.searchsorted(ordered, scores[first])]
-        return cls(reference, distinct, own, _tail_scale(scores))
+        training_scores = reference[np.searchsorted(ordered, scores[first])]
+        return cls(reference, distinct, training_scores, _tail_scale(scores))
 
     @classmethod
     def empty(cls) -> Self:
-        """Return a calibration that knows nothing: all p-values are 1."""
+        """Return a calibration without training rows: all p-values are 1."""
         return cls(np.zeros(0), np.zeros(0, dtype=np.uint64), np.zeros(0), 1.0)
 
     def p_values(self, scores: Scores, hashes: NDArray[np.uint64]) -> Scores:
-        """Return the share of normal rows that are at least as strange, float64 [n] in (0, 1].
+        """Return the share of normal rows that are at least as anomalous, float64 [n] in (0, 1].
 
-        A new row is compared with all training rows; a training row, known by its hash, is judged by
-        its own out-of-fold score.
+        A new row is compared with all training rows; a training row, recognised by its hash, has
+        the p-value of its out-of-fold score.
 
         Reference: Vovk, Gammerman and Shafer (2005); Bates et al. (2023), Testing for outliers with
         conformal p-values, Annals of Statistics 51; Vovk (2015) for cross-conformal.
@@ -78,7 +78,7 @@ class Calibration:
         if not total:
             return np.ones(len(scores))
         known, at = self._find(hashes)
-        above = self._above(np.where(known, self.own[at], scores))
+        above = self._above(np.where(known, self.training_scores[at], scores))
         return np.where(known, above / total, (above + 1) / (total + 1))
 
     def out_of_fold(self, scores: Scores, hashes: NDArray[np.uint64]) -> Scores:
@@ -86,25 +86,26 @@ class Calibration:
         if not len(self.hashes):
             return scores
         known, at = self._find(hashes)
-        return np.where(known, self.own[at], scores)
+        return np.where(known, self.training_scores[at], scores)
 
     def known(self, hashes: NDArray[np.uint64]) -> Mask:
         """Return which rows were in training, bool [n]."""
         return self._find(hashes)[0] if len(self.hashes) else np.zeros(len(hashes), dtype=bool)
 
     def unique(self) -> Scores:
-        """Return the p-values of training rows that are unlike all others: what those of new rows are like.
+        """Return the p-values of training rows that equal no other, the reference for p-values of new rows.
 
-        A row is new if no training row equals it, which common rows seldom are; so new rows are to be compared with
-        training rows of that sort.
+        A row is new if no training row equals it, and frequent rows seldom are new; so new rows are compared with
+        training rows that equal no other.
         """
         total = len(self.reference)
-        ordered = np.sort(self.own)
+        known = self.training_scores
+        ordered = np.sort(known)
         rows, distinct = (
-            np.searchsorted(scores, self.own, side="right") - np.searchsorted(scores, self.own, side="left")
+            np.searchsorted(scores, known, side="right") - np.searchsorted(scores, known, side="left")
             for scores in (self.reference, ordered)
         )
-        return self._above(self.own[rows == distinct]) / max(total, 1)
+        return self._above(known[rows == distinct]) / max(total, 1)
 
     def _find(self, hashes: NDArray[np.uint64]) -> tuple[Mask, NDArray[np.intp]]:
         """Return which rows were in training, and where they are in `hashes`."""

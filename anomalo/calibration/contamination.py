@@ -1,4 +1,4 @@
-"""Contamination: do the training rows' own scores show a group of strange rows among them?"""
+"""Contamination: do the training rows' scores show a group of anomalous rows among them?"""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import Scores
 
 ROWS = 200
-"""Fewer training rows say nothing about their upper end."""
+"""With fewer training rows the upper tail of their scores is unknown."""
 FEWEST = 8
 LEAST, MOST = 0.005, 0.11
 """Groups between these shares of the rows are looked for, and of at least `FEWEST` rows."""
 STEPS = 20
 """Sizes that are tried, evenly spaced in their logarithm."""
 BEND = 0.4
-"""Scores are compared on a scale that is linear near the median and logarithmic from 1 / `BEND` spreads above it on."""
+"""Scores are compared on a scale that is linear near the median and logarithmic from 1 / `BEND` scales above it on."""
 JUMP = 0.35
 """The least log ratio of the slope at the group's edge to that below it."""
 NOISE = 1.5
-"""How much more is asked for per 1 / sqrt(rows of the group)."""
+"""The additional jump required, per 1 / sqrt(rows of the group)."""
 HEAVIER = 1.0
-"""Within the group the log slope may exceed that at the edge by this less `JUMP`: heavier tails rise for ever."""
+"""Within the group the log slope may exceed that at the edge by this less `JUMP`: heavier tails keep rising."""
 
 
-def out_of_place(reference: Scores) -> int:
-    """Return about how many training rows look out of place; 0 if their scores have one tail.
+def count_anomalous(reference: Scores) -> int:
+    """Return about how many training rows look anomalous; 0 if their scores have one tail.
 
     Against the quantiles of the exponential distribution the upper scores of rows of one kind rise ever more steeply
-    (heavy tails), or at a constant slope (exponential ones), or less and less. A group of strange rows makes a jump: a
-    stretch of ranks that is much steeper than the one below, and not much less steep than the one above. The size with
-    the most pronounced jump is taken. No distribution is fitted, and no scale or shift of the scores matters; on a
+    (heavy tails), or at a constant slope (exponential ones), or less and less. A group of anomalous rows makes a jump:
+    a stretch of ranks that is much steeper than the one below, and not much less steep than the one above. The size
+    with the most pronounced jump is taken. No distribution is fitted, and no scale or shift of the scores matters; on a
     scale that ends logarithmic, the tails of heavy-tailed columns make no jump.
 
     Parameters
@@ -41,7 +41,8 @@ def out_of_place(reference: Scores) -> int:
     Notes
     -----
     Slopes are mean excesses in the sense of quantile plots: Beirlant et al. (2004), Statistics of Extremes, ch. 1. The
-    limits were set by simulation (`tests/calibration/test_promises.py`): tables without strange rows seldom pass them.
+    limits were set by simulation (`tests/calibration/test_promises.py`): tables without anomalous rows seldom pass
+    them.
     """
     rows = len(reference)
     if rows < ROWS:
@@ -54,21 +55,21 @@ def out_of_place(reference: Scores) -> int:
 
 
 def contaminated(reference: Scores) -> str | None:
-    """Say in one sentence if the training table seems to hold strange rows, and what follows; else None."""
-    strange, rows = out_of_place(reference), len(reference)
-    if not strange:
+    """Return a warning if the training table seems to hold anomalous rows, with what to do; else None."""
+    anomalous, rows = count_anomalous(reference), len(reference)
+    if not anomalous:
         return None
     return (
-        f"about {strange:,} of {rows:,} training rows look out of place, and new rows are compared with them too: "
+        f"about {anomalous:,} of {rows:,} training rows look anomalous, and new rows are compared with them too: "
         "fdr= and smaller shares miss rows like them; "
-        f"drop them and fit again, or use share={_round_up(strange / rows)} or budget="
+        f"drop them and fit again, or use share={_round_up(anomalous / rows)} or budget="
     )
 
 
 def _bend(reference: Scores) -> Scores:
     median, upper = np.quantile(reference, [0.5, 0.75])
-    spread = upper - median or 1.0
-    return np.asarray(np.arcsinh(BEND * (reference - median) / spread))
+    scale = upper - median or 1.0
+    return np.asarray(np.arcsinh(BEND * (reference - median) / scale))
 
 
 def _jump(reference: Scores, size: float) -> float:
@@ -92,10 +93,10 @@ def _slope(reference: Scores, low: float, high: float) -> float:
 
 def _at(reference: Scores, rank: float) -> float:
     """Return the score of a rank from the top, between ranks by interpolation."""
-    place = len(reference) - rank
-    lower = int(place)
+    position = len(reference) - rank
+    lower = int(position)
     upper = min(lower + 1, len(reference) - 1)
-    return float(reference[lower] + (place - lower) * (reference[upper] - reference[lower]))
+    return float(reference[lower] + (position - lower) * (reference[upper] - reference[lower]))
 
 
 def _edge(reference: Scores, size: float) -> int:

@@ -1,4 +1,4 @@
-"""Out-of-fold evidence: every training row judged by a model that never saw it."""
+"""Cross-fitting: every training row is scored, and its hidden cells predicted, by a model not fitted on it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def time_column(layout: Layout, datetimes: set[str]) -> int | None:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What cross-fitting found: out-of-fold scores [n] if the model scores, hidden cells if it imputes."""
+    """The results of cross-fitting: out-of-fold scores [n] if the model scores, hidden cells if it imputes."""
 
     scores: Scores | None
     hidden: HiddenCells | None
@@ -73,7 +73,7 @@ def cross_fit(
     keep: ResumableState | None = None,
     hide: bool = True,
 ) -> Evidence:
-    """Fit one model per fold on the other folds' rows, and judge the fold's rows by it.
+    """Fit one model per fold on the other folds' rows, and evaluate it on the fold's rows.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def cross_fit(
         See `assign_folds`.
     fit : callable
         `fit(rows, fold)` returns a model fitted on those rows.
-    keep : Unfinished, optional
-        Where the verdict on each fold is kept, and found again.
+    keep : ResumableState, optional
+        Where the result of each fold is saved, and found again.
     hide : bool
         Whether to hide cells and have them predicted, if the model imputes.
     """
@@ -94,36 +94,36 @@ def cross_fit(
         held = np.flatnonzero(folds == fold)
         kept = None if keep is None else keep.load(f"fold-{fold}")
         if kept:
-            verdict = kept[0]
+            result = kept[0]
         else:
             rows = data.take(held).without_label()
-            verdict = _judge(fit(data.take(np.flatnonzero(folds != fold)), fold), rows, fold, hide)
+            result = _evaluate(fit(data.take(np.flatnonzero(folds != fold)), fold), rows, fold, hide)
         if keep is not None and kept is None:
-            keep.save(f"fold-{fold}", verdict, {})
+            keep.save(f"fold-{fold}", result, {})
             keep.remove(f"training-{fold}")
-        if "scores" in verdict:
+        if "scores" in result:
             scores = np.empty(len(data)) if scores is None else scores
-            scores[held] = verdict["scores"]
-        if "truth" in verdict:
-            parts.append(verdict)
+            scores[held] = result["scores"]
+        if "truth" in result:
+            parts.append(result)
     return Evidence(scores, _summarise(data, parts) if parts else None)
 
 
-Verdict = dict[str, NDArray[Any]]
-"""What a model says of rows it never saw: `scores` [n], if it scores, and if it imputes, `truth` and `guess` [k],
+FoldResult = dict[str, NDArray[Any]]
+"""A model's results for held-out rows: `scores` [n], if it scores, and if it imputes, `truth` and `guess` [k],
 encoded values of hidden cells, and `column` [k], their positions."""
 
 
-def _judge(model: Model, rows: Encoded, fold: int, hide: bool) -> Verdict:
-    verdict: Verdict = {}
+def _evaluate(model: Model, rows: Encoded, fold: int, hide: bool) -> FoldResult:
+    result: FoldResult = {}
     if isinstance(model, CanScore):
-        verdict["scores"] = model.score(rows)
+        result["scores"] = model.score(rows)
     if hide and isinstance(model, CanImpute):
         pairs = predict_hidden(model, rows, fold)
-        verdict["truth"] = np.concatenate([truth for truth, _ in pairs])
-        verdict["guess"] = np.concatenate([guess for _, guess in pairs])
-        verdict["column"] = np.repeat(np.arange(len(pairs)), [len(truth) for truth, _ in pairs])
-    return verdict
+        result["truth"] = np.concatenate([truth for truth, _ in pairs])
+        result["guess"] = np.concatenate([guess for _, guess in pairs])
+        result["column"] = np.repeat(np.arange(len(pairs)), [len(truth) for truth, _ in pairs])
+    return result
 
 
 Predicted = list[tuple[Floats, Floats]]
@@ -148,7 +148,7 @@ def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
 
 
 def _predict(model: Any, data: Encoded, picked: list[NDArray[np.intp]], positions: range) -> Predicted:
-    """Predict the picked rows' cells of some columns, in one call: models work on many rows at a time."""
+    """Predict the picked rows' cells of some columns, in one call: models are faster on many rows at a time."""
     hidden = np.repeat(positions, [len(picked[position]) for position in positions])
     rows = data.take(np.concatenate([picked[position] for position in positions]))
     cells = np.zeros(rows.values.shape, dtype=bool)
@@ -160,7 +160,7 @@ def _predict(model: Any, data: Encoded, picked: list[NDArray[np.intp]], position
     return cast("Predicted", pairs)
 
 
-def _summarise(data: Encoded, parts: list[Verdict]) -> HiddenCells:
+def _summarise(data: Encoded, parts: list[FoldResult]) -> HiddenCells:
     columns = len(data.layout.blocks)
     width, error, baseline = (np.full(columns, np.nan) for _ in range(3))
     for block in data.layout.blocks:

@@ -9,32 +9,32 @@ import numpy as np
 from anomalo.encoding.encoded import Scores
 
 BULK = 0.2
-"""Rows with a larger p-value are ordinary; what is below may be anomalies, which are no drift."""
+"""Rows with a larger p-value are typical; the others may be anomalies, which are no drift."""
 ROWS = 50
-"""Fewer new rows say nothing."""
+"""With fewer new rows drift is not tested."""
 CHANCE = 0.001
-"""How often rows that come from where the training rows came from are said to drift, at most."""
+"""The largest rate of false reports, for rows from the distribution of the training rows."""
 LEAST = 0.12
-"""Smaller shifts of the ordinary rows' p-values are a trifle, however many rows show them."""
-ORDINARY = 0.6
-"""If the share of ordinary rows is less than this part of what it is in training, more than anomalies are at work."""
+"""Smaller shifts of the typical rows' p-values are negligible, however significant."""
+TYPICAL = 0.6
+"""A share of typical rows below this part of that in training is drift, more than anomalies."""
 NAMES = 3
-"""At most so many columns are named."""
+"""At most this many columns are named."""
 
 
 def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
-    """Say in one sentence if new rows are stranger than the training rows beyond anomalies, else None.
+    """Return a warning if new rows are more anomalous than the training rows, anomalies aside; else None.
 
-    Two signs: among ordinary rows (p-value above `BULK`) small p-values are more frequent than among training rows, by
-    the one-sided test of Kolmogorov and Smirnov; or far fewer rows than usual (`ORDINARY`) are ordinary at all. Rows
-    that are less strange than usual break no promise, and are no drift here.
+    There are two criteria: among typical rows (p-value above `BULK`) small p-values are more frequent than among
+    training rows, by the one-sided test of Kolmogorov and Smirnov; or far fewer rows than in training (`TYPICAL`) are
+    typical. Rows that are less anomalous than in training violate no guarantee, and are no drift here.
 
     Parameters
     ----------
     new : float64 [n]
         P-values of rows that were not in training.
     usual : float64 [m]
-        P-values of training rows, each unlike all others, by models that never saw them.
+        P-values of training rows that equal no other, by models not fitted on them.
     moved : sequence of str
         Columns that changed, the most changed first.
 
@@ -48,21 +48,21 @@ def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
     here, there = (100 * np.mean(scores <= at) for scores in (new, usual))
     names = ", ".join(map(repr, moved[:NAMES]))
     return (
-        f"the rows have drifted: {here:.0f} % of {len(new):,} new rows are as strange as the strangest {there:.0f} % "
-        f"of the training rows{f' (columns that moved most: {names})' if names else ''}; "
-        "share= and fdr= promise nothing for them, fit on rows like these or use budget="
+        f"the rows have drifted: {here:.0f} % of {len(new):,} new rows are as anomalous as the most anomalous "
+        f"{there:.0f} % of the training rows{f' (columns that moved most: {names})' if names else ''}; "
+        "share= and fdr= guarantee nothing for them; fit on rows like these or use budget="
     )
 
 
 def _shifted(new: Scores, usual: Scores) -> float | None:
-    """Return the p-value up to which there are too many new rows; None if they are as usual."""
-    ordinary, known = np.sort(new[new > BULK]), np.sort(usual[usual > BULK])
-    if len(ordinary) / len(new) < ORDINARY * len(known) / len(usual):
+    """Return the p-value up to which there are too many new rows; None if they are as in training."""
+    typical, known = np.sort(new[new > BULK]), np.sort(usual[usual > BULK])
+    if len(typical) / len(new) < TYPICAL * len(known) / len(usual):
         return BULK
-    if not len(ordinary) or not len(known):
+    if not len(typical) or not len(known):
         return None
-    distance, at = one_sided(ordinary, known)
-    size = len(ordinary) * len(known) / (len(ordinary) + len(known))
+    distance, at = one_sided(typical, known)
+    size = len(typical) * len(known) / (len(typical) + len(known))
     return at if distance >= LEAST and np.exp(-2 * size * distance**2) <= CHANCE else None
 
 

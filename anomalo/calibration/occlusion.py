@@ -1,4 +1,4 @@
-"""Reasons from cells: a model's own contributions, or occlusion as the fallback."""
+"""Each cell's contribution to a score: the model's explanation, or occlusion as the fallback."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from anomalo.models.results import Cells
 
 
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
-    """Return the surprise of cells that no training row was like, [n, columns] in nats; 0 elsewhere.
+    """Return the surprisal of cells without precedent in training, [n, columns] in nats; 0 elsewhere.
 
-    Those cells are unseen levels, and holes in a column that never had one. Their probability is the
+    Those cells are unseen levels, and missing values in a column that never had one. Their probability is the
     Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
     """
     complete = np.array([block.missing == 0 for block in data.layout.blocks])
     category = np.array([block.kind == "category" for block in data.layout.blocks])
     unseen = ~data.observed & category & (data.values == UNSEEN)
-    hole = ~data.observed & complete & (data.values == MISSING)
-    told = np.where(unseen | hole, math.log((training_rows + 1) / 0.5), 0.0)
-    told[:, data.layout.labels] = 0.0  # hidden on purpose
-    return told
+    missing = ~data.observed & complete & (data.values == MISSING)
+    surprisal = np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
+    surprisal[:, data.layout.labels] = 0.0  # hidden on purpose
+    return surprisal
 
 
 def typical(layout: Layout) -> Floats:
@@ -34,7 +34,7 @@ def typical(layout: Layout) -> Floats:
 
 
 def cells_of(model: Any, data: Encoded) -> Cells:
-    """Return the model's own contributions, or those of `occlusion`."""
+    """Return the contributions of the model's `explain`, or those of `occlusion`."""
     return model.explain(data) if isinstance(model, CanExplain) else occlusion(model, data)
 
 

@@ -1,4 +1,4 @@
-"""What a fitted model says of a batch: scores with p-values, and why."""
+"""The results of a fitted model on a batch: scores with p-values, and their explanation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Explained:
-    """Why rows are strange, in encoded units except for the interval.
+    """The explanation of anomaly scores by cells, in encoded units except for the interval.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Explained:
     expected : float32 [n, columns]
         Encoded values.
     low, high : float64 [n, columns]
-        A 90 % interval for each number, in the column's own units; NaN for categories.
+        A 90 % interval for each number, in the column's original units; NaN for categories.
     """
 
     contribution: NDArray[np.float64]

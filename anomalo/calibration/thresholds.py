@@ -1,4 +1,4 @@
-"""The thresholds that turn p-values into alerts, and whether one can fire."""
+"""The thresholds that turn p-values into alerts, and a check of whether one can fire."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDING = 1 + 1e-9
 
 @dataclass(frozen=True)
 class Boundary:
-    """How strange a row may be at most to be no alert.
+    """The boundary between normal rows and alerts.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class Threshold:
     Attributes
     ----------
     kind : {"share", "fdr", "budget"}
-        "share": as strange as the strangest share of normal rows (p-value at most `value`);
+        "share": as anomalous as the most anomalous share of normal rows (p-value at most `value`);
         "fdr": the expected share of false alerts among the alerts is at most `value`;
-        "budget": the `value` strangest rows.
+        "budget": the `value` most anomalous rows.
     value : float
         See above.
 
@@ -102,7 +102,7 @@ class Threshold:
         return chosen
 
     def boundary(self, p_values: Scores, scores: Scores) -> Boundary:
-        """Return what a row must be less strange than to be no alert among these rows, all else being equal.
+        """Return the boundary below which a row would be no alert among these rows, all else being equal.
 
         It is `value` for "share", the largest p-value of an alert for "fdr", and the weakest alert for "budget".
         """
@@ -115,12 +115,12 @@ class Threshold:
         return Boundary(float(p_values[weakest]), float(scores[weakest]) if self.kind == "budget" else -math.inf)
 
     def limits(self, rows: int, reference: int) -> str | None:
-        """Say in one sentence if the threshold cannot fire, or only on several rows at once.
+        """Return a warning if the threshold cannot fire, or only on several rows at once; else None.
 
         Parameters
         ----------
         rows : int
-            How many rows are judged.
+            How many rows are scored.
         reference : int
             How many training rows they are compared with: no p-value is below 1 / (reference + 1).
         """
@@ -130,7 +130,7 @@ class Threshold:
             return f"threshold {self} can never fire: it needs {needed} training rows, there are {reference}"
         together = math.ceil(rows * smallest / (self.value * ROUNDING))
         if self.kind == "fdr" and together > 1:
-            fires = "can never fire" if together > rows else f"fires only if {together} or more rows are this strange"
+            fires = "can never fire" if together > rows else f"fires only if {together} or more rows are this anomalous"
             return (
                 f"threshold {self} {fires}: {rows} rows are compared with {reference} training rows; "
                 "train on more rows, or use share= or budget="
@@ -139,5 +139,5 @@ class Threshold:
 
 
 def most_anomalous(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
-    """Return row numbers, strangest first: by p-value, then score, then position."""
+    """Return row numbers, most anomalous first: by p-value, then score, then position."""
     return np.lexsort((-scores, p_values))

@@ -28,19 +28,19 @@ def _extra() -> dict[str, EntryPoint]:
 
 
 class Verbs(TyperGroup):
-    """Our verbs and those of plugins, whose code is imported only when their verb is called."""
+    """The verbs of anomalo and of plugins; a plugin's code is imported only when its verb is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all verbs."""
-        own = super().list_commands(ctx)
-        return [*own, *sorted(set(_extra()) - set(own))]
+        known = super().list_commands(ctx)
+        return [*known, *sorted(set(_extra()) - set(known))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a verb; a plugin's is a Typer app or a function, loaded if it is the one called."""
-        own = super().get_command(ctx, cmd_name)
+        known = super().get_command(ctx, cmd_name)
         entry = _extra().get(cmd_name)
-        if own is not None or entry is None:
-            return own
+        if known is not None or entry is None:
+            return known
         called = cmd_name in sys.argv[1:2]
         return _load(entry) if called or _ours(entry) else _placeholder(entry)
 
@@ -59,9 +59,9 @@ def _load(entry: EntryPoint) -> Any:
 
 def _placeholder(entry: EntryPoint) -> Any:
     def verb() -> None:
-        """Show a plugin's verb in the help."""
+        """Stand for a plugin's verb in the help."""
 
-    verb.__doc__ = f"From plugin {entry.value.partition(':')[0]}."
+    verb.__doc__ = f"Verb of the plugin {entry.value.partition(':')[0]}."
     return typer.main.get_command(_app(entry.name, verb))
 
 
@@ -77,7 +77,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Find strange rows in a table, the cells that make them so, and what those should have been.",
+    help="Find anomalous rows in a table, explain them cell by cell, and impute missing values.",
 )
 for verbs in (demo, fit, pretrain, score, impute, repair, augment, evaluate, embed, catalogue):
     verbs.register(app)
@@ -85,7 +85,7 @@ for verbs in (demo, fit, pretrain, score, impute, repair, augment, evaluate, emb
 
 @app.callback(invoke_without_command=True)
 def options(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
-    """Find strange rows in a table, the cells that make them so, and what those should have been."""
+    """Find anomalous rows in a table, explain them cell by cell, and impute missing values."""
     if version:
         from anomalo.version import __version__
 
@@ -97,7 +97,7 @@ def main() -> NoReturn:
     """Run the command line and exit with the documented code."""
     signal.signal(signal.SIGTERM, _interrupt)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character must not lose the whole result.
+        # Characters that a terminal cannot show are escaped.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
@@ -119,7 +119,7 @@ def _run() -> int:
 
 
 def _end(error: BaseException) -> int:
-    """Say what went wrong in one line (all of it with --debug), and return the exit code."""
+    """Print an error in one line (with the traceback if --debug), and return the exit code."""
     if "--debug" in sys.argv:
         traceback.print_exception(error)
     if isinstance(error, OSError) and not isinstance(error, AnomaloError):
@@ -129,7 +129,7 @@ def _end(error: BaseException) -> int:
     if isinstance(error, typer.TyperException):
         return _usage(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        error = InterruptedJobError("interrupted; nothing half-written was left, run the command again")
+        error = InterruptedJobError("interrupted; no partial output was left, run the command again")
     if isinstance(error, AnomaloError):
         fail(str(error))
         return error.exit_code
@@ -141,7 +141,7 @@ def _end(error: BaseException) -> int:
 
 
 def _forget_output() -> None:
-    """Let Python end in silence if its last words cannot be written to stdout."""
+    """Keep Python from printing an error at its end if the rest of stdout cannot be written."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -25,43 +25,54 @@ if TYPE_CHECKING:
     from anomalo.jobs.synthesis.advise import AdviseResult
     from anomalo.jobs.synthesis.augment import AugmentResult
 
-NAMES = {"none": "the rows as they are", "weights": "weighted classes"}
+NAMES = {"none": "real rows", "weights": "real rows, weighted"}
+"""What a classifier is trained on, where no generator is tried."""
+
+TableArgument = Annotated[
+    str | None, typer.Argument(metavar="[SOURCE]", help="A table, for --advise only.", show_default=False)
+]
+GeneratorOption = Annotated[
+    str | None, typer.Option("--with", metavar="ID", help="The saved generator: ID, ID@VERSION or ID@TAG.")
+]
+RowsOption = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to draw.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="OUT", help="Write the table here, not in the run's folder: .csv or .parquet."
+    ),
+]
+WhereOption = Annotated[
+    list[str], typer.Option("--where", metavar="COL=VALUE", help="A cell that all rows have; can be repeated.")
+]
+GivenOption = Annotated[
+    str | None,
+    typer.Option("--given", metavar="FILE", help="Some of the columns, row by row; the other cells are drawn."),
+]
+AdviseOption = Annotated[
+    bool,
+    typer.Option(
+        "--advise", help="Draw no rows: report whether synthetic rows would help to learn the rare value of --label."
+    ),
+]
+RareLabelOption = Annotated[
+    str | None, typer.Option("--label", metavar="COL", help="The column to predict, for --advise.")
+]
+TriedOption = Annotated[
+    list[str], typer.Option("--model", metavar="NAME", help="A generator to try, for --advise; can be repeated.")
+]
 
 
 def augment(
-    source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="A table, for --advise only.", show_default=False)
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--with", metavar="ID", help="A saved model: ID, ID@3 or ID@tag.")
-    ] = None,
-    rows: Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to make.")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="OUT", help="Where to write the table, if not in the run: .csv or .parquet."
-        ),
-    ] = None,
-    where: Annotated[
-        list[str],
-        typer.Option("--where", metavar="COL=VALUE", help="A cell that all rows have; can be repeated."),
-    ] = [],  # noqa: B006
-    given: Annotated[
-        str | None,
-        typer.Option("--given", metavar="FILE", help="Some of the columns, row by row; the rest is made up."),
-    ] = None,
+    source: TableArgument = None,
+    model: GeneratorOption = None,
+    rows: RowsOption = None,
+    output: OutputOption = None,
+    where: WhereOption = [],  # noqa: B006
+    given: GivenOption = None,
     constraint: ConstraintOption = [],  # noqa: B006
-    advise: Annotated[
-        bool,
-        typer.Option("--advise", help="Make no rows: say whether any would help to learn the rare value of --label."),
-    ] = False,
-    label: Annotated[
-        str | None, typer.Option("--label", metavar="COL", help="The column that says what a row is, for --advise.")
-    ] = None,
-    tried: Annotated[
-        list[str],
-        typer.Option("--model", metavar="NAME", help="A generator to try, for --advise; can be repeated."),
-    ] = [],  # noqa: B006
+    advise: AdviseOption = False,
+    label: RareLabelOption = None,
+    tried: TriedOption = [],  # noqa: B006
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -70,23 +81,25 @@ def augment(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make synthetic rows, or say whether they would help."""
+    """Draw synthetic rows, or report whether they would help."""
     console = Console(as_json, log_json)
     if advise:
         if model is not None or rows is not None or output is not None or where or given is not None or constraint:
-            raise UsageError("--advise makes no rows: it takes SOURCE, --label, --model and --seed alone")
+            raise UsageError("--advise draws no rows: it takes only SOURCE, --label, --model and --seed")
         _advise(console, source, label, tuple(tried), seed, threads, workspace)
         return
     if model is None or source is not None or label is not None or tried:
-        raise UsageError("augment --with ID -n N makes rows; augment SOURCE --advise --label COL says if they help")
+        raise UsageError(
+            "expected `augment --with ID -n N` to draw rows, or `augment SOURCE --advise --label COL` for advice"
+        )
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.augment import SampleRequest
     from anomalo.jobs.synthesis.augment import augment as run_augment
 
-    with console.work("making rows", threads) as progress:
+    with console.work("drawing rows", threads) as progress:
         context = JobContext.at(workspace, progress)
-        wanted = SampleRequest(rows, pairs(where, "--where"), given, tuple(constraint), seed)
-        result = run_augment(context, model, wanted, output=output, device=device)
+        request = SampleRequest(rows, pairs(where, "--where"), given, tuple(constraint), seed)
+        result = run_augment(context, model, request, output=output, device=device)
     console.warn(result.warnings)
     console.result(result.run.to_json(), lambda: _show(result))
 
@@ -107,7 +120,7 @@ def _advise(
     from anomalo.pipeline.augmentation_study import GENERATORS
     from anomalo.tabular.schema import SchemaOptions
 
-    with console.work("trying", threads) as progress:
+    with console.work("comparing generators", threads) as progress:
         context = JobContext.at(workspace, progress)
         options = SchemaOptions(label=label)
         result = run_advise(context, source, options, generators=tried or GENERATORS, seed=seed)
@@ -117,26 +130,26 @@ def _advise(
 def _show_advice(result: AdviseResult) -> None:
     facts = result.run.summary
     typer.echo(
-        f"{count(facts['positives'], 'row')} of {facts['rows']:,} have {facts['label']} = {facts['positive']}; "
-        "trained without and with more of them, judged on rows held out:"
+        f"{count(facts['positives'], 'row')} of {facts['rows']:,} have {facts['label']} = {facts['positive']}. "
+        "A classifier of this value, evaluated on held-out rows:"
     )
-    columns = ("training with", "average precision", "gain", "95 % interval", "parts", "seconds")
+    columns = ("trained on", "average precision", "gain", "95 % interval", "folds", "seconds")
     table(columns, [_line(trial) for trial in facts["trials"]], right=columns[1:])
     if any(trial["hopeless"] for trial in facts["trials"]):
-        typer.echo("fewer parts: given up there, since no outcome of the others could have made the gain certain")
-    typer.echo(f"\n{facts['verdict']}")
+        typer.echo("fewer folds: stopped early, because the other folds could not have made the gain certain")
+    typer.echo(f"\n{facts['recommendation']}")
 
 
 def _line(trial: dict[str, Any]) -> tuple[str, ...]:
     if trial["failure"]:
         return (trial["method"], "failed", "", "", "", "")
-    told = (
+    gain = (
         () if trial["method"] == "none" else (f"{trial['gain']:+.3f}", f"{trial['low']:+.3f} to {trial['high']:+.3f}")
     )
     return (
-        NAMES.get(trial["method"], f"rows of {trial['method']}"),
+        NAMES.get(trial["method"], f"real + {trial['method']} rows"),
         "" if trial["hopeless"] else f"{trial['average_precision']:.3f}",
-        *(told or ("", "")),
+        *(gain or ("", "")),
         str(trial["parts"]),
         f"{trial['seconds']:.1f}",
     )

@@ -1,4 +1,4 @@
-"""`anomalo models`, `anomalo runs` and `anomalo plugins`: what there is."""
+"""`anomalo models`, `anomalo runs` and `anomalo plugins`: list what can be used and what was done."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 def models(
     reference: Annotated[
-        str | None, typer.Argument(metavar="ID", help="A saved model, or one that can be fitted.")
+        str | None, typer.Argument(metavar="ID", help="A saved model, or the name of one that can be fitted.")
     ] = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the models to fit and those saved, or show one."""
+    """List the models to fit and the saved models, or show one."""
     from anomalo.registry.registry import Registry
     from anomalo.workspace.workspace import Workspace
 
@@ -63,24 +63,24 @@ def _kind(registry: Registry, name: str) -> dict[str, Any]:
 
 def _show_models(kinds: Mapping[str, dict[str, Any]], store: Workspace) -> None:
     table(
-        ("model", "plugin", "can", "parameters"),
+        ("model", "plugin", "verbs", "parameters"),
         [
             (name, kind["plugin"], ", ".join(kind["verbs"]), ", ".join(p["name"] for p in kind["parameters"]))
             for name, kind in kinds.items()
         ],
     )
-    typer.echo("\nWhat the parameters mean: anomalo models NAME")
+    typer.echo("\nThe parameters of a model: anomalo models NAME")
     saved = [record.to_json() for record in store.models()]
     if not saved:
-        typer.echo("Nothing is saved yet; fit one: anomalo fit SOURCE --model NAME --as ID")
+        typer.echo("No model is saved yet; fit one: anomalo fit SOURCE --model NAME --as ID")
         return
-    typer.echo("\nSaved:")
+    typer.echo("\nSaved models:")
     columns = ("reference", "model", "rows", "columns", "created", "source")
     table(columns, [_row(record, columns) for record in saved], right=("rows", "columns"))
 
 
 def _show_kind(kind: dict[str, Any]) -> None:
-    typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; can {', '.join(kind['verbs'])}")
+    typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; verbs: {', '.join(kind['verbs'])}")
     if kind["parameters"]:
         typer.echo("")
         table(
@@ -108,7 +108,9 @@ def _row(record: Mapping[str, Any], columns: tuple[str, ...]) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """Write a fact as people read it: no brackets, no quotes, few digits."""
+    """Format a fact for people: no brackets, no quotes, few digits."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_plain, value))
     if isinstance(value, float):
@@ -118,7 +120,7 @@ def _plain(value: Any) -> str:
 
 def _show(record: dict[str, Any], title: str) -> None:
     facts = {key: value for key, value in record.items() if key not in (title, "summary")} | record["summary"]
-    table(("", record[title]), list(_facts(facts)))
+    table((title, record[title]), list(_facts(facts)))
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -140,7 +142,7 @@ def runs(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the runs, or show one."""
+    """List the runs of the workspace, or show one."""
     from anomalo.workspace.workspace import Workspace
 
     console, store = Console(as_json, log_json), Workspace(workspace)
@@ -166,7 +168,7 @@ def plugins(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the installed plugins, those that failed and why."""
+    """List the installed plugins, and why any of them failed."""
     from anomalo.registry.registry import Registry
 
     console = Console(as_json, log_json)

@@ -1,4 +1,4 @@
-"""What every verb shares: its common options, and how it prints, warns and shows progress."""
+"""What all verbs share: common options, and how results, warnings and progress are printed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ WorkspaceOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
-LogJsonOption = Annotated[bool, typer.Option("--log-json", help="Log as JSON lines on stderr.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
-ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", metavar="N", min=1, help="Threads of the numerical libraries.")
+LogJsonOption = Annotated[
+    bool, typer.Option("--log-json", help="Log warnings, errors and progress as JSON lines on stderr.")
 ]
-WithOption = Annotated[str, typer.Option("--with", metavar="ID", help="Saved model: ID, ID@VERSION or ID@TAG.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run of the same command.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", metavar="N", min=1, help="The most threads that numerical libraries use.")
+]
+WithOption = Annotated[
+    str, typer.Option("--with", metavar="ID", help="The saved model: ID (its latest version), ID@VERSION or ID@TAG.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run of the same command.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="A CSV or Parquet file.")]
 
 WORKSPACE = Path("anomalo-workspace")
@@ -66,12 +72,12 @@ class Console:
 
     @contextmanager
     def work(self, title: str, threads: int | None = None, *, resumable: bool = False) -> Iterator[Update]:
-        """Do a job inside: what plugins print goes to stderr, and progress is shown.
+        """Run a job inside: what plugins print goes to stderr, and progress is shown.
 
         Parameters
         ----------
         title : str
-            What is done, such as "scoring".
+            The title of the progress bar, such as "scoring".
         threads : int, optional
             The most threads that the numerical libraries may use.
         resumable : bool
@@ -89,7 +95,7 @@ class Console:
             if not resumable:
                 raise
             raise InterruptedJobError(
-                "interrupted; nothing half-written was left, run the command again with --resume to go on"
+                "interrupted; no partial output was left, run the command again with --resume to continue"
             ) from None
 
     def _progress(self, title: str) -> AbstractContextManager[Update]:
@@ -99,7 +105,7 @@ class Console:
 
 
 def _limited(threads: int | None) -> AbstractContextManager[None]:
-    if threads is None:  # and nothing of a job needs to be imported, as for listing plugins
+    if threads is None:  # then no module of jobs needs to be imported, as for listing plugins
         return nullcontext()
     from anomalo.jobs.context import limited
 

@@ -33,12 +33,12 @@ def demo(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Find strange patients in a bundled real table, and repair it."""
+    """Find anomalous patients in a bundled table, and impute it."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scanning.demo import demo as run_demo
 
     console = Console(as_json, log_json)
-    with console.work("learning 3,163 patients", threads) as progress:
+    with console.work("analysing 3,163 patients", threads) as progress:
         result = run_demo(JobContext.at(workspace, progress), device=device)
     console.warn(result.scan.warnings)
     console.result(_facts(result), lambda: _show(result))
@@ -62,39 +62,39 @@ def _show(result: DemoResult) -> None:
     if evaluation is not None:
         hits, alerts = evaluation["hits"], evaluation["alerts"]
         typer.echo(
-            f"\nAgainst the hidden diagnosis: {hits} of {count(alerts, 'alert')} are {evaluation['strange']} "
-            f"({100 * hits / max(alerts, 1):.0f} %),\nas {evaluation['positives']} of all patients are "
+            f"\nCompared with the hidden diagnosis: {hits} of {count(alerts, 'alert')} are {evaluation['positive']} "
+            f"({100 * hits / max(alerts, 1):.0f} %),\nand {evaluation['positives']} of all patients "
             f"({100 * evaluation['positives'] / evaluation['rows']:.0f} %). "
             f"AUROC {evaluation['auroc']:.3f}, average precision {evaluation['ap']:.3f}."
         )
-    _show_filled(result.filled)
+    _show_imputed(result.filled)
     _show_hidden([c for c in result.hidden if c.kind == "number"], [c for c in result.hidden if c.kind != "number"])
-    typer.echo(f"\nThe filled table is {result.filled.run.path / 'filled.csv'}")
+    typer.echo(f"\nThe imputed table is {result.filled.run.path / 'filled.csv'}")
     typer.echo("Next: anomalo scan YOUR_FILE.csv, anomalo models, anomalo runs")
 
 
-def _show_filled(filled: ImputeResult) -> None:
+def _show_imputed(filled: ImputeResult) -> None:
     most_first = sorted(filled.filled.items(), key=lambda item: -item[1])
     columns = ", ".join(f"{name} {number:,}" for name, number in most_first[:5])
     more = "" if len(most_first) <= 5 else ", …"
-    typer.echo(f"\n{count(sum(filled.filled.values()), 'missing cell')} filled ({columns}{more}).")
+    typer.echo(f"\n{count(sum(filled.filled.values()), 'missing value')} imputed ({columns}{more}).")
 
 
 def _show_hidden(numbers: list[HiddenError], categories: list[HiddenError]) -> None:
-    typer.echo("\nKnown cells were hidden and predicted by models that had never seen the row.\n")
+    typer.echo("\nTo measure the error, known cells were hidden and predicted by models not trained on their rows.\n")
     table(
-        ("number", "error", "by mean", "less error"),
+        ("column", "error", "error of the mean", "reduction"),
         [
             (c.column, f"{c.error:.2f}", f"{c.baseline:.2f}", f"{round(100 * (1 - c.error / c.baseline))} %")
             for c in numbers
         ],
-        right=("error", "by mean", "less error"),
+        right=("error", "error of the mean", "reduction"),
     )
     if categories:
         wrong, by_mode = (sum(errors) / len(categories) for errors in zip(*map(_errors, categories), strict=True))
         typer.echo(
-            f"\n{len(categories)} category columns: {100 * wrong:.1f} % of levels wrong, "
-            f"by the most frequent level {100 * by_mode:.1f} %."
+            f"\n{len(categories)} category columns: {100 * wrong:.1f} % of the predicted levels are wrong, "
+            f"of the most frequent levels {100 * by_mode:.1f} %."
         )
 
 

@@ -31,9 +31,7 @@ def embed(
     model: WithOption,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="OUT", help="Where to write the codes besides the run: .csv or .parquet."
-        ),
+        typer.Option("-o", "--output", metavar="OUT", help="Also write the codes to this file: .csv or .parquet."),
     ] = None,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
@@ -43,7 +41,7 @@ def embed(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Place the rows of a table in a model's space of codes."""
+    """Compute the latent codes of a table's rows with a saved model."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.embed import embed as run_embed
 
@@ -57,7 +55,7 @@ def embed(
 
 
 def _show(result: EmbedResult, output: Path | None) -> None:
-    typer.echo(f"{count(result.rows, 'row')}, each a code of {count(result.latent, 'number')}")
+    typer.echo(f"{count(result.rows, 'row')}, each with a latent code of {count(result.latent, 'number')}")
     typer.echo(f"run {result.run.id} in {result.run.path}" + (f"; codes in {output}" if output else ""))
 
 

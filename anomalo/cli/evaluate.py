@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 
 def evaluate(
     synthetic: Annotated[str, typer.Option("--synthetic", metavar="FILE", help="The synthetic rows.")],
-    real: Annotated[str, typer.Option("--real", metavar="FILE", help="The real rows that they were learned from.")],
+    real: Annotated[str, typer.Option("--real", metavar="FILE", help="The real rows that the generator learned.")],
     holdout: Annotated[
         str | None,
-        typer.Option("--holdout", metavar="FILE", help="Real rows that the generator never saw: does it copy?"),
+        typer.Option("--holdout", metavar="FILE", help="Real rows that the generator never saw, to detect copying."),
     ] = None,
     test: Annotated[
         str | None,
         typer.Option("--test", metavar="FILE", help="Real rows to predict the label of, instead of the holdout."),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--label", metavar="COL", help="A column to predict: are they as useful?")
+        str | None,
+        typer.Option(
+            "--label", metavar="COL", help="A column to predict, to compare real and synthetic training rows."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FOLDER", help="Where to write report.json and report.html besides the run."
-        ),
+        typer.Option("-o", "--output", metavar="FOLDER", help="Also write report.json and report.html to this folder."),
     ] = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
@@ -49,7 +50,7 @@ def evaluate(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say how good synthetic rows are: alike, useful, not copied."""
+    """Assess synthetic rows: similarity, usefulness and privacy."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
 
@@ -66,13 +67,13 @@ def evaluate(
 
 
 def _show(result: EvaluateResult) -> None:
-    verdict = result.report["verdict"]
-    typer.echo(f"{verdict['title'][0].upper()}{verdict['title'][1:]}\n")
-    for sentence in verdict["reasons"]:
+    assessment = result.report["assessment"]
+    typer.echo(f"{assessment['title'][0].upper()}{assessment['title'][1:]}\n")
+    for sentence in assessment["reasons"]:
         typer.echo(f"- {sentence}")
-    if verdict["unchecked"]:
+    if assessment["unchecked"]:
         typer.echo("\nnot checked:")
-        for sentence in verdict["unchecked"]:
+        for sentence in assessment["unchecked"]:
             typer.echo(f"- {sentence}")
     typer.echo(f"\nrun {result.run.id} in {result.run.path}; report in {result.files[-1]}")
 

@@ -29,14 +29,19 @@ if TYPE_CHECKING:
     from anomalo.tabular.schema import SchemaOptions
     from anomalo.workspace.workspace import ModelRecord
 
-ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model; see `anomalo models`.")]
-SetOption = Annotated[list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter; can be repeated.")]
+NameOption = Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="The model to fit; `anomalo models` lists them.")
+]
+SetOption = Annotated[
+    list[str], typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model; can be repeated.")
+]
 AssumeOption = Annotated[
     str | None,
     typer.Option(
         "--assume",
         metavar="clean|contaminated|auto",
-        help="Whether the training rows contain anomalies: short for --set assume=… (model auto).",
+        help="Whether the training rows contain anomalies; short for --set assume=… (model auto).",
     ),
 ]
 GoalsOption = Annotated[
@@ -44,42 +49,75 @@ GoalsOption = Annotated[
     typer.Option(
         "--for",
         metavar="VERB",
-        help="score, impute, embed or sample: fit for this only, where it is quicker; can be repeated.",
+        help="Fit only for score, impute, embed or sample, where that is quicker; can be repeated.",
     ),
 ]
 DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
-IdOption = Annotated[str | None, typer.Option("--id", metavar="COL", help="The column that names the rows.")]
+IdOption = Annotated[
+    str | None, typer.Option("--id", metavar="COL", help="The column that names the rows; it is not learned.")
+]
 LabelOption = Annotated[
-    str | None, typer.Option("--label", metavar="COL", help="A column to keep from the model, for evaluation.")
+    str | None, typer.Option("--label", metavar="COL", help="A column to hide from the model, for evaluation.")
 ]
 KindOption = Annotated[
     list[str],
-    typer.Option("--kind", metavar="COL=KIND", help="number, integer, boolean, category, datetime, identifier, text."),
+    typer.Option(
+        "--kind",
+        metavar="COL=KIND",
+        help="The kind of a column: number, integer, boolean, category, datetime, identifier or text; can be repeated.",
+    ),
 ]
 MissingOption = Annotated[
-    list[str], typer.Option("--missing", metavar="[COL=]VALUE", help="A value that stands for a missing cell.")
+    list[str],
+    typer.Option(
+        "--missing",
+        metavar="[COL=]VALUE",
+        help="A value that stands for a missing cell, in all columns or in one; can be repeated.",
+    ),
 ]
-InfOption = Annotated[str, typer.Option("--inf", metavar="error|missing", help="What to do with infinite numbers.")]
+InfOption = Annotated[
+    str, typer.Option("--inf", metavar="error|missing", help="Refuse infinite numbers, or treat them as missing.")
+]
 SchemaOption = Annotated[
-    Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with kinds and roles of columns.")
+    Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with the kinds and roles of columns.")
 ]
 ConstraintOption = Annotated[
     list[str],
     typer.Option(
         "--constraint",
         metavar="TEXT",
-        help="What synthetic rows must satisfy: '0 <= age <= 99', 'start < end', 'fixed: city, country' (this one in "
-        "fit only); can be repeated.",
+        help="What synthetic rows must satisfy: '0 <= age <= 99', 'start < end' or, for fit only, 'fixed: city, "
+        "country' (combinations seen in training); can be repeated.",
     ),
 ]
 CheckpointOption = Annotated[
-    float, typer.Option("--checkpoint-every", metavar="SECONDS", min=0, help="How often to save a training's state.")
+    float,
+    typer.Option(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        min=0,
+        help="How often to save the state of the training; 0: every step.",
+    ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Everything random follows from it.")]
-
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of all random numbers.")]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="ID", help="A saved model to start from; its columns, levels and scales stay."),
+]
+SupervisedOption = Annotated[bool, typer.Option("--supervised", help="Learn --label: the model is then a classifier.")]
+LogCsvOption = Annotated[
+    Path | None,
+    typer.Option("--log-csv", metavar="DIR", help="Write the losses of every epoch to CSV files in this folder."),
+]
+TensorboardOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard", metavar="DIR", help="Write the losses of every epoch to this folder for TensorBoard."
+    ),
+]
 
 SHOWN = 12
-"""Columns whose expected errors are printed."""
+"""The most columns whose expected errors are printed."""
 
 
 def pairs(items: list[str], option: str) -> dict[str, str]:
@@ -130,7 +168,7 @@ def checked_goals(goals: list[str]) -> frozenset[str]:
 
 def fit(
     source: SourceArgument,
-    name: Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")],
+    name: NameOption,
     model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
     assume: AssumeOption = None,
@@ -145,21 +183,11 @@ def fit(
     constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
     resume: ResumeOption = False,
-    initial: Annotated[
-        str | None,
-        typer.Option("--from", metavar="ID", help="A saved model to start from: it keeps its columns and sizes."),
-    ] = None,
-    supervised: Annotated[
-        bool, typer.Option("--supervised", help="Learn the label: the model is then a classifier.")
-    ] = False,
+    initial: FromOption = None,
+    supervised: SupervisedOption = False,
     checkpoint_every: CheckpointOption = 10.0,
-    log_csv: Annotated[
-        Path | None, typer.Option("--log-csv", metavar="DIR", help="Log the losses of every epoch as CSV.")
-    ] = None,
-    tensorboard: Annotated[
-        Path | None,
-        typer.Option("--tensorboard", metavar="DIR", help="Log the losses of every epoch for TensorBoard."),
-    ] = None,
+    log_csv: LogCsvOption = None,
+    tensorboard: TensorboardOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -196,7 +224,7 @@ def fit(
 def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
     if tensorboard is not None and find_spec("tensorboard") is None:
         raise UsageError(
-            "--tensorboard: TensorBoard is not installed; install the extra 'tensorboard' or use --log-csv"
+            "--tensorboard: TensorBoard is not installed; install the extra 'tensorboard', or use --log-csv"
         )
     asked = {"csv": csv, "tensorboard": tensorboard}
     return {kind: folder for kind, folder in asked.items() if folder is not None}
@@ -211,12 +239,12 @@ def schema_options(
     inf: Any,
     schema: Path | None,
 ) -> SchemaOptions:
-    """Return what the options of a verb decide about columns, on top of what the file `schema` says.
+    """Return the schema options of a verb; they overrule those of the file `schema`.
 
     Raises
     ------
     UsageError
-        An option or the file does not say what is expected.
+        An option or the file has an unexpected value.
     SourceError
         The file cannot be read.
     """
@@ -224,12 +252,12 @@ def schema_options(
 
     if inf not in ("error", "missing"):
         raise UsageError(f"--inf {inf}: expected error or missing")
-    own = SchemaOptions(pairs(kinds, "--kind"), tuple(drop), identifier, label, tuple(missing), inf)
-    return own if schema is None else own.merged(SchemaOptions.from_toml(schema))
+    options = SchemaOptions(pairs(kinds, "--kind"), tuple(drop), identifier, label, tuple(missing), inf)
+    return options if schema is None else options.merged(SchemaOptions.from_toml(schema))
 
 
 def report(console: Console, result: FitResult) -> None:
-    """Print what was fitted."""
+    """Print the saved model, its expected errors and the warnings of its fit."""
     console.warn(result.warnings)
     console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))
 
@@ -243,38 +271,38 @@ def _show(result: FitResult) -> None:
         f"{count(record.columns, 'column')} ({columns})"
     )
     if "initial" in record.summary:
-        typer.echo(f"it started from {record.summary['initial']['reference']}")
+        typer.echo(f"started from {record.summary['initial']['reference']}")
     if "classes" in record.summary:
-        typer.echo(f"it tells apart: {', '.join(record.summary['classes'])}; its score is the probability of the last")
+        typer.echo(f"classes: {', '.join(record.summary['classes'])}; the score is the probability of the last one")
     show_skill(record)
     show_errors(record)
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
 
 
 def show_skill(record: ModelRecord) -> None:
-    """Print how well the model tells hidden cells, if it does."""
+    """Print how well the model predicts hidden cells, if it does."""
     skill = record.summary["skill"]
     if skill is not None and skill > 0:
-        typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by each column's mean or mode")
+        typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by the columns' means or modes")
 
 
 def show_errors(record: ModelRecord) -> None:
-    """Print the expected errors of fills, column by column, most holes first."""
-    holed = [(name, told) for name, told in record.summary["errors"].items() if told["missing"] > 0]
-    most_first = sorted(holed, key=lambda item: -item[1]["missing"])
+    """Print the expected errors of imputed values, column by column, most missing values first."""
+    with_missing = [(name, entry) for name, entry in record.summary["errors"].items() if entry["missing"] > 0]
+    most_first = sorted(with_missing, key=lambda item: -item[1]["missing"])
     if most_first:
-        columns = ("column", "missing", "expected error", "of the mean or mode")
+        columns = ("column", "missing", "expected error", "error of mean or mode")
         rows = [
-            (name, share(told["missing"]), _error(told, "error"), _error(told, "baseline"))
-            for name, told in most_first[:SHOWN]
+            (name, share(entry["missing"]), _error(entry, "error"), _error(entry, "baseline"))
+            for name, entry in most_first[:SHOWN]
         ]
         table(columns, rows, right=columns[1:])
     if len(most_first) > SHOWN:
-        typer.echo(f"and {len(most_first) - SHOWN} more columns with missing cells; all of them with --json")
+        typer.echo(f"and {len(most_first) - SHOWN} more columns with missing values; --json lists all")
 
 
-def _error(told: dict[str, Any], which: str) -> str:
-    return share(told[which]) + " wrong" if told["kind"] == "category" else f"{told[which]:.3g}"
+def _error(entry: dict[str, Any], which: str) -> str:
+    return share(entry[which]) + " wrong" if entry["kind"] == "category" else f"{entry[which]:.3g}"
 
 
 def register(app: typer.Typer) -> None:

@@ -32,12 +32,12 @@ def impute(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="OUT", help="Where to write the table, if not in the run: .csv or .parquet."
+            "-o", "--output", metavar="OUT", help="Write the table here, not in the run's folder: .csv or .parquet."
         ),
     ] = None,
     draws: Annotated[
         int,
-        typer.Option("--draws", metavar="K", min=0, help="Also draw each missing cell K times (multiple imputation)."),
+        typer.Option("--draws", metavar="K", min=0, help="Also draw each missing value K times (multiple imputation)."),
     ] = 0,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
@@ -47,12 +47,12 @@ def impute(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Fill the missing cells of a table with a saved model."""
+    """Impute the missing values of a table with a saved model."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.impute import impute as run_impute
 
     console = Console(as_json, log_json)
-    with console.work("filling", threads, resumable=True) as progress:
+    with console.work("imputing", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
         result = run_impute(context, source, model, output=output, draws=draws, device=device, resume=resume)
     console.warn(result.warnings)
@@ -61,11 +61,11 @@ def impute(
 
 
 def _show(result: ImputeResult) -> None:
-    cells = count(sum(result.filled.values()), "missing cell")
-    typer.echo(f"{count(result.rows, 'row')}, {cells} filled; table in {result.table}")
+    cells = count(sum(result.filled.values()), "missing value")
+    typer.echo(f"{count(result.rows, 'row')}, {cells} imputed; table in {result.table}")
     if result.filled:
         most_first = sorted(result.filled.items(), key=lambda item: -item[1])
-        table(("column", "filled"), [(name, f"{number:,}") for name, number in most_first], right=("filled",))
+        table(("column", "imputed"), [(name, f"{number:,}") for name, number in most_first], right=("imputed",))
     typer.echo(f"run {result.run.id} in {result.run.path}")
 
 

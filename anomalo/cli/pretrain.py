@@ -26,6 +26,7 @@ from anomalo.cli.fit import (
     KindOption,
     LabelOption,
     MissingOption,
+    NameOption,
     SchemaOption,
     SeedOption,
     SetOption,
@@ -38,7 +39,7 @@ from anomalo.cli.fit import (
 def pretrain(
     source: SourceArgument,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="An autoencoder or a Boltzmann machine.")],
-    name: Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")],
+    name: NameOption,
     settings: SetOption = [],  # noqa: B006
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
@@ -57,7 +58,7 @@ def pretrain(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Fit a model for others to start from, and save it."""
+    """Fit a model that others can start from, and save it."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting.pretrain import pretrain as run_pretrain
     from anomalo.pipeline.config import FitConfig

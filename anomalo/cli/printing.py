@@ -1,4 +1,4 @@
-"""Tables and numbers as people read them, in a terminal of any width or through a pipe."""
+"""Format tables and numbers for people, in a terminal of any width or through a pipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 GAP = "  "
 NARROWEST = 24
-"""The last column is never wrapped to less than this."""
+"""The least width to which the last column is wrapped."""
 LONGEST = 60
 """Characters of a cell that are shown."""
 
@@ -34,7 +34,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence
     """
     cells = [[_lines(cell) for cell in row] for row in rows]
     widths = [max(_width(line) for line in [name, *_column(cells, at)]) for at, name in enumerate(columns)]
-    widths[-1] = min(widths[-1], _room(widths))
+    widths[-1] = min(widths[-1], _available(widths))
     lines = [_joined([[name] for name in columns], columns, widths, right), ["─" * (sum(widths) + _gaps(widths))]]
     for row in cells:
         wrapped = [wrap for line in row[-1] for wrap in _wrapped(line, widths[-1])]
@@ -55,8 +55,8 @@ def _gaps(widths: list[int]) -> int:
     return len(GAP) * (len(widths) - 1)
 
 
-def _room(widths: list[int]) -> int:
-    """How wide the last column may be: what a terminal has left, and any width in a pipe."""
+def _available(widths: list[int]) -> int:
+    """Return the width available to the last column: the rest of a terminal's, and any width in a pipe."""
     if not sys.stdout.isatty():
         return sys.maxsize
     left = shutil.get_terminal_size().columns - sum(widths[:-1]) - _gaps(widths)
@@ -82,14 +82,14 @@ def _padded(text: str, width: int, right: bool) -> str:
 
 
 def _width(text: str) -> int:
-    """The columns of a terminal that a text takes: Chinese characters take two."""
+    """Return the columns of a terminal that a text takes; Chinese characters take two."""
     from rich.cells import cell_len
 
     return cell_len(text)
 
 
 def count(number: int, noun: str) -> str:
-    """Say how many.
+    """Return a number with its noun, in the plural unless it is 1.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def count(number: int, noun: str) -> str:
 
 
 def share(value: float) -> str:
-    """Write a share as a percentage.
+    """Format a share as a percentage.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def share(value: float) -> str:
 
 
 def numbers(values: Sequence[float], digits: int = 4) -> list[str]:
-    """Write numbers of a column alike, with `digits` significant digits in the largest.
+    """Format the numbers of a column with equal decimals, and `digits` significant digits in the largest.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def numbers(values: Sequence[float], digits: int = 4) -> list[str]:
 
 
 def probabilities(values: Sequence[float]) -> list[str]:
-    """Write p-values alike, with two significant digits in the smallest, and four decimals at least.
+    """Format p-values with equal decimals, at least four, and two significant digits in the smallest.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def probabilities(values: Sequence[float]) -> list[str]:
 
 
 def shortened(text: str | None) -> str:
-    r"""Write a cell's text on one line of at most `LONGEST` characters; None is a missing cell.
+    r"""Return a cell's text on one line of at most `LONGEST` characters; None is a missing cell.
 
     Examples
     --------

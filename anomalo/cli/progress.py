@@ -1,4 +1,4 @@
-"""How a verb shows that it is at work: a bar on a terminal, JSON lines for programs."""
+"""Show the progress of a verb: a bar on a terminal, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 import typer
 
 Update = Callable[[float, str], None]
-"""Told the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
+"""Called with the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
 
 EVERY = 1.0
-"""Seconds between two JSON lines, at least."""
+"""The least number of seconds between two JSON lines."""
 
 
 @contextmanager
@@ -25,18 +25,18 @@ def silence() -> Iterator[Update]:
 
 @contextmanager
 def lines() -> Iterator[Update]:
-    """Write JSON lines on stderr, at most one a second, and one at the end of work that told anything."""
-    told, latest = -math.inf, ""
+    """Write JSON lines on stderr, at most one a second, and a last one at the end if there was any."""
+    written, latest = -math.inf, ""
 
     def update(share: float, text: str) -> None:
-        nonlocal told, latest
+        nonlocal written, latest
         latest = text
-        if time.monotonic() - told >= EVERY:
-            told = time.monotonic()
+        if time.monotonic() - written >= EVERY:
+            written = time.monotonic()
             _line(share, text)
 
     yield update
-    if told > -math.inf:
+    if written > -math.inf:
         _line(1.0, latest)
 
 
@@ -46,7 +46,7 @@ def _line(share: float, text: str) -> None:
 
 @contextmanager
 def bar(title: str) -> Iterator[Update]:
-    """Show one progress bar, which is gone at the end."""
+    """Show one progress bar, which disappears at the end."""
     from rich.console import Console as Terminal
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

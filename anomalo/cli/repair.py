@@ -39,7 +39,7 @@ def repair(
             "-o",
             "--output",
             metavar="OUT",
-            help="Where to write the suggestions, or the table with --apply: .csv or .parquet.",
+            help="Also write the suggestions to this file, or write the table with --apply: .csv or .parquet.",
         ),
     ] = None,
     threshold: ThresholdOption = "share=0.01",
@@ -53,7 +53,7 @@ def repair(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Suggest the fewest cells to replace in each alert."""
+    """Suggest the fewest cells to replace to make alerts normal."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.repair import repair as run_repair
@@ -84,33 +84,34 @@ def _show(result: RepairResult) -> None:
     typer.echo(f"{count(facts['rows'], 'row')}, {count(alerts, 'alert')} at {facts['threshold']}")
     if alerts:
         cells = count(sum(facts["replaced"].values()), "cell")
-        typer.echo(f"{repaired:,} of them would be normal with {cells} replaced{_hopeless(facts)}\n")
+        typer.echo(f"{repaired:,} of them would be normal with {cells} replaced{_without_repair(facts)}\n")
         top = result.top[:SHOWN]
         before, after = (numbers([row[name] or 0.0 for row in top]) for name in ("score_before", "score_after"))
         table(
-            ("row", "score", "after", "instead"),
-            [(row["row"], *scores, _words(row)) for row, *scores in zip(top, before, after, strict=True)],
-            right=("row", "score", "after"),
+            ("row", "score", "after repair", "cells to replace"),
+            [(row["row"], *scores, _replacements(row)) for row, *scores in zip(top, before, after, strict=True)],
+            right=("row", "score", "after repair"),
         )
     what = "repaired table" if facts["applied"] else "suggestions"
     typer.echo(f"\nrun {result.run.id} in {result.run.path}; {what} in {result.table}")
 
 
-def _hopeless(facts: dict[str, Any]) -> str:
+def _without_repair(facts: dict[str, Any]) -> str:
     left = facts["alerts"] - facts["repaired"]
-    return f"; no set of {count(facts['most'], 'cell')} or fewer does it for {left:,}" if left else ""
+    return f"; {left:,} have no repair of {count(facts['most'], 'cell')} or fewer" if left else ""
 
 
-def _words(row: dict[str, Any]) -> list[str]:
-    """Say in plain words which cells to replace by what.
+def _replacements(row: dict[str, Any]) -> list[str]:
+    """Return a line for each cell to replace, with its value after and before.
 
     Examples
     --------
-    >>> _words({"cells": [{"column": "TSH", "before": "145", "after": "1.2"}]}), _words({"cells": []})
-    (['TSH 1.2, not 145'], ['nothing found'])
+    >>> _replacements({"cells": [{"column": "TSH", "before": "145", "after": "1.2"}]}), _replacements({"cells": []})
+    (['TSH: 1.2 instead of 145'], ['no repair found'])
     """
-    cells = [f"{cell['column']} {shortened(cell['after'])}, not {shortened(cell['before'])}" for cell in row["cells"]]
-    return cells or ["nothing found"]
+    return [
+        f"{cell['column']}: {shortened(cell['after'])} instead of {shortened(cell['before'])}" for cell in row["cells"]
+    ] or ["no repair found"]
 
 
 def register(app: typer.Typer) -> None:

@@ -46,11 +46,17 @@ if TYPE_CHECKING:
 ThresholdOption = Annotated[
     str,
     typer.Option(
-        "--threshold", metavar="RULE", help="share=0.01 (of normal rows), fdr=0.05 or budget=100 (strangest rows)."
+        "--threshold",
+        metavar="RULE",
+        help="Which rows are alerts: share=0.01 (of normal rows), fdr=0.05 (of the alerts are false) or budget=100 "
+        "(the most anomalous rows).",
     ),
 ]
 ExplainOption = Annotated[
-    int, typer.Option("--explain", metavar="N", min=0, help="Give reasons for the N strangest rows besides alerts.")
+    int,
+    typer.Option(
+        "--explain", metavar="N", min=0, help="Give reasons for the N most anomalous rows besides the alerts."
+    ),
 ]
 FailOverOption = Annotated[
     int | None, typer.Option("--fail-over", metavar="N", min=0, help="Exit with 3 if there are more than N alerts.")
@@ -62,9 +68,7 @@ def score(
     model: WithOption,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="OUT", help="Where to write the scores besides the run: .csv or .parquet."
-        ),
+        typer.Option("-o", "--output", metavar="OUT", help="Also write the scores to this file: .csv or .parquet."),
     ] = None,
     threshold: ThresholdOption = "share=0.01",
     explain: ExplainOption = 1000,
@@ -77,7 +81,7 @@ def score(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Score a table with a saved model."""
+    """Score the rows of a table with a saved model."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.score import score as run_score
@@ -98,19 +102,19 @@ def score(
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
-    """Return what a score run found, JSON-ready."""
+    """Return the result of a score run, JSON-ready."""
     return result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
 
 
 def show(result: ScoreResult, output: Path | None, rows: int = 5) -> None:
-    """Print the count of alerts and the strangest rows with their reasons in plain words."""
+    """Print the number of alerts, and the most anomalous rows with their reasons."""
     facts = result.run.summary
     typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} at {facts['threshold']}\n")
     top = result.top[:rows]
     names = [name for name in top[0] if name not in ROW] if top else []
     scores, p_values = numbers([row["score"] for row in top]), probabilities([row["p_value"] for row in top])
     table(
-        ("row", *names, "score", "p-value", "alert", "because"),
+        ("row", *names, "score", "p-value", "alert", "reasons"),
         [
             (
                 row["row"],
@@ -118,7 +122,7 @@ def show(result: ScoreResult, output: Path | None, rows: int = 5) -> None:
                 score,
                 p_value,
                 "yes" if row["alert"] else "",
-                words(row["reasons"]),
+                reason_lines(row["reasons"]),
             )
             for row, score, p_value in zip(top, scores, p_values, strict=True)
         ],
@@ -130,12 +134,12 @@ def show(result: ScoreResult, output: Path | None, rows: int = 5) -> None:
 ROW = ("row", "score", "p_value", "alert", "reasons")
 
 
-def words(reasons: list[dict[str, Any]], most: int = 3) -> list[str]:
-    """Say in plain words which cells make a row strange.
+def reason_lines(reasons: list[dict[str, Any]], most: int = 3) -> list[str]:
+    """Return a line for each reason of a row's score, the largest contributions first.
 
     Examples
     --------
-    >>> words([{"column": "TSH", "contribution": 9.0, "observed": "145", "expected": "1.2"}])
+    >>> reason_lines([{"column": "TSH", "contribution": 9.0, "observed": "145", "expected": "1.2"}])
     ['TSH is 145, expected 1.2']
     """
     import pyarrow as pa
@@ -162,7 +166,7 @@ def explain(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say why one row is strange, cell by cell."""
+    """Explain the score of one row, cell by cell."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.explain import explain as run_explain
 
@@ -216,7 +220,7 @@ def scan(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Fit, score and print the strangest rows of a table."""
+    """Find the anomalous rows of a table, and impute missing values."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scanning.scan import scan as run_scan
@@ -243,16 +247,16 @@ def _show_scan(result: ScanResult) -> None:
     found = result.evaluation
     if found is not None:
         typer.echo(
-            f"against the label: {found['hits']} of {count(found['alerts'], 'alert')} are {found['strange']!r}, "
-            f"as {found['positives']:,} of {count(found['rows'], 'row')} are\n"
+            f"compared with the label: {found['hits']} of {count(found['alerts'], 'alert')} are "
+            f"{found['positive']!r}, and {found['positives']:,} of all {count(found['rows'], 'row')}\n"
             f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}"
         )
     record = result.fitted.record
     show_skill(record)
-    typer.echo(f"next: anomalo score OTHER.csv --with {record.name} -o scores.csv")
     if result.filled is not None:
         cells = sum(result.filled.filled.values())
-        typer.echo(f"{count(cells, 'missing cell')} filled; the table is in {result.filled.run.path}")
+        typer.echo(f"{count(cells, 'missing value')} imputed; the table is in {result.filled.run.path}")
+    typer.echo(f"next: anomalo score OTHER.csv --with {record.name} -o scores.csv")
 
 
 def register(app: typer.Typer) -> None:

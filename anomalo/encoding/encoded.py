@@ -1,4 +1,4 @@
-"""What models see of a batch: encoded values, a mask, and the layout that says how to judge each position."""
+"""What models see of a batch: encoded values, a mask, and the layout that describes each position."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ DENSE_LEVELS = 32
 
 @dataclass(frozen=True)
 class Block:
-    """How one position of the encoded values is to be judged.
+    """What one position of the encoded values holds, and how it is scaled.
 
     Attributes
     ----------
     name : str
         The column's name.
     kind : {"number", "category"}
-        A number is scaled to about unit spread around 0; a category is an integer code.
+        A number is scaled to about unit standard deviation around 0; a category is an integer code.
     position : int
         Index in the last axis of `Encoded.values`.
     levels : tuple of str
         A category's known levels; the code of `levels[i]` is `i + 2`.
     rare : tuple of str
-        Levels too rare for a code of their own: they share the last code, `len(levels) + 2`.
+        Levels too rare for a separate code: they share the last one, `len(levels) + 2`.
     offset, scale : float
-        A number's robust centre and spread in the column's own units (see the encoder for the
-        monotone map between them and the encoded value).
+        A number's robust centre and scale in the column's original units (see the encoder for the
+        monotone map from the original to the encoded value).
     low, high : float
         The observed range of a number, in encoded units.
     integer : bool
         Whether all observed values were whole numbers.
     step : float
-        What the differences of all observed values are multiples of, such as 0.01, 5, or 86,400 (seconds) for dates;
-        0 if they are of any size.
+        The number that all differences of observed values are multiples of, such as 0.01, 5, or 86,400 (seconds) for
+        dates; 0 if there is none.
     missing : float
         Share of missing cells in the training table, from 0 to 1.
     label : bool
-        Whether it says what a row is: a model that samples learns it, but it is never observed where rows are scored.
+        Whether it is the label: a model that samples learns it, but it is never observed when rows are scored.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Dense:
-    """A numeric matrix for models that want one, and the way back to columns.
+    """A numeric matrix for models that need one, and the column of each of its entries.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A batch as models see it: numbers and a mask, nothing else. Never written to in place.
+    """A batch as models see it: numbers and a mask, nothing else. It is never changed.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class Encoded:
     layout : Layout
         What each position means.
     target : float64 [n] or None
-        Each row's class, its place in `Layout.classes`, for models that learn from labels.
+        Each row's class, an index into `Layout.classes`, for models that learn from labels.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What an encoder does: the way of one modality from columns to numbers and back."""
+"""The protocol of encoders, which turn the columns of one modality into numbers and back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Encoder(Protocol):
         """
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
-        """Turn encoded values [n] of one position back into the column's own type and format."""
+        """Turn encoded values [n] of one position back into the column's type and format."""
 
     def round_trip(self, values: Floats, position: int) -> Floats:
         """Return what encoded values [n] of one position become when they are written to cells and read again."""
@@ -42,13 +42,13 @@ class Encoder(Protocol):
         """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, columns]."""
 
     def to_original_units(self, data: Encoded) -> Scores:
-        """Return cells as they are to be written [n, columns]: numbers in own units, codes, nan for holes."""
+        """Return cells [n, columns] as they are written: numbers in original units, codes, nan where missing."""
 
-    def write(self, to_original_units: Scores, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return such cells as a table of the columns that a model reads; rare levels are drawn."""
+    def write(self, cells: Scores, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return cells in original units as a table of the columns that a model reads; rare levels are drawn."""
 
-    def clip_to_domain(self, to_original_units: Scores) -> Scores:
-        """Return the cells nearest to such ones that their columns can hold."""
+    def clip_to_domain(self, cells: Scores) -> Scores:
+        """Return the nearest cells, in original units, that their columns can hold."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""

@@ -1,4 +1,4 @@
-"""Numbers of all sizes on one scale, and back."""
+"""Numbers of any size compressed to a common scale, and expanded again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 Scores = NDArray[np.float64]
 
 LINEAR = 3.0
-"""Up to this many spreads from the centre a number keeps its scale; beyond, it grows with the logarithm."""
+"""Up to this many scales from the centre the map is linear; beyond, it is logarithmic."""
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -24,12 +24,12 @@ def compress(values: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Scor
     values : float64 [n]
         Finite numbers, or nan.
     offset, scale : float
-        Centre and spread; the spread is positive.
+        Centre and scale; the scale is positive.
 
     Returns
     -------
     float64 [n]
-        Finite where the values are, however large or small they and the spread are.
+        Finite where the values are, however large or small they and the scale are.
     """
     values = np.asarray(values, dtype=np.float64)
     with np.errstate(over="ignore"):
@@ -48,7 +48,7 @@ def compress(values: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Scor
 
 
 def expand(encoded: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Scores:
-    """Undo `compress`; what lies beyond the range of float64 becomes its largest number."""
+    """Undo `compress`; a value beyond the range of float64 becomes its largest number."""
     distance = np.abs(np.asarray(encoded, dtype=np.float64))
     beyond = np.maximum(distance / LINEAR - 1, 0.0)
     with np.errstate(over="ignore"):

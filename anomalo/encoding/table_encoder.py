@@ -1,4 +1,4 @@
-"""The encoder of tables: schema and columns to `Encoded`, fitted once, batch by batch, and back."""
+"""The encoder of tables: columns to `Encoded`, batch by batch, and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from anomalo.tabular.schema import Schema
 ALL_LEVELS = 20
 """A category with at most this many levels keeps them all."""
 MOST_LEVELS = 100
-"""At most this many levels of a category get a code of their own."""
+"""At most this many levels of a category get a separate code."""
 
 DECIMALS = 6
 """Numbers with more decimals than this are taken to be continuous."""
@@ -45,7 +45,7 @@ class TableEncoder:
         return self._layout
 
     def fit(self, table: pa.Table, schema: Schema) -> Self:
-        """Learn the centres, spreads and ranges of numbers, and the levels of categories."""
+        """Learn the centres, scales and ranges of numbers, and the levels of categories."""
         schema.check(table.column_names)
         self._schema = schema
         self._range, self._rare = {}, {}
@@ -70,7 +70,7 @@ class TableEncoder:
         first_row : int
             The position in the whole table of the batch's first row, for messages.
         label : bool
-            Whether the label, if the model learns it, is to be seen; else it is hidden, and may be absent.
+            Whether to show the label, if the model learns it; else it is hidden, and may be absent.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class TableEncoder:
         return Encoded(values, observed, self._layout)
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
-        """Turn encoded values [n] of one position back into the column's own type and format.
+        """Turn encoded values [n] of one position back into the column's type and format.
 
         Parameters
         ----------
@@ -146,9 +146,9 @@ class TableEncoder:
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
 
     def to_original_units(self, data: Encoded) -> Numbers:
-        """Return encoded rows as they are to be written, float64 [n, columns].
+        """Return encoded rows as cells in original units, float64 [n, columns].
 
-        Numbers are in their own units, as `clip_to_domain` leaves them; categories are codes; missing cells are NaN.
+        Numbers are clipped by `clip_to_domain`; categories are codes; missing cells are NaN.
         """
         cells = np.where(data.observed, data.values, np.nan).astype(np.float64)
         for block in self._layout.blocks:
@@ -156,33 +156,33 @@ class TableEncoder:
                 cells[:, block.position] = expand(cells[:, block.position], block.offset, block.scale)
         return self.clip_to_domain(cells)
 
-    def clip_to_domain(self, own: Numbers) -> Numbers:
-        """Return such cells [n, columns] with numbers within the range seen in training, and of no finer steps."""
-        cells = own.copy()
+    def clip_to_domain(self, cells: Numbers) -> Numbers:
+        """Return cells [n, columns] in original units, numbers clipped to the training range and rounded to a step."""
+        clipped = cells.copy()
         for block in self._layout.blocks:
             if block.kind == "number":
                 low, high = self._range[block.position]
                 numbers = np.clip(cells[:, block.position], low, high)
-                cells[:, block.position] = _on_grid(numbers, low, block.step) if block.step else numbers
-        return cells
+                clipped[:, block.position] = _on_grid(numbers, low, block.step) if block.step else numbers
+        return clipped
 
-    def write(self, own: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return cells [n, columns], in original units, as a table: each column in its own type and format.
+    def write(self, cells: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return cells [n, columns] of `to_original_units` as a table, each column in its type and format.
 
-        A rare level is drawn by how often it was seen.
+        Rare levels are drawn in proportion to their counts in training.
         """
         columns = {}
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
-            cells, kind = own[:, block.position], arrow_type(column.storage)
+            values, kind = cells[:, block.position], arrow_type(column.storage)
             if block.kind == "number":
-                columns[column.name] = render_numbers(column, cells, kind, block.integer)
+                columns[column.name] = render_numbers(column, values, kind, block.integer)
             else:
-                rare = self._drawn(block, len(cells), rng) if block.rare else 0
-                columns[column.name] = render_labels(column, _labels(block, cells, rare), kind)
+                rare = self._drawn(block, len(values), rng) if block.rare else 0
+                columns[column.name] = render_labels(column, _labels(block, values, rare), kind)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     def _drawn(self, block: Block, rows: int, rng: np.random.Generator) -> NDArray[np.intp]:
-        """Return for each row a rare level's place among them."""
+        """Return for each row the index of a rare level."""
         counts = np.array(self._rare[block.position], dtype=np.float64)
         return rng.choice(len(counts), size=rows, p=counts / counts.sum())
 
@@ -209,10 +209,10 @@ class TableEncoder:
         self._codes: dict[int, Floats] = {}
         for block in self._layout.blocks:
             if block.kind == "category":
-                own = np.arange(len(block.levels)) + FIRST_LEVEL
+                separate = np.arange(len(block.levels)) + FIRST_LEVEL
                 shared = np.full(len(block.rare), len(block.levels) + FIRST_LEVEL)
                 self._vocabulary[block.position] = pa.array([*block.levels, *block.rare], pa.string())
-                self._codes[block.position] = np.concatenate([own, shared, [UNSEEN]]).astype(np.float32)
+                self._codes[block.position] = np.concatenate([separate, shared, [UNSEEN]]).astype(np.float32)
 
     def _numbers(self, column: Column, array: pa.Array, first_row: int = 0) -> Numbers:
         return parsing.numbers(column, array, self._schema.missing, self._schema.infinite, first_row)
@@ -228,7 +228,7 @@ class TableEncoder:
     def _fit_number(self, column: Column, position: int, array: pa.Array) -> Block:
         values = self._numbers(column, array)
         seen = values[~np.isnan(values)]
-        offset, scale = _centre_and_spread(seen)
+        offset, scale = _centre_and_scale(seen)
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
         self._range[position] = (low, high)
         ends = compress(np.array([low, high]), offset, scale).astype(np.float32)
@@ -249,10 +249,10 @@ class TableEncoder:
     def _fit_category(self, column: Column, position: int, array: pa.Array) -> Block:
         texts = parsing.levels(column, array, self._schema.missing)
         merged = texts.distinct.dictionary_encode()
-        place = np.append(pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False), -1)[texts.index]
-        counts = np.bincount(place[place >= 0], minlength=len(merged.dictionary))
+        index = np.append(pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False), -1)[texts.index]
+        counts = np.bincount(index[index >= 0], minlength=len(merged.dictionary))
         names = merged.dictionary.to_pylist()
-        levels, rare = _split_levels(names, counts, len(place))
+        levels, rare = _split_levels(names, counts, len(index))
         if rare:
             often = dict(zip(names, counts.tolist(), strict=True))
             self._rare[position] = [often[name] for name in rare]
@@ -262,7 +262,7 @@ class TableEncoder:
             position=position,
             levels=levels,
             rare=rare,
-            missing=_share_missing(int(counts.sum()), len(place)),
+            missing=_share_missing(int(counts.sum()), len(index)),
             label=column.role == "label",
         )
 
@@ -272,9 +272,9 @@ class TableEncoder:
             seen = ~np.isnan(values)
             return np.where(seen, values, MISSING), seen
         texts = parsing.levels(column, array, self._schema.missing)
-        # Each distinct text is looked up once; place -1 in the vocabulary stands for an unseen level.
-        place = pc.fill_null(pc.index_in(texts.distinct, self._vocabulary[block.position]), -1)
-        known = self._codes[block.position][place.to_numpy(zero_copy_only=False)]
+        # Each distinct text is looked up once; index -1 stands for an unseen level.
+        index = pc.fill_null(pc.index_in(texts.distinct, self._vocabulary[block.position]), -1)
+        known = self._codes[block.position][index.to_numpy(zero_copy_only=False)]
         absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
         codes = np.append(np.where(absent, np.float32(MISSING), known), np.float32(MISSING))[texts.index]
         return codes, codes >= FIRST_LEVEL
@@ -294,19 +294,19 @@ def _cells(batch: pa.RecordBatch, column: Column) -> pa.Array:
     return parsing.whole(cells) if isinstance(cells, pa.ChunkedArray) else cells
 
 
-def _centre_and_spread(values: Numbers) -> tuple[float, float]:
-    """Median, and the widest-reaching robust spread that is not zero; (0, 1) where there is nothing.
+def _centre_and_scale(values: Numbers) -> tuple[float, float]:
+    """Return the median and the first of several scale estimates that is not zero; (0, 1) for no values.
 
-    The divisors make each spread equal to the standard deviation of normally distributed values.
+    The divisors make each estimate equal to the standard deviation of normally distributed values.
     """
     if len(values) == 0:
         return 0.0, 1.0
     # Differences of the largest numbers overflow; a power of two less, they do not, and nothing is rounded.
     unit = 2.0**20 if np.abs(values).max() > 1e290 else 1.0
     q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    spreads = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652, _deviation(values / unit), 1.0)
-    spread = next(spread for spread in spreads if spread > 0)
-    return float(median * unit), min(float(spread) * unit, LARGEST)
+    scales = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652, _deviation(values / unit), 1.0)
+    scale = next(scale for scale in scales if scale > 0)
+    return float(median * unit), min(float(scale) * unit, LARGEST)
 
 
 def _deviation(values: Numbers) -> float:
@@ -315,17 +315,17 @@ def _deviation(values: Numbers) -> float:
 
 
 def _grid(values: Numbers) -> float:
-    """Return the largest step that all differences of the values are multiples of; 0 if there is none worth the name.
+    """Return the largest step that all differences of the values are multiples of; 0 if there is none of `DECIMALS`.
 
     It is a power of ten, or a whole number.
     """
-    for places in range(DECIMALS + 1):
-        if np.array_equal(np.round(values, places), values):
+    for decimals in range(DECIMALS + 1):
+        if np.array_equal(np.round(values, decimals), values):
             break
     else:
         return 0.0
-    if places or not len(values) or np.abs(values).max() >= 2**53:
-        return 10.0**-places
+    if decimals or not len(values) or np.abs(values).max() >= 2**53:
+        return 10.0**-decimals
     whole = values.astype(np.int64)
     return float(max(np.gcd.reduce(whole - whole.min()), 1))
 
@@ -344,7 +344,7 @@ def _share_missing(seen: int, rows: int) -> float:
 
 
 def _split_levels(texts: list[str], counts: NDArray[np.intp], rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Levels by frequency, then by name: those with a code of their own, and the rare ones."""
+    """Levels by frequency, then by name: those with a separate code, and the rare ones."""
     order = sorted(zip(-counts, texts, strict=True))
     levels = tuple(text for _, text in order)
     if len(levels) <= ALL_LEVELS:
@@ -356,13 +356,13 @@ def _split_levels(texts: list[str], counts: NDArray[np.intp], rows: int) -> tupl
 def _labels(block: Block, codes: NDArray[np.floating], rare: NDArray[np.intp] | int = 0) -> pa.StringArray:
     """Return the names of codes [n]; the shared code of the rare levels stands for the most frequent, or `rare`."""
     names = pa.array([*block.levels, *block.rare], pa.string())
-    place = np.round(np.nan_to_num(codes)).astype(np.int64) - FIRST_LEVEL
-    none = (place < 0) | (place >= block.size)
-    return names.take(pa.array(np.where(place == len(block.levels), place + rare, place), mask=none))
+    index = np.round(np.nan_to_num(codes)).astype(np.int64) - FIRST_LEVEL
+    none = (index < 0) | (index >= block.size)
+    return names.take(pa.array(np.where(index == len(block.levels), index + rare, index), mask=none))
 
 
 def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:
-    """The type of a filled column: its own, except where that cannot hold a fill."""
+    """The type of a filled column: that of its cells, except where that cannot hold a fill."""
     if pa.types.is_null(kind):
         kind = arrow_type(column.storage)
     return pa.float64() if column.kind in MEASURED and pa.types.is_integer(kind) and not round else kind

@@ -1,4 +1,4 @@
-"""The classes that a supervised model learns: a label column, or a sequence, as numbers from 0."""
+"""The classes that a supervised model learns, as numbers from 0."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MOST_CLASSES = 100
 
 @dataclass(frozen=True)
 class Target:
-    """What rows are.
+    """The classes of rows.
 
     Attributes
     ----------
     codes : float64 [n]
-        Each row's class, its place in `classes`; nan where it is not known.
+        Each row's class, an index into `classes`; nan where it is unknown.
     classes : tuple of str
         Their names, most frequent first, then by name: the last one is the rarest.
     """
@@ -34,7 +34,7 @@ class Target:
 
     @classmethod
     def of(cls, names: pa.StringArray) -> Target:
-        """Count the classes of rows by their names [n], null where not known.
+        """Count the classes of rows by their names [n], null where unknown.
 
         Raises
         ------
@@ -56,9 +56,9 @@ class Target:
             )
         counts = np.bincount(index[index >= 0], minlength=len(found))
         order = sorted(range(len(found)), key=lambda at: (-counts[at], found[at]))
-        place = np.full(len(found) + 1, np.nan)  # the last one is for what is not known
-        place[order] = np.arange(len(found))
-        return cls(place[index], tuple(found[at] for at in order))
+        class_of = np.full(len(found) + 1, np.nan)  # the last one is for unknown classes
+        class_of[order] = np.arange(len(found))
+        return cls(class_of[index], tuple(found[at] for at in order))
 
     def on(self, data: Encoded) -> Encoded:
         """Return the rows of `data` [n] whose class is known, with it as their target."""
@@ -72,7 +72,7 @@ class Target:
 
 
 def label_of(table: pa.Table, schema: Schema) -> Target:
-    """Return the classes that a table's label says.
+    """Return the classes that a table's label column gives.
 
     Raises
     ------

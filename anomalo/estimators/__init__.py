@@ -1,1 +1,1 @@
-"""The scikit-learn face: detector, imputer, embedder, augmenter and classifier."""
+"""The scikit-learn estimators: detector, imputer, embedder, augmenter and classifier."""

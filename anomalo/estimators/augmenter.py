@@ -1,4 +1,4 @@
-"""The scikit-learn face of generators: `TableAugmenter`."""
+"""`TableAugmenter`: the scikit-learn estimator that draws synthetic rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from anomalo.tabular.parsing import whole
 
 
 class TableAugmenter(TableEstimator):
-    """Make synthetic rows like those of a table, any of whose cells may be given.
+    """Draw synthetic rows like those of a table; any of their cells may be given.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class TableAugmenter(TableEstimator):
     Examples
     --------
     >>> rows = pd.DataFrame({"size": [1.0, 3.0, 9.0, 2.0], "colour": ["red", "red", "blue", "red"]})
-    >>> made = TableAugmenter("marginals").fit(rows).sample(3, where={"colour": "blue"})
-    >>> made["colour"].tolist(), list(made.columns)
+    >>> synthetic = TableAugmenter("marginals").fit(rows).sample(3, where={"colour": "blue"})
+    >>> synthetic["colour"].tolist(), list(synthetic.columns)
     (['blue', 'blue', 'blue'], ['size', 'colour'])
     """
 
@@ -59,7 +59,7 @@ class TableAugmenter(TableEstimator):
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit on a DataFrame or a numeric array [n, columns], holes allowed; `y` is ignored.
+        """Fit on a DataFrame or a numeric array [n, columns], which may have missing values; `y` is ignored.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class TableAugmenter(TableEstimator):
         given : DataFrame [n], optional
             Some of the columns, row by row; its missing cells are drawn.
         random_state : int, RandomState, Generator or None
-            None takes the estimator's own: two calls then give the same rows.
+            None takes the estimator's: two calls then give the same rows.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The scikit-learn face of supervised heads: `TableClassifier`."""
+"""`TableClassifier`: the scikit-learn estimator that learns classes of rows from labels."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit on a DataFrame or a numeric array [n, columns], holes allowed, and the rows' classes [n].
+        """Fit on a DataFrame or a numeric array [n, columns], which may have missing values, and the rows' classes [n].
 
         A class that is None or NaN is not known; such rows are left out, but for pretraining.
 
@@ -77,8 +77,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         """
         target = self._target(X, y)
         self._fit(X, "proba", calibrate=False, base=self._base(X), target=target)
-        places = {name: place for place, name in enumerate(target.classes)}
-        self.places_ = np.array([places[str(value)] for value in self.classes_])
+        positions = {name: position for position, name in enumerate(target.classes)}
+        self.class_positions_ = np.array([positions[str(value)] for value in self.classes_])
         return self
 
     def _target(self, X: Any, y: Any) -> Target:
@@ -107,7 +107,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probabilities of `classes_`, float64 [n, classes]."""
         _, data = self._encode(X)
-        proba: NDArray[np.float64] = self.fitted_.proba(data).astype(np.float64)[:, self.places_]
+        proba: NDArray[np.float64] = self.fitted_.proba(data).astype(np.float64)[:, self.class_positions_]
         proba /= proba.sum(axis=1, keepdims=True)
         return proba
 

@@ -16,11 +16,11 @@ from anomalo.models.base import Model
 from anomalo.pipeline.cell_tables import cells_table
 
 AUTO_SHARE = 0.01
-"""With contamination="auto", rows stranger than 99 % of the training rows are outliers."""
+"""With contamination="auto", rows that are more anomalous than 99 % of the training rows are outliers."""
 
 
 class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
-    """Find strange rows, and the cells that make them so.
+    """Find anomalous rows, and the cells that make them anomalous.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
     params : dict, optional
         Hyperparameters, where `model` is a name.
     contamination : "auto" or float in (0, 0.5]
-        The share of training rows to call outliers; "auto" calls rows outliers that are stranger than
-        99 % of the training rows, each of those judged by a model that never saw it if calibrated, and
-        at least the strangest training row.
+        The share of training rows to call outliers; "auto" calls rows outliers that are more anomalous than
+        99 % of the training rows, each of those scored by a model that never saw it if calibrated, and
+        at least the most anomalous training row.
     calibrate : bool
         Whether to cross-fit, for `p_values` and for intervals of expected values (3 to 5 further fits).
     random_state : int, RandomState, Generator or None
@@ -74,7 +74,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit on a DataFrame or a numeric array [n, columns], holes allowed; `y` is ignored.
+        """Fit on a DataFrame or a numeric array [n, columns], which may have missing values; `y` is ignored.
 
         Raises
         ------
@@ -92,9 +92,9 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         reference = -self.fitted_.calibration.reference
         if self.contamination != "auto" or not len(reference):
             return float(np.quantile(scores, share))
-        # Rows look more normal to a model that saw them, but the strangest one is an outlier all the same.
-        strangest_but_one = np.unique(scores)[:2][-1]
-        return float(max(np.quantile(reference, share), strangest_but_one))
+        # Rows look more normal to a model that saw them, but the most anomalous one is still an outlier.
+        second_most_anomalous = np.unique(scores)[:2][-1]
+        return float(max(np.quantile(reference, share), second_most_anomalous))
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return how normal each row is, float64 [n]: the negative anomaly score."""
@@ -110,7 +110,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: Any) -> NDArray[np.float64]:
-        """Return the share of normal rows at least as strange as each row, float64 [n].
+        """Return the share of normal rows that are at least as anomalous as each row, float64 [n].
 
         Raises
         ------

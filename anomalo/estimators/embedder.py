@@ -18,7 +18,7 @@ from anomalo.models.base import Model
 
 
 class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
-    """Place rows in the space of a model's codes, and lead back from any point of it to a row.
+    """Embed rows as latent codes of a model, and decode any code to a row.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit on a DataFrame or a numeric array [n, columns], holes allowed; `y` is ignored."""
+        """Fit on a DataFrame or a numeric array [n, columns], which may have missing values; `y` is ignored."""
         self._fit(X, "embed", calibrate=False)
         self.types_ = X.dtypes if isinstance(X, pd.DataFrame) else None
         layout = self.fitted_.encoder.layout
@@ -71,7 +71,7 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Return the rows' codes, float64 [n, latent]; missing cells are what the model makes of the others."""
+        """Return the rows' codes, float64 [n, latent]; the model computes them from the observed cells."""
         return self._codes(X)
 
     def _codes(self, X: Any) -> NDArray[np.float64]:
@@ -87,7 +87,7 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
         """Return the rows that codes [n, latent] stand for: a DataFrame if fitted on one, else a float64 array.
 
         A number is its expectation, within the range seen in training; a category its most probable level.
-        Columns that no model reads hold nothing.
+        Columns that no model reads are empty.
 
         Raises
         ------

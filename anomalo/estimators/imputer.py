@@ -60,9 +60,9 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
     def transform(self, X: Any) -> Any:
         """Return X with its missing cells filled: a DataFrame for a DataFrame, else a float64 array.
 
-        Missing is what pandas calls so. Columns that were empty in training, or hold identifiers or free
+        A cell is missing if pandas' `isna` says so. Columns that were empty in training, or hold identifiers or free
         text, stay as they are. A column of nullable integers becomes one of nullable floats only if it is
-        filled with `round=False`, and a categorical one gains a category only if a fill is not among its own.
+        filled with `round=False`, and a categorical one gains a category only if a fill is not among its categories.
         """
         batch, data = self._encode(X)
         return self._filled(X, self.fitted_.encoder.fill(batch, self.fitted_.impute(data).point, round=self.round))
@@ -87,7 +87,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         """Return one line for each missing cell of X: row, column, value, low, high, probability.
 
         `value` is a string, `low` and `high` are the ends of a 90 % interval of a number, `probability` is that of a
-        category's value; what does not apply, or is not known, is empty.
+        category's value; what does not apply or is unknown is empty.
         """
         batch, data = self._encode(X)
         fills = Fills.of(data, self.fitted_.impute(data))
@@ -107,8 +107,8 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
 
 def _fill(column: Any, cells: pa.Array) -> Any:
     """Return a Series [n] whose missing cells are taken from `cells` [n]; all others stay as they are."""
-    holes = column.isna().to_numpy()
-    fills = cells.filter(pa.array(holes))
+    missing = column.isna().to_numpy()
+    fills = cells.filter(pa.array(missing))
     if not len(fills) or fills.null_count:
         return column
     values: Any = fills.to_pandas()
@@ -118,5 +118,5 @@ def _fill(column: Any, cells: pa.Array) -> Any:
     elif pd.api.types.is_integer_dtype(column.dtype) and pa.types.is_floating(fills.type):
         column = column.astype("double[pyarrow]" if isinstance(column.dtype, pd.ArrowDtype) else "Float64")
     column = column.copy()
-    column.iloc[np.flatnonzero(holes)] = values.to_numpy() if column.dtype == object else values.array
+    column.iloc[np.flatnonzero(missing)] = values.to_numpy() if column.dtype == object else values.array
     return column

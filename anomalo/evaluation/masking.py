@@ -1,4 +1,4 @@
-"""Hiding known cells at random, at random given others, or by their own value: MCAR, MAR, MNAR.
+"""Hide known cells at random, at random given other columns, or by their own value: MCAR, MAR, MNAR.
 
 Each mechanism takes the same arguments and returns a mask of the cells to hide, all of them observed.
 
@@ -113,8 +113,8 @@ def _standardised(values: NDArray[Any], observed: Mask) -> NDArray[np.float64]:
     known = np.where(observed, values, 0.0).astype(np.float64)
     count = np.maximum(observed.sum(axis=0), 1)
     centred = np.where(observed, known - known.sum(axis=0) / count, 0.0)
-    spread = np.sqrt(np.square(centred).sum(axis=0) / count)
-    return centred / np.where(spread > 0, spread, 1.0)
+    deviation = np.sqrt(np.square(centred).sum(axis=0) / count)
+    return centred / np.where(deviation > 0, deviation, 1.0)
 
 
 def _logistic(signal: NDArray[np.float64], known: Mask, share: float) -> NDArray[np.float64]:
@@ -124,8 +124,8 @@ def _logistic(signal: NDArray[np.float64], known: Mask, share: float) -> NDArray
 
     if share in (0.0, 1.0) or not known.any():
         return np.full(len(signal), share)
-    spread = signal[known].std()
-    scaled = signal / spread if spread > 0 else np.zeros_like(signal)
+    deviation = signal[known].std()
+    scaled = signal / deviation if deviation > 0 else np.zeros_like(signal)
     reach = np.abs(scaled).max() + 50.0
     intercept = brentq(lambda b: expit(scaled[known] + b).mean() - share, -reach, reach)
     return np.asarray(expit(scaled + intercept), dtype=np.float64)

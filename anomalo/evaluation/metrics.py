@@ -1,4 +1,4 @@
-"""What benchmarks, reports and tests measure with."""
+"""Metrics of anomaly scores, imputed values and intervals, for benchmarks, reports and tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     labels : bool or 0/1 [n]
         True for anomalies.
     scores : float [n]
-        Higher is stranger.
+        Anomaly scores; higher is more anomalous.
 
     Raises
     ------

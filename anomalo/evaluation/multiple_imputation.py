@@ -1,4 +1,4 @@
-"""One result from analyses of several imputed tables: Rubin's rules."""
+"""Pool the results of analyses of several imputed tables by Rubin's rules."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from anomalo.errors import UsageError
 
 @dataclass(frozen=True)
 class Pooled:
-    """What several imputations say together of one quantity.
+    """The pooled estimate of one quantity from several imputations.
 
     Attributes
     ----------
     estimate : float
         The mean of the estimates.
     within, between : float
-        The mean of their variances, and the variance of the estimates: what the holes add.
+        The mean of their variances, and the variance of the estimates, which the missing values cause.
     variance : float
         Of the pooled estimate.
     degrees : float
         Degrees of freedom of Student's t distribution that the pooled estimate follows; infinite if the imputations
         agree.
     missing : float
-        The share of the variance that is due to the holes, from 0 to 1.
+        The share of the variance that is due to the missing values, from 0 to 1.
     """
 
     estimate: float
@@ -102,7 +102,7 @@ def pool(estimates: ArrayLike, variances: ArrayLike, degrees: float = math.inf) 
 
 
 def _degrees(share: float, count: int, complete: float) -> float:
-    """Return the degrees of freedom, with `share` of the variance due to the holes."""
+    """Return the degrees of freedom, with `share` of the variance due to the missing values."""
     imputed = (count - 1) / share**2 if share else math.inf
     if math.isinf(complete):
         return imputed

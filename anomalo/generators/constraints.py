@@ -1,4 +1,4 @@
-"""What every synthetic row has to satisfy: ranges, inequalities between columns, and combinations seen in training."""
+"""Constraints on synthetic rows: ranges, inequalities between columns, and combinations of the training rows."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from anomalo.tabular.schema import Schema
 
 EXPECTED = "expected a range such as 'age >= 18' or '0 <= age <= 99', 'start < end', or 'fixed: city, country'"
 MOST = 100_000
-"""More combinations than this are not fixed ones."""
+"""The most combinations that a `fixed:` constraint may have."""
 PASSES = 25
-HOLE = -1.5e300
-"""Stands for a hole among combinations, where nan would not be equal to itself."""
+MISSING_CELL = -1.5e300
+"""Stands for a missing value among combinations, because nan is not equal to itself."""
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
     "<": operator.lt,
@@ -35,98 +35,98 @@ _TURNED = {"<=": ">=", "<": ">", ">=": "<=", ">": "<"}
 
 
 Mask = NDArray[np.bool_]
-Own = NDArray[np.float64]
-"""Cells as they are written, float64 [n, columns]: numbers in their own units, codes of categories, nan for a hole."""
+OriginalCells = NDArray[np.float64]
+"""Cells, float64 [n, columns]: numbers in original units, codes of categories, nan for a missing value."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A number on one side of a limit, in the column's own units; a hole breaks nothing."""
+    """A number on one side of a limit, in the column's original units; missing values satisfy it."""
 
     position: int
     relation: str
     limit: float
     step: float
 
-    def broken(self, own: Own) -> Mask:
-        """Return the rows, bool [n], that break it."""
-        cells = own[:, self.position]
+    def broken(self, original: OriginalCells) -> Mask:
+        """Return the rows, bool [n], that violate it."""
+        cells = original[:, self.position]
         return np.asarray(~np.isnan(cells) & ~_OPERATORS[self.relation](cells, self.limit))
 
-    def mend(self, own: Own, free: Mask, rng: np.random.Generator) -> None:
-        """Move the free ones of the breaking cells to the limit."""
-        rows = self.broken(own) & free[:, self.position]
-        own[rows, self.position] = _beside(self.limit, self.relation, self.step)
+    def repair(self, original: OriginalCells, free: Mask, rng: np.random.Generator) -> None:
+        """Move the violating cells that are free to the limit."""
+        rows = self.broken(original) & free[:, self.position]
+        original[rows, self.position] = _beside(self.limit, self.relation, self.step)
 
 
 @dataclass(frozen=True)
 class Order:
-    """One number below another, both in their own units; a hole breaks nothing."""
+    """One number below another, both in original units; missing values satisfy it."""
 
     lower: int
     upper: int
     strict: bool
     steps: tuple[float, float]
 
-    def broken(self, own: Own) -> Mask:
-        """Return the rows, bool [n], that break it."""
-        low, high = own[:, self.lower], own[:, self.upper]
+    def broken(self, original: OriginalCells) -> Mask:
+        """Return the rows, bool [n], that violate it."""
+        low, high = original[:, self.lower], original[:, self.upper]
         return (low >= high) if self.strict else (low > high)
 
-    def mend(self, own: Own, free: Mask, rng: np.random.Generator) -> None:
-        """Exchange the two where both are free; where that does not do, move a free one to the other."""
-        both = self.broken(own) & free[:, self.lower] & free[:, self.upper]
-        own[both, self.lower], own[both, self.upper] = own[both, self.upper], own[both, self.lower]
+    def repair(self, original: OriginalCells, free: Mask, rng: np.random.Generator) -> None:
+        """Exchange the two where both are free; where that is not enough, move a free one to the other."""
+        both = self.broken(original) & free[:, self.lower] & free[:, self.upper]
+        original[both, self.lower], original[both, self.upper] = original[both, self.upper], original[both, self.lower]
         sign = "" if self.strict else "="
         sides = [(self.lower, self.upper, "<" + sign), (self.upper, self.lower, ">" + sign)]
-        turn = rng.random(len(own)) < 0.5  # which one moves: what one of them cannot do, the other may
+        turn = rng.random(len(original)) < 0.5  # which one moves, at random: the other may be able to where it cannot
         for side, (cell, other, relation) in enumerate(sides):
-            rows = self.broken(own) & free[:, cell] & (~free[:, other] | (turn == bool(side)))
-            own[rows, cell] = _beside(own[rows, other], relation, self.steps[side])
+            rows = self.broken(original) & free[:, cell] & (~free[:, other] | (turn == bool(side)))
+            original[rows, cell] = _beside(original[rows, other], relation, self.steps[side])
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """Columns that take only combinations which the training table had.
+    """Columns that take only the combinations of the training table.
 
     Attributes
     ----------
     positions : tuple of int
         The columns.
     seen : float64 [k, columns]
-        The combinations; nan for a hole.
+        The combinations; `MISSING_CELL` for a missing value.
     often : int [k]
-        How many training rows had each.
+        The number of training rows with each.
     """
 
     positions: tuple[int, ...]
-    seen: Own
+    seen: OriginalCells
     often: NDArray[np.int64]
 
     @classmethod
-    def of(cls, positions: Sequence[int], own: Own) -> Fixed:
+    def of(cls, positions: Sequence[int], original: OriginalCells) -> Fixed:
         """Return the training table's combinations."""
-        seen, often = np.unique(_plain(own[:, list(positions)]), axis=0, return_counts=True)
+        seen, often = np.unique(_plain(original[:, list(positions)]), axis=0, return_counts=True)
         return cls(tuple(positions), seen, often)
 
-    def broken(self, own: Own) -> Mask:
-        """Return the rows, bool [n], that break it."""
+    def broken(self, original: OriginalCells) -> Mask:
+        """Return the rows, bool [n], that violate it."""
         known = {row.tobytes() for row in self.seen}
-        cells = _plain(own[:, list(self.positions)])
+        cells = _plain(original[:, list(self.positions)])
         return np.array([row.tobytes() not in known for row in cells], dtype=np.bool_)
 
-    def mend(self, own: Own, free: Mask, rng: np.random.Generator) -> None:
-        """Give breaking rows the combination that changes fewest of their free cells; ties are drawn by frequency."""
+    def repair(self, original: OriginalCells, free: Mask, rng: np.random.Generator) -> None:
+        """Give violating rows the combination that changes fewest free cells; ties are drawn by frequency."""
         at = np.array(self.positions)
-        for row in np.flatnonzero(self.broken(own)):
-            alike = self.seen == _plain(own[row, at])
+        for row in np.flatnonzero(self.broken(original)):
+            alike = self.seen == _plain(original[row, at])
             possible = np.flatnonzero(alike[:, ~free[row, at]].all(axis=1))
             if not len(possible):
                 continue
             agree = alike[possible].sum(axis=1)
             best = possible[agree == agree.max()]
             chosen = self.seen[rng.choice(best, p=self.often[best] / self.often[best].sum())]
-            own[row, at] = np.where(chosen == HOLE, np.nan, chosen)
+            original[row, at] = np.where(chosen == MISSING_CELL, np.nan, chosen)
 
 
 Constraint = Bound | Order | Fixed
@@ -148,24 +148,26 @@ def from_json(value: dict[str, Any]) -> Constraint:
     return _SORTS[sort](**items)
 
 
-def parse(texts: Sequence[str], schema: Schema, layout: Layout, training: Own | None = None) -> list[Constraint]:
-    """Understand constraints such as `0 <= age <= 99`, `start < end` or `fixed: city, country`.
+def parse(
+    texts: Sequence[str], schema: Schema, layout: Layout, training: OriginalCells | None = None
+) -> list[Constraint]:
+    """Parse constraints such as `0 <= age <= 99`, `start < end` or `fixed: city, country`.
 
     Parameters
     ----------
     training : float64 [n, columns], optional
-        The training table's cells, which fixed combinations are learned from.
+        The training table's cells, from which fixed combinations are learned.
 
     Raises
     ------
     UsageError
-        One is not understood, names a column that is not there or no number, cannot be satisfied within the training
-        range, or asks for fixed combinations where there is no training table.
+        A constraint cannot be parsed, names a column that is absent or not numeric, cannot be satisfied within the
+        training range, or asks for fixed combinations where there is no training table.
     """
     return [one for text in texts for one in _parse(text.strip(), schema, layout, training)]
 
 
-def _parse(text: str, schema: Schema, layout: Layout, training: Own | None) -> list[Constraint]:
+def _parse(text: str, schema: Schema, layout: Layout, training: OriginalCells | None) -> list[Constraint]:
     if match := re.fullmatch(r"fixed:(.+)", text):
         names = [name.strip() for name in match[1].split(",")]
         positions = [_position(name, text, schema) for name in names]
@@ -197,7 +199,10 @@ def _relation(text: str, triple: tuple[str, str, str], schema: Schema, layout: L
     bound = Bound(position, relation, _limit(right, schema.features[position], text), _step(block))
     ends = expand([block.low, block.high], block.offset, block.scale)
     if not any(_OPERATORS[relation](end, bound.limit) for end in ends):
-        raise UsageError(f"constraint {text!r}: {block.name!r} was {ends[0]:g} to {ends[1]:g} in training, never so")
+        raise UsageError(
+            f"constraint {text!r}: {block.name!r} was {ends[0]:g} to {ends[1]:g} in training; "
+            "expected a limit that training values satisfy"
+        )
     return bound
 
 
@@ -227,57 +232,57 @@ def _limit(text: str, column: Column, constraint: str) -> float:
 
 
 def enforce(
-    own: Own,
+    original: OriginalCells,
     constraints: Sequence[Constraint],
     free: Mask,
-    clip_to_domain: Callable[[Own], Own],
+    clip_to_domain: Callable[[OriginalCells], OriginalCells],
     rng: np.random.Generator,
 ) -> None:
-    """Move every free cell that breaks a constraint, as little as is simple.
+    """Repair the free cells that violate constraints, by small moves.
 
     Parameters
     ----------
-    own : float64 [n, columns]
-        The cells, changed in place.
+    original : float64 [n, columns]
+        The cells, which are changed.
     free : bool [n, columns]
         The cells that may be changed.
-    tidy : callable
-        Returns the cells nearest to given ones that their columns can hold.
+    clip_to_domain : callable
+        Returns the nearest cells that their columns can hold; see `Encoder.clip_to_domain`.
 
     Raises
     ------
     UsageError
-        Some row cannot satisfy them all.
+        Some row cannot satisfy all constraints.
     """
     for _ in range(PASSES):
-        if not broken(own, constraints).any():
+        if not broken(original, constraints).any():
             return
         for constraint in constraints:
-            constraint.mend(own, free, rng)
-            np.copyto(own, clip_to_domain(own), where=free)
-    rows = int(broken(own, constraints).sum())
+            constraint.repair(original, free, rng)
+            np.copyto(original, clip_to_domain(original), where=free)
+    rows = int(broken(original, constraints).sum())
     if rows:
         raise UsageError(f"the constraints and what is given contradict each other in {rows:,} rows; relax one of them")
 
 
-def broken(own: Own, constraints: Sequence[Constraint]) -> Mask:
-    """Return the rows, bool [n], that break any constraint."""
-    found = np.zeros(len(own), dtype=np.bool_)
+def broken(original: OriginalCells, constraints: Sequence[Constraint]) -> Mask:
+    """Return the rows, bool [n], that violate any constraint."""
+    found = np.zeros(len(original), dtype=np.bool_)
     for constraint in constraints:
-        found |= constraint.broken(own)
+        found |= constraint.broken(original)
     return found
 
 
 def _beside(limit: Any, relation: str, step: float) -> Any:
-    """Return the nearest number to a limit that satisfies the relation: the limit, or a step off."""
+    """Return the nearest number to a limit that satisfies the relation: the limit, or one step from it."""
     return limit + {"<": -step, ">": step}.get(relation, 0.0)
 
 
 def _step(block: Block) -> float:
-    """Return the least difference between two numbers of a column that is worth the name, in its own units."""
+    """Return the smallest difference between two numbers of a column that counts, in original units."""
     return block.step or 1e-4 * block.scale
 
 
-def _plain(cells: Own) -> Own:
-    """Return cells in which equal ones have equal bits, and holes a number of their own."""
-    return np.where(np.isnan(cells), HOLE, cells + 0.0)
+def _plain(cells: OriginalCells) -> OriginalCells:
+    """Return cells in which equal values have equal bits, and missing ones are `MISSING_CELL`."""
+    return np.where(np.isnan(cells), MISSING_CELL, cells + 0.0)

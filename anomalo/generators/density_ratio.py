@@ -1,4 +1,4 @@
-"""Made rows brought nearer to the table: rows that a generator makes too often give way to ones it makes too rarely."""
+"""Correction of synthetic rows by density ratios: rows that are too frequent are replaced by ones that are too rare."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from anomalo.models.boosting import (
 )
 from anomalo.models.trees import ROW_BLOCK, Trees
 
-MOST_REAL, MADE_EACH, MOST_MADE = 20_000, 4, 20_000
-"""The trees see so many real rows at most, and so many made ones for each of them, at most so many."""
+MOST_REAL, SYNTHETIC_EACH, MOST_SYNTHETIC = 20_000, 4, 20_000
+"""The most real rows that the trees are fitted on, the synthetic rows for each of them, and the most synthetic rows."""
 FEWEST = 100
-"""Fewer real rows tell nothing of how often rows are made."""
+"""With fewer real rows no ratio is estimated."""
 ROUNDS, RATE, LEAVES, DEPTH, LEAF, RIDGE = 100, 0.1, 31, 8, 20, 5.0
 """Trees, what is added of each, their leaves and depth at most, rows in a leaf at least, penalty of leaves' values."""
 HEAVIEST = 4.0
-"""No row counts as more often real than made by more than this factor."""
+"""The largest ratio of a row before scaling; larger ones are clipped to it."""
 HELD_OUT = 5
-"""One made row in so many is held out, to see what weights are on average."""
+"""One synthetic row in this many is held out, to estimate the mean weight."""
 
 
 @dataclass(frozen=True)
 class DensityRatio:
-    """How much more often a row is real than made: the ratio of two densities, by trees that tell the two apart.
+    """The density of real rows over that of synthetic rows, by trees that classify rows as real or synthetic.
 
     Reference: Sugiyama, Suzuki and Kanamori (2012), Density ratio estimation in machine learning, chapter 4
     (probabilistic classification).
@@ -47,7 +47,7 @@ class DensityRatio:
     values : float32 [nodes]
         What each leaf adds to the logarithm of the ratio.
     scale : float
-        What all rows' ratios are multiplied by, so that made rows have the ratio 1 on average.
+        The factor of all rows' ratios, for which synthetic rows have the ratio 1 on average.
     """
 
     trees: Trees
@@ -55,12 +55,12 @@ class DensityRatio:
     scale: float
 
     @classmethod
-    def fit(cls, real: Encoded, made: Encoded, seed: int) -> Self:
-        """Learn from real rows and from made ones, at least `HELD_OUT` of them."""
+    def fit(cls, real: Encoded, synthetic: Encoded, seed: int) -> Self:
+        """Learn from real rows and from synthetic ones, at least `HELD_OUT` of them."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        held_out = np.arange(len(made)) % HELD_OUT == 0
-        matrix = np.concatenate([_matrix(real), _matrix(made.take(~held_out))])
+        held_out = np.arange(len(synthetic)) % HELD_OUT == 0
+        matrix = np.concatenate([_matrix(real), _matrix(synthetic.take(~held_out))])
         truth = np.repeat([1, 0], [len(real), len(matrix) - len(real)])
         empty = np.isnan(matrix).all(axis=0)
         matrix[:, empty] = 0  # scikit-learn fails on empty columns
@@ -81,10 +81,10 @@ class DensityRatio:
             model.fit(matrix, truth)
         trees, values = flatten_boosting([FittedBoosting(model, levels)], matrix.shape[1])
         plain = cls(trees, values, 1.0)  # the share of real rows here is in the model's start, not in its trees
-        return dataclasses.replace(plain, scale=float(1 / plain.weights(made.take(held_out)).mean()))
+        return dataclasses.replace(plain, scale=float(1 / plain.weights(synthetic.take(held_out)).mean()))
 
     def weights(self, rows: Encoded) -> Scores:
-        """Return the ratio of each row, float64 [n]: 1 on average over made rows."""
+        """Return the ratio of each row, float64 [n]: 1 on average over synthetic rows."""
         total = np.zeros(len(rows))
         for start in range(0, len(rows), ROW_BLOCK):
             some = slice(start, start + ROW_BLOCK)
@@ -125,9 +125,9 @@ def learn_density_ratio(real: Encoded, draw: Draw, rng: np.random.Generator) -> 
     if len(real) < FEWEST:
         return None
     rows = rng.permutation(len(real))[:MOST_REAL]
-    nothing = np.zeros((min(MADE_EACH * len(rows), MOST_MADE), *real.layout.shape))
-    made = draw(Encoded(nothing.astype(np.float32), nothing.astype(bool), real.layout), rng)
-    return DensityRatio.fit(real.take(np.sort(rows)), made, int(rng.integers(2**31)))
+    nothing = np.zeros((min(SYNTHETIC_EACH * len(rows), MOST_SYNTHETIC), *real.layout.shape))
+    synthetic = draw(Encoded(nothing.astype(np.float32), nothing.astype(bool), real.layout), rng)
+    return DensityRatio.fit(real.take(np.sort(rows)), synthetic, int(rng.integers(2**31)))
 
 
 def correct_by_density_ratio(
@@ -136,7 +136,7 @@ def correct_by_density_ratio(
     """Draw rows, and replace some so that all are distributed more like real ones.
 
     A row of ratio w stays with probability min(1, w). For one that does not, others are drawn given the same cells, and
-    one of them is taken in proportion to max(0, w - 1): of all ways to make rows of the one distribution from rows of
+    one of them is taken in proportion to max(0, w - 1): of all ways to turn rows of the one distribution into rows of
     the other this changes the fewest (a maximal coupling). Given cells stay as they are, and no row is without one.
 
     Parameters
@@ -150,26 +150,26 @@ def correct_by_density_ratio(
     of posterior distributions by data augmentation: comment, Journal of the American Statistical Association 82
     (drawing from some candidates by their weights).
     """
-    # Each its own, so that no row depends on how many follow it.
+    # Separate generators, so that no row depends on how many follow it.
     first, second, chance, choice = map(np.random.default_rng, rng.integers(2**63, size=4))
-    made = draw(given, first)
-    lost = np.flatnonzero(chance.random(len(made)) >= ratio.weights(made))
+    synthetic = draw(given, first)
+    lost = np.flatnonzero(chance.random(len(synthetic)) >= ratio.weights(synthetic))
     if not len(lost):
-        return made
+        return synthetic
     others = draw(given.take(np.repeat(lost, candidates)), second)
     weights = ratio.weights(others).reshape(-1, candidates)
     excess = np.maximum(weights - 1, 0)
-    wanted = np.where(excess.any(axis=1, keepdims=True), excess, weights).cumsum(axis=1)
-    taken = (wanted <= choice.random((len(lost), 1)) * wanted[:, -1:]).sum(axis=1)
-    values, observed = made.values.copy(), made.observed.copy()
+    cumulative = np.where(excess.any(axis=1, keepdims=True), excess, weights).cumsum(axis=1)
+    taken = (cumulative <= choice.random((len(lost), 1)) * cumulative[:, -1:]).sum(axis=1)
+    values, observed = synthetic.values.copy(), synthetic.observed.copy()
     values[lost], observed[lost] = (
         part[np.arange(len(lost)) * candidates + taken] for part in (others.values, others.observed)
     )
-    return Encoded(values, observed, made.layout)
+    return Encoded(values, observed, synthetic.layout)
 
 
 def _matrix(rows: Encoded) -> NDArray[np.float32]:
-    """Return what the trees see, with NaN for holes; so many levels as they cannot tell apart are holes, too."""
+    """Return the trees' inputs, with NaN for missing values, and for levels beyond the most that they distinguish."""
     matrix = boosting_inputs(rows)
     for at in rows.layout.categories:
         matrix[matrix[:, at] >= MISSING_CODE - 1, at] = np.nan

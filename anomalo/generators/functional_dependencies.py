@@ -1,4 +1,4 @@
-"""Columns that another column determines: they need not be learned, only looked up."""
+"""Functional dependencies: columns that another one determines are looked up, not learned."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ ROWS_PER_LEVEL = 10
 MOST_LEVELS = 100
 """Nor is one with more levels."""
 COINCIDENCE = 1e-6
-"""Nor, if independent columns might look as if it did with a greater probability."""
+"""Nor is one whose dependency would arise between independent columns with a greater probability."""
 SCREEN, MOST_RARE = 64, 2048
-"""Pairs are first tried on so many rows, and then on at most so many that have rare levels."""
+"""Pairs are tested first on `SCREEN` rows, and then on at most `MOST_RARE` rows with rare levels."""
 
 
 def determined(codes: Codes, prefer: NDArray[np.bool_]) -> dict[int, int]:
-    """Return which columns can be dropped since one that stays determines them, by that column.
+    """Return the columns that can be dropped, and for each the kept column that determines it.
 
-    B is determined by A if all rows with an equal A have an equal B, and there are rows enough that this is no
+    B is determined by A if all rows with an equal A have an equal B, and there are enough rows to rule out
     coincidence. Of columns that determine each other one stays: a preferred one before others, then the first.
 
     Parameters
@@ -76,7 +76,7 @@ def determinations(codes: Codes) -> Iterator[tuple[int, int]]:
 
 
 def _with_rare(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return the first row of each level of each column, but not too many: they refute most pairs."""
+    """Return the first row of each level of each column, up to a limit; they refute most pairs."""
     first = [np.unique(column, return_index=True)[1] for column in codes.T]
     rows = np.unique(np.concatenate([np.arange(0), *first]))
     return rows[:: len(rows) // MOST_RARE + 1]

@@ -1,4 +1,4 @@
-"""Cells that are holes just where another column says so: values that nobody measured, columns that miss together."""
+"""Missing values that another column determines: unmeasured values, columns that are missing together."""
 
 from __future__ import annotations
 
@@ -16,48 +16,52 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Gate:
-    """A code that is a hole just where another code, its root, has some values.
+    """A code that stands for a missing value exactly where another code, its root, has certain values.
 
     Attributes
     ----------
     code, root : int
-        Their indices among a row's codes. No root has a gate of its own.
-    hole : int
-        The value of the code that is the hole: its last.
+        Their indices among a row's codes. No root has a gate itself.
+    missing_code : int
+        The value of the code that stands for a missing value: its last.
     closed : bool [size of the root]
-        The root's values with which it is a hole.
+        The root's values at which the code is `missing_code`.
     usual : int
         The most frequent of its other values.
     """
 
     code: int
     root: int
-    hole: int
+    missing_code: int
     closed: Mask
     usual: int
 
     def narrow(self, allowed: Sequence[Mask]) -> None:
-        """Exclude, in place, values of either code, bool [n, size], that contradict all that the other may be.
+        """Exclude from `allowed`, bool [n, size] each, values of either code that contradict all values of the other.
 
-        Where a hole is excluded and several other values are left, it stays: `round_trip` mends those rows for less.
+        Where `missing_code` is excluded and several other values are left, it stays: `apply` repairs those rows at less
+        cost.
         """
         code, root = allowed[self.code], allowed[self.root]
-        for rows, values in ((~code[:, self.hole], ~self.closed), (~code[:, : self.hole].any(axis=1), self.closed)):
+        present, absent = ~code[:, self.missing_code], ~code[:, : self.missing_code].any(axis=1)
+        for rows, values in ((present, ~self.closed), (absent, self.closed)):
             rows = rows & (root & values).any(axis=1)
             root[rows] &= values
-        shut = code[:, self.hole] & ~(root & ~self.closed).any(axis=1)
-        code[shut, : self.hole] = False
-        if self.hole == 1:
-            code[code[:, 0] & ~(root & self.closed).any(axis=1), self.hole] = False
+        shut = code[:, self.missing_code] & ~(root & ~self.closed).any(axis=1)
+        code[shut, : self.missing_code] = False
+        if self.missing_code == 1:
+            code[code[:, 0] & ~(root & self.closed).any(axis=1), self.missing_code] = False
 
-    def round_trip(self, codes: Codes) -> None:
-        """Make, in place, holes of codes [n, k] where the root wants them, and usual values where it does not."""
-        closed, own = self.closed[codes[:, self.root]], codes[:, self.code]
-        codes[:, self.code] = np.where(closed, self.hole, np.where(own == self.hole, self.usual, own))
+    def apply(self, codes: Codes) -> None:
+        """Set entries of `codes` [n, k]: missing where the root determines it, elsewhere usual instead of missing."""
+        closed, values = self.closed[codes[:, self.root]], codes[:, self.code]
+        codes[:, self.code] = np.where(
+            closed, self.missing_code, np.where(values == self.missing_code, self.usual, values)
+        )
 
 
-def find_gates(codes: Codes, sizes: Sequence[int], holed: Sequence[bool]) -> tuple[Gate, ...]:
-    """Return the gates of a table's rows: dependencies as `determined` finds them, of holes on codes.
+def find_gates(codes: Codes, sizes: Sequence[int], may_be_missing: Sequence[bool]) -> tuple[Gate, ...]:
+    """Return the gates of a table's rows: dependencies as `determined` finds them, of missing values on codes.
 
     Parameters
     ----------
@@ -65,25 +69,25 @@ def find_gates(codes: Codes, sizes: Sequence[int], holed: Sequence[bool]) -> tup
         The rows' codes.
     sizes : sequence of int
         How many values each of them has.
-    holed : sequence of bool
-        Whether the last value of a code is a hole.
+    may_be_missing : sequence of bool
+        Whether the last value of a code stands for a missing value.
     """
-    told, owners = np.flatnonzero(np.array(sizes) <= MOST_LEVELS), np.flatnonzero(holed)
+    short, owners = np.flatnonzero(np.array(sizes) <= MOST_LEVELS), np.flatnonzero(may_be_missing)
     if not owners.size:
         return ()
     masks = codes[:, owners] == np.array(sizes)[owners] - 1
-    columns = np.concatenate([codes[:, told].astype(np.int16), masks], axis=1)
-    owner = [*told.tolist(), *owners.tolist()]
+    columns = np.concatenate([codes[:, short].astype(np.int16), masks], axis=1)
+    owner = [*short.tolist(), *owners.tolist()]
     alike = _alike(columns)
     found = [{owner[at] for at in members} for members in alike]
     for source, target in determinations(columns[:, [members[0] for members in alike]]):
         found[target].update(owner[at] for at in alike[source])
     roots: dict[int, int] = {}
     for members, candidates in reversed(list(zip(alike, found, strict=True))):
-        closed = {owner[at] for at in members if at >= len(told)} - set(roots.values())
+        closed = {owner[at] for at in members if at >= len(short)} - set(roots.values())
         free = candidates - roots.keys() - (closed if len(closed) == 1 else set())
         if closed and free:
-            root = min(free, key=lambda root: (holed[root], sizes[root], root))
+            root = min(free, key=lambda root: (may_be_missing[root], sizes[root], root))
             roots |= dict.fromkeys(sorted(closed - {root}), root)
     return tuple(_gate(codes, code, root, sizes) for code, root in roots.items())
 
@@ -97,7 +101,13 @@ def _alike(columns: Codes) -> list[list[int]]:
 
 
 def _gate(codes: Codes, code: int, root: int, sizes: Sequence[int]) -> Gate:
-    hole = sizes[code] - 1
+    missing_code = sizes[code] - 1
     closed = np.zeros(sizes[root], dtype=bool)
-    closed[codes[:, root]] = codes[:, code] == hole
-    return Gate(code, root, hole, closed, int(np.bincount(codes[:, code], minlength=hole + 1)[:hole].argmax()))
+    closed[codes[:, root]] = codes[:, code] == missing_code
+    return Gate(
+        code,
+        root,
+        missing_code,
+        closed,
+        int(np.bincount(codes[:, code], minlength=missing_code + 1)[:missing_code].argmax()),
+    )

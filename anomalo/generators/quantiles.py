@@ -1,4 +1,4 @@
-"""Numbers as normal scores by their empirical distribution, ties jittered, and back."""
+"""Numbers as normal scores by their empirical distribution, with jittered ties, and the inverse."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 Scores = NDArray[np.float64]
 
 MOST_KNOTS = 4096
-"""A distribution is kept by at most so many of its values."""
+"""A distribution is stored by at most this many of its values."""
 CLOSED = 0.05
-"""A number of whose rows a smaller share than this is without a tie takes no values but those seen."""
+"""A number with a smaller share of untied rows than this takes only values of the training rows."""
 MARGIN = 1e-3
 """Share of a tie's ends that jitter leaves out, so that no rounding leads to a neighbouring value."""
 
@@ -30,8 +30,8 @@ class Quantiles:
     upper : float64 [m]
         Share of the rows with this value or a smaller one; the last is 1.
     tied : bool [m]
-        Whether a value stands for all shares between the one before's and its own; between values that are not, the
-        distribution is linear.
+        Whether a value stands for all shares from `upper` of the one before to its `upper`; between values that do
+        not, the distribution is linear.
 
     Examples
     --------
@@ -50,12 +50,12 @@ class Quantiles:
         distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
         upper = np.cumsum(counts) / counts.sum()
         closed = counts[counts == 1].sum() < CLOSED * counts.sum()
-        keep = _spread(upper)
+        keep = _evenly_spaced(upper)
         return cls(distinct[keep], upper[keep], ((counts > 1) | closed)[keep])
 
     @property
     def closed(self) -> bool:
-        """Whether `inverse` returns no value but those seen."""
+        """Whether `inverse` returns only values of the training rows."""
         return bool(self.tied.all())
 
     @cached_property
@@ -71,18 +71,18 @@ class Quantiles:
         return ends[keep], np.repeat(self.values, 1 + self.tied)
 
     def bounds(self, values: ArrayLike) -> tuple[Scores, Scores]:
-        """Return the ends of each value's share [n]: those of all rows with it, for a seen one.
+        """Return the ends of each value's share [n]: those of all training rows that have it.
 
-        Values that were not seen have the share of their place between those that were, both ends the same.
+        A value that no training row has gets an interpolated share, both ends equal.
         """
         values = np.asarray(values, dtype=np.float64)
-        place = np.clip(np.searchsorted(self.values, values), 0, len(self.values) - 1)
-        seen = self.values[place] == values
+        index = np.clip(np.searchsorted(self.values, values), 0, len(self.values) - 1)
+        seen = self.values[index] == values
         between = np.interp(values, self.values, (self._lower + self.upper) / 2)
-        return np.where(seen, self._lower[place], between), np.where(seen, self.upper[place], between)
+        return np.where(seen, self._lower[index], between), np.where(seen, self.upper[index], between)
 
     def forward(self, values: ArrayLike, rng: np.random.Generator | None = None) -> Scores:
-        """Return normal scores [n]: normal quantiles of a share of each value, in a tie a random one or the middle."""
+        """Return normal scores [n]: normal quantiles of each value's share; a random one in a tie, or its middle."""
         from scipy.special import ndtri
 
         lower, upper = self.bounds(values)
@@ -92,19 +92,19 @@ class Quantiles:
         return scores
 
     def inverse(self, scores: ArrayLike) -> Scores:
-        """Return the values [n] of normal scores; never outside the range seen."""
+        """Return the values [n] of normal scores; never outside the training range."""
         from scipy.special import ndtr
 
         share = ndtr(np.asarray(scores, dtype=np.float64))
         if self.closed:  # no shares to interpolate between
-            place = np.searchsorted(self.upper[:-1], share, side="right")
-            return np.asarray(self.values[place])
+            index = np.searchsorted(self.upper[:-1], share, side="right")
+            return np.asarray(self.values[index])
         return np.interp(share, *self._knots)
 
 
-def _spread(upper: Scores) -> NDArray[np.intp]:
+def _evenly_spaced(upper: Scores) -> NDArray[np.intp]:
     """Choose at most `MOST_KNOTS` values, evenly by their share, the first and the last among them."""
     if len(upper) <= MOST_KNOTS:
         return np.arange(len(upper))
-    wanted = np.searchsorted(upper, np.linspace(upper[0], 1, MOST_KNOTS))
-    return np.unique(np.minimum(wanted, len(upper) - 1))
+    chosen = np.searchsorted(upper, np.linspace(upper[0], 1, MOST_KNOTS))
+    return np.unique(np.minimum(chosen, len(upper) - 1))

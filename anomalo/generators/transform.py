@@ -1,4 +1,4 @@
-"""A table as generators see it: normal scores and codes, without holes and without columns that others determine."""
+"""The transform of generators: a table as normal scores and codes, without columns that others determine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Codes = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 FEW = 16
-"""A number with at most so many values, and `ROWS_PER_VALUE` rows to each, is all atoms."""
+"""A number with at most this many values, and `ROWS_PER_VALUE` rows to each, consists of atoms only."""
 ROWS_PER_VALUE = 10
 ATOM = 0.1
 """A value with this share of the column's cells is an atom."""
 SPIKE, TIMES = 0.02, 3.0
-"""So is one with the first share that is the second number of times more frequent than its neighbours."""
+"""So is a value with the share `SPIKE` that is `TIMES` times as frequent as its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Parts:
     Attributes
     ----------
     numbers : float32 [n, width]
-        Normal scores: mean 0 and spread 1 in training; 0 where not known.
+        Normal scores: mean 0 and standard deviation 1 in training; 0 where unknown.
     codes : int64 [n, k]
-        Codes from 0 of levels, of holes, and of the atoms of numbers.
+        Codes from 0 of levels, of missing values, and of the atoms of numbers.
     known_numbers : bool [n, width]
-        Which scores the observed cells determine. In training all but those of a hole or an atom: there they say
-        nothing.
+        Which scores the observed cells determine. In training all but those of a missing value or an atom, which have
+        no meaning.
     allowed : tuple of bool [n, size], or None
-        Which codes of each column the observed cells leave possible; None if the codes are facts.
+        Which codes of each column the observed cells leave possible; None if the codes are known.
     """
 
     numbers: Floats
@@ -54,8 +54,8 @@ class Parts:
 class Column:
     """How a column is turned into a code, a normal score, or both.
 
-    A code is a place among `atoms`; after them come, where there are such cells, the number that is no atom, and the
-    hole. A column with a single code has none, and neither has one that the column `root` determines.
+    A code is an index into `atoms`; after them come, where there are such cells, the code for numbers that are no atoms
+    and the code for missing values. A column with a single code, or one that the column `root` determines, has none.
 
     Attributes
     ----------
@@ -65,10 +65,10 @@ class Column:
         Values (of a category: codes of levels) that the codes 0, 1, … stand for.
     rest : Quantiles or None
         The distribution of the numbers that are no atoms.
-    hole : bool
-        Whether training had holes.
+    has_missing : bool
+        Whether training had missing values.
     nominal : bool
-        Whether the column is a category: one level is not nearer to another than a third is.
+        Whether the column is a category, whose levels have no order.
     code, number : int
         Indices in `Parts.codes` and `Parts.numbers`, or -1.
     root : int
@@ -80,7 +80,7 @@ class Column:
     position: int
     atoms: Values
     rest: Quantiles | None
-    hole: bool
+    has_missing: bool
     nominal: bool
     code: int = -1
     number: int = -1
@@ -90,7 +90,7 @@ class Column:
     @property
     def size(self) -> int:
         """The number of codes."""
-        return len(self.atoms) + (self.rest is not None) + self.hole
+        return len(self.atoms) + (self.rest is not None) + self.has_missing
 
     def known(self, data: Encoded) -> Mask:
         """Return which of the column's cells are observed, and not a level that training did not have, bool [n]."""
@@ -101,11 +101,11 @@ class Column:
         """Return each cell's code, [n]; a number that must be an atom and is none has the nearest one's."""
         values, seen = data.values[:, self.position], data.observed[:, self.position]
         codes = np.full(len(values), self.size - 1, dtype=np.int64)
-        wanted = values[seen].astype(np.float64)
+        known = values[seen].astype(np.float64)
         if len(self.atoms):
-            place = _nearest(self.atoms, wanted)
-            rest = len(self.atoms) if self.rest is not None else place
-            codes[seen] = np.where((self.atoms[place] == wanted) | (self.rest is None), place, rest)
+            atom = _nearest(self.atoms, known)
+            rest = len(self.atoms) if self.rest is not None else atom
+            codes[seen] = np.where((self.atoms[atom] == known) | (self.rest is None), atom, rest)
         else:
             codes[seen] = 0
         return codes
@@ -117,18 +117,19 @@ class Column:
             assert scores is not None
             rest = codes == len(self.atoms)
             values[rest] = self.rest.inverse(scores[rest])
-        observed = codes < self.size - 1 if self.hole else np.ones(len(codes), dtype=bool)
+        observed = codes < self.size - 1 if self.has_missing else np.ones(len(codes), dtype=bool)
         return np.where(observed, values, np.float32(0)), observed
 
 
 @dataclass(frozen=True)
 class TableTransform:
-    """The way from encoded rows to normal scores and codes, and back.
+    """Transforms encoded rows to normal scores and codes, and back.
 
     Numbers go through their empirical distribution to normal scores, with jitter inside ties. Values that many rows
     share (a zero-inflated number's zero, a cap), all values of a number that has few, the levels of categories and
-    holes are codes. A column that a discrete one determines in all training rows is left out and looked up. Where only
-    its holes are determined, by another column or that column's holes, they are looked up in rows that are made.
+    missing values are codes. A column that a discrete one determines in all training rows is left out and looked up.
+    Where only its missing values are determined, by another column or by that column's missing values, they are looked
+    up in synthetic rows.
 
     Attributes
     ----------
@@ -141,7 +142,7 @@ class TableTransform:
     sizes : tuple of int
         How many codes each of a row's codes can be.
     gates : tuple of Gate
-        Which codes say that others are holes.
+        Which codes determine that others are missing.
     """
 
     layout: Layout
@@ -152,7 +153,7 @@ class TableTransform:
 
     @property
     def label(self) -> int:
-        """The index of the code that says the label, its own or that which determines it; -1 if none does."""
+        """The index of the code of the label, or of the code that determines it; -1 if there is none."""
         labels = [column for column in map(self.columns.__getitem__, self.layout.labels) if column.rest is None]
         return max((max(column.code, column.root) for column in labels), default=-1)
 
@@ -167,7 +168,7 @@ class TableTransform:
 
     @classmethod
     def _numbered(cls, layout: Layout, columns: list[Column], dropped: dict[int, int], data: Encoded) -> Self:
-        """Give the columns that stay their places among codes and scores, and the others their tables."""
+        """Number the codes and scores of the kept columns, and build the tables of the others."""
         sizes: list[int] = []
         width = 0
         for at, column in enumerate(columns):
@@ -185,11 +186,11 @@ class TableTransform:
             table[root.encode(data)] = column.encode(data)
             columns[target] = dataclasses.replace(column, root=root.code, table=table)
         found = cls(layout, tuple(columns), width, tuple(sizes))
-        holed = [column.hole for column in columns if column.code >= 0]
-        return dataclasses.replace(found, gates=find_gates(found._codes(data), sizes, holed))
+        may_be_missing = [column.has_missing for column in columns if column.code >= 0]
+        return dataclasses.replace(found, gates=find_gates(found._codes(data), sizes, may_be_missing))
 
     def forward(self, data: Encoded, rng: np.random.Generator | None = None) -> Parts:
-        """Return training rows: what is not observed is a hole. Without `rng` ties are not jittered."""
+        """Return training rows, whose unobserved cells are missing values. Without `rng` ties are not jittered."""
         parts = dataclasses.replace(self._blank(len(data)), codes=self._codes(data))
         for column in self.columns:
             codes = parts.codes[:, column.code] if column.code >= 0 else column.encode(data)
@@ -211,16 +212,16 @@ class TableTransform:
                 lower[rows, column.number], upper[rows, column.number] = ends
         return lower, upper
 
-    def condition(self, given: Encoded, rng: np.random.Generator | None = None, *, made: bool = False) -> Parts:
-        """Return what observed cells say of rows; what is not observed is unknown, and may become anything.
+    def condition(self, given: Encoded, rng: np.random.Generator | None = None, *, synthetic: bool = False) -> Parts:
+        """Return the conditions that observed cells impose on rows; unobserved cells are unknown and free.
 
         A cell that contradicts another, by a dependency that all training rows obeyed, is no condition on that one.
 
         Parameters
         ----------
-        made : bool
-            Whether the rest of the rows is to be made, holes and all, as `complete` does: then `gates` hold. Otherwise
-            it has values that nobody saw.
+        synthetic : bool
+            Whether the rest is drawn as synthetic cells, which may be missing, as `complete` does: then `gates` hold.
+            Otherwise the rest has values that are not known.
         """
         parts = self._blank(len(given))
         allowed = tuple(np.ones((len(given), size), dtype=bool) for size in self.sizes)
@@ -232,30 +233,30 @@ class TableTransform:
         for column in self.columns:
             if column.root >= 0:
                 _restrict(allowed[column.root], column, given)
-        for gate in self.gates if made else ():
+        for gate in self.gates if synthetic else ():
             gate.narrow(allowed)
         for at, mask in enumerate(allowed):
             parts.codes[:, at] = mask.argmax(axis=1)
         return dataclasses.replace(parts, allowed=allowed)
 
     def backward(self, numbers: Floats, codes: Codes) -> Encoded:
-        """Return the rows that normal scores [n, width] and codes [n, k] stand for; holes are not observed."""
+        """Return the rows that normal scores [n, width] and codes [n, k] stand for; missing values are not observed."""
         values = np.zeros((len(codes), len(self.columns)), dtype=np.float32)
         observed = np.zeros(values.shape, dtype=bool)
         for column in self.columns:
-            own = self._own_codes(column, codes)
+            column_codes = self._column_codes(column, codes)
             scores = numbers[:, column.number] if column.number >= 0 else None
-            values[:, column.position], observed[:, column.position] = column.decode(own, scores)
+            values[:, column.position], observed[:, column.position] = column.decode(column_codes, scores)
         return Encoded(values, observed, self.layout)
 
     def complete(self, numbers: Floats, codes: Codes, given: Encoded) -> Encoded:
-        """Return what `backward` does where `gates` hold, with the observed cells of `given` put back as they are."""
+        """Return the rows of `backward` with `gates` applied and the observed cells of `given` restored."""
         codes = codes.copy()
         for gate in self.gates:
-            gate.round_trip(codes)
-        made, seen = self.backward(numbers, codes), given.observed
-        values = np.where(seen, given.values, made.values)
-        return Encoded(values, made.observed | seen, self.layout)
+            gate.apply(codes)
+        drawn, seen = self.backward(numbers, codes), given.observed
+        values = np.where(seen, given.values, drawn.values)
+        return Encoded(values, drawn.observed | seen, self.layout)
 
     def pack(self) -> tuple[Values, dict[str, Any]]:
         """Return the transform as one array and a JSON-ready value, for a model to keep as two attributes."""
@@ -265,7 +266,9 @@ class TableTransform:
             rest = column.rest
             parts = (column.atoms, column.table, *((rest.values, rest.upper, rest.tied) if rest else ()))
             arrays += parts
-            names = {name: getattr(column, name) for name in ("position", "hole", "nominal", "code", "number", "root")}
+            names = {
+                name: getattr(column, name) for name in ("position", "has_missing", "nominal", "code", "number", "root")
+            }
             columns.append({**names, "lengths": [len(part) for part in parts]})
         packed = np.concatenate([np.zeros(0), *arrays]).astype(np.float64)
         gates = [{**dataclasses.asdict(gate), "closed": gate.closed.tolist()} for gate in self.gates]
@@ -281,7 +284,7 @@ class TableTransform:
                 parts.append(array[start : start + length])
                 start += length
             rest = Quantiles(parts[2], parts[3], parts[4].astype(bool)) if len(parts) > 2 else None
-            names = {name: entry[name] for name in ("position", "hole", "nominal", "code", "number", "root")}
+            names = {name: entry[name] for name in ("position", "has_missing", "nominal", "code", "number", "root")}
             columns.append(Column(atoms=parts[0], rest=rest, table=parts[1].astype(np.int64), **names))
         sizes = {column.code: column.size for column in columns if column.code >= 0}
         width = sum(column.number >= 0 for column in columns)
@@ -308,27 +311,27 @@ class TableTransform:
         parts.known_numbers[:, column.number] = known
         parts.numbers[known, column.number] = column.rest.forward(data.values[known, column.position], rng)
 
-    def _own_codes(self, column: Column, codes: Codes) -> Codes:
+    def _column_codes(self, column: Column, codes: Codes) -> Codes:
         if column.root >= 0:
             return column.table[codes[:, column.root]]
         return codes[:, column.code] if column.code >= 0 else np.zeros(len(codes), dtype=np.int64)
 
 
 def _plain(block: Block, data: Encoded) -> Column:
-    """Split a column's cells into atoms, other numbers and holes."""
+    """Split a column's cells into atoms, other numbers and missing values."""
     seen = data.observed[:, block.position]
-    values, hole = data.values[seen, block.position].astype(np.float64), bool((~seen).any())
+    values, has_missing = data.values[seen, block.position].astype(np.float64), bool((~seen).any())
     if block.kind == "category":
-        return Column(block.position, np.unique(values), None, hole, nominal=True)
+        return Column(block.position, np.unique(values), None, has_missing, nominal=True)
     atoms = _atoms(values)
     rest = values[~np.isin(values, atoms)]
-    return Column(block.position, atoms, Quantiles.fit(rest) if len(rest) else None, hole, nominal=False)
+    return Column(block.position, atoms, Quantiles.fit(rest) if len(rest) else None, has_missing, nominal=False)
 
 
 def _atoms(values: Values) -> Values:
-    """Return the values of a number that so many cells share that they are levels of their own.
+    """Return the values of a number that so many cells share that they are treated as levels.
 
-    Once they are taken out, others may stand out among the rest: a zero-inflated number may have more heaps than zero.
+    The search is repeated without those found: a zero-inflated number may have other frequent values than zero.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= max(1, min(FEW, len(values) // ROWS_PER_VALUE)):
@@ -341,7 +344,7 @@ def _atoms(values: Values) -> Values:
 
 
 def _standing_out(counts: Codes) -> Mask:
-    """Return which values are frequent by their share, or by their share and beside their neighbours."""
+    """Return which values are frequent by their share alone, or by their share and compared with their neighbours."""
     padded, share = np.pad(counts, 2), counts / max(counts.sum(), 1)
     around = np.max([padded[:-4], padded[1:-3], padded[3:-1], padded[4:]], axis=0)
     spike = (share >= SPIKE) & (counts >= TIMES * around)
@@ -350,7 +353,7 @@ def _standing_out(counts: Codes) -> Mask:
 
 
 def _all_atoms(column: Column, data: Encoded) -> Column:
-    """Return a column of which every value is an atom."""
+    """Return the column with every value as an atom."""
     seen = data.observed[:, column.position]
     atoms = np.unique(data.values[seen, column.position].astype(np.float64))
     return dataclasses.replace(column, atoms=atoms, rest=None)
@@ -369,20 +372,20 @@ def _dependencies(columns: list[Column], data: Encoded) -> dict[int, int]:
 
 
 def _few(column: Column, data: Encoded) -> bool:
-    """Whether a column takes few values and no others."""
+    """Whether a column takes only a few values."""
     known = len(column.atoms) + (len(column.rest.values) if column.rest is not None else 0)
     return known <= MOST_LEVELS and (column.rest is None or column.rest.closed)
 
 
 def _restrict(allowed: Mask, column: Column, given: Encoded) -> None:
-    """Leave those codes of the root that mean the given cell of a column, in rows where there are any."""
+    """Keep only the root's codes that imply the given cell of a column, in rows where there are any."""
     fitting = allowed & (column.table == column.encode(given)[:, None])
     rows = column.known(given) & fitting.any(axis=1)
     allowed[rows] = fitting[rows]
 
 
 def _nearest(atoms: Values, values: Values) -> Codes:
-    """Return the place of the nearest atom to each value."""
+    """Return the index of the nearest atom to each value."""
     right = np.clip(np.searchsorted(atoms, values), 0, len(atoms) - 1)
     left = np.maximum(right - 1, 0)
     return np.where(np.abs(atoms[left] - values) <= np.abs(atoms[right] - values), left, right)

@@ -1,4 +1,4 @@
-"""What every job works with: the registry, the workspace, and someone to tell."""
+"""What every job works with: the registry, the workspace, and a callback for its progress."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from anomalo.models.run import Progress
 from anomalo.persistence.atomic import require_writable
 from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.writers import check_suffix
 from anomalo.workspace.workspace import ModelRecord, Workspace
 
-EQUAL_ROWS = "all training rows are equal, so nothing can be called strange: every p-value is 1"
+EQUAL_ROWS = "all training rows are equal, so no row can be called anomalous: every p-value is 1"
 PRETRAINED = "the model was only pretrained, so every p-value is 1; fit one that starts from it (anomalo fit --from)"
 
 
 @dataclass
 class JobContext:
-    """The surroundings of a job.
+    """The registry, the workspace and the progress callback of a job.
 
     Parameters
     ----------
     registry : Registry
         The plugins.
-    store : Store
+    store : Workspace
         The workspace.
     progress : callable, optional
-        Told the share that is done, and a text.
+        Called with the share that is done, from 0 to 1, and a text.
     batch_rows : int, optional
         The most rows that are worked on at once; as many as the source gives if not said.
     """
@@ -77,24 +78,24 @@ class JobContext:
 
     @staticmethod
     def check_device(device: str) -> None:
-        """Refuse what is no device's name; whether it is there, the model says that uses it.
+        """Check the name of a device; whether the device exists is checked when a model uses it.
 
         Raises
         ------
         UsageError
-            It is none.
+            The name is not one of auto, cpu, cuda, cuda:N and mps.
         """
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", device):
             raise UsageError(f"device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
 
     @staticmethod
     def check_output(output: Path | None, source: str) -> None:
-        """Refuse at once, not at the end of a long job, what cannot be written.
+        """Check that an output can be written, before a long job begins.
 
         Raises
         ------
         UsageError
-            The suffix is not known, or it is the file that is read.
+            The suffix is not known, or the output is the file that is read.
         OutputError
             The folder is absent or not writable, or `output` is a folder or a device.
         """
@@ -111,18 +112,18 @@ class JobContext:
         Raises
         ------
         UsageError
-            There is no such model or device, or it cannot do what the verb says.
+            There is no such model or device, or the model does not have the verb.
         ArtefactError
-            It is damaged.
+            The model is damaged.
         """
         self.check_device(device)
         record = self.store.model(reference)
-        fitted = Fitted.load(record.path, self.registry, device)
+        fitted = load_fitted(record.path, self.registry, device)
         fitted.require(verb)
         return record, fitted
 
-    def tell(self, rows: int, what: str = "rows") -> None:
-        """Tell how many rows are done, where nobody knows how many there are."""
+    def report_rows(self, rows: int, what: str = "rows") -> None:
+        """Report how many rows are done, where their total number is unknown."""
         if self.progress is not None:
             self.progress(0.0, f"{rows:,} {what}")
 
@@ -143,7 +144,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[None]:
-    """Limit the numerical libraries to `threads` threads inside, and give the old limits back."""
+    """Limit the numerical libraries to `threads` threads inside, and restore the old limits at the end."""
     if threads is None:
         yield
         return
@@ -168,18 +169,21 @@ def _restore(environment: dict[str, str | None], cpus: int) -> None:
 
 
 Counts = dict[str, dict[str, int]]
-"""How many cells of each column are "unseen" levels, "holes", or numbers "outside" the training range."""
+"""How many cells of each column are "unseen" levels, "missing", or numbers "outside" the training range."""
 
 
 def counts(data: Encoded) -> Counts:
-    """Count what is worth knowing of a batch's cells; columns without any are left out."""
+    """Count a batch's unseen levels, missing cells and numbers outside the training range, by column.
+
+    Columns without any are left out.
+    """
     blocks, missing = data.layout.blocks, absent(data)
     numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in blocks]
     low, high = np.array(numbers, dtype=np.float32).T
     hidden = np.array([block.label for block in blocks])
     cells = {
         "unseen": ~data.observed & ~missing & ~hidden,
-        "holes": missing,
+        "missing": missing,
         "outside": data.observed & ((data.values < low) | (data.values > high)),
     }
     names = [block.name for block in blocks]
@@ -191,41 +195,41 @@ def counts(data: Encoded) -> Counts:
 
 @dataclass
 class DataQualityMonitor:
-    """Notices, batch by batch, where a table differs from the training table.
+    """Finds, batch by batch, where a table's cells differ from those of the training table.
 
     Attributes
     ----------
     rows : int
         Rows seen so far.
-    unseen, holes, outside : Counter
+    unseen, missing, outside : Counter
         Cells of each sort by column, so far.
     """
 
     fitted: Fitted
     rows: int = 0
     unseen: Counter[str] = field(default_factory=Counter)
-    holes: Counter[str] = field(default_factory=Counter)
+    missing: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
     def see(self, rows: int, counted: Counts) -> None:
         """Add a batch's counts."""
         self.rows += rows
         self.unseen.update(counted["unseen"])
-        self.holes.update(counted["holes"])
+        self.missing.update(counted["missing"])
         self.outside.update(counted["outside"])
 
     def warnings(self) -> list[str]:
-        """Return one sentence for each thing worth knowing."""
+        """Return one sentence for each column that differs."""
         blocks = {block.name: block for block in self.fitted.encoder.layout.blocks}
         found = [
-            f"column {name!r}: {self._share(count)} cells hold a level that the model never saw"
+            f"column {name!r}: {self._share(count)} cells hold a level that is not in the training data"
             for name, count in self.unseen.items()
         ]
-        for name, count in self.holes.items():
+        for name, count in self.missing.items():
             if count == self.rows and blocks[name].missing < 1:
-                found.append(f"column {name!r} is empty here, but was not in training")
+                found.append(f"column {name!r} is empty here, but was not in the training data")
             elif blocks[name].missing == 0:
-                found.append(f"column {name!r}: {self._share(count)} cells are missing, none was in training")
+                found.append(f"column {name!r}: {self._share(count)} cells are missing, but none in the training data")
         found += [
             f"column {name!r}: {self._share(count)} values lie outside the training range; is it the same column?"
             for name, count in self.outside.items()

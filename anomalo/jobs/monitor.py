@@ -1,4 +1,4 @@
-"""The rows of a table that were not in training, gathered batch by batch: do they come from where those came from?"""
+"""Find drift: whether the rows of a table that are not training rows come from another distribution than these."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from anomalo.pipeline.fitted import Fitted
 
 @dataclass
 class DriftMonitor:
-    """Notices if new rows drift.
+    """Collects new rows batch by batch, and reports whether they have drifted from the training rows.
 
     Parameters
     ----------
     fitted : Fitted
-        Scored them.
+        The model that scores them.
     """
 
     fitted: Fitted
@@ -29,7 +29,7 @@ class DriftMonitor:
     _cells: Counts | None = None
 
     def find(self, data: Encoded, scored: Scored) -> Arrays:
-        """Return what `see` wants to know of a batch: which rows are known, and how the cells of the others lie."""
+        """Return what `see` needs of a batch: which rows are training rows, and counts of the others' cells."""
         found: Arrays = {"known": scored.known}
         if self.fitted.marginals is not None:
             new = data.take(~scored.known) if scored.known.any() else data
@@ -43,11 +43,11 @@ class DriftMonitor:
             self._cells = arrays["cells"] if self._cells is None else self._cells + arrays["cells"]
 
     def warnings(self) -> list[str]:
-        """Return one sentence if the new rows drift."""
+        """Return one sentence if the new rows have drifted."""
         if not self._p_values or not len(self.fitted.calibration.reference):
             return []
-        told = drift(np.concatenate(self._p_values), self.fitted.calibration.unique(), self._moved())
-        return [told] if told else []
+        sentence = drift(np.concatenate(self._p_values), self.fitted.calibration.unique(), self._moved())
+        return [sentence] if sentence else []
 
     def _moved(self) -> list[str]:
         marginals = self.fitted.marginals

@@ -1,4 +1,4 @@
-"""What a long job finds in a table, kept batch by batch as shards, so that a killed job finds nothing twice."""
+"""The results of a long job, kept batch by batch as shards, so that a killed job can be resumed."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ class Shards:
 
     Parameters
     ----------
-    job : Unfinished
-        Keeps them.
+    job : ResumableState
+        The folder that holds them.
     """
 
     job: ResumableState
     _listed: dict[str, dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        # If a damaged shard was made anew, the later line holds.
+        # If a damaged shard was computed again, the later line is valid.
         self._listed = {str(entry.get("shard")): entry for entry in _entries(self.job.folder / MANIFEST)}
 
     def __len__(self) -> int:
         return len(self._listed)
 
     def load(self, kind: str, rows: Rows) -> Found | None:
-        """Return what was found in these rows; None if nothing was, or if the shard is damaged."""
+        """Return the results of these rows; None if there are none, or if the shard is damaged."""
         name = _name(kind, rows)
         entry = self._listed.get(name, {})
         with suppress(OSError):
@@ -64,7 +64,7 @@ class Shards:
         return None
 
     def save(self, kind: str, rows: Rows, arrays: Arrays, counts: Counts) -> None:
-        """Keep what was found in these rows.
+        """Save the results of these rows.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class Part:
     batch : RecordBatch [n]
         The same rows, raw.
     arrays, counts
-        What was found in them.
+        Their results.
     """
 
     rows: Rows
@@ -113,18 +113,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Work:
-    """One job at one table with one model, which can be gone on with.
+    """A resumable job on one table with one model.
 
     Attributes
     ----------
-    place, source, fitted
-        Where, at what, and with what.
-    job : Unfinished
-        Keeps what is finished.
+    context, source, fitted
+        The job's context, its table and its model.
+    job : ResumableState
+        The state that is kept until the job is done.
     shards : Shards
-        The same, batch by batch.
+        The finished results, batch by batch.
     warnings : tuple of str
-        Whether there was nothing to go on with.
+        A sentence if there was nothing to resume.
     """
 
     context: JobContext
@@ -136,7 +136,7 @@ class Work:
 
     @property
     def owner(self) -> str:
-        """Who writes temporary files, for `atomic_file`."""
+        """The owner of temporary files, for `atomic_file`."""
         return self.job.folder.name
 
     def like(self) -> pa.Schema:
@@ -157,17 +157,17 @@ class Work:
         find: Callable[[Encoded], Found],
         pick: Callable[[Rows], Iterable[Rows]] = lambda rows: [rows],
     ) -> Iterator[Part]:
-        """Read the source, and yield in its order the parts that were kept or else are found and kept now.
+        """Read the source, and yield its parts in order; their results are loaded if kept, else computed and kept.
 
         Parameters
         ----------
         kind : str
             Which results they are.
         find : callable
-            Makes a part's results.
+            Computes a part's results.
         pick : callable
             Takes a batch's row numbers, and returns those of its parts, none of them empty. A batch is encoded only if
-            one of them is not kept.
+            the results of one of them are not kept.
         """
         for part, data in ahead(self._read(kind, pick)):
             if data is None:
@@ -178,7 +178,7 @@ class Work:
                 yield Part(part.rows, part.batch, *found)
 
     def _read(self, kind: str, pick: Callable[[Rows], Iterable[Rows]]) -> Iterator[tuple[Part, Encoded | None]]:
-        """Yield each part, with its encoded rows if it is not kept."""
+        """Yield each part, with its encoded rows if its results are not kept."""
         first = 0
         for batch in self.context.read(self.source):
             self.fitted.schema.check(batch.schema.names)
@@ -219,10 +219,10 @@ class Job(Protocol[Result]):
     """What a verb does with a table, from the source to the run's folder and the output."""
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Do it all, and return the run's summary."""
+        """Write all files, and return the run's summary."""
 
     def result(self, run: RunRecord) -> Result:
-        """Return what `write` did."""
+        """Return the result of `write`."""
 
 
 def stored(
@@ -236,7 +236,7 @@ def stored(
     device: str,
     resume: bool,
 ) -> Result:
-    """Do a job with a saved model, and store it as a run; one that was killed goes on with `resume`.
+    """Run a job with a saved model, and store it as a run; a killed one continues with `resume`.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def stored(
     SourceError, OutputError
         The table cannot be read, or the output not written.
     UsageError
-        There is no such model, or it cannot `verb`; this job is at work already; or what there is to resume is of
+        There is no such model, or it does not have the verb; this job is running already; or the job to resume is of
         another source, model or device.
     """
     context.check_output(output, source)
@@ -261,12 +261,12 @@ def stored(
 def resumable(
     context: JobContext, verb: str, source: str, model: ModelRecord, fitted: Fitted, *, device: str, resume: bool
 ) -> Iterator[Work]:
-    """Do a job inside that is kept in the workspace until it is done.
+    """Run a job inside, whose state is kept in the workspace until it is done.
 
     Raises
     ------
     UsageError
-        Another process is at this job, or the source, the model or the device is not what it was.
+        Another process runs this job, or the source, the model or the device has changed.
     OutputError
         The workspace cannot be written.
     """
@@ -275,11 +275,11 @@ def resumable(
     with resumable_state(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
         shards = Shards(job)
         nothing = resume and not job.resumed
-        told = (f"there was nothing to resume, so `{verb}` began anew",) if nothing else ()
+        warnings = (f"nothing to resume: `{verb}` started from the beginning",) if nothing else ()
         try:
-            yield Work(context, source, fitted, job, shards, told)
+            yield Work(context, source, fitted, job, shards, warnings)
         except BaseException as error:
-            # What does not fit the model does not fit it the next time.
+            # A table that does not fit the model does not fit it the next time either.
             if isinstance(error, SchemaError) or not shards:
                 shutil.rmtree(job.folder, ignore_errors=True)
             raise
@@ -297,7 +297,7 @@ def _task(verb: str, source: str, model: ModelRecord, device: str) -> dict[str, 
 
 
 def _facts(source: str) -> dict[str, Any]:
-    """What tells whether a source has changed; of one that is no local file, only its name."""
+    """Return facts that show whether a source has changed; only its name if it is not a local file."""
     path = Path(os.path.abspath(source))
     if not path.is_file():
         return {"path": source}

@@ -1,4 +1,4 @@
-"""The base of every model, and what surrounds its fit."""
+"""The base class of every model, and the protocol of the run that a fit gets."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """What surrounds a fit: seed, device, goals, reports, and the way to other models.
+    """The context of a fit: seed, device, goals, reports, and access to other models.
 
-    `goals` are the verbs of `CAPABILITIES` that the model is to be fitted for; none named means all. `initial` is the
+    `goals` are the verbs of `CAPABILITIES` that the model is fitted for; none named means all. `initial` is the
     fitted model to start from, if there is one: see `CanStart`.
     """
 
@@ -40,13 +40,13 @@ class Run(Protocol):
 
     @property
     def rng(self) -> np.random.Generator:
-        """A generator of its own for this run; the global state is never used."""
+        """The random generator of this run; the global state is never used."""
 
     def report(self, *, done: float | None = None, **metrics: Any) -> None:
         """Record the metrics of one epoch (or another step); `done`, from 0 to 1, moves the progress."""
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return where the next training of this fit saves its state now and then, if it is to."""
+        """Return where the next training of this fit saves its state; None if it does not."""
 
     def attach(self, engine: Any, model: Model) -> None:
         """Let plugins attach their handlers to an Ignite engine (hook `anomalo_training`)."""
@@ -140,7 +140,7 @@ class Model:
         return state
 
     def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
-        """Take back what `state` returned; `create(name, **params)` makes the nested models."""
+        """Restore what `state` returned; `create(name, **params)` makes the nested models."""
         for name, value in state.values.items():
             layout = isinstance(value, dict) and set(value) == {"layout"}
             setattr(self, name, Layout.from_json(value["layout"]) if layout else value)
@@ -157,7 +157,7 @@ CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed", "sample"
 
 
 def is_goal(goals: frozenset[str], verb: str) -> bool:
-    """Whether a fit with these goals is for a verb, too: none named means all.
+    """Whether a fit with these goals includes a verb; no goals mean all verbs.
 
     Examples
     --------

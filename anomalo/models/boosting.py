@@ -1,4 +1,4 @@
-"""scikit-learn's histogram gradient boosting as plain arrays: its splits of numbers, of holes and of categories."""
+"""scikit-learn's histogram gradient boosting as plain arrays: its splits of numbers, missing values and categories."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,16 +30,16 @@ def few_threads(cells: int) -> Iterator[None]:
 
 
 def boosting_inputs(data: Encoded) -> Floats:
-    """Return numbers and levels, float32 [n, columns], with NaN for holes."""
+    """Return numbers and levels, float32 [n, columns], with NaN for missing values."""
     values = np.where(data.observed, data.values, np.float32(np.nan))
     values[:, data.layout.categories] -= FIRST_LEVEL
     return values
 
 
 def missing_on_both_sides(values: Floats, categories: NDArray[np.intp]) -> Floats:
-    """Return what the trees look at, float32 [n, 2 * columns]: a hole in a number is first small, then large.
+    """Return the trees' inputs, float32 [n, 2 * columns], with missing numbers as -inf and then as inf.
 
-    A split that sends holes to the left looks at the first half, one that sends them to the right at the second.
+    A split that sends missing values to the left reads the first half, one that sends them to the right the second.
     """
     small, large = (np.where(np.isnan(values), np.float32(side), values) for side in (-np.inf, np.inf))
     for half in (small, large):
@@ -90,7 +90,7 @@ def flatten_boosting(fitted: list[FittedBoosting], columns: int) -> tuple[Trees,
 
 
 def _order(boosting: FittedBoosting, columns: int) -> NDArray[np.intp]:
-    """Return which column each of the model's own is: it puts categories first."""
+    """Return the column of each of the model's inputs: it puts categories first."""
     categories = np.array(sorted(boosting.levels), dtype=np.intp)
     return np.concatenate([categories, np.setdiff1d(np.arange(columns), categories)])
 
@@ -107,7 +107,7 @@ def _features(predictor: Any, order: NDArray[np.intp], columns: int) -> NDArray[
 
 
 def _thresholds(predictor: Any) -> NDArray[np.float64]:
-    """Return thresholds; an infinite one parts numbers from holes, and so has to lie between them."""
+    """Return finite thresholds; an infinite one separates numbers from missing values, so it must lie between them."""
     return np.asarray(np.minimum(predictor.nodes["num_threshold"], float(np.finfo(np.float32).max)), dtype=np.float64)
 
 
@@ -123,7 +123,7 @@ def _listed(predictor: Any, first: int) -> NDArray[np.intp]:
 
 
 def _sets(predictor: Any, levels: dict[int, NDArray[np.intp]], order: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Return the sets that go left, uint8 [splits, 32]; levels that the model has not seen go with the holes."""
+    """Return the sets that go left, uint8 [splits, 32]; levels unknown to the model go with missing values."""
     nodes = predictor.nodes[_splits_category(predictor)]
     left = np.zeros((len(nodes), MISSING_CODE + 1), dtype=np.bool_)
     bits = np.unpackbits(predictor.raw_left_cat_bitsets.astype("<u4").view(np.uint8), axis=1, bitorder="little")

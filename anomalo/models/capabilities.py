@@ -1,4 +1,4 @@
-"""What a model can do: one protocol for each verb, and for what it can start from, give away or report."""
+"""What a model can do: one protocol for each verb, and for pretraining, starting from a model and reports of errors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class CanScore(Protocol):
     """Scores rows."""
 
     def score(self, data: Encoded) -> Scores:
-        """Return anomaly scores, float64 [n]; higher is stranger. A row's score depends on that row alone."""
+        """Return anomaly scores, float64 [n]; higher is more anomalous. A row's score depends on that row alone."""
 
 
 @runtime_checkable
 class CanExplain(Protocol):
-    """Says which cells make a row strange."""
+    """Explains a row's score by its cells."""
 
     def explain(self, data: Encoded) -> Cells:
         """Return contributions that sum to the score, and each cell's conditional expectation."""
@@ -36,7 +36,7 @@ class CanImpute(Protocol):
 
 @runtime_checkable
 class CanEmbed(Protocol):
-    """Places rows in a space of codes, and leads back from any point of it."""
+    """Maps rows to latent codes, and codes back to rows."""
 
     def embed(self, data: Encoded) -> Floats:
         """Return codes, float32 [n, latent]. A row's code depends on that row alone."""
@@ -50,21 +50,21 @@ class CanEmbed(Protocol):
 
 @runtime_checkable
 class CanSample(Protocol):
-    """Makes new rows, any of whose cells may be given."""
+    """Draws synthetic rows, any of whose cells may be given."""
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return as many synthetic rows as `given` has, drawn with `run.rng` on `run.device`.
 
         Observed cells of `given` are the condition: they are returned bit for bit, and the other cells are drawn given
-        them. Nothing observed means a row from nothing. A category may be given a code of any known level, the shared
-        one of the rare levels included. What is not observed in the result is a hole of the synthetic row, made as
-        often, and in such rows, as in training. Equal seeds give equal rows.
+        them. A row without observed cells is drawn unconditionally. A category may be given a code of any known level,
+        the shared one of the rare levels included. Unobserved cells of the result are the synthetic rows' missing
+        values, which are as frequent as in training, and in rows of the same sort. Equal seeds give equal rows.
         """
 
 
 @runtime_checkable
 class CanPretrain(Protocol):
-    """Was learned layer by layer, and gives its layers to a deep network to start from."""
+    """Is trained layer by layer, and gives its layers to initialise a deep network."""
 
     def layers(self) -> Sequence[tuple[Floats, Floats, Floats]]:
         """Return each layer, bottom up: weight [below, above], hidden bias [above] and visible bias [below]."""
@@ -80,7 +80,7 @@ class CanStart(Protocol):
         Raises
         ------
         UsageError
-            There is nothing that this model could start from.
+            This model cannot start from `initial`.
         """
 
 
@@ -94,7 +94,7 @@ class CanClassify(Protocol):
 
 @runtime_checkable
 class ReportsErrors(Protocol):
-    """Knows from its own fit how well it predicts hidden cells, so that nobody has to fit it again to find out."""
+    """Reports from its fit how well it predicts hidden cells; the caller need not cross-validate it."""
 
     def hidden_cells(self) -> HiddenCells | None:
-        """Return how well cells are predicted that the model never saw; None if it was not fitted to impute."""
+        """Return the errors of predictions for held-out cells; None if it was not fitted to impute."""

@@ -14,15 +14,15 @@ from anomalo.models.results import Filled
 from anomalo.models.row_random import row_uniform
 
 HeldOutPredictions = Mapping[int, tuple[NDArray[Any], NDArray[Any]]]
-"""By the position of a number: predictions of training cells that the predictor did not see, and the truth."""
+"""By the position of a number: predictions of training cells that the predictor did not see, and the true values."""
 
 
 @dataclass(kw_only=True)
 class ConditionalImputer(Model):
     """Fills a number by its prediction, a category by its most probable level.
 
-    How wrong the prediction of a number may be is told by those of training cells that the predictor did not see. All
-    fills lie in the range of the training values. Draws of two cells of a row are independent of each other.
+    The error of a number's prediction is estimated from predictions of training cells that the predictor did not see.
+    All fills lie in the range of the training values. Draws of two cells of a row are independent of each other.
     """
 
     def predict(self, data: Encoded) -> tuple[Floats, dict[int, Floats]]:
@@ -33,7 +33,7 @@ class ConditionalImputer(Model):
         raise NotImplementedError
 
     def error_scale(self, data: Encoded) -> Floats:
-        """Return what errors of predictions are multiples of, float32 [n, columns] > 0: 1, if they know no better."""
+        """Return the scale of the predictions' errors, float32 [n, columns] > 0; 1 by default."""
         return np.ones(data.values.shape, dtype=np.float32)
 
     def remember(self, data: Encoded, run: Run, held_out: HeldOutPredictions) -> None:

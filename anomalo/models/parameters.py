@@ -1,4 +1,4 @@
-"""Hyperparameters as a model declares them: default, bounds, choices and a sentence, in one place."""
+"""The hyperparameters that a model declares: default, bounds, choices and a sentence of help."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def param(
     choices: Sequence[Any] | None = None,
     help: str = "",
 ) -> Any:
-    """Declare a hyperparameter: the one place that the command line, forms, searches and docs read.
+    """Declare a hyperparameter; the command line, forms, searches and docs read this declaration.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ class Parameter:
                 return tuple(int(item) for item in text.split(",") if item.strip())
             return kind(text)
         except (ValueError, KeyError):
-            wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}
-            shown = wanted.get(kind.__name__, "whole numbers separated by commas")
+            expected = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+            shown = expected.get(kind.__name__, "whole numbers separated by commas")
             raise ParameterError(f"{self.name}={text}: expected {shown}, such as {self.default}") from None
 
     def check(self, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""How wrong a prediction may be: the errors of similar predictions, kept and drawn from."""
+"""Prediction intervals and random draws from the residuals of similar predictions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 KEPT = 512
-"""Pairs that are kept of each column."""
+"""Pairs of prediction and residual that are kept for each column."""
 SMALLEST, SHARE = 40, 0.15
-"""A prediction is judged by this share of the pairs, and by at least this many."""
+"""An interval is estimated from this share of the pairs, and from at least this many."""
 LEVEL = 0.9
 
 
@@ -43,7 +43,7 @@ def _windows(table: Floats) -> tuple[Floats, Floats]:
 
 
 def residual_interval(table: Floats, predicted: Floats) -> tuple[Floats, Floats]:
-    """Return the ends of 90 % intervals around predictions [k], each float32 [k]; the prediction if nothing is known.
+    """Return the ends of 90 % intervals around predictions [k], each float32 [k]; without residuals, the predictions.
 
     The m residuals of the nearest predictions are taken for exchangeable with the new one: the ends are those of
     rank (m + 1) / 20 from below and above, between two of them if that is no whole number.

@@ -1,4 +1,4 @@
-"""What a model's verbs return, and what a fitted model is made of."""
+"""What a model's verbs return, and the state of a fitted model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalo.encoding.encoded import Floats, Scores
 
 @dataclass(frozen=True)
 class Cells:
-    """Why rows are strange, cell by cell.
+    """The contribution of each cell to its row's anomaly score.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class Filled:
     proba : dict of position to float32 [n, size]
         Class probabilities of categories, in the order of the block's codes.
     low, high : float32 [n, *shape] or None
-        The ends of a 90 % interval for each missing number, in encoded units; an observed one is its own
-        interval, and categories have NaN. None if the model does not say.
+        The ends of a 90 % interval for each missing number, in encoded units; both equal the value of an observed
+        number, and are NaN for categories. None if the model gives no intervals.
     """
 
     point: Floats
@@ -63,11 +63,11 @@ class HiddenCells:
         Half the width of a 90 % interval around an expected value, in encoded units; NaN for
         categories and where there is no evidence.
     error : float64 [columns]
-        Root mean squared error of numbers in the column's own units, error rate of categories.
+        Root mean squared error of numbers in the column's original units, error rate of categories.
     baseline : float64 [columns]
         The same for the column's mean, or its most frequent level.
     notes : tuple of str
-        What else there is to say of the table's holes, each a plain sentence.
+        Further findings about the table's missing values, one sentence each.
     """
 
     width: Scores
@@ -79,15 +79,15 @@ class HiddenCells:
     def skill(self) -> float:
         """Return 1 less the mean error relative to mean and mode: 0 is no better than them, 1 is perfect.
 
-        NaN where no column could be judged.
+        NaN where no column could be evaluated.
         """
-        judged = self.baseline > 0
-        return float(1 - np.mean(self.error[judged] / self.baseline[judged])) if judged.any() else float("nan")
+        known = self.baseline > 0
+        return float(1 - np.mean(self.error[known] / self.baseline[known])) if known.any() else float("nan")
 
 
 @dataclass
 class ModelState:
-    """What a fitted model is made of: plain arrays and JSON values, and the models inside it.
+    """The state of a fitted model: arrays, JSON values and nested models.
 
     Attributes
     ----------

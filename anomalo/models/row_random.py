@@ -1,4 +1,4 @@
-"""Random numbers that belong to a row: the same row gives the same numbers in any batch."""
+"""Random numbers keyed by a row's content: the same row gets the same numbers in any batch."""
 
 from __future__ import annotations
 

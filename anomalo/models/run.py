@@ -1,4 +1,4 @@
-"""What surrounds a fit: its seed, device, goals, history and progress, and the way to other models."""
+"""The context of a fit: its seed, device, goals, history, progress, and access to other models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from anomalo.models.base import Model
 from anomalo.persistence.resume import Checkpoint
 
 Progress = Callable[[float, str], None]
-"""Told the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
+"""Called with the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class LocalRun:
     registered : callable, optional
         `registered(name, **params)` makes a registered model.
     notify : callable, optional
-        `notify(engine, model, run)` tells plugins of a training engine.
+        `notify(engine, model, run)` passes a training engine to the plugins.
     progress : callable, optional
         See `Progress`.
     part : str
@@ -39,7 +39,7 @@ class LocalRun:
     logs : mapping of str to Path
         The folders that the losses are logged to, by kind: "csv", "tensorboard".
     keep : callable, optional
-        `keep(number)` gives the place where training number 0, 1, … of this fit saves its state.
+        `keep(number)` returns the checkpoint of training number 0, 1, … of this fit.
     initial : Model, optional
         The fitted model to start from.
 
@@ -71,7 +71,7 @@ class LocalRun:
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """A generator of its own for this run."""
+        """The random generator of this run."""
         return np.random.default_rng(self.seed)
 
     def report(self, *, done: float | None = None, **metrics: Any) -> None:
@@ -82,7 +82,7 @@ class LocalRun:
             self.progress(done, f"loss {loss:.4g}")
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return where the next training of this fit saves its state, if it does."""
+        """Return the checkpoint of the next training of this fit; None if it saves no state."""
         self._trainings += 1
         return None if self.keep is None else self.keep(self._trainings - 1)
 

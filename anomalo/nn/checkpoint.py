@@ -1,4 +1,4 @@
-"""The whole state of a training as arrays and JSON values, to the bit, and back."""
+"""The complete state of a training as arrays and JSON values, restored to the bit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pack(state: Any) -> tuple[Arrays, Any]:
 
 
 def unpack(arrays: Arrays, outline: Any) -> Any:
-    """Put together again what `pack` split; tensors are on the CPU."""
+    """Rebuild what `pack` split; tensors are on the CPU."""
     if not isinstance(outline, dict):
         return outline
     ((kind, content),) = outline.items()
@@ -62,7 +62,7 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(states: dict[str, Tensor], device: torch.device) -> None:
-    """Put torch's generators back into a state that `random_state` returned."""
+    """Restore the state of torch's generators that `random_state` returned."""
     torch.set_rng_state(states["cpu"])
     if device.type in states and device.type in _GENERATORS:
         _GENERATORS[device.type][1](states[device.type], device)

@@ -13,7 +13,7 @@ from torch import Tensor
 from anomalo.encoding.encoded import Encoded
 
 HOLDOUT_AT_LEAST = 40
-"""Below this many rows nothing is held out, and early stopping watches the training loss."""
+"""Below this many rows nothing is held out, and early stopping uses the training loss."""
 
 
 class Rows:

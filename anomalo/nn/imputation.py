@@ -1,4 +1,4 @@
-"""From what a network says of all cells to the fills of the missing ones."""
+"""Fills of missing cells from a network's predictions for all cells."""
 
 from __future__ import annotations
 

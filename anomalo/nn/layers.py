@@ -1,4 +1,4 @@
-"""Network layers that know a table's columns: an input layer, and one likelihood head per column."""
+"""Network layers for a table's columns: an input layer, and one likelihood head per column."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from torch.nn import functional as F
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Layout
 
 SMALLEST_SCALE = 0.05
-"""No column's noise is taken to be smaller than this share of its spread."""
+"""No column's noise is taken to be smaller than this share of its standard deviation."""
 BULK = 2.0
-"""A number's own robust z-score counts as strange beyond this."""
+"""A number's robust z-score adds to its energy beyond this."""
 SMALLEST_SHARE = 1e-6
-"""Quantiles are given for shares between this and one less it."""
+"""The smallest share for which a quantile is given; the largest is 1 minus it."""
 PADDING = -1e9
 FREE_WIDTH = 512
-"""Logits that may be padded up to without counting the waste."""
+"""Up to this total width, groups of logits are padded without a limit on waste."""
 LOG_TWO_PI = math.log(2 * math.pi)
 
 
 def _moments(data: Encoded) -> tuple[Any, Any]:
-    """Mean and standard deviation of each number over its observed cells; spread 1 where there is none."""
+    """Mean and standard deviation of each number over its observed cells; deviation 1 where it is 0."""
     numbers = data.layout.numbers
     values = data.values[:, numbers].astype(np.float64)
     seen = data.observed[:, numbers]
     count = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, values, 0).sum(axis=0) / count
-    spread = np.sqrt(np.where(seen, (values - mean) ** 2, 0).sum(axis=0) / count)
-    return mean, np.where(spread > 1e-6, spread, 1.0)
+    deviation = np.sqrt(np.where(seen, (values - mean) ** 2, 0).sum(axis=0) / count)
+    return mean, np.where(deviation > 1e-6, deviation, 1.0)
 
 
 def complete(seen: Tensor) -> bool:
-    """Whether all cells are known to be observed: only asked on a CPU, where it is cheaper than masking."""
+    """Whether all cells are observed; only computed on a CPU, where it is cheaper than masking."""
     return seen.device.type == "cpu" and (not seen.numel() or bool(seen.view(torch.uint8).min()))
 
 
 def masked(values: Tensor, seen: Tensor) -> Tensor:
-    """Return `values` with 0 where not `seen`; a complete row is the same whatever its neighbours."""
+    """Return `values` with 0 where not `seen`; a complete row is returned exactly, whatever its neighbours."""
     return values if complete(seen) else values * seen
 
 
@@ -50,21 +50,21 @@ class Standardised(nn.Module):
     """Shared by input and heads: the numbers' mean and standard deviation in the training table."""
 
     mean: Tensor
-    spread: Tensor
+    deviation: Tensor
     numbers: Tensor
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.columns = len(layout.blocks)
         self.register_buffer("mean", torch.zeros(len(layout.numbers)))
-        self.register_buffer("spread", torch.ones(len(layout.numbers)))
+        self.register_buffer("deviation", torch.ones(len(layout.numbers)))
         self.register_buffer("numbers", torch.from_numpy(layout.numbers.copy()), persistent=False)
 
     def initialise(self, data: Encoded) -> None:
         """Take the statistics of the training table."""
-        mean, spread = _moments(data)
+        mean, deviation = _moments(data)
         self.mean.copy_(torch.from_numpy(mean))
-        self.spread.copy_(torch.from_numpy(spread))
+        self.deviation.copy_(torch.from_numpy(deviation))
 
     def pick(self, cells: Tensor) -> Tensor:
         """Return the numbers' part, [n, numbers], of something with one entry per column."""
@@ -72,14 +72,14 @@ class Standardised(nn.Module):
 
     def standardise(self, x: Tensor) -> Tensor:
         """Return the numbers [n, numbers] with mean 0 and standard deviation 1 in the training table."""
-        return (self.pick(x) - self.mean).div_(self.spread)
+        return (self.pick(x) - self.mean).div_(self.deviation)
 
 
 class ColumnInput(Standardised):
     """The first layer: standardised numbers and their missing flags by a matrix, categories by an embedding.
 
-    Equal to a linear layer on one-hot codes, at the price of a lookup. A missing cell and an unseen
-    level are a level of their own.
+    Equal to a linear layer on one-hot codes, at the cost of a lookup. Missing cells and unseen levels share
+    a separate level.
     """
 
     first: Tensor
@@ -102,7 +102,7 @@ class ColumnInput(Standardised):
         seen = self.pick(observed)
         whole, numbers = complete(seen), self.standardise(x)
         out = F.linear(numbers if whole else numbers * seen, self.weight, self.bias)
-        if not whole:  # adds exactly 0 to complete rows, so that leaving it out changes none
+        if not whole:  # adds exactly 0 to complete rows, so it can be left out for them
             out = out + F.linear((~seen).to(out.dtype), self.missing)
         if len(self.categories):
             out = out + F.embedding_bag(self._rows(x, observed), self.embedding, mode="sum")
@@ -127,24 +127,24 @@ class Group(nn.Module):
         self.slice = slice(start, start + len(positions) * width)
         self.register_buffer("columns", torch.tensor(positions, dtype=torch.int64), persistent=False)
 
-    def only(self, place: dict[int, int], start: int) -> tuple[Group, list[int]]:
+    def only(self, position_of: dict[int, int], start: int) -> tuple[Group, list[int]]:
         """Return the group of some columns alone, and which entries of `parameters` it takes.
 
         Parameters
         ----------
-        place : dict
+        position_of : dict
             For the position of each column that stays, its position among those.
         start : int
             Where the new group's parameters start.
         """
-        kept = [row for row, position in enumerate(self.positions) if position in place]
-        positions, sizes = [place[self.positions[row]] for row in kept], [self.sizes[row] for row in kept]
+        kept = [row for row, position in enumerate(self.positions) if position in position_of]
+        positions, sizes = [position_of[self.positions[row]] for row in kept], [self.sizes[row] for row in kept]
         first = [self.slice.start + row * self.width for row in kept]
         entries = [entry for at in first for entry in range(at, at + self.width)]
         return Group(positions, sizes, self.width, start), entries
 
     def pad(self, bias: Tensor) -> Tensor:
-        """Lower the padding's bias in place, and return the group's part of it as [columns, width]."""
+        """Set the padding's entries of `bias` low, and return the group's part of it as [columns, width]."""
         part = bias[self.slice].view(len(self.positions), self.width)
         for row, size in enumerate(self.sizes):
             part[row, size:] = PADDING
@@ -165,7 +165,7 @@ class Group(nn.Module):
         seen = observed.index_select(1, self.columns)[:, :, None]
         return ((F.one_hot(self.codes(x), self.width) - share) * seen).flatten(1)
 
-    def surprise(self, parameters: Tensor, x: Tensor) -> Tensor:
+    def surprisal(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return -log p of the levels, [n, columns], whether observed or not."""
         return -self.log_probabilities(parameters).gather(2, self.codes(x)[:, :, None]).squeeze(2)
 
@@ -192,8 +192,8 @@ def _groups(layout: Layout, start: int) -> list[Group]:
 class ColumnHeads(Standardised):
     """One likelihood per column: Gaussian with a learned scale for numbers, softmax for categories.
 
-    Both are measured in nats, so that neither kind drowns the other, and numbers are standardised, so
-    that no unit does.
+    Both are measured in nats, so that neither kind dominates the other, and numbers are standardised, so
+    that units have no effect.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class ColumnHeads(Standardised):
     """
 
     order: Tensor
-    place: Tensor
+    inverse_order: Tensor
     per_number = 1
     """Parameters that the network predicts for each number."""
 
@@ -221,10 +221,10 @@ class ColumnHeads(Standardised):
                 group.pad(self.linear.bias)
 
     def _arrange(self) -> None:
-        """Take note of the order in which the columns' likelihoods are computed."""
+        """Record the order in which the columns' likelihoods are computed."""
         columns = [self.numbers, *(group.columns for group in self._groups())]
         self.register_buffer("order", torch.cat(columns), persistent=False)
-        self.register_buffer("place", torch.argsort(self.order), persistent=False)
+        self.register_buffer("inverse_order", torch.argsort(self.order), persistent=False)
 
     def _add_number_parameters(self) -> None:
         self.log_scale = nn.Parameter(torch.zeros(len(self.mean)))
@@ -259,7 +259,7 @@ class ColumnHeads(Standardised):
         return parameters
 
     def scale(self) -> Tensor:
-        """Return the standard deviation of each number's residual, in units of the column's spread."""
+        """Return the standard deviation of each number's residual, in units of the column's standard deviation."""
         return SMALLEST_SCALE + F.softplus(self.log_scale + math.log(math.e - 1)) * (1 - SMALLEST_SCALE)
 
     def center(self, parameters: Tensor) -> Tensor:
@@ -272,26 +272,26 @@ class ColumnHeads(Standardised):
         return 0.5 * z.square() + (scale.log() + 0.5 * LOG_TWO_PI)
 
     def residual(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the numbers' residuals [n, numbers], in units of each column's spread; 0 where not observed."""
+        """Return the numbers' residuals [n, numbers], in units of the columns' deviations; 0 where not observed."""
         residual = self.standardise(x).sub_(self.center(parameters))
         return masked(residual, self.pick(observed))
 
     def _cells(self, numbers: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Join the numbers' part and the categories' surprise, in the order of `self.order`; 0 where not observed."""
+        """Join the numbers' part and the categories' surprisal, in the order of `self.order`; 0 where not observed."""
         if not self.groups:
             return masked(numbers, observed)
-        cells = torch.cat([numbers, *(group.surprise(parameters, x) for group in self._groups())], dim=1)
+        cells = torch.cat([numbers, *(group.surprisal(parameters, x) for group in self._groups())], dim=1)
         return masked(cells, observed.index_select(1, self.order))
 
-    def _in_place(self, cells: Tensor) -> Tensor:
-        return cells.index_select(1, self.place) if self.groups else cells
+    def _in_column_order(self, cells: Tensor) -> Tensor:
+        return cells.index_select(1, self.inverse_order) if self.groups else cells
 
     def _nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         return self._cells(self._number_nll(parameters, x), parameters, x, observed)
 
     def nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return each observed cell's negative log-likelihood, [n, columns] in nats; 0 elsewhere."""
-        return self._in_place(self._nll(parameters, x, observed))
+        return self._in_column_order(self._nll(parameters, x, observed))
 
     def mean_nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean of `nll` over the observed cells, a scalar."""
@@ -306,11 +306,11 @@ class ColumnHeads(Standardised):
             The residuals, whitened.
         """
         excess = self.pick(x).abs().sub_(BULK).clamp_(min=0).square_()
-        return self._in_place(self._cells(whitened.square().add_(excess).mul_(0.5), parameters, x, observed))
+        return self._in_column_order(self._cells(whitened.square().add_(excess).mul_(0.5), parameters, x, observed))
 
     def encoded(self, standardised: Tensor) -> Tensor:
         """Return standardised numbers [..., numbers] in encoded units."""
-        return standardised * self.spread + self.mean
+        return standardised * self.deviation + self.mean
 
     def expected(self, parameters: Tensor) -> Tensor:
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""

@@ -19,13 +19,13 @@ from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, Group
 UNIT_SCALE = math.log(math.e - 1)
 """softplus of this is 1."""
 WIDEST, BISECTIONS = 6.0, 24
-"""A mixture's quantiles are sought within so many scales of its components, in so many steps."""
+"""A mixture's quantiles are searched within this many scales of its components, in this many bisections."""
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def emptied(module: AnyModule) -> AnyModule:
-    """Return a copy of a module without its tensors and submodules, for others to take their place."""
+    """Return a copy of a module without its tensors and submodules, to which others are added."""
     copied = copy.copy(module)
     nn.Module.__init__(copied)
     return copied
@@ -52,7 +52,7 @@ class MixtureSurprisal(Function):
 
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, x: Tensor) -> Tensor:
-        """Return the surprise [n, numbers] of standardised numbers under parameters [n, 3, components, numbers]."""
+        """Return the surprisal [n, numbers] of standardised numbers under parameters [n, 3, components, numbers]."""
         logits, means, raw = parameters.unbind(1)
         scales = scales_of(raw)
         z = (x[:, None] - means).div_(scales)
@@ -99,7 +99,7 @@ class MixtureHeads(ColumnHeads):
         super().__init__(layout, width)
 
     def _add_number_parameters(self) -> None:
-        """There are none but those that the network predicts."""
+        """The network predicts all parameters; there are no others."""
 
     def initialise(self, data: Encoded) -> None:
         """Start from components side by side, and from the levels' frequencies."""
@@ -114,22 +114,22 @@ class MixtureHeads(ColumnHeads):
         return parameters[:, : self.per_number * count].float().view(len(parameters), 3, self.components, count)
 
     def only(self, columns: Sequence[int]) -> Self:
-        """Return the heads of a table of these columns alone, at the price of these alone.
+        """Return the heads of these columns alone, which cost no more than these columns.
 
-        They share the weights as they are now, and gradients reach those; for one use, not to be kept.
+        They share the present weights, and gradients reach those; for one use, not to be kept.
 
         Parameters
         ----------
         columns : sequence of int
             Positions in the table, in the order of the smaller one's columns.
         """
-        place = {position: at for at, position in enumerate(columns)}
-        numbers, groups, entries = self._choose(place)
+        position_of = {position: at for at, position in enumerate(columns)}
+        numbers, groups, entries = self._choose(position_of)
         some, device = emptied(self), self.mean.device
         some.columns = len(columns)
         some.register_buffer("mean", self.mean[numbers])
-        some.register_buffer("spread", self.spread[numbers])
-        positions = [place[position] for position in self.numbers[numbers].tolist()]
+        some.register_buffer("deviation", self.deviation[numbers])
+        positions = [position_of[position] for position in self.numbers[numbers].tolist()]
         some.register_buffer("numbers", torch.tensor(positions, dtype=torch.int64))
         some.groups = nn.ModuleList(groups)
         some._arrange()
@@ -138,15 +138,15 @@ class MixtureHeads(ColumnHeads):
         some.linear.bias = self.linear.bias[entries]  # type: ignore[assignment]
         return some.to(device)
 
-    def _choose(self, place: dict[int, int]) -> tuple[list[int], list[Group], list[int]]:
-        """Return which numbers are in `place`, the groups of the categories that are, and their parameters."""
+    def _choose(self, position_of: dict[int, int]) -> tuple[list[int], list[Group], list[int]]:
+        """Return which numbers `position_of` has, the groups of the categories that are, and their parameters."""
         count = len(self.mean)
-        numbers = [at for at, position in enumerate(self.numbers.tolist()) if position in place]
+        numbers = [at for at, position in enumerate(self.numbers.tolist()) if position in position_of]
         entries = [part * count + at for part in range(self.per_number) for at in numbers]
         groups = []
         for group in self._groups():
-            if not place.keys().isdisjoint(group.positions):
-                part, taken = group.only(place, start=len(entries))
+            if not position_of.keys().isdisjoint(group.positions):
+                part, taken = group.only(position_of, start=len(entries))
                 groups.append(part)
                 entries += taken
         return numbers, groups, entries
@@ -178,5 +178,5 @@ class MixtureHeads(ColumnHeads):
 
     def _number_nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         given = self._numbers(parameters), self.standardise(x)
-        surprise: Tensor = MixtureSurprisal.apply(*given)  # type: ignore[no-untyped-call]
-        return surprise
+        surprisal: Tensor = MixtureSurprisal.apply(*given)  # type: ignore[no-untyped-call]
+        return surprisal

@@ -1,4 +1,4 @@
-"""A model with one torch network: built, trained, saved, and asked in chunks of one size."""
+"""The base of models with one torch network: training, saving, and inference in chunks of one size."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class NeuralModel(Model):
         raise NotImplementedError
 
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the held-out loss that early stopping watches; by default the training loss."""
+        """Return the held-out loss for early stopping; by default the training loss."""
         return self.loss(net, x, observed)
 
     def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
-        """Return what else to note in the history after an epoch, of up to 1,024 rows of either kind; nothing here."""
+        """Return more metrics for the history after an epoch, from up to 1,024 rows of either kind; none by default."""
         return {}
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
@@ -83,7 +83,7 @@ class NeuralModel(Model):
         return [Phase("training", list(net.parameters()), self.epochs, lambda o: self.step(net, o))]
 
     def finish(self, data: Encoded, run: Run) -> None:
-        """Do what follows training, such as statistics of the residuals."""
+        """Finish the fit after training, for example with statistics of the residuals."""
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Train the network.
@@ -105,7 +105,7 @@ class NeuralModel(Model):
         return self
 
     def begin(self, data: Encoded, run: Run) -> None:
-        """Build the network and bring it to where training starts: the table's statistics, then `run.initial`.
+        """Build the network and initialise it: from the table's statistics, then from `run.initial`.
 
         Raises
         ------
@@ -127,11 +127,13 @@ class NeuralModel(Model):
         Raises
         ------
         UsageError
-            No weight's are.
+            No weight matches.
         """
-        own = self.net.state_dict()
+        current = self.net.state_dict()
         found = initial.net.state_dict() if isinstance(initial, NeuralModel) else {}
-        same = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
+        same = {
+            name: tensor for name, tensor in found.items() if name in current and current[name].shape == tensor.shape
+        }
         weights = dict(self.net.named_parameters())
         taken = same.keys() & weights.keys()
         if not taken:
@@ -141,10 +143,10 @@ class NeuralModel(Model):
             )
         if len(taken) < len(weights):
             self.notes_ = [f"{len(taken)} of {len(weights)} weights fit those of {initial.name!r}; the rest are new"]
-        self.net.load_state_dict({**own, **same})
+        self.net.load_state_dict({**current, **same})
 
     def training_data(self, data: Encoded) -> Encoded:
-        """Return what the batches of `loss` are taken from: here the table itself."""
+        """Return the rows that the batches of `loss` are taken from; by default the table itself."""
         return data
 
     def use(self, device: str) -> None:
@@ -196,7 +198,7 @@ class NeuralModel(Model):
 
 
 def _padded(array: NDArray[Any], rows: int) -> Tensor:
-    """Copy an array into a tensor of so many rows; the rest is zero."""
+    """Copy an array into a tensor of `rows` rows; the rest is zero."""
     if len(array) == rows and array.flags.writeable and array.flags.c_contiguous:
         return torch.from_numpy(array)
     padded = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)

@@ -1,4 +1,4 @@
-"""Networks that reconstruct cells: scored, explained, imputed and embedded by the cells' likelihood."""
+"""Models that reconstruct cells, and score, explain, impute and embed by the cells' likelihoods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Reconstructor(NeuralModel):
     """A neural model that reconstructs cells: scores, explains, imputes and embeds by their likelihood.
 
     The network maps (values, observed) to the parameters of one likelihood per column (see
-    `ColumnHeads`), by way of a code: it has `encode(x, observed)`, `decode(code)` and `heads`. A variant
+    `ColumnHeads`) through a code: it has `encode(x, observed)`, `decode(code)` and `heads`. A variant
     builds another network, or overrides `corrupt` or `penalty`. In training a share of the cells is
     hidden from the network and still has to be predicted, which makes the prediction of a hidden cell
     its conditional expectation.
@@ -43,7 +43,7 @@ class Reconstructor(NeuralModel):
         return heads
 
     def corrupt(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the network is shown in training: by default some cells are hidden."""
+        """Return the network's input in training; by default some cells are hidden."""
         return x, observed & (torch.rand(x.shape, device=x.device) >= self.hide)
 
     def penalty(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor | float:
@@ -56,7 +56,7 @@ class Reconstructor(NeuralModel):
         return self.heads(net).mean_nll(parameters, x, observed) + self.penalty(net, x, observed)
 
     def finish(self, data: Encoded, run: Run) -> None:
-        """Take the spread of residuals and codes over the training rows, for scoring."""
+        """Estimate the covariances of residuals and codes over the training rows, for scoring."""
         code, residual, _ = self.infer(self._code_and_residual, data)
         self.residual_whitening_ = whitening(residual)
         self.code_mean_ = code.mean(axis=0)
@@ -69,13 +69,13 @@ class Reconstructor(NeuralModel):
         return code, self.heads(self.net).residual(parameters, x, observed), parameters
 
     def score(self, data: Encoded) -> Scores:
-        """Return the rows' strangeness in nats, float64 [n].
+        """Return anomaly scores in nats, float64 [n]; higher is more anomalous.
 
         The sum of three energies: the residual's and the code's Mahalanobis distances from the training
         rows, halved (for a linear network and Gaussian data that is the negative log-likelihood of
         probabilistic principal components, Tipping and Bishop 1999), the negative log-likelihood of the
-        categories, and half the squared excess of each number's own robust z-score over 2, so that an
-        extreme that the network has learned to reconstruct stays strange.
+        categories, and half the squared excess of each number's robust z-score over 2, so that an extreme
+        that the network has learned to reconstruct keeps a high score.
         """
         energies = self._energies()
 
@@ -102,7 +102,7 @@ class Reconstructor(NeuralModel):
     def explain(self, data: Encoded) -> Cells:
         """Return each cell's energy and its share of the code's, and its expectation with that cell hidden.
 
-        The code's energy is shared out in proportion to how much it falls when a cell is hidden.
+        The code's energy is divided among the cells in proportion to how much it falls when each is hidden.
         """
         energies, heads = self._energies(), self.heads(self.net)
 
@@ -141,7 +141,7 @@ class Reconstructor(NeuralModel):
         return filled(data, expected, quantiles, proba)
 
     def embed(self, data: Encoded) -> Floats:
-        """Return the rows' codes, float32 [n, latent]: what the network's `encode` makes of their observed cells."""
+        """Return the rows' codes, float32 [n, latent]: the network's `encode` of their observed cells."""
         net: Any = self.net
         return self.infer(lambda x, observed: (net.encode(x, observed),), data)[0]
 

@@ -1,4 +1,4 @@
-"""Likelihood heads on the numbers' own scale: an expectation there is not one on the encoder's compressed scale."""
+"""Robust likelihood heads in original units, where an expectation differs from one on the compressed scale."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from anomalo.encoding.scaling import LINEAR
 from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads
 
 FARTHEST = 5.0
-"""A number so many e-foldings beyond the linear part counts as no farther: 445 spreads from the centre."""
+"""Numbers are clipped this many e-foldings beyond the linear part: 445 scales from the centre."""
 REACH = 15.0
-"""A number so many standard deviations from the mean is learned as no farther."""
+"""Numbers are clipped this many standard deviations from the mean in training."""
 HUBER = 3.0
-"""The loss grows no longer with the square, but linearly, beyond so many standard deviations of the column."""
+"""Beyond this many standard deviations of the column the loss grows linearly, not with the square."""
 
 FASTER = 10.0
-"""The scales learn so many times faster than the weights: short trainings are to find them too."""
+"""The scales learn this many times faster than the weights, so that short trainings find them too."""
 
 
 def natural(encoded: Tensor) -> Tensor:
-    """Undo the encoder's compression, [...] in units of each column's robust spread; see `scaling.expand`."""
+    """Undo the encoder's compression, [...] in units of each column's robust scale; see `scaling.expand`."""
     distance = encoded.abs()
     beyond = (distance / LINEAR - 1).clamp(0, FARTHEST)
     return torch.where(beyond > 0, LINEAR * beyond.exp(), distance).copysign(encoded)
 
 
 def compressed(values: Tensor) -> Tensor:
-    """Compress numbers [...] in units of each column's robust spread, as `scaling.compress` does."""
+    """Compress numbers [...] in units of each column's robust scale, as `scaling.compress` does."""
     distance = values.abs()
     far = LINEAR + LINEAR * (distance.clamp(min=LINEAR) / LINEAR).log()
     return torch.where(distance > LINEAR, far, distance).copysign(values)
 
 
 class NaturalHeads(ColumnHeads):
-    """One likelihood per column, whose numbers are expected on their own scale, not on the encoder's.
+    """One likelihood per column, whose numbers are expected in original units, not on the encoder's compressed scale.
 
     A number's likelihood is Gaussian near the prediction and falls off exponentially far from it (Huber 1964,
     Robust estimation of a location parameter, Annals of Mathematical Statistics 35), its scale is learned.
@@ -52,15 +52,15 @@ class NaturalHeads(ColumnHeads):
         super().initialise(replace(data, values=values))
 
     def standardise(self, x: Tensor) -> Tensor:
-        """Return the numbers [n, numbers] with mean 0 and standard deviation 1 on their own scale."""
-        return (natural(self.pick(x)) - self.mean).div_(self.spread).clamp_(-REACH, REACH)
+        """Return the numbers [n, numbers] with mean 0 and standard deviation 1 before compression."""
+        return (natural(self.pick(x)) - self.mean).div_(self.deviation).clamp_(-REACH, REACH)
 
     def encoded(self, standardised: Tensor) -> Tensor:
         """Return standardised numbers [..., numbers] in encoded units."""
-        return compressed(standardised * self.spread + self.mean)
+        return compressed(standardised * self.deviation + self.mean)
 
     def scale(self) -> Tensor:
-        """Return the standard deviation of each number's residual, in units of the column's spread."""
+        """Return the standard deviation of each number's residual, in units of the column's standard deviation."""
         raw = FASTER * self.log_scale + math.log(math.e - 1)
         return SMALLEST_SCALE + F.softplus(raw) * (1 - SMALLEST_SCALE)
 
@@ -76,7 +76,7 @@ class NaturalHeads(ColumnHeads):
     def mean_nll_of_members(self, members: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         """Return the members' mean negative log-likelihood over the cells, by weight, a scalar in nats.
 
-        A number counts in proportion to its scale, so that those that are easy to predict do not drown the others
+        A number counts in proportion to its scale, so that those that are easy to predict do not dominate the others
         (Seitzer et al. 2022, On the pitfalls of heteroscedastic uncertainty estimation, ICLR, with beta 0.5).
 
         Parameters

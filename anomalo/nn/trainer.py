@@ -25,7 +25,7 @@ from anomalo.nn.dataset import Batches, Rows, split
 if TYPE_CHECKING:
     from ignite.engine import Engine
 
-# Without a handler of its own, Ignite's notes on a failing run would reach stderr beside our one line.
+# Without a handler, Ignite would log a failing run to stderr beside our one line.
 logging.getLogger("ignite").addHandler(logging.NullHandler())
 
 Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
@@ -52,9 +52,9 @@ class Phase:
     Attributes
     ----------
     name : str
-        No other stage of the model has it.
+        Unique among the model's stages.
     validation : Loss, optional
-        The held-out loss that early stopping watches; by default the model's.
+        The held-out loss for early stopping; by default the model's.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Phase:
 
 
 class Trainable(Protocol):
-    """What the loop needs of a model."""
+    """The part of a model that the training loop uses."""
 
     batch_size: int
     learning_rate: float
@@ -82,11 +82,11 @@ class Trainable(Protocol):
         """Return the mean loss of a held-out batch."""
 
     def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
-        """Return what else to note at the end of an epoch of some rows of either kind."""
+        """Return more metrics at the end of an epoch, from some rows of either kind."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into a device that is there.
+    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into an available device.
 
     Raises
     ------
@@ -105,17 +105,17 @@ def resolve_device(name: str) -> torch.device:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside, and give its global random state back unchanged after."""
+    """Seed torch inside the `with` block, and restore its global random state after."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        # On the CPU not `torch.manual_seed`: it would also seed GPUs, whose state is not given back.
+        # Not `torch.manual_seed` on the CPU: it would also seed GPUs, whose state is not restored.
         (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
         yield
 
 
 @contextmanager
 def enough_threads(work: int) -> Iterator[None]:
-    """Use one thread inside for small work, where several cost more than they bring; give them back after.
+    """Use one thread inside the `with` block for small work, where several are slower; restore the number after.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Trainer:
     model : Trainable
         Gives the phases, optimisers and validation loss.
     net : torch module
-        Trained in place; ends in evaluation mode with the weights of the best epoch.
+        The network to train; it ends in evaluation mode with the weights of the best epoch.
     data : Encoded
         The training table.
     run : Run
@@ -164,7 +164,7 @@ class Trainer:
         self.batch_size = min(model.batch_size, max(16, len(train) // STEPS_PER_EPOCH))
 
     def fit(self) -> None:
-        """Run every phase, from where an interrupted run of the same fit was saved last.
+        """Run every phase, from the last saved state of an interrupted run of the same fit.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Trainer:
         self.checkpoint.save(*pack(state | surroundings))
 
     def recall(self, saved: dict[str, Any]) -> None:
-        """Take back the history and the random generators."""
+        """Restore the history and the random generators."""
         set_random_state(saved["random"], self.device)
         self.run.rng.bit_generator.state = saved["rng"]
         self.run.history[:] = saved["history"]
@@ -208,7 +208,7 @@ class Trainer:
         return None if found is None else cast("dict[str, Any]", unpack(*found))
 
     def metrics(self, losses: dict[str, float], epoch: int, phase: Phase) -> dict[str, float]:
-        """Return what to record at the end of an epoch, from the means of what the steps returned."""
+        """Return the metrics of an epoch, from the means of what its steps returned."""
         metrics = dict(losses)
         if len(self.held):
             metrics["validation_loss"] = self._held_out_loss(phase.validation or self.model.validation)
@@ -229,7 +229,7 @@ class Trainer:
         return found
 
     def _held_out_loss(self, loss: Loss) -> float:
-        """Evaluate with the same noise every epoch, so that epochs are compared on equal terms."""
+        """Evaluate with the same noise every epoch, so that epochs are comparable."""
         self.net.eval()
         total = 0.0
         with torch.no_grad(), seeded(self.run.seed, self.device):
@@ -247,7 +247,7 @@ def _engine(process: Callable[[Engine, Any], Any]) -> tuple[Engine, Any]:
 
 
 class _Stage:
-    """One phase under way: its engine, optimisers and early stopping, and their saved state."""
+    """One running phase: its engine, optimisers and early stopping, and their saved state."""
 
     def __init__(self, trainer: Trainer, number: int, phase: Phase, progress: float, share: float) -> None:
         self.trainer, self.number, self.phase = trainer, number, phase
@@ -255,7 +255,7 @@ class _Stage:
         self.optimizers = trainer.model.optimizers(phase.parameters)
         self.update = phase.step(self.optimizers)
         self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number)
-        self.watch = EarlyStop(trainer.net, trainer.model.patience)
+        self.early_stop = EarlyStop(trainer.net, trainer.model.patience)
         self.totals: dict[str, Tensor] = {}
         self.over = False
         self.engine, self.events = _engine(self._process)
@@ -266,7 +266,7 @@ class _Stage:
         engine.add_event_handler(events.EPOCH_STARTED, self._start)
         engine.add_event_handler(events.EPOCH_COMPLETED, self._end)
         trainer.run.attach(engine, cast("Model", trainer.model))
-        # Last, so that what is saved includes what all other handlers did, and what is recalled undoes it.
+        # Last, so that the saved state includes the effects of all other handlers, and restoring it undoes them.
         engine.add_event_handler(events.EPOCH_STARTED, self._recall, saved)
         if trainer.checkpoint is not None:
             engine.add_event_handler(events.ITERATION_COMPLETED, self._keep)
@@ -275,7 +275,7 @@ class _Stage:
             self._restore(saved)
         if not self.over:
             engine.run(self.batches, max_epochs=self.phase.epochs, epoch_length=length)
-        self.watch.restore()
+        self.early_stop.restore()
 
     def _process(self, engine: Engine, index: NDArray[np.intp]) -> dict[str, Tensor]:
         rows = self.trainer.train
@@ -304,13 +304,13 @@ class _Stage:
             learning_rate=self.optimizers[0].param_groups[0]["lr"],
             **metrics,
         )
-        stop = self.watch.should_stop(metrics.get("validation_loss", metrics["loss"]))
+        stop = self.early_stop.should_stop(metrics.get("validation_loss", metrics["loss"]))
         self.over = stop or epoch == self.phase.epochs
         if stop:
             engine.terminate()
 
     def _keep(self, engine: Engine) -> None:
-        """Save the state if it is time to; the end of an epoch is only over with its last handler."""
+        """Save the state if it is due; an epoch ends only with its last handler."""
         state, checkpoint = engine.state, self.trainer.checkpoint
         assert checkpoint is not None
         within = engine.last_event_name == self.events.ITERATION_COMPLETED
@@ -325,18 +325,18 @@ class _Stage:
                 "over": self.over,
                 "net": self.trainer.net.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-                "watch": self.watch.state_dict(),
+                "early_stop": self.early_stop.state_dict(),
                 "totals": self.totals,
             }
         )
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        """Take back all but what the start of an epoch changes."""
+        """Restore all but what the start of an epoch changes."""
         self.over = saved["over"]
         self.trainer.net.load_state_dict(saved["net"])
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        self.watch.load_state_dict(saved["watch"])
+        self.early_stop.load_state_dict(saved["early_stop"])
         self.trainer.recall(saved)
         self.batches.skip = saved["iteration"] % len(self.batches)
         self.engine.load_state_dict(
@@ -380,9 +380,9 @@ class EarlyStop:
             self.net.load_state_dict(self.state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what there is to save."""
+        """Return the state to save."""
         return {"best": self.best, "waited": self.waited, "state": self.state}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take back what was saved."""
+        """Restore the saved state."""
         self.best, self.waited, self.state = saved["best"], saved["waited"], saved["state"]

@@ -14,7 +14,7 @@ def draw_rows_by_code(
     """Draw n rows of a batch, and a column of codes of each, so that rare codes are seen more often.
 
     A column is drawn, then a code of it in proportion to the weight of its frequency in the batch, then a row that has
-    it (training by sampling, here within the batch). If a model is told that code, what it learns of the other cells
+    it (training by sampling, here within the batch). If a model is given that code, what it learns of the other cells
     given it is not biased.
 
     Reference: Xu et al. (2019), Modeling tabular data using conditional GAN, NeurIPS, section 4.3 (the weight there is
@@ -29,12 +29,12 @@ def draw_rows_by_code(
     weight : callable
         Maps frequencies, float32 and 1 or more, to weights: `torch.ones_like` makes codes equally frequent.
     label : int
-        The only column to draw, if rows are going to be asked by it; -1 for all.
+        The only column to draw, if synthetic rows are conditioned on it alone; -1 for all.
 
     Returns
     -------
     int64 [n], int64 [n]
-        Rows of the batch, and the column of each that is to be told.
+        Rows of the batch, and the column of each whose code is to be given.
     """
     first, last = (label, label + 1) if label >= 0 else (0, codes.shape[1])
     column = torch.randint(first, last, (n,), device=codes.device)

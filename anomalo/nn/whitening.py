@@ -6,8 +6,8 @@ import numpy as np
 
 from anomalo.encoding.encoded import Floats
 
-SMALLEST_SPREAD = 0.02
-"""No residual is taken to spread less than this, in units of its column's spread."""
+SMALLEST_DEVIATION = 0.02
+"""No residual's standard deviation is taken to be less than this, in units of its column's."""
 SMALLEST_EIGENVALUE = 1e-3
 
 
@@ -34,11 +34,11 @@ def whitening(deviations: Floats) -> Floats:
     values = deviations.astype(np.float64)
     if not values.size:
         return np.zeros((0, 0), dtype=np.float32)
-    spread = np.maximum(np.sqrt(np.mean(values**2, axis=0)), SMALLEST_SPREAD)
-    if len(values) == 1:  # one row says nothing of directions
-        return np.diag(1 / spread).astype(np.float32)
-    covariance, _ = ledoit_wolf(values / spread, assume_centered=True)
+    deviation = np.maximum(np.sqrt(np.mean(values**2, axis=0)), SMALLEST_DEVIATION)
+    if len(values) == 1:  # one row has no correlations
+        return np.diag(1 / deviation).astype(np.float32)
+    covariance, _ = ledoit_wolf(values / deviation, assume_centered=True)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     root = (vectors / np.sqrt(np.maximum(eigenvalues, 0) + SMALLEST_EIGENVALUE)) @ vectors.T
-    whitened: Floats = (root / spread[:, None]).astype(np.float32)
+    whitened: Floats = (root / deviation[:, None]).astype(np.float32)
     return whitened

@@ -1,4 +1,4 @@
-"""Atomic, fsynced writing: the only place that renames."""
+"""Atomic, fsynced writing of files and folders; no other module renames files."""
 
 import glob
 import os
@@ -22,7 +22,7 @@ def _sync(path: Path) -> None:
 
 def _failure(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"cannot write {path}: {reason}; give a folder that exists, can be written, and has room")
+    return OutputError(f"cannot write {path}: {reason}; give a folder that exists, can be written, and has free space")
 
 
 def _require_replaceable(path: Path) -> None:
@@ -34,7 +34,7 @@ def _require_replaceable(path: Path) -> None:
 
 
 def _beside(path: Path, owner: str | None = None) -> Path:
-    """Return a hidden name in the same folder, fresh or the owner's; the suffix stays, because writers go by it."""
+    """Return a hidden name in the same folder, random or the owner's; it keeps the suffix, which writers depend on."""
     return path.with_name(f".{owner or secrets.token_hex(4)}.{path.name}")
 
 
@@ -53,7 +53,7 @@ def require_writable(path: Path) -> None:
     """
     try:
         _require_replaceable(path)
-        # A file without a name, where there are such: nothing is left of it if the process is killed.
+        # An unnamed file, where the system has them: nothing of it remains if the process is killed.
         with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
             pass
     except OutputError:
@@ -64,16 +64,16 @@ def require_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path, owner: str | None = None) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is fsynced and takes the place of `path`.
+    """Yield a temporary path beside `path`; on success it is fsynced and replaces `path`.
 
-    The temporary file exists, is empty and has the suffix of `path`. A file that is replaced hands on its
-    permissions. On any exception the temporary file is removed and `path` stays as it was.
+    The temporary file exists, is empty and has the suffix of `path`. The permissions of a file
+    that is replaced are kept. On any exception the temporary file is removed and `path` stays as it was.
 
     Parameters
     ----------
     owner : str, optional
-        Who writes, a name without a dot, if nobody else does so by that name meanwhile: temporary files that a
-        killed process of that owner left in the folder are removed.
+        The writer's name, without a dot; no other process may write under it at the same time. Temporary files that
+        a killed process of that owner left in the folder are removed.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def atomic_file(path: Path, owner: str | None = None) -> Iterator[Path]:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line to a text file and fsync it; half a line that a killed process left stays a line of its own.
+    """Append a line to a text file and fsync it; an incomplete line of a killed process stays separate.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def atomic_folder(path: Path, owner: str | None = None) -> Iterator[Path]:
     Parameters
     ----------
     owner : str, optional
-        Who writes, a name without a dot, if nobody else does so by that name meanwhile: temporary folders that a
-        killed process of that owner left beside `path` are removed.
+        The writer's name, without a dot; no other process may write under it at the same time. Temporary folders
+        that a killed process of that owner left beside `path` are removed.
 
     Raises
     ------

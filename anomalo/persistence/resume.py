@@ -1,4 +1,4 @@
-"""What a long job has done so far, kept in a folder so that a killed job can go on exactly where it was."""
+"""The partial results of a long job, kept in a folder from which a killed job resumes exactly."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Arrays = dict[str, NDArray[Any]]
 
 SUFFIX = ".safetensors"
 SHARE = 0.03
-"""The most of a job's time that keeping its state may take."""
+"""The largest share of a job's time that saving its state may take."""
 
 
 @dataclass
 class ResumableState:
-    """The folder of one job that is under way, and nobody else's: it is locked.
+    """The folder of one running job; it is locked against other processes.
 
     Attributes
     ----------
     folder : Path
         Where the job keeps its parts; removed once the job is done.
     attempts : int
-        How often the job was begun or gone on with, this time included.
+        How often the job was started or resumed, this time included.
     seconds_before : float
-        How long the earlier attempts had worked when they last kept something.
+        How long the earlier attempts had worked when they last saved a part.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class ResumableState:
 
     @property
     def resumed(self) -> bool:
-        """Whether there was an earlier attempt to go on with."""
+        """Whether this attempt resumes an earlier one."""
         return self.attempts > 1
 
     @property
@@ -61,32 +61,32 @@ class ResumableState:
         return self.seconds_before + time.monotonic() - self._opened
 
     def agree(self, **facts: Any) -> None:
-        """Add to what says which task this is, and compare it with an earlier attempt's.
+        """Add facts that identify the task, and compare them with an earlier attempt's.
 
         Raises
         ------
         UsageError
-            The earlier attempt was at another task.
+            The earlier attempt had another task.
         OutputError
             The folder cannot be written.
         """
         task = _task(self.folder) or {}
-        wanted = json.loads(json.dumps(facts))
-        changed = [change for key in wanted if key in task for change in _changes(key, task[key], wanted[key])]
+        expected = json.loads(json.dumps(facts))
+        changed = [change for key in expected if key in task for change in _changes(key, task[key], expected[key])]
         if changed:
             raise UsageError(f"cannot resume {self.folder.name}: {'; '.join(changed)}; start anew without --resume")
         with atomic_file(self.folder / TASK) as temporary:
-            temporary.write_text(json.dumps(task | wanted | {ATTEMPTS: self.attempts}, sort_keys=True, indent=1))
+            temporary.write_text(json.dumps(task | expected | {ATTEMPTS: self.attempts}, sort_keys=True, indent=1))
 
     def save(self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> str:
-        """Keep a part, `<name>.safetensors`: whole, fsynced and checksummed, or as it was before.
+        """Save a part, `<name>.safetensors`, atomically, fsynced and with a checksum.
 
         Parameters
         ----------
         name : str
-            What `load` finds it by.
+            The part's name, for `load`.
         arrays : mapping of str to ndarray
-            Any shapes; types that safetensors knows.
+            Any shapes; types that safetensors supports.
         facts : mapping
             JSON-ready values; numbers come back to the bit.
 
@@ -119,26 +119,26 @@ class ResumableState:
         return None
 
     def remove(self, name: str) -> None:
-        """Forget the parts whose names begin with `name`."""
+        """Delete the parts whose names begin with `name`."""
         for path in self.folder.glob(f"{name}*{SUFFIX}"):
             path.unlink()
 
 
 @dataclass
 class Checkpoint:
-    """The state of one training, kept now and then: seldom enough to cost little.
+    """The state of one training, saved at intervals that keep its cost small.
 
     Parameters
     ----------
-    place : Unfinished
-        Where.
+    state : ResumableState
+        The job whose folder keeps it.
     name : str
-        The part's name there.
+        The part's name in that folder.
     every : float
-        Seconds between two savings, at least.
+        The least number of seconds between two saves.
     """
 
-    place: ResumableState
+    state: ResumableState
     name: str
     every: float = 10.0
     _saved: float = field(default_factory=lambda: time.monotonic())
@@ -151,32 +151,32 @@ class Checkpoint:
     def save(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Replace what was saved before."""
         started = time.monotonic()
-        self.place.save(self.name, arrays, facts)
+        self.state.save(self.name, arrays, facts)
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
     def load(self) -> tuple[Arrays, dict[str, Any]] | None:
         """Return what was saved last, or None."""
-        return self.place.load(self.name)
+        return self.state.load(self.name)
 
 
 @contextmanager
 def resumable_state(folder: Path, task: Mapping[str, Any], *, resume: bool) -> Iterator[ResumableState]:
-    """Do a job inside that can be resumed; its folder is removed when the job ends without an exception.
+    """Open the folder of a resumable job; it is removed when the `with` block ends without an exception.
 
     Parameters
     ----------
     folder : Path
-        Belongs to this job; made if it is absent.
+        The job's folder; created if it is absent.
     task : mapping
-        JSON-ready facts that say what the job computes. Parts of another task are never gone on with.
+        JSON-ready facts that identify what the job computes. Parts of another task are never resumed.
     resume : bool
         Whether to keep the parts of an earlier attempt; else they are removed.
 
     Raises
     ------
     UsageError
-        Another process is at this job, or what there is to resume is of another task.
+        Another process runs this job, or the parts to resume belong to another task.
     OutputError
         The folder cannot be written.
     """
@@ -187,17 +187,17 @@ def resumable_state(folder: Path, task: Mapping[str, Any], *, resume: bool) -> I
             lock.acquire()
         except filelock.Timeout:
             raise UsageError(
-                f"{folder.name} is at work already in another process; wait for its end, or stop it"
+                f"{folder.name} is already running in another process; wait for its end, or stop it"
             ) from None
     try:
         with _writing(folder):
             opened = _opened(folder, task, resume)
         yield opened
         with _writing(folder):
-            (folder / TASK).unlink()  # first: a job that is done must not look like one to go on with
+            (folder / TASK).unlink()  # first: a finished job must not look like one to resume
             shutil.rmtree(folder)
     finally:
-        if not any(folder.glob(f"*{SUFFIX}")):  # nothing to go on with
+        if not any(folder.glob(f"*{SUFFIX}")):  # nothing to resume
             shutil.rmtree(folder, ignore_errors=True)
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
@@ -218,11 +218,11 @@ def _opened(folder: Path, task: Mapping[str, Any], resume: bool) -> ResumableSta
     if before is None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        place = ResumableState(folder)
+        state = ResumableState(folder)
     else:
-        place = ResumableState(folder, before[ATTEMPTS] + 1, _seconds(folder))
-    place.agree(**task)
-    return place
+        state = ResumableState(folder, before[ATTEMPTS] + 1, _seconds(folder))
+    state.agree(**task)
+    return state
 
 
 def _seconds(folder: Path) -> float:
@@ -235,7 +235,7 @@ def _seconds(folder: Path) -> float:
 
 
 def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
-    """Say what differs, as deep inside of mappings as it does."""
+    """Yield a sentence for each difference, down to the keys of nested mappings."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             yield from _changes(f"{name}.{key}", before.get(key), now.get(key))

@@ -1,1 +1,1 @@
-"""Schema, encoder, model and calibration as one: fitted, saved, scored, imputed, repaired and sampled with."""
+"""Schema, encoder, model and calibration together: fit, save, score, impute, repair and sample."""

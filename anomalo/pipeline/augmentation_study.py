@@ -1,4 +1,4 @@
-"""Whether synthetic rows help to learn a rare class: tried by cross-validation, told with an interval."""
+"""Whether synthetic rows help to learn a rare class: a cross-validated comparison with confidence intervals."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from anomalo.tabular.column import MEASURED
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 GENERATORS = ("smote", "latent", "edm", "cgan")
-"""The models that are tried, besides none and class weights."""
+"""The generators that are compared with no synthetic rows and with class weights."""
 BUDGETS: Mapping[str, Mapping[str, Any]] = {
-    "edm": {"updates": 2000, "even": 0.5, "candidates": 0},  # few rare rows tell nothing of which are made too often
+    "edm": {"updates": 2000, "even": 0.5, "candidates": 0},  # few rare rows do not suffice to estimate density ratios
     "cgan": {"epochs": 30},
 }
-"""Hyperparameters of generators that would take minutes for each of the parts by default."""
+"""Hyperparameters of generators that by default take minutes for each part."""
 FEWEST = 10
-"""With fewer rows of the rare class nothing can be said."""
+"""The study needs at least so many rows of the rare class."""
 MOST = 5_000
-"""More rows than this are not trained on: a larger table needs no synthetic rows to be told."""
+"""At most so many rows are trained on: they suffice to see whether synthetic rows help."""
 LEVEL = 0.95
 WORTH = 0.01
-"""A gain in average precision that is worth the trouble."""
+"""The smallest gain in average precision that is worth a change."""
 TRIED = 3
-"""No generator is given up before so many parts by default: fewer have no interval to speak of."""
+"""No generator is dropped before so many parts by default: fewer have no useful interval."""
 
 Labels = NDArray[np.bool_]
 
@@ -55,11 +55,11 @@ class Trial:
     precision : list of float
         The average precision on each held-out part.
     seconds : float
-        What it took, all parts together.
+        The time of all parts together.
     failure : str or None
         Why it could not be tried.
     hopeless : bool
-        Whether it was given up before the last part, since nothing could have made it help beyond doubt.
+        Whether it was dropped before the last part, since no remaining outcome could have shown that it helps.
     """
 
     method: str
@@ -126,17 +126,17 @@ class Advice:
         mean, low, _ = self.gain(trial, over)
         return low > 0 and mean >= WORTH
 
-    def verdict(self) -> str:
-        """Say in one or two sentences what to do."""
+    def recommendation(self) -> str:
+        """Return in one sentence what to do."""
         best, none = self.best(), self.trials[0]
         what = f"{self.label} = {self.positive}"
         if best is none:
             return f"don't: neither weights nor synthetic rows help to find {what} beyond doubt; train on what you have"
         mean, low, high = self.gain(best, none)
-        told = f"average precision {none.mean():.3f} → {best.mean():.3f} ({mean:+.3f}, {low:+.3f} to {high:+.3f})"
+        gain = f"average precision {none.mean():.3f} → {best.mean():.3f} ({mean:+.3f}, {low:+.3f} to {high:+.3f})"
         if best.method == "weights":
-            return f"don't make rows: weight the classes instead, {told}"
-        return f"add rows of {best.method!r} for {what}: {told}"
+            return f"don't add synthetic rows: weight the classes instead, {gain}"
+        return f"add rows of {best.method!r} for {what}: {gain}"
 
 
 def advise(
@@ -155,9 +155,9 @@ def advise(
     """Train a classifier of the label's rarest value in several ways, and compare them on rows that none has seen.
 
     The classifier is gradient boosting (scikit-learn's HistGradientBoostingClassifier) on the encoded columns.
-    Synthetic rows are of the rare class, made by a generator that was fitted on the training part alone, and as many as
-    bring the rare class up to half of the other rows. A generator is given up as soon as no outcome of the parts that
-    are left could put the interval of its gain above 0: this never changes the advice.
+    Synthetic rows are of the rare class, drawn from a generator that was fitted on the training part alone, and as many
+    as bring the rare class up to half of the other rows. A generator is dropped as soon as no outcome of the remaining
+    parts could put the interval of its gain above 0: this never changes the advice.
 
     Parameters
     ----------
@@ -166,9 +166,9 @@ def advise(
     folds, repeats : int
         Stratified cross-validation, repeated.
     tried : int
-        No generator is given up before so many parts.
+        No generator is dropped before so many parts.
     progress : callable, optional
-        Told the share that is done, and a text.
+        Called with the share that is done, and a text.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def advise(
         The table cannot be learned from.
     """
     if options.label is None:
-        raise UsageError("advise: which column says what a row is? name it by --label")
+        raise UsageError("advise needs a label: name the column of the classes with --label")
     schema = infer(table, options)
     truth, positive = _truth(table, schema)
     table, truth = table.filter(pa.array(truth >= 0)), truth[truth >= 0] == 1
@@ -246,8 +246,8 @@ def _truth(table: pa.Table, schema: Schema) -> tuple[NDArray[np.int8], str]:
     known = np.array([name is not None for name in names])
     levels, counts = np.unique(names[known].astype(str), return_counts=True)
     if len(levels) < 2 or counts.min() < FEWEST:
-        told = ", ".join(f"{level} ({count:,})" for level, count in zip(levels[:6], counts, strict=False))
-        raise UsageError(f"label {column.name!r}: expected two or more classes of at least {FEWEST} rows, got {told}")
+        got = ", ".join(f"{level} ({count:,})" for level, count in zip(levels[:6], counts, strict=False))
+        raise UsageError(f"label {column.name!r}: expected two or more classes of at least {FEWEST} rows, got {got}")
     rare = str(levels[counts.argmin()])
     return np.where(known, (names == rare).astype(np.int8), np.int8(-1)), rare
 
@@ -312,28 +312,28 @@ class Part:
         self.unseen = self._encoded(self.table.take(self.test)), self.truth[self.test]
 
     def _encoded(self, table: pa.Table) -> Scores:
-        """Return the encoded cells, float64 [n, columns]; nan for a hole."""
+        """Return the encoded cells, float64 [n, columns]; nan for a missing value."""
         data = Encoded.concatenate([self.encoder.encode(batch) for batch in table.combine_chunks().to_batches()])
         return np.where(data.observed, data.values, np.nan).astype(np.float64)
 
     def run(self, trial: Trial, params: Mapping[str, Any]) -> None:
-        """Try one way on this part."""
+        """Train and assess one way on this part."""
         if trial.failure or trial.hopeless:
             return
         started = time.perf_counter()
         inputs, truth = self.inputs
         try:
             if trial.method not in ("none", "weights"):
-                made = self._made(trial.method, params)
-                inputs = np.concatenate([inputs, made])
-                truth = np.concatenate([truth, np.ones(len(made), dtype=np.bool_)])
+                synthetic = self._synthetic(trial.method, params)
+                inputs = np.concatenate([inputs, synthetic])
+                truth = np.concatenate([truth, np.ones(len(synthetic), dtype=np.bool_)])
             scores = self._scores(inputs, truth, "balanced" if trial.method == "weights" else None)
             trial.precision.append(average_precision(self.unseen[1], scores))
         except (UsageError, SourceError, ValueError, RuntimeError) as error:
             trial.failure = str(error)
         trial.seconds += time.perf_counter() - started
 
-    def _made(self, name: str, params: Mapping[str, Any]) -> Scores:
+    def _synthetic(self, name: str, params: Mapping[str, Any]) -> Scores:
         """Return encoded synthetic rows of the rare class."""
         config = FitConfig(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
         fitted = Fitted.fit(self.rows, self.schema, config, self.registry)

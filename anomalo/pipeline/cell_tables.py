@@ -1,4 +1,4 @@
-"""Cells as people read them: observed, expected and interval in the column's own words."""
+"""Tables of explained and of imputed cells, with values and intervals in the column's original units."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REASONS_PER_ROW = 5
 """The most reasons that a row is given."""
 
 ROUNDING = 1e-6
-"""Encoded values have seven digits: an end of a column's range this near to 0, in its spreads, is 0."""
+"""Encoded values have seven digits: an end of a column's range this near to 0, in units of its scale, is 0."""
 
 EDGE = 0.01
 """A whole number this near to an interval's end lies within."""
@@ -83,13 +83,13 @@ def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], d
     """
     if not len(rows):
         return SCHEMA.empty_table()
-    return told(fitted, batch, rows, fitted.explain(data), absent(data))
+    return explained_cells(fitted, batch, rows, fitted.explain(data), absent(data))
 
 
-def told(
+def explained_cells(
     fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], explained: Explained, missing: Mask
 ) -> pa.Table:
-    """Return what `cells_table` does of rows that are explained already.
+    """Return the table of `cells_table` for rows that are already explained.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _within(block: Block, expected: Floats) -> Floats:
 
 
 def range_of(block: Block) -> tuple[float, float]:
-    """Return the ends of a number's range in training, in the column's own units; NaN for a category."""
+    """Return the ends of a number's range in training, in original units; NaN for a category."""
     if block.kind != "number":
         return np.nan, np.nan
     ends = expand([block.low, block.high], block.offset, block.scale)
@@ -139,12 +139,12 @@ def _nullable(values: NDArray[np.float64]) -> pa.Array:
 
 
 def reasons(cells: pa.Table, rows: NDArray[np.intp]) -> dict[int, list[dict[str, Any]]]:
-    """Return each explained row's strangest cells, largest contribution first.
+    """Return each explained row's most anomalous cells, largest contribution first.
 
     Parameters
     ----------
     cells : Table
-        What `cells_table` made of the rows.
+        The result of `cells_table` for the rows.
     rows : int [n]
         Their numbers.
     """
@@ -175,7 +175,7 @@ class Fills:
     probability : float32 [k]
         Of a category's value; NaN for numbers, or if the model does not say.
     low, high : float32 [k]
-        The ends of a number's 90 % interval, encoded; NaN for categories, or if nobody says.
+        The ends of a number's 90 % interval, encoded; NaN for categories, or if the model gives none.
     draws : float32 [draws, k]
         The encoded values of multiple imputation.
     """
@@ -190,7 +190,7 @@ class Fills:
 
     @classmethod
     def of(cls, data: Encoded, filled: Filled) -> Self:
-        """Take from what a model made of all cells those that were missing."""
+        """Select the missing cells from what a model imputed."""
         position, row = (at.astype(np.int32) for at in np.nonzero(absent(data).T))
         value = filled.point[row, position]
         unknown = np.full(len(value), np.nan, dtype=np.float32)
@@ -216,7 +216,7 @@ class Fills:
         Parameters
         ----------
         batch : RecordBatch [n]
-            With its holes.
+            With its missing cells.
         filled : RecordBatch [n]
             With its fills.
         first : int
@@ -230,7 +230,7 @@ class Fills:
             if start == stop:
                 continue
             row = self.row[start:stop]
-            low, high = _own_units(self.low[start:stop], self.high[start:stop], block)
+            low, high = _in_original_units(self.low[start:stop], self.high[start:stop], block)
             columns = [
                 pa.array(first + row.astype(np.int64)),
                 pa.array([block.name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
@@ -244,8 +244,8 @@ class Fills:
         return pa.concat_tables(parts)
 
 
-def _own_units(low: Floats, high: Floats, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of intervals in the column's own units; those of whole numbers are whole."""
+def _in_original_units(low: Floats, high: Floats, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of intervals in original units; those of whole numbers are whole."""
     if block.kind != "number":
         nothing = np.full(len(low), np.nan)
         return nothing, nothing

@@ -1,4 +1,4 @@
-"""How to fit: which model, with what seed, on which device, and where its state and history go."""
+"""The configuration of a fit: model, seed, device, goals, and where its state and history are kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anomalo.registry.registry import Registry
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How to fit.
+    """The configuration of a fit.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class FitConfig:
     folds : int, optional
         How many parts of the rows the cross-fit leaves out in turn; by default 5, and 3 of 20,000 rows or more.
     progress : callable, optional
-        Told the share of all fits that is done, and a text.
-    keep : Unfinished, optional
-        Where the fit's state is kept, so that it can be gone on with.
+        Called with the share of all fits that is done, and a text.
+    keep : ResumableState, optional
+        Where the fit's state is kept, so that it can be resumed.
     every : float
         Seconds between two savings of a training's state; 0 saves it at every iteration.
     logs : mapping of str to Path
@@ -68,9 +68,9 @@ class FitConfig:
         return type(self.model)(**self.model.params())
 
     def run(self, registry: Registry, part: int, parts: int) -> LocalRun:
-        """Return the surroundings of fit number `part` of `parts`."""
-        tell = self.progress
-        progress = None if tell is None else lambda share, text: tell((part + share) / parts, text)
+        """Return the run of fit number `part` of `parts`."""
+        report = self.progress
+        progress = None if report is None else lambda share, text: report((part + share) / parts, text)
         return LocalRun(
             seed=self.seed,
             device=self.device,
@@ -85,8 +85,8 @@ class FitConfig:
         )
 
     def _checkpoints(self, part: int) -> Callable[[int], Checkpoint] | None:
-        place = self.keep
-        return None if place is None else lambda number: Checkpoint(place, f"training-{part}-{number}", self.every)
+        keep = self.keep
+        return None if keep is None else lambda number: Checkpoint(keep, f"training-{part}-{number}", self.every)
 
 
 def phases(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,11 +1,10 @@
-"""Schema, encoder, model and calibration as one thing: what is fitted, saved, loaded and scored with."""
+"""A fitted model with its schema, encoder and calibration: fit, save, load, and the verbs on encoded rows."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
@@ -22,7 +21,7 @@ from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
-from anomalo.errors import ArtefactError, SourceError, TrainingError, UsageError
+from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
@@ -31,18 +30,17 @@ from anomalo.models.results import Filled, HiddenCells
 from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
-from anomalo.workspace import artifacts
 
 MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
-"""Verbs that a model does by several of its own."""
+"""Verbs that are composed of several verbs of the model."""
 GOALS = ("score", "impute", "embed", "sample")
 """The verbs that a model can be fitted for."""
 
 
 @dataclass
 class Fitted:
-    """A fitted model with all that it takes to use it on a table.
+    """A fitted model with everything that its use on a table needs.
 
     Attributes
     ----------
@@ -59,7 +57,7 @@ class Fitted:
     facts : dict
         JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
     marginals : Marginals or None
-        How each column's training cells are spread, if the model was calibrated.
+        The distribution of each column's training cells, if the model was calibrated.
     constraints : list of Constraint
         What synthetic rows have to satisfy.
     """
@@ -138,8 +136,8 @@ class Fitted:
         fingerprint = f"{int(hashes.sum()):016x}"
         if config.keep is not None:
             config.keep.agree(table=fingerprint)
-        tells = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
-        needed = config.calibrate and config.goals != {"sample"} and (not tells or is_goal(config.goals, "score"))
+        reports = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
+        needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
         folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
         main = config.run(registry, parts - 1, parts)
@@ -148,13 +146,13 @@ class Fitted:
 
             def fit(rows: Encoded, fold: int) -> Model:
                 run = config.run(registry, fold, parts)
-                run.goals = frozenset({"score"}) if tells else config.goals
+                run.goals = frozenset({"score"}) if reports else config.goals
                 return config.create(registry).fit(rows, run)
 
-            evidence = cross_fit(data, folds, fit, config.keep, hide=not tells)
+            evidence = cross_fit(data, folds, fit, config.keep, hide=not reports)
             self.hidden, scores = evidence.hidden, evidence.scores
         self.model.fit(data, main)
-        if tells:
+        if reports:
             self.hidden = cast("ReportsErrors", self.model).hidden_cells()
         if scores is not None:
             fitted = cast("CanScore", self.model).score(shown)
@@ -178,12 +176,12 @@ class Fitted:
         }
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
-        own = self.encoder.to_original_units(data)
-        self.constraints = constraints.parse(texts, self.schema, data.layout, own)
-        rows = int(constraints.broken(own, self.constraints).sum())
+        cells = self.encoder.to_original_units(data)
+        self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
+        rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:
             self.facts["broken"] = (
-                f"{rows:,} of {len(own):,} training rows break the constraints; no synthetic row will"
+                f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
             )
 
     def _folds(self, data: Encoded, hashes: NDArray[np.uint64], config: FitConfig) -> NDArray[np.intp]:
@@ -195,8 +193,8 @@ class Fitted:
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
 
-        `error` and `baseline`, that of the mean or mode, are root mean squared errors in the column's own units, or for
-        categories shares of wrong levels; `missing` is the share of the training cells that are.
+        `error` and `baseline`, that of the mean or mode, are root mean squared errors in original units, or for
+        categories shares of wrong levels; `missing` is the share of missing training cells.
         """
         if self.hidden is None:
             return {}
@@ -262,7 +260,7 @@ class Fitted:
                 raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
 
     def score(self, data: Encoded) -> Scored:
-        """Score encoded rows; unseen levels and unheard-of holes count with their surprise."""
+        """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal."""
         score = cast("CanScore", self.model).score(data)
         if not (data.observed.all() or self.classifies):
             score = score + novelty_surprisal(data, self.facts["rows"]).sum(axis=1) * self.calibration.surprisal_scale
@@ -295,7 +293,7 @@ class Fitted:
         Returns
         -------
         low, high : float64 [n]
-            In the column's own units; NaN for a category, or if no cell was hidden to learn them.
+            In original units; NaN for a category, or if no cell was hidden to estimate them.
         """
         block = self.encoder.layout.blocks[position]
         if block.kind != "number" or self.hidden is None:
@@ -310,7 +308,7 @@ class Fitted:
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill encoded rows; with `draws` also that many random times.
 
-        Where the model gives no intervals of its own, they are those of `interval`.
+        Where the model gives no intervals, they are those of `interval`.
 
         Raises
         ------
@@ -334,8 +332,8 @@ class Fitted:
     def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
         """Return the rows that codes [n, latent] stand for, with all columns of the training table.
 
-        Numbers are clipped to the range seen in training, and whole ones rounded to if `round`. Columns that no
-        model reads hold nothing.
+        Numbers are clipped to the range seen in training, and whole ones rounded if `round`. Columns that no model
+        reads are empty.
         """
         names = [column.name for column in self.schema.columns]
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
@@ -347,73 +345,16 @@ class Fitted:
         Raises
         ------
         TrainingError
-            The model made something that is no row of this table.
+            The model drew rows that are not valid for this table.
         """
         rows = cast("CanSample", self.model).sample(given, run)
         values = np.where(given.observed, given.values, rows.values)
         observed = given.observed | rows.observed
         if values.shape != given.values.shape or not np.isfinite(values[observed]).all():
             raise TrainingError(
-                f"model {self.model.name!r} made rows that are not finite; fit it again, with fewer or smaller steps"
+                f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
-
-    def save(self, folder: Path) -> None:
-        """Write the artefact; nothing is left if it fails."""
-        manifest = {
-            **self.facts,
-            "schema": self.schema.to_json(),
-            "encoding": self.encoder.to_json(),
-            "warnings": list(self.warnings),
-            "nat": self.calibration.surprisal_scale,
-            "notes": [] if self.hidden is None else list(self.hidden.notes),
-            "constraints": [constraints.to_json(one) for one in self.constraints],
-        }
-        kept: dict[str, NDArray[Any]] = {
-            "reference": self.calibration.reference,
-            "hashes": self.calibration.hashes,
-            "own": self.calibration.own,
-        }
-        if self.marginals is not None:
-            kept |= {"edges": self.marginals.edges, "cells": self.marginals.training}
-        if self.hidden is not None:
-            kept |= {name: getattr(self.hidden, name) for name in HIDDEN}
-        artifacts.save(folder, manifest, self.model.state(), {"calibration": kept})
-
-    @classmethod
-    def load(cls, folder: Path, registry: Registry, device: str = "auto") -> Self:
-        """Load an artefact; no code in it is executed.
-
-        Raises
-        ------
-        ArtefactError
-            It is absent, damaged, or its model's plugin is not installed.
-        """
-        artefact = artifacts.load(folder)
-        manifest, kept = artefact.manifest, artefact.arrays["calibration"]
-        if manifest["model"] not in registry.models:
-            raise ArtefactError(
-                f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
-                "which is not installed or failed to load; see `anomalo plugins`"
-            )
-        model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
-        model.use(device)
-        schema = Schema.from_json(manifest["schema"])
-        notes = tuple(manifest["notes"])
-        hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
-        calibration = Calibration(kept["reference"], kept["hashes"], kept["own"], manifest["nat"])
-        encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
-        facts = {key: manifest[key] for key in FACTS if key in manifest}
-        marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
-        kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
-        return cls(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
-
-
-HIDDEN = ("width", "error", "baseline")
-FACTS = (
-    *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
-    *("broken", "calibrated", "initial", "classes", "unlabelled"),
-)
 
 
 def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:

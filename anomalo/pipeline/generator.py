@@ -1,4 +1,4 @@
-"""Synthetic rows of a fitted generator: with cells that are given, within constraints, reproducible."""
+"""Reproducible synthetic rows of a fitted model, with given cells and constraints."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from anomalo.tabular.column import MEASURED, TEXT, Column, column_hint
 from anomalo.tabular.formatting import arrow_type, render_labels
 
 CHUNK = 8192
-"""Rows drawn at a time; each chunk has a seed of its own."""
+"""Rows drawn at a time; each chunk has its own seed."""
 REDRAWS = 5
-"""Rows that break a constraint are drawn so often again before they are mended."""
+"""Rows that break a constraint are redrawn at most so often before their cells are repaired."""
 SHOWN = 12
 
 
@@ -43,9 +43,9 @@ class Generator:
 
     Attributes
     ----------
-    drawn, redrawn, mended : int
-        How many rows were drawn so far; of them, how many broke a constraint at first, and still after several draws,
-        so that cells were moved.
+    drawn, redrawn, repaired : int
+        How many rows were drawn so far; of them, how many broke a constraint at first, and how many still did after
+        `REDRAWS` draws, so that cells were changed.
     """
 
     fitted: Fitted
@@ -54,7 +54,7 @@ class Generator:
     device: str = "cpu"
     drawn: int = field(default=0, init=False)
     redrawn: int = field(default=0, init=False)
-    mended: int = field(default=0, init=False)
+    repaired: int = field(default=0, init=False)
     _chunk: int = field(default=0, init=False)
 
     def rows(self, given: pa.RecordBatch) -> pa.RecordBatch:
@@ -73,30 +73,30 @@ class Generator:
         """
         run = LocalRun(seed=_seed(self.seed, self._chunk), device=self.device)
         data, exact = _encoded(self.fitted, given)
-        own = self._draw(data, exact, run)
+        cells = self._draw(data, exact, run)
         if self.constraints:
-            self._constrain(own, data, exact, run)
-        self.drawn += len(own)
+            self._constrain(cells, data, exact, run)
+        self.drawn += len(cells)
         self._chunk += 1
-        return _whole(self.fitted, self.fitted.encoder.write(own, run.rng), given)
+        return _whole(self.fitted, self.fitted.encoder.write(cells, run.rng), given)
 
     def _draw(self, given: Encoded, exact: Scores, run: LocalRun) -> Scores:
         """Return cells as they are written, float64 [n, columns]; those that are given, to the bit."""
-        own = self.fitted.encoder.to_original_units(self.fitted.sample(given, run))
-        return np.where(given.observed, exact, own)
+        cells = self.fitted.encoder.to_original_units(self.fitted.sample(given, run))
+        return np.where(given.observed, exact, cells)
 
-    def _constrain(self, own: Scores, given: Encoded, exact: Scores, run: LocalRun) -> None:
-        bad = np.flatnonzero(broken(own, self.constraints))
+    def _constrain(self, cells: Scores, given: Encoded, exact: Scores, run: LocalRun) -> None:
+        bad = np.flatnonzero(broken(cells, self.constraints))
         self.redrawn += len(bad)
         for _ in range(REDRAWS):
             if not len(bad):
                 return
-            own[bad] = self._draw(given.take(bad), exact[bad], run)
-            bad = bad[broken(own[bad], self.constraints)]
-        self.mended += len(bad)
-        moved = own[bad]
+            cells[bad] = self._draw(given.take(bad), exact[bad], run)
+            bad = bad[broken(cells[bad], self.constraints)]
+        self.repaired += len(bad)
+        moved = cells[bad]
         enforce(moved, self.constraints, ~given.observed[bad], self.fitted.encoder.clip_to_domain, run.rng)
-        own[bad] = moved
+        cells[bad] = moved
 
 
 def nothing(rows: int) -> pa.RecordBatch:
@@ -201,7 +201,7 @@ def _require_learned(fitted: Fitted, name: str, error: type[UsageError]) -> None
     _require_known(fitted, name, error)
     names = [column.name for column in fitted.schema.features]
     if name not in names:
-        raise error(f"column {name!r} was left out in training, so no row can be made for a value of it")
+        raise error(f"column {name!r} was left out in training, so no row can be drawn for a value of it")
 
 
 def _require_block(
@@ -209,14 +209,14 @@ def _require_block(
 ) -> None:
     values, seen = data.values[:, block.position], data.observed[:, block.position]
     if block.kind == "category":
-        strange = np.flatnonzero(~seen & (values == UNSEEN))
+        impossible = np.flatnonzero(~seen & (values == UNSEEN))
         known = "it had " + ", ".join(map(repr, block.levels[:SHOWN])) + (", …" if len(block.levels) > SHOWN else "")
     else:
         # An end that is rounded to float32 is still an end.
-        strange = np.flatnonzero(seen & ((values < block.low) | (values > block.high)))
+        impossible = np.flatnonzero(seen & ((values < block.low) | (values > block.high)))
         known = "values outside its range cannot be learned from it"
-    if len(strange):
-        row = int(strange[0])
+    if len(impossible):
+        row = int(impossible[0])
         where = "" if error is UsageError else f"row {first_row + row}: "
         raise error(
             f"{where}column {block.name!r} holds {cells[row].as_py()!r}, which the training table never had; {known}"
@@ -244,7 +244,7 @@ def _encoded(fitted: Fitted, given: pa.RecordBatch) -> tuple[Encoded, Scores]:
 
 
 def _whole(fitted: Fitted, rows: pa.RecordBatch, given: pa.RecordBatch) -> pa.RecordBatch:
-    """Return drawn rows with all columns of the training table, what is given in its own words."""
+    """Return drawn rows with all columns of the training table; given cells keep their spelling."""
     learned, names = set(rows.schema.names), given.schema.names
     columns = {}
     for column in fitted.schema.columns:
@@ -257,19 +257,19 @@ def _whole(fitted: Fitted, rows: pa.RecordBatch, given: pa.RecordBatch) -> pa.Re
 
 
 def _kept(column: Column, given: pa.Array, cells: pa.Array, fitted: Fitted) -> pa.Array:
-    """Return drawn cells with those that are given in their place.
+    """Return drawn cells, replaced by those that are given.
 
-    Text stays as it is, to the character; numbers of other types were put in their place before they were written.
+    Text stays as it is, to the character; numbers of other types were replaced before they were written.
     """
     if parsing.is_string(given.type) and (column.storage == TEXT or column.role in ("id", "dropped")):
-        told = given.cast(pa.string())
-        blank = parsing.levels(column, given, fitted.schema.missing).expand() if column.role != "id" else told
-        return pc.if_else(pc.is_null(blank), cells.cast(pa.string()), told).cast(cells.type)
+        spelled = given.cast(pa.string())
+        blank = parsing.levels(column, given, fitted.schema.missing).expand() if column.role != "id" else spelled
+        return pc.if_else(pc.is_null(blank), cells.cast(pa.string()), spelled).cast(cells.type)
     if column.kind in MEASURED:
         return cells
     labels = parsing.levels(column, given, fitted.schema.missing).expand()
-    own = render_labels(column, labels, cells.type)
-    return pc.if_else(pc.is_null(labels), _plainly(cells), _plainly(own)).cast(cells.type)
+    rendered = render_labels(column, labels, cells.type)
+    return pc.if_else(pc.is_null(labels), _plainly(cells), _plainly(rendered)).cast(cells.type)
 
 
 def _plainly(cells: pa.Array) -> pa.Array:

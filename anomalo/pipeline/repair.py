@@ -1,4 +1,4 @@
-"""Counterfactual repair: the fewest cells whose replacement by what the others lead to expect makes a row normal."""
+"""Counterfactual repair: the fewest cells whose replacement by their expected values makes a row normal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from anomalo.pipeline.fitted import Fitted
 MOST = 5
 """A repair replaces at most so many cells."""
 CANDIDATES = 32
-"""Of a wide table's cells, so many with the largest contributions are tried."""
+"""In wide tables, so many cells of each row are tried: those with the largest contributions."""
 PARTNERS = 8
-"""Sets are extended by the cells that are the best ones alone, so many of each row."""
+"""Sets are extended by so many cells of each row: those that are best alone."""
 BEAM = 6
 """Of the sets of one size that do not make a row normal, so many are extended."""
 CELLS = 1_000_000
@@ -40,9 +40,9 @@ class Repaired:
     value : float32 [n, columns]
         The encoded values of those cells as they are once written; elsewhere those of the row.
     low, high : float64 [n, columns]
-        A 90 % interval for each replaced number, in the column's own units; else NaN.
+        A 90 % interval for each replaced number, in original units; else NaN.
     score, p_value : float64 [n]
-        Of the repaired row; of the least strange one that was tried where none is normal.
+        Of the repaired row, or of the least anomalous candidate where none is normal.
     normal : bool [n]
         Which rows become normal.
     """
@@ -67,8 +67,8 @@ class _Tried:
 
     def best(self, width: int, among: Mask) -> _Tried:
         """Return each row's sets of the lowest scores, at most `width`, of those under the mask; row by row."""
-        places = np.flatnonzero(among & np.isfinite(self.score))
-        order = places[np.lexsort((self.score[places], self.sets[places, 0]))]
+        allowed = np.flatnonzero(among & np.isfinite(self.score))
+        order = allowed[np.lexsort((self.score[allowed], self.sets[allowed, 0]))]
         rows = self.sets[order, 0]
         rank = np.arange(len(order)) - np.searchsorted(rows, rows)
         chosen = order[rank < width]
@@ -89,12 +89,12 @@ def repair(
     A set's cells are hidden and filled together with what the model expects given the rest of the row, and the row
     is scored with these values as they would be written. All single cells are tried (of wide tables, those
     of the largest contributions), then pairs of the best, then larger sets by beam search. Of sets of one size, that
-    of the lowest score is taken; what a set of three or more does not need is taken out of it again.
+    of the lowest score is taken; cells that a set of three or more does not need are removed from it.
 
     Parameters
     ----------
     data : Encoded [n]
-        Strange rows.
+        Anomalous rows.
     boundary : Boundary
         What is normal.
     most : int
@@ -121,7 +121,7 @@ def repair(
 def candidates(fitted: Fitted, data: Encoded, most: int) -> NDArray[np.intp]:
     """Return the positions of the cells that may be replaced, [n, at most `most`]; -1 where a row has fewer.
 
-    A missing cell is one of them only where its absence is strange.
+    A missing cell is one of them only where its absence is anomalous.
     """
     able = data.observed | (novelty_surprisal(data, fitted.facts["rows"]) > 0)
     columns = able.shape[1]
@@ -141,7 +141,7 @@ class _Search:
         self.score = np.full(len(data), np.inf)
         self.p_value = np.zeros(len(data))
         self.normal = np.zeros(len(data), dtype=bool)
-        self.ordinary, self.times = _seen(fitted, data)
+        self.typical, self.times = _seen(fitted, data)
 
     def tried(self, sets: Sets) -> _Tried:
         """Replace and score candidates."""
@@ -166,21 +166,21 @@ class _Search:
     def _strictly(self, rows: NDArray[np.intp], score: Scores, after: Encoded) -> Mask:
         """Return which repairs are normal also if the model had never seen their rows.
 
-        It knows a row that it was fitted on, its strange cells too, and scores it lower than a model that does not. So
-        the excess of such a row's score over the ordinary is taken to be as many times too small after a repair as it
-        was before.
+        A model has seen the anomalous cells of the rows that it was fitted on, and scores these rows lower than a model
+        that has not. So the excess of such a row's score over the typical score is multiplied after a repair by the
+        ratio that out-of-fold scores show before it.
         """
-        times, ordinary = self.times[rows], self.ordinary
-        strict = np.flatnonzero((times > 1) & (score > ordinary))
+        times, typical = self.times[rows], self.typical
+        strict = np.flatnonzero((times > 1) & (score > typical))
         normal = np.ones(len(rows), dtype=bool)
         if len(strict):
-            unseen = ordinary + (score[strict] - ordinary) * times[strict]
+            unseen = typical + (score[strict] - typical) * times[strict]
             p_value = self.fitted.calibration.p_values(unseen, after.take(strict).hashes())
             normal[strict] = self.boundary.normal(p_value, unseen)
         return normal
 
     def _replaced(self, before: Encoded, cells: Mask) -> tuple[Encoded, Filled]:
-        """Return rows with the cells under the mask replaced, as they would be written, and what the model said."""
+        """Return rows with the cells under the mask replaced, as they would be written, and what the model imputed."""
         filled = self.fitted.impute(before.hide(cells))
         values, observed = before.values.copy(), before.observed | cells
         for position in np.flatnonzero(cells.any(axis=0)).tolist():
@@ -191,7 +191,7 @@ class _Search:
         return Encoded(values, observed, before.layout), filled
 
     def keep(self, tried: _Tried) -> None:
-        """Take over what is better for rows that are not normal yet: a set that makes them so, or a lower score."""
+        """Keep what is better for rows that are not normal yet: a set that makes them normal, or a lower score."""
         left = ~self.normal[tried.sets[:, 0]]
         lower = tried.best(1, left)
         self._take(lower.best(1, lower.score < self.score[lower.sets[:, 0]]))
@@ -205,7 +205,7 @@ class _Search:
         self.score[rows], self.p_value[rows], self.normal[rows] = found.score, found.p_value, found.normal
 
     def _prune(self, sets: Sets) -> None:
-        """Take out of sets that make rows normal what they do not need; all single cells were tried before."""
+        """Remove cells that a set does not need to make its row normal; all single cells were tried before."""
         while len(sets) and sets.shape[1] > 3:
             fewer = self.tried(np.concatenate([np.delete(sets, at, axis=1) for at in range(1, sets.shape[1])]))
             smaller = fewer.best(1, fewer.normal)
@@ -218,11 +218,11 @@ class _Search:
         after, filled = self._replaced(self.data, cells)
         low, high = (np.full(cells.shape, np.nan) for _ in range(2))
         if filled.low is not None and filled.high is not None:
-            low, high = (self._own_units(end, cells) for end in (filled.low, filled.high))
+            low, high = (self._in_original_units(end, cells) for end in (filled.low, filled.high))
         return Repaired(cells, after.values, low, high, self.score, self.p_value, self.normal)
 
-    def _own_units(self, encoded: Floats, cells: Mask) -> NDArray[np.float64]:
-        """Return the numbers under the mask in their columns' own units, NaN elsewhere."""
+    def _in_original_units(self, encoded: Floats, cells: Mask) -> NDArray[np.float64]:
+        """Return the numbers under the mask in original units, NaN elsewhere."""
         values = np.full(cells.shape, np.nan)
         for position in self.data.layout.numbers:
             at, block = cells[:, position], self.data.layout.blocks[position]
@@ -231,18 +231,18 @@ class _Search:
 
 
 def _seen(fitted: Fitted, data: Encoded) -> tuple[float, Scores]:
-    """Return an ordinary score, and how many times [n] the rows' scores exceed it more in a model that never saw them.
+    """Return a typical score, and the ratio [n] of the rows' excess over it out of fold to that in the fitted model.
 
-    It is 1 for rows that were not in training.
+    The ratio is 1 for rows that were not in training.
     """
     reference = fitted.calibration.reference
     if not len(reference):
         return 0.0, np.ones(len(data))
-    ordinary, score = float(np.median(reference)), fitted.score(data).score
+    typical, score = float(np.median(reference)), fitted.score(data).score
     unseen = fitted.calibration.out_of_fold(score, data.hashes())
     with np.errstate(divide="ignore", invalid="ignore"):
-        times = (unseen - ordinary) / np.maximum(score - ordinary, 0.0)
-    return ordinary, np.where(unseen > score, times, 1.0)
+        times = (unseen - typical) / np.maximum(score - typical, 0.0)
+    return typical, np.where(unseen > score, times, 1.0)
 
 
 def _mask(sets: Sets, columns: int) -> Mask:
@@ -253,7 +253,7 @@ def _mask(sets: Sets, columns: int) -> Mask:
 
 
 def _singles(positions: NDArray[np.intp]) -> Sets:
-    """Return the sets of one cell: row by row, the columns in order; places with -1 are none."""
+    """Return the sets of one cell: row by row, the columns in order; entries of -1 are skipped."""
     row, at = np.nonzero(positions >= 0)
     return np.unique(np.column_stack([row, positions[row, at]]), axis=0).reshape(-1, 2)
 

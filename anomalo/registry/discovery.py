@@ -18,7 +18,7 @@ from anomalo.errors import PluginError
 GROUP = "anomalo"
 """The entry-point group, and pluggy's project name."""
 FIRST_PARTY = "anomalo-engine"
-"""The distribution whose plugins are anomalo's own."""
+"""The distribution of the first-party plugins."""
 DISABLE = "ANOMALO_DISABLE_PLUGINS"
 """The environment variable that blocks plugins: names of plugins or distributions, separated by commas."""
 
@@ -55,9 +55,9 @@ class PluginInfo:
     module : str
         The entry point's value.
     first_party : bool
-        Whether it is one of anomalo's own.
+        Whether it comes with anomalo.
     status : {"ok", "failed", "disabled", "listed"}
-        "failed" if anything of it failed (its other models work all the same); "listed" if it was not imported.
+        "failed" if any part of it failed (its other models still work); "listed" if it was not imported.
     reason : str
         Why it failed.
     models : tuple of str
@@ -65,7 +65,7 @@ class PluginInfo:
     pages : tuple of Path
         Its pages of the dashboard.
     failures : tuple of Failure
-        Each thing of it that failed.
+        Each failure of the plugin.
     """
 
     name: str
@@ -84,7 +84,7 @@ Found = tuple[PluginInfo, EntryPoint | None]  # no entry point where a distribut
 
 
 def find(entry_points: Iterable[EntryPoint] | None, disabled: Collection[str] | None) -> list[Found]:
-    """List the plugins, anomalo's own first, then by name.
+    """List the plugins, first-party ones first, then by name.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _installed() -> tuple[list[EntryPoint], list[Found]]:
-    """Read each distribution on its own: `importlib.metadata.entry_points` gives up at the first malformed one."""
+    """Read each distribution separately: `importlib.metadata.entry_points` gives up at the first malformed one."""
     entries: list[EntryPoint] = []
     unreadable: list[Found] = []
     seen: set[str] = set()

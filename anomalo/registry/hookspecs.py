@@ -1,4 +1,4 @@
-"""The hooks: what a plugin can give to anomalo, and what it is told."""
+"""The hooks: what a plugin can give to anomalo, and the events that it is notified of."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def anomalo_encoders() -> Iterable[type[Encoder]]:  # type: ignore[empty-body]
 def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
     """Read a table.
 
-    Readers are asked one after the other, anomalo's own first, then by the plugin's name. The first one that
+    Readers are called one after the other, first-party ones first, then by the plugin's name. The first one that
     yields a batch is the reader of this source.
 
     Parameters
@@ -62,14 +62,14 @@ def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
     Raises
     ------
     SourceError
-        The source is this plugin's to read, but cannot be read. No other reader is asked. Any other
-        exception counts as the plugin's own failure, and the next reader is asked.
+        The source is this plugin's to read, but cannot be read. No other reader is called. Any other
+        exception counts as a failure of the plugin, and the next reader is called.
     """
 
 
 @hookspec
 def anomalo_training(engine: Any, model: Model, run: Run) -> None:
-    """Hear that a model is about to be trained by an Ignite engine; attach handlers to it here.
+    """React to a model that is about to be trained by an Ignite engine; attach handlers to it here.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def anomalo_training(engine: Any, model: Model, run: Run) -> None:
 
 @hookspec
 def anomalo_run_saved(store: Any, run_id: str) -> None:
-    """Hear that a run's results are complete in the workspace: send alerts, export rows.
+    """React to a run whose results are complete in the workspace: send alerts, export rows.
 
     Parameters
     ----------
-    store : anomalo.workspace.workspace.Store
+    store : anomalo.workspace.workspace.Workspace
         The workspace.
     run_id : str
         The run that was saved.
@@ -102,5 +102,5 @@ def anomalo_pages() -> Iterable[Path]:  # type: ignore[empty-body]
     Returns
     -------
     iterable of Path
-        Streamlit scripts: existing files whose names end in `.py`. A page is run when somebody opens it, not before.
+        Streamlit scripts: existing files whose names end in `.py`. A page is run when a user opens it, not before.
     """

@@ -1,4 +1,4 @@
-"""Find, isolate and report plugins: whatever one of them does, the host lives and the others' results stay."""
+"""Load plugins, isolate their failures and report them: a broken plugin neither stops the host nor changes others."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _logger = logging.getLogger("anomalo")
 
 
 class Registry:
-    """The plugins that are loaded, and what they give. `Registry.load` makes one; it is passed on as an argument.
+    """The loaded plugins and what they provide. `Registry.load` creates one; it is passed as an argument, never global.
 
-    Each plugin lives in a pluggy manager of its own, so that no call ever runs the code of two of them.
+    Each plugin has a separate pluggy manager, so that no call runs the code of two plugins.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Registry:
         entry_points: Iterable[EntryPoint] | None = None,
         disabled: Collection[str] | None = None,
     ) -> Self:
-        """Load every plugin: anomalo's own first, then by name, each inside its own guard.
+        """Load every plugin, first-party ones first, then by name; a failure of one does not affect the others.
 
         Parameters
         ----------
@@ -87,13 +87,13 @@ class Registry:
         entry_points: Iterable[EntryPoint] | None = None,
         disabled: Collection[str] | None = None,
     ) -> list[PluginInfo]:
-        """List the plugins that are installed, without importing any code of theirs."""
+        """List the installed plugins without importing their code."""
         return [info for info, _ in find(entry_points, disabled)]
 
     def plugins(self) -> list[PluginInfo]:
-        """List the plugins with their models, their pages and, if something of theirs failed, the reasons."""
+        """List the plugins with their models, their pages and the reasons of their failures."""
         failures = self.failures
-        return [self._judged(info, tuple(f for f in failures if f.plugin == info.name)) for info in self._infos]
+        return [self._with_status(info, tuple(f for f in failures if f.plugin == info.name)) for info in self._infos]
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -170,9 +170,9 @@ class Registry:
         Raises
         ------
         SourceError
-            Nobody reads it.
+            No plugin reads it.
         AnomaloError
-            What a reader reports about a source of its own.
+            A reader raised it about a source that it reads.
         PluginError
             While iterating: the reader failed after its first batch.
         """
@@ -183,11 +183,11 @@ class Registry:
         raise SourceError(_unreadable(source) + self._known())
 
     def training(self, engine: Any, model: Model, run: Any) -> None:
-        """Tell every plugin that `model` is about to be trained by the Ignite engine `engine`."""
+        """Notify every plugin that `model` is about to be trained by the Ignite engine `engine`."""
         self._notify("anomalo_training", engine=engine, model=model, run=run)
 
     def run_saved(self, store: Any, run_id: str) -> None:
-        """Tell every plugin that a run is complete in the workspace."""
+        """Notify every plugin that a run is complete in the workspace."""
         self._notify("anomalo_run_saved", store=store, run_id=run_id)
 
     @cached_property
@@ -260,7 +260,7 @@ class Registry:
             batches = self._call(plugin, "anomalo_read", source=source)
             if batches is None:
                 return None
-            # The first batch is asked for inside the guard: a generator runs no code before.
+            # The first batch is read inside the guard, because a generator runs no code before.
             checked = _batches(batches)
             first = next(checked, None)
             return None if first is None else itertools.chain([first], self._rest(plugin, source, checked))
@@ -288,7 +288,7 @@ class Registry:
         shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._failures)
         return f" [plugins that failed: {'; '.join(shown)}]" if shown else ""
 
-    def _judged(self, info: PluginInfo, failures: tuple[Failure, ...]) -> PluginInfo:
+    def _with_status(self, info: PluginInfo, failures: tuple[Failure, ...]) -> PluginInfo:
         if info.status != "listed":
             return info
         return dataclasses.replace(
@@ -326,7 +326,7 @@ def _checked_model(candidate: object) -> tuple[str, type[Model]]:
         raise PluginError(f"model {model.name!r} has no fit method; implement fit(data, run)")
     if any(isinstance(value, dataclasses.Field) for value in vars(model).values()):
         raise PluginError(f"model {model.name!r} is not a dataclass; decorate it with @dataclass(kw_only=True)")
-    model()  # its defaults must be within its own bounds
+    model()  # the defaults must be within their bounds
     return model.name, model
 
 

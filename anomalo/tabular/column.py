@@ -26,7 +26,7 @@ LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
 TEXT = "text"
 """The storage of a column that comes from a text file."""
 METADATA = b"anomalo"
-"""The key of an Arrow schema's metadata under which a reader says how it read its source (JSON)."""
+"""The key of an Arrow schema's metadata under which a reader records how it read its source (JSON)."""
 
 _OPTIONS: dict[str, Any] = {"columns": dict, "drop": list, "id": str, "label": str, "missing": list, "infinite": str}
 _CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
@@ -57,7 +57,7 @@ class Column:
     date_format : str or None
         How a text column writes a datetime, for `strptime`.
     note : str
-        Why the column is left out, in plain words.
+        Why the column is left out.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Column:
 
 @dataclass(frozen=True)
 class SchemaOptions:
-    """What the user decides instead of leaving it to be guessed.
+    """The user's decisions about columns, which replace guesses.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class SchemaOptions:
     drop : tuple of str
         Columns that are left out.
     id, label : str or None
-        The column that names a row, and the one that says what a row is.
+        The column that names a row, and the one with its label.
     missing : tuple of str
         Texts that stand for a missing cell, besides the usual ones; `COLUMN=TEXT` is for one column only.
     infinite : {"error", "missing"}
@@ -187,7 +187,7 @@ class SchemaOptions:
 
 
 def _quoted(text: str) -> str:
-    """Write a basic string of TOML: JSON's escapes are TOML's, but for the character DEL."""
+    """Write a basic string of TOML, whose escapes are JSON's except for the character DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -205,7 +205,7 @@ def _fits(token: str, names: Iterable[str]) -> bool:
 
 
 def missing_texts(name: str, missing: Iterable[str]) -> list[str]:
-    """Return the user's texts for a missing cell that hold for the column `name`, trimmed."""
+    """Return the user's texts for a missing cell that apply to the column `name`, trimmed."""
     mine = f"{name}="
     texts = [token.removeprefix(mine) for token in missing if token.startswith(mine) or "=" not in token]
     return [text.strip() for text in texts]

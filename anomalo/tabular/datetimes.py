@@ -19,14 +19,14 @@ _DAYS = (
     *("%d %B %Y", "%B %d, %Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y"),
 )
 _FORMATS = tuple(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S"))
-_HEAD = 50  # texts that settle most questions at once
+_HEAD = 50  # texts that are tried before all others: they rule out most formats
 _SHAPES = {"Y": r"\d{4}", "y": r"\d{2}", "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}"}
 
 
 def guess_format(texts: pa.StringArray) -> str | None:
     """Return the format that every text fits, or None.
 
-    ISO 8601 goes first; where day and month could be either, `ambiguous` says so and month first wins.
+    ISO 8601 goes first; where the text allows both orders of day and month, month first is taken (see `ambiguous`).
     """
     if len(texts) == 0:
         return None
@@ -37,7 +37,7 @@ def guess_format(texts: pa.StringArray) -> str | None:
 
 
 def ambiguous(texts: pa.StringArray, form: str) -> bool:
-    """Whether day and month could as well be the other way round."""
+    """Whether the texts also fit the format with day and month exchanged."""
     if form.startswith("%d"):
         other = form.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
     else:
@@ -55,7 +55,7 @@ def to_seconds(texts: pa.StringArray, form: str | None) -> NDArray[np.float64]:
 
 
 def from_seconds(seconds: NDArray[np.float64], form: str, round: bool = True) -> pa.StringArray:
-    """Write seconds since 1970 in the format, [n]; rounded to the smallest unit that it shows, else cut off."""
+    """Write seconds since 1970 in the format, [n]; rounded to the smallest unit that it shows, else truncated."""
     unit = "us" if "%f" in form else "s"
     smallest = 1e-6 if "%f" in form else 1 if "%S" in form else 60 if "%M" in form else 86_400
     shown = np.round(seconds / smallest) * smallest if round else seconds

@@ -1,4 +1,4 @@
-"""Numbers and labels written back as a column has them: its Arrow type, or its text format."""
+"""Numbers and labels written in a column's Arrow type or text format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def arrow_type(storage: str) -> pa.DataType:
-    """Return the Arrow type that `str(type)` gave the name `storage` to; a string type for text files.
+    """Return the Arrow type whose `str` is `storage`; a string type for text files.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def _from_seconds(seconds: Numbers, kind: pa.DataType) -> pa.Array:
 
 
 def _integers(values: Numbers, kind: pa.DataType) -> pa.Array:
-    """Whole float64 numbers as an integer type, at its ends where they are beyond them."""
+    """Return whole float64 numbers as an integer type, clipped to its range."""
     if pa.types.is_boolean(kind):
         return pa.array(values, from_pandas=True).cast(pa.bool_())
     limits = np.iinfo(kind.to_pandas_dtype())

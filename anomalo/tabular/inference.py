@@ -1,4 +1,4 @@
-"""Guess what a column is: from its text where a text file gives nothing else, from its type otherwise."""
+"""Infer the kind of a column: from its texts in a text file, from its type otherwise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anomalo.tabular import datetimes, parsing
 from anomalo.tabular.column import Column, Kind, missing_texts
 
 _FEW_ROWS = 20
-"""With fewer rows, distinct values say nothing about whether a column identifies its rows."""
+"""With fewer rows, distinct values are no evidence that a column identifies its rows."""
 _NEAR_UNIQUE = 0.9
 _LONG = 40
 _MOSTLY = 0.9
@@ -24,7 +24,7 @@ _MOSTLY = 0.9
 
 @dataclass(frozen=True)
 class Guess:
-    """A column and what the user should know about it (one line each)."""
+    """A column and the warnings about it, one line each."""
 
     column: Column
     warnings: tuple[str, ...] = ()
@@ -42,11 +42,11 @@ class _Sample:
     def total(self) -> int:
         return int(self.counts.sum())
 
-    def without_missing(self, kind: Kind, own: Sequence[str]) -> _Sample:
-        kept = pc.invert(parsing.is_missing(self.texts, kind, own))
-        places = np.append(np.cumsum(kept.to_numpy(zero_copy_only=False)) - 1, -1).astype(np.int32)
+    def without_missing(self, kind: Kind, user_missing: Sequence[str]) -> _Sample:
+        kept = pc.invert(parsing.is_missing(self.texts, kind, user_missing))
+        positions = np.append(np.cumsum(kept.to_numpy(zero_copy_only=False)) - 1, -1).astype(np.int32)
         mask = np.append(kept.to_numpy(zero_copy_only=False), False)
-        index = np.where(mask[self.index], places[self.index], np.int32(-1))
+        index = np.where(mask[self.index], positions[self.index], np.int32(-1))
         return _Sample(self.texts.filter(kept), self.counts[mask[:-1]], index)
 
     @staticmethod
@@ -61,14 +61,14 @@ class _Sample:
 
 def guess_text(name: str, array: pa.Array, missing: Sequence[str], separator: str) -> Guess:
     """Guess a column of a text file."""
-    own = missing_texts(name, missing)
+    user_missing = missing_texts(name, missing)
     everything = _Sample.of(array)
     base = Column(name, "category")
-    boolean = _boolean(base, everything, own)
+    boolean = _boolean(base, everything, user_missing)
     if boolean:
         return Guess(boolean)
-    sample = everything.without_missing("category", own)
-    measured = everything.without_missing("number", own)
+    sample = everything.without_missing("category", user_missing)
+    measured = everything.without_missing("number", user_missing)
     if measured.total == 0 and sample.total == 0:
         return _empty(base)
     if len(sample.texts) == 1:
@@ -84,11 +84,11 @@ def guess_text(name: str, array: pa.Array, missing: Sequence[str], separator: st
 
 
 def guess_typed(name: str, array: pa.Array, storage: str, missing: Sequence[str]) -> Guess:
-    """Tell a typed column's kind from its type."""
+    """Infer a typed column's kind from its type."""
     kind = array.type
     base = Column(name, "category", storage=storage)
     if not parsing.is_plain(kind):
-        note = f"values of type {kind} cannot be learned from; turn them into columns of their own"
+        note = f"values of type {kind} cannot be learned from; turn them into separate columns"
         return Guess(replace(base, kind="text", note=note))
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if parsing.is_string(value) or pa.types.is_dictionary(kind):
@@ -132,8 +132,8 @@ def _empty(base: Column) -> Guess:
     return Guess(replace(base, kind="empty", note="every cell is missing"))
 
 
-def _boolean(base: Column, sample: _Sample, own: Sequence[str]) -> Column | None:
-    sample = sample.without_missing("boolean", own) if own else sample
+def _boolean(base: Column, sample: _Sample, user_missing: Sequence[str]) -> Column | None:
+    sample = sample.without_missing("boolean", user_missing) if user_missing else sample
     known = pc.invert(parsing.is_missing(sample.texts, "boolean")).to_numpy(zero_copy_only=False)
     signs = pc.is_in(sample.texts, pa.array(["+", "-"])).to_numpy(zero_copy_only=False)
     kept = known | signs if pc.any(pc.equal(sample.texts, "+")).as_py() else known
@@ -151,11 +151,11 @@ def _boolean(base: Column, sample: _Sample, own: Sequence[str]) -> Column | None
 
 def _forced_boolean(column: Column, array: pa.Array, missing: Sequence[str]) -> Column:
     sample = _Sample.of(array)
-    own = missing_texts(column.name, missing)
-    known = _boolean(column, sample, own)
+    user_missing = missing_texts(column.name, missing)
+    known = _boolean(column, sample, user_missing)
     if known:
         return known
-    texts = sorted(sample.without_missing("boolean", own).texts.to_pylist())
+    texts = sorted(sample.without_missing("boolean", user_missing).texts.to_pylist())
     if len(texts) != 2:
         raise UsageError(f"column {column.name!r} has {len(texts)} distinct values; a boolean needs two")
     return replace(column, tokens=(texts[0], texts[1]))
@@ -179,7 +179,7 @@ def _writes_comma(texts: pa.StringArray, separator: str) -> bool | None:
     point = not np.isnan(parsing.to_floats(texts)).any()
     comma = not np.isnan(parsing.to_floats(texts, decimal_comma=True)).any()
     if point and comma:
-        # 1,234 and 1.234 are numbers both ways: the separator tells which country the file is from.
+        # 1,234 and 1.234 are numbers both ways: the separator shows which country's format the file uses.
         written = "," if separator == ";" else "."
         only = pc.any(pc.match_substring(texts, ",")).as_py()
         return bool(only and written == ",")

@@ -26,14 +26,14 @@ BOOLEANS = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("0", "1")
 """Spellings of false and true, in lower case."""
 
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_WORDS = {word: truth for pair in BOOLEANS for truth, word in enumerate(pair)} | {"0.0": 0, "1.0": 1}
+_WORDS = {word: value for pair in BOOLEANS for value, word in enumerate(pair)} | {"0.0": 0, "1.0": 1}
 _DECIMAL_POINT = r"^[+-]?(\d+\.?\d*|\.\d+|\d{1,3}(,\d{3})+(\.\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 _DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A column of texts as its distinct texts and where they stand.
+    """A column of texts as its distinct texts and each row's index among them.
 
     Attributes
     ----------
@@ -96,25 +96,25 @@ def numbers(
     infinite: Infinite = "error",
     first_row: int = 0,
 ) -> Numbers:
-    """Return what `parse` does for a measured column as a float64 array [n], nan where a cell is missing."""
-    own = missing_texts(column.name, missing)
+    """Return the numbers of a measured column, float64 [n], nan where a cell is missing; see `parse`."""
+    user_missing = missing_texts(column.name, missing)
     if pa.types.is_dictionary(array.type) or is_string(array.type):
         texts, index = distinct(array)
         if is_string(texts.type):
-            values, bad = _text_numbers(column, texts, own)
+            values, bad = _text_numbers(column, texts, user_missing)
             _reject_text(column, texts, index, bad, first_row)
         else:
             values = _typed_numbers(column, texts)
         values = np.append(values, np.nan)[index]
     else:
         values = _typed_numbers(column, array)
-    for sentinel in _sentinels(column, own):
+    for sentinel in _sentinels(column, user_missing):
         values = np.where(values == sentinel, np.nan, values)
     return _without_infinite(column, values, infinite, first_row)
 
 
 def levels(column: Column, array: pa.Array, missing: Sequence[str] = ()) -> Texts:
-    """Return what `parse` does for any other column, by its distinct texts.
+    """Return the texts of any other column, by its distinct texts; see `parse`.
 
     Typed values take one canonical spelling, so that 1, 1.0 and "1" are the same level; a boolean takes
     the spelling that its column was fitted with.
@@ -156,10 +156,10 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
 
 
-def is_missing(texts: pa.StringArray, kind: Kind, own: Sequence[str] = ()) -> pa.BooleanArray:
-    """Return which trimmed texts stand for a missing cell of a column of that kind; `own` are the user's."""
+def is_missing(texts: pa.StringArray, kind: Kind, user_missing: Sequence[str] = ()) -> pa.BooleanArray:
+    """Return which trimmed texts stand for a missing cell of a column of that kind, `user_missing` among them."""
     known = pa.array(MISSING_NUMBERS if kind in MEASURED else MISSING_TEXTS)
-    exact = pa.array(["None", *own], pa.string())
+    exact = pa.array(["None", *user_missing], pa.string())
     return pc.or_(pc.is_in(pc.utf8_lower(texts), known), pc.is_in(texts, exact))
 
 
@@ -177,7 +177,7 @@ def is_string(kind: pa.DataType) -> bool:
 
 
 def is_plain(kind: pa.DataType) -> bool:
-    """Whether an Arrow type holds single values that a column can be made of."""
+    """Whether an Arrow type holds single values, which a column can be read from."""
     if pa.types.is_dictionary(kind):
         return is_plain(kind.value_type)
     plain = is_string(kind) or pa.types.is_temporal(kind) or is_number(kind)
@@ -227,10 +227,12 @@ def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _text_numbers(column: Column, texts: pa.StringArray, own: Sequence[str]) -> tuple[Numbers, NDArray[np.bool_]]:
+def _text_numbers(
+    column: Column, texts: pa.StringArray, user_missing: Sequence[str]
+) -> tuple[Numbers, NDArray[np.bool_]]:
     """Numbers of distinct texts, nan where there is none, and whether that is because the text is not a number."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    absent = pc.fill_null(is_missing(trimmed, column.kind, own), True).to_numpy(zero_copy_only=False)
+    absent = pc.fill_null(is_missing(trimmed, column.kind, user_missing), True).to_numpy(zero_copy_only=False)
     if column.kind == "datetime":
         values = datetimes.to_seconds(trimmed, column.date_format or datetimes.guess_format(trimmed.filter(~absent)))
     else:
@@ -251,11 +253,11 @@ def _reject_text(
         )
 
 
-def _sentinels(column: Column, own: Sequence[str]) -> Numbers:
+def _sentinels(column: Column, user_missing: Sequence[str]) -> Numbers:
     """The user's texts for a missing cell as numbers, so that -999 is also found where it is -999.0."""
-    if not own:
+    if not user_missing:
         return np.array([])
-    texts = pa.array(list(own), pa.string())
+    texts = pa.array(list(user_missing), pa.string())
     if column.kind == "datetime":
         found = datetimes.to_seconds(texts, column.date_format)
     else:

@@ -29,7 +29,7 @@ BATCH = 32_768
 _TEXT_SUFFIXES = ("", ".csv", ".tsv", ".txt", ".tab", ".psv", ".data", ".dat")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _SEPARATORS = ",;\t|"
-_HEAD = 1 << 16  # bytes that the separator is judged by
+_HEAD = 1 << 16  # bytes from which the separator is inferred
 _BLOCK = 1 << 23  # bytes parsed at a time; no row may be longer
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
@@ -75,7 +75,7 @@ def is_text(schema: pa.Schema) -> bool:
 
 
 class _Head(NamedTuple):
-    """What the start of a text file tells."""
+    """The column names and the separator, from the start of a text file."""
 
     names: list[str]
     separator: str
@@ -178,7 +178,7 @@ def _sniff(path: Path) -> _Head:
 
 
 def _separator(lines: str) -> str:
-    """The separator that cuts most of the first lines into as many fields as the header has."""
+    """Return the separator for which most of the first lines have as many fields as the header."""
     best, best_rank = ",", (0.0, 1)
     for separator in _SEPARATORS:
         rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)
@@ -191,7 +191,7 @@ def _separator(lines: str) -> str:
 
 
 def _diagnose(path: Path, head: _Head, error: Exception) -> SourceError:
-    """Look for what is wrong, slowly, after a fast reader has failed."""
+    """Find the cause, slowly, after the fast reader has failed."""
     if not isinstance(error, pa.ArrowInvalid):
         return _unreadable(path, error)
     expected, rows = len(head.names), 0
@@ -222,10 +222,10 @@ def _not_utf8(path: Path) -> SourceError:
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:
-                bad, place = error.object[error.start], position - pending + error.start
+                bad, offset = error.object[error.start], position - pending + error.start
                 line += error.object[: error.start].count(b"\n")
                 return SourceError(
-                    f"{path} is not UTF-8: byte 0x{bad:02x} at position {place}, line {line}; "
+                    f"{path} is not UTF-8: byte 0x{bad:02x} at position {offset}, line {line}; "
                     "save it as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
                 )
             position += len(chunk)

@@ -48,7 +48,7 @@ class Schema:
     infinite : {"error", "missing"}
         What an infinite number is.
     warnings : tuple of str
-        What the user should know about the columns, one line each.
+        Warnings about the columns, one line each.
     label_learned : bool
         Whether the label is a column of the model, for one that samples: see `features`.
     """
@@ -73,7 +73,7 @@ class Schema:
 
     @property
     def label(self) -> str | None:
-        """The name of the column that says what a row is; never shown to a model that scores."""
+        """The name of the label column; never shown to a model that scores."""
         return next((column.name for column in self.columns if column.role == "label"), None)
 
     def column(self, name: str) -> Column:
@@ -188,7 +188,7 @@ def require_unique(names: Sequence[str], source: str = "the table") -> None:
 
 
 def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
-    """Tell what the columns of a table are.
+    """Infer the kinds of a table's columns.
 
     The types of a typed table decide; only the columns of a text file are guessed.
 
@@ -199,7 +199,7 @@ def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
     UsageError
         An option names a column that does not exist, or asks for a kind that the column cannot be.
     SchemaError
-        A column does not hold the kind that was asked for.
+        A column does not hold the kind that the user gave.
     """
     options = options or SchemaOptions()
     require_unique(table.column_names)

@@ -1,4 +1,4 @@
-"""Numbers and dates that look as if they stood for a missing cell: 999, -9999, 1900-01-01."""
+"""Numbers and dates that probably stand for a missing cell: 999, -9999, 1900-01-01."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GAP = {"number": 0.5, "integer": 0.5, "datetime": 0.1}
 
 
 def suspicious(column: Column, values: Numbers) -> tuple[float, ...]:
-    """Return the values that are used again and again, far outside the range of all others.
+    """Return the repeated values that lie far outside the range of all others.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Write tables to files, chosen by suffix: CSV to the character, or Parquet; whole, or not at all."""
+"""Write tables to files, CSV or Parquet by suffix; a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 
 
 def check_suffix(path: Path) -> str:
-    """Return the suffix that says how `path` is written.
+    """Return the suffix of `path`, which gives its format.
 
     Raises
     ------
     UsageError
-        There is none that is known.
+        The name has no known suffix.
     """
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise UsageError(f"cannot tell from {path.name!r} how to write it; the name may end in: {', '.join(SUFFIXES)}")
+    raise UsageError(f"cannot infer the format of {path.name!r}; expected a name ending in: {', '.join(SUFFIXES)}")
 
 
 class _Format(Protocol):
@@ -47,7 +47,7 @@ class TableWriter:
     Parameters
     ----------
     path : Path
-        Where to; its suffix says how.
+        The file to write; its suffix gives the format.
     like : Schema, optional
         The Arrow schema to write if there are no batches; the notes of its reader give the separator of a CSV
         file, and the types of strings that were read as dictionaries.
@@ -130,7 +130,7 @@ class _Text:
         file.write(header.getvalue().encode())
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Quote the cells that need it, join them to lines, and write the lines' bytes as they lie in memory."""
+        """Quote the cells that need it, join them to lines, and write the lines' bytes without copying them."""
         cells = [self._quoted(as_text(column)) for column in batch.columns]
         if len(cells) == 1:
             # Without quotes an empty cell would be an empty line, which readers skip.

@@ -1,8 +1,8 @@
-"""The conformance kit for authors of models: what every model must keep to, as checks that pytest can collect.
+"""The conformance kit for authors of models: the contract of every model as checks that pytest can collect.
 
 Examples
 --------
-In a plugin's own tests, each check by itself::
+In a plugin's tests, each check separately::
 
     @pytest.mark.parametrize(("name", "check"), checks(MyModel, epochs=2))
     def test_it_conforms(name, check):

@@ -1,4 +1,4 @@
-"""Restore saved models in this new process and print checksums of their answers: half of the kit's check of saving."""
+"""Restore saved models in a new process and print checksums of their answers, for the kit's check of saving."""
 
 import importlib
 import json

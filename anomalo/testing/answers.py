@@ -1,4 +1,4 @@
-"""Everything that a fitted model says about a table, and whether it is sane."""
+"""The answers of a fitted model's verbs for a table, and checks of their shapes, types and values."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def answers(model: Model, data: Encoded) -> Answers:
 
 
 def sampled(model: CanSample, given: Encoded, seed: int = 0) -> NDArray[np.float32]:
-    """Return synthetic rows for given cells, float32 [n, *shape]; a hole is 0."""
+    """Return synthetic rows for given cells, float32 [n, *shape]; a missing value is 0."""
     rows = model.sample(given, LocalRun(seed=seed))
     require(rows.observed.dtype == np.bool_, f"sample gives `observed` of {rows.observed.dtype}, expected bool")
     return np.where(rows.observed, rows.values, np.float32(MISSING))
@@ -75,7 +75,7 @@ def require_equal(first: Answers, second: Answers, when: str) -> None:
 
 
 def require_sane(given: Answers, data: Encoded) -> None:
-    """Raise unless shapes and types are as the protocols say, all is finite, and fills are what they should be."""
+    """Raise unless shapes and types are as the protocols say, all values are finite, and fills are valid."""
     shapes = {"score": (len(data),), "contribution": data.values.shape}
     if "codes" in given:
         shapes["codes"] = (len(data), given["codes"].shape[-1])

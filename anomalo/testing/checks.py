@@ -1,4 +1,4 @@
-"""The checks themselves: each fits small models, or asks one that they share, and can fail on its own."""
+"""The conformance checks: each fits small models or uses one shared fitted model, independently of the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SEED = 90210  # no model is expected to seed a global generator with this very 
 
 
 class Make:
-    """Makes unfitted models, all alike; as fits take the time, one fitted model is shared by checks that only ask it.
+    """A factory of equal unfitted models, and one fitted model that the checks share, since fits take most of the time.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Make:
 
     @cached_property
     def answers(self) -> Answers:
-        """What that model says of the new table."""
+        """The answers of that model for the new table."""
         return answers(self.fitted, tables()[1])
 
 
@@ -79,7 +79,7 @@ def check_model(cls: type[Model], **params: Any) -> None:
         except Exception as error:
             failed.append((name, error))
     if failed:
-        lines = [f"- {name}: {_told(error)}" for name, error in failed]
+        lines = [f"- {name}: {_described(error)}" for name, error in failed]
         title = f"{cls.__name__} fails {len(failed)} of {len(chosen)} checks of anomalo.testing:"
         raise AssertionError("\n".join([title, *lines])) from failed[0][1]
 
@@ -214,7 +214,7 @@ def codes_between_rows(make: Make) -> None:
 
 
 def rows_from_nothing(make: Make) -> None:
-    """Where nothing is given, rows are made that training could have had; the seed, and it alone, decides which."""
+    """Where nothing is given, rows are drawn that training could have had; the seed alone decides which."""
     train, new = tables()
     model: Any = make.fitted
     nothing = Encoded.concatenate([new] * 4).hide(np.ones_like(np.concatenate([new.observed] * 4)))
@@ -224,8 +224,11 @@ def rows_from_nothing(make: Make) -> None:
     require(bool((rows != sampled(model, nothing, seed=2)).any()), "another seed gives the same rows; use run.rng")
     for block in train.layout.blocks:
         if block.kind == "category":
-            holes = int((rows[:, block.position] == MISSING).sum())
-            require(block.missing > 0 or not holes, f"column {block.name!r} got {holes} holes, training had none")
+            missing = int((rows[:, block.position] == MISSING).sum())
+            require(
+                block.missing > 0 or not missing,
+                f"column {block.name!r} got {missing} missing values, but training had none",
+            )
 
 
 def any_level_can_be_given(make: Make) -> None:
@@ -252,14 +255,14 @@ def saved_and_restored_in_a_new_process(make: Make) -> None:
 
 def saved_and_restored_in_one_process(makes: Sequence[Make]) -> None:
     """Check several models by one new process, as one takes seconds to start."""
-    with tempfile.TemporaryDirectory() as place:
-        folders = [str(Path(place) / str(number)) for number in range(len(makes))]
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = [str(Path(temporary) / str(number)) for number in range(len(makes))]
         for make, folder in zip(makes, folders, strict=True):
             _save(make, Path(folder))
         command = [sys.executable, "-m", "anomalo.testing", *folders]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
-    told = (done.stderr.strip().splitlines() or ["without a word"])[-1]
-    require(done.returncode == 0, f"a new process could not restore the model: {told}")
+    last_line = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}, no message"])[-1]
+    require(done.returncode == 0, f"a new process could not restore the model: {last_line}")
     for make, restored in zip(makes, json.loads(done.stdout), strict=True):
         different = [name for name, digest in digests(make.answers).items() if restored.get(name) != digest]
         which = f"{make.cls.__qualname__}: {', '.join(different)}"
@@ -321,17 +324,17 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
     rows_from_nothing: CanSample,
     any_level_can_be_given: CanSample,
 }
-"""The checks that not every model is asked for, and what it must be able to do."""
+"""The checks that apply to some models only, with the capability that they need."""
 
 
 def _fit(model: Model, data: Encoded) -> Model:
     run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
-    lesson = labelled(data) if isinstance(model, CanClassify) else data
-    require(model.fit(lesson, run) is model, "fit must return self")
+    training_data = labelled(data) if isinstance(model, CanClassify) else data
+    require(model.fit(training_data, run) is model, "fit must return self")
     return model
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
 
 
@@ -363,7 +366,7 @@ def _global_state() -> dict[str, Any]:
 
 @contextmanager
 def _another_random_state() -> Iterator[None]:
-    """Give the global random generators another state, and afterwards their own again."""
+    """Set the global random generators to another state, and restore the previous one afterwards."""
     torch = sys.modules.get("torch")
     kept = (np.random.get_state(), random.getstate(), None if torch is None else torch.get_rng_state())
     try:

@@ -1,4 +1,4 @@
-"""A small mixed table, already encoded, with what makes models stumble: holes, rare levels, constant columns."""
+"""A small mixed encoded table with difficult cases: missing values, rare levels, constant columns."""
 
 from __future__ import annotations
 

@@ -55,12 +55,12 @@ def save(
     state: ModelState,
     arrays: Mapping[str, Mapping[str, NDArray[Any]]] = {},
 ) -> None:
-    """Write one model as a new folder, which appears whole or not at all.
+    """Write one model as a new folder, atomically.
 
     Parameters
     ----------
     folder : Path
-        Must not exist; its parents are made.
+        Must not exist; its parents are created.
     manifest : mapping
         JSON-ready entries (see `json_ready`), under names other than those in `RESERVED`.
     state : ModelState
@@ -99,7 +99,7 @@ def save(
 def load(folder: Path) -> Artefact:
     """Read a model back after checking every byte of it; nothing in the folder is ever executed.
 
-    Tuples come back as lists, and NumPy scalars as Python's own.
+    Tuples come back as lists, and NumPy scalars as Python scalars.
 
     Raises
     ------
@@ -121,12 +121,12 @@ def load(folder: Path) -> Artefact:
 
 
 def json_ready(value: Any, name: str) -> Any:
-    """Return a copy of a value as plain JSON types: tuples become lists, NumPy scalars Python's own.
+    """Return a copy of a value as plain JSON types: tuples become lists, NumPy scalars Python scalars.
 
     Parameters
     ----------
     value : None, bool, int, float, str, list, tuple or mapping with text keys
-        Nested as wished.
+        Nested to any depth.
     name : str
         What the value is called in messages.
 
@@ -176,7 +176,7 @@ def _identifier(name: Any) -> str:
 
 def _array_file(name: Any) -> str:
     if name == "model":
-        raise ArtefactError("the arrays 'model' would replace the model's own: give them another name")
+        raise ArtefactError("the arrays 'model' would replace the model's arrays: give them another name")
     return f"{_identifier(name)}.safetensors"
 
 
@@ -204,7 +204,7 @@ def _walk(state: ModelState, prefix: str = "") -> Iterator[tuple[str, Mapping[st
 
 
 def _serialise(tensors: Mapping[str, NDArray[Any]], name: str) -> bytes:
-    # safetensors reads the memory as it lies, so strides must be gone before.
+    # safetensors writes the memory as it is, so arrays must be contiguous.
     plain = {_text_key(key, name): np.asarray(array, order="C") for key, array in tensors.items()}
     if "__metadata__" in plain:
         raise ArtefactError(f"array '__metadata__' of {name} has a name that safetensors reserves: give it another")
@@ -270,7 +270,7 @@ class _Reader:
     manifest: dict[str, Any]
 
     def check_names(self) -> None:
-        """Compare what lies in the folder with what the manifest lists, and that with what the model needs."""
+        """Compare the folder with the files that the manifest lists, and those with the files that the model needs."""
         found = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir()}
         listed = {*self.manifest["files"], MANIFEST}
         for name in sorted(listed - found):

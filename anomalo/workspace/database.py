@@ -1,4 +1,4 @@
-"""The workspace's tables and its transactions, for the store alone."""
+"""The tables of the workspace's database and its transactions; only `workspace` uses them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = 2
 BUSY_SECONDS = 30
 DONE = "done"
 WRITING = "writing"
-"""The status of an entry whose folder is not whole yet: nobody but its writer sees it."""
+"""The status of an entry whose folder is incomplete: only its writer sees it."""
 
 
 _FAILURES = (DBAPIError, UnicodeDecodeError, json.JSONDecodeError)
@@ -95,7 +95,7 @@ class Database:
     Parameters
     ----------
     workspace : Path
-        The folder; named in messages, and made by the first `writing`.
+        The folder; named in messages, and created by the first `writing`.
     url : str or sqlalchemy.URL, optional
         Default: the SQLite file `anomalo.db` in the workspace.
 
@@ -119,12 +119,12 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Open a transaction that holds SQLite's write lock from its start, so that numbers are given once.
+        """Open a transaction that holds SQLite's write lock from its start, so that each number is used once.
 
         Raises
         ------
         OutputError
-            The workspace cannot be made or written, or the database cannot be reached.
+            The workspace cannot be created or written, or the database cannot be reached.
         ArtefactError
             The database is damaged, or the workspace of another format.
         """
@@ -206,7 +206,8 @@ class Database:
     def _unusable(self, error: BaseException) -> OutputError:
         reason = getattr(error, "strerror", None) or _one_line(error)
         return OutputError(
-            f"cannot use the workspace {self.workspace}: {reason}; give a folder that can be written and has room"
+            f"cannot use the workspace {self.workspace}: {reason}; "
+            "give a folder that can be written, on a disk with free space"
         )
 
 

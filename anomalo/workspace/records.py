@@ -1,4 +1,4 @@
-"""What the workspace tells of a saved model and of a finished job."""
+"""The workspace's records of saved models and of finished runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ModelRecord:
     Attributes
     ----------
     name, version : str, int
-        Together what `reference` says, such as `fraud@3`; versions count from 1.
+        Together the `reference`, such as `fraud@3`; versions count from 1.
     model, plugin : str
         The kind of model and who provides it.
     source : str

@@ -62,7 +62,7 @@ class Workspace:
 
     @staticmethod
     def check_name(name: str, what: str = "name") -> None:
-        """Refuse names that cannot be a folder's, or that a reference could not tell from a version.
+        """Refuse names that are not valid for a folder, or that a reference cannot distinguish from a version.
 
         Raises
         ------
@@ -96,12 +96,12 @@ class Workspace:
         name : str
             See `check_name`.
         write : callable
-            Called with the folder's final path, which does not exist yet; must make it at once, as
+            Called with the folder's final path, which does not exist yet; must create it atomically, as
             `artifacts.save` does. If it fails, neither folder nor entry is left.
         model, plugin, source, rows, columns, seconds, summary
             As in `ModelRecord`.
-        job : Unfinished, optional
-            The job that fitted the model. If it was killed while it saved it, this takes that version's place.
+        job : ResumableState, optional
+            The job that fitted the model. If it was killed while it saved the model, that version is replaced.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Workspace:
         return self.model(f"{name}@{version}")
 
     def sweep_models(self, name: str) -> None:
-        """Remove what killed fits of this name left half-written; only while no other is at work."""
+        """Remove the incomplete versions of this name that killed fits left; only while no other fit of it runs."""
         with self._database.writing() as session:
             for row in session.scalars(select(ModelRow).where(ModelRow.name == name, ModelRow.status == WRITING)):
                 shutil.rmtree(self.workspace / row.path, ignore_errors=True)
@@ -162,8 +162,8 @@ class Workspace:
             As in `RunRecord`.
         seconds : float, optional
             Default: how long `write` takes.
-        job : Unfinished, optional
-            The job whose results these are. If it was killed while it kept them, they take that run's place.
+        job : ResumableState, optional
+            The job whose results these are. If it was killed while it stored them, that run is replaced.
         """
         self.check_name(verb)
         facts = _facts(source, seconds or 0.0, summary)
@@ -208,7 +208,7 @@ class Workspace:
         Raises
         ------
         UnknownModelError
-            There is none; the message lists those that there are.
+            There is none; the message lists the known ones.
         """
         name, at, which = reference.partition("@")
         known = self.models()
@@ -293,11 +293,11 @@ class Workspace:
         facts = (row.id, row.verb, row.model, row.source, row.seconds, row.summary, row.status, row.created)
         return RunRecord(*facts, self.workspace / row.path)
 
-    def _unknown(self, what: str, wanted: str, known: Iterable[str]) -> str:
+    def _unknown(self, what: str, requested: str, known: Iterable[str]) -> str:
         names = list(dict.fromkeys(known))
-        guess = did_you_mean(wanted, names) or ";"
+        guess = did_you_mean(requested, names) or ";"
         listed = ", ".join(names[-20:]) if names else f"none in {self.workspace}"
-        return f"no {what} is named {wanted!r}{guess} there {'are' if len(names) > 1 else 'is'}: {listed}"
+        return f"no {what} is named {requested!r}{guess} there {'are' if len(names) > 1 else 'is'}: {listed}"
 
     def _fill(self, row: ModelRow | RunRow, write: Callable[[Path], None]) -> None:
         """Write the folder of an entry that has its number, then show the entry; on a failure remove both."""

@@ -97,7 +97,7 @@ def _exclude_missing(model: DenoisingModel, parts: Parts) -> Parts:
     """Return conditions under which no cell is missing."""
     assert parts.allowed is not None
     for column in model.table.columns:
-        if column.hole and column.code >= 0:
+        if column.has_missing and column.code >= 0:
             parts.allowed[column.code][:, -1] = False
     return parts
 
@@ -108,7 +108,7 @@ def _distribution(
     """Return a column's possible values [n or 1, k], missing left out, and their probabilities [n, k]."""
     from scipy.special import ndtri
 
-    weights = _weights(model, column, expected)[:, : column.size - column.hole]
+    weights = _weights(model, column, expected)[:, : column.size - column.has_missing]
     values = np.broadcast_to(column.atoms, (len(expected) if column.rest is not None else 1, len(column.atoms)))
     if column.rest is not None:
         nodes = ndtri((np.arange(NODES) + 0.5) / NODES)

@@ -175,7 +175,7 @@ class AdversarialModel(NeuralModel):
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return new rows; observed cells of `given` are kept, and the others are drawn given them."""
         net, modes = cast("GanNetwork", self.net), self.mode_normalisation
-        parts = modes.to_modes(self.transform.condition(given, run.rng, made=True))
+        parts = modes.to_modes(self.transform.condition(given, run.rng, synthetic=True))
         x, known = row_values(parts, net.format.width), known_items(modes, parts, net.format.width)
         allowed = np.concatenate([np.zeros((len(given), 0), dtype=bool), *(parts.allowed or ())], axis=1)
         generate = row_generator(net)

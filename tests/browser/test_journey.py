@@ -72,7 +72,7 @@ def test_upload_fit_alerts_row_repair_export(
     page.get_by_role("button", name="Fit and score").click()
 
     page.get_by_text("Step 1 of 3: Fitting the model").wait_for()
-    page.reload()  # the job goes on, and the page finds it again
+    page.reload()  # the job continues, and the page finds it again
     page.get_by_text(re.compile("Done in")).wait_for()
 
     page.get_by_role("button", name="See the alerts").click()

@@ -31,7 +31,7 @@ def test_p_values_of_new_rows_are_counted(training: list[float], new: list[float
 
 @settings(deadline=None, max_examples=50)
 @given(training=st.lists(few_values, min_size=1, max_size=12), seed=st.integers(0, 99))
-def test_training_rows_are_judged_by_their_own_out_of_fold_score(training: list[float], seed: int) -> None:
+def test_training_rows_have_the_p_value_of_their_out_of_fold_score(training: list[float], seed: int) -> None:
     known = hashes(len(training))
     calibration = Calibration.from_scores(np.array(training), known)
     order = np.random.default_rng(seed).permutation(len(training))
@@ -62,7 +62,7 @@ def test_p_values_of_rows_like_the_training_rows_are_uniform() -> None:
         assert np.mean(np.array(found) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 400)
 
 
-def test_stranger_rows_have_smaller_p_values() -> None:
+def test_more_anomalous_rows_have_smaller_p_values() -> None:
     rng = np.random.default_rng(0)
     calibration = Calibration.from_scores(rng.normal(size=500), hashes(500))
     scores = np.sort(rng.normal(size=200))
@@ -70,11 +70,11 @@ def test_stranger_rows_have_smaller_p_values() -> None:
     assert calibration.p_values(np.array([1e9]), hashes(1, first=500)) == 1 / 501
 
 
-def test_without_training_rows_nothing_is_strange() -> None:
+def test_without_training_rows_nothing_is_anomalous() -> None:
     np.testing.assert_array_equal(Calibration.empty().p_values(np.array([1.0, 1e9]), hashes(2)), [1.0, 1.0])
 
 
-def test_a_nat_is_the_scale_of_an_exponential_tail() -> None:
+def test_the_surprisal_scale_is_the_scale_of_an_exponential_tail() -> None:
     scores = np.random.default_rng(0).exponential(scale=2.5, size=50_000)
     assert Calibration.from_scores(scores, hashes(50_000)).surprisal_scale == pytest.approx(2.5, rel=0.05)
     assert Calibration.from_scores(np.full(5, 3.0), hashes(5)).surprisal_scale == 1.0
@@ -130,7 +130,7 @@ def test_a_share_takes_rows_up_to_its_p_value() -> None:
     assert Threshold.parse("share=0.01").alerts(p_values, np.zeros(4)).tolist() == [True, True, False, False]
 
 
-def test_a_budget_takes_the_strangest_rows_and_never_more() -> None:
+def test_a_budget_takes_the_most_anomalous_rows_and_never_more() -> None:
     p_values, scores = np.array([0.5, 0.1, 0.1, 0.1, 0.9]), np.array([9.0, 1.0, 2.0, 2.0, 9.5])
     assert most_anomalous(p_values, scores).tolist() == [2, 3, 1, 0, 4]
     chosen = [np.flatnonzero(Threshold("budget", size).alerts(p_values, scores)).tolist() for size in range(1, 7)]
@@ -145,7 +145,7 @@ def test_no_rows_have_no_alerts(text: str) -> None:
 
 
 def can_fire(threshold: Threshold, rows: int, reference: int, together: int) -> bool:
-    """Let so many rows be as strange as can be, and the others not at all, and see."""
+    """Return whether a threshold fires when this many rows are as anomalous as possible, and the others typical."""
     p_values = np.ones(rows)
     p_values[:together] = 1 / (reference + 1)
     return bool(threshold.alerts(p_values, np.zeros(rows)).any())
@@ -163,20 +163,20 @@ def test_it_is_said_exactly_if_a_threshold_cannot_fire_on_one_row(
     kind: Any, percent: int, rows: int, reference: int
 ) -> None:
     threshold = Threshold(kind, percent / 100)
-    told = threshold.limits(rows, reference)
+    message = threshold.limits(rows, reference)
     fires = [can_fire(threshold, rows, reference, together) for together in range(1, rows + 1)]
-    assert (told is None) == fires[0]
-    if told is not None:
-        assert ("can never fire" in told) == (not any(fires))
+    assert (message is None) == fires[0]
+    if message is not None:
+        assert ("can never fire" in message) == (not any(fires))
         if any(fires):
-            assert f"only if {fires.index(True) + 1} or more rows" in told
+            assert f"only if {fires.index(True) + 1} or more rows" in message
 
 
 @pytest.mark.parametrize("share", [0.5, 0.07, 0.05, 0.03, 0.01, 1 / 3])
 def test_the_number_of_training_rows_that_a_share_needs_is_right(share: float) -> None:
-    told = Threshold("share", share).limits(10, 0)
-    assert told is not None
-    needed = int(told.split("needs ")[1].split()[0])
+    message = Threshold("share", share).limits(10, 0)
+    assert message is not None
+    needed = int(message.split("needs ")[1].split()[0])
     assert Threshold("share", share).limits(10, needed) is None
     assert Threshold("share", share).limits(10, needed - 1) is not None
 

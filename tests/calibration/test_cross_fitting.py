@@ -1,4 +1,4 @@
-"""No row is judged by a model that saw it, or its double; intervals cover; hidden cells are really hidden."""
+"""No row is scored by a model that saw it, or its double; intervals cover; hidden cells are really hidden."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -47,7 +47,7 @@ class Memory(Model):
 
 @dataclass(kw_only=True)
 class Oracle(Memory):
-    """Knows the table, and fills every hole of it correctly."""
+    """Has the complete table, and fills every missing value correctly."""
 
     truth: ClassVar[Encoded]
 
@@ -124,13 +124,13 @@ def test_large_tables_have_fewer_folds() -> None:
     assert [fold_count(rows) for rows in (2, 19_999, 20_000, 10**7)] == [5, 5, 3, 3]
 
 
-def test_every_row_is_judged_by_a_model_that_never_saw_it_nor_its_double() -> None:
+def test_every_row_is_scored_by_a_model_that_never_saw_it_nor_its_double() -> None:
     data = doubled()
     hashes = data.hashes()
     assert len(np.unique(hashes)) < len(hashes)
     evidence = cross_fit(data, assign_folds(hashes, 5, 0), fit)
     np.testing.assert_array_equal(evidence.scores, np.zeros(len(data)))
-    # Were doubles split, the model would know:
+    # If doubles were split, the model would recognise them:
     split = cross_fit(data, np.arange(len(data)) % 5, fit)
     assert split.scores is not None
     assert split.scores.any()
@@ -150,7 +150,7 @@ def test_scores_belong_to_their_rows() -> None:
     assert evidence.hidden is None
 
 
-def test_only_one_column_is_hidden_at_a_time_and_only_known_cells_are_judged() -> None:
+def test_only_one_column_is_hidden_at_a_time_and_only_known_cells_are_evaluated() -> None:
     train, _ = tables()
     Memory.asked.clear()
     model = Memory().fit(train, LocalRun())
@@ -209,10 +209,10 @@ def test_errors_and_widths_equal_those_computed_from_all_hidden_cells() -> None:
         errors = np.abs(values - means[folds])[seen]
         assert np.mean(errors <= hidden.width[position] + 1e-5) >= LEVEL
         block = train.layout.blocks[position]
-        own, told = (expand(part, block.offset, block.scale) for part in (values, means))
-        errors = (own - told[folds])[seen]
+        original, predicted = (expand(part, block.offset, block.scale) for part in (values, means))
+        errors = (original - predicted[folds])[seen]
         assert hidden.error[position] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
-        assert hidden.baseline[position] == pytest.approx(own[seen].std(), rel=1e-4)
+        assert hidden.baseline[position] == pytest.approx(original[seen].std(), rel=1e-4)
     assert hidden.skill() < 0.01
 
 

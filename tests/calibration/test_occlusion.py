@@ -1,4 +1,4 @@
-"""Surprise follows its formula; occlusion finds the cells of a model that is known by hand."""
+"""The surprisal follows its formula; occlusion finds the cells of a model that is known by hand."""
 
 import math
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ LAYOUT = Layout(
     (4,),
     (
         Block("complete number", "number", 0),
-        Block("number with holes", "number", 1, missing=0.1),
+        Block("incomplete number", "number", 1, missing=0.1),
         Block("complete category", "category", 2, levels=("a", "b")),
-        Block("category with holes", "category", 3, levels=("a", "b"), missing=0.1),
+        Block("incomplete category", "category", 3, levels=("a", "b"), missing=0.1),
     ),
 )
 
 
 def encoded(rows: Any) -> Encoded:
-    """None is a hole, "?" a level never seen."""
+    """None is a missing value, "?" an unseen level."""
     table = [[MISSING if cell is None else UNSEEN if cell == "?" else cell for cell in row] for row in rows]
     observed = [[cell is not None and cell != "?" for cell in row] for row in rows]
     return Encoded(np.array(table, dtype=np.float32), np.array(observed), LAYOUT)
 
 
-def test_only_what_no_training_row_was_like_surprises() -> None:
+def test_only_cells_without_precedent_in_training_have_a_surprisal() -> None:
     data = encoded([[0.5, 0.5, 2, 3], [None, None, None, None], [0.0, 0.0, "?", "?"], [0.0, 1.0, 3, 2]])
     expected = [[0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]]
     np.testing.assert_allclose(novelty_surprisal(data, 99), np.array(expected) * math.log(100 / 0.5))
 
 
 @pytest.mark.parametrize("rows", [2, 100, 10**6])
-def test_the_surprise_is_that_of_the_krichevsky_trofimov_estimate(rows: int) -> None:
+def test_the_surprisal_is_that_of_the_krichevsky_trofimov_estimate(rows: int) -> None:
     found = novelty_surprisal(encoded([[0.0, 0.0, "?", 2]]), rows)[0, 2]
     # (count + 1/2) / (n + 1) for an event that was seen 0 times of n
     assert math.exp(-found) == pytest.approx((0 + 0.5) / (rows + 1))

@@ -1,4 +1,4 @@
-"""What p-values and thresholds promise, and that the product says when they cannot keep it."""
+"""What p-values and thresholds guarantee, and the warnings when they cannot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scipy import stats
 
 from anomalo.calibration.column_drift import UNSEEN_BIN, Marginals
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.contamination import contaminated, out_of_place
+from anomalo.calibration.contamination import contaminated, count_anomalous
 from anomalo.calibration.drift import drift, one_sided
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Block, Encoded, Layout
@@ -33,7 +33,7 @@ def hashes(rows: int, first: int = 0) -> NDArray[np.uint64]:
     return np.arange(first, first + rows, dtype=np.uint64)
 
 
-# The promise of fdr=.
+# The guarantee of fdr=.
 
 
 def test_the_false_discovery_proportion_is_what_was_asked_for_and_few_detections_are_lost() -> None:
@@ -61,16 +61,16 @@ def test_p_values_of_new_rows_have_the_distribution_of_uniform_ranks() -> None:
     assert stats.chisquare(np.bincount(ranks, minlength=21)[1:]).pvalue > 0.001
 
 
-def test_scores_that_grow_with_the_rows_of_the_fit_do_not_make_new_rows_strange() -> None:
+def test_scores_that_grow_with_the_rows_of_the_fit_do_not_make_new_rows_anomalous() -> None:
     rng = np.random.default_rng(0)
     folds, final, new = rng.exponential(size=2000), 1.25 * rng.exponential(size=2000), 1.25 * rng.exponential(size=2000)
     bare = Calibration.from_scores(folds, hashes(2000))
-    guarded = Calibration.from_scores(folds, hashes(2000), final)
+    raised = Calibration.from_scores(folds, hashes(2000), final)
     unknown = hashes(2000, first=2000)
     assert np.mean(bare.p_values(new, unknown) <= 0.01) > 0.02
-    assert np.mean(guarded.p_values(new, unknown) <= 0.01) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 1000)
+    assert np.mean(raised.p_values(new, unknown) <= 0.01) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 1000)
     # Training rows keep their p-values.
-    np.testing.assert_array_equal(guarded.p_values(final, hashes(2000)), bare.p_values(final, hashes(2000)))
+    np.testing.assert_array_equal(raised.p_values(final, hashes(2000)), bare.p_values(final, hashes(2000)))
 
 
 @settings(deadline=None, max_examples=60)
@@ -80,18 +80,18 @@ def test_scores_that_grow_with_the_rows_of_the_fit_do_not_make_new_rows_strange(
 )
 def test_the_final_models_scores_never_make_a_p_value_smaller(folds: list[int], final: list[int]) -> None:
     scores, seen = np.array(folds, dtype=float), np.array(final[: len(folds)], dtype=float)
-    bare, guarded = (Calibration.from_scores(scores, hashes(len(folds)), other) for other in (None, seen))
+    bare, raised = (Calibration.from_scores(scores, hashes(len(folds)), other) for other in (None, seen))
     new, unknown = np.arange(-1.0, 8.0), hashes(9, first=100)
-    assert (guarded.p_values(new, unknown) >= bare.p_values(new, unknown)).all()
+    assert (raised.p_values(new, unknown) >= bare.p_values(new, unknown)).all()
     known = hashes(len(folds))
-    assert (guarded.p_values(scores, known) >= bare.p_values(scores, known)).all()
+    assert (raised.p_values(scores, known) >= bare.p_values(scores, known)).all()
 
 
 def test_a_final_model_that_is_easier_on_its_rows_changes_nothing() -> None:
     scores = np.random.default_rng(0).normal(size=50)
     bare, other = Calibration.from_scores(scores, hashes(50)), Calibration.from_scores(scores, hashes(50), scores - 1)
     np.testing.assert_array_equal(bare.reference, other.reference)
-    np.testing.assert_array_equal(bare.own, other.own)
+    np.testing.assert_array_equal(bare.training_scores, other.training_scores)
 
 
 def test_rows_are_known_by_their_hash_and_unique_ones_by_their_number() -> None:
@@ -120,7 +120,7 @@ TAILS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 @pytest.mark.parametrize("tail", TAILS)
 def test_clean_scores_are_seldom_called_contaminated(tail: str) -> None:
     rng = np.random.default_rng(0)
-    fired = [out_of_place(np.sort(TAILS[tail](rng, rows))) > 0 for rows in (500, 1000, 3000) for _ in range(60)]
+    fired = [count_anomalous(np.sort(TAILS[tail](rng, rows))) > 0 for rows in (500, 1000, 3000) for _ in range(60)]
     assert np.mean(fired) <= 0.05
 
 
@@ -130,10 +130,10 @@ def test_clear_anomalies_among_the_training_rows_are_noticed_and_counted(tail: s
     rng, counts = np.random.default_rng(1), []
     for _ in range(20):
         scores = TAILS[tail](rng, 1000)
-        strange = round(1000 * share)
-        scores[:strange] = scores.max() + np.ptp(scores) * (0.5 + rng.random(strange))
-        counts.append(out_of_place(np.sort(scores)))
-        assert out_of_place(np.sort(40 * scores - 7)) == counts[-1]
+        anomalous = round(1000 * share)
+        scores[:anomalous] = scores.max() + np.ptp(scores) * (0.5 + rng.random(anomalous))
+        counts.append(count_anomalous(np.sort(scores)))
+        assert count_anomalous(np.sort(40 * scores - 7)) == counts[-1]
     assert np.mean(np.array(counts) > 0) >= 0.8
     assert np.median(counts) == pytest.approx(1000 * share, rel=0.1)
 
@@ -153,10 +153,10 @@ def blobs(rows: int, seed: int) -> pd.DataFrame:
 def test_a_fit_says_that_its_training_rows_are_contaminated() -> None:
     dirty = blobs(1000, 0)
     dirty.loc[:39, "length"] += 12
-    with pytest.warns(UserWarning, match=r"about (3[6-9]|4[0-4]) of 1,000 training rows look out of place") as told:
+    with pytest.warns(UserWarning, match=r"about (3[6-9]|4[0-4]) of 1,000 training rows look anomalous") as message:
         AnomalyDetector(model="covariance").fit(dirty)
     # The share that is offered would catch them all.
-    assert 0.036 <= float(" ".join(str(one.message) for one in told).split("use share=")[1].split()[0]) <= 0.045
+    assert 0.036 <= float(" ".join(str(one.message) for one in message).split("use share=")[1].split()[0]) <= 0.045
 
 
 # Drift.
@@ -187,24 +187,26 @@ def test_rows_like_the_training_rows_do_not_drift() -> None:
     )
 
 
-def test_neither_anomalies_nor_ordinary_rows_nor_trifles_are_drift() -> None:
+def test_neither_anomalies_nor_typical_rows_nor_small_shifts_are_drift() -> None:
     usual = uniform(2000, 0)
     anomalies = np.concatenate([uniform(700, 1), uniform(300, 2) / 100])
     assert drift(anomalies, usual) is None
-    assert drift(1 - uniform(1000, 1) ** 2, usual) is None  # more ordinary than expected
+    assert drift(1 - uniform(1000, 1) ** 2, usual) is None  # more typical than expected
     assert drift(uniform(200_000, 1) ** 1.05, usual) is None
     assert drift(uniform(40, 1) / 10, usual) is None  # too few
 
 
-def test_stranger_rows_drift_and_the_columns_are_named() -> None:
+def test_more_anomalous_rows_drift_and_the_columns_are_named() -> None:
     usual = uniform(2000, 0)
-    told = drift(uniform(1000, 1) ** 3, usual, ["a", "b", "c", "d"])
-    assert told is not None
-    assert "of 1,000 new rows" in told
-    assert "(columns that moved most: 'a', 'b', 'c')" in told
-    # Hardly an ordinary row is left.
-    assert "100 % of 1,000 new rows are as strange as the strangest 21 %" in str(drift(uniform(1000, 1) / 5, usual))
-    # As many as usual are ordinary, but less so.
+    message = drift(uniform(1000, 1) ** 3, usual, ["a", "b", "c", "d"])
+    assert message is not None
+    assert "of 1,000 new rows" in message
+    assert "(columns that moved most: 'a', 'b', 'c')" in message
+    # Hardly a typical row is left.
+    assert "100 % of 1,000 new rows are as anomalous as the most anomalous 21 %" in str(
+        drift(uniform(1000, 1) / 5, usual)
+    )
+    # As many as usual are typical, but less so.
     bent = np.where(uniform(1000, 1) < 0.2, 0.1, 0.2 + 0.8 * uniform(1000, 2) ** 2)
     assert "of 1,000 new rows" in str(drift(bent, usual))
 
@@ -225,8 +227,8 @@ def test_cells_are_counted_by_tenths_and_levels() -> None:
     marginals = Marginals.of(training)
     assert marginals.training[0, :10].tolist() == [100] * 10
     assert marginals.training[1, :3].tolist() == np.bincount(training.values[:, 1].astype(int))[2:].tolist()
-    holes = encoded(np.array([[0.0, 1.0], [99.0, 0.0]]), np.array([[False, False], [True, False]]))
-    counted = marginals.count(holes)
+    incomplete = encoded(np.array([[0.0, 1.0], [99.0, 0.0]]), np.array([[False, False], [True, False]]))
+    counted = marginals.count(incomplete)
     assert counted.sum(axis=1).tolist() == [2, 2]
     assert (counted[0, 9], counted[0, 10], counted[1, 10], counted[1, UNSEEN_BIN]) == (1, 1, 1, 1)
 
@@ -246,7 +248,7 @@ def test_columns_that_moved_are_named_the_most_moved_first() -> None:
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> JobContext:
-    folder = tmp_path_factory.mktemp("promise")
+    folder = tmp_path_factory.mktemp("drift")
     context = JobContext.at(folder / "workspace")
     blobs(600, 0).to_csv(folder / "training.csv", index=False)
     config = FitConfig("knn", {"neighbours": 5}, device="cpu")
@@ -259,10 +261,10 @@ def test_a_run_says_that_its_rows_have_drifted(context: JobContext, tmp_path: Pa
     moved["width"] += 2.5
     moved.to_csv(tmp_path / "moved.csv", index=False)
     result = score(context, str(tmp_path / "moved.csv"), "blobs", threshold=Threshold("share", 0.05), device="cpu")
-    (told,) = result.warnings
-    assert told.startswith("the rows have drifted: ")
-    assert "(columns that moved most: 'width')" in told
-    assert result.run.summary["warnings"] == [told]
+    (message,) = result.warnings
+    assert message.startswith("the rows have drifted: ")
+    assert "(columns that moved most: 'width')" in message
+    assert result.run.summary["warnings"] == [message]
 
 
 def test_new_rows_of_the_same_kind_and_known_ones_do_not_drift(context: JobContext, tmp_path: Path) -> None:

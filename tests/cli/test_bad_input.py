@@ -1,4 +1,4 @@
-"""Whatever is wrong is told in one line, with the documented exit code, and leaves nothing half-written."""
+"""Every error is reported in one line, with the documented exit code, and leaves no partial output."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ def tree(*folders: Path) -> list[str]:
 
 
 def outside(paths: list[str]) -> list[str]:
-    """Leave out what a job keeps to be gone on with."""
+    """Leave out what a job keeps to be resumed."""
     return [path for path in paths if "unfinished" not in path]
 
 
@@ -159,9 +159,9 @@ def test_infinite_numbers_can_be_taken_as_missing(
 
 
 def test_an_empty_column_is_left_out_and_said_so(anomalo: Any, patients: pd.DataFrame, tmp_path: Path) -> None:
-    as_csv(patients.assign(nothing=None), tmp_path / "hole.csv")
+    as_csv(patients.assign(nothing=None), tmp_path / "missing.csv")
     rest = ("--as", "m", "--model", "knn", "--id", "name", "--workspace", tmp_path / "w")
-    outcome = anomalo("fit", tmp_path / "hole.csv", *rest)
+    outcome = anomalo("fit", tmp_path / "missing.csv", *rest)
     assert outcome.code == 0
     assert "warning: column 'nothing' is left out: every cell is missing" in outcome.err
 
@@ -171,7 +171,7 @@ def test_equal_rows_teach_nothing_and_that_is_said(anomalo: Any, tmp_path: Path)
     outcome = anomalo("scan", tmp_path / "equal.csv", "--model", "knn", "--workspace", tmp_path / "w")
     assert outcome.code == 0
     assert outcome.err.splitlines() == [
-        "warning: all training rows are equal, so nothing can be called strange: every p-value is 1"
+        "warning: all training rows are equal, so no row can be called anomalous: every p-value is 1"
     ]
 
 
@@ -241,7 +241,7 @@ USAGE: list[tuple[tuple[str, ...], str]] = [
     (("score", "{table}", "--with", "full@9", "-o", "{out}"), "no version or tag of 'full' is named '9'; there is: 1"),
     (("score", "{table}", "--with", "fill", "-o", "{out}"), "model 'mean' cannot score; it can: impute"),
     (("impute", "{table}", "--with", "near", "-o", "{out}"), "model 'knn' cannot impute; it can: score, explain"),
-    ((*SCORE[:-1], "{out}.xls"), "cannot tell from 'out.csv.xls' how to write it; the name may end in: .csv, "),
+    ((*SCORE[:-1], "{out}.xls"), "cannot infer the format of 'out.csv.xls'; expected a name ending in: .csv, "),
     ((*SCORE[:-1], "{table}"), "{table} is the table that is read; give another name for the result"),
     ((*SCORE, "--threshold", "share=2"), "threshold 'share=2': expected share=S or fdr=Q"),
     ((*SCORE, "--threshold", "rows=3"), "threshold 'rows=3': expected share=S or fdr=Q"),
@@ -255,9 +255,9 @@ USAGE: list[tuple[tuple[str, ...], str]] = [
 
 @pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[message[:40] for _, message in USAGE])
 def test_wrong_usage(fails: Any, tables: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
-    places = {"table": tables / "patients.csv", "out": tmp_path / "out.csv"}
-    said = fails(2, *(argument.format(**places) for argument in arguments))
-    assert said.startswith(message.format(**places))
+    paths = {"table": tables / "patients.csv", "out": tmp_path / "out.csv"}
+    said = fails(2, *(argument.format(**paths) for argument in arguments))
+    assert said.startswith(message.format(**paths))
 
 
 def test_a_schema_file_that_is_none(fails: Any, tables: Path, tmp_path: Path) -> None:
@@ -268,14 +268,14 @@ def test_a_schema_file_that_is_none(fails: Any, tables: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "*.safetensors"])
-@pytest.mark.parametrize("place", [0.2, 0.9])
+@pytest.mark.parametrize("position", [0.2, 0.9])
 def test_one_flipped_byte_in_a_saved_model(
-    fails: Any, workspace: Path, tables: Path, tmp_path: Path, file: str, context: float
+    fails: Any, workspace: Path, tables: Path, tmp_path: Path, file: str, position: float
 ) -> None:
     copy = shutil.copytree(workspace, tmp_path / "copy")
     target = next((copy / "models" / "full" / "1").rglob(file))
     content = bytearray(target.read_bytes())
-    content[int(len(content) * context)] ^= 1
+    content[int(len(content) * position)] ^= 1
     target.write_bytes(content)
     said = fails(1, "score", tables / "patients.csv", "--with", "full", "-o", tmp_path / "out.csv", at=copy)
     assert target.name in said
@@ -317,7 +317,7 @@ def test_a_read_only_folder(anomalo: Any, read_only: Path, tmp_path: Path) -> No
 
 
 @contextmanager
-def room(size: int) -> Iterator[None]:
+def free_space(size: int) -> Iterator[None]:
     """Let no file grow beyond a size, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -338,7 +338,7 @@ def test_a_full_disk(
     out = tmp_path / f"out{suffix}"
     out.write_text("as it was")
     copy = shutil.copytree(workspace, tmp_path / "copy")
-    with room(100_000):
+    with free_space(100_000):
         said = fails(1, verb, tmp_path / "long.csv", "--with", "full", "-o", out, at=copy, resumable=True)
     assert said.startswith("cannot write")
     assert out.read_text() == "as it was"
@@ -350,7 +350,7 @@ def test_a_full_disk_in_a_fit(fails: Any, patients: pd.DataFrame, tmp_path: Path
     as_csv(long, tmp_path / "long.csv")
     context = tmp_path / "w"
     context.mkdir()
-    with room(60_000):
+    with free_space(60_000):
         said = fails(1, "fit", tmp_path / "long.csv", "--as", "m", "--model", "knn", at=context, resumable=True)
     assert said.startswith("cannot write")
 
@@ -364,7 +364,7 @@ def test_columns_are_found_by_name(anomalo: Any, patients: pd.DataFrame, workspa
     assert (tmp_path / "as-is.out.csv").read_bytes() == (tmp_path / "swapped.out.csv").read_bytes()
 
 
-def test_unseen_levels_and_new_holes_are_named(
+def test_unseen_levels_and_new_missing_values_are_named(
     anomalo: Any, patients: pd.DataFrame, workspace: Path, tmp_path: Path
 ) -> None:
     frame = patients.copy()
@@ -375,8 +375,8 @@ def test_unseen_levels_and_new_holes_are_named(
     outcome = anomalo(*score, "--workspace", workspace)
     assert outcome.code == 0
     assert outcome.err.splitlines() == [
-        "warning: column 'colour': 1 of 240 cells hold a level that the model never saw",
-        "warning: column 'smoker': 1 of 240 cells are missing, none was in training",
+        "warning: column 'colour': 1 of 240 cells hold a level that is not in the training data",
+        "warning: column 'smoker': 1 of 240 cells are missing, but none in the training data",
     ]
     why = pq.read_table(tmp_path / "out.parquet")["reasons"]
     assert (why[20][0].as_py()["column"], why[20][0].as_py()["observed"]) == ("colour", "violet")

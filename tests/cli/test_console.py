@@ -76,13 +76,13 @@ def test_progress_as_json_lines_is_at_most_one_a_second_and_one_at_the_end(
     assert capsys.readouterr().err == ""
 
 
-def test_interrupted_work_says_how_to_go_on_if_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupted_work_says_how_to_continue_if_it_can(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(console: Console, resumable: bool) -> None:
         with console.work("fitting", resumable=resumable) as update:
             update(0.5, "half")
             raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedJobError, match="with --resume to go on"):
+    with pytest.raises(InterruptedJobError, match="with --resume to continue"):
         interrupted(Console(), resumable=True)
     with pytest.raises(KeyboardInterrupt):
         interrupted(Console(log_json=True), resumable=False)

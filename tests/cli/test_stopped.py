@@ -1,4 +1,4 @@
-"""A command that is stopped leaves nothing half-written, and ends with the documented code."""
+"""A command that is stopped leaves no partial output, and ends with the documented code."""
 
 import shutil
 import signal
@@ -18,7 +18,7 @@ def tree(*folders: Path) -> list[str]:
 
 
 def outside(paths: list[str]) -> list[str]:
-    """Leave out what a job keeps to be gone on with."""
+    """Leave out what a job keeps to be resumed."""
     return [path for path in paths if "unfinished" not in path]
 
 
@@ -48,7 +48,7 @@ def require_stopped(process: subprocess.Popen[str]) -> None:
     out, err = process.communicate()
     assert process.returncode == 5, err
     assert out == ""
-    assert err.splitlines()[-1].startswith("error: interrupted; nothing half-written was left")
+    assert err.splitlines()[-1].startswith("error: interrupted; no partial output was left")
     assert "Traceback" not in err
 
 

@@ -102,7 +102,7 @@ def test_models_for_people(run: Any, anomalo: Any, tmp_path: Path) -> None:
         ["near@1", "knn"],
     ]
     assert not any(line != line.rstrip() for line in shown.splitlines())
-    assert "Nothing is saved yet" in anomalo("models", "--workspace", tmp_path / "none").out
+    assert "No model is saved yet" in anomalo("models", "--workspace", tmp_path / "none").out
     assert not (tmp_path / "none").exists()
 
 
@@ -160,7 +160,7 @@ def test_a_plugins_verb_is_listed_and_loaded_only_when_called(anomalo: Any, plug
     outcome = anomalo("--help")
     assert (outcome.code, outcome.err) == (0, "")
     assert "greet" in outcome.out
-    assert "From plugin greet_module." in outcome.out
+    assert "Verb of the plugin greet_module." in outcome.out
     outcome = anomalo("greet")
     assert outcome.code == 1
     assert outcome.err == "error: verb 'greet' of greet_module failed to load: RuntimeError('imported')\n"
@@ -173,15 +173,15 @@ def test_a_plugins_verb_works(anomalo: Any, plugin: Any) -> None:
     assert (outcome.code, outcome.out) == (0, "hello you\n"), outcome.err
 
 
-def test_fit_tells_what_it_saved(run: Any, tables: Path) -> None:
-    fit = ("fit", tables / "patients.csv", "--as", "told", "--model", "knn", "--id", "name", "--drop", "sick")
+def test_fit_prints_what_it_saved(run: Any, tables: Path) -> None:
+    fit = ("fit", tables / "patients.csv", "--as", "saved", "--model", "knn", "--id", "name", "--drop", "sick")
     outcome = run(*fit)
     assert outcome.out.startswith(
-        "saved told@1: knn, 240 rows, 5 columns (2 number, 1 integer, 1 category, 1 boolean)\n"
+        "saved saved@1: knn, 240 rows, 5 columns (2 number, 1 integer, 1 category, 1 boolean)\n"
     )
     assert outcome.err == ""
     again = run(*fit, "--json").json
-    assert (again["reference"], again["warnings"]) == ("told@2", [])
+    assert (again["reference"], again["warnings"]) == ("saved@2", [])
     assert Path(again["path"]).is_dir()
 
 
@@ -204,7 +204,7 @@ def test_score_for_people(run: Any, tables: Path, tmp_path: Path) -> None:
         "score", tables / "patients.csv", "--with", "full", "-o", out, "--threshold", "budget=3"
     ).out.splitlines()
     assert lines[0] == "240 rows, 3 alerts at budget=3"
-    assert lines[2].split() == ["row", "name", "score", "p-value", "alert", "because"]
+    assert lines[2].split() == ["row", "name", "score", "p-value", "alert", "reasons"]
     first = lines[4].split()
     assert first[0] in ("17", "101")
     assert first[1] in ("p017", "p101")
@@ -248,7 +248,7 @@ def test_intervals_of_moments_are_moments(capsys: pytest.CaptureFixture[str]) ->
 def test_impute(run: Any, tables: Path, tmp_path: Path) -> None:
     out = tmp_path / "filled.csv"
     lines = run("impute", tables / "patients.csv", "--with", "fill", "-o", out).out.splitlines()
-    assert lines[0] == f"240 rows, 5 missing cells filled; table in {out}"
+    assert lines[0] == f"240 rows, 5 missing values imputed; table in {out}"
     assert [line.split() for line in lines[3:5]] == [["weight", "3"], ["colour", "2"]]
     assert not pd.read_csv(out).isna().any().any()
     facts = run("impute", tables / "patients.parquet", "--with", "fill", "-o", tmp_path / "f.parquet", "--json").json
@@ -290,15 +290,15 @@ def test_too_many_alerts_in_a_run_without_an_output(anomalo: Any, workspace: Pat
 @pytest.mark.parametrize("verb", ["score", "impute"])
 def test_with_nothing_to_resume_a_warning_says_so(run: Any, tables: Path, verb: str) -> None:
     outcome = run(verb, tables / "patients.csv", "--with", "full", "--resume", "--json")
-    assert outcome.err == f"warning: there was nothing to resume, so `{verb}` began anew\n"
-    assert outcome.json["warnings"] == [f"there was nothing to resume, so `{verb}` began anew"]
+    assert outcome.err == f"warning: nothing to resume: `{verb}` started from the beginning\n"
+    assert outcome.json["warnings"] == [f"nothing to resume: `{verb}` started from the beginning"]
 
 
 def test_scan_of_the_bundled_table(run: Any) -> None:
     source = str(files("anomalo.datasets") / "hypothyroid.csv")
     lines = run("scan", source, "--model", "iforest", "--label", "Target").out.splitlines()
     assert lines[0] == "3,163 rows, 31 alerts at share=0.01"
-    assert "of 31 alerts are 'hypothyroid', as 151 of 3,163 rows are" in lines[-3]
+    assert "of 31 alerts are 'hypothyroid', and 151 of all 3,163 rows" in lines[-3]
     assert lines[-2].startswith("AUROC 0.")
     assert lines[-1] == "next: anomalo score OTHER.csv --with hypothyroid -o scores.csv"
 

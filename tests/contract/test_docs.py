@@ -1,4 +1,4 @@
-"""The documents keep to the code: their snippets run, their commands parse, and nothing there is goes unmentioned."""
+"""The documents agree with the code: their snippets run, their commands parse, and they mention everything public."""
 
 import importlib
 import re
@@ -94,7 +94,7 @@ def test_the_snippets_of_a_page_run_in_order(page: Path, desk: Path, patients: p
     space = {"df": df, "new_df": df.sample(50, random_state=0), "labels": np.arange(50) % 2}
     blocks = (block for block in BLOCKS if block.page == page and block.language == "python" and not block.title)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what a fit has to say of these tables
+        warnings.simplefilter("ignore", UserWarning)  # the warnings of a fit on these tables
         for block in blocks:
             exec(compile(block.code, f"{page.name}: {block.code[:60]!r}", "exec"), space)
 
@@ -170,11 +170,11 @@ def test_the_page_of_the_command_line_has_every_verb() -> None:
 @pytest.mark.parametrize("name", verbs())
 def test_the_page_of_the_command_line_has_every_option_and_its_default(name: str, monkeypatch: Any) -> None:
     text = sections()[name]
-    common, own = rows(sections()[""]), rows(text)
+    common, specific = rows(sections()[""]), rows(text)
     options = {o: param for param in verb(name, monkeypatch).params for o in param.opts if o.startswith("-")}
     assert [o for o in options if o not in common and f"`{o}" not in text and f" {o} " not in text] == []
-    assert [o for o in own if o not in options] == [], "options that do not exist"
-    for option, default in own.items():
+    assert [o for o in specific if o not in options] == [], "options that do not exist"
+    for option, default in specific.items():
         actual = options[option].default
         assert default == ("" if actual is None or actual is False or actual == [] else str(actual)), option
 
@@ -194,11 +194,11 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
             (tmp_path / title).write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     modules = [Path(title).stem for title, code in FILES.items() if "@hookimpl" in code]
-    own = [
+    first = [
         EntryPoint("tables", "anomalo.registry.hooks", "anomalo"),
     ]
     networks = EntryPoint("autoencoders", "anomalo_autoencoders", "anomalo")
-    yield Registry.load(entry_points=[*own, networks, *(EntryPoint(name, name, "anomalo") for name in modules)])
+    yield Registry.load(entry_points=[*first, networks, *(EntryPoint(name, name, "anomalo") for name in modules)])
     for title in FILES:
         sys.modules.pop(Path(title).stem, None)
 
@@ -263,9 +263,9 @@ def test_the_tutorials_models_pass_the_conformance_kit(tmp_path: Path, monkeypat
 
 def test_the_readme_names_every_model_of_ours() -> None:
     registry = Registry.load()
-    own = [name for name in registry.models if registry.plugin_of(name) in ("autoencoders", "baselines")]
-    assert own
-    assert [name for name in own if f"`{name}`" not in (ROOT / "README.md").read_text()] == []
+    ours = [name for name in registry.models if registry.plugin_of(name) in ("autoencoders", "baselines")]
+    assert ours
+    assert [name for name in ours if f"`{name}`" not in (ROOT / "README.md").read_text()] == []
 
 
 def test_the_readme_names_every_verb() -> None:
@@ -283,7 +283,7 @@ def test_every_decision_is_listed() -> None:
     assert [path.name for path in DOCS.glob("decisions/0*.md") if f"]({path.name})" not in index] == []
 
 
-def test_nobody_is_told_to_install_another_package_of_that_name() -> None:
+def test_no_page_installs_another_package_of_that_name() -> None:
     for path in [*ROOT.glob("*.md"), *PAGES, *ROOT.glob("examples/**/*.md")]:
         assert not re.search(r"pip install\s+(-\S+\s+)*['\"]?anomalo(?![-\w])", path.read_text()), path
 

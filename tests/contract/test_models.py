@@ -1,4 +1,4 @@
-"""Every model of ours keeps to the contract that we ask of strangers: the conformance kit, check by check."""
+"""Every first-party model keeps to the contract of third-party models: the conformance kit, check by check."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""What is in the tree is in the wheel, comes in through entry points, keeps to its room, and imports quickly."""
+"""The wheel holds every plugin, entry points name each, layers are respected, and imports stay light."""
 
 import importlib.metadata
 import json
@@ -63,10 +63,10 @@ def test_the_editable_install_exposes_no_other_name() -> None:
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_a_plugin_folder_is_listed_everywhere(plugin: str) -> None:
     modules = [value.partition(":")[0] for value in PROJECT["project"]["entry-points"]["anomalo"].values()]
-    assert plugin in {module.partition(".")[0] for module in modules}, "no entry point: nobody would find it"
+    assert plugin in {module.partition(".")[0] for module in modules}, "no entry point: the plugin cannot be found"
     assert plugin in PROJECT["tool"]["importlinter"]["root_packages"]
     assert plugin in contract("core imports no plugin")["forbidden_modules"]
-    assert plugin in contract("author's surface")["source_modules"]
+    assert plugin in contract("import the façades")["source_modules"]
 
 
 def test_every_entry_point_is_installed_as_written() -> None:
@@ -87,7 +87,7 @@ print(json.dumps(sorted({{"torch", "ignite"}} & set(sys.modules))))
     assert json.loads(done.stdout) == []
 
 
-def test_a_strangers_distribution_is_found_like_our_own() -> None:
+def test_a_third_party_distribution_is_found_like_first_party_ones() -> None:
     (zscore,) = (plugin for plugin in Registry.load().plugins() if plugin.distribution == "anomalo-zscore")
     assert (zscore.status, zscore.models, zscore.first_party, zscore.module) == (
         "ok",
@@ -101,7 +101,7 @@ def test_a_strangers_distribution_is_found_like_our_own() -> None:
     check_model(registry.get("zscore"))
 
 
-def test_the_strangers_example_stays_short_and_needs_no_torch() -> None:
+def test_the_third_party_example_stays_short_and_needs_no_torch() -> None:
     source = (ROOT / "examples" / "anomalo-zscore" / "anomalo_zscore.py").read_text(encoding="utf-8")
     assert len(source.splitlines()) < 60
     assert "torch" not in source

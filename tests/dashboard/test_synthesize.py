@@ -70,6 +70,7 @@ def test_an_empty_workspace_offers_to_fit_a_generator(home: Any, tmp_path: Path)
     assert "sample" in data.manifest("hypothyroid-rows@1")["goals"]
 
 
+@pytest.mark.slow
 def test_rows_are_generated_and_compared(maker: Any, tables: Path, tmp_path: Path) -> None:
     app = opened()
     app.number_input(key="rows").set_value(150)
@@ -93,6 +94,7 @@ def test_rows_are_generated_and_compared(maker: Any, tables: Path, tmp_path: Pat
     assert listed["rows"].tolist() == [150, 150], "a comparison has as many rows as are compared"
 
 
+@pytest.mark.slow
 def test_rows_of_the_command_line_can_be_compared(maker: Any, tmp_path: Path) -> None:
     maker("augment", "--with", "maker", "-n", 60)
     app = opened()

@@ -1,4 +1,4 @@
-"""Hashes tell rows apart and nothing else; the dense matrix has a way back; layouts survive JSON."""
+"""Hashes depend on a row's content alone; the dense matrix maps back to columns; layouts survive JSON."""
 
 import json
 from typing import Any

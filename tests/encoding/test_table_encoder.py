@@ -82,7 +82,7 @@ def test_compress_is_its_formula():
     assert (np.diff(compress(values, 0.0, 1e-300)) > 0).all()
 
 
-def test_numbers_are_centred_on_the_median_in_robust_spreads():
+def test_numbers_are_centred_on_the_median_in_robust_scales():
     rng = np.random.default_rng(1)
     values = rng.normal(50, 4, 5000)
     values[:5] = [1e9, -1e9, 1e12, 1e15, 1e100]
@@ -97,16 +97,16 @@ def test_numbers_are_centred_on_the_median_in_robust_spreads():
 
 
 @pytest.mark.parametrize(
-    ("values", "spread"),
+    ("values", "scale"),
     [
         ([0.0] * 80 + list(range(1, 21)), lambda v: np.subtract(*np.percentile(v, [95, 5])) / 3.29),
         ([0.0] * 96 + [1.0, 2, 3, 4], lambda v: np.subtract(*np.percentile(v, [99, 1])) / 4.652),
         ([0.0] * 999 + [5.0], np.std),
     ],
 )
-def test_spread_where_most_values_are_equal(values, spread):
+def test_scale_where_most_values_are_equal(values, scale):
     encoder = fitted(pa.table({"x": [float(v) for v in values]}))
-    assert encoder.layout.blocks[0].scale == pytest.approx(spread(np.array(values)))
+    assert encoder.layout.blocks[0].scale == pytest.approx(scale(np.array(values)))
 
 
 @pytest.mark.parametrize(
@@ -309,10 +309,10 @@ def test_fill_touches_missing_cells_only():
     for name, cells in batch.to_pydict().items():
         after = filled.column(name).to_pylist()
         hidden = [cell.strip() in ("?", "NA", "") and name != "other" for cell in cells]
-        assert [cell for cell, hole in zip(after, hidden, strict=True) if not hole] == [
-            cell for cell, hole in zip(cells, hidden, strict=True) if not hole
+        assert [cell for cell, missing in zip(after, hidden, strict=True) if not missing] == [
+            cell for cell, missing in zip(cells, hidden, strict=True) if not missing
         ]
-        assert all(cell.strip() not in ("?", "NA", "") for cell, hole in zip(after, hidden, strict=True) if hole)
+        assert all(cell.strip() not in ("?", "NA", "") for cell, missing in zip(after, hidden, strict=True) if missing)
 
 
 def test_fill_keeps_the_spaces_around_a_cell():
@@ -335,18 +335,18 @@ def test_fill_leaves_unseen_levels_and_stays_in_range():
 def test_fill_keeps_types():
     batch = pa.RecordBatch.from_pandas(typed_frame(), preserve_index=False)
     encoder = fitted(batch)
-    holes = pa.RecordBatch.from_arrays(
+    incomplete = pa.RecordBatch.from_arrays(
         [pa.array([None, *column[1:].to_pylist()], column.type) for column in batch.columns], schema=batch.schema
     )
     encoded = encoder.encode(batch)
-    filled = encoder.fill(holes, encoded.values)
+    filled = encoder.fill(incomplete, encoded.values)
     assert filled.schema.equals(batch.schema, check_metadata=True)
     assert not any(column.null_count for column in filled.columns if column.type != pa.float64())
     for name in ("whole", "truth", "level", "code", "same"):
         assert filled.column(name).to_pylist() == batch.column(name).to_pylist()
-    loose = encoder.fill(holes, encoded.values, round=False)
+    loose = encoder.fill(incomplete, encoded.values, round=False)
     assert loose.schema.field("whole").type == pa.float64()
-    empty = holes.set_column(1, "whole", pa.nulls(len(holes)))
+    empty = incomplete.set_column(1, "whole", pa.nulls(len(incomplete)))
     assert encoder.fill(empty, encoded.values).schema.field("whole").type == pa.int64()
 
 

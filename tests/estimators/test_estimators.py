@@ -1,4 +1,4 @@
-"""The scikit-learn face: what goes in comes out with its holes filled, its rows judged, or an error that helps."""
+"""The scikit-learn estimators: imputed tables, scores of rows, and errors that say what to do."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ NEURAL = ("linear", "undercomplete")
 
 
 def column(kind: str, rows: int, rng: np.random.Generator) -> pd.Series:
-    """Return a column without holes, of a dtype or of something special that a dtype can hold."""
+    """Return a column without missing values, of a dtype or of something special that a dtype can hold."""
     whole, words = rng.integers(0, 9, rows), rng.choice(["red", "green", "blue"], rows)
     days = pd.Timestamp("2024-01-30") + pd.to_timedelta(rng.integers(0, 900, rows), unit="D")
     special = {
@@ -57,13 +57,13 @@ def column(kind: str, rows: int, rng: np.random.Generator) -> pd.Series:
     return pd.Series(whole > 4 if kind.startswith("bool") else whole + rng.normal() * (kind[0] in "fF")).astype(kind)
 
 
-def table(rows: int = 40, holes: float = 0.2, seed: int = 0) -> pd.DataFrame:
-    """Return one column of each dtype, with holes where the dtype can have them."""
+def table(rows: int = 40, missing: float = 0.2, seed: int = 0) -> pd.DataFrame:
+    """Return one column of each dtype, with missing values where the dtype can have them."""
     rng = np.random.default_rng(seed)
     columns = {kind: column(kind, rows, rng) for kind in DTYPES}
     for kind, cells in columns.items():
         if kind not in ("int64", "uint8", "bool"):
-            cells[rng.random(rows) < holes] = None
+            cells[rng.random(rows) < missing] = None
     return pd.DataFrame(columns)
 
 
@@ -74,7 +74,7 @@ def normal(rows: int, seed: int = 0) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("model", ["mean", "median", "mode", *NEURAL])
-def test_holes_are_filled_and_nothing_else_changes(model: str) -> None:
+def test_missing_values_are_filled_and_nothing_else_changes(model: str) -> None:
     X = table()
     filled = TableImputer(model, params={"epochs": 1} if model in NEURAL else None).fit_transform(X)
     assert not filled.isna().any(axis=None)
@@ -87,11 +87,11 @@ def test_holes_are_filled_and_nothing_else_changes(model: str) -> None:
         assert filled[kind].max() <= X[kind].dropna().max()
 
 
-@given(seed=st.integers(0, 10_000), rows=st.integers(2, 30), holes=st.sampled_from([0.0, 0.3, 0.6]))
+@given(seed=st.integers(0, 10_000), rows=st.integers(2, 30), missing=st.sampled_from([0.0, 0.3, 0.6]))
 @settings(max_examples=10, deadline=None)
 @pytest.mark.filterwarnings("ignore:column .* is left out")
-def test_observed_cells_stay_in_any_table(seed: int, rows: int, holes: float) -> None:
-    X = table(rows, holes, seed)
+def test_observed_cells_stay_in_any_table(seed: int, rows: int, missing: float) -> None:
+    X = table(rows, missing, seed)
     kept = X.copy(deep=True)
     filled = TableImputer("mean").fit_transform(X)
     pd.testing.assert_frame_equal(X, kept)
@@ -230,14 +230,14 @@ def test_random_states() -> None:
     np.testing.assert_array_equal(scores(3), scores(np.int64(3)))
 
 
-def test_strange_rows_score_lower_and_are_predicted() -> None:
+def test_anomalous_rows_score_lower_and_are_predicted() -> None:
     X = normal(100)
-    strange = pd.DataFrame({"a": [9.0, 0.0, 2.0], "b": [-9.0, 0.0, -6.0], "c": ["x", "never", "y"]})
+    anomalous = pd.DataFrame({"a": [9.0, 0.0, 2.0], "b": [-9.0, 0.0, -6.0], "c": ["x", "never", "y"]})
     for model in ("knn", "iforest", *NEURAL):
         detector = AnomalyDetector(model, params={"epochs": 20} if model in NEURAL else None, **QUICK).fit(X)
-        assert detector.score_samples(strange).max() < np.median(detector.score_samples(X)), model
-        assert detector.predict(strange)[0] == -1, model
-        np.testing.assert_array_equal(detector.predict(strange) == -1, detector.decision_function(strange) < 0)
+        assert detector.score_samples(anomalous).max() < np.median(detector.score_samples(X)), model
+        assert detector.predict(anomalous)[0] == -1, model
+        np.testing.assert_array_equal(detector.predict(anomalous) == -1, detector.decision_function(anomalous) < 0)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, np.float64(0.25)])
@@ -296,14 +296,14 @@ def test_explanations_show_cells_as_the_table_has_them() -> None:
 
 def test_unfitted_use_says_so() -> None:
     detector, imputer = AnomalyDetector("knn"), TableImputer("mean")
-    judging = (
+    methods = (
         detector.predict,
         detector.score_samples,
         detector.decision_function,
         detector.p_values,
         detector.explain,
     )
-    for method in (*judging, imputer.transform, imputer.get_feature_names_out):
+    for method in (*methods, imputer.transform, imputer.get_feature_names_out):
         with pytest.raises(NotFittedError):
             method(normal(3))
 

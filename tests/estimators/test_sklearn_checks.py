@@ -1,4 +1,4 @@
-"""Every model of ours passes scikit-learn's own checks behind the estimators, and those that its suite leaves out."""
+"""Every first-party model passes scikit-learn's checks behind the estimators, and some that its suite leaves out."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ from anomalo.registry.registry import Registry
 
 pytestmark = [
     pytest.mark.usefixtures("frugal"),
-    # What an imputer that judges itself says of tables of noise.
+    # The warnings of an imputer that estimates its errors, for tables of noise.
     pytest.mark.filterwarnings("ignore:nothing predicts:UserWarning"),
     pytest.mark.filterwarnings("ignore:model .* predicts hidden cells no better:UserWarning"),
 ]
@@ -24,7 +24,7 @@ pytestmark = [
 REGISTRY = Registry.load()
 OURS = [name for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
 QUICK = {"epochs": 1, "trees": 5}
-OWN = {
+SMALLER = {
     "auto": {"members": "knn,undercomplete"},
 }
 """What keeps fits of one model short; the conformance kit runs `auto` with all its parts."""
@@ -46,7 +46,7 @@ def having(name: str, **settings: Any) -> dict[str, Any]:
 def estimators(**settings: Any) -> Iterator[Estimator]:
     """Yield one quick estimator for each model and what it can do."""
     for name in OURS:
-        params = having(name, **{**QUICK, **settings}) | OWN.get(name, {})
+        params = having(name, **{**QUICK, **settings}) | SMALLER.get(name, {})
         verbs = REGISTRY.get(name).verbs()
         if "proba" in verbs:  # needs labels: see test_classifier.py
             continue
@@ -184,7 +184,7 @@ def test_units_do_not_matter(estimator: Estimator) -> None:
 
 
 @each
-def test_columns_without_a_spread_and_with_huge_numbers_are_finite(estimator: Estimator) -> None:
+def test_columns_without_variance_and_with_huge_numbers_are_finite(estimator: Estimator) -> None:
     X = holed()
     X[:, 1] = 7.0
     X[:, 2] = np.where(np.arange(len(X)) == 3, 1.0, 0.0)  # every quantile but the last is equal
@@ -205,7 +205,7 @@ def test_a_short_last_batch_does_no_harm(estimator: Estimator, rows: int) -> Non
 
 
 @each
-def test_a_row_is_judged_alone(estimator: Estimator) -> None:
+def test_a_rows_answer_depends_on_that_row_alone(estimator: Estimator) -> None:
     X = holed(70)
     whole = answer(estimator.fit(X), X)
     np.testing.assert_array_equal(answer(estimator, X[::-1]), whole[::-1])

@@ -13,9 +13,9 @@ from anomalo.masking import MECHANISMS, Mechanism, mar, mcar, mnar
 ROWS = 20_000
 
 
-def normal(columns: int = 4, seed: int = 0, holes: float = 0.2) -> tuple[Any, Any]:
+def normal(columns: int = 4, seed: int = 0, missing: float = 0.2) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
-    observed = rng.random((ROWS, columns)) >= holes
+    observed = rng.random((ROWS, columns)) >= missing
     return np.where(observed, 3.0 + 10.0 * rng.standard_normal((ROWS, columns)), np.nan), observed
 
 
@@ -64,7 +64,7 @@ def test_mcar_depends_on_no_value() -> None:
 
 
 def test_mar_depends_on_the_drivers_which_stay_and_not_on_the_value_itself() -> None:
-    values, observed = normal(columns=7, holes=0.0)
+    values, observed = normal(columns=7, missing=0.0)
     hidden = mar(values, observed, 0.3, np.random.default_rng(1))
     drivers = np.flatnonzero(~hidden.any(axis=0))
     assert len(drivers) == 2
@@ -88,8 +88,8 @@ def test_mnar_depends_on_the_value_itself_and_on_no_other() -> None:
     values, observed = normal()
     hidden = mnar(values, observed, 0.3, np.random.default_rng(1))
     for column in range(4):
-        own = correlation(values[:, column], hidden[:, column], observed[:, column])
-        assert abs(own) == pytest.approx(0.39, abs=0.04)
+        itself = correlation(values[:, column], hidden[:, column], observed[:, column])
+        assert abs(itself) == pytest.approx(0.39, abs=0.04)
         other = (column + 1) % 4
         known = observed[:, column] & observed[:, other]
         assert abs(correlation(values[:, other], hidden[:, column], known)) < 0.03

@@ -18,9 +18,9 @@ RANKED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_s
 @settings(deadline=None, max_examples=30)
 @given(rows=RANKED)
 def test_roc_auc_is_the_share_of_pairs_in_order(rows: list[tuple[bool, int]]) -> None:
-    strange = [score for label, score in rows if label]
+    anomalous = [score for label, score in rows if label]
     normal = [score for label, score in rows if not label]
-    pairs = [(s > n) + 0.5 * (s == n) for s in strange for n in normal]
+    pairs = [(s > n) + 0.5 * (s == n) for s in anomalous for n in normal]
     labels, scores = zip(*rows, strict=True)
     assert metrics.roc_auc(labels, scores) == pytest.approx(np.mean(pairs))
 

@@ -40,8 +40,8 @@ def test_pooled_intervals_of_a_mean_cover_it() -> None:
         seen = rng.normal(size=30)
         means, variances = [], []
         for _ in range(10):
-            spread = np.sqrt(seen.var(ddof=1) * 29 / rng.chisquare(29))
-            drawn = rng.normal(rng.normal(seen.mean(), spread / np.sqrt(30)), spread, size=20)
+            deviation = np.sqrt(seen.var(ddof=1) * 29 / rng.chisquare(29))
+            drawn = rng.normal(rng.normal(seen.mean(), deviation / np.sqrt(30)), deviation, size=20)
             table = np.concatenate([seen, drawn])
             means.append(table.mean())
             variances.append(table.var(ddof=1) / 50)

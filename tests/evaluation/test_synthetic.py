@@ -1,4 +1,4 @@
-"""The measures of synthetic rows against SDMetrics' own figures, SciPy, brute force, and rows of known worth."""
+"""The measures of synthetic rows against SDMetrics, SciPy, brute force, and rows of known quality."""
 
 import dataclasses
 import itertools
@@ -16,12 +16,12 @@ from sklearn.metrics import roc_auc_score
 from anomalo.errors import SchemaError, UsageError
 from anomalo.evaluation.synthetic import utility
 from anomalo.evaluation.synthetic.correlations import Pairs, column_pairs, quality
-from anomalo.evaluation.synthetic.distributions import OTHERS, column_spreads
+from anomalo.evaluation.synthetic.distributions import OTHERS, column_distributions
 from anomalo.evaluation.synthetic.marginals import column_shapes, missing_shares
 from anomalo.evaluation.synthetic.measures import Fidelity, Usefulness, measure
 from anomalo.evaluation.synthetic.privacy import Closeness, closeness, closest, copies
 from anomalo.evaluation.synthetic.report import report
-from anomalo.evaluation.synthetic.summary import judge
+from anomalo.evaluation.synthetic.summary import assess
 from anomalo.evaluation.synthetic.tables import Rows, of_frames, side_by_side
 from anomalo.evaluation.synthetic.utility import distinguishability, usefulness
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -32,8 +32,8 @@ KINDS = {"height": "number", "weight": "number", "children": "number"} | dict.fr
 NAN = float("nan")
 
 
-def people(seed: int, rows: int, slope: float = 1.0, holes: float = 0.1) -> pd.DataFrame:
-    """Related and unrelated columns, ties, holes, and a level that only one seed has."""
+def people(seed: int, rows: int, slope: float = 1.0, missing: float = 0.1) -> pd.DataFrame:
+    """Related and unrelated columns, ties, missing values, and a level that only one seed has."""
     rng = np.random.default_rng(seed)
     height = rng.normal(170, 10, rows).round(1)
     weight = (slope * height - 90 + rng.normal(0, 5, rows)).round(1)
@@ -41,7 +41,7 @@ def people(seed: int, rows: int, slope: float = 1.0, holes: float = 0.1) -> pd.D
     frame["size"] = np.where(frame["height"] + rng.normal(0, 3 + 5 * seed, rows) > 170, "tall", "short")
     frame["colour"] = rng.choice(["red", "green", "blue"] if seed else ["red", "green"], rows)
     frame["hat"] = np.where(rng.random(rows) < 0.8, frame["colour"], "none")
-    return frame.mask(rng.random(frame.shape) < holes)
+    return frame.mask(rng.random(frame.shape) < missing)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def test_a_column_that_is_absent_or_of_another_kind_is_named() -> None:
 def test_the_quality_is_what_sdmetrics_says(rows: dict[str, Rows]) -> None:
     """Figures of SDMetrics 0.32 for the same two tables; it adds a millionth to the counts of new levels."""
     shapes, pairs = column_shapes(rows["real"], rows["synthetic"]), column_pairs(rows["real"], rows["synthetic"])
-    told = [0.920930780097316, 0.0, 0.927007299270073, 0.9606794963174151, 0.6818181854678169, 0.7388888927799395]
-    np.testing.assert_allclose(shapes, told, atol=1e-7)
+    expected = [0.920930780097316, 0.0, 0.927007299270073, 0.9606794963174151, 0.6818181854678169, 0.7388888927799395]
+    np.testing.assert_allclose(shapes, expected, atol=1e-7)
     np.testing.assert_allclose(pairs.similarity[pairs.related], [0.887678, 0.778333, 0.658333, 0.671667], atol=1e-6)
     assert pairs.trend() == pytest.approx(0.7490028119708565, abs=1e-12)
     assert quality(shapes, pairs) == pytest.approx(0.726945127146475, abs=1e-8)
@@ -94,7 +94,7 @@ def test_a_numbers_shape_is_scipys_statistic(rows: dict[str, Rows]) -> None:
 
 
 def test_association_is_scipys(rows: dict[str, Rows]) -> None:
-    frame = people(0, 300).astype(object).where(lambda cells: cells.notna(), "hole")
+    frame = people(0, 300).astype(object).where(lambda cells: cells.notna(), "missing")
     pairs = column_pairs(rows["real"], rows["synthetic"])
     names = list(itertools.combinations(frame.columns, 2))
     table = pd.crosstab(frame["colour"], frame["hat"]).to_numpy()
@@ -112,24 +112,24 @@ def test_constant_and_empty_columns_say_nothing() -> None:
     np.testing.assert_allclose(missing_shares(real), [0, 0, 1])
 
 
-def test_spreads_add_up_and_name_the_frequent_levels(rows: dict[str, Rows]) -> None:
+def test_distributions_add_up_and_name_the_frequent_levels(rows: dict[str, Rows]) -> None:
     frame = pd.DataFrame({"level": [f"l{at:02}" for at in range(20) for _ in range(20 - at)]})
     many = of_frames({"train": frame, "synthetic": frame.iloc[:30]})
-    for spread in [*column_spreads(rows), *column_spreads(many)]:
-        for shares in spread["shares"].values():
+    for distribution in [*column_distributions(rows), *column_distributions(many)]:
+        for shares in distribution["shares"].values():
             assert sum(shares) == pytest.approx(1)
-    spread = column_spreads(many)[0]
-    assert spread["levels"][0] == "l00"
-    assert spread["levels"][-1] == OTHERS
-    assert spread["shares"]["train"][0] == pytest.approx(20 / 210)
+    distribution = column_distributions(many)[0]
+    assert distribution["levels"][0] == "l00"
+    assert distribution["levels"][-1] == OTHERS
+    assert distribution["shares"]["train"][0] == pytest.approx(20 / 210)
 
 
 # Trees
 
 
-def test_equal_origins_cannot_be_told_apart_others_can_and_copies_look_too_good() -> None:
+def test_equal_origins_are_indistinguishable_others_are_not_and_copies_look_too_good() -> None:
     one, other = (
-        of_frames({"rows": people(0, 500, holes=0)})["rows"].take(part) for part in (slice(0, 250), slice(250, None))
+        of_frames({"rows": people(0, 500, missing=0)})["rows"].take(part) for part in (slice(0, 250), slice(250, None))
     )
     copied = one.take(np.random.default_rng(0).integers(0, 250, 250))
     assert distinguishability(one, other) == pytest.approx(0.5, abs=0.1)
@@ -139,7 +139,7 @@ def test_equal_origins_cannot_be_told_apart_others_can_and_copies_look_too_good(
 
 
 def test_rows_teach_what_they_hold() -> None:
-    frames = {"train": people(0, 400, holes=0), "test": people(0, 800, holes=0).iloc[400:]}
+    frames = {"train": people(0, 400, missing=0), "test": people(0, 800, missing=0).iloc[400:]}
     frames["noise"] = frames["train"].assign(size=np.random.default_rng(1).permutation(frames["train"]["size"]))
     found = of_frames(frames)
     assert usefulness(found["train"], found["test"], "size") > 0.9
@@ -177,26 +177,26 @@ def test_the_share_of_nearer_rows_by_hand_ties_count_half() -> None:
     assert found.membership == 0.75  # train: 1 and 1 away; holdout: 2 and 1
 
 
-def test_levels_and_holes_are_one_apart() -> None:
+def test_levels_and_missing_values_are_one_apart() -> None:
     frames = {"train": pd.DataFrame({"a": ["x", "y"] * 3, "b": [1.0, 3.0] * 3})}
     frames["holdout"] = pd.DataFrame({"a": ["z"] * 2, "b": [1.0, np.nan]})
-    frames["made"] = pd.DataFrame({"a": ["x", None], "b": [1.0, np.nan]})
+    frames["synthetic"] = pd.DataFrame({"a": ["x", None], "b": [1.0, np.nan]})
     found = of_frames(frames, SchemaOptions(kinds={"a": "category", "b": "number"}))
-    distance = closeness(found["train"], found["holdout"], found["made"])
+    distance = closeness(found["train"], found["holdout"], found["synthetic"])
     np.testing.assert_allclose(distance.to_holdout, [1, 1])
     assert distance.to_train[0] == 0
 
 
-def test_copies_are_equal_in_every_cell_holes_included() -> None:
+def test_copies_are_equal_in_every_cell_missing_ones_included() -> None:
     real = numeric([[1, NAN], [2, 3], [-0.0, 1]])
     assert copies(numeric([[1, NAN], [2, NAN], [0.0, 1], [2, 3]]), real) == 0.75
 
 
-# Verdicts and reports
+# Assessments and reports
 
 
-def told(**changes: Any) -> Fidelity:
-    """The figures of good synthetic rows, with some changed."""
+def measured(**changes: Any) -> Fidelity:
+    """The measures of good synthetic rows, with some changed."""
     pair = Pairs(np.array([0]), np.array([1]), np.array([0.9]), np.array([0.97]), np.array([True]))
     close = Closeness(np.ones(2000), np.ones(2000), 0.51, 0.5)
     good = Fidelity(np.array([0.98]), pair, 0.975, 0.55, 0.57, Usefulness("y", "AUROC", 0.9, 0.91), close, 0.0, 0.0)
@@ -215,44 +215,45 @@ COPIED = Closeness(np.zeros(2000), np.ones(2000), 0.93, 0.7)
         ({"closeness": COPIED}, "copies of the training rows"),
         ({"copied": 0.3, "recurring": 0.02}, "copies of the training rows"),
         ({"copied": 0.3, "recurring": 0.3}, "useful and not copied"),
-        ({"told_from_holdout": 0.99}, "good columns, but relations between them are lost"),
-        ({"told_from_holdout": 0.99, "shapes": np.array([0.5])}, "unlike the real rows"),
+        ({"distinguishability_holdout": 0.99}, "good columns, but relations between them are lost"),
+        ({"distinguishability_holdout": 0.99, "shapes": np.array([0.5])}, "unlike the real rows"),
         ({"usefulness": Usefulness("y", "R2", 0.5, 0.8)}, "usable with care and not copied"),
         ({"usefulness": None}, "like the real rows and not copied"),
-        ({"closeness": None, "told_from_holdout": None}, "useful; whether they are copies was not checked"),
+        ({"closeness": None, "distinguishability_holdout": None}, "useful; whether they are copies was not checked"),
     ],
 )
-def test_the_verdict_follows_the_figures(changes: dict[str, Any], title: str) -> None:
-    assert judge(told(**changes)).title == title
+def test_the_assessment_follows_the_measures(changes: dict[str, Any], title: str) -> None:
+    assert assess(measured(**changes)).title == title
 
 
 def test_few_rows_are_not_called_copies_by_chance() -> None:
     few = Closeness(np.ones(20), np.ones(20), 0.65, 0.5)
-    assert judge(told(closeness=few)).title == "useful and not copied"
+    assert assess(measured(closeness=few)).title == "useful and not copied"
 
 
-def test_the_verdict_gives_figures_and_says_what_was_not_checked() -> None:
+def test_the_assessment_gives_figures_and_says_what_was_not_checked() -> None:
     assert any(
-        "93.0 % of the rows are nearer to a training row" in reason for reason in judge(told(closeness=COPIED)).reasons
+        "93.0 % of the rows are nearer to a training row" in reason
+        for reason in assess(measured(closeness=COPIED)).reasons
     )
-    assert judge(told()).unchecked == ()
-    unchecked = judge(told(closeness=None, usefulness=None, told_from_holdout=None)).unchecked
+    assert assess(measured()).unchecked == ()
+    unchecked = assess(measured(closeness=None, usefulness=None, distinguishability_holdout=None)).unchecked
     assert ["--holdout" in sentence for sentence in unchecked] == [True, True]
 
 
 def test_a_report_is_json_and_holds_everything() -> None:
     frames = {"train": people(0, 120), "synthetic": people(0, 120).iloc[:60], "holdout": people(2, 60)}
     found = of_frames(frames, SchemaOptions(kinds=KINDS))
-    measured = measure(found["train"], found["synthetic"], holdout=found["holdout"], label="size", seed=3)
-    value = json.loads(json.dumps(report(measured, found), allow_nan=False))
+    measures = measure(found["train"], found["synthetic"], holdout=found["holdout"], label="size", seed=3)
+    value = json.loads(json.dumps(report(measures, found), allow_nan=False))
     assert value["rows"] == {"train": 120, "synthetic": 60, "holdout": 60}
-    assert value["verdict"]["title"] == "copies of the training rows"
+    assert value["assessment"]["title"] == "copies of the training rows"
     assert value["copied"] > 0.9
     assert [entry["column"] for entry in value["columns"]] == list(KINDS)
     assert len(value["pairs"]) == 15
     assert value["usefulness"]["label"] == "size"
     again = measure(found["train"], found["synthetic"], holdout=found["holdout"], label="size", seed=3)
-    assert report(again, found) == report(measured, found)
+    assert report(again, found) == report(measures, found)
 
 
 def test_too_few_rows_or_no_such_label_are_refused(rows: dict[str, Rows]) -> None:

@@ -1,4 +1,4 @@
-"""Constraints: understood, judged cell by cell, and satisfied by moving as little as is simple."""
+"""Constraints: parsed, checked row by row, and satisfied by small moves."""
 
 import json
 
@@ -30,16 +30,16 @@ FRAME["country"] = FRAME["city"].map({"Rome": "Italy", "Oslo": "Norway", "Bergen
 TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
 SCHEMA = infer(TABLE)
 ENCODER = TableEncoder().fit(TABLE, SCHEMA)
-OWN = ENCODER.to_original_units(ENCODER.encode(TABLE))
+ORIGINAL = ENCODER.to_original_units(ENCODER.encode(TABLE))
 AGE, PRICE, BEGIN, END, CITY, COUNTRY = range(6)
 
 
 def understood(*texts: str) -> list[Constraint]:
-    return parse(texts, SCHEMA, ENCODER.layout, OWN)
+    return parse(texts, SCHEMA, ENCODER.layout, ORIGINAL)
 
 
-def test_own_cells_are_the_table_itself() -> None:
-    again = ENCODER.write(OWN, np.random.default_rng(0)).to_pandas()
+def test_cells_in_original_units_are_the_table_itself() -> None:
+    again = ENCODER.write(ORIGINAL, np.random.default_rng(0)).to_pandas()
     pd.testing.assert_frame_equal(again, FRAME)
 
 
@@ -58,13 +58,13 @@ def test_own_cells_are_the_table_itself() -> None:
     ],
 )
 def test_what_breaks_a_constraint(text: str, expected: pd.Series) -> None:
-    assert broken(OWN, understood(text)).tolist() == expected.tolist()
+    assert broken(ORIGINAL, understood(text)).tolist() == expected.tolist()
 
 
-def test_a_hole_breaks_no_bound_and_no_order() -> None:
-    own = np.full_like(OWN[:1], np.nan)
-    assert not broken(own, understood("age >= 40", "start < end")).any()
-    assert broken(own, understood("fixed: city, country")).all()  # no training row had such holes
+def test_a_missing_value_satisfies_bounds_and_orders() -> None:
+    original = np.full_like(ORIGINAL[:1], np.nan)
+    assert not broken(original, understood("age >= 40", "start < end")).any()
+    assert broken(original, understood("fixed: city, country")).all()  # no training row missed these cells
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_hole_breaks_no_bound_and_no_order() -> None:
         ("agee > 3", "the model has no column 'agee'; did you mean 'age'"),
         ("city > 3", "column 'city' is a category; expected a number or a date"),
         ("age > soon", "'soon' is neither a column nor a"),
-        ("age > 200", "'age' was 19 to 89 in training, never so"),
+        ("age > 200", "'age' was 19 to 89 in training; expected a limit that training values satisfy"),
         ("fixed: city, town", "the model has no column 'town'"),
     ],
 )
@@ -94,42 +94,46 @@ TEXTS = ("20 <= age < 70", "price >= 10", "price < age", "start < end", "start >
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), texts=st.lists(st.sampled_from(TEXTS), min_size=1, unique=True))
-def test_rows_are_mended_within_ranges_and_steps(seed: int, texts: list[str]) -> None:
+def test_rows_are_repaired_within_ranges_and_steps(seed: int, texts: list[str]) -> None:
     rng = np.random.default_rng(seed)
-    own = np.column_stack([rng.permutation(column) for column in OWN.T])
-    before, constraints = own.copy(), understood(*texts)
-    right = ~broken(own, constraints)
-    enforce(own, constraints, np.ones(own.shape, dtype=bool), ENCODER.clip_to_domain, rng)
-    assert not broken(own, constraints).any()
-    assert np.array_equal(own, ENCODER.clip_to_domain(own))
-    assert np.array_equal(own[right], before[right])
+    original = np.column_stack([rng.permutation(column) for column in ORIGINAL.T])
+    before, constraints = original.copy(), understood(*texts)
+    right = ~broken(original, constraints)
+    enforce(original, constraints, np.ones(original.shape, dtype=bool), ENCODER.clip_to_domain, rng)
+    assert not broken(original, constraints).any()
+    assert np.array_equal(original, ENCODER.clip_to_domain(original))
+    assert np.array_equal(original[right], before[right])
 
 
 def test_given_cells_stay_and_the_others_give_way() -> None:
-    own, free = OWN[:3].copy(), np.ones((3, OWN.shape[1]), dtype=bool)
-    own[:, BEGIN], own[:, END] = OWN[:, BEGIN].max(), OWN[:, BEGIN].min()
-    own[:, COUNTRY] = own[::-1, COUNTRY]
+    original, free = ORIGINAL[:3].copy(), np.ones((3, ORIGINAL.shape[1]), dtype=bool)
+    original[:, BEGIN], original[:, END] = ORIGINAL[:, BEGIN].max(), ORIGINAL[:, BEGIN].min()
+    original[:, COUNTRY] = original[::-1, COUNTRY]
     free[0, BEGIN] = free[1, END] = False
     free[:, CITY] = False
-    before = own.copy()
+    before = original.copy()
     constraints = understood("start <= end", "fixed: city, country")
-    enforce(own, constraints, free, ENCODER.clip_to_domain, np.random.default_rng(0))
-    assert not broken(own, constraints).any()
-    assert np.array_equal(own[~free], before[~free])
-    assert np.array_equal(own[2, [BEGIN, END]], before[2, [END, BEGIN]])  # both were free: exchanged
+    enforce(original, constraints, free, ENCODER.clip_to_domain, np.random.default_rng(0))
+    assert not broken(original, constraints).any()
+    assert np.array_equal(original[~free], before[~free])
+    assert np.array_equal(original[2, [BEGIN, END]], before[2, [END, BEGIN]])  # both were free: exchanged
 
 
 def test_what_cannot_be_satisfied_is_said() -> None:
-    own = OWN[:2].copy()
-    own[:, BEGIN], own[:, END] = OWN[:, BEGIN].max(), OWN[:, BEGIN].min()
+    original = ORIGINAL[:2].copy()
+    original[:, BEGIN], original[:, END] = ORIGINAL[:, BEGIN].max(), ORIGINAL[:, BEGIN].min()
     with pytest.raises(UsageError, match="contradict each other in 2 rows"):
         enforce(
-            own, understood("start < end"), np.zeros(own.shape, bool), ENCODER.clip_to_domain, np.random.default_rng(0)
+            original,
+            understood("start < end"),
+            np.zeros(original.shape, bool),
+            ENCODER.clip_to_domain,
+            np.random.default_rng(0),
         )
 
 
 def test_constraints_are_kept_as_json() -> None:
     for constraint in understood(*TEXTS):
         again = from_json(json.loads(json.dumps(to_json(constraint))))
-        assert np.array_equal(again.broken(OWN[:, ::-1].copy()), constraint.broken(OWN[:, ::-1].copy()))
+        assert np.array_equal(again.broken(ORIGINAL[:, ::-1].copy()), constraint.broken(ORIGINAL[:, ::-1].copy()))
         assert to_json(again) == to_json(constraint)

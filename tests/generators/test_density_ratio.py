@@ -1,4 +1,4 @@
-"""Made rows that give way to others: ratios against closed forms, replacements against enumeration."""
+"""Replaced synthetic rows: ratios against closed forms, replacements against enumeration."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ BLOCKS = (
     Block("empty", "number", 3, low=0, high=1),
 )
 LAYOUT = Layout("table", (4,), BLOCKS)
-REAL, MADE = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
+REAL, SYNTHETIC = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
 """Shares of the groups."""
 
 
@@ -47,16 +47,16 @@ class Known:
     """The ratio of the groups' shares, exactly."""
 
     def weights(self, data: Encoded) -> Any:
-        return (REAL / MADE)[(data.values[:, 1] - FIRST_LEVEL).astype(int)]
+        return (REAL / SYNTHETIC)[(data.values[:, 1] - FIRST_LEVEL).astype(int)]
 
 
 def draw(given: Encoded, rng: np.random.Generator) -> Encoded:
-    """Rows of the made groups, but for given cells, as random as they are many."""
-    made = np.zeros(given.values.shape, np.float32)
+    """Rows with the synthetic groups' shares, except for given cells."""
+    synthetic = np.zeros(given.values.shape, np.float32)
     chance = rng.random((len(given), 2))
-    made[:, 0] = chance[:, 0]
-    made[:, 1] = FIRST_LEVEL + np.searchsorted(MADE.cumsum(), chance[:, 1], side="right")
-    return Encoded(np.where(given.observed, given.values, made), np.ones(made.shape, dtype=bool), LAYOUT)
+    synthetic[:, 0] = chance[:, 0]
+    synthetic[:, 1] = FIRST_LEVEL + np.searchsorted(SYNTHETIC.cumsum(), chance[:, 1], side="right")
+    return Encoded(np.where(given.observed, given.values, synthetic), np.ones(synthetic.shape, dtype=bool), LAYOUT)
 
 
 def test_the_ratio_of_two_normals_is_the_closed_form() -> None:
@@ -64,24 +64,24 @@ def test_the_ratio_of_two_normals_is_the_closed_form() -> None:
     fresh = rows(4000, 2, mean=0.35)
     seen = fresh.observed[:, 0] & (abs(fresh.values[:, 0]) < 1.5)
     truth = np.exp((0.7**2 / 2) - 0.7 * fresh.values[:, 0])
-    own, truth = (np.log(weights[seen]) for weights in (ratio.weights(fresh), truth))
-    fit = stats.linregress(truth, own)
+    found, truth = (np.log(weights[seen]) for weights in (ratio.weights(fresh), truth))
+    fit = stats.linregress(truth, found)
     assert fit.slope == pytest.approx(1, abs=0.15)
     assert fit.intercept == pytest.approx(0, abs=0.2)
     assert fit.rvalue > 0.6
 
 
-def test_made_rows_have_a_ratio_of_one_on_average() -> None:
-    ratio = DensityRatio.fit(rows(4000, 0), rows(8000, 1, groups=MADE), seed=0)
-    weights = ratio.weights(rows(5000, 3, groups=MADE))
+def test_synthetic_rows_have_a_ratio_of_one_on_average() -> None:
+    ratio = DensityRatio.fit(rows(4000, 0), rows(8000, 1, groups=SYNTHETIC), seed=0)
+    weights = ratio.weights(rows(5000, 3, groups=SYNTHETIC))
     assert weights.mean() == pytest.approx(1, abs=0.05)
 
 
 def test_the_trees_are_scikit_learns() -> None:
-    real, made = rows(500, 0), rows(1000, 1, groups=MADE)
-    ratio = DensityRatio.fit(real, made, seed=5)
-    kept = np.arange(len(made)) % HELD_OUT != 0
-    both = [np.where(part.observed, part.values, np.nan) for part in (real, made.take(kept))]
+    real, synthetic = rows(500, 0), rows(1000, 1, groups=SYNTHETIC)
+    ratio = DensityRatio.fit(real, synthetic, seed=5)
+    kept = np.arange(len(synthetic)) % HELD_OUT != 0
+    both = [np.where(part.observed, part.values, np.nan) for part in (real, synthetic.take(kept))]
     matrix = np.concatenate(both)
     matrix[:, [1, 2]] -= FIRST_LEVEL
     matrix[matrix[:, 2] >= 254, 2], matrix[:, 3] = np.nan, 0
@@ -100,16 +100,16 @@ def test_replaced_rows_are_as_few_as_the_total_variation_and_lead_to_the_real_sh
     counts = np.bincount((after.values[:, 1] - FIRST_LEVEL).astype(int))
     assert stats.chisquare(counts, REAL * counts.sum()).pvalue > 0.01
     changed = (before.values[:, 0] != after.values[:, 0]).mean()
-    assert changed == pytest.approx(np.abs(REAL - MADE).sum() / 2, abs=0.01)
+    assert changed == pytest.approx(np.abs(REAL - SYNTHETIC).sum() / 2, abs=0.01)
 
 
 def test_given_cells_stay_also_where_all_such_rows_are_made_too_often() -> None:
     given = nothing(300)
     values, observed = given.values.copy(), given.observed.copy()
     values[:, 1], observed[:, 1] = FIRST_LEVEL + 2, True
-    made = correct_by_density_ratio(Encoded(values, observed, LAYOUT), draw, Known(), 3, np.random.default_rng(0))  # type: ignore[arg-type]
-    assert (made.values[:, 1] == FIRST_LEVEL + 2).all()
-    assert len(made) == 300
+    synthetic = correct_by_density_ratio(Encoded(values, observed, LAYOUT), draw, Known(), 3, np.random.default_rng(0))  # type: ignore[arg-type]
+    assert (synthetic.values[:, 1] == FIRST_LEVEL + 2).all()
+    assert len(synthetic) == 300
 
 
 def test_a_row_does_not_depend_on_how_many_follow() -> None:
@@ -128,15 +128,15 @@ def test_a_packed_ratio_is_the_same() -> None:
     np.testing.assert_array_equal(ratio.weights(fresh), other.weights(fresh))
 
 
-def test_few_rows_tell_nothing() -> None:
+def test_few_rows_give_no_ratio() -> None:
     assert learn_density_ratio(rows(FEWEST - 1, 0), draw, np.random.default_rng(0)) is None
 
 
 def test_what_is_learned_of_a_generator_corrects_it() -> None:
     real, rng = rows(4000, 0), np.random.default_rng(0)
-    wrong = lambda given, rng: rows(len(given), int(rng.integers(2**31)), groups=MADE)  # noqa: E731
+    wrong = lambda given, rng: rows(len(given), int(rng.integers(2**31)), groups=SYNTHETIC)  # noqa: E731
     ratio = learn_density_ratio(real, wrong, rng)
     assert ratio is not None
-    made = correct_by_density_ratio(nothing(8000), wrong, ratio, 4, rng)
-    shares = np.bincount((made.values[:, 1] - FIRST_LEVEL).astype(int)) / len(made)
-    assert np.abs(shares - REAL).sum() < 0.5 * np.abs(MADE - REAL).sum()
+    synthetic = correct_by_density_ratio(nothing(8000), wrong, ratio, 4, rng)
+    shares = np.bincount((synthetic.values[:, 1] - FIRST_LEVEL).astype(int)) / len(synthetic)
+    assert np.abs(shares - REAL).sum() < 0.5 * np.abs(SYNTHETIC - REAL).sum()

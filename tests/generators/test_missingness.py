@@ -1,4 +1,4 @@
-"""Holes that another column tells of: found, kept in all rows that are made, and no matter for fills."""
+"""Missing values that another column determines: found, kept in all synthetic rows, and ignored by fills."""
 
 import itertools
 import json
@@ -62,10 +62,10 @@ def contradictions(rows: Encoded) -> int:
 
 
 def gates(data: Encoded) -> dict[int, int]:
-    """The root of each gate, by the position of the column that it makes a hole of."""
+    """The root of each gate, by the position of the column that it makes missing."""
     transform = TableTransform.fit(data)
-    place = {column.code: column.position for column in transform.columns if column.code >= 0}
-    return {place[gate.code]: place[gate.root] for gate in transform.gates}
+    position_of = {column.code: column.position for column in transform.columns if column.code >= 0}
+    return {position_of[gate.code]: position_of[gate.root] for gate in transform.gates}
 
 
 def test_gates_are_found_and_chance_is_none() -> None:
@@ -78,7 +78,7 @@ def test_gates_are_found_and_chance_is_none() -> None:
 
 
 def test_no_root_has_a_gate() -> None:
-    """Three columns miss together; a fourth, without holes, says when: it is the root of all."""
+    """Three columns miss together; a fourth, which is complete, determines when: it is the root of all."""
     rng = np.random.default_rng(0)
     flag = rng.integers(2, size=400)
     codes = np.stack([*(np.where(flag == 1, 1, 0) for _ in range(3)), flag], axis=1)
@@ -89,13 +89,13 @@ def test_no_root_has_a_gate() -> None:
     assert {(gate.code, gate.root) for gate in found} == {(1, 0), (2, 0)}
 
 
-def test_the_usual_value_is_the_most_frequent_that_is_no_hole() -> None:
+def test_the_usual_value_is_the_most_frequent_observed_one() -> None:
     codes = np.stack([np.tile([0, 1, 1, 2, 2, 2], 50), np.tile([0, 0, 0, 1, 1, 1], 50)], axis=1)
     (gate,) = find_gates(codes, [3, 2], [True, False])
-    assert (gate.code, gate.root, gate.hole, gate.usual) == (0, 1, 2, 1)
-    mended = np.array([[0, 0], [2, 0], [1, 1], [2, 1]])
-    gate.round_trip(mended)
-    assert mended.tolist() == [[0, 0], [1, 0], [2, 1], [2, 1]]
+    assert (gate.code, gate.root, gate.missing_code, gate.usual) == (0, 1, 2, 1)
+    applied = np.array([[0, 0], [2, 0], [1, 1], [2, 1]])
+    gate.apply(applied)
+    assert applied.tolist() == [[0, 0], [1, 0], [2, 1], [2, 1]]
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -108,20 +108,24 @@ def test_narrowing_by_enumeration(size: int) -> None:
         if not any(code) or not any(root):
             continue
         pairs = {
-            (own, of)
-            for own in range(size)
-            for of in range(3)
-            if code[own] and root[of] and gate.closed[of] == (own == gate.hole)
+            (value, root_value)
+            for value in range(size)
+            for root_value in range(3)
+            if code[value] and root[root_value] and gate.closed[root_value] == (value == gate.missing_code)
         }
         allowed = [np.array([code]), np.array([root])]
         gate.narrow(allowed)
-        left = {(own, of) for own in np.flatnonzero(allowed[0][0]) for of in np.flatnonzero(allowed[1][0])}
+        left = {
+            (value, root_value)
+            for value in np.flatnonzero(allowed[0][0])
+            for root_value in np.flatnonzero(allowed[1][0])
+        }
         assert pairs <= left
         assert left
         if pairs:
-            assert set(np.flatnonzero(allowed[1][0])) == {of for _, of in pairs}
-            if size == 2 or not any(own < gate.hole for own, _ in pairs):
-                assert set(np.flatnonzero(allowed[0][0])) == {own for own, _ in pairs}
+            assert set(np.flatnonzero(allowed[1][0])) == {root_value for _, root_value in pairs}
+            if size == 2 or not any(value < gate.missing_code for value, _ in pairs):
+                assert set(np.flatnonzero(allowed[0][0])) == {value for value, _ in pairs}
 
 
 @pytest.mark.slow
@@ -137,7 +141,7 @@ def test_narrowing_by_enumeration(size: int) -> None:
     ],
     ids=lambda model: model.name,
 )
-def test_made_rows_have_holes_where_they_should(model: Any) -> None:
+def test_synthetic_rows_miss_the_cells_that_others_determine(model: Any) -> None:
     """Of a model that has learned next to nothing: what is not looked up is at odds in many rows."""
     data = table()
     model.fit(data, LocalRun(seed=0))
@@ -158,7 +162,7 @@ def test_what_is_given_stays_although_it_contradicts() -> None:
     assert rows.observed[:, [DOSE, MEASURED]].all()
 
 
-def test_a_fill_is_a_value_although_the_hole_is_explained() -> None:
+def test_a_fill_is_a_value_although_another_column_determines_that_it_is_missing() -> None:
     data = table()
     model = Ddpm(**SMALL, width=16, blocks=1).fit(data, LocalRun(seed=0))
     rows = data.take(np.flatnonzero(~data.observed[:, DOSE])[:20])
@@ -174,5 +178,10 @@ def test_gates_are_packed_and_unpacked() -> None:
     again = TableTransform.unpack(array, json.loads(json.dumps(value)))
     assert len(again.gates) == 2
     for one, other in zip(transform.gates, again.gates, strict=True):
-        assert (one.code, one.root, one.hole, one.usual) == (other.code, other.root, other.hole, other.usual)
+        assert (one.code, one.root, one.missing_code, one.usual) == (
+            other.code,
+            other.root,
+            other.missing_code,
+            other.usual,
+        )
         np.testing.assert_array_equal(one.closed, other.closed)

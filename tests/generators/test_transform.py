@@ -1,4 +1,4 @@
-"""The way of a table to normal scores and codes, and back: nothing lost, nothing made up, conditions exact."""
+"""A table as normal scores and codes, and back: nothing lost, nothing invented, conditions exact."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
 
 
 def encoded(columns: list[np.ndarray], levels: tuple[int, ...]) -> Encoded:
-    """Columns with nan for holes; `levels` is 0 for a number, and a category's number of levels."""
+    """Columns with nan for missing values; `levels` is 0 for a number, and a category's number of levels."""
     values = np.column_stack(columns).astype(np.float32)
     blocks = tuple(
         Block(str(at), "category" if size else "number", at, levels=tuple(map(str, range(size))))
@@ -26,7 +26,7 @@ def encoded(columns: list[np.ndarray], levels: tuple[int, ...]) -> Encoded:
 
 
 def mixed(rows: int = 600, seed: int = 0) -> Encoded:
-    """A smooth number, a zero-inflated one with holes, one with few values, two categories, one of which follows."""
+    """A smooth number, an incomplete zero-inflated one, one with few values, two categories of which one follows."""
     rng = np.random.default_rng(seed)
     inflated = np.where(rng.random(rows) < 0.7, 0, rng.exponential(size=rows))
     inflated[rng.random(rows) < 0.1] = np.nan
@@ -50,7 +50,7 @@ def test_normal_scores_are_standard_normal_and_lead_back() -> None:
     np.testing.assert_allclose(quantiles.inverse(scores), values, rtol=1e-9)
 
 
-def test_ties_are_spread_over_their_share_and_lead_back_exactly() -> None:
+def test_ties_are_jittered_over_their_share_and_lead_back_exactly() -> None:
     values = rng().poisson(3, 3000).astype(np.float64)
     quantiles = Quantiles.fit(values)
     scores = quantiles.forward(values, rng())
@@ -144,14 +144,14 @@ def test_any_scores_and_codes_make_rows_of_known_values_in_range() -> None:
     table = TableTransform.fit(data)
     numbers = rng().normal(scale=3, size=(5000, table.width)).astype(np.float32)
     codes = np.column_stack([rng(at).integers(0, size, 5000) for at, size in enumerate(table.sizes)])
-    made = table.backward(numbers, codes)
+    decoded = table.backward(numbers, codes)
     for at in range(5):
         seen = data.values[data.observed[:, at], at]
-        values = made.values[made.observed[:, at], at]
+        values = decoded.values[decoded.observed[:, at], at]
         assert seen.min() <= values.min()
         assert values.max() <= seen.max()
         assert at < 2 or np.isin(values, seen).all()
-    np.testing.assert_array_equal(made.values[:, 4], (made.values[:, 3] - FIRST_LEVEL) // 3 + FIRST_LEVEL)
+    np.testing.assert_array_equal(decoded.values[:, 4], (decoded.values[:, 3] - FIRST_LEVEL) // 3 + FIRST_LEVEL)
 
 
 def test_marginals_are_reproduced() -> None:
@@ -159,9 +159,9 @@ def test_marginals_are_reproduced() -> None:
     table = TableTransform.fit(data)
     parts = table.forward(data, rng())
     numbers = rng(1).normal(size=parts.numbers.shape).astype(np.float32)
-    made = table.backward(numbers, parts.codes)
+    decoded = table.backward(numbers, parts.codes)
     for at in (0, 1):
-        real, synthetic = (rows.values[rows.observed[:, at], at] for rows in (data, made))
+        real, synthetic = (rows.values[rows.observed[:, at], at] for rows in (data, decoded))
         assert stats.ks_2samp(real, synthetic).pvalue > 0.05
 
 
@@ -184,8 +184,8 @@ def test_conditions_allow_what_the_given_cells_do() -> None:
     np.testing.assert_array_equal(few, [[True] * 5, [False, False, False, True, False]])
     assert np.flatnonzero(month[0]).tolist() == [3, 4, 5]  # the second quarter
     assert np.flatnonzero(month[1]).tolist() == [3]
-    made = table.complete(parts.numbers, parts.codes, given)
-    np.testing.assert_array_equal(made.values[given.observed], given.values[given.observed])
+    decoded = table.complete(parts.numbers, parts.codes, given)
+    np.testing.assert_array_equal(decoded.values[given.observed], given.values[given.observed])
 
 
 def test_a_contradiction_keeps_the_given_cells() -> None:
@@ -195,8 +195,8 @@ def test_a_contradiction_keeps_the_given_cells() -> None:
     parts = table.condition(given, rng())
     assert parts.allowed is not None
     assert all(mask.any(axis=1).all() for mask in parts.allowed)
-    made = table.complete(parts.numbers, parts.codes, given)
-    assert made.values[0, 2:].tolist() == [99.0, 2.0, 5.0]
+    decoded = table.complete(parts.numbers, parts.codes, given)
+    assert decoded.values[0, 2:].tolist() == [99.0, 2.0, 5.0]
 
 
 def test_a_level_that_training_lacked_is_no_condition() -> None:

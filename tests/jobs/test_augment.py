@@ -38,7 +38,7 @@ def test_rows_are_written_as_the_training_table_was(context: Path, anomalo: Call
         assert list(made.columns) == list(real.columns)
         assert made.drop(columns="name").dtypes.equals(real.drop(columns="name").dtypes)
         assert made["name"].isna().all()
-        assert "no model reads 'name'" in outcome.json["summary"]["warnings"][0]
+        assert "did not learn 'name'" in outcome.json["summary"]["warnings"][0]
         assert made["weight"].isna().any()
         assert set(made["height"]) <= set(real["height"])
         assert set(made["sick"]) == {"no", "yes"}
@@ -76,14 +76,14 @@ def test_where_given_and_constraints(context: Path, anomalo: Call, tmp_path: Pat
     ("options", "code", "message"),
     [
         (("-n", "0"), 2, "0 rows: expected a whole number from 1"),
-        ((), 2, "which rows?"),
+        ((), 2, "give either the number of rows"),
         (("-n", "5", "--where", "colour=mauve"), 2, "'mauve', which the training table never had; it had 'red'"),
         (("-n", "5", "--where", "colour"), 2, "expected NAME=VALUE"),
-        (("-n", "5", "--constraint", "height > 900"), 2, "never so"),
+        (("-n", "5", "--constraint", "height > 900"), 2, "expected a limit that training values satisfy"),
         (("-n", "5", "--constraint", "fixed: colour, sick"), 2, "learned in training; give it to fit"),
         (("-n", "5", "--label", "sick"), 2, "augment SOURCE --advise"),
         (("--given", "absent.csv"), 1, "no such file"),
-        (("--advise",), 2, "--advise makes no rows"),
+        (("--advise",), 2, "--advise draws no rows"),
     ],
 )
 def test_what_cannot_be_made(context: Path, anomalo: Call, options: tuple[str, ...], code: int, message: str) -> None:
@@ -132,7 +132,7 @@ def rare(shift: float, positives: int = 40) -> pd.DataFrame:
 def test_the_advice_is_not_to_where_nothing_helps(anomalo: Call, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     rare(2.0).to_csv(path, index=False)
-    wish = ("--advise", "--label", "label", "--model", "marginals", "--workspace", tmp_path / "place")
+    wish = ("--advise", "--label", "label", "--model", "marginals", "--workspace", tmp_path / "workspace")
     outcome = anomalo("augment", path, *wish)
     assert outcome.code == 0, outcome.err
     assert "40 rows of 300 have label = bad" in outcome.out
@@ -148,7 +148,7 @@ def test_the_advice_is_not_to_where_nothing_helps(anomalo: Call, tmp_path: Path)
 def test_labels_that_nothing_can_be_said_of(anomalo: Call, tmp_path: Path, label: str, message: str) -> None:
     path = tmp_path / "table.csv"
     rare(2.0).assign(few=["bad"] * 4 + ["good"] * 296).to_csv(path, index=False)
-    outcome = anomalo("augment", path, "--advise", "--label", label, "--workspace", tmp_path / "place")
+    outcome = anomalo("augment", path, "--advise", "--label", label, "--workspace", tmp_path / "workspace")
     assert outcome.code == 2
     assert message in outcome.err
 
@@ -205,7 +205,7 @@ def test_a_hopeless_generator_is_given_up_without_changing_the_advice() -> None:
         assert short.precision == full.precision[: len(short.precision)]
 
 
-def test_a_way_that_fails_is_told_and_passed_over() -> None:
+def test_a_way_that_fails_is_reported_and_skipped() -> None:
     table = pa.Table.from_pandas(rare(3.0), preserve_index=False)
     advice = advise(table, SchemaOptions(label="label"), Registry.load(), generators=("mean",), folds=2, repeats=1)
     assert "cannot sample" in str(advice.trials[2].failure)

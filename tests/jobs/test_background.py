@@ -1,4 +1,4 @@
-"""A job in the background goes on whatever becomes of who asked for it, and can always be asked how it is."""
+"""A background job continues after its caller ends, and its status can be read at any time."""
 
 import json
 import os
@@ -92,22 +92,22 @@ def worker(found: Job) -> int:
 
 @pytest.fixture
 def holding(verbs: None, tmp_path: Path) -> Job:
-    """A job whose first command is at work, and goes on to a second once there is a file `go`."""
+    """A job whose first command is running; a second one follows once there is a file `go`."""
     hold = ("hold", str(tmp_path / "begun"), str(tmp_path / "go"))
     begun = start(tmp_path / "w", "hold on", [hold, ("plugins", "--no-import")])
     until((tmp_path / "begun").exists)
     return begun
 
 
-def test_commands_run_one_after_the_other_and_tell_what_they_did(quick: None, tables: Path, tmp_path: Path) -> None:
+def test_commands_run_one_after_the_other_and_report_their_results(quick: None, tables: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "new" / "w"
     fit = ("fit", "{job}/my table.csv", "--as", "m", "--model", "knn", "--id", "name", "--label", "sick")
     score = ("score", "{job}/my table.csv", "--with", "m", "-o", "{job}/out.csv", "--threshold", "budget=3")
     commands = [fit, (*score, "--fail-over", "1"), ("models", "m")]
-    begun = start(workspace, "Strange patients", commands, {"my table.csv": (tables / "patients.csv").read_bytes()})
+    begun = start(workspace, "Anomalous patients", commands, {"my table.csv": (tables / "patients.csv").read_bytes()})
     assert (begun.id, begun.title, begun.status, begun.step, begun.exit_code) == (
         "0001-fit",
-        "Strange patients",
+        "Anomalous patients",
         "running",
         0,
         None,
@@ -147,9 +147,9 @@ def test_a_command_that_fails_ends_the_job_which_can_go_on_from_there(
     assert after.results[1]["reference"] == "m@1"
     assert after.commands == (found.commands[0], (*fit, "--resume"), found.commands[2])
     assert after.seconds > found.seconds
-    with pytest.raises(UsageError, match=r"0001-plugins is done; it would have to be failed or stopped or died"):
+    with pytest.raises(UsageError, match=r"0001-plugins is done; expected one that is failed or stopped or died"):
         resume(tmp_path / "w", begun.id)
-    with pytest.raises(UsageError, match="0001-plugins is done; it would have to be running"):
+    with pytest.raises(UsageError, match="0001-plugins is done; expected one that is running"):
         stop(tmp_path / "w", begun.id)
 
 
@@ -162,7 +162,7 @@ def test_a_fit_can_be_stopped_and_is_resumed_with_one_option(tables: Path, tmp_p
     stop(tmp_path, begun.id)
     found = at_end(tmp_path, begun.id)
     assert (found.status, found.exit_code, found.results) == ("stopped", 5, ())
-    assert "run the command again with --resume to go on" in found.message
+    assert "run the command again with --resume to continue" in found.message
     assert not (tmp_path / "models" / "m").exists()
     for _ in range(2):
         again = resume(tmp_path, begun.id)
@@ -203,7 +203,7 @@ def test_a_stopped_command_has_ended_and_what_follows_was_not_begun(holding: Job
     stop(tmp_path / "w", holding.id)
     found = at_end(tmp_path / "w", holding.id)
     assert (found.status, found.step, found.exit_code, found.results) == ("stopped", 0, 5, ())
-    assert found.message.startswith("interrupted; nothing half-written was left")
+    assert found.message.startswith("interrupted; no partial output was left")
     assert (tmp_path / "begun").read_text().split() == ["begins", "ends"]
     (tmp_path / "go").touch()
     resume(tmp_path / "w", holding.id)
@@ -308,7 +308,7 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="a job is a list of commands that each begin with a verb"):
             start(tmp_path / "w", "", commands)
     for name in ("", "..", "a/b.csv", "job.json"):
-        with pytest.raises(UsageError, match=r"cannot be the name of a job's file; give a plain one, such as"):
+        with pytest.raises(UsageError, match=r"cannot be the name of a job's file; give a plain name, such as"):
             start(tmp_path / "w", "", [("models",)], {name: b""})
     assert not (tmp_path / "w").exists()
     (tmp_path / "file").touch()

@@ -19,8 +19,9 @@ from anomalo.errors import SchemaError, UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.embed import embed
 from anomalo.models.run import LocalRun
-from anomalo.neural import CHUNK, Reconstructor
-from anomalo.pipeline.fitted import Fitted
+from anomalo.neural import Reconstructor
+from anomalo.nn.model import CHUNK
+from anomalo.pipeline.saved_model import load_fitted
 from anomalo.plugin import FIRST_LEVEL
 from anomalo.registry.registry import Registry
 from anomalo.testing.tables import tables as kit_tables
@@ -49,7 +50,7 @@ def numbers() -> tuple[pd.DataFrame, TableEmbedder]:
 
 
 def assert_near(found: Any, expected: Any, table: pd.DataFrame) -> None:
-    """Raise unless numbers agree to a thousandth of their column's spread."""
+    """Raise unless numbers agree to a thousandth of their column's standard deviation."""
     np.testing.assert_allclose((found - expected) / table.std(), 0, atol=1e-3)
 
 
@@ -78,7 +79,7 @@ def test_every_autoencoder_embeds() -> None:
 
 
 @pytest.mark.parametrize("name", EMBEDDING)
-def test_codes_and_rows_are_the_networks_own(name: str) -> None:
+def test_codes_and_rows_are_those_of_the_network(name: str) -> None:
     model, data = fitted(name)
     codes = model.embed(data)
     x, observed = torch.from_numpy(data.values.copy()), torch.from_numpy(data.observed.copy())
@@ -206,7 +207,7 @@ def test_what_is_no_code_is_refused(codes: Any, said: str, numbers: tuple[pd.Dat
         numbers[1].inverse_transform(codes)
 
 
-def test_wrong_use_is_told(numbers: tuple[pd.DataFrame, TableEmbedder]) -> None:
+def test_wrong_use_is_refused(numbers: tuple[pd.DataFrame, TableEmbedder]) -> None:
     table, embedder = numbers
     one = table.iloc[[0]]
     with pytest.raises(UsageError, match="b has 2 rows: expected one"):
@@ -227,7 +228,7 @@ def test_a_job_writes_the_codes_of_every_row(workspace: Path, tables: Path, tmp_
     results = [embed(context, source, "full", output=tmp_path / name, device="cpu") for name in ("o.csv", "o.parquet")]
     record = context.store.model("full")
     batch = pa.Table.from_batches(list(context.registry.read(source))).combine_chunks().to_batches()[0]
-    model = Fitted.load(record.path, context.registry, "cpu")
+    model = load_fitted(record.path, context.registry, "cpu")
     codes = model.embed(model.encoder.encode(batch))
     names = [f"code_{at}" for at in range(codes.shape[1])]
     for path in (tmp_path / "o.parquet", results[0].run.path / "codes.parquet", results[1].run.path / "codes.parquet"):
@@ -252,7 +253,7 @@ def test_a_table_without_the_id_or_with_news_is_embedded_all_the_same(
     patients.drop(columns=["name", "sick"]).assign(colour="violet").to_csv(tmp_path / "new.csv", index=False)
     result = embed(JobContext.at(workspace), str(tmp_path / "new.csv"), "full", device="cpu")
     assert pq.read_schema(result.run.path / "codes.parquet").names[:2] == ["row", "code_0"]
-    assert result.warnings == ("column 'colour': 240 of 240 cells hold a level that the model never saw",)
+    assert result.warnings == ("column 'colour': 240 of 240 cells hold a level that is not in the training data",)
     patients.drop(columns="weight").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(SchemaError, match="weight"):
         embed(JobContext.at(workspace), str(tmp_path / "less.csv"), "full", device="cpu")
@@ -263,7 +264,7 @@ def test_the_command_prints_what_it_did(anomalo: Any, workspace: Path, tables: P
     outcome = anomalo("embed", *common, "--with", "full", "-o", tmp_path / "codes.csv")
     assert (outcome.code, outcome.err) == (0, "")
     first, second = outcome.out.splitlines()
-    assert first == "240 rows, each a code of 1 number"
+    assert first == "240 rows, each with a latent code of 1 number"
     assert second.endswith(f"; codes in {tmp_path / 'codes.csv'}")
     found = anomalo("embed", *common, "--with", "full", "--json").json
     assert (found["verb"], found["summary"]["latent"], found["warnings"]) == ("embed", 1, [])
@@ -271,4 +272,4 @@ def test_the_command_prints_what_it_did(anomalo: Any, workspace: Path, tables: P
     assert (outcome.code, outcome.err) == (2, "error: model 'knn' cannot embed; it can: score, explain\n")
     outcome = anomalo("embed", *common, "--with", "full", "-o", tmp_path / "codes.xlsx")
     assert outcome.code == 2
-    assert "cannot tell" in outcome.err
+    assert "'codes.xlsx'" in outcome.err

@@ -36,7 +36,7 @@ def outcome(anomalo: Any, folder: Path) -> Any:
         folder / "copies.csv",
         *common,
         "-o",
-        folder / "told",
+        folder / "report",
         "--workspace",
         folder / "w",
         "--json",
@@ -46,10 +46,10 @@ def outcome(anomalo: Any, folder: Path) -> Any:
 @pytest.mark.slow
 def test_copies_are_called_copies(outcome: Any) -> None:
     assert outcome.code == 0, outcome.err
-    assert outcome.json["verdict"]["title"] == "copies of the training rows"
+    assert outcome.json["assessment"]["title"] == "copies of the training rows"
     assert outcome.json["copied"] == 1
     assert outcome.json["closeness"]["nearer_share"] == 1
-    assert outcome.json["told_apart"]["holdout"] > 0.3
+    assert outcome.json["distinguishability"]["holdout"] > 0.3
     assert outcome.json["usefulness"]["measure"] == "AUROC"
     assert "name" in outcome.err  # the column of names is not compared
 
@@ -58,15 +58,15 @@ def test_the_report_is_written_and_stored_as_a_run(outcome: Any, folder: Path) -
     run = Workspace(folder / "w").run(outcome.json["run"])
     assert run.verb == "evaluate"
     assert run.summary["quality"] == outcome.json["quality"]
-    for context in (folder / "told", run.path):
-        assert sorted(path.name for path in context.iterdir()) == ["report.html", "report.json"]
-    value = json.loads((folder / "told" / "report.json").read_text())
+    for written in (folder / "report", run.path):
+        assert sorted(path.name for path in written.iterdir()) == ["report.html", "report.json"]
+    value = json.loads((folder / "report" / "report.json").read_text())
     assert [entry["column"] for entry in value["columns"]] == ["height", "weight", "children", "colour", "smoker"]
-    assert outcome.json["files"] == [str(folder / "told" / name) for name in ("report.json", "report.html")]
+    assert outcome.json["files"] == [str(folder / "report" / name) for name in ("report.json", "report.html")]
 
 
 def test_the_page_needs_nothing_else_and_no_two_pictures_share_a_name(outcome: Any, folder: Path) -> None:
-    text = (folder / "told" / "report.html").read_text()
+    text = (folder / "report" / "report.html").read_text()
     assert "Copies of the training rows" in text
     assert text.count("<svg") == 5 + 2
     assert not re.search(r"""(?:src|href)=["']\s*(?:https?:)?//|<script|@import""", text)
@@ -76,14 +76,14 @@ def test_the_page_needs_nothing_else_and_no_two_pictures_share_a_name(outcome: A
 
 
 def test_equal_seeds_give_equal_files_and_what_is_there_is_replaced(anomalo: Any, folder: Path, outcome: Any) -> None:
-    before = {path.name: path.read_bytes() for path in (folder / "told").iterdir()}
+    before = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
     common = ("--real", folder / "train.csv", "--holdout", folder / "holdout.csv", "--label", "smoker")
     again = anomalo(
-        "evaluate", "--synthetic", folder / "copies.csv", *common, "-o", folder / "told", "--workspace", folder / "w"
+        "evaluate", "--synthetic", folder / "copies.csv", *common, "-o", folder / "report", "--workspace", folder / "w"
     )
     assert again.code == 0, again.err
     assert again.out.startswith("Copies of the training rows\n")
-    assert {path.name: path.read_bytes() for path in (folder / "told").iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (folder / "report").iterdir()} == before
 
 
 def test_without_further_rows_it_says_what_was_not_checked(anomalo: Any, folder: Path) -> None:

@@ -34,10 +34,10 @@ def test_filling_changes_no_observed_cell_to_the_character(
     assert result.filled == {"weight": 3, "colour": 2}
     before = pyarrow.csv.read_csv(tmp_path / "in.csv", convert_options=all_text(text)).to_pandas()
     after = pyarrow.csv.read_csv(tmp_path / "out.csv", convert_options=all_text(text)).to_pandas()
-    holes = before.isin(["", "NA"])
-    assert holes.to_numpy().sum() == 5
+    missing = before.isin(["", "NA"])
+    assert missing.to_numpy().sum() == 5
     assert after.columns.tolist() == before.columns.tolist()
-    assert (after == before).to_numpy()[~holes.to_numpy()].all()
+    assert (after == before).to_numpy()[~missing.to_numpy()].all()
     assert pd.to_numeric(after["weight"]).between(9.75, 190.25).all()
     assert after["colour"].isin(["red", "green", "blue"]).all()
     fills = pq.read_table(result.run.path / "fills.parquet").to_pylist()
@@ -49,9 +49,9 @@ def test_filling_changes_no_observed_cell_to_the_character(
 
 def test_a_fill_has_an_interval_or_a_probability(context: JobContext, patients: pd.DataFrame, tmp_path: Path) -> None:
     frame = patients.assign(height=patients["height"].where(patients.index % 7 > 0))
-    frame.loc[7, "weight"] = 1e9  # the height is told to be beyond all that training saw
-    frame.to_csv(tmp_path / "holes.csv", index=False)
-    result = impute(context, str(tmp_path / "holes.csv"), "full")
+    frame.loc[7, "weight"] = 1e9  # the height is predicted beyond all that training saw
+    frame.to_csv(tmp_path / "missing.csv", index=False)
+    result = impute(context, str(tmp_path / "missing.csv"), "full")
     assert result.table == result.run.path / "filled.csv"
     table = pq.read_table(result.run.path / "fills.parquet")
     assert table.schema.names == ["row", "column", "value", "low", "high", "probability", "draws"]

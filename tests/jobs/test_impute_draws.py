@@ -142,4 +142,4 @@ def test_scan_scores_and_fills_by_one_fit(anomalo: Call, tables: Path, tmp_path:
     options = ("--set", "members=knn", "--id", "name", "--label", "sick")
     outcome = anomalo("scan", tables / "patients.csv", *options, "--workspace", tmp_path / "w")
     assert outcome.code == 0, outcome.err
-    assert "5 missing cells filled" in outcome.out
+    assert "5 missing values imputed" in outcome.out

@@ -59,7 +59,7 @@ def test_the_columns_of_scores_their_order_and_types(scored: tuple[ScoreResult, 
     assert ((table["p_value"].to_numpy() > 0) & (table["p_value"].to_numpy() <= 1)).all()
 
 
-def test_reasons_are_for_alerts_and_the_strangest_rows_largest_first(scored: tuple[ScoreResult, Path]) -> None:
+def test_reasons_are_for_alerts_and_the_most_anomalous_rows_largest_first(scored: tuple[ScoreResult, Path]) -> None:
     table = pq.read_table(scored[1])
     alert, reasons = np.array(table["alert"]), table["reasons"].to_pylist()
     assert alert.sum() == 7
@@ -113,12 +113,10 @@ def test_the_run_keeps_scores_cells_and_raw_rows(
     assert json.dumps(record.to_json())
 
 
-def test_training_rows_are_judged_by_their_own_out_of_fold_score(
-    scored: tuple[ScoreResult, Path], context: JobContext
-) -> None:
+def test_training_rows_have_their_own_out_of_fold_scores(scored: tuple[ScoreResult, Path], context: JobContext) -> None:
     _, fitted = context.load("full", "score", "cpu")
     calibration = fitted.calibration
-    # Every training row has its place among the others: the p-values are the ranks themselves.
+    # Every training row has its rank among the others: the p-values are the ranks themselves.
     expected = 1 - np.searchsorted(calibration.reference, calibration.reference) / 240
     np.testing.assert_allclose(np.sort(scored[0].p_value), np.sort(expected))
 
@@ -242,7 +240,7 @@ def test_one_row_explained_is_what_scoring_said(
     }  # fmt: skip
 
 
-def test_moments_are_told_without_empty_fractions(context: JobContext, tmp_path: Path) -> None:
+def test_moments_are_written_without_empty_fractions(context: JobContext, tmp_path: Path) -> None:
     moments = pd.date_range("2024-01-01", periods=60, freq="h")
     frame = pd.DataFrame({"when": moments, "size": np.random.default_rng(2).normal(size=60)})
     frame.to_parquet(tmp_path / "t.parquet", index=False)
@@ -264,7 +262,7 @@ def test_a_scan_fits_scores_and_compares_with_the_label(
     sick = patients["sick"] == "yes"
     assert result.evaluation["auroc"] == pytest.approx(roc_auc_score(sick, result.scored.score))
     expected = {
-        "strange": "yes",
+        "positive": "yes",
         "rows": 240,
         "positives": 2,
         "alerts": 7,
@@ -285,17 +283,17 @@ def test_a_label_is_compared_where_it_is_known_and_has_two_values(scored: tuple[
     assert evaluate(result, pa.array(["a", "b", "c"] * 80)) is None
     numbers = evaluate(result, pa.array([0.0] * 239 + [1.0]))
     assert numbers is not None
-    assert numbers["strange"] == "1"
+    assert numbers["positive"] == "1"
 
 
 def test_a_label_of_many_values_is_said_to_be_of_no_use(context: JobContext, tables: Path) -> None:
     options = SchemaOptions(id="name", label="colour")
     result = scan(context, str(tables / "patients.csv"), FitConfig("knn"), options, BUDGET)
     assert result.evaluation is None
-    assert result.warnings[-1] == "label 'colour' has not two values, so the scores are not compared with it"
+    assert result.warnings[-1] == "label 'colour' does not have two values: the scores are not compared with it"
 
 
-def test_the_demonstration_tells_strange_from_usual(tmp_path: Path) -> None:
+def test_the_demonstration_finds_anomalous_patients(tmp_path: Path) -> None:
     context = JobContext.at(tmp_path / "w")
     result = demo(context, params={"epochs": 6}, device="cpu", folds=2)
     assert result.scan.evaluation is not None
@@ -334,7 +332,7 @@ def test_a_stopped_run_leaves_only_what_it_takes_to_go_on(workspace: Path, table
     assert all(record.name != "new" for record in context.store.models())
 
 
-def test_the_next_batch_is_prepared_meanwhile_in_order_and_errors_come_in_their_place() -> None:
+def test_the_next_batch_is_prepared_meanwhile_in_order_and_errors_come_where_they_occur() -> None:
     def items() -> Any:
         yield from range(3)
         raise UsageError("the fourth")
@@ -349,10 +347,10 @@ def test_what_changed_since_training_is_noticed(context: JobContext, patients: p
     _, fitted = context.load("full", "score", "cpu")
     frame = patients.assign(height=patients["height"] * 100, colour=None)
     batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
-    watch = DataQualityMonitor(fitted)
-    watch.see(len(frame), counts(fitted.encoder.encode(batch)))
-    assert watch.warnings() == [
-        "column 'colour' is empty here, but was not in training",
+    monitor = DataQualityMonitor(fitted)
+    monitor.see(len(frame), counts(fitted.encoder.encode(batch)))
+    assert monitor.warnings() == [
+        "column 'colour' is empty here, but was not in the training data",
         "column 'height': 240 of 240 values lie outside the training range; is it the same column?",
     ]
 

@@ -13,6 +13,7 @@ from anomalo.errors import SchemaError, UsageError
 from anomalo.models.run import LocalRun
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.plugin import Encoded, Layout
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -93,8 +94,8 @@ def test_columns_levels_and_scales_stay_and_the_label_may_be_new(registry: Regis
     assert found.encoder.layout == base.encoder.layout
     assert found.schema.column("note").role == "dropped"
     assert found.facts["rows"] == len(new) - new["sick"].null_count
-    found.save(tmp_path / "model")
-    again = Fitted.load(tmp_path / "model", registry, "cpu")
+    save_fitted(found, tmp_path / "model")
+    again = load_fitted(tmp_path / "model", registry, "cpu")
     batch = new.to_batches()[0]
     data = found.encoder.encode(batch)
     np.testing.assert_array_equal(again.proba(again.encoder.encode(batch)), found.proba(data))
@@ -186,7 +187,7 @@ def test_a_classifier_is_fitted_from_a_pretrained_model(desk: Any) -> None:
     assert done.code == 0, done.err
     assert "140 rows have no label and were left out" in done.err
     assert "saved c@1: classifier, 100 rows, 5 columns" in done.out
-    assert "it started from base@1\nit tells apart: " in done.out
+    assert "started from base@1\nclasses: " in done.out
     scored = desk("score", "few.csv", "--with", "c", "--explain", "0", "--json")
     assert scored.code == 0, scored.err
     assert all(0 <= row["score"] <= 1 for row in scored.json["top"])
@@ -213,7 +214,7 @@ def test_a_pretrained_model_scores_without_p_values_and_says_so(desk: Any) -> No
     [
         (("pretrain", "all.csv", "--model", "knn"), "model 'knn' cannot be pretrained: it has no encoder"),
         (("fit", "few.csv", "--from", "absent"), "saved model"),
-        (("fit", "few.csv", "--from", "base", "--drop", "colour"), "column 'colour' stays as base@1 reads it"),
+        (("fit", "few.csv", "--from", "base", "--drop", "colour"), "column 'colour': a fit that starts from base@1"),
         (("fit", "few.csv", "--supervised"), "a supervised fit needs a label"),
         (("fit", "few.csv", "--label", "sick", "--supervised", "--model", "knn"), "model 'knn' does not learn"),
     ],

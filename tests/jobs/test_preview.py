@@ -21,7 +21,7 @@ def context(tmp_path: Path) -> JobContext:
 
 def test_columns_rows_and_the_first_rows_as_text(context: JobContext, tables: Path, patients: pd.DataFrame) -> None:
     found = preview(context, str(tables / "patients.csv"), SchemaOptions(id="name", label="sick"))
-    assert (found.rows, found.holes) == (240, 5)
+    assert (found.rows, found.missing) == (240, 5)
     assert {column.name: column.kind for column in found.schema.features} == {
         "height": "number",
         "weight": "number",
@@ -42,7 +42,7 @@ def test_options_change_what_is_seen(context: JobContext, tables: Path, patients
     options = SchemaOptions({"children": "category"}, drop=("name",), missing=(f"colour={colour}",))
     found = preview(context, str(tables / "patients.parquet"), options)
     assert found.schema.column("children").kind == "category"
-    assert found.holes == 5 + (patients["colour"] == colour).sum()
+    assert found.missing == 5 + (patients["colour"] == colour).sum()
     assert found.schema.column("name").role == "dropped"
     colours = found.head["colour"].to_pylist()
     assert colours == [None if cell == colour or pd.isna(cell) else cell for cell in patients["colour"][:20]]

@@ -1,4 +1,4 @@
-"""Repairs: the smallest set by brute force, what is written and what is not, and that a killed job goes on."""
+"""Repairs: the smallest set by brute force, what is written and what is not, and that a killed job resumes."""
 
 import csv
 import io
@@ -94,8 +94,8 @@ def joint() -> Fitted:
 
 
 @pytest.fixture(scope="module")
-def strange() -> pd.DataFrame:
-    """New rows with one, two or three cells of other rows' values, five spreads away."""
+def anomalous() -> pd.DataFrame:
+    """New rows with one, two or three cells of other rows' values, five standard deviations away."""
     rng, frame = np.random.default_rng(1), factors(60, 2)
     for row in range(len(frame)):
         for column in rng.choice(COLUMNS, 1 + row % 3, replace=False):
@@ -103,8 +103,10 @@ def strange() -> pd.DataFrame:
     return frame
 
 
-def test_it_is_the_smallest_set_there_is_and_of_those_the_least_strange(joint: Fitted, strange: pd.DataFrame) -> None:
-    data = encode(joint, strange)
+def test_a_repair_is_the_smallest_set_and_of_those_the_one_with_the_least_score(
+    joint: Fitted, anomalous: pd.DataFrame
+) -> None:
+    data = encode(joint, anomalous)
     scored = joint.score(data)
     boundary = Threshold("share", SHARE).boundary(scored.p_value, scored.score)
     alerts = np.flatnonzero(scored.p_value <= SHARE)
@@ -134,8 +136,8 @@ def test_it_is_the_smallest_set_there_is_and_of_those_the_least_strange(joint: F
     assert set(sizes) == {1, 2, 3}
 
 
-def test_a_repair_is_what_the_row_gets_alone(joint: Fitted, strange: pd.DataFrame) -> None:
-    data, boundary = encode(joint, strange), Boundary(0.3)
+def test_a_repair_is_what_the_row_gets_alone(joint: Fitted, anomalous: pd.DataFrame) -> None:
+    data, boundary = encode(joint, anomalous), Boundary(0.3)
     found = repair(joint, data, boundary)
     assert 1 < found.cells.sum(axis=1).max() <= 5
     for at in range(len(data)):
@@ -144,8 +146,8 @@ def test_a_repair_is_what_the_row_gets_alone(joint: Fitted, strange: pd.DataFram
             np.testing.assert_array_equal(getattr(alone, name)[0], value[at])
 
 
-def test_where_nothing_helps_it_says_so(joint: Fitted, strange: pd.DataFrame) -> None:
-    data = encode(joint, strange).take(slice(5))
+def test_where_nothing_helps_it_says_so(joint: Fitted, anomalous: pd.DataFrame) -> None:
+    data = encode(joint, anomalous).take(slice(5))
     found = repair(joint, data, Boundary(1.0), most=2)
     assert not found.normal.any()
     assert not found.cells.any()
@@ -154,8 +156,8 @@ def test_where_nothing_helps_it_says_so(joint: Fitted, strange: pd.DataFrame) ->
     assert repair(joint, data.take(slice(0)), Boundary(0.1)).cells.shape == (0, COLUMNS)
 
 
-def test_of_a_wide_table_the_cells_of_most_contribution_are_tried(joint: Fitted, strange: pd.DataFrame) -> None:
-    data = encode(joint, strange)
+def test_of_a_wide_table_the_cells_of_most_contribution_are_tried(joint: Fitted, anomalous: pd.DataFrame) -> None:
+    data = encode(joint, anomalous)
     first = np.argsort(-joint.explain(data).contribution, axis=1, kind="stable")[:, :2]
     found = repair(joint, data, Boundary(0.02), tried=2, at_once=7 * COLUMNS)
     allowed = np.zeros(found.cells.shape, dtype=bool)
@@ -164,8 +166,8 @@ def test_of_a_wide_table_the_cells_of_most_contribution_are_tried(joint: Fitted,
     assert not (found.cells & ~allowed).any()
 
 
-def test_what_a_set_does_not_need_is_taken_out(joint: Fitted, strange: pd.DataFrame) -> None:
-    data = encode(joint, strange)
+def test_what_a_set_does_not_need_is_taken_out(joint: Fitted, anomalous: pd.DataFrame) -> None:
+    data = encode(joint, anomalous)
     expected = repair(joint, data, Boundary(0.02), most=3)
     needs_two = np.flatnonzero(expected.cells.sum(axis=1) == 2)
     assert len(needs_two)
@@ -179,16 +181,16 @@ def test_what_a_set_does_not_need_is_taken_out(joint: Fitted, strange: pd.DataFr
             assert search.cells[row].sum() == 2
 
 
-def test_a_row_that_was_in_training_is_judged_as_if_it_had_not_been(joint: Fitted) -> None:
+def test_a_training_row_is_scored_as_if_it_had_not_been_in_training(joint: Fitted) -> None:
     known, new = encode(joint, factors(600, 0)), encode(joint, factors(50, 9))
-    ordinary, times = repairs._seen(joint, known)
-    assert ordinary == np.median(joint.calibration.reference)
-    own = joint.calibration.out_of_fold(joint.score(known).score, known.hashes())
-    exceeds = (own > joint.score(known).score) & (joint.score(known).score > ordinary)
+    typical, times = repairs._seen(joint, known)
+    assert typical == np.median(joint.calibration.reference)
+    out_of_fold = joint.calibration.out_of_fold(joint.score(known).score, known.hashes())
+    exceeds = (out_of_fold > joint.score(known).score) & (joint.score(known).score > typical)
     assert exceeds.sum() > 50
     assert (times[exceeds] > 1).all()
     np.testing.assert_array_equal(repairs._seen(joint, new)[1], 1)
-    # A repair of the row whose distance is left as it is would be as strange as the row.
+    # A repair of the row whose distance is left as it is would be as anomalous as the row.
     search = repairs._Search(joint, known, Boundary(SHARE))
     alert = np.flatnonzero(exceeds & (joint.score(known).p_value < 0.9 * SHARE))  # a new row's is a trifle larger
     assert len(alert) > 5
@@ -227,7 +229,7 @@ def home(untouched: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dirty(patients: pd.DataFrame, tmp_path: Path) -> Path:
-    """The table with odd quotes and spaces, and six strange rows: two had been there."""
+    """The table with odd quotes and spaces, and six anomalous rows: two had been there."""
     frame = patients.copy()
     frame.loc[20, ["weight", "height"]] = [20.0, 230.0]
     frame.loc[60, "height"] = 20.5
@@ -246,12 +248,14 @@ def cells(path: Path) -> pd.DataFrame:
 def test_suggestions_are_written_and_the_table_only_if_asked(anomalo: Any, home: Path, dirty: Path) -> None:
     before = dirty.read_bytes()
     common = (dirty, "--with", "full", "--workspace", home, "--threshold", "budget=6", "--device", "cpu", "--json")
-    told, out = home.parent / "told.csv", home.parent / "out.csv"
-    suggested = anomalo("repair", *common, "-o", told)
+    suggestions, out = home.parent / "suggestions.csv", home.parent / "out.csv"
+    suggested = anomalo("repair", *common, "-o", suggestions)
     assert suggested.code == 0, suggested.err
     lines = pq.read_table(Path(suggested.json["path"]) / "repairs.parquet").to_pandas()
     assert list(lines) == NAMES
-    pd.testing.assert_frame_equal(pd.read_csv(told, dtype={"before": str, "after": str}), lines, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(suggestions, dtype={"before": str, "after": str}), lines, check_dtype=False
+    )
     assert dirty.read_bytes() == before
     assert [path.name for path in Path(suggested.json["path"]).iterdir()] == ["repairs.parquet"]
 
@@ -300,7 +304,7 @@ def test_parquet_keeps_its_types_and_whole_numbers_stay_whole(anomalo: Any, home
     assert {name for name in frame if not frame[name].equals(fixed[name])} == set(outcome.json["summary"]["replaced"])
 
 
-def test_missing_cells_stay_missing_unless_that_is_strange(anomalo: Any, home: Path, patients: pd.DataFrame) -> None:
+def test_missing_cells_stay_missing_unless_that_is_anomalous(anomalo: Any, home: Path, patients: pd.DataFrame) -> None:
     frame = patients.head(60).assign(children=lambda table: table["children"].astype(str))
     frame.loc[9, "children"] = ""
     frame.loc[12, "smoker"] = "sometimes"
@@ -317,7 +321,7 @@ def test_missing_cells_stay_missing_unless_that_is_strange(anomalo: Any, home: P
     assert set(np.atleast_1d(lines.loc[50, "column"])) <= {"height", "children", "smoker"}
 
 
-def test_people_are_told_in_words(anomalo: Any, home: Path, dirty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_people_read(anomalo: Any, home: Path, dirty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     common = ("--with", "full", "--workspace", home, "--device", "cpu", "--threshold", "budget=3")
     outcome = anomalo("repair", dirty, *common)
     assert "240 rows, 3 alerts at budget=3\n3 of them would be normal with" in outcome.out
@@ -325,8 +329,8 @@ def test_people_are_told_in_words(anomalo: Any, home: Path, dirty: Path, monkeyp
     assert ", not 190.25" in outcome.out
     monkeypatch.setattr(Threshold, "boundary", lambda *arguments: Boundary(1.0))
     outcome = anomalo("repair", dirty, *common, "--cells", "2")
-    assert "0 of them would be normal with 0 cells replaced; no set of 2 cells or fewer does it for 3" in outcome.out
-    assert "nothing found" in outcome.out
+    assert "0 of them would be normal with 0 cells replaced; 3 have no repair of 2 cells or fewer" in outcome.out
+    assert "no repair found" in outcome.out
     assert outcome.code == 0
     lines = pq.read_table(home / "runs" / "0002-repair" / "repairs.parquet").to_pandas()
     assert lines["column"].isna().all()
@@ -359,7 +363,7 @@ def test_a_table_without_alerts_has_no_suggestions(anomalo: Any, home: Path, pat
         (("--with", "full", "-o", "out.xls"), "out.xls"),
     ],
 )
-def test_wrong_usage_is_told(anomalo: Any, home: Path, tables: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_refused(anomalo: Any, home: Path, tables: Path, arguments: tuple[str, ...], said: str) -> None:
     outcome = anomalo("repair", tables / "patients.csv", *arguments, "--workspace", home)
     assert outcome.code == 2
     assert said in outcome.err
@@ -367,10 +371,10 @@ def test_wrong_usage_is_told(anomalo: Any, home: Path, tables: Path, arguments: 
 
 
 def test_what_was_found_at_another_threshold_is_not_gone_on_with(home: Path, tables: Path) -> None:
-    told = iter(range(1))
+    calls = iter(range(1))
 
     def stop(share: float, text: str) -> None:
-        if next(told, None) is None:
+        if next(calls, None) is None:
             raise KeyboardInterrupt
 
     source = str(tables / "patients.csv")

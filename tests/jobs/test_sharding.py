@@ -1,4 +1,4 @@
-"""A scoring or an imputation that is killed goes on where it was, and writes what it would have written anyway."""
+"""A scoring or an imputation that is killed resumes where it was, and writes the same files as an uninterrupted one."""
 
 import json
 import os
@@ -70,10 +70,10 @@ def table(tables: Path, tmp_path: Path) -> Path:
 
 def interrupt(verb: str, home: Path, table: Path, after: int, *, resume: bool = False, **options: Any) -> Path:
     """Stop a job after some batches, and return the folder of what is kept."""
-    told = iter(range(after))
+    calls = iter(range(after))
 
     def stop(share: float, text: str) -> None:
-        if next(told, None) is None:
+        if next(calls, None) is None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +95,7 @@ def entries(folder: Path) -> list[dict[str, Any]]:
 
 
 def forge(folder: Path, kind: str, rows: np.ndarray[Any, Any], **values: float) -> None:
-    """Put other results in the place of a shard's."""
+    """Replace the results of a shard by others."""
     shards = Shards(ResumableState(folder))
     arrays, counts = shards.load(kind, rows) or pytest.fail("there is no such shard")
     shards.save(
@@ -218,7 +218,7 @@ def test_without_resume_a_job_begins_anew(home: Path, table: Path) -> None:
 def test_nothing_to_resume_is_said(home: Path, table: Path) -> None:
     for verb, job in VERBS.items():
         result: Any = job(at(home), str(table), "full", device="cpu", resume=True)
-        assert result.warnings == (f"there was nothing to resume, so `{verb}` began anew",)
+        assert result.warnings == (f"nothing to resume: `{verb}` started from the beginning",)
         assert result.run.summary["warnings"] == []
 
 
@@ -245,7 +245,7 @@ def test_another_source_model_or_device_is_refused(home: Path, table: Path) -> N
 def test_one_job_at_a_time(home: Path, table: Path) -> None:
     folder = interrupt("score", home, table, 2)
     with suppress(KeyboardInterrupt), resumable_state(folder, {}, resume=True):
-        with pytest.raises(UsageError, match=r"score-\w{12} is at work already in another process"):
+        with pytest.raises(UsageError, match=r"score-\w{12} is already running in another process"):
             score(at(home), str(table), "full", device="cpu", resume=True)
         # The same verb with another model is another job.
         score(at(home), str(table), "near", device="cpu")
@@ -270,10 +270,10 @@ def test_the_warnings_of_a_resumed_job_are_those_of_the_whole(
     frame = patients.assign(colour="violet", height=patients["height"] * 10)
     frame.loc[[0, 239], "smoker"] = None
     frame.to_csv(tmp_path / "new.csv", index=False)
-    place = at(home)
-    whole = score(place, str(tmp_path / "new.csv"), "full", device="cpu")
+    context = at(home)
+    whole = score(context, str(tmp_path / "new.csv"), "full", device="cpu")
     interrupt("score", home, tmp_path / "new.csv", 2)
-    resumed = score(place, str(tmp_path / "new.csv"), "full", device="cpu", resume=True)
+    resumed = score(context, str(tmp_path / "new.csv"), "full", device="cpu", resume=True)
     assert resumed.warnings == whole.warnings
     assert len(whole.warnings) == 4  # two columns, a range, and drift
 
@@ -290,10 +290,10 @@ from anomalo.jobs.scoring.score import score
 home, source, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 STEPS = ("os.rename", "os.remove", "os.mkdir", "shutil.rmtree", "sqlite3.connect")
 
-def at(place):
-    return JobContext.at(place / "w", batch_rows=150)
+def at(base):
+    return JobContext.at(base / "w", batch_rows=150)
 
-def attempt(job, place, resume, steps=0):
+def attempt(job, base, resume, steps=0):
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
@@ -304,16 +304,16 @@ def attempt(job, place, resume, steps=0):
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(kill)
-    job(at(place), source, "full", output=place / "out" / "o.csv", device="cpu", resume=resume)
+    job(at(base), source, "full", output=base / "out" / "o.csv", device="cpu", resume=resume)
     os._exit(0)
 
-def found(place):
-    (run,) = JobContext.at(place / "w").store.runs()
-    (shown,) = (place / "w" / "runs").iterdir()
+def found(base):
+    (run,) = JobContext.at(base / "w").store.runs()
+    (shown,) = (base / "w" / "runs").iterdir()
     assert run.path == shown, (run, shown)
-    assert not list((place / "w" / "unfinished").iterdir()), list((place / "w" / "unfinished").iterdir())
-    assert not list(place.rglob(".*")), list(place.rglob(".*"))
-    files = [place / "out" / "o.csv", *sorted(run.path.iterdir())]
+    assert not list((base / "w" / "unfinished").iterdir()), list((base / "w" / "unfinished").iterdir())
+    assert not list(base.rglob(".*")), list(base.rglob(".*"))
+    files = [base / "out" / "o.csv", *sorted(run.path.iterdir())]
     return {path.name: path.read_bytes() for path in files}
 
 def fresh(name):
@@ -330,17 +330,17 @@ for first, job in enumerate((score, impute, embed), start=-2):
     steps, after_the_end = first, 0
     while True:
         steps += 3  # each verb at other steps
-        place = fresh("killed")
-        if attempt(job, place, False, steps) == 0:
+        base = fresh("killed")
+        if attempt(job, base, False, steps) == 0:
             break
-        unfinished = place / "w" / "unfinished"
-        if (place / "w" / "runs").exists() and not list(unfinished.glob("*/task.json")):
+        unfinished = base / "w" / "unfinished"
+        if (base / "w" / "runs").exists() and not list(unfinished.glob("*/task.json")):
             after_the_end += 1
             shutil.rmtree(unfinished)
             unfinished.mkdir()
         else:
-            assert attempt(job, place, True) == 0
-        assert found(place) == expected, steps
+            assert attempt(job, base, True) == 0
+        assert found(base) == expected, steps
     print(steps, after_the_end)
 """
 
@@ -365,9 +365,9 @@ def test_random_kills() -> None:
     command = [sys.executable, str(KILLS), "--verb", *VERBS, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()[1::2]]
-    assert [found["verb"] for found in told] == list(VERBS)
-    for found in told:
+    summaries = [json.loads(line) for line in done.stdout.splitlines()[1::2]]
+    assert [found["verb"] for found in summaries] == list(VERBS)
+    for found in summaries:
         assert (found["kills"], found["unequal"]) == (4, [])
         assert found["jobs"] >= 1
 
@@ -400,7 +400,7 @@ main()
     verb = ("impute", tmp_path / "long.csv", "--with", "full", "--workspace", home, "--device", "cpu")
     done = subprocess.run([sys.executable, "-c", code, *map(str, verb)], stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 5, done.stderr
-    assert done.stderr.splitlines()[-1].endswith("run the command again with --resume to go on")
+    assert done.stderr.splitlines()[-1].endswith("run the command again with --resume to continue")
     (manifest,) = home.glob(f"unfinished/*/{MANIFEST}")
     assert len(entries(manifest.parent)) > 1
     assert not (home / "runs").exists()

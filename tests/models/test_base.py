@@ -125,7 +125,7 @@ def test_texts_become_values(name: str, text: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("count", "7.5", "count=7.5: expected a whole number, such as 3"),
         ("share", "half", "share=half: expected a number, such as 0.5"),
@@ -134,13 +134,13 @@ def test_texts_become_values(name: str, text: str, value: Any) -> None:
         ("size", "1", "'everything' has no parameter 'size'; it has: count, share, fast, norm, widths"),
     ],
 )
-def test_texts_of_another_type_are_refused(name: str, text: str, told: str) -> None:
-    with pytest.raises(ParameterError, match=told):
+def test_texts_of_another_type_are_refused(name: str, text: str, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
         Everything.parse({name: text})
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("count", 0, "count=0: expected a value from 1 to 9"),
         ("count", 10, "count=10: expected a value from 1 to 9"),
@@ -156,12 +156,12 @@ def test_texts_of_another_type_are_refused(name: str, text: str, told: str) -> N
         ("widths", 4, "widths=4: expected tuple, got int"),
     ],
 )
-def test_values_out_of_bounds_are_refused(name: str, value: Any, told: str) -> None:
-    with pytest.raises(ParameterError, match=told):
+def test_values_out_of_bounds_are_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
         Everything(**{name: value})
 
 
-def test_a_bound_on_one_side_is_told_as_such() -> None:
+def test_a_bound_on_one_side_is_reported_as_such() -> None:
     with pytest.raises(ParameterError, match="repeat=0: expected a value at least 1"):
         Outer(repeat=0)
     assert Outer(repeat=10**9).repeat == 10**9

@@ -1,4 +1,4 @@
-"""Errors of similar predictions: intervals and draws where the spread grows with the prediction."""
+"""Errors of similar predictions: intervals and draws where the scale grows with the prediction."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from anomalo.models.residuals import KEPT, residual_draws, residual_interval, re
 
 
 def uneven(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions, and truths that stray the more the larger the prediction is."""
+    """Predictions, and true values whose deviation grows with the prediction."""
     rng = np.random.default_rng(seed)
     predicted = rng.uniform(0, 2, size=rows).astype(np.float32)
     return predicted, (predicted + predicted * rng.normal(size=rows)).astype(np.float32)
@@ -23,7 +23,7 @@ def test_intervals_hold_nine_of_ten_wherever_the_prediction_lies() -> None:
     assert len(table) == KEPT
 
 
-def test_draws_spread_as_the_truth_does() -> None:
+def test_draws_vary_as_the_truth_does() -> None:
     table = residual_table(*uneven(5000, 0))
     predicted = np.full(1, 1.5, np.float32)
     drawn = residual_draws(table, predicted, np.random.default_rng(2).random((5000, 1)))
@@ -31,7 +31,7 @@ def test_draws_spread_as_the_truth_does() -> None:
     assert 1.2 < drawn.std() < 1.8
 
 
-def test_few_pairs_are_all_used_and_none_means_no_spread() -> None:
+def test_few_pairs_are_all_used_and_without_any_intervals_are_points() -> None:
     table = residual_table(np.array([1.0, 0.0]), np.array([2.0, 0.5]))
     assert table.tolist() == [[0.0, 0.5], [1.0, 1.0]]
     low, high = residual_interval(table, np.zeros(1, np.float32))

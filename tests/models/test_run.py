@@ -1,4 +1,4 @@
-"""A run keeps the history, tells the progress, and has randomness and models of its own."""
+"""A run keeps the history, reports progress, and gives randomness and other models."""
 
 from typing import Any
 
@@ -33,24 +33,24 @@ def test_reports_are_kept_in_order_and_belong_to_the_run() -> None:
     assert LocalRun().history == []
 
 
-def test_progress_is_told_the_share_and_the_held_out_loss_if_there_is_one() -> None:
-    told: list[tuple[float, str]] = []
-    run = LocalRun(progress=lambda share, text: told.append((share, text)))
+def test_progress_gets_the_share_and_the_held_out_loss_if_there_is_one() -> None:
+    calls: list[tuple[float, str]] = []
+    run = LocalRun(progress=lambda share, text: calls.append((share, text)))
     run.report(done=0.25, loss=0.71299)
     run.report(done=0.5, loss=0.5, validation_loss=12345.678)
     run.report(trees=100)  # not a share of anything
     run.report(done=1.0)
-    assert told == [(0.25, "loss 0.713"), (0.5, "loss 1.235e+04"), (1.0, "loss nan")]
+    assert calls == [(0.25, "loss 0.713"), (0.5, "loss 1.235e+04"), (1.0, "loss nan")]
     assert len(run.history) == 4
 
 
-def test_plugins_are_told_of_an_engine() -> None:
-    told: list[Any] = []
-    run = LocalRun(notify=lambda *arguments: told.append(arguments))
+def test_plugins_are_notified_of_an_engine() -> None:
+    calls: list[Any] = []
+    run = LocalRun(notify=lambda *arguments: calls.append(arguments))
     engine, model = object(), Model()
     run.attach(engine, model)
-    assert told == [(engine, model, run)]
-    LocalRun().attach(engine, model)  # nobody to tell
+    assert calls == [(engine, model, run)]
+    LocalRun().attach(engine, model)  # without plugins to notify
 
 
 def test_other_models_are_made_by_the_registry() -> None:

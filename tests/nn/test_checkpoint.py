@@ -112,8 +112,8 @@ def resumed(
     rng = np.random.default_rng(seed)
     for attempt in range(1, 200):
         try:
-            with resumable_state(folder, {}, resume=True) as place:
-                return fit(place, killer(int(rng.integers(2, most)))), attempt
+            with resumable_state(folder, {}, resume=True) as state:
+                return fit(state, killer(int(rng.integers(2, most)))), attempt
         except Killed:
             continue
     raise AssertionError("the fit never ended: it does not go on where it was")
@@ -139,8 +139,8 @@ def test_every_state_of_a_training_is_kept(tmp_path: Path, seed: int, every: flo
     expected = model.fit(data, left_alone).state().arrays
     runs: list[LocalRun] = []
 
-    def fit(place: ResumableState, kill: Callable[..., None]) -> Everything:
-        keep = lambda number: Checkpoint(place, f"training-{number}", every)  # noqa: E731
+    def fit(state: ResumableState, kill: Callable[..., None]) -> Everything:
+        keep = lambda number: Checkpoint(state, f"training-{number}", every)  # noqa: E731
         runs.append(LocalRun(seed=seed, notify=kill, keep=keep))
         return Everything(epochs=3, batch_size=20, patience=99).fit(data, runs[-1])
 
@@ -158,8 +158,8 @@ def test_early_stopping_is_kept(tmp_path: Path) -> None:
     expected = Everything(**plan).fit(data, left_alone).state().arrays
     assert 2 < len(left_alone.history) < 30, "it is to stop early"
 
-    def fit(place: ResumableState, kill: Callable[..., None]) -> Everything:
-        keep = lambda number: Checkpoint(place, f"training-{number}", 0)  # noqa: E731
+    def fit(state: ResumableState, kill: Callable[..., None]) -> Everything:
+        keep = lambda number: Checkpoint(state, f"training-{number}", 0)  # noqa: E731
         return Everything(**plan).fit(data, LocalRun(notify=kill, keep=keep))
 
     found, _ = resumed(tmp_path / "job", fit, 5)
@@ -182,16 +182,16 @@ def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
     schema = infer(table)
     left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2), registry)
 
-    def fit(place: ResumableState, kill: Callable[..., None]) -> Fitted:
+    def fit(state: ResumableState, kill: Callable[..., None]) -> Fitted:
         registry.training = lambda engine, model, run: kill(engine)  # type: ignore[method-assign]
-        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=place, every=0), registry)
+        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=state, every=0), registry)
 
     found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
     assert attempts > 5
     assert found.facts["training"]["resumed"] == attempts - 1
     assert found.facts["history"] == left_alone.facts["history"]
     assert same(found.model.state().arrays, left_alone.model.state().arrays)
-    for part in ("reference", "own", "nat"):
+    for part in ("reference", "training_scores", "surprisal_scale"):
         assert np.array_equal(getattr(found.calibration, part), getattr(left_alone.calibration, part))
     assert ("impute" in found.model.verbs()) == (found.hidden is not None) == (left_alone.hidden is not None)
     if found.hidden is not None and left_alone.hidden is not None:

@@ -31,12 +31,12 @@ NUMBERS = [0, 3, 8]
 WIDTH = 6
 
 
-def table(rows: int = 120, holes: float = 0.2, seed: int = 0) -> Encoded:
+def table(rows: int = 120, missing: float = 0.2, seed: int = 0) -> Encoded:
     rng = np.random.default_rng(seed)
     values = rng.normal(loc=[3.0] * COLUMNS, scale=np.arange(1, COLUMNS + 1), size=(rows, COLUMNS))
     for at, size in SIZES.items():
         values[:, at] = FIRST_LEVEL + np.minimum(rng.geometric(0.4, rows) - 1, size - 1)
-    observed = rng.random(values.shape) >= holes
+    observed = rng.random(values.shape) >= missing
     unseen = ~observed & (rng.random(values.shape) < 0.5) & np.isin(np.arange(COLUMNS), list(SIZES))
     values = np.where(observed, values, np.where(unseen, UNSEEN, MISSING)).astype(np.float32)
     return Encoded(values, observed, LAYOUT)
@@ -86,7 +86,7 @@ def test_the_input_layer_does_not_see_what_is_not_observed() -> None:
     assert torch.equal(layer(*tensors(data)), layer(*tensors(anything)))
 
 
-def test_complete_rows_do_not_depend_on_holes_in_others() -> None:
+def test_complete_rows_do_not_depend_on_missing_cells_in_others() -> None:
     data = table()
     layer = ColumnInput(LAYOUT, WIDTH)
     layer.initialise(data)
@@ -132,7 +132,7 @@ def test_the_likelihood_of_numbers_is_that_of_scipy() -> None:
 
 
 @pytest.mark.parametrize("position", [at for at, size in SIZES.items() if size > 1])
-def test_the_likelihood_of_categories_is_a_softmax_of_their_own(position: int) -> None:
+def test_the_likelihood_of_categories_is_a_softmax(position: int) -> None:
     train, data = table(), table(50, seed=1)
     heads = fitted_heads(train)
     parameters = heads(3 * torch.randn(50, WIDTH)).detach()
@@ -193,7 +193,7 @@ def test_before_training_a_row_is_expected_to_be_like_the_table() -> None:
 
 
 def test_missing_cells_cost_nothing_and_pull_nothing() -> None:
-    data = table(80, holes=0.5)
+    data = table(80, missing=0.5)
     heads = fitted_heads(data)
     hidden = torch.randn(80, WIDTH)
     parameters = heads(hidden).detach().requires_grad_()
@@ -258,6 +258,6 @@ def test_a_column_that_never_varies_is_not_scaled() -> None:
     data = Encoded(values, np.ones_like(train.observed), train.layout)
     heads = ColumnHeads(train.layout, WIDTH)
     heads.initialise(data)
-    assert heads.spread.tolist()[1] == 1.0
+    assert heads.deviation.tolist()[1] == 1.0
     assert heads.mean.tolist()[1] == 5.0
     assert torch.isfinite(heads.nll(heads(torch.zeros(200, WIDTH)), *tensors(data))).all()

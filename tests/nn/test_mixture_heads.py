@@ -45,7 +45,7 @@ def heads_and_rows() -> tuple[MixtureHeads, Tensor, Tensor]:
     return heads, torch.from_numpy(data.values), torch.from_numpy(data.observed)
 
 
-def test_the_surprise_and_its_gradients_are_those_of_torch() -> None:
+def test_the_surprisal_and_its_gradients_are_those_of_torch() -> None:
     parameters = (3 * torch.randn(7, 3, 5, 6)).requires_grad_()
     x = (3 * torch.randn(7, 6)).requires_grad_()
     logits, means, raw = parameters.transpose(2, 3).unbind(1)

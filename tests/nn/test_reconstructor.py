@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from anomalo.errors import UsageError
 from anomalo.metrics import roc_auc
 from anomalo.models.run import LocalRun
-from anomalo.neural import CHUNK, Autoencoder, NeuralModel, Reconstructor, mlp
+from anomalo.neural import Autoencoder, NeuralModel, Reconstructor, mlp
+from anomalo.nn.model import CHUNK
 from anomalo.nn.whitening import whitening
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.testing import tables
@@ -63,8 +64,8 @@ def test_contributions_sum_to_the_score(small: Any) -> None:
 def test_a_row_has_the_same_score_and_fill_in_any_batch(small: Any, rows: int) -> None:
     _, new = tables()
     data = repeated(new, rows)
-    wanted = small.score(new)[np.resize(np.arange(len(new)), rows)]
-    np.testing.assert_array_equal(small.score(data), wanted)
+    expected = small.score(new)[np.resize(np.arange(len(new)), rows)]
+    np.testing.assert_array_equal(small.score(data), expected)
     fills = small.impute(new).point[np.resize(np.arange(len(new)), rows)]
     np.testing.assert_array_equal(small.impute(data).point, fills)
 
@@ -84,7 +85,7 @@ def test_the_more_extreme_a_number_the_higher_the_score(small: Any, position: in
     assert np.isfinite(scores).all()
 
 
-def test_the_strange_cell_is_found(small: Any) -> None:
+def test_the_anomalous_cell_is_found(small: Any) -> None:
     _, new = tables()
     for position in range(3):
         values, observed = new.values.copy(), new.observed.copy()
@@ -96,8 +97,8 @@ def test_the_strange_cell_is_found(small: Any) -> None:
 def test_rows_far_from_the_rest_score_higher() -> None:
     train, new = tables()
     model = fitted()
-    strange = Encoded(np.where(new.observed, new.values, 0), new.observed, new.layout)
-    swapped = strange.values.copy()
+    anomalous = Encoded(np.where(new.observed, new.values, 0), new.observed, new.layout)
+    swapped = anomalous.values.copy()
     swapped[:, 0] = -3 * np.sign(swapped[:, 1]) - swapped[:, 1]
     assert np.median(model.score(Encoded(swapped, new.observed, new.layout))) > np.quantile(model.score(train), 0.9)
 
@@ -190,10 +191,10 @@ def test_whitened_deviations_have_unit_covariance() -> None:
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
     # Of the symmetric roots this is the one that keeps cells closest to themselves (Kessy et al. 2018).
     values = correlated(200_000, 3, seed=1)
-    spread = np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=0))
-    eigenvalues, vectors = np.linalg.eigh(second_moment(values / spread))
+    deviation = np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=0))
+    eigenvalues, vectors = np.linalg.eigh(second_moment(values / deviation))
     root = vectors / np.sqrt(eigenvalues) @ vectors.T
-    np.testing.assert_allclose(whitening(values), root / spread[:, None], rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(whitening(values), root / deviation[:, None], rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("case", ["doubled column", "constant", "zero", "few rows", "one row"])
@@ -232,13 +233,13 @@ def test_a_multilayer_perceptron_has_activations_between_its_layers(last: bool, 
 def test_a_table_of_categories_alone_is_scored_and_filled() -> None:
     rng = np.random.default_rng(0)
     codes = FIRST_LEVEL + (rng.integers(0, 3, (600, 1)) + np.arange(4)) % 3
-    strange = rng.random(600) < 0.05
-    codes[strange, 2] = FIRST_LEVEL + (codes[strange, 2] - FIRST_LEVEL + 1) % 3
+    anomalous = rng.random(600) < 0.05
+    codes[anomalous, 2] = FIRST_LEVEL + (codes[anomalous, 2] - FIRST_LEVEL + 1) % 3
     blocks = tuple(Block(f"c{at}", "category", at, levels=("a", "b", "c")) for at in range(4))
     data = Encoded(codes.astype(np.float32), np.ones(codes.shape, dtype=bool), Layout("table", (4,), blocks))
-    model = Small(epochs=30).fit(data.take(~strange), LocalRun(seed=0))
+    model = Small(epochs=30).fit(data.take(~anomalous), LocalRun(seed=0))
     score = model.score(data)
     np.testing.assert_allclose(model.explain(data).contribution.sum(axis=1), score, rtol=1e-4)
-    assert roc_auc(strange, score) > 0.9
+    assert roc_auc(anomalous, score) > 0.9
     filled = model.impute(data.hide(np.arange(4) == np.full((600, 1), 3))).point
-    assert np.mean(filled[~strange, 3] == codes[~strange, 3]) > 0.9
+    assert np.mean(filled[~anomalous, 3] == codes[~anomalous, 3]) > 0.9

@@ -33,11 +33,11 @@ def table(rows: int = 400, seed: int = 0) -> Encoded:
 
 @dataclass(kw_only=True)
 class Regression(NeuralModel):
-    """Learns known weights by plain gradient descent; what is held out wants half of them."""
+    """Learns known weights by plain gradient descent; the held-out loss is least at half of them."""
 
     name = "regression"
     learning_rate: float = param(0.05, low=0.0, high=1e9)
-    wanted: float = param(0.5)
+    target: float = param(0.5)
 
     def build(self, layout: Layout) -> nn.Module:
         return nn.Linear(COLUMNS, 1, bias=False)
@@ -49,7 +49,7 @@ class Regression(NeuralModel):
         return (net(x) - x @ TRUTH.T).square().mean()
 
     def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        return (net(x) - self.wanted * x @ TRUTH.T).square().mean()
+        return (net(x) - self.target * x @ TRUTH.T).square().mean()
 
 
 class Diverges(Regression):
@@ -95,7 +95,7 @@ def replay(model: Regression, data: Encoded, seed: int) -> tuple[Tensor, list[fl
             error = batch @ (weight - TRUTH).T
             gradient = 2 * (error * batch).mean(dim=0, keepdim=True)
             weight = weight - model.learning_rate * factor(epoch, model.epochs) * gradient
-        losses.append((x_held @ (weight - model.wanted * TRUTH).T).square().mean().item())
+        losses.append((x_held @ (weight - model.target * TRUTH).T).square().mean().item())
         if losses[-1] == min(losses):
             best = weight
         if len(losses) - 1 - losses.index(min(losses)) >= model.patience:
@@ -129,7 +129,7 @@ def test_the_history_has_the_mean_loss_of_the_rows() -> None:
 
 
 @pytest.mark.parametrize(("rows", "holdout"), [(HOLDOUT_AT_LEAST - 1, 0.5), (400, 0.0)])
-def test_without_held_out_rows_the_training_loss_is_watched(rows: int, holdout: float) -> None:
+def test_without_held_out_rows_the_training_loss_is_used(rows: int, holdout: float) -> None:
     model, run = Regression(epochs=30, learning_rate=1e-9, patience=2, holdout=holdout), LocalRun()
     model.fit(table(rows), run)
     assert all("validation_loss" not in entry for entry in run.history)
@@ -176,17 +176,17 @@ class Staged(Regression):
         ]
 
 
-def test_phases_run_in_order_and_change_their_own_parameters_only() -> None:
+def test_phases_run_in_order_and_change_only_their_parameters() -> None:
     snapshots: list[dict[str, Tensor]] = []
 
-    def watch(engine: Engine, model: Any, run: LocalRun) -> None:
+    def record(engine: Engine, model: Any, run: LocalRun) -> None:
         snapshots.append(copy.deepcopy(model.net.state_dict()))
 
     def listen(engine: Engine, model: Any, run: LocalRun) -> None:
-        watch(engine, model, run)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: watch(engine, model, run))
+        record(engine, model, run)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: record(engine, model, run))
 
-    model = Staged(epochs=9, learning_rate=0.01, wanted=1.0)
+    model = Staged(epochs=9, learning_rate=0.01, target=1.0)
     run = LocalRun(notify=listen)
     model.fit(table(), run)
     assert [(entry["phase"], entry["epoch"], entry["epochs"]) for entry in run.history] == [
@@ -208,12 +208,12 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 def test_the_learning_rate_follows_half_a_cosine() -> None:
     rates: list[float] = []
 
-    class Watched(Regression):
+    class Recorded(Regression):
         def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
             self.optimizer = SGD(parameters, lr=self.learning_rate)
             return [self.optimizer]
 
-    model = Watched(epochs=8, patience=99)
+    model = Recorded(epochs=8, patience=99)
 
     def listen(engine: Engine, *_: Any) -> None:
         engine.add_event_handler(
@@ -248,26 +248,26 @@ def test_a_handler_of_a_plugin_can_end_the_training() -> None:
     assert len(run.history) == 2
 
 
-def test_progress_is_told_after_each_epoch() -> None:
-    told: list[tuple[float, str]] = []
-    run = LocalRun(progress=lambda share, text: told.append((share, text)))
+def test_progress_is_reported_after_each_epoch() -> None:
+    calls: list[tuple[float, str]] = []
+    run = LocalRun(progress=lambda share, text: calls.append((share, text)))
     Regression(epochs=4, patience=99).fit(table(), run)
-    assert [share for share, _ in told] == [0.25, 0.5, 0.75, 1.0]
-    assert told[-1][1] == f"loss {run.history[-1]['validation_loss']:.4g}"
+    assert [share for share, _ in calls] == [0.25, 0.5, 0.75, 1.0]
+    assert calls[-1][1] == f"loss {run.history[-1]['validation_loss']:.4g}"
 
 
-def test_a_loss_that_is_not_a_number_is_told_with_what_to_do() -> None:
-    told = r"became nan in epoch 1 of phase 'training'; lower learning_rate \(now 0.05\) or look for extreme values"
-    with pytest.raises(TrainingError, match=told):
+def test_a_loss_that_is_not_a_number_is_reported_with_what_to_do() -> None:
+    message = r"became nan in epoch 1 of phase 'training'; lower learning_rate \(now 0.05\) or look for extreme values"
+    with pytest.raises(TrainingError, match=message):
         Diverges().fit(table(), LocalRun())
 
 
-def test_a_learning_rate_that_is_too_high_is_told() -> None:
+def test_a_learning_rate_that_is_too_high_is_reported() -> None:
     with pytest.raises(TrainingError, match=r"lower learning_rate \(now 1000000000.0\)"):
         Regression(learning_rate=1e9).fit(table(), LocalRun())
 
 
-def test_a_held_out_loss_that_is_not_finite_is_told() -> None:
+def test_a_held_out_loss_that_is_not_finite_is_reported() -> None:
     with pytest.raises(TrainingError, match="became inf in epoch 1"):
         DivergesOnlyWhereHeldOut().fit(table(), LocalRun())
 

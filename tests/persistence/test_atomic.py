@@ -89,7 +89,7 @@ def test_a_full_device_is_an_output_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("writer", [require_writable, lambda path: atomic_file(path).__enter__()])
-def test_bad_places_for_a_file(tmp_path: Path, writer: Callable[[Path], object]) -> None:
+def test_targets_that_are_no_file(tmp_path: Path, writer: Callable[[Path], object]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="No such file"):
         writer(tmp_path / "absent" / "out.csv")
@@ -100,7 +100,7 @@ def test_bad_places_for_a_file(tmp_path: Path, writer: Callable[[Path], object])
     assert names(tmp_path) == ["file"]
 
 
-def test_bad_places_for_a_folder(tmp_path: Path) -> None:
+def test_targets_that_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot write .*file/out: "), atomic_folder(tmp_path / "file" / "out"):
         pass
@@ -176,7 +176,7 @@ def test_an_owner_removes_what_a_killed_process_of_it_left(tmp_path: Path) -> No
     assert names(tmp_path) == [".other.0001", ".other.old", "0002", "out", "part"]
 
 
-def test_lines_are_appended_and_half_a_line_stays_one_of_its_own(tmp_path: Path) -> None:
+def test_lines_are_appended_and_an_incomplete_line_stays_separate(tmp_path: Path) -> None:
     out = tmp_path / "log"
     append_line(out, "ä")
     out.write_bytes(out.read_bytes() + b"\nhal")

@@ -17,10 +17,10 @@ class Killed(BaseException):
 
 def attempt(folder: Path, *, resume: bool = True, task: dict[str, object] | None = None) -> ResumableState:
     """Open the folder, keep a part there, and die."""
-    with suppress(Killed), resumable_state(folder, task or {"seed": 1}, resume=resume) as place:
-        place.save("part", {"x": np.arange(3.0)}, {"attempt": place.attempts})
+    with suppress(Killed), resumable_state(folder, task or {"seed": 1}, resume=resume) as state:
+        state.save("part", {"x": np.arange(3.0)}, {"attempt": state.attempts})
         raise Killed
-    return place
+    return state
 
 
 def test_parts_come_back_to_the_bit(tmp_path: Path) -> None:
@@ -31,10 +31,10 @@ def test_parts_come_back_to_the_bit(tmp_path: Path) -> None:
         "flags": np.array([True, False]),
     }
     facts = {"best": float("inf"), "rate": 0.1 + 0.2, "names": ["ä", None], "state": 2**127 - 1}
-    with resumable_state(tmp_path / "job", {}, resume=False) as place:
-        place.save("part", arrays, facts)
-        found, told = place.load("part") or ({}, {})
-    assert told == facts
+    with resumable_state(tmp_path / "job", {}, resume=False) as state:
+        state.save("part", arrays, facts)
+        found, loaded = state.load("part") or ({}, {})
+    assert loaded == facts
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype
@@ -58,9 +58,9 @@ def test_a_resumed_job_finds_its_parts_and_counts_attempts_and_seconds(tmp_path:
 
 def test_without_resume_a_job_begins_anew(tmp_path: Path) -> None:
     attempt(tmp_path / "job")
-    with resumable_state(tmp_path / "job", {"seed": 2}, resume=False) as place:
-        assert not place.resumed
-        assert place.load("part") is None
+    with resumable_state(tmp_path / "job", {"seed": 2}, resume=False) as state:
+        assert not state.resumed
+        assert state.load("part") is None
 
 
 def test_nothing_is_left_of_a_job_that_is_done(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_nothing_is_left_of_a_job_that_is_done(tmp_path: Path) -> None:
     with resumable_state(tmp_path / "job", {"seed": 1}, resume=True):
         pass
     assert not (tmp_path / "job").exists()
-    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as place:
-        assert not place.resumed
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as state:
+        assert not state.resumed
 
 
 def test_a_job_that_kept_nothing_leaves_nothing(tmp_path: Path) -> None:
@@ -95,34 +95,34 @@ def test_a_job_that_is_done_is_not_gone_on_with_though_its_parts_are_not_all_rem
         pass
     killing.clear()
     assert list((tmp_path / "job").iterdir())
-    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as place:
-        assert not place.resumed
-        assert place.load("part") is None
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as state:
+        assert not state.resumed
+        assert state.load("part") is None
 
 
 def test_another_task_is_never_gone_on_with(tmp_path: Path) -> None:
     attempt(tmp_path / "job", task={"seed": 1, "model": "linear"})
-    told = r"cannot resume job: model was \"linear\" and is \"knn\"; start anew without --resume"
+    message = r"cannot resume job: model was \"linear\" and is \"knn\"; start anew without --resume"
     with (
-        pytest.raises(UsageError, match=told),
+        pytest.raises(UsageError, match=message),
         resumable_state(tmp_path / "job", {"seed": 1, "model": "knn"}, resume=True),
     ):
         pass
-    with resumable_state(tmp_path / "job", {"seed": 1, "model": "linear"}, resume=True) as place:
-        assert place.load("part") is not None
-        place.agree(table="a")
-        place.agree(table="a")
+    with resumable_state(tmp_path / "job", {"seed": 1, "model": "linear"}, resume=True) as state:
+        assert state.load("part") is not None
+        state.agree(table="a")
+        state.agree(table="a")
         with pytest.raises(UsageError, match='table was "a" and is "b"'):
-            place.agree(table="b")
-        place.agree(parameters={"hide": 0.2, "epochs": 3})
+            state.agree(table="b")
+        state.agree(parameters={"hide": 0.2, "epochs": 3})
         with pytest.raises(UsageError, match=r"resume job: parameters.hide was 0.2 and is 0.3; start"):
-            place.agree(parameters={"hide": 0.3, "epochs": 3})
+            state.agree(parameters={"hide": 0.3, "epochs": 3})
 
 
 def test_only_one_is_at_a_job(tmp_path: Path) -> None:
     with (
         resumable_state(tmp_path / "job", {}, resume=False),
-        pytest.raises(UsageError, match="job is at work already in another process"),
+        pytest.raises(UsageError, match="job is already running in another process"),
         resumable_state(tmp_path / "job", {}, resume=True),
     ):
         pass
@@ -130,9 +130,9 @@ def test_only_one_is_at_a_job(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "facts"])
 def test_a_damaged_part_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
-    with resumable_state(tmp_path / "job", {}, resume=False) as place:
-        place.save("part", {"x": np.arange(100.0)}, {"rate": 0.25})
-        path = place.folder / "part.safetensors"
+    with resumable_state(tmp_path / "job", {}, resume=False) as state:
+        state.save("part", {"x": np.arange(100.0)}, {"rate": 0.25})
+        path = state.folder / "part.safetensors"
         content = bytearray(path.read_bytes())
         if damage == "cut":
             content = content[:-1]
@@ -141,15 +141,15 @@ def test_a_damaged_part_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
         else:
             content = content.replace(b"0.25", b"0.75")
         path.write_bytes(content)
-        assert place.load("part") is None
+        assert state.load("part") is None
 
 
 def test_a_task_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
     attempt(tmp_path / "job")
     (tmp_path / "job" / "task.json").write_text("{")
-    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as place:
-        assert not place.resumed
-        assert place.load("part") is None
+    with resumable_state(tmp_path / "job", {"seed": 1}, resume=True) as state:
+        assert not state.resumed
+        assert state.load("part") is None
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -159,12 +159,12 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_remove_forgets_the_parts_of_a_name(tmp_path: Path) -> None:
-    with resumable_state(tmp_path / "job", {}, resume=False) as place:
+    with resumable_state(tmp_path / "job", {}, resume=False) as state:
         for name in ("training-1-0", "training-1-1", "training-10-0"):
-            place.save(name, {}, {})
-        place.remove("training-1-")
-        assert place.load("training-1-0") is None
-        assert place.load("training-10-0") is not None
+            state.save(name, {}, {})
+        state.remove("training-1-")
+        assert state.load("training-1-0") is None
+        assert state.load("training-10-0") is not None
 
 
 def test_a_checkpoint_is_due_after_its_time_and_when_it_is_cheap_enough(
@@ -172,13 +172,13 @@ def test_a_checkpoint_is_due_after_its_time_and_when_it_is_cheap_enough(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("anomalo.persistence.resume.time.monotonic", lambda: now[0])
-    with resumable_state(tmp_path / "job", {}, resume=False) as place:
-        always, seldom = Checkpoint(place, "always", every=0), Checkpoint(place, "seldom", every=10)
+    with resumable_state(tmp_path / "job", {}, resume=False) as state:
+        always, seldom = Checkpoint(state, "always", every=0), Checkpoint(state, "seldom", every=10)
         assert always.due()
         assert not seldom.due()
         now[0] += 10
         assert seldom.due()
-        monkeypatch.setattr(place, "save", lambda *_: now.__setitem__(0, now[0] + 3))  # a slow disk
+        monkeypatch.setattr(state, "save", lambda *_: now.__setitem__(0, now[0] + 3))  # a slow disk
         seldom.save({}, {})
         now[0] += 99
         assert not seldom.due()  # 3 seconds are more than 3 % of 99

@@ -18,6 +18,7 @@ from anomalo.calibration.cross_fitting import HiddenCells
 from anomalo.errors import ArtefactError, SourceError, UsageError
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.plugin import CanImpute, CanScore, Encoded, Model, Run, Scores, hookimpl
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -34,18 +35,18 @@ PLANS = {
 
 
 def table(rows: int = ROWS, seed: int = 0) -> pa.Table:
-    """Two numbers, a whole number and two categories, with holes in all but the first."""
+    """Two numbers, a whole number and two categories, with missing values in all but the first."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=rows)
-    holes = rng.random((rows, 5)) < 0.1
+    missing = rng.random((rows, 5)) < 0.1
     colour = np.array(["red", "green", "blue"])[np.digitize(hidden, [-0.5, 0.5])]
     return pa.table(
         {
             "height": 170 + 10 * hidden,
-            "weight": pa.array(np.exp(hidden + 0.3 * rng.normal(size=rows)), mask=holes[:, 1]),
-            "children": pa.array(rng.poisson(np.exp(0.3 * hidden)), mask=holes[:, 2]),
-            "colour": pa.array(colour, mask=holes[:, 3]),
-            "animal": pa.array(rng.choice(["cat", "dog"], rows), mask=holes[:, 4]),
+            "weight": pa.array(np.exp(hidden + 0.3 * rng.normal(size=rows)), mask=missing[:, 1]),
+            "children": pa.array(rng.poisson(np.exp(0.3 * hidden)), mask=missing[:, 2]),
+            "colour": pa.array(colour, mask=missing[:, 3]),
+            "animal": pa.array(rng.choice(["cat", "dog"], rows), mask=missing[:, 4]),
         }
     )
 
@@ -81,15 +82,15 @@ def answers(fitted: Fitted, data: Encoded) -> dict[str, Any]:
     return found
 
 
-def assert_same(got: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert got.keys() == wanted.keys()
-    for name, array in wanted.items():
+def assert_same(got: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert got.keys() == expected.keys()
+    for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array, err_msg=name)
 
 
 def test_what_is_loaded_answers_as_what_was_saved(fitted: Fitted, tmp_path: Path) -> None:
-    fitted.save(tmp_path / "model")
-    loaded = Fitted.load(tmp_path / "model", REGISTRY, device="cpu")
+    save_fitted(fitted, tmp_path / "model")
+    loaded = load_fitted(tmp_path / "model", REGISTRY, device="cpu")
     for seed in (0, 1):  # the training rows, and new ones
         rows = table(seed=seed)
         np.testing.assert_array_equal(encode(loaded, rows).values, encode(fitted, rows).values)
@@ -123,8 +124,8 @@ def test_another_table_has_another_fingerprint(linear: Fitted) -> None:
 
 
 @pytest.mark.parametrize("name", ["knn", "linear"])
-def test_training_rows_are_judged_by_models_that_never_saw_them(name: str) -> None:
-    # A training row is its own nearest neighbour: by its own score none would be strange.
+def test_training_rows_are_scored_by_models_that_never_saw_them(name: str) -> None:
+    # A training row is its own nearest neighbour: by the final model's score none would be anomalous.
     fitted = fit(PLANS[name])
     found = fitted.score(encode(fitted, table()))
     np.testing.assert_allclose(np.sort(found.p_value), np.arange(1, ROWS + 1) / ROWS)
@@ -150,7 +151,7 @@ def test_without_calibration_there_are_no_p_values_and_no_intervals() -> None:
     assert np.isnan(explained.high).all()
 
 
-def test_contributions_sum_to_the_score_surprises_included(linear: Fitted) -> None:
+def test_contributions_sum_to_the_score_surprisals_included(linear: Fitted) -> None:
     rows = table(20, seed=1).to_pydict()
     rows["colour"][:5] = ["violet"] * 5
     rows["height"][3:8] = [None] * 5
@@ -159,25 +160,25 @@ def test_contributions_sum_to_the_score_surprises_included(linear: Fitted) -> No
     np.testing.assert_allclose(linear.explain(data).contribution.sum(axis=1), score, rtol=1e-4)
 
 
-def test_an_unseen_level_costs_its_surprise_and_names_its_column(linear: Fitted) -> None:
+def test_an_unseen_level_adds_its_surprisal_and_names_its_column(linear: Fitted) -> None:
     rows = table(20, seed=1).to_pydict()
     unseen = {**rows, "colour": ["violet"] * 20}
-    hole = {**rows, "colour": [None] * 20}
-    scores = [linear.score(encode(linear, pa.table(each, schema=table().schema))).score for each in (unseen, hole)]
+    missing = {**rows, "colour": [None] * 20}
+    scores = [linear.score(encode(linear, pa.table(each, schema=table().schema))).score for each in (unseen, missing)]
     novelty_surprisal = math.log((ROWS + 1) / 0.5) * linear.calibration.surprisal_scale
     np.testing.assert_allclose(scores[0] - scores[1], novelty_surprisal, rtol=1e-4)
     contribution = linear.explain(encode(linear, pa.table(unseen))).contribution
     assert (contribution[:, 3] >= novelty_surprisal).all()
 
 
-def test_a_hole_in_a_complete_column_costs_its_surprise(linear: Fitted) -> None:
+def test_a_missing_value_in_a_complete_column_adds_its_surprisal(linear: Fitted) -> None:
     rows = table(20, seed=1).to_pydict()
     data = encode(linear, pa.table({**rows, "height": [None] * 20}, schema=table().schema))
     novelty_surprisal = math.log((ROWS + 1) / 0.5) * linear.calibration.surprisal_scale
     assert (linear.explain(data).contribution[:, 0] >= novelty_surprisal).all()
 
 
-def test_intervals_are_in_the_columns_own_units_and_hold_what_is_expected(linear: Fitted) -> None:
+def test_intervals_are_in_original_units_and_hold_the_expected_value(linear: Fitted) -> None:
     data = encode(linear, table(seed=1))
     explained = linear.explain(data)
     for position in data.layout.numbers:
@@ -227,26 +228,26 @@ def test_a_model_is_asked_only_for_what_it_can_do(linear: Fitted) -> None:
 
 
 def test_a_model_whose_plugin_is_gone_is_not_loaded(linear: Fitted, tmp_path: Path) -> None:
-    linear.save(tmp_path / "model")
+    save_fitted(linear, tmp_path / "model")
     without = Registry.load(disabled=["autoencoders"])
     with pytest.raises(ArtefactError, match="holds a model 'linear' of plugin 'autoencoders', which is not installed"):
-        Fitted.load(tmp_path / "model", without)
+        load_fitted(tmp_path / "model", without)
 
 
 def test_a_device_that_is_not_there_is_wrong_usage_also_for_a_loaded_model(linear: Fitted, tmp_path: Path) -> None:
-    linear.save(tmp_path / "model")
+    save_fitted(linear, tmp_path / "model")
     with pytest.raises(UsageError, match="device 'abacus' is not available"):
-        Fitted.load(tmp_path / "model", REGISTRY, device="abacus")
+        load_fitted(tmp_path / "model", REGISTRY, device="abacus")
 
 
 def test_progress_goes_from_fit_to_fit_up_to_one() -> None:
-    told: list[tuple[float, str]] = []
-    fit(dataclasses.replace(PLANS["linear"], progress=lambda share, text: told.append((share, text))))
-    shares = [share for share, _ in told]
+    reported: list[tuple[float, str]] = []
+    fit(dataclasses.replace(PLANS["linear"], progress=lambda share, text: reported.append((share, text))))
+    shares = [share for share, _ in reported]
     assert shares == sorted(shares)
-    assert len(told) == 6 * 2 + 1  # five folds and the model itself, two epochs each
-    assert told[0][0] == pytest.approx(1 / 12)
-    assert told[-1] == (1.0, "done")
+    assert len(reported) == 6 * 2 + 1  # five folds and the model itself, two epochs each
+    assert reported[0][0] == pytest.approx(1 / 12)
+    assert reported[-1] == (1.0, "done")
 
 
 @dataclass(kw_only=True)
@@ -282,7 +283,7 @@ def anomalo_training(engine: Any, model: Model, run: Run) -> None:
 
 @pytest.fixture
 def mine() -> Registry:
-    """Our own plugins, and this module as a plugin."""
+    """First-party plugins, and this module as a plugin."""
     entries = {"mine": __name__, "tables": "anomalo.registry.hooks", "autoencoders": "anomalo_autoencoders"}
     registry = Registry.load(entry_points=[EntryPoint(name, value, "anomalo") for name, value in entries.items()])
     assert registry.failures == ()

@@ -22,10 +22,10 @@ from anomalo.tabular.schema import SchemaOptions, infer
 
 @dataclass(kw_only=True)
 class Columns(Model):
-    """Draws every cell from its column's training cells, holes included, independently of all others."""
+    """Draws every cell from its column's training cells, missing ones included, independently of all others."""
 
     name = "columns"
-    spread: float = param(1.0, low=0.0, high=1e9, help="What drawn numbers are multiplied with.")
+    factor: float = param(1.0, low=0.0, high=1e9, help="What drawn numbers are multiplied with.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         self.values_, self.observed_ = data.values.copy(), data.observed.copy()
@@ -35,7 +35,7 @@ class Columns(Model):
         rows = run.rng.integers(len(self.values_), size=given.values.shape)
         at = np.arange(given.values.shape[1])
         values, observed = self.values_[rows, at], self.observed_[rows, at] | given.observed
-        values[:, given.layout.numbers] *= np.float32(self.spread)
+        values[:, given.layout.numbers] *= np.float32(self.factor)
         return Encoded(np.where(given.observed, given.values, values), observed, given.layout)
 
 
@@ -150,7 +150,7 @@ def test_constraints_hold_and_no_row_is_dropped(patients: pd.DataFrame) -> None:
     generator = Generator(known, known.constraints)
     rows = generator.rows(nothing(300)).to_pandas()
     assert len(rows) == generator.drawn == 300
-    assert generator.redrawn > generator.mended > 0
+    assert generator.redrawn > generator.repaired > 0
     assert rows["height"].min() >= 165
     assert rows["children"].max() < 3
     assert (rows["weight"].isna() | (rows["weight"] < rows["height"])).all()
@@ -196,8 +196,8 @@ def test_rare_levels_are_drawn_as_often_as_they_were_seen() -> None:
     known = fitted(pd.DataFrame({"city": names, "size": np.arange(len(names)) % 50}), SchemaOptions())
     (block,) = [block for block in known.encoder.layout.blocks if block.name == "city"]
     assert len(block.rare) == 50
-    own = np.full((6000, 2), float(2 + len(block.levels)))
-    counts = known.encoder.write(own, np.random.default_rng(0)).column("city").to_pandas().value_counts()
+    cells = np.full((6000, 2), float(2 + len(block.levels)))
+    counts = known.encoder.write(cells, np.random.default_rng(0)).column("city").to_pandas().value_counts()
     assert counts.index[0] == "v149"
     assert counts["v149"] == pytest.approx(6000 * 10 / 59, rel=0.1)
     assert len(counts) == 50

@@ -1,4 +1,4 @@
-"""Whatever a plugin does, the host lives and the others' results are identical."""
+"""A broken plugin neither stops the host nor changes the results of the others."""
 
 import importlib.metadata
 import json
@@ -18,12 +18,12 @@ from anomalo.registry.registry import Failure, Registry
 
 PLUGINS = Path(__file__).parent / "broken_plugins"
 BROKEN = {
-    "import_error": "ModuleNotFoundError: No module named 'a_library_that_nobody_has'",
+    "import_error": "ModuleNotFoundError: No module named 'a_library_that_is_not_installed'",
     "exits": "SystemExit: no licence found",
     "misspelt": "it implements an unknown hook 'anomalo_modles'; did you mean 'anomalo_models'?",
     "hookless": "it implements no hook; decorate the functions with @hookimpl from anomalo.plugin",
     "raises": "RuntimeError: the models are out",
-    "no_model": "Stranger'> is not a model; expected a subclass of anomalo.plugin.Model with a name",
+    "no_model": "NotAModel'> is not a model; expected a subclass of anomalo.plugin.Model with a name",
     "no_page": "absent.py') is not a page; expected the Path of an existing file that ends in .py",
 }
 
@@ -70,7 +70,7 @@ def steady_results(registry: Registry) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_plugin_is_reported_and_changes_nobody_elses_results(site: Path, name: str) -> None:
+def test_a_broken_plugin_is_reported_and_changes_no_results_of_others(site: Path, name: str) -> None:
     alone = steady_results(Registry.load(entry_points=found(site)))
     install(site, name)
     registry = Registry.load(entry_points=found(site))
@@ -86,7 +86,7 @@ def test_a_broken_plugin_is_reported_and_changes_nobody_elses_results(site: Path
     assert {failure.plugin for failure in registry.failures} == {name}
 
 
-def test_all_of_them_at_once_in_a_process_of_its_own(site: Path) -> None:
+def test_all_of_them_at_once_in_a_separate_process(site: Path) -> None:
     for name in [*BROKEN, "clash"]:
         install(site, name)
     program = """
@@ -233,7 +233,7 @@ def test_listing_imports_nothing(site: Path) -> None:
     assert not {"exits", "steady"} & set(sys.modules)
 
 
-def test_our_own_come_first_then_by_name() -> None:
+def test_first_party_plugins_come_first_then_by_name() -> None:
     plugins = Registry.listing()
     assert [(not plugin.first_party, plugin.name) for plugin in plugins] == sorted(
         (plugin.distribution != "anomalo-engine", plugin.name) for plugin in plugins
@@ -241,7 +241,7 @@ def test_our_own_come_first_then_by_name() -> None:
     assert plugins[0].first_party
 
 
-def test_plugins_of_one_name_are_told_apart_by_their_distribution(site: Path) -> None:
+def test_plugins_of_one_name_are_distinguished_by_their_distribution(site: Path) -> None:
     install(site, "honest_steady", module="clash", distribution="another", entries="[anomalo]\nsteady=honest_steady\n")
     registry = Registry.load(entry_points=found(site))
     assert [plugin.name for plugin in registry.plugins()] == ["steady (anomalo-steady)", "steady (another)"]
@@ -308,7 +308,9 @@ def test_a_reader_that_breaks_half_way_is_an_error_that_names_it(site: Path, mon
         next(batches)
 
 
-def test_what_nobody_reads_says_what_can_be_read(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_without_a_reader_is_an_error_that_lists_what_can_be_read(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (site / "adult.csv").touch()
     registry = Registry.load(entry_points=found(site))
     with pytest.raises(SourceError, match=r"adlut.csv: there is no such file; did you mean 'adult.csv'\?$"):

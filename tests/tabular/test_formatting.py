@@ -26,12 +26,12 @@ def test_arrow_types_are_kept(kind):
             "decimal128": pa.decimal128(9, 2),
             "timestamp[ns, tz=Europe/Berlin]": pa.timestamp("ns", "Europe/Berlin"),
         }
-        wanted = special.get(name) or pa.type_for_alias(kind)
+        expected = special.get(name) or pa.type_for_alias(kind)
         ticks = pa.array([0, 1, None, 0]) if kind == "bool" else pa.array([3, 1, None, 2])
         if kind == "date64[ms]":
             ticks = pa.array([3 * 86_400_000, 86_400_000, None, 2 * 86_400_000])
         narrow = pa.int32() if kind in ("date32[day]", "time32[s]") else pa.int64()
-        cells = ticks.cast({"halffloat": pa.float32(), "decimal128": pa.float64()}.get(name, narrow)).cast(wanted)
+        cells = ticks.cast({"halffloat": pa.float32(), "decimal128": pa.float64()}.get(name, narrow)).cast(expected)
     assert str(cells.type) == kind
     assert arrow_type(kind) == cells.type
     batch = pa.RecordBatch.from_arrays([cells], names=["x"])

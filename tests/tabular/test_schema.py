@@ -108,7 +108,7 @@ def test_sentinels_are_named_with_the_option_that_removes_them(sentinel):
     assert parsed.to_pylist() == [None, None, 5.0]
 
 
-def test_ordinary_values_are_no_sentinels():
+def test_typical_values_are_no_sentinels():
     assert not infer(text_table(x=[str(900 + i % 150) for i in range(600)])).warnings
     assert not infer(text_table(x=[str(i % 60) for i in range(300)] + ["9999"])).warnings
     assert not infer(text_table(x=[str(i % 10 - 5) for i in range(300)])).warnings

@@ -122,7 +122,7 @@ class LooksAround(Good):
         return Cells(cells.contribution / (1 + len(data)), cells.expected)
 
 
-class ScoresHoles(Good):
+class ScoresMissing(Good):
     def explain(self, data):
         cells = super().explain(data)
         with np.errstate(all="ignore"):
@@ -142,8 +142,8 @@ class FillsUnseen(Good):
 
 class NeedsVariance(Good):
     def fit(self, data, run):
-        spread = np.where(data.observed, data.values, np.nan)[:, :1].std()
-        if spread == 0:
+        deviation = np.where(data.observed, data.values, np.nan)[:, :1].std()
+        if deviation == 0:
             raise ZeroDivisionError("no variance")
         return super().fit(data, run)
 
@@ -228,8 +228,8 @@ MISCONDUCT = [
     (SeedsByItself, "global_state_untouched"),
     (Remembers, "refit"),
     (LooksAround, "row_independence"),
-    (ScoresHoles, "missing_cells"),
-    (ScoresHoles, "rows_without_cells"),
+    (ScoresMissing, "missing_cells"),
+    (ScoresMissing, "rows_without_cells"),
     (Overwrites, "missing_cells"),
     (FillsUnseen, "unseen_levels"),
     (NeedsVariance, "one_row"),
@@ -279,11 +279,11 @@ def test_a_good_model_passes_every_check() -> None:
     check_model(Embeds)
 
 
-def test_all_failures_are_told_at_once() -> None:
+def test_all_failures_are_reported_at_once() -> None:
     with pytest.raises(AssertionError) as caught:
-        check_model(ScoresHoles)
+        check_model(ScoresMissing)
     first, *lines = str(caught.value).splitlines()
-    assert first == f"ScoresHoles fails {len(lines)} of {len(checks(ScoresHoles))} checks of anomalo.testing:"
+    assert first == f"ScoresMissing fails {len(lines)} of {len(checks(ScoresMissing))} checks of anomalo.testing:"
     assert lines[0].startswith("- missing_cells: score has ")
 
 
@@ -293,7 +293,7 @@ def test_a_model_is_asked_only_for_what_it_can() -> None:
     assert asked[2] - asked[1] == {"codes_between_rows"}
 
 
-def test_a_class_that_cannot_be_imported_elsewhere_is_told_so() -> None:
+def test_a_class_that_cannot_be_imported_elsewhere_is_reported() -> None:
     class Local(Good):
         pass
 
@@ -321,7 +321,7 @@ def test_the_tables_are_what_encoders_give() -> None:
     assert (~new.observed).any(axis=0).all()
 
 
-def test_probabilities_are_judged() -> None:
+def test_probabilities_are_checked() -> None:
     train, _ = tables()
     proba = np.full((len(train), 3), 1 / 3, dtype=np.float32)
     require_sane({"proba of position 3": proba}, train)

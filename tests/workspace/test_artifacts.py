@@ -46,23 +46,23 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def assert_same_arrays(got: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert got.keys() == wanted.keys()
-    for name, array in wanted.items():
+def assert_same_arrays(got: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert got.keys() == expected.keys()
+    for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array, strict=True)
 
 
-def assert_same_state(got: ModelState, wanted: ModelState) -> None:
-    assert_same_arrays(got.arrays, wanted.arrays)
-    assert got.values == wanted.values
-    assert got.models.keys() == wanted.models.keys()
-    for name, (kind, params, inner) in wanted.models.items():
+def assert_same_state(got: ModelState, expected: ModelState) -> None:
+    assert_same_arrays(got.arrays, expected.arrays)
+    assert got.values == expected.values
+    assert got.models.keys() == expected.models.keys()
+    for name, (kind, params, inner) in expected.models.items():
         assert got.models[name][:2] == (kind, params)
         assert_same_state(got.models[name][2], inner)
 
 
 def reseal(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the manifest the way an attacker would: with valid checksums."""
+    """Change the manifest as an attacker can: with valid checksums."""
     document = json.loads((folder / "manifest.json").read_bytes())
     del document["sha256"]
     change(document)
@@ -144,7 +144,7 @@ def test_json_values_come_back_exactly(tmp_path_factory: pytest.TempPathFactory,
     save(folder, {"entry": value}, ModelState(values={"value_": value}))
     artefact = load(folder)
     for got in (artefact.manifest["entry"], artefact.state.values["value_"]):
-        assert json.dumps(got, sort_keys=True) == json.dumps(value, sort_keys=True)  # tells -0.0 from 0.0
+        assert json.dumps(got, sort_keys=True) == json.dumps(value, sort_keys=True)  # distinguishes -0.0 from 0.0
 
 
 def test_tuples_become_lists_and_numpy_scalars_become_plain() -> None:
@@ -337,7 +337,7 @@ def test_a_killed_process_leaves_no_model(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script, str(folder)], env={**os.environ}, check=False)
     assert done.returncode == 9
     assert not folder.exists()
-    save(folder, {}, ModelState())  # what the dead process left behind is not in the way
+    save(folder, {}, ModelState())  # the files that the killed process left do not block it
     assert load(folder).state == ModelState()
 
 

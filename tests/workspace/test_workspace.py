@@ -230,8 +230,8 @@ def test_an_entry_is_not_shown_before_its_folder_is_whole(store: Workspace) -> N
 def test_a_killed_writer_does_not_block_the_next(store: Workspace) -> None:
     script = (
         "import os, sys, pathlib\n"
-        "from anomalo.workspace.workspace import Store\n"
-        "Store(pathlib.Path(sys.argv[1])).add_run('score', lambda folder: os._exit(9), model=None, source='',"
+        "from anomalo.workspace.workspace import Workspace\n"
+        "Workspace(pathlib.Path(sys.argv[1])).add_run('score', lambda folder: os._exit(9), model=None, source='',"
         " seconds=0, summary={})\n"
     )
     assert subprocess.run([sys.executable, "-c", script, str(store.workspace)], check=False).returncode == 9
@@ -253,14 +253,14 @@ def test_a_killed_job_keeps_its_run(store: Workspace) -> None:
             raise KeyboardInterrupt
         return [run.id for run in store.runs()]
 
-    folder, runs, before = store.workspace / "unfinished" / "job", list[RunRecord](), list[float]()
+    folder, runs, before = store.workspace / "resumable" / "job", list[RunRecord](), list[float]()
     for _ in range(2):
         assert left(folder) == ["0001-score"]
         (store.workspace / "runs" / f".job.{len(runs)}").mkdir()
     assert (runs[0].path / "scores.csv").read_text() == "attempt 2"
     assert runs[1].created == runs[0].created
     assert runs[1].seconds > before[1] > before[0] == 0
-    # Another job is not taken for it, even if it has the number of one that failed.
+    # Another job does not replace it, even if it has the number of one that failed.
     with suppress(ZeroDivisionError), resumable_state(folder, {}, resume=True) as job:
         store.add_run("score", lambda folder: {"share": 1 / 0}, model=None, source="", job=job)
     assert add_run(store).id == "0001-score"
@@ -314,7 +314,7 @@ def test_another_database_by_url(tmp_path: Path) -> None:
             Workspace(tmp_path, wrong)
 
 
-def test_several_processes_get_numbers_of_their_own(store: Workspace) -> None:
+def test_several_processes_get_different_numbers(store: Workspace) -> None:
     script = """
 import pathlib, sys, time
 from anomalo.workspace import artifacts

@@ -1,1 +1,1 @@
-"""How good synthetic rows are: like the real ones, useful in their place, and no copies of them."""
+"""How good synthetic rows are: similar to the real rows, useful instead of them, and not copies of them."""

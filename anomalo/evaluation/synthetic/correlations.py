@@ -1,4 +1,4 @@
-"""How alike the relations between pairs of columns are in real and synthetic rows."""
+"""How similar the relations between pairs of columns are in real and synthetic rows."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Pairs:
 def column_pairs(real: Rows, synthetic: Rows) -> Pairs:
     """Compare every pair of columns.
 
-    A hole counts as a level of a category; beside a category a hole of a number falls in with the largest values, and
-    rows with one are left out of correlations.
+    A missing value counts as a level of a category. Beside a category, a missing number counts as one of the largest
+    values; rows with a missing number are left out of correlations.
 
     Reference: CorrelationSimilarity, ContingencySimilarity and the property Column Pair Trends of SDMetrics 0.32,
     https://docs.sdv.dev/sdmetrics, bins and thresholds included.
@@ -84,7 +84,7 @@ def quality(shapes: Cells, pairs: Pairs) -> float:
 
 
 def _bins(rows: Rows, at: int) -> Bins:
-    """Return a column's codes from 0 [n]: levels and holes, or the bins of a number."""
+    """Return a column's codes from 0 [n]: levels and missing values, or the bins of a number."""
     values, levels = rows.cells[:, at], rows.levels[at]
     if levels:
         return np.where(np.isnan(values), len(levels), values).astype(np.intp)
@@ -95,10 +95,10 @@ def _bins(rows: Rows, at: int) -> Bins:
 def _contingency(one: Bins, other: Bins, synthetic_one: Bins, synthetic_other: Bins) -> tuple[float, float]:
     """Return Cramér's V in the real rows, and the similarity of the two tables of joint frequencies."""
     width = 1 + max(other.max(initial=0), synthetic_other.max(initial=0))
-    cells, place = np.unique(
+    cells, cell_of = np.unique(
         np.concatenate([one * width + other, synthetic_one * width + synthetic_other]), return_inverse=True
     )
-    counts = [np.bincount(part, minlength=len(cells)) for part in np.split(place, [len(one)])]
+    counts = [np.bincount(part, minlength=len(cells)) for part in np.split(cell_of, [len(one)])]
     shares = [count / max(1, count.sum()) for count in counts]
     return _cramer(cells // width, cells % width, counts[0]), 1 - float(np.abs(shares[0] - shares[1]).sum() / 2)
 

@@ -1,4 +1,4 @@
-"""How columns are spread in several tables, in few enough numbers to draw and to keep."""
+"""Binned distributions of columns in several tables, small enough to plot and to store."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from anomalo.evaluation.synthetic.tables import Cells, Rows
 
 BINS = 30
 LEVELS = 8
-"""Levels that are shown by name; all others together."""
+"""How many levels are shown by name; all others are summed."""
 OTHERS = "all others"
 
 
-def column_spreads(tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
+def column_distributions(tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
     """Return the distribution of each column in each table, JSON-ready.
 
     Returns
     -------
     list of dict
-        For each column `edges` of bins (of a number; the outermost hold all that lies beyond) or `levels` (of a
-        category), and `shares`: the table's name to the share of its known cells in each.
+        For each column `edges` of bins (of a number; the outermost bins also hold all values beyond them) or `levels`
+        (of a category), and `shares`: the table's name to the share of its known cells in each.
     """
     first = next(iter(tables.values()))
     return [_number(at, tables) if not levels else _category(at, tables) for at, levels in enumerate(first.levels)]
 
 
-def closeness_spread(found: Closeness) -> dict[str, Any]:
-    """Return how the distances to the closest training and holdout rows are spread, as `column_spreads` does."""
+def closeness_distribution(found: Closeness) -> dict[str, Any]:
+    """Return the distributions of the distances to the closest training and holdout rows, as `column_distributions`."""
     edges = _edges([found.to_train, found.to_holdout])
     shares = {"train": _binned(found.to_train, edges), "holdout": _binned(found.to_holdout, edges)}
     return {"edges": edges.tolist(), "shares": shares}

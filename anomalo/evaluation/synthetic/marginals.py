@@ -1,4 +1,4 @@
-"""How alike single columns are in real and synthetic rows: by cumulative distribution, or by shares of levels."""
+"""How similar single columns are in real and synthetic rows: by cumulative distribution, or by shares of levels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from anomalo.evaluation.synthetic.tables import Cells, Rows
 
 
 def column_shapes(real: Rows, synthetic: Rows) -> Cells:
-    """Return 1 less the distance of each column's two distributions, holes left out, float64 [columns].
+    """Return 1 less the distance of each column's two distributions without missing values, float64 [columns].
 
     For a number that distance is Kolmogorov and Smirnov's, the largest between the two cumulative distributions; for a
     category it is the total variation, half the summed differences of the levels' shares. 1 is the same distribution;
-    NaN where one side has nothing but holes.
+    NaN where all cells of one side are missing.
 
     Reference: KSComplement and TVComplement of SDMetrics, https://docs.sdv.dev/sdmetrics.
     """
@@ -27,7 +27,7 @@ def column_shapes(real: Rows, synthetic: Rows) -> Cells:
 
 
 def missing_shares(rows: Rows) -> Cells:
-    """Return the share of each column's cells that are holes, float64 [columns]."""
+    """Return the share of each column's cells that are missing, float64 [columns]."""
     shares: Cells = np.isnan(rows.cells).mean(axis=0)
     return shares
 

@@ -1,4 +1,4 @@
-"""All that is measured of synthetic rows, as far as the real rows at hand allow it."""
+"""All measures of synthetic rows that the available real rows allow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalo.evaluation.synthetic.tables import Cells, Rows
 from anomalo.evaluation.synthetic.utility import Task, distinguishability, task, usefulness
 
 FEWEST = 10
-"""Fewer rows than this say nothing."""
+"""Fewer rows than this are refused."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Usefulness:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What was measured of synthetic rows; None where real rows are missing that it takes.
+    """The measures of synthetic rows; None where a measure needs real rows that were not given.
 
     Attributes
     ----------
@@ -48,21 +48,21 @@ class Fidelity:
         See `column_pairs`.
     quality : float
         SDMetrics' quality score of both.
-    told_from_train, told_from_holdout : float
+    distinguishability_train, distinguishability_holdout : float
         See `distinguishability`; against training rows, copies look good.
     usefulness : Usefulness or None
     closeness : Closeness or None
     copied : float
         The share of synthetic rows that equal a training row in every cell.
     recurring : float or None
-        The share of holdout rows that do: what is common anyway.
+        The share of holdout rows that equal a training row: how often equal rows occur anyway.
     """
 
     shapes: Cells
     pairs: Pairs
     quality: float
-    told_from_train: float
-    told_from_holdout: float | None
+    distinguishability_train: float
+    distinguishability_holdout: float | None
     usefulness: Usefulness | None
     closeness: Closeness | None
     copied: float
@@ -91,7 +91,7 @@ def measure(
     label : str, optional
         A column to predict.
     seed : int
-        Of samples, folds and trees.
+        The seed of samples, folds and trees.
 
     Raises
     ------
@@ -102,14 +102,16 @@ def measure(
     if label is not None and label not in train.columns:
         raise UsageError(f"label {label!r} is no column to compare; expected one of: {', '.join(train.columns)}")
     shapes, pairs = column_shapes(train, synthetic), column_pairs(train, synthetic)
-    judged = test if test is not None else holdout
+    predicted = test if test is not None else holdout
     return Fidelity(
         shapes=shapes,
         pairs=pairs,
         quality=quality(shapes, pairs),
-        told_from_train=distinguishability(train, synthetic, seed),
-        told_from_holdout=None if holdout is None else distinguishability(holdout, synthetic, seed),
-        usefulness=None if label is None or judged is None else _usefulness(train, synthetic, judged, label, seed),
+        distinguishability_train=distinguishability(train, synthetic, seed),
+        distinguishability_holdout=None if holdout is None else distinguishability(holdout, synthetic, seed),
+        usefulness=None
+        if label is None or predicted is None
+        else _usefulness(train, synthetic, predicted, label, seed),
         closeness=None if holdout is None else closeness(train, holdout, synthetic, seed),
         copied=copies(synthetic, train),
         recurring=None if holdout is None else copies(holdout, train),

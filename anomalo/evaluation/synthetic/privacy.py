@@ -1,4 +1,4 @@
-"""How close synthetic rows come to single real ones: whether they are copies, and whether they give anyone away."""
+"""How close synthetic rows are to single real rows: copies, and membership inference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 20_000
 """At most so many rows of each table are compared; a random sample of a longer one."""
 BLOCK = 512
 LEVELS = 200
-"""A category's most frequent levels that have a place of their own; all others share one."""
+"""A category's most frequent levels that have an indicator each; all others share one."""
 
 DECIMALS = 5
 """Distances are rounded to so many, so that equal ones are equal."""
@@ -24,7 +24,7 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Closeness:
-    """How close rows come to the real rows that made them, and to real rows that did not.
+    """How close synthetic rows are to the real rows that the generator was fitted on, and to other real rows.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class Closeness:
         The share of synthetic rows nearer to a training row than to any holdout row, ties counted half: 0.5 if the
         model learned the distribution and nothing of its rows, 1 if it copies.
     membership : float
-        The AUROC of telling training rows from holdout rows by their distance to the closest synthetic row: 0.5 if
-        nothing is given away of who was in training.
+        The AUROC of classifying training and holdout rows by their distance to the closest synthetic row: 0.5 if
+        the synthetic rows do not reveal which rows were in training.
     """
 
     to_train: Cells
@@ -48,7 +48,7 @@ def closeness(train: Rows, holdout: Rows, synthetic: Rows, seed: int = 0) -> Clo
     """Compare synthetic rows with the rows that they were learned from and others of the same origin.
 
     The distance is Euclidean in numbers divided by their standard deviation in the training rows; two different levels,
-    or a hole and none, are 1 apart.
+    or a missing and an observed cell, are 1 apart.
 
     Reference: Platzer and Reutterer (2021), Holdout-based empirical assessment of mixed-type synthetic data, Frontiers
     in Big Data 4; Chen et al. (2020), GAN-Leaks: a taxonomy of membership inference attacks against generative models,
@@ -59,8 +59,8 @@ def closeness(train: Rows, holdout: Rows, synthetic: Rows, seed: int = 0) -> Clo
     rng, scale = np.random.default_rng(seed), _scale(train)
     count = min(len(train), len(holdout), MOST)
     mine, others = (_matrix(rows.at_most(count, rng), scale) for rows in (train, holdout))
-    made = _matrix(synthetic.at_most(MOST, rng), scale)
-    (to_train, from_train), (to_holdout, from_holdout) = closest(made, mine), closest(made, others)
+    synthesized = _matrix(synthetic.at_most(MOST, rng), scale)
+    (to_train, from_train), (to_holdout, from_holdout) = closest(synthesized, mine), closest(synthesized, others)
     nearer = np.sign(to_holdout - to_train)
     truth, distance = np.repeat([1, 0], count), np.concatenate([from_train, from_holdout])
     return Closeness(to_train, to_holdout, float((1 + nearer.mean()) / 2), float(roc_auc_score(truth, -distance)))
@@ -108,23 +108,23 @@ def _scale(train: Rows) -> tuple[Cells, Cells]:
     seen = ~np.isnan(train.cells)
     count = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, train.cells, 0.0).sum(axis=0) / count
-    spread = np.sqrt(np.where(seen, np.square(train.cells - mean), 0.0).sum(axis=0) / count)
-    return mean, np.where(spread > 0, spread, 1.0)
+    deviation = np.sqrt(np.where(seen, np.square(train.cells - mean), 0.0).sum(axis=0) / count)
+    return mean, np.where(deviation > 0, deviation, 1.0)
 
 
 def _matrix(rows: Rows, scale: tuple[Cells, Cells]) -> Matrix:
-    """Return numbers of unit spread, levels as indicators, and flags of holes, float32 [n, width]."""
+    """Return numbers of unit variance, levels as indicators, and flags of missing values, float32 [n, width]."""
     parts = [np.zeros((len(rows), 0), dtype=np.float32)]
     for at, levels in enumerate(rows.levels):
         values = rows.cells[:, at]
-        hole = np.isnan(values)
+        missing = np.isnan(values)
         if levels:
             size = min(len(levels), LEVELS + 1) + 1
-            codes = np.where(hole, size - 1, np.minimum(values, size - 2))
+            codes = np.where(missing, size - 1, np.minimum(values, size - 2))
             parts.append((codes[:, None] == np.arange(size)).astype(np.float32) * np.float32(np.sqrt(0.5)))
         else:
-            number = np.where(hole, 0.0, (values - scale[0][at]) / scale[1][at])
-            parts.append(np.column_stack([number, hole]).astype(np.float32))
+            number = np.where(missing, 0.0, (values - scale[0][at]) / scale[1][at])
+            parts.append(np.column_stack([number, missing]).astype(np.float32))
     return np.concatenate(parts, axis=1)
 
 

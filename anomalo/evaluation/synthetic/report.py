@@ -1,4 +1,4 @@
-"""The measures of synthetic rows as a report: JSON-ready, with all that its pictures take."""
+"""The measures of synthetic rows as a JSON-ready report, with the numbers that its charts show."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from anomalo.evaluation.synthetic.distributions import closeness_spread, column_spreads
+from anomalo.evaluation.synthetic.distributions import closeness_distribution, column_distributions
 from anomalo.evaluation.synthetic.marginals import missing_shares
 from anomalo.evaluation.synthetic.measures import Fidelity, finite
-from anomalo.evaluation.synthetic.summary import judge
+from anomalo.evaluation.synthetic.summary import assess
 from anomalo.evaluation.synthetic.tables import Rows
 
 PAIRS = 780
@@ -30,18 +30,25 @@ def report(found: Fidelity, tables: Mapping[str, Rows]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `verdict` (title, reasons, unchecked), `rows`, `quality`, `shapes`, `trends`, `told_apart` (C2ST from train and
-        holdout), `usefulness` (TSTR), `closeness` (nearer_share, membership, spread), `copied`, `recurring`, `columns`
-        and `pairs`; None where something was not measured.
+        `assessment` (title, reasons, unchecked), `rows`, `quality`, `shapes`, `trends`, `distinguishability` (C2ST from
+        train and holdout), `usefulness` (TSTR), `closeness` (nearer_share, membership, distribution), `copied`,
+        `recurring`, `columns` and `pairs`; None where something was not measured.
     """
-    verdict = judge(found)
+    assessment = assess(found)
     return {
-        "verdict": {"title": verdict.title, "reasons": list(verdict.reasons), "unchecked": list(verdict.unchecked)},
+        "assessment": {
+            "title": assessment.title,
+            "reasons": list(assessment.reasons),
+            "unchecked": list(assessment.unchecked),
+        },
         "rows": {name: len(rows) for name, rows in tables.items()},
         "quality": found.quality,
         "shapes": float(np.nanmean(found.shapes)) if not np.isnan(found.shapes).all() else None,
         "trends": finite(found.pairs.trend()),
-        "told_apart": {"train": finite(found.told_from_train), "holdout": finite(found.told_from_holdout)},
+        "distinguishability": {
+            "train": finite(found.distinguishability_train),
+            "holdout": finite(found.distinguishability_holdout),
+        },
         "usefulness": _usefulness(found),
         "closeness": _closeness(found),
         "copied": found.copied,
@@ -61,20 +68,20 @@ def _closeness(found: Fidelity) -> dict[str, Any] | None:
     if found.closeness is None:
         return None
     figures = {name: getattr(found.closeness, name) for name in ("nearer_share", "membership")}
-    return figures | {"spread": closeness_spread(found.closeness)}
+    return figures | {"distribution": closeness_distribution(found.closeness)}
 
 
 def _columns(found: Fidelity, tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
     shown = {name: tables[name] for name in ("train", "synthetic")}
     missing = {name: missing_shares(rows) for name, rows in shown.items()}
-    spreads, train = column_spreads(shown), tables["train"]
+    distributions, train = column_distributions(shown), tables["train"]
     return [
         {
             "column": name,
             "kind": "category" if train.levels[at] else "number",
             "similarity": finite(found.shapes[at]),
             "missing": {table: float(share[at]) for table, share in missing.items()},
-            **spreads[at],
+            **distributions[at],
         }
         for at, name in enumerate(train.columns)
     ]

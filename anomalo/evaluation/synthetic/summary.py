@@ -1,4 +1,4 @@
-"""What the figures of synthetic rows come to, in plain words."""
+"""An assessment of synthetic rows in plain words, from their measures."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from anomalo.evaluation.synthetic.measures import Fidelity, Usefulness
 from anomalo.evaluation.synthetic.tables import Cells
 
 COPIES, LEANS = 0.6, 0.55
-"""From these shares of rows nearer to a training row than to any holdout row on, they are copies, or lean that way."""
+"""Rows are copies, or lean towards copies, if at least this share is nearer to a training row than to a holdout row."""
 HARD, EASY = 0.65, 0.9
-"""Up to the first AUROC rows are hard to tell from real ones, from the second on they are easy to tell."""
+"""Rows are hard to distinguish from real ones up to the first AUROC, and easy from the second."""
 AS_GOOD, SOMEWHAT = 0.95, 0.8
-"""Shares of what real rows teach."""
+"""Trees trained on synthetic rows are as good, or somewhat as good, from these shares of the score of real rows."""
 GOOD_COLUMNS = 0.9
 """Columns of this mean similarity look right."""
 REPEATS = 0.01
@@ -25,8 +25,8 @@ CERTAIN = 1.64
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What to think of synthetic rows.
+class Assessment:
+    """How good synthetic rows are, in words.
 
     Attributes
     ----------
@@ -43,29 +43,29 @@ class Verdict:
     unchecked: tuple[str, ...]
 
 
-def judge(found: Fidelity) -> Verdict:
-    """Say what the figures come to."""
-    reasons = [_copying(found), _telling(found), _teaching(found.usefulness), _columns(found)]
-    return Verdict(_title(found), tuple(reason for reason in reasons if reason), unchecked(found))
+def assess(found: Fidelity) -> Assessment:
+    """Summarise the measures in words."""
+    reasons = [_copying(found), _distinguishing(found), _teaching(found.usefulness), _columns(found)]
+    return Assessment(_title(found), tuple(reason for reason in reasons if reason), unchecked(found))
 
 
 def copied(found: Fidelity) -> bool:
-    """Whether the rows are copies of training rows, as far as that can be seen."""
+    """Whether the rows are copies of training rows, as far as the measures show."""
     repeats = found.copied > REPEATS + 2 * (found.recurring or 0.0)
     return repeats or _nearer(found, COPIES)
 
 
 def unchecked(found: Fidelity) -> tuple[str, ...]:
-    """Say which checks were not made, and what they take."""
+    """Return one sentence for each check that was not made, with what it needs."""
     sentences = []
     if found.closeness is None:
         sentences.append(
-            "Whether the rows were copied: that takes real rows that the generator never saw (--holdout), set aside "
-            "before it is fitted; a split of its training rows is none."
+            "Whether the rows were copied: this needs real rows that the generator never saw (--holdout), set aside "
+            "before the fit; a part of its training rows does not serve."
         )
     if found.usefulness is None:
         sentences.append(
-            "Whether models learn as much from them as from real rows: that takes a column to predict (--label) and "
+            "Whether models learn as much from them as from real rows: this needs a column to predict (--label) and "
             "real rows that the generator never saw (--holdout or --test)."
         )
     return tuple(sentences)
@@ -78,13 +78,14 @@ def _nearer(found: Fidelity, share: float) -> bool:
     return found.closeness.nearer_share >= max(share, 0.5 + CERTAIN * error)
 
 
-def _told(found: Fidelity) -> float:
-    value = found.told_from_train if found.told_from_holdout is None else found.told_from_holdout
+def _auroc(found: Fidelity) -> float:
+    holdout = found.distinguishability_holdout
+    value = found.distinguishability_train if holdout is None else holdout
     return 1.0 if math.isnan(value) else value
 
 
 def _taught(value: Usefulness | None) -> float:
-    """Return which share of what real rows teach the synthetic ones do; NaN if that is not known."""
+    """Return the usefulness of synthetic rows relative to that of real rows; NaN if it is unknown."""
     if value is None:
         return float("nan")
     floor = 0.5 if value.measure == "AUROC" else 0.0
@@ -92,13 +93,13 @@ def _taught(value: Usefulness | None) -> float:
 
 
 def _title(found: Fidelity) -> str:
-    told, taught = _told(found), _taught(found.usefulness)
+    auroc, taught = _auroc(found), _taught(found.usefulness)
     if copied(found):
         return "copies of the training rows"
-    if told >= EASY:
+    if auroc >= EASY:
         columns = _mean(found.shapes) >= GOOD_COLUMNS
         return "good columns, but relations between them are lost" if columns else "unlike the real rows"
-    useful = taught >= AS_GOOD or (math.isnan(taught) and told <= HARD)
+    useful = taught >= AS_GOOD or (math.isnan(taught) and auroc <= HARD)
     word = "useful" if taught >= AS_GOOD else "like the real rows" if useful else "usable with care"
     if found.closeness is None:
         return f"{word}; whether they are copies was not checked"
@@ -109,19 +110,20 @@ def _copying(found: Fidelity) -> str:
     exact = f"; {100 * found.copied:.2f} % equal a training row in every cell" if found.copied else ""
     if found.closeness is None:
         return f"{100 * found.copied:.2f} % of the rows equal a training row in every cell." if found.copied else ""
-    share, giving = found.closeness.nearer_share, found.closeness.membership
-    away = f" Who was in training can be told from their distance to these rows (AUROC {giving:.2f})."
+    share, membership = found.closeness.nearer_share, found.closeness.membership
+    away = f" Their distance to these rows reveals which rows were in training (AUROC {membership:.2f})."
     return (
         f"{100 * share:.1f} % of the rows are nearer to a training row than to any row that the generator never saw "
-        f"(50 % is what new rows are){exact}.{away if giving >= COPIES else ''}"
+        f"(50 % is expected of new rows){exact}.{away if membership >= COPIES else ''}"
     )
 
 
-def _telling(found: Fidelity) -> str:
-    told = _told(found)
-    ease = "can hardly" if told <= HARD else "can easily" if told >= EASY else "can in part"
-    which = "the training rows" if found.told_from_holdout is None else "real rows that the generator never saw"
-    return f"Trees {ease} tell them from {which} (AUROC {told:.2f}; 0.5 is not at all)."
+def _distinguishing(found: Fidelity) -> str:
+    auroc = _auroc(found)
+    ease = "can hardly" if auroc <= HARD else "can easily" if auroc >= EASY else "can in part"
+    unseen = found.distinguishability_holdout is not None
+    which = "real rows that the generator never saw" if unseen else "the training rows"
+    return f"Trees {ease} distinguish them from {which} (AUROC {auroc:.2f}; 0.5 is not at all)."
 
 
 def _teaching(value: Usefulness | None) -> str:
@@ -141,7 +143,9 @@ def _teaching(value: Usefulness | None) -> str:
 def _columns(found: Fidelity) -> str:
     trend = found.pairs.trend()
     pairs = "no two columns are related" if math.isnan(trend) else f"pairs of related columns {trend:.3f}"
-    return f"Likeness of single columns {_mean(found.shapes):.3f}, {pairs}; together {found.quality:.3f} (1 is equal)."
+    return (
+        f"Similarity of single columns {_mean(found.shapes):.3f}, {pairs}; together {found.quality:.3f} (1 is equal)."
+    )
 
 
 def _mean(shapes: Cells) -> float:

@@ -1,4 +1,4 @@
-"""Tables side by side: numbers in their own units, and categories as codes of one common list of levels."""
+"""Several tables as comparable rows: numbers in original units, categories as codes of one common list of levels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Rows:
     levels : tuple of tuple of str
         A category's levels, the most frequent in the first table first; empty for a number.
     cells : float64 [n, columns]
-        Numbers (a datetime is seconds since 1970), and the positions of categories in `levels`; NaN for a hole.
+        Numbers (a datetime is seconds since 1970), and the positions of categories in `levels`; NaN for a
+        missing value.
     """
 
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What gradient-boosted trees make of synthetic rows: how well they teach, and how well they can be told apart."""
+"""Utility and distinguishability of synthetic rows, measured by gradient-boosted trees (TSTR and C2ST)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from anomalo.evaluation.synthetic.tables import Cells, Rows
 from anomalo.models.boosting import few_threads
 
 MOST = 20_000
-"""At most so many rows of a table train a judge; a random sample of a longer one."""
+"""The trees are trained on at most so many rows of a table; a random sample of a longer one."""
 LEVELS = 200
-"""A category's most frequent levels that a judge sees as such; it sees the others as holes."""
+"""How many of a category's most frequent levels the trees see; the others are missing values to them."""
 FOLDS = 5
 
 Task = Literal["AUROC", "R2"]
@@ -26,7 +26,7 @@ def task(rows: Rows, label: str) -> Task:
 
 
 def usefulness(train: Rows, test: Rows, label: str, seed: int = 0) -> float:
-    """Train a judge to predict the label from all other columns, and return how good it is on other rows.
+    """Train trees to predict the label from all other columns, and return how good they are on other rows.
 
     With synthetic `train` and real `test` rows this is known as TSTR: train on synthetic, test on real.
 
@@ -47,18 +47,18 @@ def usefulness(train: Rows, test: Rows, label: str, seed: int = 0) -> float:
     if min(map(len, known)) < 2:
         return float("nan")
     columns = np.arange(len(train.columns)) != at
-    judge = _judge(train, columns, seed, regression=not train.levels[at])
+    trees = _trees(train, columns, seed, regression=not train.levels[at])
     with few_threads(train.cells.size):
-        judge.fit(_inputs(train, columns), train.cells[:, at])
+        trees.fit(_inputs(train, columns), train.cells[:, at])
     if not train.levels[at]:
-        return float(judge.score(_inputs(test, columns), test.cells[:, at]))
-    return _auroc(judge.predict_proba(_inputs(test, columns)), judge.classes_, test.cells[:, at])
+        return float(trees.score(_inputs(test, columns), test.cells[:, at]))
+    return _auroc(trees.predict_proba(_inputs(test, columns)), trees.classes_, test.cells[:, at])
 
 
 def distinguishability(real: Rows, synthetic: Rows, seed: int = 0) -> float:
-    """Return the AUROC of telling synthetic rows from real ones, cross-validated on equally many of each (C2ST).
+    """Return the AUROC of classifying rows as synthetic or real, cross-validated on equally many of each (C2ST).
 
-    0.5 is indistinguishable, 1 is told apart with certainty; below 0.5 many synthetic rows equal real ones.
+    0.5 is indistinguishable, 1 is perfectly distinguishable; below 0.5 many synthetic rows equal real ones.
 
     Reference: Lopez-Paz and Oquab (2017), Revisiting classifier two-sample tests, ICLR.
     """
@@ -75,14 +75,14 @@ def distinguishability(real: Rows, synthetic: Rows, seed: int = 0) -> float:
     columns = np.ones(len(rows.columns), dtype=bool)
     matrix, found = _inputs(rows, columns), []
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(matrix, truth):
-        judge = _judge(rows.take(train), columns, seed, regression=False)
+        trees = _trees(rows.take(train), columns, seed, regression=False)
         with few_threads(matrix.size):
-            judge.fit(matrix[train], truth[train])
-        found.append(roc_auc_score(truth[test], judge.predict_proba(matrix[test])[:, 1]))
+            trees.fit(matrix[train], truth[train])
+        found.append(roc_auc_score(truth[test], trees.predict_proba(matrix[test])[:, 1]))
     return float(np.mean(found))
 
 
-def _judge(rows: Rows, columns: Mask, seed: int, *, regression: bool) -> Any:
+def _trees(rows: Rows, columns: Mask, seed: int, *, regression: bool) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
@@ -97,20 +97,20 @@ def _inputs(rows: Rows, columns: Mask) -> Cells:
 
 
 def _auroc(proba: Cells, classes: NDArray[Any], truth: Cells) -> float:
-    """Return the AUROC; levels that the judge never saw have probability 0."""
+    """Return the AUROC; levels that the trees never saw have probability 0."""
     from sklearn.metrics import roc_auc_score
 
     present = np.unique(truth)
-    spread = np.zeros((len(truth), len(present)))
+    columns = np.zeros((len(truth), len(present)))
     for at, level in enumerate(present):
         if level in classes:
-            spread[:, at] = proba[:, np.searchsorted(classes, level)]
+            columns[:, at] = proba[:, np.searchsorted(classes, level)]
     if len(present) == 2:
-        return float(roc_auc_score(truth == present[1], spread[:, 1]))
+        return float(roc_auc_score(truth == present[1], columns[:, 1]))
     pairs = []
     for one in range(len(present)):
         for other in range(len(present)):
             if one != other:
                 chosen = (truth == present[one]) | (truth == present[other])
-                pairs.append(roc_auc_score(truth[chosen] == present[one], spread[chosen, one]))
+                pairs.append(roc_auc_score(truth[chosen] == present[one], columns[chosen, one]))
     return float(np.mean(pairs))

@@ -1,4 +1,4 @@
-"""Run `anomalo` commands as processes of their own, and read what they print."""
+"""Run `anomalo` commands as separate processes, and parse what they print."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from anomalo.errors import AnomaloError, GateError, InterruptedJobError
 
 DONE = (0, GateError.exit_code)
-"""The exit codes of a command that did its work."""
+"""The exit codes of a command that succeeded."""
 INTERRUPTED = InterruptedJobError.exit_code
 
 
@@ -32,7 +32,7 @@ def environment(workspace: Path | None) -> dict[str, str]:
 
 
 class Event(NamedTuple):
-    """One line of a command's log: "progress", "warning" or "error"; "" for what is none, such as a plugin's print."""
+    """One line of a command's log: "progress", "warning" or "error"; "" for any other line, as a plugin's print."""
 
     level: str = ""
     message: str = ""
@@ -48,7 +48,7 @@ def event(line: bytes) -> Event:
 
 
 def printed(output: bytes) -> Any:
-    """Return what a command printed, parsed; None if it is no JSON, as of a plugin's verb."""
+    """Return what a command printed, parsed; None if it is not JSON, as of a plugin's verb."""
     with suppress(ValueError):
         return json.loads(output)
     return None
@@ -62,12 +62,12 @@ def ask(*command: str, workspace: Path | None = None) -> Any:
     *command : str
         Without the leading "anomalo".
     workspace : Path, optional
-        Default: the one that the command line takes by itself.
+        Default: the one that the command line uses by default.
 
     Raises
     ------
     AnomaloError
-        It failed, with its own one line and its exit code.
+        The command failed; the error has its message and its exit code.
     """
     done = subprocess.run(
         arguments(command), env=environment(workspace), stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -81,7 +81,7 @@ def ask(*command: str, workspace: Path | None = None) -> Any:
 
 
 def ended(code: int) -> str:
-    """Say how a command ended that said nothing itself."""
+    """Describe how a command ended that printed no error message."""
     if code >= 0:
         return f"the command ended with exit code {code} and no message"
     hint = "; the machine may be out of memory" if code == -9 else ""

@@ -1,4 +1,4 @@
-"""Jobs in the background: commands that a worker process runs one after another, whoever asked for them may end."""
+"""Background jobs: commands that a worker process runs one after another, independently of the caller's process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from typing import Any
 import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
-from anomalo.jobs.background.state import JOB, LOG, OWN, STOP, WORKER, State, Status, held, is_held, write
+from anomalo.jobs.background.state import JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
 
 __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "resume", "start", "stop"]
 
@@ -36,7 +36,7 @@ DIED = "the process that did the work is gone: it was killed, or the machine res
 
 @dataclass(frozen=True)
 class Job:
-    """Commands at work in the background, or what became of them.
+    """Commands that run in the background, or have run.
 
     Attributes
     ----------
@@ -45,29 +45,30 @@ class Job:
     title : str
         For people.
     commands : tuple of tuple of str
-        What is run, each without the leading "anomalo".
+        The commands, each without the leading "anomalo".
     status : {"running", "done", "failed", "stopped", "died"}
-        "stopped" if somebody interrupted it; "died" if its process is gone without a word.
+        "stopped" if it was interrupted; "died" if its process ended without recording why.
     step : int
-        The command at work, counted from 0, or the one where it ended.
+        The running command, counted from 0, or the one where the job ended.
     share : float
-        How much of that command is done, from 0 to 1; 0 where nobody knows.
+        How much of that command is done, from 0 to 1; 0 where this is unknown.
     text : str
-        Beside the progress, such as "loss 0.71".
+        A text beside the progress, such as "loss 0.71".
     message : str
-        Why it did not end well, in one line; else empty.
+        Why the job failed, in one line; else empty.
     exit_code : int or None
-        Of the command where it ended, 3 if one hit a gate that the user set; None while it runs and if it died.
+        That of the command where the job ended, 3 if one hit a gate that the user set; None while the job runs and if
+        it died.
     created : str
         UTC, ISO 8601.
     seconds : float
-        How long it has worked, over all attempts.
+        How long the job has run, over all attempts.
     path : Path
-        Its folder; `log.txt` has all that the commands wrote to stderr.
+        The job's folder; `log.txt` has all that the commands wrote to stderr.
     results : tuple
         What each finished command printed with --json.
     warnings : tuple of str
-        What the commands warned of.
+        The warnings of the commands.
     """
 
     id: str
@@ -87,23 +88,23 @@ class Job:
 
 
 def start(workspace: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes] = {}) -> Job:
-    """Start a job and return at once; it goes on whatever becomes of this process.
+    """Start a job and return at once; it continues after this process ends.
 
     Parameters
     ----------
     workspace : Path
-        Where the commands work, and the job is kept. It is made if it is absent.
+        The workspace of the commands, which also keeps the job. It is created if it is absent.
     title : str
         For people.
     commands : sequence of sequence of str
-        Run one after another, as long as each does its work (exit code 0 or 3).
+        Run one after another, as long as each succeeds (exit code 0 or 3).
     files : mapping of str to bytes
         Written into the job's folder first; an argument `{job}/NAME` means one of them.
 
     Raises
     ------
     UsageError
-        There is no command, or a file's name is none.
+        There is no command, or a file's name is not valid.
     OutputError
         The workspace cannot be written.
     """
@@ -133,7 +134,7 @@ def job(workspace: Path, identity: str) -> Job:
     Raises
     ------
     UsageError
-        There is none; the message names the latest.
+        There is no such job; the message lists the latest.
     """
     folder = workspace / "jobs" / identity
     found = _read(folder) if folder in _folders(workspace / "jobs") else None
@@ -158,12 +159,12 @@ def stop(workspace: Path, identity: str) -> None:
 
 
 def resume(workspace: Path, identity: str) -> Job:
-    """Go on with a job at the step where it failed, was stopped or died; what is finished is not done again.
+    """Resume a job at the step where it failed, was stopped or died; finished steps are not run again.
 
     Raises
     ------
     UsageError
-        There is no such job, or there is nothing to go on with.
+        There is no such job, or its status does not allow it.
     OutputError
         The workspace cannot be written.
     """
@@ -190,7 +191,7 @@ def can_resume(verb: str) -> bool:
 
 @contextmanager
 def _writing(workspace: Path) -> Iterator[Path]:
-    """Change the jobs of a workspace inside, alone; yields their folder."""
+    """Lock the jobs of a workspace inside, to change them; yields their folder."""
     root = workspace.resolve() / "jobs"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -200,27 +201,27 @@ def _writing(workspace: Path) -> Iterator[Path]:
         raise
     except OSError as error:
         raise OutputError(
-            f"cannot write {root}: {error.strerror or error}; make room, or give a folder that can be written"
+            f"cannot write {root}: {error.strerror or error}; free disk space, or choose a writable workspace"
         ) from error
 
 
 @contextmanager
 def _taking(workspace: Path, identity: str, *allowed: Status) -> Iterator[Job]:
-    """Change one job inside, alone, if its status is one of those allowed."""
-    job(workspace, identity)  # or there may be no workspace, which must not be made
+    """Lock one job inside, to change it, if its status is one of those allowed."""
+    job(workspace, identity)  # fails if there is no workspace, which must not be created
     with _writing(workspace):
         found = job(workspace, identity)
         if found.status not in allowed:
-            raise UsageError(f"job {identity} is {found.status}; it would have to be {' or '.join(allowed)}")
+            raise UsageError(f"job {identity} is {found.status}; expected one that is {' or '.join(allowed)}")
         yield found
 
 
 def _check(commands: Sequence[Sequence[str]], files: Mapping[str, bytes]) -> None:
     if not commands or not all(command and re.fullmatch(r"[A-Za-z0-9_-]+", command[0]) for command in commands):
-        raise UsageError(f"a job is a list of commands that each begin with a verb; got {commands!r}")
+        raise UsageError(f"got the commands {commands!r}; expected one or more, each beginning with a verb")
     for name in files:
-        if Path(name).name != name or name in ("", "..", *OWN):
-            raise UsageError(f"{name!r} cannot be the name of a job's file; give a plain one, such as 'table.csv'")
+        if Path(name).name != name or name in ("", "..", *RESERVED):
+            raise UsageError(f"{name!r} cannot be the name of a job's file; give a plain name, such as 'table.csv'")
 
 
 def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes]) -> None:
@@ -229,12 +230,12 @@ def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files:
     State().save(folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     asked = {"title": title, "commands": [list(command) for command in commands]}
-    # The last file: a folder without it is no job.
+    # Written last: a folder without it is not a job yet.
     write(folder / JOB, asked | {"created": created, "cwd": str(Path.cwd())})
 
 
 def _launch(folder: Path, lock: int, cwd: str) -> None:
-    """Start the worker; it takes over the lock, so that there is no moment at which nobody holds it."""
+    """Start the worker; it inherits the lock, which is therefore held at all times."""
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "anomalo.jobs.background.worker", str(folder.resolve())],
@@ -248,7 +249,7 @@ def _launch(folder: Path, lock: int, cwd: str) -> None:
         )
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(process.pid).encode(), 0)
-    # Somebody must ask for its exit status, or it stays in the table of processes.
+    # Its exit status must be read, or it stays in the table of processes.
     threading.Thread(target=process.wait, daemon=True).start()
 
 
@@ -266,9 +267,9 @@ def _latest(root: Path) -> int:
 
 
 def _read(folder: Path) -> Job | None:
-    """Read a job at any time, also half-way; None if its files are damaged."""
+    """Read a job at any time, also while it runs; None if its files are damaged."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        # In this order: a worker writes its last words before it lets go of the lock.
+        # In this order: a worker writes its last state before it releases the lock.
         at_work = is_held(folder / WORKER)
         state = State.load(folder)
         asked = json.loads((folder / JOB).read_text())
@@ -279,7 +280,7 @@ def _read(folder: Path) -> Job | None:
         return Job(
             id=folder.name,
             title=asked["title"],
-            commands=tuple(tuple(_placed(folder, part) for part in command) for command in asked["commands"]),
+            commands=tuple(tuple(_expanded(folder, part) for part in command) for command in asked["commands"]),
             status=state.status,
             step=state.step,
             share=state.share,
@@ -295,6 +296,6 @@ def _read(folder: Path) -> Job | None:
     return None
 
 
-def _placed(folder: Path, argument: str) -> str:
+def _expanded(folder: Path, argument: str) -> str:
     here = f"{FOLDER}/"
     return str(folder.resolve() / argument.removeprefix(here)) if argument.startswith(here) else argument

@@ -1,4 +1,4 @@
-"""The folder of a background job: what is kept in it, and the locks that tell whether it is at work."""
+"""The folder of a background job: its files, its state, and the locks that show whether it is running."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from typing import Any, Literal
 from anomalo.persistence.atomic import atomic_file
 
 JOB = "job.json"
-"""What is to be done: title, commands, when it was asked for and in which folder."""
+"""The request: title, commands, when it was made and in which folder."""
 STATE = "state.json"
-"""How far it is; see `State`."""
+"""The progress; see `State`."""
 LOG = "log.txt"
 """Everything that the commands wrote to stderr."""
 OUTPUT = "output.json"
 """What the latest command printed."""
 STOP = "stop"
-"""Is there from when someone asks the job to stop until someone resumes it."""
+"""Exists from a request to stop the job until it is resumed."""
 WORKER = "worker.lock"
 """Held by the worker as long as it lives; holds its process id."""
 COMMAND = "command.lock"
-"""Held by the worker and the command at work, which may outlive it by a moment."""
-OWN = (JOB, STATE, LOG, OUTPUT, STOP, WORKER, COMMAND)
+"""Held by the worker and its running command, which may outlive it for a moment."""
+RESERVED = (JOB, STATE, LOG, OUTPUT, STOP, WORKER, COMMAND)
 
 Status = Literal["running", "done", "failed", "stopped", "died"]
 
 
 @dataclass
 class State:
-    """How far a job is, as its worker last wrote it; a worker that died leaves "running" behind."""
+    """The progress of a job, as its worker last wrote it; a worker that was killed leaves the status "running"."""
 
     status: Status = "running"
     step: int = 0
@@ -49,17 +49,17 @@ class State:
     results: list[Any] = field(default_factory=list)
 
     def again(self) -> State:
-        """Return the state of a job that begins its step once more."""
+        """Return the state of a job that begins its current step again."""
         return State(step=self.step, seconds=self.seconds, warnings=self.warnings, results=self.results)
 
     def save(self, folder: Path) -> None:
-        """Replace what was written before, atomically."""
+        """Replace the saved state, atomically."""
         self.written = time.time()
         write(folder / STATE, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> State:
-        """Read what was written last."""
+        """Read the state that was saved last."""
         return cls(**json.loads((folder / STATE).read_text()))
 
 
@@ -71,9 +71,9 @@ def write(path: Path, value: Any) -> None:
 
 @contextmanager
 def held(path: Path) -> Iterator[int]:
-    """Wait for a lock and hold it inside; a process that is given the descriptor holds it until its own end.
+    """Wait for a lock and hold it inside; a process that inherits the descriptor holds it until it ends.
 
-    The operating system releases it with the last of these processes, however they end.
+    The operating system releases the lock when the last of these processes ends.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -84,7 +84,7 @@ def held(path: Path) -> Iterator[int]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds a lock."""
+    """Whether any process holds a lock."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

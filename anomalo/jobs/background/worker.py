@@ -1,4 +1,4 @@
-"""The process behind a background job: runs its commands one after another and writes down how far it is."""
+"""The process of a background job: runs its commands one after another and records the progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from anomalo.jobs.background.state import COMMAND, LOG, OUTPUT, STOP, State, hel
 
 
 class Worker:
-    """Does one job, from the step that its state names.
+    """Runs one job, from the step that its state names.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Worker:
     def work(self) -> None:
         """Run the commands that are not done yet."""
         signal.signal(signal.SIGTERM, self._stop)
-        # The command of an earlier worker that was killed may still be there: it must end first.
+        # The command of an earlier worker that was killed may still be running: it must end first.
         with held(self.folder / COMMAND) as turn, (self.folder / LOG).open("ab", buffering=0) as log:
             while self.state.status == "running":
                 self._step(log, turn)
@@ -60,7 +60,7 @@ class Worker:
 
     def _next(self, code: int) -> None:
         state = self.state
-        self._warn(state.message)  # that a gate was hit is no failure
+        self._warn(state.message)  # a gate that was hit is not a failure
         state.message = ""
         state.results.append(printed((self.folder / OUTPUT).read_bytes()))
         state.exit_code = max(code, state.exit_code or 0)
@@ -84,7 +84,7 @@ class Worker:
                 pass_fds=[turn],
             )
         self._process = process
-        if self._pending:  # it came while the command was being started
+        if self._pending:  # the signal came while the command was being started
             self._interrupt()
         assert process.stderr is not None
         with process.stderr as lines:
@@ -123,7 +123,7 @@ class Worker:
         self._interrupt()
 
     def _interrupt(self) -> None:
-        """Hand on a signal, once: a second one would disturb a command that is cleaning up."""
+        """Forward a signal once: a second one would disturb a command that is cleaning up."""
         self._pending = self._process is None
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
@@ -131,7 +131,7 @@ class Worker:
 
 
 def _note(log: BinaryIO, line: bytes) -> None:
-    with suppress(OSError):  # nor must a full disk end the command
+    with suppress(OSError):  # a full disk must not end the command
         log.write(line)
 
 

@@ -1,4 +1,4 @@
-"""Embed a table: every row's place in the space of a model's codes."""
+"""Embed a table: compute every row's latent code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE = "codes.parquet"
 
 @dataclass(frozen=True)
 class EmbedResult:
-    """What was embedded: how many rows, the width of a code, the stored run, and what there is to warn of."""
+    """The result of an embedding: the stored run, the number of rows, the width of a code, and warnings."""
 
     run: RunRecord
     rows: int
@@ -41,8 +41,8 @@ def embed(
 ) -> EmbedResult:
     """Embed `source` with the saved model `reference`, store the run and write `output`.
 
-    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
-    and ends with the same files.
+    While it runs, its shards are kept in the workspace; a job that was killed continues from them with `resume`, and
+    writes the same files.
 
     It raises what `stored` does.
     """
@@ -62,8 +62,8 @@ class _Job:
     latent: int = 0
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Do it all, and return the run's summary."""
-        self.watch = DataQualityMonitor(self.work.fitted)
+        """Write all files, and return the run's summary."""
+        self.monitor = DataQualityMonitor(self.work.fitted)
         with ExitStack() as stack:
             paths = [path for path in (self.output, folder / FILE) if path is not None]
             writers = [stack.enter_context(TableWriter(path, owner=self.work.owner)) for path in paths]
@@ -71,13 +71,13 @@ class _Job:
                 batch = self._batch(part)
                 for writer in writers:
                     writer.write(batch)
-                self.watch.see(len(part.rows), part.counts)
-                self.work.context.tell(self.watch.rows)
+                self.monitor.see(len(part.rows), part.counts)
+                self.work.context.report_rows(self.monitor.rows)
         return {
-            "rows": self.watch.rows,
+            "rows": self.monitor.rows,
             "latent": self.latent,
             "output": None if self.output is None else str(self.output),
-            "warnings": self.watch.warnings(),
+            "warnings": self.monitor.warnings(),
         }
 
     def _embed(self, data: Encoded) -> Found:
@@ -95,5 +95,5 @@ class _Job:
         return pa.RecordBatch.from_pydict(columns | dict(zip(names, map(pa.array, codes.T), strict=True)))
 
     def result(self, run: RunRecord) -> EmbedResult:
-        """Return what `write` did."""
-        return EmbedResult(run, self.watch.rows, self.latent, (*self.watch.warnings(), *self.work.warnings))
+        """Return the result of `write`."""
+        return EmbedResult(run, self.monitor.rows, self.latent, (*self.monitor.warnings(), *self.work.warnings))

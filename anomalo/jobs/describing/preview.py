@@ -1,4 +1,4 @@
-"""What a table looks like before anything is fitted: its columns as they would be understood, and its first rows."""
+"""Preview a table before anything is fitted: the inferred columns and the first rows."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ ROWS = 20
 
 @dataclass(frozen=True)
 class Preview:
-    """A table at a glance.
+    """The inferred columns, the size and the first rows of a table.
 
     Attributes
     ----------
     schema : Schema
-        What `fit` would take the columns for, given the same options, and what it would warn of.
+        The columns as `fit` would infer them with the same options, and its warnings.
     rows : int
         How many rows the table has.
     head : pyarrow.Table
         The first rows, each cell as text; null where it is missing or stands for a missing one.
-    holes : int
-        How many cells of the whole table that a model would read are missing.
+    missing : int
+        How many of the cells that a model would read are missing, in the whole table.
     """
 
     schema: Schema
     rows: int
     head: pa.Table
-    holes: int
+    missing: int
 
 
 def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview:
-    """Read a table and tell what it is; nothing is written.
+    """Read a table, infer its columns and count its missing cells; nothing is written.
 
     Raises
     ------
@@ -54,12 +54,12 @@ def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview
     schema = infer(table, options)
     first = table.slice(0, ROWS)
     head = {column.name: _texts(column, schema, whole(first.column(column.name))) for column in schema.columns}
-    holes = sum(_known(column, schema, whole(table.column(column.name))).null_count for column in schema.features)
-    return Preview(schema, table.num_rows, pa.table(head), holes)
+    missing = sum(_known(column, schema, whole(table.column(column.name))).null_count for column in schema.features)
+    return Preview(schema, table.num_rows, pa.table(head), missing)
 
 
 def _texts(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:
-    """Write cells as they are in the table, or null if they are taken for missing."""
+    """Return cells as texts, as they are in the table; null where they stand for missing ones."""
     if not is_plain(cells.type):
         return pa.array([None if cell is None else str(cell) for cell in cells.to_pylist()], pa.string())
     written = text(cells)
@@ -69,5 +69,5 @@ def _texts(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:
 
 
 def _known(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:
-    """Read cells as a model would: null where one is missing."""
+    """Parse cells as a model would read them: null where one is missing."""
     return parse(column, cells, schema.missing, schema.infinite)

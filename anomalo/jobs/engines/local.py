@@ -13,7 +13,7 @@ _END = object()
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
     """Yield the items in order while the next one is prepared in another thread.
 
-    Exceptions of `items` are raised here, at the item's place. A generator is closed with this one.
+    Exceptions of `items` are raised where the failed item would be yielded. A generator is closed with this one.
 
     Examples
     --------

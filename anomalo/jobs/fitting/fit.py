@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anomalo.encoding.target import label_of
@@ -15,18 +16,19 @@ from anomalo.models.base import Model, is_goal
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.tabular.schema import SchemaOptions, infer
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
 
 AUTO = "auto"
 CLASSIFIER = "classifier"
-"""The models that are taken where none is named, by themselves and of a label."""
+"""The models that are fitted where none is named: without and with `supervised`."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """A saved model, the fitted object, and what there is to warn of."""
+    """The record of the saved model, the fitted object, and warnings."""
 
     record: ModelRecord
     fitted: Fitted
@@ -46,13 +48,13 @@ def fit(
 ) -> FitResult:
     """Read `source`, fit `config` on it and save the result as the next version of `name`.
 
-    While it works, its state is kept in the workspace; a fit that was killed goes on from there with `resume`,
-    and ends with the same weights, to the bit (on a CPU, with the same number of threads).
+    While it runs, its state is kept in the workspace; a fit that was killed continues from it with `resume`, and
+    ends with the same weights, to the bit (on a CPU, with the same number of threads).
 
     Parameters
     ----------
     initial : str, optional
-        The saved model to start from: `ID`, `ID@3` or `ID@tag`. Its columns, levels and scales are taken over.
+        The saved model to start from: `ID`, `ID@3` or `ID@tag`. Its columns, levels and scales are kept.
     supervised : bool
         Whether to learn the label; rows without one are left out.
 
@@ -61,8 +63,8 @@ def fit(
     SourceError
         The table cannot be read or holds nothing to learn from.
     UsageError
-        The model, a parameter, a column or the device does not exist; a fit of this name is at work already;
-        or what there is to resume is of another table or plan.
+        The model, a parameter, a column or the device does not exist; a fit of this name is running already;
+        or the fit to resume is of another table or configuration.
     SchemaError
         A column does not hold the kind that was asked for.
     OutputError
@@ -88,18 +90,7 @@ def fit(
             fitted.facts["initial"]["reference"] = before.reference
         equal = _equal_rows(fitted) if config.calibrate else []
         warnings = (*fitted.warnings, *equal, *_nothing_to_resume(resume, keep))
-        record = context.store.add_model(
-            name,
-            fitted.save,
-            model=fitted.facts["model"],
-            plugin=fitted.facts["plugin"],
-            source=source,
-            rows=fitted.facts["rows"],
-            columns=len(fitted.schema.features),
-            seconds=fitted.facts["seconds"],
-            summary=_summary(fitted, warnings),
-            job=keep,
-        )
+        record = _save(context, source, name, fitted, warnings, keep)
     return FitResult(record, fitted, warnings)
 
 
@@ -108,8 +99,8 @@ def choice(
 ) -> tuple[str, dict[str, Any]]:
     """Return the model to fit and its parameters.
 
-    The default, `auto`, gives way to the classifier if the fit is supervised, and to the model to start from. If that
-    is of the same kind, its parameters are the defaults.
+    The default, `auto`, is replaced by the classifier if the fit is supervised, and by the kind of the model to start
+    from. If both are of the same kind, the parameters of the latter are the defaults.
 
     Parameters
     ----------
@@ -130,18 +121,19 @@ def choice(
 
 def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
     record = context.store.model(reference)
-    base = Fitted.load(record.path, context.registry, "cpu")
+    base = load_fitted(record.path, context.registry, "cpu")
     read = {column.name for column in base.schema.features}
     for name in (*options.drop, *options.kinds):
         if name in read:
             raise UsageError(
-                f"column {name!r} stays as {record.reference} reads it: leave out --drop and --kind, or pretrain anew"
+                f"column {name!r}: a fit that starts from {record.reference} reads its columns in the same way; "
+                "leave out --drop and --kind for it, or pretrain again with them"
             )
     return record, base
 
 
 def _task(model: Model, config: FitConfig) -> dict[str, Any]:
-    """What must be the same for a fit to be gone on with; the table's content is compared once it is encoded."""
+    """Return what must be equal for a fit to be resumed; the table's content is compared once it is encoded."""
     return {
         "anomalo": __version__,
         "model": model.name,
@@ -153,8 +145,26 @@ def _task(model: Model, config: FitConfig) -> dict[str, Any]:
     }
 
 
+def _save(
+    context: JobContext, source: str, name: str, fitted: Fitted, warnings: tuple[str, ...], job: ResumableState
+) -> ModelRecord:
+    """Save a fitted model as the next version of `name`, in one step with the end of its job."""
+    return context.store.add_model(
+        name,
+        partial(save_fitted, fitted),
+        model=fitted.facts["model"],
+        plugin=fitted.facts["plugin"],
+        source=source,
+        rows=fitted.facts["rows"],
+        columns=len(fitted.schema.features),
+        seconds=fitted.facts["seconds"],
+        summary=_summary(fitted, warnings),
+        job=job,
+    )
+
+
 def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
-    return ["there was nothing to resume, so the fit began anew"] if resume and not keep.resumed else []
+    return ["nothing to resume: the fit started from the beginning"] if resume and not keep.resumed else []
 
 
 def _equal_rows(fitted: Fitted) -> list[str]:

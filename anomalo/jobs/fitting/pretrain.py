@@ -1,4 +1,4 @@
-"""Pretrain a model: fit it without judging it, for others to start from."""
+"""Pretrain a model: fit it without calibration, as a start for other models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from anomalo.tabular.schema import SchemaOptions
 def pretrain(
     context: JobContext, source: str, name: str, config: FitConfig, options: SchemaOptions, *, resume: bool = False
 ) -> FitResult:
-    """Do what `fit` does, but for the calibration: the model has no p-values, and is quicker to fit.
+    """Fit and save a model as `fit` does, without calibration: it has no p-values, and is quicker to fit.
 
     Raises
     ------
     UsageError
-        The model has nothing that another could start from; and whatever else `fit` raises.
+        The model has no encoder that another could start from. Besides, it raises what `fit` does.
     """
     model = config.create(context.registry)
     layered, encodes = isinstance(model, CanPretrain), isinstance(model, CanStart) and isinstance(model, CanEmbed)

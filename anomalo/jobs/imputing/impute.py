@@ -1,4 +1,4 @@
-"""Fill the missing cells of a table; observed cells stay as they are."""
+"""Impute the missing cells of a table; observed cells stay as they are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from anomalo.workspace.workspace import RunRecord
 
 @dataclass(frozen=True)
 class ImputeResult:
-    """What was filled: cells by column, the table and the stored run, and what there is to warn of."""
+    """The result of an imputation: the stored run, the table, imputed cells by column, and warnings."""
 
     run: RunRecord
     table: Path
@@ -39,13 +39,13 @@ def impute(
     device: str = "auto",
     resume: bool = False,
 ) -> ImputeResult:
-    """Fill `source` with the saved model `reference`, store the run and write `output`.
+    """Impute `source` with the saved model `reference`, store the run and write `output`.
 
-    With `draws`, each missing cell is also drawn that many times; beside `output` stands a second file with these, its
-    name that of `output` with `.cells.parquet` for the suffix. While it works, its shards are kept in the workspace; a
-    job that was killed goes on from there with `resume`, and ends with the same files.
+    With `draws`, each missing cell is also drawn that many times, for multiple imputation; these draws are in a second
+    file beside `output`, with the suffix `.cells.parquet`. While it runs, its shards are kept in the workspace; a job
+    that was killed continues from them with `resume`, and writes the same files.
 
-    It raises what `stored` does, and UsageError if the model gives no draws.
+    It raises what `stored` does, and UsageError if the model cannot draw.
     """
 
     def create(work: Work) -> _Job:
@@ -59,7 +59,7 @@ def impute(
 
 
 def cells_beside(output: Path) -> Path:
-    """Return the file with the drawn cells that stands beside a table.
+    """Return the path of the file with the drawn cells, beside an imputed table.
 
     Examples
     --------
@@ -78,10 +78,10 @@ class _Job:
     draws: int
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Do it all, and return the run's summary."""
+        """Write all files, and return the run's summary."""
         fitted, like, stack = self.work.fitted, self.work.like(), ExitStack()
         self.name = f"filled{'.csv' if is_text(like) else '.parquet'}"
-        self.watch = DataQualityMonitor(fitted)
+        self.monitor = DataQualityMonitor(fitted)
         with stack:
             table = stack.enter_context(TableWriter(self.output or folder / self.name, like, self.work.owner))
             kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
@@ -94,20 +94,20 @@ class _Job:
                 lines = fills.table(fitted, part.batch, filled, int(part.rows[0])).to_batches()
                 for writer, batch in itertools.product(kept, lines):
                     writer.write(batch)
-                self.watch.see(len(part.rows), part.counts)
-                self.work.context.tell(self.watch.rows)
+                self.monitor.see(len(part.rows), part.counts)
+                self.work.context.report_rows(self.monitor.rows)
         return {
-            "rows": self.watch.rows,
-            "filled": dict(self.watch.holes),
+            "rows": self.monitor.rows,
+            "filled": dict(self.monitor.missing),
             "draws": self.draws,
             "output": None if self.output is None else str(self.output),
-            "warnings": self.watch.warnings(),
+            "warnings": self.monitor.warnings(),
         }
 
     def _fill(self, data: Encoded) -> Found:
         return vars(Fills.of(data, self.work.fitted.impute(data, self.draws))), counts(data)
 
     def result(self, run: RunRecord) -> ImputeResult:
-        """Return what `write` did."""
-        warnings = (*self.watch.warnings(), *self.work.warnings)
-        return ImputeResult(run, self.output or run.path / self.name, self.watch.rows, dict(self.watch.holes), warnings)
+        """Return the result of `write`."""
+        found, table = self.monitor, self.output or run.path / self.name
+        return ImputeResult(run, table, found.rows, dict(found.missing), (*found.warnings(), *self.work.warnings))

@@ -17,7 +17,7 @@ from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Floats, Mask
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
-from anomalo.jobs.scoring.alerts import judge
+from anomalo.jobs.scoring.alerts import score_table
 from anomalo.jobs.scoring.score import TOP
 from anomalo.jobs.sharding import Found, Part, Rows, Work, chosen, stored
 from anomalo.pipeline.cell_tables import absent
@@ -36,7 +36,7 @@ FIELDS = tuple(field.name for field in fields(Repaired))
 
 @dataclass(frozen=True)
 class RepairResult:
-    """What a repair found.
+    """The result of a repair.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class RepairResult:
     table : Path
         The repaired table if it was asked for, else the suggestions.
     top : list of dict
-        The strangest alerts: `row`, `score_before`, `score_after`, `p_value_before`, `p_value_after`, `normal`, and
-        `cells`, each with `column`, `before`, `after`, `low` and `high`.
+        The most anomalous alerts: `row`, `score_before`, `score_after`, `p_value_before`, `p_value_after`, `normal`,
+        and `cells`, each with `column`, `before`, `after`, `low` and `high`.
     warnings : tuple of str
         Plain sentences.
     """
@@ -71,8 +71,8 @@ def repair(
 ) -> RepairResult:
     """Find repairs of the alerts of `source` with the saved model `reference`, and store them as a run.
 
-    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
-    and ends with the same files.
+    While it runs, its shards are kept in the workspace; a job that was killed continues from them with `resume`, and
+    writes the same files.
 
     Parameters
     ----------
@@ -103,13 +103,13 @@ class _Job:
     apply: bool
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Do it all, and return the run's summary."""
-        # What was searched for at another threshold is of no use.
+        """Write all files, and return the run's summary."""
+        # Repairs found at another threshold cannot be used.
         self.work.job.agree(threshold=str(self.threshold), most=self.most)
-        self.judged = judge(self.work, self.threshold)
+        self.scored = score_table(self.work, self.threshold)
         like = self.work.like()
         self.name = FILE if not self.apply else f"repaired{'.csv' if is_text(like) else '.parquet'}"
-        self.found = _Found(self._strangest())
+        self.found = _Found(self._most_anomalous())
         self._suggest([folder / FILE] if self.apply or self.output is None else [self.output, folder / FILE])
         if self.apply:
             self._apply(self.output or folder / self.name, like)
@@ -117,44 +117,44 @@ class _Job:
             self.work.fitted.encoder.layout.blocks[at].name for part in self.found.position for at in part
         )
         return {
-            "rows": len(self.judged.alert),
-            "alerts": int(self.judged.alert.sum()),
+            "rows": len(self.scored.alert),
+            "alerts": int(self.scored.alert.sum()),
             "threshold": str(self.threshold),
             "most": self.most,
             "repaired": self.found.repaired,
             "replaced": dict(columns.most_common()),
             "applied": self.apply,
             "output": None if self.output is None else str(self.output),
-            "warnings": self.judged.warnings,
+            "warnings": self.scored.warnings,
         }
 
     def result(self, run: RunRecord) -> RepairResult:
-        """Return what `write` did."""
-        top = [nested(self.found.lines[row]) for row in self._strangest()]
-        warnings = (*self.judged.warnings, *self.work.warnings)
+        """Return the result of `write`."""
+        top = [nested(self.found.lines[row]) for row in self._most_anomalous()]
+        warnings = (*self.scored.warnings, *self.work.warnings)
         return RepairResult(run, self.output or run.path / self.name, top, warnings)
 
-    def _strangest(self) -> list[int]:
-        order = most_anomalous(self.judged.p_value, self.judged.score)
-        return order[self.judged.alert[order]][:TOP].tolist()  # type: ignore[no-any-return]
+    def _most_anomalous(self) -> list[int]:
+        order = most_anomalous(self.scored.p_value, self.scored.score)
+        return order[self.scored.alert[order]][:TOP].tolist()  # type: ignore[no-any-return]
 
     def _suggest(self, paths: list[Path]) -> None:
         """Write the suggestions to files, of which the first appears last."""
         with ExitStack() as stack:
-            like = schema(self.work, self.judged)
+            like = schema(self.work, self.scored)
             writers = [stack.enter_context(TableWriter(path, like, self.work.owner)) for path in paths]
             for part in self._parts():
                 repaired = Repaired(*(part.arrays[name] for name in FIELDS))
-                lines = suggestions(self.work, part, repaired, self.judged)
+                lines = suggestions(self.work, part, repaired, self.scored)
                 self.found.add(part.rows, repaired, lines)
                 for writer in writers:
                     writer.write(lines)
-                self.work.context.tell(self.found.searched, "alerts")
+                self.work.context.report_rows(self.found.searched, "alerts")
 
     def _parts(self) -> Iterator[Part]:
         """Yield the alerts with their repairs, ascending, a part at a time."""
-        alerts = np.flatnonzero(self.judged.alert)
-        boundary = self.threshold.boundary(self.judged.p_value, self.judged.score)
+        alerts = np.flatnonzero(self.scored.alert)
+        boundary = self.threshold.boundary(self.scored.p_value, self.scored.score)
         most = max(CELLS // max(len(self.work.fitted.schema.features), 1), 1)
 
         def find(data: Encoded) -> Found:
@@ -170,7 +170,7 @@ class _Job:
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
                 table.write(encoder.fill(batch, values, where=cells))
                 first += batch.num_rows
-                self.work.context.tell(first)
+                self.work.context.report_rows(first)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Repairs as people read them: a line for each cell to replace, before and after."""
+"""Repairs as a table of suggestions: a line for each cell to replace, with its value before and after."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
-from anomalo.jobs.scoring.alerts import Judged
+from anomalo.jobs.scoring.alerts import ScoredTable
 from anomalo.jobs.scoring.score import free_name
 from anomalo.jobs.sharding import Part, Work
 from anomalo.pipeline.cell_tables import range_of, text
@@ -34,24 +34,24 @@ SCHEMA = pa.schema(
 )
 
 
-def suggestions(work: Work, part: Part, found: Repaired, judged: Judged) -> pa.RecordBatch:
+def suggestions(work: Work, part: Part, found: Repaired, scored: ScoredTable) -> pa.RecordBatch:
     """Return the repairs of some rows: a line for each replaced cell, one without a column for a row that has none.
 
     Parameters
     ----------
     part : Part [n]
-        The raw rows; its array `missing` [n, columns] says which cells are.
+        The raw rows; its array `missing` [n, columns] says which cells are missing.
     found : Repaired [n]
         Their repairs.
-    judged : Judged
-        All rows of the table.
+    scored : ScoredTable
+        The scores of all rows of the table.
     """
     encoder = work.fitted.encoder
     after = encoder.fill(part.batch, found.value, where=found.cells)
     names = np.array([block.name for block in encoder.layout.blocks] + [None], dtype=object)
     # A column more, for rows that have no repair.
     at, position = np.nonzero(np.column_stack([found.cells, ~found.normal]))
-    rows, scored = part.rows[at], np.isfinite(found.score[at])
+    rows, has_score = part.rows[at], np.isfinite(found.score[at])
     columns = {
         "row": rows,
         "column": names[position],
@@ -59,24 +59,24 @@ def suggestions(work: Work, part: Part, found: Repaired, judged: Judged) -> pa.R
         "after": _texts(work.fitted, after, found.cells)[at, position],
         "low": _within(work.fitted, found.low)[at, position],
         "high": _within(work.fitted, found.high)[at, position],
-        "score_before": judged.score[rows],
-        "score_after": np.where(scored, found.score[at], np.nan),
-        "p_value_before": judged.p_value[rows],
-        "p_value_after": np.where(scored, found.p_value[at], np.nan),
+        "score_before": scored.score[rows],
+        "score_after": np.where(has_score, found.score[at], np.nan),
+        "p_value_before": scored.p_value[rows],
+        "p_value_after": np.where(has_score, found.p_value[at], np.nan),
         "normal": found.normal[at],
     }
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in SCHEMA]
     identifiers = work.identifiers(part.batch)
     if identifiers is not None:
         arrays.insert(1, identifiers.take(pa.array(at)))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema(work, judged))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(work, scored))
 
 
-def schema(work: Work, judged: Judged) -> pa.Schema:
+def schema(work: Work, scored: ScoredTable) -> pa.Schema:
     """Return the schema of a table's suggestions: `SCHEMA`, with the column that names the rows if there is one."""
-    if judged.ids is None:
+    if scored.ids is None:
         return SCHEMA
-    return SCHEMA.insert(1, pa.field(free_name(str(work.fitted.schema.id), SCHEMA.names), judged.ids.type))
+    return SCHEMA.insert(1, pa.field(free_name(str(work.fitted.schema.id), SCHEMA.names), scored.ids.type))
 
 
 def nested(lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The main job on the bundled table of thyroid patients: scan it, and repair its holes."""
+"""The main job on the bundled table of thyroid patients: find anomalous rows, and impute missing cells."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DIAGNOSIS = "Target"
 
 @dataclass(frozen=True)
 class HiddenError:
-    """How well known cells are told when they are hidden, beside the column's mean or mode.
+    """The error of predicted cells that were hidden, and that of the column's mean or mode.
 
     Attributes
     ----------
     column, kind : str
         The column, and "number" or "category".
     error, baseline : float
-        Root mean squared error in the column's own units, or the share of wrong levels.
+        Root mean squared error in the column's units, or the share of wrong levels.
     """
 
     column: str
@@ -37,7 +37,7 @@ class HiddenError:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demonstration found."""
+    """The result of the demonstration."""
 
     scan: ScanResult
     filled: ImputeResult
@@ -52,7 +52,7 @@ def demo(
     device: str = "auto",
     folds: int | None = None,
 ) -> DemoResult:
-    """Fit, score and fill the bundled table; the diagnosis is never shown to the model."""
+    """Fit a model on the bundled table, score and impute it; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.datasets") / "hypothyroid.csv") as path:
         source = str(path)
         config = FitConfig("undercomplete", params or {}, seed=seed, device=device, folds=folds)

@@ -1,4 +1,4 @@
-"""Fit and score a table in one go."""
+"""Fit a model on a table, score the table and impute its missing cells in one go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from anomalo.tabular.schema import SchemaOptions, parse
 
 @dataclass(frozen=True)
 class ScanResult:
-    """The saved model, the scores, how they match the label if one was named, and what there is to warn of."""
+    """The saved model, the scores, the imputed table, how the scores match the label if one is named, and warnings."""
 
     fitted: FitResult
     scored: ScoreResult
@@ -35,7 +35,7 @@ class ScanResult:
 def scan(
     context: JobContext, source: str, config: FitConfig, options: SchemaOptions, threshold: Threshold
 ) -> ScanResult:
-    """Fit `config` on `source`, save the model under the file's name, score the same rows and fill their holes.
+    """Fit `config` on `source`, save the model under the file's name, score the same rows and impute missing cells.
 
     Raises
     ------
@@ -52,14 +52,14 @@ def scan(
     if options.label is not None:
         evaluation = evaluate(scored, _labels(context, source, fitted))
         if evaluation is None:
-            warnings.append(f"label {options.label!r} has not two values, so the scores are not compared with it")
+            warnings.append(f"label {options.label!r} does not have two values: the scores are not compared with it")
     return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
 
 
 def _fill(context: JobContext, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
-    """Fill the table's holes, if it has any and the model can."""
-    holes = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
-    if not holes or "impute" not in fitted.fitted.model.verbs():
+    """Impute the table's missing cells, if it has any and the model imputes."""
+    missing = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
+    if not missing or "impute" not in fitted.fitted.model.verbs():
         return None
     return impute(context, source, fitted.record.reference, device=device)
 
@@ -78,7 +78,7 @@ def _labels(context: JobContext, source: str, fitted: FitResult) -> pa.Array:
 
 
 def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
-    """Compare scores and alerts with a label whose rarer value is the strange one; None if it has not two.
+    """Compare scores and alerts with a label whose rarer value marks the anomalies; None if it has not two values.
 
     Parameters
     ----------
@@ -91,15 +91,15 @@ def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
     counts = sorted(pc.value_counts(labels.drop_null()).to_pylist(), key=lambda item: item["counts"])
     if len(counts) != 2:
         return None
-    strange = np.asarray(pc.equal(labels.drop_null(), counts[0]["values"]))
+    positive = np.asarray(pc.equal(labels.drop_null(), counts[0]["values"]))
     alert, values = scored.alert[known], scored.score[known]
     rarer = counts[0]["values"]
     return {
-        "strange": f"{rarer:g}" if isinstance(rarer, float) else rarer,
-        "auroc": roc_auc(strange, values),
-        "ap": average_precision(strange, values),
-        "rows": len(strange),
-        "positives": int(strange.sum()),
+        "positive": f"{rarer:g}" if isinstance(rarer, float) else rarer,
+        "auroc": roc_auc(positive, values),
+        "ap": average_precision(positive, values),
+        "rows": len(positive),
+        "positives": int(positive.sum()),
         "alerts": int(alert.sum()),
-        "hits": int((alert & strange).sum()),
+        "hits": int((alert & positive).sum()),
     }

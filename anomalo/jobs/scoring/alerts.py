@@ -1,4 +1,4 @@
-"""The first pass over a table: every row's score and p-value, and which rows are alerts."""
+"""Score all rows of a table and decide which are alerts: the first pass of `score` and `repair`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from anomalo.jobs.sharding import Found, Work
 
 
 @dataclass(frozen=True)
-class Judged:
-    """All rows of a table, judged.
+class ScoredTable:
+    """The scores, p-values and alerts of all rows of a table.
 
     Attributes
     ----------
@@ -40,36 +40,36 @@ class Judged:
     warnings: list[str]
 
 
-def judge(work: Work, threshold: Threshold) -> Judged:
-    """Score a source and raise alerts; what was found before is kept."""
+def score_table(work: Work, threshold: Threshold) -> ScoredTable:
+    """Score the rows of a source and find the alerts; shards that are already finished are not computed again."""
     fitted = work.fitted
-    watch, new, schema = DataQualityMonitor(fitted), DriftMonitor(fitted), pa.schema([])
+    quality, drift, schema = DataQualityMonitor(fitted), DriftMonitor(fitted), pa.schema([])
     scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
 
     def find(data: Encoded) -> Found:
         scored = fitted.score(data)
-        found = {"score": scored.score, "p_value": scored.p_value} | new.find(data, scored)
+        found = {"score": scored.score, "p_value": scored.p_value} | drift.find(data, scored)
         return found, counts(data)
 
     for part in work.parts("scores", find):
-        watch.see(len(part.rows), part.counts)
-        new.see(part.arrays)
+        quality.see(len(part.rows), part.counts)
+        drift.see(part.arrays)
         scores.append(part.arrays["score"])
         p_values.append(part.arrays["p_value"])
         schema = part.batch.schema
         identifiers = work.identifiers(part.batch)
         if identifiers is not None:
             ids.append(identifiers)
-        work.context.tell(watch.rows)
+        work.context.report_rows(quality.rows)
     score, p_value = np.concatenate(scores), np.concatenate(p_values)
     reference = len(fitted.calibration.reference)
-    nothing = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
-    limit = threshold.limits(len(score), reference) if reference else nothing
-    return Judged(
+    uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
+    limit = threshold.limits(len(score), reference) if reference else uncalibrated
+    return ScoredTable(
         score,
         p_value,
         threshold.alerts(p_value, score),
         pa.chunked_array(ids) if ids else None,
         schema,
-        [*watch.warnings(), *new.warnings(), *([limit] if limit else [])],
+        [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])],
     )

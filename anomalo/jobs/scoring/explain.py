@@ -15,7 +15,7 @@ from anomalo.pipeline.fitted import Fitted
 
 
 def explain(context: JobContext, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:
-    """Return a row's score, p-value and cells, the strangest first, JSON-ready.
+    """Return a row's score, p-value and cells, the largest contribution first, JSON-ready.
 
     Raises
     ------

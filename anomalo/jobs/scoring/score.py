@@ -1,4 +1,4 @@
-"""Score a table: every row's score and p-value, alerts, and reasons for the strangest rows."""
+"""Score a table: every row's score and p-value, alerts, and reasons for the most anomalous rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from anomalo.calibration.results import Explained
 from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.jobs.context import JobContext
-from anomalo.jobs.scoring.alerts import Judged, judge
+from anomalo.jobs.scoring.alerts import ScoredTable, score_table
 from anomalo.jobs.sharding import Found, Part, Rows, Work, chosen, stored
-from anomalo.pipeline.cell_tables import SCHEMA, absent, reasons, told
+from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
@@ -25,7 +25,7 @@ from anomalo.workspace.workspace import RunRecord
 ROWS = 32_768
 """Rows in one written batch."""
 TOP = 10
-"""How many of the strangest rows a result lists."""
+"""How many of the most anomalous rows a result lists."""
 CELLS = 1_000_000
 """Cells that are explained at a time."""
 EXPLAINED = ("contribution", "expected", "low", "high")
@@ -33,7 +33,7 @@ EXPLAINED = ("contribution", "expected", "low", "high")
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What scoring found.
+    """The result of scoring.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class ScoreResult:
     alert : bool [n]
         Which rows are alerts.
     top : list of dict
-        The strangest rows: `row`, `score`, `p_value`, `alert`, `reasons`.
+        The most anomalous rows: `row`, `score`, `p_value`, `alert`, `reasons`.
     warnings : tuple of str
         Plain sentences.
     """
@@ -70,13 +70,13 @@ def score(
 ) -> ScoreResult:
     """Score `source` with the saved model `reference`, store the run and write `output`.
 
-    While it works, its shards are kept in the workspace; a job that was killed goes on from there with `resume`,
-    and ends with the same files.
+    While it runs, its shards are kept in the workspace; a job that was killed continues from them with `resume`, and
+    writes the same files.
 
     Parameters
     ----------
     explain : int
-        Reasons are given for alerts and for this many of the strangest rows.
+        Reasons are given for alerts and for this many of the most anomalous rows.
 
     It raises what `stored` does.
     """
@@ -101,8 +101,8 @@ class _Job:
         return self.work.fitted
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Do it all, and return the run's summary."""
-        first = judge(self.work, self.threshold)
+        """Write all files, and return the run's summary."""
+        first = score_table(self.work, self.threshold)
         self.order = most_anomalous(first.p_value, first.score)
         explained = np.union1d(np.flatnonzero(first.alert), self.order[: self.explain])
         self.rows = _Rows(first, self._reasons(folder, explained, first.schema), explained, self._id())
@@ -117,7 +117,7 @@ class _Job:
         }
 
     def result(self, run: RunRecord) -> ScoreResult:
-        """Return what `write` found."""
+        """Return the result of `write`."""
         first, warnings = self.rows.first, (*self.rows.first.warnings, *self.work.warnings)
         top = [self.rows.row(int(row)) for row in self.order[:TOP]]
         return ScoreResult(run, first.score, first.p_value, first.alert, top, warnings)
@@ -141,11 +141,11 @@ class _Job:
                 columns = [pa.array(part.rows), *part.batch.columns]
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
                 explained = Explained(*(part.arrays[name] for name in EXPLAINED))
-                cells = told(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
+                cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
                 why |= reasons(cells, part.rows)
                 for batch in cells.to_batches():
                     kept.write(batch)
-                self.work.context.tell(len(why), "rows explained")
+                self.work.context.report_rows(len(why), "rows explained")
         return why
 
     def _explained(self, rows: Rows) -> Iterator[Part]:
@@ -186,7 +186,7 @@ def _numbered(schema: pa.Schema) -> pa.Schema:
 class _Rows:
     """The scores as they are written."""
 
-    first: Judged
+    first: ScoredTable
     why: dict[int, list[dict[str, Any]]]
     explained: Rows
     id: str | None

@@ -1,4 +1,4 @@
-"""Say whether synthetic rows would help to learn a rare class, and which."""
+"""Advise whether synthetic rows help to learn a rare class, and from which generator."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def advise(
     advice = try_out(table, options, context.registry, generators=generators, seed=seed, progress=context.progress)
 
     def write(folder: Path) -> dict[str, Any]:
-        return told(advice)
+        return advice_facts(advice)
 
     seconds = sum(trial.seconds for trial in advice.trials)
     return AdviseResult(context.store.add_run("advise", write, model=None, source=source, seconds=seconds), advice)
 
 
-def told(advice: Advice) -> dict[str, Any]:
+def advice_facts(advice: Advice) -> dict[str, Any]:
     """Return the advice as JSON-ready values."""
     none = advice.trials[0]
     trials = []
@@ -75,6 +75,6 @@ def told(advice: Advice) -> dict[str, Any]:
         "positives": advice.positives,
         "rows": advice.rows,
         "best": advice.best().method,
-        "verdict": advice.verdict(),
+        "recommendation": advice.recommendation(),
         "trials": trials,
     }

@@ -23,7 +23,7 @@ from anomalo.workspace.workspace import RunRecord
 
 @dataclass(frozen=True)
 class AugmentResult:
-    """What was made: the table and the stored run, and what there is to warn of."""
+    """The result of sampling: the stored run, the table, the number of synthetic rows, and warnings."""
 
     run: RunRecord
     table: Path
@@ -33,7 +33,7 @@ class AugmentResult:
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """Which rows to make.
+    """Which synthetic rows to sample.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class SampleRequest:
     given : str or None
         A table with some of the columns, row by row; its empty cells are drawn.
     constraints : sequence of str
-        What every row has to satisfy, besides what was said in training.
+        What every row has to satisfy, besides the constraints of the fit.
     seed : int
         Equal seeds give equal files.
     """
@@ -57,22 +57,22 @@ class SampleRequest:
 
     def __post_init__(self) -> None:
         if (self.rows is None) == (self.given is None):
-            raise UsageError("which rows? give a number of rows, or a table of given cells, not both or neither")
+            raise UsageError("give either the number of rows (-n) or a table of given cells (--given), and not both")
         if self.rows is not None and self.rows < 1:
             raise UsageError(f"{self.rows} rows: expected a whole number from 1")
 
 
 def augment(
-    context: JobContext, reference: str, wanted: SampleRequest, *, output: Path | None = None, device: str = "auto"
+    context: JobContext, reference: str, request: SampleRequest, *, output: Path | None = None, device: str = "auto"
 ) -> AugmentResult:
-    """Make rows with the saved model `reference`, store the run and write `output`.
+    """Sample rows from the saved model `reference`, store the run and write `output`.
 
     Raises
     ------
     UsageError
-        There is no such model, it does not sample, or `wanted` asks for what it cannot make.
+        There is no such model, it does not sample, or it cannot satisfy `request`.
     SchemaError
-        A given cell is none that the training table could have had.
+        A given cell does not fit the training table's columns.
     SourceError
         The table of given cells cannot be read.
     OutputError
@@ -80,34 +80,35 @@ def augment(
     ArtefactError
         The model is damaged.
     """
-    context.check_output(output, wanted.given or "")
+    context.check_output(output, request.given or "")
     record, fitted = context.load(reference, "sample", device)
-    constraints = [*fitted.constraints, *parse(wanted.constraints, fitted.schema, fitted.encoder.layout)]
-    generator = Generator(fitted, constraints, wanted.seed, device)
+    constraints = [*fitted.constraints, *parse(request.constraints, fitted.schema, fitted.encoder.layout)]
+    generator = Generator(fitted, constraints, request.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
-    given = () if wanted.given is None else context.registry.read(wanted.given)
-    parts = conditions(fitted, dict(wanted.where), wanted.rows, given)
-    first = next(parts, None)  # what is asked for is checked before a file is begun
+    given = () if request.given is None else context.registry.read(request.given)
+    parts = conditions(fitted, dict(request.where), request.rows, given)
+    first = next(parts, None)  # the request is checked before a file is created
     if first is None:
-        raise SourceError(f"{wanted.given} has no rows; give a table with at least one")
+        raise SourceError(f"{request.given} has no rows; give a table with at least one")
 
     def write(folder: Path) -> dict[str, Any]:
         with TableWriter(output or folder / name, _like(fitted)) as table:
             for part in itertools.chain([first], parts):
                 table.write(generator.rows(part))
-                context.tell(generator.drawn)
+                context.report_rows(generator.drawn)
         return {
-            **{key: getattr(generator, key) for key in ("redrawn", "mended")},
+            "redrawn": generator.redrawn,
+            "repaired": generator.repaired,
             "rows": generator.drawn,
-            "where": dict(wanted.where),
-            "given": wanted.given,
-            "constraints": list(wanted.constraints),
-            "seed": wanted.seed,
+            "where": dict(request.where),
+            "given": request.given,
+            "constraints": list(request.constraints),
+            "seed": request.seed,
             "output": None if output is None else str(output),
             "warnings": list(_warnings(fitted, generator, first)),
         }
 
-    run = context.store.add_run("augment", write, model=record, source=wanted.given or record.source)
+    run = context.store.add_run("augment", write, model=record, source=request.given or record.source)
     return AugmentResult(run, output or run.path / name, generator.drawn, tuple(run.summary["warnings"]))
 
 
@@ -126,9 +127,9 @@ def _warnings(fitted: Fitted, generator: Generator, given: pa.RecordBatch) -> It
     learned = {column.name for column in fitted.schema.features} | set(given.schema.names)
     empty = [column.name for column in fitted.schema.columns if column.name not in learned]
     if empty:
-        yield f"no model reads {', '.join(map(repr, empty))}, so it is empty in the synthetic rows"
-    if generator.mended:
+        yield f"the generator did not learn {', '.join(map(repr, empty))}: empty in the synthetic rows"
+    if generator.repaired:
         yield (
-            f"{generator.mended:,} of {generator.drawn:,} rows broke a constraint in every draw, and had cells moved "
-            "until they did not"
+            f"{generator.repaired:,} of {generator.drawn:,} rows broke a constraint in every draw; their cells were "
+            "changed to satisfy it"
         )

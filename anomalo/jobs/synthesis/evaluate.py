@@ -1,4 +1,4 @@
-"""Say how good synthetic rows are: measures, a verdict, and a report."""
+"""Evaluate synthetic rows: similarity, usefulness and privacy, in a report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JSON, HTML = "report.json", "report.html"
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """The report, the stored run, the files that were written, and what there is to warn of."""
+    """The stored run, the report, the files that were written, and warnings."""
 
     run: RunRecord
     report: dict[str, Any]
@@ -53,9 +53,9 @@ def evaluate(
     real : str
         The rows that the generator was fitted on.
     holdout : str, optional
-        Real rows that it never saw, to tell whether it copies.
+        Real rows that the generator never saw, to find out whether it copies.
     test : str, optional
-        Real rows that the label is predicted of, by default the holdout.
+        Real rows whose label is predicted, by default the holdout.
     label : str, optional
         A column to predict.
 
@@ -76,6 +76,23 @@ def evaluate(
     named = {name: source for name, source in sources.items() if source is not None}
     tables = {name: context.table(source) for name, source in named.items()}
     schema = _schema(tables["train"], label)
+    facts = _measured(tables, schema, label, seed) | {"sources": named}
+    texts, failures = _texts(facts, named)
+    warnings = [*_left_out(schema), *failures]
+
+    def write(folder: Path) -> dict[str, Any]:
+        _write(folder, texts)
+        return _summary(facts, output, warnings)
+
+    run = context.store.add_run("evaluate", write, model=None, source=synthetic)
+    written = output or run.path
+    if output is not None:
+        _write(output, texts)
+    return EvaluateResult(run, facts, tuple(written / name for name in texts), tuple(warnings))
+
+
+def _measured(tables: Mapping[str, pa.Table], schema: Schema, label: str | None, seed: int) -> dict[str, Any]:
+    """Return the report's figures on the synthetic rows beside the real ones."""
     rows = side_by_side(tables, schema)
     found = measure(
         rows["train"],
@@ -85,32 +102,26 @@ def evaluate(
         label=label,
         seed=seed,
     )
-    told = report(found, rows) | {"label": label, "seed": seed, "sources": named}
-    warnings = list(_left_out(schema))
-    texts = {JSON: json.dumps(told, ensure_ascii=False, allow_nan=False)}
+    return report(found, rows) | {"label": label, "seed": seed}
+
+
+def _texts(facts: Mapping[str, Any], sources: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the report as JSON and as a page, by file name, and a warning if the page cannot be drawn."""
+    texts = {JSON: json.dumps(facts, ensure_ascii=False, allow_nan=False)}
     try:
-        texts[HTML] = page(told, named)
+        texts[HTML] = page(facts, sources)
     except UsageError as error:
-        warnings.append(f"{HTML} was not written: {error}")
-
-    def write(folder: Path) -> dict[str, Any]:
-        _write(folder, texts)
-        return _summary(told, output, warnings)
-
-    run = context.store.add_run("evaluate", write, model=None, source=synthetic)
-    written = output or run.path
-    if output is not None:
-        _write(output, texts)
-    return EvaluateResult(run, told, tuple(written / name for name in texts), tuple(warnings))
+        return texts, [f"{HTML} was not written: {error}"]
+    return texts, []
 
 
-def _summary(told: Mapping[str, Any], output: Path | None, warnings: list[str]) -> dict[str, Any]:
-    """Return the figures of a report without what its pictures take."""
-    close = told["closeness"]
-    figures = {name: value for name, value in told.items() if name not in ("columns", "pairs", "sources")}
+def _summary(facts: Mapping[str, Any], output: Path | None, warnings: list[str]) -> dict[str, Any]:
+    """Return the figures of a report without the data of its charts."""
+    close = facts["closeness"]
+    figures = {name: value for name, value in facts.items() if name not in ("columns", "pairs", "sources")}
     return figures | {
         "closeness": None if close is None else {name: close[name] for name in ("nearer_share", "membership")},
-        "real": told["sources"]["train"],
+        "real": facts["sources"]["train"],
         "output": None if output is None else str(output),
         "warnings": warnings,
     }
@@ -130,14 +141,14 @@ def _schema(table: pa.Table, label: str | None) -> Schema:
 
 def _left_out(schema: Schema) -> list[str]:
     names = [column.name for column in schema.columns if column.role == "dropped"]
-    return [f"not compared, for they hold names or free text: {', '.join(map(repr, names))}"] if names else []
+    return [f"columns not compared, since they hold ids or free text: {', '.join(map(repr, names))}"] if names else []
 
 
 def _require_folder(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {output}: {error.strerror or error}; give another") from error
+        raise OutputError(f"cannot create the folder {output}: {error.strerror or error}; give another") from error
     for name in (JSON, HTML):
         require_writable(output / name)
 

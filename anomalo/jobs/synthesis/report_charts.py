@@ -1,4 +1,4 @@
-"""Pictures of a report on synthetic rows, for its page and for the dashboard. Takes the extra `report`."""
+"""Charts of a report on synthetic rows, for its page and for the dashboard. Needs the extra `report`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE = 19
 LONGEST = 18
 """Characters of a level or column that are shown."""
 COLUMNS = 40
-"""At most so many columns are in the picture of pairs."""
+"""The most columns in the chart of pairs."""
 
 Report = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ def column(entry: Mapping[str, Any]) -> alt.Chart:
 
 
 def pairs(report: Report) -> alt.Chart | None:
-    """Return how alike the relation of each pair of columns is; pale where there is none. None without pairs."""
+    """Return the similarity of each pair's relation; pale where the columns are hardly related. None without pairs."""
     order = _most_related(report)
     table = pd.DataFrame(
         [_pair(pair, order) for pair in report["pairs"] if {pair["first"], pair["second"]} <= set(order)]
@@ -37,7 +37,7 @@ def pairs(report: Report) -> alt.Chart | None:
     axis = alt.Axis(title=None, labelLimit=180, domain=False, ticks=False, grid=False)
     colour = alt.Color(
         "similarity:Q",
-        title="likeness",
+        title="similarity",
         scale=alt.Scale(domain=[0.7, 1], range=[SYNTHETIC, "#f3efe6", REAL], clamp=True),
         legend=alt.Legend(gradientLength=120, format=".2f"),
     )
@@ -65,9 +65,9 @@ def closeness(report: Report) -> alt.Chart | None:
     """Return how far synthetic rows are from the closest training and holdout row; None without a holdout."""
     if report["closeness"] is None:
         return None
-    names = {"train": "to a training row", "holdout": "to a row never seen"}
-    spread = report["closeness"]["spread"]
-    return _steps(spread["edges"], spread["shares"], names, "Distance to the closest").properties(width=2 * WIDTH)
+    names = {"train": "to a training row", "holdout": "to a holdout row"}
+    distances = report["closeness"]["distribution"]
+    return _steps(distances["edges"], distances["shares"], names, "Distance to the closest").properties(width=2 * WIDTH)
 
 
 def _histogram(entry: Mapping[str, Any]) -> alt.Chart:
@@ -131,7 +131,7 @@ def _pair(pair: Mapping[str, Any], order: list[str]) -> dict[str, Any]:
 
 
 def _most_related(report: Report) -> list[str]:
-    """Return the columns in the picture of pairs, in the table's order: of many those in the strongest relations."""
+    """Return the columns in the chart of pairs, in the table's order: of many those in the strongest relations."""
     names = [entry["column"] for entry in report["columns"]]
     if len(names) <= COLUMNS:
         return names

@@ -1,4 +1,4 @@
-"""A report on synthetic rows as a page that needs nothing else: HTML with the pictures in it."""
+"""A report on synthetic rows as one self-contained HTML page, with charts as SVG."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from anomalo.errors import UsageError
 Report = Mapping[str, Any]
 
 PICTURED = 30
-"""Columns that are pictured, the least alike first."""
-MISSING_EXTRA = "the page takes the extra 'report': pip install 'anomalo-engine[report]'"
+"""The most columns with a chart, the least similar first."""
+MISSING_EXTRA = "the page needs the extra 'report': pip install 'anomalo-engine[report]'"
 STYLE = """
 :root { color-scheme: light; --ink: #22282b; --soft: #667074; --line: #e3e1da; --paper: #faf9f6; --accent: #2f7f8c; }
 * { box-sizing: border-box; }
@@ -57,7 +57,7 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
     report : mapping
         As `anomalo.evaluation.synthetic.report.report` returns it.
     sources : mapping of str to str
-        Where each table came from.
+        The source of each table.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
         _section("All columns", "", _table(report)),
         _foot(report, sources),
     ]
-    title = html.escape(report["verdict"]["title"])
+    title = html.escape(report["assessment"]["title"])
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Synthetic rows: {title}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
@@ -91,17 +91,18 @@ def page(report: Report, sources: Mapping[str, str]) -> str:
 
 
 PAIRS_NOTE = (
-    "How alike the relation of two columns is in real and synthetic rows: 1 is the same. Pale pairs are hardly related "
+    "How similar the relation of two columns is in real and synthetic rows: 1 is equal. Pale pairs are hardly related "
     "in the real rows, and do not count."
 )
 CLOSENESS_NOTE = (
-    "How far each synthetic row is from the closest of equally many training rows and rows that the generator never "
-    "saw. The two agree if nothing was copied; copies are close to training rows only."
+    "How far each synthetic row is from the closest training row and from the closest holdout row, of equally many of "
+    "each; the generator never saw the holdout rows. The two distributions agree if nothing was copied; copies are "
+    "close to training rows only."
 )
 
 
 class _Drawer:
-    """Turns charts into SVG that can stand beside other SVG in one page."""
+    """Turns charts into SVG that can be beside other SVG in one page."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -114,7 +115,7 @@ class _Drawer:
 
 
 def _renamed(svg: str, prefix: str) -> str:
-    """Number the names in a picture anew, so that they mean nothing in another, and equal pictures are equal bytes."""
+    """Renumber the ids in a chart, so that they do not clash with another's, and equal charts are equal bytes."""
     names = dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))
     fresh = {name: f"{prefix}-{number}" for number, name in enumerate(names)}
     svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{fresh[found[1]]}"', svg)
@@ -138,12 +139,12 @@ THEME: dict[str, Any] = {
 
 
 def _head(report: Report) -> str:
-    verdict = report["verdict"]
-    title = verdict["title"][0].upper() + verdict["title"][1:]
+    assessment = report["assessment"]
+    title = assessment["title"][0].upper() + assessment["title"][1:]
     return (
         f'<header><p class="kind">{report["rows"]["synthetic"]:,} synthetic rows beside '
         f"{report['rows']['train']:,} real ones</p>\n<h1>{html.escape(title)}</h1>\n"
-        f"{_list('reasons', verdict['reasons'])}{_list('unchecked', verdict['unchecked'])}</header>\n"
+        f"{_list('reasons', assessment['reasons'])}{_list('unchecked', assessment['unchecked'])}</header>\n"
     )
 
 
@@ -153,36 +154,36 @@ def _list(kind: str, sentences: list[str]) -> str:
 
 
 def _tiles(report: Report) -> str:
-    told, use, close = report["told_apart"], report["usefulness"], report["closeness"]
+    c2st, use, close = report["distinguishability"], report["usefulness"], report["closeness"]
     measure = "" if use is None else "AUROC" if use["measure"] == "AUROC" else "R²"
     tiles = [
-        ("quality", report["quality"], "{:.3f}", "columns and pairs together; 1 is equal"),
+        ("quality", report["quality"], "{:.3f}", "similarity of columns and of pairs; 1 is equal"),
         (
-            "C2ST, never seen",
-            told["holdout"],
+            "C2ST, holdout",
+            c2st["holdout"],
             "{:.3f}",
-            "AUROC of telling them from rows never seen; 0.5 is not at all",
+            "AUROC of distinguishing them from holdout rows; 0.5 is chance",
         ),
-        ("C2ST, training", told["train"], "{:.3f}", "the same from training rows; copies look good here"),
+        ("C2ST, training", c2st["train"], "{:.3f}", "the same for training rows; copies look good here"),
         *(
             []
             if use is None
             else [
-                ("TSTR", use["synthetic"], "{:.3f}", f"{measure} for {use['label']} learned from synthetic rows"),
-                ("TRTR", use["real"], "{:.3f}", f"{measure} for {use['label']} learned from real rows"),
+                ("TSTR", use["synthetic"], "{:.3f}", f"{measure} for {use['label']}, trained on synthetic rows"),
+                ("TRTR", use["real"], "{:.3f}", f"{measure} for {use['label']}, trained on real rows"),
             ]
         ),
         (
             "DCR share",
             close and 100 * close["nearer_share"],
             "{:.1f} %",
-            "nearer to a training row than to one never seen; 50 % is best",
+            "nearer to a training row than to a holdout row; 50 % is best",
         ),
         (
             "membership",
             close and close["membership"],
             "{:.3f}",
-            "AUROC of telling who was in training; 0.5 is not at all",
+            "AUROC of finding out which rows were in training; 0.5 is chance",
         ),
         ("exact copies", 100 * report["copied"], "{:.2f} %", "rows that equal a training row"),
     ]
@@ -200,8 +201,8 @@ def _section(title: str, note: str, body: str) -> str:
 
 
 def _columns_note(report: Report, shown: int) -> str:
-    some = "" if shown == len(report["columns"]) else f" The {shown} least alike are shown."
-    return f"How often each value occurs, the least alike columns first; 1 is equal. Holes are left out.{some}"
+    some = "" if shown == len(report["columns"]) else f" The {shown} least similar are shown."
+    return f"How often each value occurs, the least similar columns first; 1 is equal, without missing values.{some}"
 
 
 def _card(entry: Mapping[str, Any], picture: str) -> str:
@@ -224,7 +225,7 @@ def _table(report: Report) -> str:
         )
         for entry in report["columns"]
     ]
-    heads = _line("th", ("column", "kind", "likeness", "holes, real", "synthetic"))
+    heads = _line("th", ("column", "kind", "similarity", "missing, real", "missing, synthetic"))
     return f"<table>{heads}{''.join(_line('td', cells) for cells in lines)}</table>"
 
 

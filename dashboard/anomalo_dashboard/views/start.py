@@ -56,7 +56,7 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     st.subheader("2. Columns", anchor=False)
     st.caption(
         f"{formatting.file_name(source)}: {formatting.count(guess.rows, 'row')}, "
-        f"{formatting.count(len(guess.schema.columns), 'column')}, {formatting.count(guess.holes, 'missing cell')}. "
+        f"{formatting.count(len(guess.schema.columns), 'column')}, {formatting.count(guess.missing, 'missing cell')}. "
         "Check the kind and role of each column, and correct what is wrong."
     )
     label = "Target" if source == str(data.BUNDLED) else None
@@ -126,7 +126,7 @@ def new_job() -> None:
         st.error(str(error), icon=":material/error:")
         return
     fitting += fit_form.schema_arguments(options)
-    commands = fit_form.commands(source, name, fitting, verbs, share, missing=preview.holes > 0)
+    commands = fit_form.commands(source, name, fitting, verbs, share, missing=preview.missing > 0)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
         job = queue.start(navigation.workspace(), f"{formatting.file_name(source)} as {name}", commands)
         navigation.open_job(job.id)

@@ -147,7 +147,7 @@ def compare(run: RunRecord, path: Path) -> None:
 
 def figures(report: dict[str, Any]) -> dict[str, str]:
     """Return the values of the tiles, of the measures that the report has."""
-    auroc = report["told_apart"]["holdout"] or report["told_apart"]["train"]
+    auroc = report["distinguishability"]["holdout"] or report["distinguishability"]["train"]
     use, close = report["usefulness"], report["closeness"]
     return {
         "Quality": f"{report['quality']:.3f}",
@@ -164,7 +164,7 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
 
 def show(report: dict[str, Any]) -> None:
     """Show the result, the measures and the charts."""
-    result = report["verdict"]
+    result = report["assessment"]
     st.subheader(result["title"][0].upper() + result["title"][1:], anchor=False)
     for sentence in result["reasons"]:
         st.markdown(f"- {sentence}")

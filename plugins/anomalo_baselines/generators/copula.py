@@ -60,7 +60,7 @@ class GaussianCopula(Model):
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return rows of cells whose scores are drawn from the Gaussian, given the observed ones."""
         transform = TableTransform.unpack(self.transform_, self.columns_)
-        intervals, known = self._intervals(transform), transform.condition(given, run.rng, made=True)
+        intervals, known = self._intervals(transform), transform.condition(given, run.rng, synthetic=True)
         assert known.allowed is not None
         given_levels = [~allowed.all(axis=1) for allowed in known.allowed]
         conditions = np.column_stack([np.zeros((len(given), 0), dtype=bool), *given_levels, known.known_numbers])

@@ -74,7 +74,7 @@ class Mixture(Model):
         return Encoded.concatenate(parts)
 
     def _sample(self, transform: TableTransform, given: Encoded, rng: np.random.Generator) -> Encoded:
-        known = transform.condition(given, rng, made=True)
+        known = transform.condition(given, rng, synthetic=True)
         component = _choose(_softmax(self._evidence(known, transform.sizes)), rng)
         deviation = np.sqrt(self.variance_[component]) * rng.standard_normal(known.numbers.shape, dtype=np.float32)
         numbers = np.where(known.known_numbers, known.numbers, self.mean_[component] + deviation).astype(np.float32)

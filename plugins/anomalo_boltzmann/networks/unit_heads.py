@@ -73,7 +73,7 @@ class UnitHeads(ColumnHeads):
 
     def _standard(self, numbers: Tensor) -> Tensor:
         """Return encoded numbers [..., binary] standardised."""
-        return (numbers - self.mean[self.binary]) / self.spread[self.binary]
+        return (numbers - self.mean[self.binary]) / self.deviation[self.binary]
 
     def _number_nll(self, parameters: Tensor, x: Tensor) -> Tensor:
         nll = super()._number_nll(parameters, x)

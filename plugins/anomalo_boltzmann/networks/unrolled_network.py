@@ -85,7 +85,7 @@ class UnrolledNet(nn.Module):
         """
         for part in (self.units, self.heads):
             part.mean.copy_(units.mean)
-            part.spread.copy_(units.spread)
+            part.deviation.copy_(units.deviation)
         for k, layer in enumerate(layers):
             weight, above, below = (torch.from_numpy(array) for array in layer)
             ones = torch.ones(1, len(below), device=units.bias.device)

@@ -136,7 +136,7 @@ class VisibleUnits(Standardised):
         """Return the values [n, columns] of units [n, units]; of a category the level with the largest one."""
         numbers = torch.zeros(len(v), len(self.mean), dtype=v.dtype, device=v.device)
         numbers[:, self.gaussian_numbers] = v[:, : self.n_gaussian]
-        numbers = numbers * self.spread + self.mean
+        numbers = numbers * self.deviation + self.mean
         numbers[:, self.get_buffer("binary_numbers")] = self.low + v[:, self.binary] * self.width
         out = torch.zeros(len(v), self.columns, dtype=v.dtype, device=v.device).index_copy(1, self.numbers, numbers)
         if self.levels:

@@ -66,7 +66,7 @@ def test_uniform_shares_draw_from_the_distribution_of_the_heads(kind: type[Colum
     drawn = heads.quantiles(parameters, shares[None, :, None].expand(1, 2000, 4))[0].detach()
     assert (drawn[1:] >= drawn[:-1]).all()
     numbers = natural(drawn[:, :2]) if kind is NaturalHeads else drawn[:, :2]
-    found = ((numbers - heads.mean) / heads.spread).detach()
+    found = ((numbers - heads.mean) / heads.deviation).detach()
     torch.testing.assert_close(found.mean(dim=0), heads.center(parameters)[0].detach(), atol=0.02, rtol=0)
     for column, expected in enumerate(heads.probabilities(parameters)):
         counts = torch.bincount(drawn[:, 2 + column].long() - 2, minlength=3) / 2000

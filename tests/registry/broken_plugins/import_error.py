@@ -1,3 +1,3 @@
 """Breaks: it needs a library that is not there."""
 
-import a_library_that_nobody_has  # noqa: F401
+import a_library_that_is_not_installed  # noqa: F401

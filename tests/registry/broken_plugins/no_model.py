@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from anomalo.plugin import Model, hookimpl, param
 
 
-class Stranger:
-    name = "stranger"
+class NotAModel:
+    name = "not-a-model"
 
 
 @dataclass(kw_only=True)
@@ -39,7 +39,7 @@ class OutOfBounds(Model):
 
 @hookimpl
 def anomalo_models():
-    return [Stranger, Nameless, Unfit, Undecorated, OutOfBounds, None, 7]
+    return [NotAModel, Nameless, Unfit, Undecorated, OutOfBounds, None, 7]
 
 
 @hookimpl

@@ -1,0 +1,75 @@
+"""A fitted model as an artefact on disk, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from anomalo.calibration.column_drift import Marginals
+from anomalo.calibration.conformal import Calibration
+from anomalo.errors import ArtefactError
+from anomalo.generators import constraints
+from anomalo.models.results import HiddenCells
+from anomalo.pipeline.fitted import MODALITY, Fitted
+from anomalo.registry.registry import Registry
+from anomalo.tabular.schema import Schema
+from anomalo.workspace import artifacts
+
+HIDDEN = ("width", "error", "baseline")
+FACTS = (
+    *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
+    *("broken", "calibrated", "initial", "classes", "unlabelled"),
+)
+
+
+def save_fitted(fitted: Fitted, folder: Path) -> None:
+    """Write the artefact; nothing is left if it fails."""
+    manifest = {
+        **fitted.facts,
+        "schema": fitted.schema.to_json(),
+        "encoding": fitted.encoder.to_json(),
+        "warnings": list(fitted.warnings),
+        "surprisal_scale": fitted.calibration.surprisal_scale,
+        "notes": [] if fitted.hidden is None else list(fitted.hidden.notes),
+        "constraints": [constraints.to_json(one) for one in fitted.constraints],
+    }
+    kept: dict[str, NDArray[Any]] = {
+        "reference": fitted.calibration.reference,
+        "hashes": fitted.calibration.hashes,
+        "out_of_fold": fitted.calibration.training_scores,
+    }
+    if fitted.marginals is not None:
+        kept |= {"edges": fitted.marginals.edges, "cells": fitted.marginals.training}
+    if fitted.hidden is not None:
+        kept |= {name: getattr(fitted.hidden, name) for name in HIDDEN}
+    artifacts.save(folder, manifest, fitted.model.state(), {"calibration": kept})
+
+
+def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitted:
+    """Load an artefact; no code in it is executed.
+
+    Raises
+    ------
+    ArtefactError
+        It is absent, damaged, or its model's plugin is not installed.
+    """
+    artefact = artifacts.load(folder)
+    manifest, kept = artefact.manifest, artefact.arrays["calibration"]
+    if manifest["model"] not in registry.models:
+        raise ArtefactError(
+            f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
+            "which is not installed or failed to load; see `anomalo plugins`"
+        )
+    model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
+    model.use(device)
+    schema = Schema.from_json(manifest["schema"])
+    notes = tuple(manifest["notes"])
+    hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
+    calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], manifest["surprisal_scale"])
+    encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
+    facts = {key: manifest[key] for key in FACTS if key in manifest}
+    marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
+    kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
+    return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
