@@ -28,7 +28,7 @@ except SourceError as error:
 
 def opened(path: Path) -> list[object]:
     """The Python objects that have a file open."""
-    files = [item for item in gc.get_objects() if isinstance(item, io.BufferedReader | gzip.GzipFile)]
+    files = [item for item in gc.get_objects() if issubclass(type(item), io.BufferedReader | gzip.GzipFile)]
     return [file for file in files if not file.closed and file.name == str(path)]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
-from anomalo.store import RunRecord
 
+from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection
 
 PCA, TSNE = "PCA", "t-SNE"

@@ -246,7 +246,7 @@ def test_rows_are_completed_without_the_cell_that_is_to_be_predicted(simple: Ble
         changed = Encoded(values, data.observed, data.layout)
         targets = [Target.of(changed, block) for block in BLOCKS]
         learned = [ColumnFit(target, target.outputs(), np.zeros(0)) for target in targets]
-        fit = RoundFitter(EntryLayout(data.layout), simple._bases, changed, folds)
+        fit = RoundFitter(EntryLayout(data.layout), simple._bases, changed, folds, {})
         completed.append([part[0] for part in fit._completed(simple._rounds, learned)])
     others = EntryLayout(data.layout).position != 1
     assert np.array_equal(completed[0][1][:, others], completed[1][1][:, others])

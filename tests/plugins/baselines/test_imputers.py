@@ -10,10 +10,9 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 
 from anomalo.errors import ParameterError
-from anomalo.models.boosting import inputs, views
 from anomalo.models.run import LocalRun
 from anomalo.models.trees import Trees, flattened, rounded_down
-from anomalo.plugin import UNSEEN, Block, Encoded, Layout
+from anomalo.plugin import UNSEEN, Block, Encoded, Layout, boosting_inputs, missing_on_both_sides
 from anomalo.registry.registry import Registry
 from anomalo.workspace import artifacts
 from anomalo_baselines.gaussian import conditional, expectation_maximisation
@@ -282,7 +281,7 @@ def test_boosted_predicts_what_scikit_learns_models_predict(levels: int, monkeyp
     model = BoostedImputer(trees=12)
     kept = grown(model, monkeypatch)
     model.fit(train, LocalRun())
-    matrix, first = views(inputs(test), test.layout.categories), 0
+    matrix, first = missing_on_both_sides(boosting_inputs(test), test.layout.categories), 0
     for number, (position, boosting) in enumerate(zip(model.positions_, kept, strict=True)):
         block = test.layout.blocks[position]
         size = max(1, block.size)
@@ -291,7 +290,7 @@ def test_boosted_predicts_what_scikit_learns_models_predict(levels: int, monkeyp
         if boosting is None:
             assert len(np.unique(train.values[train.observed[:, position], position])) == 1
             continue
-        given = inputs(test)
+        given = boosting_inputs(test)
         given[:, position] = 0
         if block.kind == "number":
             np.testing.assert_allclose(raw[:, 0], boosting.model.predict(given), atol=1e-5)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, unfinished
+from anomalo.persistence.resume import Checkpoint, resumable_state
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.testing import tables
 from anomalo_boltzmann.learning.contrastive_divergence import LearningSettings
@@ -373,7 +373,7 @@ def test_a_fit_is_resumed_with_its_chains(tmp_path: Path, create: Any) -> None:
     for _ in range(20):
         left[0] = 33
         try:
-            with unfinished(tmp_path / "job", {}, resume=True) as folder:
+            with resumable_state(tmp_path / "job", {}, resume=True) as folder:
                 keep = lambda number, folder=folder: Checkpoint(folder, f"training-{number}", 0)  # noqa: E731
                 found = create().fit(copies(), LocalRun(notify=kill, keep=keep)).state().arrays
                 break

@@ -14,7 +14,7 @@ from ignite.engine import Engine, Events
 
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, resumable
+from anomalo.persistence.resume import Checkpoint, resumable_state
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
 from anomalo_gan.adversarial import AdversarialModel
 from anomalo_gan.cgan import ConditionalGan
@@ -216,7 +216,7 @@ def test_a_killed_training_resumes_to_the_same_weights(cls: type[AdversarialMode
     kills = 0
     while kills < 100:
         try:
-            with resumable(tmp_path / "run", {}, resume=True) as state:
+            with resumable_state(tmp_path / "run", {}, resume=True) as state:
                 keep = partial(lambda number, state: Checkpoint(state, f"training-{number}", 0.0), state=state)
                 run = LocalRun(seed=3, keep=keep, notify=killer(9))
                 found = cls(**params).fit(data, run)
