@@ -305,7 +305,7 @@ def test_jobs_that_do_not_exist(tmp_path: Path) -> None:
 
 def test_what_cannot_be_started(tmp_path: Path) -> None:
     for commands in ([], [()], [("fit", "a"), ("../fit",)]):
-        with pytest.raises(UsageError, match="got the commands .*; expected one or more, each beginning with a verb"):
+        with pytest.raises(UsageError, match=r"got the commands .*; expected one or more, each beginning with a verb"):
             start(tmp_path / "w", "", commands)
     for name in ("", "..", "a/b.csv", "job.json"):
         with pytest.raises(UsageError, match=r"cannot be the name of a job's file; give a plain name, such as"):

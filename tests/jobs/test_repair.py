@@ -326,7 +326,7 @@ def test_what_people_read(anomalo: Any, home: Path, dirty: Path, monkeypatch: py
     outcome = anomalo("repair", dirty, *common)
     assert "240 rows, 3 alerts at budget=3\n3 of them would be normal with" in outcome.out
     assert "weight" in outcome.out
-    assert ", not 190.25" in outcome.out
+    assert " instead of 190.25" in outcome.out
     monkeypatch.setattr(Threshold, "boundary", lambda *arguments: Boundary(1.0))
     outcome = anomalo("repair", dirty, *common, "--cells", "2")
     assert "0 of them would be normal with 0 cells replaced; 3 have no repair of 2 cells or fewer" in outcome.out

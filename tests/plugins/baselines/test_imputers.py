@@ -11,7 +11,7 @@ from sklearn.impute import IterativeImputer, KNNImputer
 
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
-from anomalo.models.trees import Trees, flattened, rounded_down
+from anomalo.models.trees import Trees, flatten_forest, round_down_to_float32
 from anomalo.plugin import UNSEEN, Block, Encoded, Layout, boosting_inputs, missing_on_both_sides
 from anomalo.registry.registry import Registry
 from anomalo.workspace import artifacts
@@ -183,10 +183,10 @@ def test_rounded_thresholds_part_float32_values_as_the_exact_ones_do() -> None:
     values = np.sort(rng.normal(size=4000).astype(np.float32))
     middles = (values[1:].astype(np.float64) + values[:-1]) / 2
     thresholds = np.concatenate([middles, values, np.nextafter(values.astype(np.float64), -np.inf)])
-    assert (rounded_down(thresholds) <= thresholds).all()
+    assert (round_down_to_float32(thresholds) <= thresholds).all()
     for near in (np.searchsorted(values, thresholds) + shift for shift in (-1, 0, 1)):
         near = values[np.clip(near, 0, len(values) - 1)]
-        assert ((near <= rounded_down(thresholds)) == (near <= thresholds)).all()
+        assert ((near <= round_down_to_float32(thresholds)) == (near <= thresholds)).all()
 
 
 @pytest.mark.parametrize("kind", [RandomForestRegressor, RandomForestClassifier])
@@ -194,8 +194,8 @@ def test_the_walk_ends_in_scikit_learns_leaves(kind: Any) -> None:
     rng = np.random.default_rng(7)
     x = np.round(rng.normal(size=(300, 4)), 1).astype(np.float32)
     forest = kind(n_estimators=7, random_state=0).fit(x, np.digitize(x[:, 0] + x[:, 1] ** 2, [0, 1, 2]))
-    trees = flattened([tree.tree_ for tree in forest.estimators_])
-    trees = Trees(trees.roots, trees.depths, trees.feature, rounded_down(trees.threshold), trees.children)
+    trees = flatten_forest([tree.tree_ for tree in forest.estimators_])
+    trees = Trees(trees.roots, trees.depths, trees.feature, round_down_to_float32(trees.threshold), trees.children)
     new = np.round(rng.normal(size=(500, 4)), 1).astype(np.float32)
     found = np.stack(list(trees.leaves(new)), axis=1) - trees.roots
     assert (found == forest.apply(new)).all()
