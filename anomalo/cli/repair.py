@@ -98,7 +98,8 @@ def _show(result: RepairResult) -> None:
 
 def _without_repair(facts: dict[str, Any]) -> str:
     left = facts["alerts"] - facts["repaired"]
-    return f"; {left:,} have no repair of {count(facts['most'], 'cell')} or fewer" if left else ""
+    have = "has" if left == 1 else "have"
+    return f"; {left:,} {have} no repair of {count(facts['most'], 'cell')} or fewer" if left else ""
 
 
 def _replacements(row: dict[str, Any]) -> list[str]:
