@@ -128,7 +128,7 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if value in (None, [], {}):
             continue
         if isinstance(value, Mapping):
-            yield key, [f"{name} {_plain(item)}" for name, item in value.items()]
+            yield key, [f"{name}{':' * isinstance(item, Mapping)} {_plain(item)}" for name, item in value.items()]
         elif isinstance(value, list) and any(" " in str(item) for item in value):
             yield key, value  # sentences
         else:
