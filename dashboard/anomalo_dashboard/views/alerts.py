@@ -138,7 +138,7 @@ st.dataframe(
         "open": st.column_config.ButtonColumn("", key="open", width=70, type="tertiary"),
         "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the most anomalous row"),
         "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0 in the table"),
-        "score": st.column_config.NumberColumn("Anomaly score", format=formatting.decimals(table["score"]), width=110),
+        "score": st.column_config.NumberColumn("Anomaly score", format=formatting.decimals(table["score"]), width=125),
         "p_value": st.column_config.NumberColumn(
             "p-value",
             format=formatting.decimals([table["p_value"].min()], 2),
@@ -146,7 +146,7 @@ st.dataframe(
             help="Share of normal rows with an anomaly score at least this high",
         ),
         "alert": st.column_config.CheckboxColumn("Alert", width=60),
-        "reasons": st.column_config.TextColumn("Reasons", width=670 if scores.id is None else 530),
+        "reasons": st.column_config.TextColumn("Reasons", width=655 if scores.id is None else 515),
     },
     alt="Rows, most anomalous first",
 )
