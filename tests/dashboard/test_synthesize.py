@@ -58,6 +58,7 @@ def finished(workspace: Path) -> queue.Job:
     return job
 
 
+@pytest.mark.slow
 def test_an_empty_workspace_offers_to_fit_a_generator(home: Any, tmp_path: Path) -> None:
     app = opened()
     assert "No generator has been fitted yet" in app.markdown[0].value

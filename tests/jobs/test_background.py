@@ -99,6 +99,7 @@ def holding(verbs: None, tmp_path: Path) -> Job:
     return begun
 
 
+@pytest.mark.slow
 def test_commands_run_one_after_the_other_and_report_their_results(quick: None, tables: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "new" / "w"
     fit = ("fit", "{job}/my table.csv", "--as", "m", "--model", "knn", "--id", "name", "--label", "sick")
