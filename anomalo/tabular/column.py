@@ -236,6 +236,11 @@ def modality_of(schema: pa.Schema) -> str:
     return str(read_notes(schema).get("modality", TABLE))
 
 
+def with_modality(schema: pa.Schema, modality: str) -> pa.Schema:
+    """Return the Arrow schema of a source's batches with a note that its rows are of a modality other than "table"."""
+    return write_notes(schema, {**read_notes(schema), "modality": modality})
+
+
 def write_notes(schema: pa.Schema, notes: Mapping[str, Any]) -> pa.Schema:
     """Return the Arrow schema with a reader's notes in its metadata."""
     return schema.with_metadata({**(schema.metadata or {}), METADATA: json.dumps(notes).encode()})
