@@ -208,7 +208,9 @@ class Fills:
         """Return the batch with the fills, or other encoded `values` [k], in the missing cells."""
         point = np.zeros((batch.num_rows, len(fitted.encoder.layout.blocks)), dtype=np.float32)
         point[self.row, self.position] = self.value if values is None else values
-        return fitted.encoder.fill(batch, point, round=round)
+        where = np.zeros(point.shape, dtype=np.bool_)
+        where[self.row, self.position] = True
+        return fitted.encoder.fill(batch, point, where, round)
 
     def table(self, fitted: Fitted, batch: pa.RecordBatch, filled: pa.RecordBatch, first: int) -> pa.Table:
         """Return one line for each fill, as `fills.parquet` has them.
