@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.encoding.scaling import expand
-from anomalo.models.base import Model
 from anomalo.models.capabilities import CanImpute, CanScore
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
 from anomalo.persistence.resume import ResumableState
 
@@ -69,7 +69,7 @@ class Evidence:
 def cross_fit(
     data: Encoded,
     folds: NDArray[np.intp],
-    fit: Callable[[Encoded, int], Model],
+    fit: Callable[[Encoded, int], GuardedModel],
     keep: ResumableState | None = None,
     hide: bool = True,
 ) -> Evidence:
@@ -114,11 +114,11 @@ FoldResult = dict[str, NDArray[Any]]
 encoded values of hidden cells, and `column` [k], their positions."""
 
 
-def _evaluate(model: Model, rows: Encoded, fold: int, hide: bool) -> FoldResult:
+def _evaluate(model: GuardedModel, rows: Encoded, fold: int, hide: bool) -> FoldResult:
     result: FoldResult = {}
-    if isinstance(model, CanScore):
+    if model.can(CanScore):
         result["scores"] = model.score(rows)
-    if hide and isinstance(model, CanImpute):
+    if hide and model.can(CanImpute):
         pairs = predict_hidden(model, rows, fold)
         result["truth"] = np.concatenate([truth for truth, _ in pairs])
         result["guess"] = np.concatenate([guess for _, guess in pairs])
@@ -130,7 +130,7 @@ Predicted = list[tuple[Floats, Floats]]
 """For each column (true values, predicted values) of hidden cells."""
 
 
-def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
+def predict_hidden(model: CanImpute, data: Encoded, seed: int) -> Predicted:
     """Hide observed cells of one column at a time, and predict them.
 
     Returns
@@ -147,17 +147,16 @@ def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
     return [pair for part in parts for pair in part]
 
 
-def _predict(model: Any, data: Encoded, picked: list[NDArray[np.intp]], positions: range) -> Predicted:
+def _predict(model: CanImpute, data: Encoded, picked: list[NDArray[np.intp]], positions: range) -> Predicted:
     """Predict the picked rows' cells of some columns, in one call: models are faster on many rows at a time."""
     hidden = np.repeat(positions, [len(picked[position]) for position in positions])
     rows = data.take(np.concatenate([picked[position] for position in positions]))
     cells = np.zeros(rows.values.shape, dtype=bool)
     cells[np.arange(len(rows)), hidden] = True
     predicted = model.impute(rows.hide(cells)).point if len(rows) else rows.values
-    pairs = [
+    return [
         (rows.values[hidden == position, position], predicted[hidden == position, position]) for position in positions
     ]
-    return cast("Predicted", pairs)
 
 
 def _summarise(data: Encoded, parts: list[FoldResult]) -> HiddenCells:

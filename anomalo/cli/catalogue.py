@@ -52,11 +52,13 @@ def _one(console: Console, store: Workspace, reference: str) -> None:
 
 
 def _kind(registry: Registry, name: str) -> dict[str, Any]:
+    from anomalo.models.capabilities import verbs_of
+
     model = registry.models[name]
     return {
         "name": name,
         "plugin": registry.plugin_of(name),
-        "verbs": list(model.verbs()),
+        "verbs": list(verbs_of(model)),
         "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
     }
 

@@ -148,7 +148,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A batch as models see it: numbers and a mask, nothing else. It is never changed.
+    """A batch as models see it: numbers and a mask, nothing else. It is never changed: the arrays cannot be written to.
 
     Attributes
     ----------
@@ -179,6 +179,10 @@ class Encoded:
             raise ValueError(
                 f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
+        for name in ("values", "observed", "target"):
+            array = getattr(self, name)
+            if array is not None and array.flags.writeable:
+                object.__setattr__(self, name, _read_only(array))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -256,3 +260,10 @@ class Encoded:
             parts[0].layout,
             np.concatenate(targets) if len(targets) == len(parts) else None,
         )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

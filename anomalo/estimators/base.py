@@ -77,8 +77,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             constraints=constraints,
         )
         model = config.create(registry)
-        if verb not in model.verbs():
-            raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
+        if verb not in model.verbs:
+            raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs)}")
         table = pa.Table.from_batches([self._batch(X, reset=True)])
         schema = infer(table, SchemaOptions())
         self.fitted_ = Fitted.fit(table, schema, config, registry, base=base, target=target)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalo.models.base import Model
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun, Progress
 from anomalo.persistence.resume import Checkpoint, ResumableState
 from anomalo.registry.registry import Registry
@@ -61,11 +62,11 @@ class FitConfig:
     constraints: tuple[str, ...] = ()
     initial: Model | None = None
 
-    def create(self, registry: Registry) -> Model:
+    def create(self, registry: Registry) -> GuardedModel:
         """Return a new, unfitted model."""
         if isinstance(self.model, str):
-            return registry.create(self.model, **self.params)
-        return type(self.model)(**self.model.params())
+            return registry.guarded(registry.create(self.model, **self.params))
+        return registry.guarded(type(self.model)(**self.model.params()))
 
     def run(self, registry: Registry, part: int, parts: int) -> LocalRun:
         """Return the run of fit number `part` of `parts`."""
@@ -75,7 +76,7 @@ class FitConfig:
             seed=self.seed,
             device=self.device,
             goals=self.goals,
-            registered=registry.create,
+            registered=registry.create_part,
             notify=registry.training,
             part="final" if part == parts - 1 else f"fold-{part}",
             logs=self.logs,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Self, cast
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +25,9 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, ReportsErrors
-from anomalo.models.results import Filled, HiddenCells
+from anomalo.models.capabilities import CanClassify, CanStart, ReportsErrors
+from anomalo.models.guarded import GuardedModel
+from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
@@ -48,14 +49,15 @@ class Fitted:
         The columns, as understood.
     encoder : Encoder
         From batches to numbers and back.
-    model : Model
-        The fitted model.
+    guarded : GuardedModel
+        The fitted model, whose plugin each failure names.
     calibration : Calibration
         Out-of-fold scores; empty if the model was not calibrated.
     hidden : HiddenCells or None
         How well hidden cells are predicted, if the model imputes and was calibrated.
     facts : dict
-        JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
+        JSON-ready facts about the fit: model name, plugin, the plugins of its parts, parameters, seed, rows, seconds,
+        history.
     marginals : Marginals or None
         The distribution of each column's training cells, if the model was calibrated.
     constraints : list of Constraint
@@ -64,7 +66,7 @@ class Fitted:
 
     schema: Schema
     encoder: Encoder
-    model: Model
+    guarded: GuardedModel
     calibration: Calibration
     hidden: HiddenCells | None
     facts: dict[str, Any]
@@ -105,7 +107,7 @@ class Fitted:
             )
         model = config.create(registry)
         _require_able(model, base, target)
-        samples = "sample" in model.verbs() and is_goal(config.goals, "sample")
+        samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
         if base is not None:
@@ -115,8 +117,8 @@ class Fitted:
             schema = schema.learning_label() if samples else schema
             encoder = registry.encoder(MODALITY)().fit(table, schema)
         data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
-        plugin = registry.plugin_of(model.name)
-        fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
+        facts = {"model": model.name, "plugin": model.origin.plugin}
+        fitted = cls(schema, encoder, model, Calibration.empty(), None, facts)
         if base is not None:
             fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
         if target is not None:
@@ -125,6 +127,7 @@ class Fitted:
         if config.constraints:
             fitted._constrain(data, config.constraints)
         fitted._fit(data, config, registry)
+        fitted.facts["plugins"] = _plugins(model, registry)
         fitted.facts["seconds"] = time.perf_counter() - started
         if config.keep is not None:
             fitted.facts["seconds"] += config.keep.seconds_before
@@ -136,7 +139,7 @@ class Fitted:
         fingerprint = f"{int(hashes.sum()):016x}"
         if config.keep is not None:
             config.keep.agree(table=fingerprint)
-        reports = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
+        reports = self.guarded.can(ReportsErrors) and is_goal(config.goals, "impute")
         needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
         folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
@@ -144,18 +147,18 @@ class Fitted:
         scores: Scores | None = None
         if parts > 2:
 
-            def fit(rows: Encoded, fold: int) -> Model:
+            def fit(rows: Encoded, fold: int) -> GuardedModel:
                 run = config.run(registry, fold, parts)
                 run.goals = frozenset({"score"}) if reports else config.goals
                 return config.create(registry).fit(rows, run)
 
             evidence = cross_fit(data, folds, fit, config.keep, hide=not reports)
             self.hidden, scores = evidence.hidden, evidence.scores
-        self.model.fit(data, main)
+        self.guarded.fit(data, main)
         if reports:
-            self.hidden = cast("ReportsErrors", self.model).hidden_cells()
+            self.hidden = self.guarded.hidden_cells(len(data.layout.blocks))
         if scores is not None:
-            fitted = cast("CanScore", self.model).score(shown)
+            fitted = self.guarded.score(shown)
             self.calibration = Calibration.from_scores(scores, hashes, fitted)
             self.marginals = Marginals.of(shown)
         if config.progress is not None:
@@ -210,6 +213,11 @@ class Fitted:
         }
 
     @property
+    def model(self) -> Model:
+        """The fitted model itself, an instance of its class."""
+        return self.guarded.model
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Plain sentences on what the fit left out or could not do."""
         found = list(self.schema.warnings)
@@ -221,7 +229,7 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
-        found.extend(getattr(self.model, "notes_", ()))
+        found.extend(self.guarded.notes)
         found.extend([self.facts["broken"]] if "broken" in self.facts else [])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
@@ -238,7 +246,7 @@ class Fitted:
     @property
     def classifies(self) -> bool:
         """Whether the model learned classes; its score is then the probability of the rarest."""
-        return isinstance(self.model, CanClassify)
+        return self.guarded.can(CanClassify)
 
     def _knew(self) -> bool:
         return bool(self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint"))
@@ -251,7 +259,7 @@ class Fitted:
         UsageError
             It cannot, or was not fitted for it; the message says what it can.
         """
-        verbs, goals, needed = self.model.verbs(), self.facts["goals"], COMPOSED.get(verb, (verb,))
+        verbs, goals, needed = self.guarded.verbs, self.facts["goals"], COMPOSED.get(verb, (verb,))
         if not set(needed) <= set(verbs):
             takes = f", which takes {' and '.join(needed)}" if verb in COMPOSED else ""
             raise UsageError(f"model {self.model.name!r} cannot {verb}{takes}; it can: {', '.join(verbs) or 'nothing'}")
@@ -261,7 +269,7 @@ class Fitted:
 
     def score(self, data: Encoded) -> Scored:
         """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal."""
-        score = cast("CanScore", self.model).score(data)
+        score = self.guarded.score(data)
         if not (data.observed.all() or self.classifies):
             score = score + novelty_surprisal(data, self.facts["rows"]).sum(axis=1) * self.calibration.surprisal_scale
         if not len(self.calibration.reference):
@@ -271,7 +279,7 @@ class Fitted:
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell."""
-        cells = cells_of(self.model, data)
+        cells = cells_of(self.guarded, data)
         contribution = cells.contribution
         if not self.classifies:
             contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
@@ -315,7 +323,7 @@ class Fitted:
         UsageError
             The model gives no draws.
         """
-        filled = cast("CanImpute", self.model).impute(data, draws)
+        filled = self.guarded.impute(data, draws)
         if filled.low is not None or self.hidden is None:
             return filled
         width = np.where(data.observed, 0.0, self.hidden.width).astype(np.float32)
@@ -323,11 +331,11 @@ class Fitted:
 
     def proba(self, data: Encoded) -> Floats:
         """Return the probabilities of the classes that `facts` lists, float32 [n, classes]."""
-        return cast("CanClassify", self.model).proba(data)
+        return self.guarded.proba(data)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the codes of encoded rows, float32 [n, latent]."""
-        return cast("CanEmbed", self.model).embed(data)
+        return self.guarded.embed(data)
 
     def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
         """Return the rows that codes [n, latent] stand for, with all columns of the training table.
@@ -337,7 +345,7 @@ class Fitted:
         """
         names = [column.name for column in self.schema.columns]
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
-        return self.encoder.fill(empty, cast("CanEmbed", self.model).decode(codes), round=round)
+        return self.encoder.fill(empty, self.guarded.decode(codes), round=round)
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return synthetic rows; observed cells of `given` are kept to the bit.
@@ -347,23 +355,30 @@ class Fitted:
         TrainingError
             The model drew rows that are not valid for this table.
         """
-        rows = cast("CanSample", self.model).sample(given, run)
+        rows = self.guarded.sample(given, run)
         values = np.where(given.observed, given.values, rows.values)
         observed = given.observed | rows.observed
-        if values.shape != given.values.shape or not np.isfinite(values[observed]).all():
+        if not np.isfinite(values[observed]).all():
             raise TrainingError(
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
 
 
-def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:
+def _plugins(model: GuardedModel, registry: Registry) -> dict[str, dict[str, str]]:
+    """Return the plugin, distribution and version of a model and of all models in it, by their names."""
+    names = [name for name in models_in(model.state()) if name != model.name]
+    found = {model.name: model.origin} | {name: registry.origin(name) for name in names}
+    return {name: asdict(origin) for name, origin in found.items()}
+
+
+def _require_able(model: GuardedModel, base: Fitted | None, target: Target | None) -> None:
     """Raise unless the model can start from `base` and learn from `target`, if they are there."""
-    if base is not None and not isinstance(model, CanStart):
+    if base is not None and not model.can(CanStart):
         raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
-    if target is not None and not isinstance(model, CanClassify):
+    if target is not None and not model.can(CanClassify):
         raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
-    if target is None and isinstance(model, CanClassify):
+    if target is None and model.can(CanClassify):
         raise UsageError(
             f"model {model.name!r} learns from labels: fit it with --label COL --supervised, or by TableClassifier"
         )

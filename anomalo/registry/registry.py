@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import pluggy
-
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import (
-    AnomaloError,
     ParameterError,
     PluginError,
     SourceError,
@@ -25,9 +19,12 @@ from anomalo.errors import (
     UsageError,
     did_you_mean,
 )
-from anomalo.models.base import Model, is_model
-from anomalo.registry import hookspecs
-from anomalo.registry.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
+from anomalo.models.base import Model
+from anomalo.models.guard import DISABLE, Origin, guard
+from anomalo.models.guarded import GuardedModel, guard_part, named
+from anomalo.registry.discovery import Failure, Found, PluginInfo, find
+from anomalo.registry.plugin_calls import PluginCalls
+from anomalo.registry.plugin_checks import checked_encoder, checked_model, checked_page
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,13 +34,11 @@ __all__ = ["Failure", "PluginInfo", "Registry"]
 T = TypeVar("T")
 Offers = dict[str, list[tuple[str, T]]]  # name -> (plugin, class) of everyone who claims it
 
-_logger = logging.getLogger("anomalo")
-
 
 class Registry:
-    """The loaded plugins and what they provide. `Registry.load` creates one; it is passed as an argument, never global.
+    """The plugins and what they provide. `Registry.load` creates one; it is passed as an argument, never global.
 
-    Each plugin has a separate pluggy manager, so that no call runs the code of two plugins.
+    A plugin is imported when something is asked of it.
 
     Examples
     --------
@@ -52,10 +47,8 @@ class Registry:
     ([], {}, ())
     """
 
-    def __init__(self, infos: Iterable[PluginInfo] = ()) -> None:
-        self._infos = list(infos)
-        self._managers: dict[str, pluggy.PluginManager] = {}
-        self._failures = [failure for info in self._infos for failure in info.failures]
+    def __init__(self, found: Iterable[Found] = ()) -> None:
+        self._calls = PluginCalls(found)
 
     @classmethod
     def load(
@@ -64,7 +57,9 @@ class Registry:
         entry_points: Iterable[EntryPoint] | None = None,
         disabled: Collection[str] | None = None,
     ) -> Self:
-        """Load every plugin, first-party ones first, then by name; a failure of one does not affect the others.
+        """Find every plugin, first-party ones first, then by name; a failure of one does not affect the others.
+
+        A plugin is imported when something is asked of it: scoring with a saved model imports those that made it.
 
         Parameters
         ----------
@@ -74,12 +69,7 @@ class Registry:
             Names of plugins or distributions that are not to be imported, instead of those in the environment
             variable ANOMALO_DISABLE_PLUGINS.
         """
-        found = find(entry_points, disabled)
-        registry = cls(info for info, _ in found)
-        for info, entry in found:
-            if entry is not None and info.status == "listed":
-                registry._load(info.name, entry)
-        return registry
+        return cls(find(entry_points, disabled))
 
     @staticmethod
     def listing(
@@ -93,18 +83,22 @@ class Registry:
     def plugins(self) -> list[PluginInfo]:
         """List the plugins with their models, their pages and the reasons of their failures."""
         failures = self.failures
-        return [self._with_status(info, tuple(f for f in failures if f.plugin == info.name)) for info in self._infos]
+        return [
+            self._with_status(info, tuple(f for f in failures if f.plugin == info.name))
+            for info in self._calls.infos.values()
+        ]
 
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that has failed so far."""
         _ = self._models, self._encoders, self._pages
-        return tuple(self._failures)
+        return tuple(self._calls.failures)
 
     @property
     def models(self) -> Mapping[str, type[Model]]:
-        """The models by name, sorted; names that two plugins claim are left out."""
-        return {name: offers[0][1] for name, offers in self._models.items() if len(offers) == 1}
+        """The models by name, sorted; one whose name another plugin keeps is called `plugin:name`."""
+        offers = [(name, offer) for name, claims in self._models.items() for offer in claims]
+        return dict(sorted((self._full_name(plugin, name), model) for name, (plugin, model) in offers))
 
     def pages(self) -> list[tuple[str, Path]]:
         """Return the pages for the dashboard, each with the plugin that gives it."""
@@ -118,7 +112,7 @@ class Registry:
         UnknownModelError
             There is none; the message names the closest one and the plugins that failed.
         PluginError
-            Two plugins claim the name.
+            Two plugins claim the name, neither of them first-party.
         """
         return self._model(name)[1]
 
@@ -136,15 +130,40 @@ class Registry:
         ParameterError
             The model has no such parameter (the ones that it has are listed), or a value is out of bounds.
         """
-        model = self.get(name)
-        known = [parameter.name for parameter in model.parameters()]
-        for given in params:
-            if given not in known:
-                listed = ", ".join(known) or "none"
-                raise ParameterError(
-                    f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
-                )
-        return model(**params)
+        plugin, model = self._model(name)
+        return self._made(plugin, self._full_name(plugin, model.name), model, params)
+
+    def create_part(self, name: str, **params: Any) -> Model:
+        """Return a new model that becomes part of another: its verbs are guarded; raises as `create` does."""
+        return guard_part(self.create(name, **params), self.origin(name))
+
+    def guarded(self, model: Model) -> GuardedModel:
+        """Return a model with its origin: the plugin that gives its class, or the class where none does."""
+        for plugin, offered in self._models.get(type(model).name, []):
+            if offered is type(model):
+                return GuardedModel(named(model, self._full_name(plugin, model.name)), self._calls.origin(plugin))
+        return GuardedModel.of(model)
+
+    def origin(self, name: str) -> Origin:
+        """Return the plugin, distribution and version of a model; raises as `get` does."""
+        return self._calls.origin(self.plugin_of(name))
+
+    def create_again(self, origin: Origin, name: str, **params: Any) -> GuardedModel | None:
+        """Return a new model of one plugin, without importing any other; None if the plugin does not give it.
+
+        Parameters
+        ----------
+        origin : Origin
+            The plugin, as a saved model names it.
+        name : str
+            The model's name, or `plugin:name`.
+        """
+        same = [info for info in self._calls.infos.values() if info.origin.same_plugin(origin)]
+        for info in same:
+            for offered, model in self._calls.given(info.name, "anomalo_models", checked_model):
+                if offered == name.rpartition(":")[2]:
+                    return GuardedModel(self._made(info.name, name, model, params), info.origin)
+        return None
 
     def encoder(self, modality: str) -> type[Encoder]:
         """Return the encoder class of a modality.
@@ -156,7 +175,11 @@ class Registry:
         PluginError
             Two plugins claim the modality.
         """
-        offer = _only("encoder for modality", modality, self._encoders)
+        for plugin in self._calls.core():  # which keeps its modality, whoever else claims it
+            for offered, encoder in self._calls.given(plugin, "anomalo_encoders", checked_encoder):
+                if offered == modality:
+                    return encoder
+        offer = self._only("encoder for modality", modality, self._encoders)
         if offer is None:
             listed = ", ".join(self._encoders) or "none"
             raise UsageError(
@@ -176,116 +199,95 @@ class Registry:
         PluginError
             While iterating: the reader failed after its first batch.
         """
-        for plugin in self._managers:
-            batches = self._open(plugin, source)
+        for plugin in self._calls.readers():
+            batches = self._calls.read(plugin, source)
             if batches is not None:
                 return batches
         raise SourceError(_unreadable(source) + self._known())
 
     def training(self, engine: Any, model: Model, run: Any) -> None:
-        """Notify every plugin that `model` is about to be trained by the Ignite engine `engine`."""
-        self._notify("anomalo_training", engine=engine, model=model, run=run)
+        """Notify every plugin that `model` is about to be trained by the Ignite engine `engine`.
+
+        A handler that raises is reported, and not called again in this training.
+        """
+        for plugin in self._calls.loaded():
+            self._calls.training(plugin, engine=engine, model=model, run=run)
 
     def run_saved(self, store: Any, run_id: str) -> None:
         """Notify every plugin that a run is complete in the workspace."""
-        self._notify("anomalo_run_saved", store=store, run_id=run_id)
+        for plugin in self._calls.loaded():
+            self._calls.run_saved(plugin, store=store, run_id=run_id)
 
     @cached_property
     def _models(self) -> Offers[type[Model]]:
-        return self._collect("anomalo_models", "model", _checked_model)
+        return self._collect("anomalo_models", "model", checked_model)
 
     @cached_property
     def _encoders(self) -> Offers[type[Encoder]]:
-        return self._collect("anomalo_encoders", "encoder for modality", _checked_encoder)
+        return self._collect("anomalo_encoders", "encoder for modality", checked_encoder)
 
     @cached_property
     def _pages(self) -> list[tuple[str, Path]]:
         pages = []
-        for plugin in self._managers:
-            for item in self._ask(plugin, "anomalo_pages"):
-                with self._guard(plugin, "anomalo_pages"):
-                    pages.append((plugin, _checked_page(item)))
+        for plugin in self._calls.loaded():
+            pages += [(plugin, page) for page in self._calls.given(plugin, "anomalo_pages", checked_page)]
         return pages
-
-    def _load(self, plugin: str, entry: EntryPoint) -> None:
-        with self._guard(plugin, "load"):
-            manager = pluggy.PluginManager(GROUP)
-            manager.add_hookspecs(hookspecs)
-            loaded = entry.load()
-            manager.register(loaded, name=plugin)
-            _check_hooks(manager, loaded)
-            self._managers[plugin] = manager
-
-    @contextmanager
-    def _guard(self, plugin: str, phase: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: sys.exit() in a plugin must not end the host
-            if isinstance(error, passing):
-                raise
-            self._failures.append(Failure(plugin, reason_of(error), phase))
 
     def _collect(self, hook: str, what: str, check: Callable[[object], tuple[str, T]]) -> Offers[T]:
         offers: Offers[T] = {}
-        for plugin in self._managers:
-            for item in self._ask(plugin, hook):
-                with self._guard(plugin, hook):
-                    name, checked = check(item)
-                    offers.setdefault(name, []).append((plugin, checked))
+        for plugin in self._calls.loaded():
+            for name, checked in self._calls.given(plugin, hook, check):
+                offers.setdefault(name, []).append((plugin, checked))
         for name, claims in offers.items():
+            keeper = self._keeper(claims)
             for plugin in dict.fromkeys(plugin for plugin, _ in claims if claims[1:]):
-                self._failures.append(Failure(plugin, _conflict(what, name, claims), hook))
+                if keeper is None or plugin != keeper[0]:
+                    reason = _conflict(what, name, claims, keeper, plugin)
+                    self._calls.failures.append(Failure(plugin, reason, hook))
         return dict(sorted(offers.items()))
 
-    def _ask(self, plugin: str, hook: str) -> list[object]:
-        with self._guard(plugin, hook):
-            return [item for result in self._call(plugin, hook) for item in _items(hook, result)]
-        return []
+    def _keeper(self, claims: list[tuple[str, T]]) -> tuple[str, T] | None:
+        """Return the claim that keeps a name: the only one, or the only one that is first-party."""
+        own = [claim for claim in claims if self._calls.infos[claim[0]].first_party] if claims[1:] else claims
+        return own[0] if len(own) == 1 else None
 
-    def _call(self, plugin: str, hook: str, **arguments: Any) -> Any:
-        return getattr(self._managers[plugin].hook, hook)(**arguments)
+    def _full_name(self, plugin: str, name: str) -> str:
+        """Return the name by which a plugin's model is found: its own, or `plugin:name` if it does not keep it."""
+        keeper = self._keeper(self._models.get(name, []))
+        return name if keeper is not None and keeper[0] == plugin else f"{plugin}:{name}"
 
-    def _notify(self, hook: str, **arguments: Any) -> None:
-        for plugin in self._managers:
-            before = len(self._failures)
-            with self._guard(plugin, hook):
-                self._call(plugin, hook, **arguments)
-            for failure in self._failures[before:]:
-                _logger.warning("plugin %r failed in %s: %s", plugin, hook, failure.reason)
-
-    def _open(self, plugin: str, source: str) -> Iterator[pa.RecordBatch] | None:
-        with self._guard(plugin, "anomalo_read", passing=(AnomaloError,)):
-            batches = self._call(plugin, "anomalo_read", source=source)
-            if batches is None:
-                return None
-            # The first batch is read inside the guard, because a generator runs no code before.
-            checked = _batches(batches)
-            first = next(checked, None)
-            return None if first is None else itertools.chain([first], self._rest(plugin, source, checked))
-        return None
-
-    def _rest(self, plugin: str, source: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from batches
-        except AnomaloError:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = reason_of(error)
-            self._failures.append(Failure(plugin, reason, "anomalo_read"))
-            raise PluginError(f"plugin {plugin!r} failed while it was reading {source}: {reason}") from error
+    def _made(self, plugin: str, name: str, model: type[Model], params: Mapping[str, Any]) -> Model:
+        known = [parameter.name for parameter in model.parameters()]
+        for given in params:
+            if given not in known:
+                listed = ", ".join(known) or "none"
+                raise ParameterError(
+                    f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
+                )
+        with guard(self._calls.origin(plugin), f"model {name!r}", model):
+            return named(model(**params), name)
 
     def _model(self, name: str) -> tuple[str, type[Model]]:
-        offer = _only("model", name, self._models)
+        plugin, _, bare = name.rpartition(":")
+        if plugin:
+            offer = next((offer for offer in self._models.get(bare, []) if offer[0] == plugin), None)
+        else:
+            offer = self._only("model", name, self._models)
         if offer is None:
-            hint = did_you_mean(name, self._models) or f"; the models are: {', '.join(self._models) or 'none'}"
+            hint = did_you_mean(name, self.models) or f"; the models are: {', '.join(self.models) or 'none'}"
             raise UnknownModelError(f"no model is named {name!r}{hint}{self._known()}")
         return offer
 
+    def _only(self, what: str, name: str, offers: Offers[T]) -> tuple[str, T] | None:
+        claims = offers.get(name, [])
+        keeper = self._keeper(claims)
+        if claims and keeper is None:
+            raise PluginError(_conflict(what, name, claims, None))
+        return keeper
+
     def _known(self) -> str:
         """The failures so far, in short, to be appended to an error that they may explain."""
-        shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._failures)
+        shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._calls.failures)
         return f" [plugins that failed: {'; '.join(shown)}]" if shown else ""
 
     def _with_status(self, info: PluginInfo, failures: tuple[Failure, ...]) -> PluginInfo:
@@ -295,74 +297,20 @@ class Registry:
             info,
             status="failed" if failures else "ok",
             reason="; ".join(dict.fromkeys(failure.reason for failure in failures)),
-            models=tuple(name for name, offers in self._models.items() if info.name in dict(offers)),
+            models=tuple(
+                self._full_name(info.name, name) for name, offers in self._models.items() if info.name in dict(offers)
+            ),
             pages=tuple(page for plugin, page in self._pages if plugin == info.name),
             failures=failures,
         )
 
 
-def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    known = [name for name, caller in vars(manager.hook).items() if caller.has_spec()]
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        for name in vars(manager.hook).keys() - set(known):
-            raise PluginError(f"it implements an unknown hook {name!r}{did_you_mean(name, known)}") from None
-    if not manager.get_hookcallers(plugin):
-        raise PluginError("it implements no hook; decorate the functions with @hookimpl from anomalo.plugin")
-
-
-def _items(hook: str, result: object) -> list[object]:
-    if isinstance(result, (str, type)) or not isinstance(result, Iterable):
-        raise PluginError(f"{hook} returned {result!r}; expected a list")
-    return list(result)
-
-
-def _checked_model(candidate: object) -> tuple[str, type[Model]]:
-    if not is_model(candidate):
-        raise PluginError(f"{candidate!r} is not a model; expected a subclass of anomalo.plugin.Model with a name")
-    model: type[Model] = candidate  # type: ignore[assignment]
-    if model.fit is Model.fit:
-        raise PluginError(f"model {model.name!r} has no fit method; implement fit(data, run)")
-    if any(isinstance(value, dataclasses.Field) for value in vars(model).values()):
-        raise PluginError(f"model {model.name!r} is not a dataclass; decorate it with @dataclass(kw_only=True)")
-    model()  # the defaults must be within their bounds
-    return model.name, model
-
-
-def _checked_encoder(candidate: Any) -> tuple[str, type[Encoder]]:
-    needed = ("fit", "encode", "decode", "to_json", "from_json")
-    absent = [method for method in needed if not callable(getattr(candidate, method, None))]
-    if not isinstance(candidate, type) or absent or not isinstance(getattr(candidate, "modality", None), str):
-        raise PluginError(f"{candidate!r} is not an encoder; expected a class with modality, {', '.join(needed)}")
-    return candidate.modality, candidate  # type: ignore[attr-defined]
-
-
-def _checked_page(candidate: object) -> Path:
-    if not isinstance(candidate, Path) or candidate.suffix != ".py" or not candidate.is_file():
-        raise PluginError(f"{candidate!r} is not a page; expected the Path of an existing file that ends in .py")
-    return candidate.resolve()
-
-
-def _batches(batches: Iterable[object]) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    for batch in batches:
-        if not isinstance(batch, pa.RecordBatch):
-            raise TypeError(f"anomalo_read gave {type(batch).__name__}; expected pyarrow.RecordBatch")
-        yield batch
-
-
-def _only(what: str, name: str, offers: Offers[T]) -> tuple[str, T] | None:
-    claims = offers.get(name, [])
-    if claims[1:]:
-        raise PluginError(_conflict(what, name, claims))
-    return claims[0] if claims else None
-
-
-def _conflict(what: str, name: str, claims: list[tuple[str, T]]) -> str:
-    plugins = " and ".join(repr(plugin) for plugin, _ in claims)
-    return f"the {what} {name!r} is claimed by the plugins {plugins}; disable one of them with {DISABLE}"
+def _conflict(what: str, name: str, claims: list[tuple[str, T]], keeper: tuple[str, T] | None, plugin: str = "") -> str:
+    plugins = " and ".join(repr(claim) for claim, _ in claims)
+    others = [f"{claim}:{name}" for claim, _ in claims if plugin in ("", claim)] if what == "model" else []
+    kept = "" if keeper is None else f"; {keeper[0]!r} keeps it"
+    use = f"; use {' or '.join(map(repr, others))}" if others else ""
+    return f"the {what} {name!r} is claimed by the plugins {plugins}{kept}{use}, or disable one of them with {DISABLE}"
 
 
 def _unreadable(source: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
 from anomalo.jobs.context import EQUAL_ROWS, JobContext
-from anomalo.models.base import Model, is_goal
+from anomalo.models.base import is_goal
+from anomalo.models.guarded import GuardedModel
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
@@ -132,12 +133,12 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
     return record, base
 
 
-def _task(model: Model, config: FitConfig) -> dict[str, Any]:
+def _task(model: GuardedModel, config: FitConfig) -> dict[str, Any]:
     """Return what must be equal for a fit to be resumed; the table's content is compared once it is encoded."""
     return {
         "anomalo": __version__,
         "model": model.name,
-        "parameters": model.params(),
+        "parameters": model.model.params(),
         "seed": config.seed,
         "calibrate": config.calibrate,
         "goals": sorted(config.goals),
@@ -168,7 +169,7 @@ def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
 
 
 def _equal_rows(fitted: Fitted) -> list[str]:
-    asked = "score" in fitted.model.verbs() and is_goal(frozenset(fitted.facts["goals"]), "score")
+    asked = "score" in fitted.guarded.verbs and is_goal(frozenset(fitted.facts["goals"]), "score")
     if len(fitted.calibration.hashes) > 1 or not asked:
         return []
     return [EQUAL_ROWS]
@@ -177,7 +178,7 @@ def _equal_rows(fitted: Fitted) -> list[str]:
 def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
     skill = math.nan if fitted.hidden is None else fitted.hidden.skill()
     return {
-        "verbs": list(fitted.model.verbs()),
+        "verbs": list(fitted.guarded.verbs),
         "parameters": fitted.facts["parameters"],
         "seed": fitted.facts["seed"],
         **{key: fitted.facts[key] for key in ("initial", "classes") if key in fitted.facts},

@@ -23,7 +23,7 @@ def pretrain(
         The model has no encoder that another could start from. Besides, it raises what `fit` does.
     """
     model = config.create(context.registry)
-    layered, encodes = isinstance(model, CanPretrain), isinstance(model, CanStart) and isinstance(model, CanEmbed)
+    layered, encodes = model.can(CanPretrain), model.can(CanStart) and model.can(CanEmbed)
     if not (layered or encodes):
         raise UsageError(
             f"model {model.name!r} cannot be pretrained: it has no encoder to start from; "

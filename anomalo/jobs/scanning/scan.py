@@ -59,7 +59,7 @@ def scan(
 def _fill(context: JobContext, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
     """Impute the table's missing cells, if it has any and the model imputes."""
     missing = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
-    if not missing or "impute" not in fitted.fitted.model.verbs():
+    if not missing or "impute" not in fitted.fitted.guarded.verbs:
         return None
     return impute(context, source, fitted.record.reference, device=device)
 
