@@ -36,7 +36,8 @@ def models(
         return
     with console.work("loading"):
         registry = Registry.load()
-    console.warn(f"plugin {failure.plugin!r}: {failure.reason}" for failure in registry.failures)
+        failures = registry.failures
+    console.warn(f"plugin {failure.plugin!r}: {failure.reason}" for failure in failures)
     kinds = {name: _kind(registry, name) for name in registry.models}
     if reference is None:
         console.result(list(kinds.values()), lambda: _show_models(kinds, store))

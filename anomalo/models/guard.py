@@ -97,7 +97,7 @@ INTERRUPTION = Interruption()
 
 
 @contextmanager
-def guard(origin: Origin, what: str, method: Any) -> Iterator[None]:
+def guard(origin: Origin, what: str, owner: object, method: str) -> Iterator[None]:
     """Turn whatever is raised inside into an error that names the plugin.
 
     Errors of anomalo, MemoryError and an interruption by the user pass as they are.
@@ -108,8 +108,8 @@ def guard(origin: Origin, what: str, method: Any) -> Iterator[None]:
         Whose code is called.
     what : str
         The subject of the message, such as "model 'knn'".
-    method : callable
-        What is called; its name, file and line go into the message.
+    owner, method : object, str
+        Whose method is called, and its name: the line of its definition is named where none of the plugin ran.
 
     Raises
     ------
@@ -122,11 +122,9 @@ def guard(origin: Origin, what: str, method: Any) -> Iterator[None]:
         INTERRUPTION.require_none(error)
         if isinstance(error, AnomaloError | MemoryError):
             raise
-        function = inspect.unwrap(getattr(method, "__func__", method))
-        owner = type(method.__self__) if inspect.ismethod(method) else function
-        name, module = getattr(method, "__name__", str(method)), str(getattr(owner, "__module__", ""))
-        line = deepest_line(error, module) or _definition(function)
-        raise PluginError(failure(f"{what} of {origin}", name, error, line, origin.advice)) from error
+        kind = owner if isinstance(owner, type) else type(owner)
+        line = deepest_line(error, kind.__module__) or _definition(getattr(kind, method, None))
+        raise PluginError(failure(f"{what} of {origin}", method, error, line, origin.advice)) from error
     INTERRUPTION.require_none()
 
 
@@ -150,7 +148,7 @@ def deepest_line(error: BaseException, module: str) -> str:
 
 
 def _definition(function: Any) -> str:
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     return "" if code is None else f"{_shown(code.co_filename)}:{code.co_firstlineno}"
 
 

@@ -71,8 +71,8 @@ class GuardedModel:
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit the model, and return self."""
-        with self._guard(self.model.fit):
-            result_checks.require_self(self.model.fit(data, run), self.model)
+        with self._guard("fit"):
+            result_checks.require_self("fit", self.model.fit(data, run), self.model)
         return self
 
     def score(self, data: Encoded) -> Scores:
@@ -80,7 +80,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanScore):
             raise self._unable("score")
-        with self._guard(model.score):
+        with self._guard("score"):
             return result_checks.scores(model.score(data), data)
 
     def explain(self, data: Encoded) -> Cells:
@@ -88,7 +88,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanExplain):
             raise self._unable("explain")
-        with self._guard(model.explain):
+        with self._guard("explain"):
             return result_checks.cells(model.explain(data), data)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
@@ -96,7 +96,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanImpute):
             raise self._unable("impute")
-        with self._guard(model.impute):
+        with self._guard("impute"):
             return result_checks.filled(model.impute(data, draws), data, draws)
 
     def embed(self, data: Encoded) -> Floats:
@@ -104,7 +104,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanEmbed):
             raise self._unable("embed")
-        with self._guard(model.embed):
+        with self._guard("embed"):
             return result_checks.codes(model.embed(data), data)
 
     def decode(self, codes: Floats) -> Floats:
@@ -112,7 +112,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanEmbed):
             raise self._unable("decode")
-        with self._guard(model.decode):
+        with self._guard("decode"):
             return result_checks.decoded(model.decode(codes), codes)
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
@@ -120,7 +120,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanSample):
             raise self._unable("sample")
-        with self._guard(model.sample):
+        with self._guard("sample"):
             return result_checks.rows(model.sample(given, run), given)
 
     def proba(self, data: Encoded) -> Floats:
@@ -128,7 +128,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanClassify):
             raise self._unable("proba")
-        with self._guard(model.proba):
+        with self._guard("proba"):
             return result_checks.probabilities(model.proba(data), data)
 
     def hidden_cells(self, columns: int) -> HiddenCells | None:
@@ -136,27 +136,27 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, ReportsErrors):
             raise self._unable("hidden_cells")
-        with self._guard(model.hidden_cells):
+        with self._guard("hidden_cells"):
             return result_checks.hidden_cells(model.hidden_cells(), columns)
 
     def state(self) -> ModelState:
         """Return everything that the model learned."""
-        with self._guard(self.model.state):
+        with self._guard("state"):
             return result_checks.state(self.model.state())
 
     def restore(self, state: ModelState, create: Callable[..., Model]) -> Self:
         """Restore the model, and return self."""
-        with self._guard(self.model.restore):
-            result_checks.require_self(self.model.restore(state, create), self.model)
+        with self._guard("restore"):
+            result_checks.require_self("restore", self.model.restore(state, create), self.model)
         return self
 
     def use(self, device: str) -> None:
         """Do inference on this device from now on."""
-        with self._guard(self.model.use):
+        with self._guard("use"):
             self.model.use(device)
 
-    def _guard(self, method: Any) -> AbstractContextManager[None]:
-        return guard(self.origin, f"model {self.name!r}", method)
+    def _guard(self, method: str) -> AbstractContextManager[None]:
+        return guard(self.origin, f"model {self.name!r}", self.model, method)
 
     def _unable(self, verb: str) -> UsageError:
         return UsageError(f"model {self.name!r} cannot {verb}; it can: {', '.join(self.verbs) or 'nothing'}")
@@ -179,7 +179,7 @@ def guard_part(model: Model, origin: Origin) -> Model:
     for verb, check in PART_CHECKS.items():
         method = getattr(model, verb, None)
         if callable(method):
-            vars(model)[verb] = partial(_checked, origin, model.name, method, check)
+            vars(model)[verb] = partial(_checked, origin, verb, method, check)
     return model
 
 
@@ -196,11 +196,12 @@ PART_CHECKS: dict[str, Callable[..., Any]] = {
 
 def _fitted(origin: Origin, method: Any, data: Encoded, run: Run) -> Model:
     model: Model = method.__self__
-    with guard(origin, f"model {model.name!r}", method):
-        result_checks.require_self(method(data, run), model)
+    with guard(origin, f"model {model.name!r}", model, "fit"):
+        result_checks.require_self("fit", method(data, run), model)
     return model
 
 
-def _checked(origin: Origin, name: str, method: Any, check: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    with guard(origin, f"model {name!r}", method):
+def _checked(origin: Origin, verb: str, method: Any, check: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    model: Model = method.__self__
+    with guard(origin, f"model {model.name!r}", model, verb):
         return check(method(*args, **options), *args, **options)

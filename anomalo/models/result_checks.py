@@ -65,9 +65,9 @@ def require_probabilities(name: str, proba: NDArray[Any], of: str) -> None:
     require(np.allclose(proba.sum(axis=1), 1, atol=1e-4), f"the probabilities of a {of} do not sum to 1")
 
 
-def require_self(result: object, model: object) -> None:
+def require_self(method: str, result: object, model: object) -> None:
     """Raise unless `fit` or `restore` returned the model itself."""
-    require(result is model, f"it returned {_described(result)}; fit must return self")
+    require(result is model, f"it returned {_described(result)}; {method} must return self")
 
 
 def numbers(name: str, value: object, kind: type, shape: tuple[int | None, ...], finite: bool = True) -> NDArray[Any]:

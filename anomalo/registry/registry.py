@@ -264,7 +264,7 @@ class Registry:
                 raise ParameterError(
                     f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
                 )
-        with guard(self._calls.origin(plugin), f"model {name!r}", model):
+        with guard(self._calls.origin(plugin), f"model {name!r}", model, "__init__"):
             return named(model(**params), name)
 
     def _model(self, name: str) -> tuple[str, type[Model]]:

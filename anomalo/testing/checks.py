@@ -331,7 +331,7 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
 def _fit(model: Model, data: Encoded) -> Model:
     run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
     training_data = labelled(data) if isinstance(model, CanClassify) else data
-    require_self(model.fit(training_data, run), model)
+    require_self("fit", model.fit(training_data, run), model)
     return model
 
 
