@@ -248,8 +248,9 @@ class Registry:
 
     def _keeper(self, claims: list[tuple[str, T]]) -> tuple[str, T] | None:
         """Return the claim that keeps a name: the only one, or the only one that is first-party."""
-        own = [claim for claim in claims if self._calls.infos[claim[0]].first_party] if claims[1:] else claims
-        return own[0] if len(own) == 1 else None
+        if claims[1:]:
+            claims = [claim for claim in claims if self._calls.infos[claim[0]].first_party]
+        return claims[0] if len(claims) == 1 else None
 
     def _full_name(self, plugin: str, name: str) -> str:
         """Return the name by which a plugin's model is found: its own, or `plugin:name` if it does not keep it."""
