@@ -17,7 +17,7 @@ from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import compress, expand
 from anomalo.generators.density_ratio import DensityRatio, correct_by_density_ratio, learn_density_ratio
 from anomalo.generators.transform import Parts, TableTransform
-from anomalo.models.base import CAPABILITIES, Model, Run, is_goal, is_model
+from anomalo.models.base import Model, Run, is_goal, is_model
 from anomalo.models.boosting import (
     FittedBoosting,
     boosting_inputs,
@@ -26,6 +26,7 @@ from anomalo.models.boosting import (
     missing_on_both_sides,
 )
 from anomalo.models.capabilities import (
+    VERBS,
     CanClassify,
     CanEmbed,
     CanExplain,
@@ -35,6 +36,7 @@ from anomalo.models.capabilities import (
     CanScore,
     CanStart,
     ReportsErrors,
+    verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
 from anomalo.models.parameters import Parameter, param
@@ -50,12 +52,12 @@ from anomalo.tabular.parsing import Texts
 from anomalo.tabular.schema import Schema
 
 __all__ = [
-    "CAPABILITIES",
     "DENSE_LEVELS",
     "FIRST_LEVEL",
     "MISSING",
     "ROW_BLOCK",
     "UNSEEN",
+    "VERBS",
     "Block",
     "CanClassify",
     "CanEmbed",
@@ -112,5 +114,6 @@ __all__ = [
     "residual_table",
     "round_down_to_float32",
     "row_uniform",
+    "verbs_of",
     "with_modality",
 ]

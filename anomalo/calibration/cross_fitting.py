@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
 from anomalo.encoding.scaling import expand
-from anomalo.models.base import Model
 from anomalo.models.capabilities import CanImpute, CanScore
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
 from anomalo.persistence.resume import ResumableState
 
@@ -69,7 +69,7 @@ class Evidence:
 def cross_fit(
     data: Encoded,
     folds: NDArray[np.intp],
-    fit: Callable[[Encoded, int], Model],
+    fit: Callable[[Encoded, int], GuardedModel],
     keep: ResumableState | None = None,
     hide: bool = True,
 ) -> Evidence:
@@ -114,11 +114,11 @@ FoldResult = dict[str, NDArray[Any]]
 encoded values of hidden cells, and `column` [k], their positions."""
 
 
-def _evaluate(model: Model, rows: Encoded, fold: int, hide: bool) -> FoldResult:
+def _evaluate(model: GuardedModel, rows: Encoded, fold: int, hide: bool) -> FoldResult:
     result: FoldResult = {}
-    if isinstance(model, CanScore):
+    if model.can(CanScore):
         result["scores"] = model.score(rows)
-    if hide and isinstance(model, CanImpute):
+    if hide and model.can(CanImpute):
         pairs = predict_hidden(model, rows, fold)
         result["truth"] = np.concatenate([truth for truth, _ in pairs])
         result["guess"] = np.concatenate([guess for _, guess in pairs])
@@ -130,7 +130,7 @@ Predicted = list[tuple[Floats, Floats]]
 """For each column (true values, predicted values) of hidden cells."""
 
 
-def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
+def predict_hidden(model: CanImpute, data: Encoded, seed: int) -> Predicted:
     """Hide observed cells of one column or channel at a time, and predict them.
 
     Returns

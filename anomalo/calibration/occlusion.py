@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout
-from anomalo.models.capabilities import CanExplain
+from anomalo.models.capabilities import CanExplain, CanScore
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Cells
 
 
@@ -32,12 +32,12 @@ def typical(layout: Layout) -> Floats:
     return layout.spread(np.array([FIRST_LEVEL * (b.kind == "category") for b in layout.blocks], dtype=np.float32))
 
 
-def cells_of(model: Any, data: Encoded) -> Cells:
+def cells_of(model: GuardedModel, data: Encoded) -> Cells:
     """Return the contributions of the model's `explain`, or those of `occlusion`."""
-    return model.explain(data) if isinstance(model, CanExplain) else occlusion(model, data)
+    return model.explain(data) if model.can(CanExplain) else occlusion(model, data)
 
 
-def occlusion(model: Any, data: Encoded) -> Cells:
+def occlusion(model: CanScore, data: Encoded) -> Cells:
     """Explain any scoring model: how much the score falls when a cell is hidden.
 
     Contributions need not sum to the score; `expected` is the column's centre.

@@ -95,15 +95,25 @@ def options(version: bool = typer.Option(False, "--version", help="Print the ver
 
 def main() -> NoReturn:
     """Run the command line and exit with the documented code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    take_signals()
     for stream in (sys.stdout, sys.stderr):
         # Characters that a terminal cannot show are escaped.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def take_signals() -> None:
+    """End the command on Ctrl-C and SIGTERM, whatever a plugin makes of the interruption."""
+    from anomalo.models.guard import INTERRUPTION
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        INTERRUPTION.asked = True
+        raise KeyboardInterrupt
+
+    INTERRUPTION.handled = True
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell does for jobs in the background
+            signal.signal(number, interrupt)
 
 
 def _run() -> int:

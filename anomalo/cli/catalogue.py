@@ -37,8 +37,9 @@ def models(
         return
     with console.work("loading"):
         registry = Registry.load()
-    console.warn(f"plugin {failure.plugin!r}: {failure.reason}" for failure in registry.failures)
-    kinds = [_kind(registry, model) for models in registry.models.values() for model in models]
+        failures = registry.failures
+    console.warn(f"plugin {failure.plugin!r}: {failure.reason}" for failure in failures)
+    kinds = [_kind(registry, name, model) for name, models in registry.models.items() for model in models]
     named = [kind for kind in kinds if kind["name"] == reference]
     if reference is None:
         console.result(kinds, lambda: _show_models(kinds, store))
@@ -53,12 +54,14 @@ def _one(console: Console, store: Workspace, reference: str) -> None:
     console.result(record, lambda: _show(record, "reference"))
 
 
-def _kind(registry: Registry, model: type[Model]) -> dict[str, Any]:
+def _kind(registry: Registry, name: str, model: type[Model]) -> dict[str, Any]:
+    from anomalo.models.capabilities import verbs_of
+
     return {
-        "name": model.name,
-        "plugin": registry.plugin_of(model.name, model.modalities[0]),
+        "name": name,
+        "plugin": registry.plugin_of(name, model.modalities[0]),
         "modalities": list(model.modalities),
-        "verbs": list(model.verbs()),
+        "verbs": list(verbs_of(model)),
         "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
     }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
@@ -89,7 +91,7 @@ class Console:
             A resumable job was interrupted.
         """
         try:
-            with redirect_stdout(sys.stderr), _limited(threads), self._progress(title) as update:
+            with redirect_stdout(sys.stderr), self._failures(), _limited(threads), self._progress(title) as update:
                 yield update
         except KeyboardInterrupt:
             if not resumable:
@@ -98,10 +100,38 @@ class Console:
                 "interrupted; no partial output was left, run the command again with --resume to continue"
             ) from None
 
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Print failures of plugins as warnings; all of them, with their tracebacks, if --debug."""
+        logger, handler, debug = logging.getLogger("anomalo"), _Warnings(self), "--debug" in sys.argv
+        before = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG if debug else before)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(before)
+
     def _progress(self, title: str) -> AbstractContextManager[Update]:
         if self.log_json:
             return progress.lines()
         return progress.bar(title) if sys.stderr.isatty() else progress.silence()
+
+
+class _Warnings(logging.Handler):
+    """Prints what is logged as warnings, and with --debug the traceback of the error that it is about."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.DEBUG if "--debug" in sys.argv else logging.WARNING)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line, and the traceback before it, as `anomalo` does for errors."""
+        error = getattr(record, "error", None)
+        if error is not None and "--debug" in sys.argv:
+            traceback.print_exception(error)
+        self.console.warn([record.getMessage()])
 
 
 def _limited(threads: int | None) -> AbstractContextManager[None]:

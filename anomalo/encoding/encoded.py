@@ -186,7 +186,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A batch as models see it: numbers and a mask, nothing else. It is never changed.
+    """A batch as models see it: numbers and a mask, nothing else. It is never changed: the arrays cannot be written to.
 
     Attributes
     ----------
@@ -217,6 +217,10 @@ class Encoded:
             raise ValueError(
                 f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
+        for name in ("values", "observed", "target"):
+            array = getattr(self, name)
+            if array is not None and array.flags.writeable:
+                object.__setattr__(self, name, _read_only(array))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -289,3 +293,10 @@ def _dense_columns(block: Block, values: Floats, seen: Mask) -> Iterable[NDArray
             yield (values == level + FIRST_LEVEL) * np.sqrt(0.5)
     if block.missing > 0:
         yield (~seen).astype(np.float32)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

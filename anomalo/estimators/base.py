@@ -79,8 +79,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             constraints=constraints,
         )
         model = config.create(registry, TABLE)
-        if verb not in model.verbs():
-            raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
+        if verb not in model.verbs:
+            raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs)}")
         table = ParsedTable(self._batch(X, reset=True))
         schema = infer(table, SchemaOptions())
         outcome = Fitted.fit_outcome(table, schema, config, registry, base=base, target=target)

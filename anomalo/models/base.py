@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Run(Protocol):
     """The context of a fit: seed, device, goals, reports, and access to other models.
 
-    `goals` are the verbs of `CAPABILITIES` that the model is fitted for; none named means all. `initial` is the
+    `goals` are the verbs of `VERBS` that the model is fitted for; none named means all. `initial` is the
     fitted model to start from, if there is one: see `CanStart`.
     """
 
@@ -116,11 +116,6 @@ class Model:
                 raise ParameterError(f"model {cls.name!r} has no parameter {name!r}; it has: {listed}")
         return {name: known[name].parse(text) for name, text in settings.items()}
 
-    @classmethod
-    def verbs(cls) -> tuple[str, ...]:
-        """What the model can do, by the protocols that it implements."""
-        return tuple(verb for verb in CAPABILITIES if callable(getattr(cls, verb, None)))
-
     def params(self) -> dict[str, Any]:
         """The hyperparameters' values."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
@@ -153,9 +148,6 @@ class Model:
                 raise ValueError(f"{name} is a nested {kind!r} model: restore needs `create`")
             setattr(self, name, create(kind, **params).restore(inner, create))
         return self
-
-
-CAPABILITIES: tuple[str, ...] = ("score", "explain", "impute", "embed", "sample", "proba")
 
 
 def is_goal(goals: frozenset[str], verb: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from anomalo.encoding.encoded import Encoded, Floats, Scores
@@ -98,3 +98,19 @@ class ReportsErrors(Protocol):
 
     def hidden_cells(self) -> HiddenCells | None:
         """Return the errors of predictions for held-out cells; None if it was not fitted to impute."""
+
+
+VERBS: Mapping[str, type] = {
+    "score": CanScore,
+    "explain": CanExplain,
+    "impute": CanImpute,
+    "embed": CanEmbed,
+    "sample": CanSample,
+    "proba": CanClassify,
+}
+"""What a model can be asked for, by the protocol that it implements for it."""
+
+
+def verbs_of(model: type[Model]) -> tuple[str, ...]:
+    """Return what models of a class can do, by the protocols that it implements."""
+    return tuple(verb for verb, protocol in VERBS.items() if issubclass(model, protocol))

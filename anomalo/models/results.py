@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,3 +102,10 @@ class ModelState:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     models: dict[str, tuple[str, dict[str, Any], ModelState]] = field(default_factory=dict)
+
+
+def models_in(state: ModelState) -> Iterator[str]:
+    """Yield the names of all models that are nested in a state."""
+    for name, _, inner in state.models.values():
+        yield name
+        yield from models_in(inner)

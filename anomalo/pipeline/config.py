@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalo.models.base import Model
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun, Progress
 from anomalo.persistence.resume import Checkpoint, ResumableState
 from anomalo.registry.registry import Registry
@@ -64,7 +65,7 @@ class FitConfig:
     initial: Model | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def create(self, registry: Registry, modality: str | None = None) -> Model:
+    def create(self, registry: Registry, modality: str | None = None) -> GuardedModel:
         """Return a new, unfitted model for rows of a modality; without one, of the only modality that has the name.
 
         Raises
@@ -73,12 +74,11 @@ class FitConfig:
             There is no such model or parameter, or it is for another modality.
         """
         if not isinstance(self.model, str):
-            return type(self.model)(**self.model.params())
-        model = registry.get(self.model, modality)
-        create = registry.create if modality is None else registry.creator(modality)
-        return create(self.model, **{**self.params, **model.parse(self.settings)})
+            return registry.guarded(type(self.model)(**self.model.params()))
+        parsed = registry.get(self.model, modality).parse(self.settings)
+        return registry.guarded(registry.create_for(modality, self.model, {**self.params, **parsed}))
 
-    def early(self, registry: Registry) -> Model | None:
+    def early(self, registry: Registry) -> GuardedModel | None:
         """Return the model if it is known before the rows are, so that a mistake is found before a long table is read.
 
         None if the name stands for several models, one for each modality. Raises as `create` does.
@@ -94,7 +94,7 @@ class FitConfig:
             seed=self.seed,
             device=self.device,
             goals=self.goals,
-            registered=registry.creator(modality),
+            registered=registry.part_creator(modality),
             notify=registry.training,
             part="final" if part == parts - 1 else f"fold-{part}",
             logs=self.logs,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,9 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart
-from anomalo.models.results import Filled, HiddenCells
+from anomalo.models.capabilities import CanClassify, CanStart
+from anomalo.models.guarded import GuardedModel
+from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.training import train
 from anomalo.registry.registry import Registry
@@ -48,14 +49,15 @@ class Fitted:
         The columns, as understood.
     encoder : Encoder
         From batches to numbers and back.
-    model : Model
-        The fitted model.
+    guarded : GuardedModel
+        The fitted model, whose plugin each failure names.
     calibration : Calibration
         Out-of-fold scores; empty if the model was not calibrated.
     hidden : HiddenCells or None
         How well hidden cells are predicted, if the model imputes and was calibrated.
     facts : dict
-        JSON-ready facts about the fit: model name, plugin, parameters, seed, rows, seconds, history.
+        JSON-ready facts about the fit: model name, plugin, the plugins of its parts, parameters, seed, rows, seconds,
+        history.
     marginals : Marginals or None
         The distribution of each column's training cells, if the model was calibrated.
     constraints : list of Constraint
@@ -64,7 +66,7 @@ class Fitted:
 
     schema: Schema
     encoder: Encoder
-    model: Model
+    guarded: GuardedModel
     calibration: Calibration
     hidden: HiddenCells | None
     facts: dict[str, Any]
@@ -120,7 +122,7 @@ class Fitted:
             raise SourceError(f"the table has {table.rows} row (n_samples = {table.rows}); give at least 2 rows")
         model = config.create(registry, schema.modality)
         _require_able(model, base, target)
-        samples = "sample" in model.verbs() and is_goal(config.goals, "sample")
+        samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
         if base is not None:
@@ -132,8 +134,8 @@ class Fitted:
             columns = schema.parse(table, label=True)
             encoder = registry.encoder(schema.modality)().fit(columns, schema)
         data = encoder.encode(columns, label=True)
-        plugin = registry.plugin_of(model.name, schema.modality)
-        fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
+        facts = {"model": model.name, "plugin": model.origin.plugin}
+        fitted = cls(schema, encoder, model, Calibration.empty(), None, facts)
         if base is not None:
             fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
         if target is not None:
@@ -145,6 +147,7 @@ class Fitted:
         fitted.calibration, fitted.hidden = trained.calibration, trained.hidden
         fitted.marginals = trained.marginals
         fitted.facts |= trained.facts
+        fitted.facts["plugins"] = _plugins(model, schema.modality, registry)
         fitted.facts["seconds"] = time.perf_counter() - started
         if config.keep is not None:
             fitted.facts["seconds"] += config.keep.seconds_before
@@ -179,6 +182,11 @@ class Fitted:
         }
 
     @property
+    def model(self) -> Model:
+        """The fitted model itself, an instance of its class."""
+        return self.guarded.model
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Plain sentences on what the fit left out or could not do."""
         found = list(self.schema.warnings)
@@ -190,7 +198,7 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
-        found.extend(getattr(self.model, "notes_", ()))
+        found.extend(self.guarded.notes)
         found.extend([self.facts["broken"]] if "broken" in self.facts else [])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
@@ -207,7 +215,7 @@ class Fitted:
     @property
     def classifies(self) -> bool:
         """Whether the model learned classes; its score is then the probability of the rarest."""
-        return isinstance(self.model, CanClassify)
+        return self.guarded.can(CanClassify)
 
     def _knew(self) -> bool:
         return bool(self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint"))
@@ -220,7 +228,7 @@ class Fitted:
         UsageError
             It cannot, or was not fitted for it; the message says what it can.
         """
-        verbs, goals, needed = self.model.verbs(), self.facts["goals"], COMPOSED.get(verb, (verb,))
+        verbs, goals, needed = self.guarded.verbs, self.facts["goals"], COMPOSED.get(verb, (verb,))
         if not set(needed) <= set(verbs):
             takes = f", which takes {' and '.join(needed)}" if verb in COMPOSED else ""
             raise UsageError(f"model {self.model.name!r} cannot {verb}{takes}; it can: {', '.join(verbs) or 'nothing'}")
@@ -243,7 +251,7 @@ class Fitted:
         score : float64 [n], optional
             The model's scores of these rows, where they are known.
         """
-        score = cast("CanScore", self.model).score(data) if score is None else score
+        score = self.guarded.score(data) if score is None else score
         if not (data.observed.all() or self.classifies):
             score = score + _total(novelty_surprisal(data, self.facts["rows"])) * self.calibration.surprisal_scale
         if not len(self.calibration.reference):
@@ -253,7 +261,7 @@ class Fitted:
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell."""
-        cells = cells_of(self.model, data)
+        cells = cells_of(self.guarded, data)
         contribution = cells.contribution
         if not self.classifies:
             contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
@@ -298,7 +306,7 @@ class Fitted:
         UsageError
             The model gives no draws.
         """
-        filled = cast("CanImpute", self.model).impute(data, draws)
+        filled = self.guarded.impute(data, draws)
         if filled.low is not None or self.hidden is None:
             return filled
         width = np.where(data.observed, 0.0, data.layout.spread(self.hidden.width)).astype(np.float32)
@@ -306,11 +314,11 @@ class Fitted:
 
     def proba(self, data: Encoded) -> Floats:
         """Return the probabilities of the classes that `facts` lists, float32 [n, classes]."""
-        return cast("CanClassify", self.model).proba(data)
+        return self.guarded.proba(data)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the codes of encoded rows, float32 [n, latent]."""
-        return cast("CanEmbed", self.model).embed(data)
+        return self.guarded.embed(data)
 
     def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
         """Return the rows that codes [n, latent] stand for, with all columns of the training table.
@@ -320,7 +328,7 @@ class Fitted:
         """
         names = [column.name for column in self.schema.columns]
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
-        point = cast("CanEmbed", self.model).decode(codes)
+        point = self.guarded.decode(codes)
         return self.encoder.fill(empty, point, np.ones(point.shape, dtype=np.bool_), round)
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
@@ -331,10 +339,10 @@ class Fitted:
         TrainingError
             The model drew rows that are not valid for this table.
         """
-        rows = cast("CanSample", self.model).sample(given, run)
+        rows = self.guarded.sample(given, run)
         values = np.where(given.observed, given.values, rows.values)
         observed = given.observed | rows.observed
-        if values.shape != given.values.shape or not np.isfinite(values[observed]).all():
+        if not np.isfinite(values[observed]).all():
             raise TrainingError(
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
@@ -365,13 +373,20 @@ class FitOutcome:
     scores: Scores | None
 
 
-def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:
+def _plugins(model: GuardedModel, modality: str, registry: Registry) -> dict[str, dict[str, str]]:
+    """Return the plugin, distribution and version of a model and of all models in it, by their names."""
+    names = [name for name in models_in(model.state()) if name != model.name]
+    found = {model.name: model.origin} | {name: registry.origin(name, modality) for name in names}
+    return {name: asdict(origin) for name, origin in found.items()}
+
+
+def _require_able(model: GuardedModel, base: Fitted | None, target: Target | None) -> None:
     """Raise unless the model can start from `base` and learn from `target`, if they are there."""
-    if base is not None and not isinstance(model, CanStart):
+    if base is not None and not model.can(CanStart):
         raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
-    if target is not None and not isinstance(model, CanClassify):
+    if target is not None and not model.can(CanClassify):
         raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
-    if target is None and isinstance(model, CanClassify):
+    if target is None and model.can(CanClassify):
         raise UsageError(
             f"model {model.name!r} learns from labels: fit it with --label COL --supervised, or by TableClassifier"
         )

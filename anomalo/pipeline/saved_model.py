@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,31 @@ from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.errors import ArtefactError
 from anomalo.generators import constraints
+from anomalo.models.base import Model
+from anomalo.models.guard import Origin
+from anomalo.models.guarded import GuardedModel, guard_part
 from anomalo.models.results import HiddenCells
 from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
 from anomalo.workspace import artifacts
+from anomalo.workspace.artifacts import Artefact
 
 HIDDEN = ("width", "error", "baseline")
 FACTS = (
-    *("model", "plugin", "parameters", "seed", "goals", "rows", "history", "training", "fingerprint", "seconds"),
+    *(
+        "model",
+        "plugin",
+        "plugins",
+        "parameters",
+        "seed",
+        "goals",
+        "rows",
+        "history",
+        "training",
+        "fingerprint",
+        "seconds",
+    ),
     *("broken", "calibrated", "initial", "classes", "unlabelled"),
 )
 
@@ -44,7 +61,7 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
         kept |= {"edges": fitted.marginals.edges, "cells": fitted.marginals.training}
     if fitted.hidden is not None:
         kept |= {name: getattr(fitted.hidden, name) for name in HIDDEN}
-    artifacts.save(folder, manifest, fitted.model.state(), {"calibration": kept})
+    artifacts.save(folder, manifest, fitted.guarded.state(), {"calibration": kept})
 
 
 def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitted:
@@ -58,13 +75,7 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     artefact = artifacts.load(folder)
     manifest, kept = artefact.manifest, artefact.arrays["calibration"]
     schema = Schema.from_json(manifest["schema"])
-    if not any(schema.modality in model.modalities for model in registry.models.get(manifest["model"], ())):
-        raise ArtefactError(
-            f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
-            "which is not installed or failed to load; see `anomalo plugins`"
-        )
-    create = registry.creator(schema.modality)
-    model = create(manifest["model"], **manifest["parameters"]).restore(artefact.state, create)
+    model = _restored(folder, artefact, schema.modality, registry)
     model.use(device)
     notes = tuple(manifest["notes"])
     hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
@@ -74,3 +85,24 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
     kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
     return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
+
+
+def _restored(folder: Path, artefact: Artefact, modality: str, registry: Registry) -> GuardedModel:
+    """Return the model of an artefact; it and its parts are of the plugins that made them, and no other is imported."""
+    manifest = artefact.manifest
+    plugins = {name: Origin(**origin) for name, origin in manifest["plugins"].items()}
+
+    def create(name: str, params: Mapping[str, Any]) -> GuardedModel:
+        made = registry.create_again(plugins[name], modality, name, params)
+        if made is None:
+            raise ArtefactError(
+                f"{folder} holds a model {name!r} of {plugins[name]}, "
+                "which is not installed or failed to load; see `anomalo plugins`"
+            )
+        return made
+
+    def part(name: str, **params: Any) -> Model:
+        made = create(name, params)
+        return guard_part(made.model, made.origin)
+
+    return create(manifest["model"], manifest["parameters"]).restore(artefact.state, part)

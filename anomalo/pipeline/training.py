@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,9 @@ from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_count, time_column
 from anomalo.encoding.encoded import Encoded, Scores
-from anomalo.models.base import Model, is_goal
-from anomalo.models.capabilities import CanScore, ReportsErrors
+from anomalo.models.base import is_goal
+from anomalo.models.capabilities import ReportsErrors
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
 from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
@@ -41,14 +42,14 @@ class Trained:
     facts: dict[str, Any]
 
 
-def train(model: Model, data: Encoded, schema: Schema, config: FitConfig, registry: Registry) -> Trained:
+def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig, registry: Registry) -> Trained:
     """Fit the model on the rows, the label shown, and calibrate it."""
     shown = data.without_label()
     hashes = shown.hashes()
     fingerprint = f"{int(hashes.sum()):016x}"
     if config.keep is not None:
         config.keep.agree(table=fingerprint)
-    reports = isinstance(model, ReportsErrors) and is_goal(config.goals, "impute")
+    reports = model.can(ReportsErrors) and is_goal(config.goals, "impute")
     needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
     folds = _folds(data, hashes, schema, config) if needed else np.zeros(0, dtype=np.intp)
     parts = int(folds.max(initial=-1)) + 2
@@ -56,7 +57,7 @@ def train(model: Model, data: Encoded, schema: Schema, config: FitConfig, regist
     hidden, out_of_fold = None, None
     if parts > 2:
 
-        def fit(rows: Encoded, fold: int) -> Model:
+        def fit(rows: Encoded, fold: int) -> GuardedModel:
             run = config.run(registry, schema.modality, fold, parts)
             run.goals = frozenset({"score"}) if reports else config.goals
             return config.create(registry, schema.modality).fit(rows, run)
@@ -65,15 +66,15 @@ def train(model: Model, data: Encoded, schema: Schema, config: FitConfig, regist
         hidden, out_of_fold = evidence.hidden, evidence.scores
     model.fit(data, main)
     if reports:
-        hidden = cast("ReportsErrors", model).hidden_cells()
+        hidden = model.hidden_cells(len(data.layout.blocks))
     calibration, marginals, scores = Calibration.empty(), None, None
     if out_of_fold is not None:
-        scores = cast("CanScore", model).score(shown)
+        scores = model.score(shown)
         calibration, marginals = Calibration.from_scores(out_of_fold, hashes, scores), Marginals.of(shown)
     if config.progress is not None:
         config.progress(1.0, "done")
     facts = {
-        "parameters": model.params(),
+        "parameters": model.model.params(),
         "seed": config.seed,
         "goals": sorted(config.goals),
         "calibrated": config.calibrate,

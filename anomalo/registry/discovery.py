@@ -7,20 +7,19 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Literal
 
-from anomalo.errors import PluginError
+from anomalo.models.guard import DISABLE, Origin, reason_of
+from anomalo.version import __version__
 
 GROUP = "anomalo"
 """The entry-point group, and pluggy's project name."""
 FIRST_PARTY = "anomalo-engine"
 """The distribution of the first-party plugins."""
-DISABLE = "ANOMALO_DISABLE_PLUGINS"
-"""The environment variable that blocks plugins: names of plugins or distributions, separated by commas."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,14 @@ class Failure:
         The kind of error and its message, in one line.
     phase : str
         "find", "load", or the hook that was called.
+    error : BaseException or None
+        What was raised, with its traceback.
     """
 
     plugin: str
     reason: str
     phase: str
+    error: BaseException | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class PluginInfo:
     Attributes
     ----------
     name : str
-        The entry point's name; the distribution is added where two plugins share a name.
+        The entry point's name; the distribution is added where two plugins share a name, but for anomalo's own.
     distribution, version : str
         The installed distribution that the plugin came in.
     module : str
@@ -79,6 +81,11 @@ class PluginInfo:
     pages: tuple[Path, ...] = ()
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def origin(self) -> Origin:
+        """The plugin, its distribution and version."""
+        return Origin(self.name, self.distribution, self.version)
+
 
 Found = tuple[PluginInfo, EntryPoint | None]  # no entry point where a distribution's list of them is unreadable
 
@@ -98,14 +105,6 @@ def find(entry_points: Iterable[EntryPoint] | None, disabled: Collection[str] | 
     shared = Counter(entry.name for entry in entries)
     found += [(_describe(entry, blocked, shared[entry.name] > 1), entry) for entry in entries]
     return sorted(found, key=lambda pair: (not pair[0].first_party, pair[0].name))
-
-
-def reason_of(error: BaseException) -> str:
-    """Return an exception as one line: its kind and its message."""
-    text = " ".join(str(error).split())
-    if isinstance(error, PluginError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _installed() -> tuple[list[EntryPoint], list[Found]]:
@@ -132,10 +131,35 @@ def _installed() -> tuple[list[EntryPoint], list[Found]]:
 
 def _describe(entry: EntryPoint, blocked: set[str], shared: bool) -> PluginInfo:
     distribution, version = _identity(entry.dist) if entry.dist is not None else ("", "")
-    name = f"{entry.name} ({distribution})" if shared else entry.name
-    hit = blocked & {_canonical(entry.name), _canonical(distribution)}
     first_party = _canonical(distribution) == FIRST_PARTY
-    return PluginInfo(name, distribution, version, entry.value, first_party, "disabled" if hit else "listed")
+    name = f"{entry.name} ({distribution})" if shared and not first_party else entry.name
+    info = PluginInfo(name, distribution, version, entry.value, first_party, "listed")
+    if blocked & {_canonical(entry.name), _canonical(distribution)}:
+        return replace(info, status="disabled")
+    reason = "" if first_party or entry.dist is None else _unmet(tuple(entry.dist.requires or ()))
+    if reason:
+        return replace(info, status="failed", reason=reason, failures=(Failure(name, reason, "find"),))
+    return info
+
+
+@lru_cache(maxsize=16)
+def _unmet(requirements: tuple[str, ...]) -> str:
+    """Return why a distribution cannot work with this version of anomalo; nothing if it can, by what it requires."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in requirements:
+        try:
+            needed = Requirement(text)
+        except InvalidRequirement as error:
+            return f"its metadata is malformed: {reason_of(error)}"
+        applies = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if (
+            _canonical(needed.name) == FIRST_PARTY
+            and applies
+            and not needed.specifier.contains(__version__, prereleases=True)
+        ):
+            return f"it requires {needed}, but this is version {__version__}; install versions that fit each other"
+    return ""
 
 
 @lru_cache(maxsize=16)  # once for each distribution, not for each plugin in it

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import pluggy
-
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import (
-    AnomaloError,
     ParameterError,
     PluginError,
     SourceError,
@@ -26,9 +20,11 @@ from anomalo.errors import (
     did_you_mean,
 )
 from anomalo.models.base import Model
-from anomalo.registry import hookspecs
-from anomalo.registry.checked import Key, checked_encoder, checked_model, checked_page
-from anomalo.registry.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
+from anomalo.models.guard import DISABLE, Origin, guard
+from anomalo.models.guarded import GuardedModel, guard_part, named
+from anomalo.registry.discovery import Failure, Found, PluginInfo, find
+from anomalo.registry.plugin_calls import PluginCalls
+from anomalo.registry.plugin_checks import checked_encoder, checked_model, checked_page
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,15 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "PluginInfo", "Registry"]
 
 T = TypeVar("T")
+Key = tuple[str, str]
+"""A modality and a name, which is empty for an encoder: two plugins that give the same are in conflict."""
 Offers = dict[Key, list[tuple[str, T]]]  # (plugin, class) of everyone who claims it
-
-_logger = logging.getLogger("anomalo")
 
 
 class Registry:
-    """The loaded plugins and what they provide. `Registry.load` creates one; it is passed as an argument, never global.
+    """The plugins and what they provide. `Registry.load` creates one; it is passed as an argument, never global.
 
-    Each plugin has a separate pluggy manager, so that no call runs the code of two plugins.
+    A plugin is imported when something is asked of it.
 
     Examples
     --------
@@ -53,10 +49,8 @@ class Registry:
     ([], {}, ())
     """
 
-    def __init__(self, infos: Iterable[PluginInfo] = ()) -> None:
-        self._infos = list(infos)
-        self._managers: dict[str, pluggy.PluginManager] = {}
-        self._failures = [failure for info in self._infos for failure in info.failures]
+    def __init__(self, found: Iterable[Found] = ()) -> None:
+        self._calls = PluginCalls(found)
 
     @classmethod
     def load(
@@ -65,7 +59,9 @@ class Registry:
         entry_points: Iterable[EntryPoint] | None = None,
         disabled: Collection[str] | None = None,
     ) -> Self:
-        """Load every plugin, first-party ones first, then by name; a failure of one does not affect the others.
+        """Find every plugin, first-party ones first, then by name; a failure of one does not affect the others.
+
+        A plugin is imported when something is asked of it: scoring with a saved model imports those that made it.
 
         Parameters
         ----------
@@ -75,12 +71,7 @@ class Registry:
             Names of plugins or distributions that are not to be imported, instead of those in the environment
             variable ANOMALO_DISABLE_PLUGINS.
         """
-        found = find(entry_points, disabled)
-        registry = cls(info for info, _ in found)
-        for info, entry in found:
-            if entry is not None and info.status == "listed":
-                registry._load(info.name, entry)
-        return registry
+        return cls(find(entry_points, disabled))
 
     @staticmethod
     def listing(
@@ -94,22 +85,28 @@ class Registry:
     def plugins(self) -> list[PluginInfo]:
         """List the plugins with their models, their pages and the reasons of their failures."""
         failures = self.failures
-        return [self._with_status(info, tuple(f for f in failures if f.plugin == info.name)) for info in self._infos]
+        return [
+            self._with_status(info, tuple(f for f in failures if f.plugin == info.name))
+            for info in self._calls.infos.values()
+        ]
 
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that has failed so far."""
         _ = self._models, self._encoders, self._pages
-        return tuple(self._failures)
+        return tuple(self._calls.failures)
 
     @property
     def models(self) -> Mapping[str, tuple[type[Model], ...]]:
-        """The models by name, sorted: one for each modality, or several; names that two plugins claim are left out."""
-        found: dict[str, list[type[Model]]] = {}
-        for (_, name), offers in sorted(self._models.items(), key=lambda item: item[0][1]):
-            if len(offers) == 1 and offers[0][1] not in found.get(name, []):
-                found.setdefault(name, []).append(offers[0][1])
-        return {name: tuple(models) for name, models in found.items()}
+        """The models by name, sorted, one for each modality that has the name, or several.
+
+        One whose name another plugin keeps is called `plugin:name`.
+        """
+        found: dict[str, dict[type[Model], None]] = {}
+        for claims in self._models.values():
+            for plugin, model in claims:
+                found.setdefault(self._full_name(plugin, model), {})[model] = None
+        return {name: tuple(models) for name, models in sorted(found.items())}
 
     def pages(self) -> list[tuple[str, Path]]:
         """Return the pages for the dashboard, each with the plugin that gives it."""
@@ -130,7 +127,7 @@ class Registry:
         UsageError
             The models of that name are for other modalities, or for several.
         PluginError
-            Two plugins claim the name.
+            Two plugins claim the name, neither of them first-party.
         """
         return self._model(name, modality)[1]
 
@@ -139,7 +136,7 @@ class Registry:
         return self._model(model_name, modality)[0]
 
     def create(self, name: str, /, **params: Any) -> Model:
-        """Return a new, unfitted model, of the only modality that has one of this name; see `creator`.
+        """Return a new, unfitted model, of the only modality that has one of this name.
 
         Raises
         ------
@@ -148,11 +145,48 @@ class Registry:
         ParameterError
             The model has no such parameter (the ones that it has are listed), or a value is out of bounds.
         """
-        return _created(self.get(name), params)
+        return self.create_for(None, name, params)
 
-    def creator(self, modality: str) -> Callable[..., Model]:
-        """Return the function `create` for the models of one modality."""
-        return lambda name, /, **params: _created(self.get(name, modality), params)
+    def create_for(self, modality: str | None, name: str, params: Mapping[str, Any]) -> Model:
+        """Return a new model for rows of a modality; raises as `create` does."""
+        plugin, model = self._model(name, modality)
+        return self._made(plugin, self._full_name(plugin, model), model, params)
+
+    def part_creator(self, modality: str) -> Callable[..., Model]:
+        """Return the function `create` for parts of a model of that modality: their verbs are guarded."""
+
+        def create(name: str, /, **params: Any) -> Model:
+            return guard_part(self.create_for(modality, name, params), self.origin(name, modality))
+
+        return create
+
+    def guarded(self, model: Model) -> GuardedModel:
+        """Return a model with its origin: the plugin that gives its class, or the class where none does."""
+        for plugin, offered in self._models.get((model.modalities[0], type(model).name), []):
+            if offered is type(model):
+                return GuardedModel(named(model, self._full_name(plugin, offered)), self._calls.origin(plugin))
+        return GuardedModel.of(model)
+
+    def origin(self, name: str, modality: str | None = None) -> Origin:
+        """Return the plugin, distribution and version of a model; raises as `get` does."""
+        return self._calls.origin(self.plugin_of(name, modality))
+
+    def create_again(self, origin: Origin, modality: str, name: str, params: Mapping[str, Any]) -> GuardedModel | None:
+        """Return a new model of one plugin, without importing any other; None if the plugin does not give it.
+
+        Parameters
+        ----------
+        origin : Origin
+            The plugin, as a saved model names it.
+        modality, name : str
+            What its rows are, and the model's name, or `plugin:name`.
+        """
+        same = [info for info in self._calls.infos.values() if info.origin.same_plugin(origin)]
+        for info in same:
+            for model in self._calls.given(info.name, "anomalo_models", checked_model):
+                if modality in model.modalities and model.name == name.rpartition(":")[2]:
+                    return GuardedModel(self._made(info.name, name, model, params), info.origin)
+        return None
 
     def encoder(self, modality: str) -> type[Encoder]:
         """Return the encoder class of a modality.
@@ -164,7 +198,11 @@ class Registry:
         PluginError
             Two plugins claim the modality.
         """
-        offer = _only("encoder", (modality, ""), self._encoders)
+        for plugin in self._calls.core():  # which keeps its modality, whoever else claims it
+            for encoder in self._calls.given(plugin, "anomalo_encoders", checked_encoder):
+                if encoder.modality == modality:
+                    return encoder
+        offer = self._only("encoder", (modality, ""), self._encoders)
         if offer is None:
             listed = ", ".join(modality for modality, _ in self._encoders) or "none"
             raise UsageError(
@@ -184,130 +222,118 @@ class Registry:
         PluginError
             While iterating: the reader failed after its first batch.
         """
-        for plugin in self._managers:
-            batches = self._open(plugin, source)
+        for plugin in self._calls.readers():
+            batches = self._calls.read(plugin, source)
             if batches is not None:
                 return batches
         raise SourceError(_unreadable(source) + self._known())
 
     def training(self, engine: Any, model: Model, run: Any) -> None:
-        """Notify every plugin that `model` is about to be trained by the Ignite engine `engine`."""
-        self._notify("anomalo_training", engine=engine, model=model, run=run)
+        """Notify every plugin that `model` is about to be trained by the Ignite engine `engine`.
+
+        A handler that raises is reported, and not called again in this training.
+        """
+        for plugin in self._calls.loaded():
+            self._calls.training(plugin, engine=engine, model=model, run=run)
 
     def run_saved(self, store: Any, run_id: str) -> None:
         """Notify every plugin that a run is complete in the workspace."""
-        self._notify("anomalo_run_saved", store=store, run_id=run_id)
+        for plugin in self._calls.loaded():
+            self._calls.run_saved(plugin, store=store, run_id=run_id)
 
     @cached_property
     def _models(self) -> Offers[type[Model]]:
-        return self._collect("anomalo_models", "model", checked_model)
+        return self._collect(
+            "anomalo_models", "model", checked_model, lambda model: [(of, model.name) for of in model.modalities]
+        )
 
     @cached_property
     def _encoders(self) -> Offers[type[Encoder]]:
-        return self._collect("anomalo_encoders", "encoder", checked_encoder)
+        return self._collect("anomalo_encoders", "encoder", checked_encoder, lambda encoder: [(encoder.modality, "")])
 
     @cached_property
     def _pages(self) -> list[tuple[str, Path]]:
         pages = []
-        for plugin in self._managers:
-            for item in self._ask(plugin, "anomalo_pages"):
-                with self._guard(plugin, "anomalo_pages"):
-                    pages.append((plugin, checked_page(item)))
+        for plugin in self._calls.loaded():
+            pages += [(plugin, page) for page in self._calls.given(plugin, "anomalo_pages", checked_page)]
         return pages
 
-    def _load(self, plugin: str, entry: EntryPoint) -> None:
-        with self._guard(plugin, "load"):
-            manager = pluggy.PluginManager(GROUP)
-            manager.add_hookspecs(hookspecs)
-            loaded = entry.load()
-            manager.register(loaded, name=plugin)
-            _check_hooks(manager, loaded)
-            self._managers[plugin] = manager
-
-    @contextmanager
-    def _guard(self, plugin: str, phase: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit too: sys.exit() in a plugin must not end the host
-            if isinstance(error, passing):
-                raise
-            self._failures.append(Failure(plugin, reason_of(error), phase))
-
-    def _collect(self, hook: str, what: str, check: Callable[[object], tuple[list[Key], T]]) -> Offers[T]:
+    def _collect(self, hook: str, what: str, check: Callable[[object], T], keys: Callable[[T], list[Key]]) -> Offers[T]:
         offers: Offers[T] = {}
-        for plugin in self._managers:
-            for item in self._ask(plugin, hook):
-                with self._guard(plugin, hook):
-                    keys, checked = check(item)
-                    for key in keys:
-                        offers.setdefault(key, []).append((plugin, checked))
+        for plugin in self._calls.loaded():
+            for checked in self._calls.given(plugin, hook, check):
+                for key in keys(checked):
+                    offers.setdefault(key, []).append((plugin, checked))
         for key, claims in offers.items():
+            keeper = self._keeper(claims)
             for plugin in dict.fromkeys(plugin for plugin, _ in claims if claims[1:]):
-                self._failures.append(Failure(plugin, _conflict(what, key, claims), hook))
+                if keeper is None or plugin != keeper[0]:
+                    reason = _conflict(what, key, claims, keeper, plugin)
+                    self._calls.failures.append(Failure(plugin, reason, hook))
         return dict(sorted(offers.items()))
 
-    def _ask(self, plugin: str, hook: str) -> list[object]:
-        with self._guard(plugin, hook):
-            return [item for result in self._call(plugin, hook) for item in _items(hook, result)]
-        return []
+    def _keeper(self, claims: list[tuple[str, T]]) -> tuple[str, T] | None:
+        """Return the claim that keeps a name: the only one, or the only one that is first-party."""
+        if claims[1:]:
+            claims = [claim for claim in claims if self._calls.infos[claim[0]].first_party]
+        return claims[0] if len(claims) == 1 else None
 
-    def _call(self, plugin: str, hook: str, **arguments: Any) -> Any:
-        return getattr(self._managers[plugin].hook, hook)(**arguments)
+    def _full_name(self, plugin: str, model: type[Model]) -> str:
+        """Return the name by which a plugin's model is found: its own, or `plugin:name` if it does not keep it."""
+        keepers = [self._keeper(self._models.get((of, model.name), [])) for of in model.modalities]
+        keeps = all(keeper is not None and keeper[0] == plugin for keeper in keepers)
+        return model.name if keeps else f"{plugin}:{model.name}"
 
-    def _notify(self, hook: str, **arguments: Any) -> None:
-        for plugin in self._managers:
-            before = len(self._failures)
-            with self._guard(plugin, hook):
-                self._call(plugin, hook, **arguments)
-            for failure in self._failures[before:]:
-                _logger.warning("plugin %r failed in %s: %s", plugin, hook, failure.reason)
-
-    def _open(self, plugin: str, source: str) -> Iterator[pa.RecordBatch] | None:
-        with self._guard(plugin, "anomalo_read", passing=(AnomaloError,)):
-            batches = self._call(plugin, "anomalo_read", source=source)
-            if batches is None:
-                return None
-            # The first batch is read inside the guard, because a generator runs no code before.
-            checked = _batches(batches)
-            first = next(checked, None)
-            return None if first is None else itertools.chain([first], self._rest(plugin, source, checked))
-        return None
-
-    def _rest(self, plugin: str, source: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from batches
-        except AnomaloError:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = reason_of(error)
-            self._failures.append(Failure(plugin, reason, "anomalo_read"))
-            raise PluginError(f"plugin {plugin!r} failed while it was reading {source}: {reason}") from error
+    def _made(self, plugin: str, name: str, model: type[Model], params: Mapping[str, Any]) -> Model:
+        known = [parameter.name for parameter in model.parameters()]
+        for given in params:
+            if given not in known:
+                listed = ", ".join(known) or "none"
+                raise ParameterError(
+                    f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
+                )
+        with guard(self._calls.origin(plugin), f"model {name!r}", model, "__init__"):
+            return named(model(**params), name)
 
     def _model(self, name: str, modality: str | None) -> tuple[str, type[Model]]:
-        known = sorted(of for of, its in self._models if its == name)
+        plugin, _, bare = name.rpartition(":")
+        claims = {of: claims for (of, its), claims in self._models.items() if its == bare}
+        known = [of for of, its in claims.items() if not plugin or plugin in dict(its)]
         if not known:
-            names = sorted({its for of, its in self._models if modality in (None, of)})
+            names = [
+                its for its, models in self.models.items() if any(modality in (None, *m.modalities) for m in models)
+            ]
             hint = did_you_mean(name, names) or f"; the models are: {', '.join(names) or 'none'}"
             raise UnknownModelError(f"no model is named {name!r}{hint}{self._known()}")
-        if modality is None:
-            found = [_only("model", (of, name), self._models) for of in known]
-            if len({offer[1] for offer in found if offer is not None}) > 1:
-                raise UsageError(f"there are several models {name!r}: for {', '.join(known)}; the source decides which")
-            modality = known[0]
-        offer = _only("model", (modality, name), self._models)
-        if offer is None:
-            others = sorted({its for of, its in self._models if of == modality})
+        if modality is not None and modality not in known:
+            names = [its for its, models in self.models.items() if any(modality in m.modalities for m in models)]
             raise UsageError(
                 f"model {name!r} is for modality {' and '.join(map(repr, known))}, and the rows are of modality "
-                f"{modality!r}; models for it: {', '.join(others) or 'none'}{self._known()}"
+                f"{modality!r}; models for it: {', '.join(names) or 'none'}{self._known()}"
             )
-        return offer
+        offers = [self._offer(plugin, (of, bare)) for of in ([modality] if modality is not None else known)]
+        if len({model for _, model in offers}) > 1:
+            raise UsageError(f"there are several models {name!r}: for {', '.join(known)}; the source decides which")
+        return offers[0]
+
+    def _offer(self, plugin: str, key: Key) -> tuple[str, type[Model]]:
+        """Return the model of a key that there is: a plugin's, or with an empty name that of whoever keeps it."""
+        claims = self._models[key]
+        return next((claim for claim in claims if claim[0] == plugin), None) or self._required("model", key, claims)
+
+    def _only(self, what: str, key: Key, offers: Offers[T]) -> tuple[str, T] | None:
+        claims = offers.get(key, [])
+        return self._required(what, key, claims) if claims else None
+
+    def _required(self, what: str, key: Key, claims: list[tuple[str, T]]) -> tuple[str, T]:
+        keeper = self._keeper(claims)
+        if keeper is None:
+            raise PluginError(_conflict(what, key, claims, None))
+        return keeper
 
     def _known(self) -> str:
         """The failures so far, in short, to be appended to an error that they may explain."""
-        shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._failures)
+        shown = dict.fromkeys(f"{failure.plugin} ({failure.reason[:100]})" for failure in self._calls.failures)
         return f" [plugins that failed: {'; '.join(shown)}]" if shown else ""
 
     def _with_status(self, info: PluginInfo, failures: tuple[Failure, ...]) -> PluginInfo:
@@ -318,63 +344,28 @@ class Registry:
             status="failed" if failures else "ok",
             reason="; ".join(dict.fromkeys(failure.reason for failure in failures)),
             models=tuple(
-                dict.fromkeys(sorted(name for (_, name), offers in self._models.items() if info.name in dict(offers)))
+                sorted(
+                    {
+                        self._full_name(*offer)
+                        for offers in self._models.values()
+                        for offer in offers
+                        if offer[0] == info.name
+                    }
+                )
             ),
             pages=tuple(page for plugin, page in self._pages if plugin == info.name),
             failures=failures,
         )
 
 
-def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    known = [name for name, caller in vars(manager.hook).items() if caller.has_spec()]
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        for name in vars(manager.hook).keys() - set(known):
-            raise PluginError(f"it implements an unknown hook {name!r}{did_you_mean(name, known)}") from None
-    if not manager.get_hookcallers(plugin):
-        raise PluginError("it implements no hook; decorate the functions with @hookimpl from anomalo.plugin")
-
-
-def _items(hook: str, result: object) -> list[object]:
-    if isinstance(result, (str, type)) or not isinstance(result, Iterable):
-        raise PluginError(f"{hook} returned {result!r}; expected a list")
-    return list(result)
-
-
-def _created(model: type[Model], params: Mapping[str, Any]) -> Model:
-    """Return a new model of a class, whose parameters are checked by name."""
-    known = [parameter.name for parameter in model.parameters()]
-    for given in params:
-        if given not in known:
-            listed = ", ".join(known) or "none"
-            raise ParameterError(
-                f"model {model.name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
-            )
-    return model(**params)
-
-
-def _batches(batches: Iterable[object]) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    for batch in batches:
-        if not isinstance(batch, pa.RecordBatch):
-            raise TypeError(f"anomalo_read gave {type(batch).__name__}; expected pyarrow.RecordBatch")
-        yield batch
-
-
-def _only(what: str, key: Key, offers: Offers[T]) -> tuple[str, T] | None:
-    claims = offers.get(key, [])
-    if claims[1:]:
-        raise PluginError(_conflict(what, key, claims))
-    return claims[0] if claims else None
-
-
-def _conflict(what: str, key: Key, claims: list[tuple[str, T]]) -> str:
+def _conflict(what: str, key: Key, claims: list[tuple[str, T]], keeper: tuple[str, T] | None, plugin: str = "") -> str:
     modality, name = key
-    plugins = " and ".join(repr(plugin) for plugin, _ in claims)
+    plugins = " and ".join(repr(claim) for claim, _ in claims)
+    others = [f"{claim}:{name}" for claim, _ in claims if plugin in ("", claim)] if name else []
+    kept = "" if keeper is None else f"; {keeper[0]!r} keeps it"
+    use = f"; use {' or '.join(map(repr, others))}" if others else ""
     claimed = f"{what} {name!r}" if name else f"{what} for modality {modality!r}"
-    return f"the {claimed} is claimed by the plugins {plugins}; disable one of them with {DISABLE}"
+    return f"the {claimed} is claimed by the plugins {plugins}{kept}{use}, or disable one of them with {DISABLE}"
 
 
 def _unreadable(source: str) -> str:

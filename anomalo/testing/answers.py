@@ -10,22 +10,18 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded
 from anomalo.models.base import Model
 from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
+from anomalo.models.result_checks import (
+    require,
+    require_dtype,
+    require_finite,
+    require_kept,
+    require_probabilities,
+    require_shape,
+)
 from anomalo.models.run import LocalRun
 from anomalo.persistence.checksums import array_digest
 
 Answers = dict[str, NDArray[Any]]
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise unless the condition holds.
-
-    Raises
-    ------
-    AssertionError
-        With the message; unlike an assert statement, also under ``python -O``.
-    """
-    if not condition:
-        raise AssertionError(message)
 
 
 def answers(model: Model, data: Encoded) -> Answers:
@@ -53,7 +49,7 @@ def answers(model: Model, data: Encoded) -> Answers:
 def sampled(model: CanSample, given: Encoded, seed: int = 0) -> NDArray[np.float32]:
     """Return synthetic rows for given cells, float32 [n, *shape]; a missing value is 0."""
     rows = model.sample(given, LocalRun(seed=seed))
-    require(rows.observed.dtype == np.bool_, f"sample gives `observed` of {rows.observed.dtype}, expected bool")
+    require_dtype("sample's `observed`", rows.observed, np.bool_)
     return np.where(rows.observed, rows.values, np.float32(MISSING))
 
 
@@ -82,34 +78,27 @@ def require_sane(given: Answers, data: Encoded) -> None:
     for name, array in given.items():
         wide = name in ("score", "contribution")
         kind = np.float64 if wide else np.float32
-        require(array.dtype == kind, f"{name} is {array.dtype}, expected {np.dtype(kind)}")
+        require_dtype(name, array, kind)
         if not name.startswith("proba"):
-            shape = shapes.get(name, data.values.shape)
-            require(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
-        bad = np.argwhere(~np.isfinite(array))
-        require(not len(bad), f"{name} has {len(bad)} values that are not finite, the first at {bad[:1].tolist()}")
+            require_shape(name, array, shapes.get(name, data.values.shape))
+        require_finite(name, array)
     for name in ("expected", "decoded"):
         if name in given:
             _require_levels(name, given[name], data, np.ones_like(data.observed))
     if "point" in given:
-        kept = given["point"] == data.values
-        require(bool(kept[data.observed].all()), "impute changed an observed cell; it must fill missing ones only")
+        require_kept("impute", given["point"], data)
         _require_levels("point", given["point"], data, ~data.observed)
     if "sampled" in given:
-        kept = given["sampled"] == data.values
-        require(
-            bool(kept[data.observed].all()), "sample changed a cell that was given; it must draw the other cells only"
-        )
+        require_kept("sample", given["sampled"], data)
         _require_levels("sampled", given["sampled"], data, ~data.observed & (given["sampled"] != MISSING))
     if "proba" in given:
-        require(given["proba"].shape[0] == len(data), f"proba has {given['proba'].shape[0]} rows for {len(data)}")
-        require(np.allclose(given["proba"].sum(axis=1), 1, atol=1e-4), "the probabilities of a row do not sum to 1")
+        require_shape("proba", given["proba"], (len(data), None))
+        require_probabilities("proba", given["proba"], "row")
     for block in data.layout.blocks:
         proba = given.get(f"proba of position {block.position}")
         if proba is not None:
-            require(proba.shape == (len(data), block.size), f"proba has shape {proba.shape} for {block.size} levels")
-            require(bool((proba >= 0).all()), "proba has a negative probability")
-            require(np.allclose(proba.sum(axis=1), 1, atol=1e-4), "the probabilities of a cell do not sum to 1")
+            require_shape(f"proba of position {block.position}", proba, (len(data), block.size))
+            require_probabilities("proba", proba, "cell")
 
 
 def _require_levels(name: str, values: NDArray[Any], data: Encoded, where: NDArray[np.bool_]) -> None:

@@ -19,9 +19,10 @@ import numpy as np
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded
 from anomalo.models.base import Model, is_model
 from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
+from anomalo.models.result_checks import require, require_self
 from anomalo.models.run import LocalRun
 from anomalo.registry.registry import Registry
-from anomalo.testing.answers import Answers, answers, digests, require, require_equal, require_sane, sampled
+from anomalo.testing.answers import Answers, answers, digests, require_equal, require_sane, sampled
 from anomalo.testing.tables import labelled, select, tables, with_constants
 from anomalo.workspace import artifacts
 
@@ -98,7 +99,7 @@ def declaration(make: Make) -> None:
     able = isinstance(model, CanScore | CanImpute | CanEmbed | CanSample | CanClassify)
     verbs = "score(data), impute(data), sample(given, run), proba(data), nor embed(data) and decode(codes)"
     require(able, f"{type(model).__name__} has none of {verbs}")
-    whole = isinstance(model, CanEmbed) or "embed" not in model.verbs()
+    whole = isinstance(model, CanEmbed) or not hasattr(model, "embed")
     require(whole, f"{type(model).__name__} has embed(data), but no decode(codes) that leads back")
     for parameter in model.parameters():
         require(bool(parameter.help), f"parameter {parameter.name!r} has no help; give param(..., help='...')")
@@ -330,7 +331,7 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
 def _fit(model: Model, data: Encoded) -> Model:
     run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
     training_data = labelled(data) if isinstance(model, CanClassify) else data
-    require(model.fit(training_data, run) is model, "fit must return self")
+    require_self("fit", model.fit(training_data, run), model)
     return model
 
 

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from anomalo.errors import AnomaloError, UsageError
-from anomalo_dashboard.access import App, Gate
+from anomalo_dashboard.security.access import App, Gate
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent

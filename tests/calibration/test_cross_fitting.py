@@ -19,6 +19,7 @@ from anomalo.calibration.cross_fitting import (
     time_column,
 )
 from anomalo.encoding.scaling import expand
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Filled, Layout, Model, Run, Scores
 from anomalo.testing import tables
@@ -66,8 +67,8 @@ class ScoresOnly(Model):
         return np.full(len(data), float(self.fold))  # type: ignore[attr-defined]
 
 
-def fit(rows: Encoded, fold: int) -> Model:
-    return Memory().fit(rows, LocalRun(seed=fold))
+def fit(rows: Encoded, fold: int) -> GuardedModel:
+    return GuardedModel.of(Memory()).fit(rows, LocalRun(seed=fold))
 
 
 def doubled() -> Encoded:
@@ -140,10 +141,10 @@ def test_scores_belong_to_their_rows() -> None:
     data = doubled()
     folds = assign_folds(data.hashes(), 4, 0)
 
-    def of_the_fold(rows: Encoded, fold: int) -> Model:
+    def of_the_fold(rows: Encoded, fold: int) -> GuardedModel:
         model = ScoresOnly()
         model.fold = fold  # type: ignore[attr-defined]
-        return model
+        return GuardedModel.of(model)
 
     evidence = cross_fit(data, folds, of_the_fold)
     np.testing.assert_array_equal(evidence.scores, folds)
@@ -190,7 +191,7 @@ def test_an_oracle_has_all_the_skill_and_the_mean_has_none() -> None:
     complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
     Oracle.truth = complete
     folds = assign_folds(complete.hashes(), 3, 0)
-    perfect = cross_fit(complete, folds, lambda rows, fold: Oracle().fit(rows, LocalRun())).hidden
+    perfect = cross_fit(complete, folds, lambda rows, fold: GuardedModel.of(Oracle()).fit(rows, LocalRun())).hidden
     assert perfect is not None
     assert perfect.skill() == 1.0
     np.testing.assert_array_equal(perfect.width, [0, 0, 0, np.nan, np.nan])

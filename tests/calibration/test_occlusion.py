@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from anomalo.calibration.occlusion import cells_of, novelty_surprisal, occlusion, typical
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Cells, Encoded, Layout, Model, Run, Scores
 from anomalo.testing import tables
@@ -79,8 +80,10 @@ def test_occlusion_finds_the_parts_of_an_additive_model() -> None:
 
 def test_a_model_that_gives_reasons_is_asked_for_them() -> None:
     _, new = tables()
-    assert (cells_of(WithReasons(), new).contribution == 7.0).all()
-    np.testing.assert_array_equal(cells_of(Additive(), new).contribution, occlusion(Additive(), new).contribution)
+    assert (cells_of(GuardedModel.of(WithReasons()), new).contribution == 7.0).all()
+    np.testing.assert_array_equal(
+        cells_of(GuardedModel.of(Additive()), new).contribution, occlusion(Additive(), new).contribution
+    )
 
 
 def test_no_rows_need_no_reasons() -> None:

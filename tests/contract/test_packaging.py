@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalo.plugin import verbs_of
 from anomalo.registry.registry import Registry
 from anomalo.testing import check_model
 
@@ -97,7 +98,7 @@ def test_a_third_party_distribution_is_found_like_first_party_ones() -> None:
     )
     registry = Registry.load()
     assert registry.plugin_of("zscore") == "zscore"
-    assert registry.get("zscore").verbs() == ("score", "explain", "impute")
+    assert verbs_of(registry.get("zscore")) == ("score", "explain", "impute")
     check_model(registry.get("zscore"))
 
 

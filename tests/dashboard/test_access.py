@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anomalo_dashboard.access import HEADERS, Gate
+from anomalo_dashboard.security.access import HEADERS, Gate
 
 TOKEN, COOKIE = "right-token", "anomalo-8501"
 OWN = {"host": "127.0.0.1:8501", "cookie": f"{COOKIE}={TOKEN}"}

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from anomalo import AnomalyDetector, TableEmbedder, TableImputer
+from anomalo.plugin import verbs_of
 from anomalo.registry.registry import Registry
 
 pytestmark = [
@@ -47,7 +48,7 @@ def estimators(**settings: Any) -> Iterator[Estimator]:
     """Yield one quick estimator for each model and what it can do."""
     for name in OURS:
         params = having(name, **{**QUICK, **settings}) | SMALLER.get(name, {})
-        verbs = REGISTRY.get(name).verbs()
+        verbs = verbs_of(REGISTRY.get(name))
         if "proba" in verbs:  # needs labels: see test_classifier.py
             continue
         if "score" in verbs:

@@ -22,7 +22,7 @@ from anomalo.models.run import LocalRun
 from anomalo.neural import Reconstructor
 from anomalo.nn.model import CHUNK
 from anomalo.pipeline.saved_model import load_fitted
-from anomalo.plugin import FIRST_LEVEL
+from anomalo.plugin import FIRST_LEVEL, verbs_of
 from anomalo.registry.registry import Registry
 from anomalo.testing.tables import tables as kit_tables
 
@@ -75,7 +75,7 @@ def typed_table(rows: int = 60) -> pd.DataFrame:
 
 def test_every_autoencoder_embeds() -> None:
     assert {"linear", "masked", "residual", "stacked", "variational"} <= set(EMBEDDING)
-    assert [name for name in EMBEDDING if "embed" not in REGISTRY.get(name).verbs()] == []
+    assert [name for name in EMBEDDING if "embed" not in verbs_of(REGISTRY.get(name))] == []
 
 
 @pytest.mark.parametrize("name", EMBEDDING)

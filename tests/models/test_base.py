@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
 from anomalo.plugin import (
-    CAPABILITIES,
+    VERBS,
     CanClassify,
     CanEmbed,
     CanExplain,
@@ -27,6 +27,7 @@ from anomalo.plugin import (
     Scores,
     is_model,
     param,
+    verbs_of,
 )
 from anomalo.testing import tables
 
@@ -190,13 +191,13 @@ def test_a_model_without_parameters_says_so() -> None:
 
 
 def test_verbs_follow_from_the_methods() -> None:
-    assert Everything.verbs() == ("score",)
-    assert Outer.verbs() == ("score", "impute")
-    assert Wrapper.verbs() == ()
-    protocols = (CanScore, CanExplain, CanImpute, CanEmbed, CanSample, CanClassify)
-    for verb, protocol in zip(CAPABILITIES, protocols, strict=True):
+    assert verbs_of(Everything) == ("score",)
+    assert verbs_of(Outer) == ("score", "impute")
+    assert verbs_of(Wrapper) == ()
+    assert tuple(VERBS.values()) == (CanScore, CanExplain, CanImpute, CanEmbed, CanSample, CanClassify)
+    for verb, protocol in VERBS.items():
         for model in (Everything(), Outer(), Wrapper()):
-            assert isinstance(model, protocol) == (verb in model.verbs())
+            assert isinstance(model, protocol) == (verb in verbs_of(type(model)))
 
 
 def test_the_state_is_what_ends_in_an_underscore() -> None:

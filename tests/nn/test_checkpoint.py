@@ -19,7 +19,7 @@ from anomalo.nn.checkpoint import pack, unpack
 from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
-from anomalo.plugin import Block, Encoded, Layout, Run
+from anomalo.plugin import Block, Encoded, Layout, Run, verbs_of
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import infer
 
@@ -169,7 +169,7 @@ def test_early_stopping_is_kept(tmp_path: Path) -> None:
 NEURAL = [
     name
     for name, model in Registry.load().models.items()
-    if issubclass(model, NeuralModel) and "proba" not in model.verbs()  # which takes labels
+    if issubclass(model, NeuralModel) and "proba" not in verbs_of(model)  # which takes labels
 ]
 
 
@@ -193,6 +193,6 @@ def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
     assert same(found.model.state().arrays, left_alone.model.state().arrays)
     for part in ("reference", "training_scores", "surprisal_scale"):
         assert np.array_equal(getattr(found.calibration, part), getattr(left_alone.calibration, part))
-    assert ("impute" in found.model.verbs()) == (found.hidden is not None) == (left_alone.hidden is not None)
+    assert ("impute" in found.guarded.verbs) == (found.hidden is not None) == (left_alone.hidden is not None)
     if found.hidden is not None and left_alone.hidden is not None:
         np.testing.assert_array_equal(found.hidden.width, left_alone.hidden.width)

@@ -230,7 +230,7 @@ def test_a_model_is_asked_only_for_what_it_can_do(linear: Fitted) -> None:
 def test_a_model_whose_plugin_is_gone_is_not_loaded(linear: Fitted, tmp_path: Path) -> None:
     save_fitted(linear, tmp_path / "model")
     without = Registry.load(disabled=["autoencoders"])
-    with pytest.raises(ArtefactError, match="holds a model 'linear' of plugin 'autoencoders', which is not installed"):
+    with pytest.raises(ArtefactError, match=r"model 'linear' of plugin 'autoencoders' .*, which is not installed"):
         load_fitted(tmp_path / "model", without)
 
 

@@ -11,6 +11,7 @@ import pytest
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.thresholds import Boundary
 from anomalo.encoding.table_encoder import TableEncoder
+from anomalo.models.guarded import GuardedModel
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import repair
 from anomalo.plugin import Encoded, Filled, Model, Run, Scores
@@ -47,7 +48,7 @@ def case() -> tuple[Fitted, Encoded]:
     row = data.take(np.array([100]))
     model.weights_ = np.array([14.0, 7.0]) / (row.values[0] - model.low_)
     calibration = Calibration(np.linspace(0, 10, 1001), np.zeros(1, np.uint64), np.full(1, 5.0), 1.0)
-    return Fitted(schema, encoder, model, calibration, None, {"rows": 101, "goals": []}), row
+    return Fitted(schema, encoder, GuardedModel.of(model), calibration, None, {"rows": 101, "goals": []}), row
 
 
 def replaced(fitted: Fitted, row: Encoded, out_of_fold: float | None) -> list[bool]:

@@ -59,9 +59,9 @@ def steady_results(registry: Registry) -> tuple[object, ...]:
     """Everything that the working plugin gives, by value."""
     layout = Layout("table", (2,), (Block("a", "number", 0), Block("b", "number", 1)))
     data = Encoded(np.arange(6, dtype=np.float32).reshape(3, 2), np.ones((3, 2), dtype=bool), layout)
+    model = registry.create("steady", width=2)
     heard = sys.modules["steady"].heard
     heard.clear()
-    model = registry.create("steady", width=2)
     registry.training("engine", model, "run")
     registry.run_saved("store", "run-1")
     batches = [batch.to_pydict() for batch in registry.read("table.steady")]
@@ -109,7 +109,7 @@ print([batch.num_rows for batch in registry.read(sys.argv[1])], registry.get("ho
     plugins, reading = done.stdout.splitlines()
     listed = json.loads(plugins)
     assert {name for name in BROKEN if listed[name] == ["failed", []]} == set(BROKEN)
-    assert listed["clash"] == ["failed", ["honest", "steady"]]
+    assert listed["clash"] == ["failed", ["honest", "clash:steady"]]
     assert reading == "[2, 1] honest"
 
 
@@ -125,7 +125,10 @@ def test_hooks_that_raise_are_failures_of_their_phase(site: Path, caplog: pytest
         "anomalo_training": "RuntimeError: the handlers are out",
         "anomalo_run_saved": "SystemExit: 5",
     }
-    assert "plugin 'raises' failed in anomalo_run_saved: SystemExit: 5" in caplog.messages
+    assert (
+        "plugin 'raises' (anomalo-raises 1.5) failed in anomalo_run_saved: SystemExit: 5 (raises.py:32); "
+        "switch it off with ANOMALO_DISABLE_PLUGINS=raises"
+    ) in caplog.messages
 
 
 def test_everything_that_is_no_model_is_named(site: Path) -> None:
@@ -163,9 +166,15 @@ def test_everything_that_is_no_page_is_named_and_the_rest_is_given(site: Path) -
 def test_two_models_of_one_name_is_an_error_that_names_both(site: Path) -> None:
     install(site, "clash")
     registry = Registry.load(entry_points=found(site))
-    with pytest.raises(PluginError, match=r"model 'steady' is claimed by the plugins 'clash' and 'steady'; disable"):
+    with pytest.raises(
+        PluginError,
+        match=r"model 'steady' is claimed by the plugins 'clash' and 'steady'; use 'clash:steady' or 'steady:steady', "
+        "or disable one of them with ANOMALO_DISABLE_PLUGINS",
+    ):
         registry.get("steady")
-    assert list(registry.models) == ["honest"]
+    assert list(registry.models) == ["clash:steady", "honest", "steady:steady"]
+    assert registry.create("steady:steady", width=4).name == "steady:steady"
+    assert registry.plugin_of("clash:steady") == "clash"
     assert [(failure.plugin, failure.phase) for failure in registry.failures] == [
         ("clash", "anomalo_models"),
         ("steady", "anomalo_models"),
@@ -263,7 +272,7 @@ def test_a_malformed_distribution_hides_no_other(site: Path) -> None:
 def test_ctrl_c_is_not_swallowed(site: Path) -> None:
     (site / "interrupted.py").write_text("raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
-        Registry.load(entry_points=[EntryPoint("interrupted", "interrupted", "anomalo")])
+        Registry.load(entry_points=[EntryPoint("interrupted", "interrupted", "anomalo")]).plugins()
 
 
 def reader(site: Path, monkeypatch: pytest.MonkeyPatch, name: str, body: str) -> EntryPoint:
@@ -304,7 +313,7 @@ def test_a_reader_that_breaks_half_way_is_an_error_that_names_it(site: Path, mon
     registry = Registry.load(entry_points=[reader(site, monkeypatch, "reader_g", body)])
     batches = registry.read("x.y")
     assert isinstance(next(batches), pa.RecordBatch)
-    with pytest.raises(PluginError, match=r"'reader_g' failed while it was reading x.y: ValueError: the line is dead"):
+    with pytest.raises(PluginError, match=r"'reader_g' failed in anomalo_read\('x.y'\): ValueError: the line is dead"):
         next(batches)
 
 

@@ -327,5 +327,5 @@ def test_probabilities_are_checked() -> None:
     require_sane({"proba of position 3": proba}, train)
     with pytest.raises(AssertionError, match="do not sum to 1"):
         require_sane({"proba of position 3": proba / 2}, train)
-    with pytest.raises(AssertionError, match="for 3 levels"):
+    with pytest.raises(AssertionError, match=r"has shape \(200, 2\), expected \(200, 3\)"):
         require_sane({"proba of position 3": proba[:, :2]}, train)

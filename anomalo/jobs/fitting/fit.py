@@ -12,7 +12,8 @@ from typing import Any
 from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
-from anomalo.models.base import Model, is_goal
+from anomalo.models.base import is_goal
+from anomalo.models.guarded import GuardedModel
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import FitOutcome, Fitted
@@ -70,7 +71,7 @@ def fit(
     initial: str | None = None,
     supervised: bool = False,
     resume: bool = False,
-    require: Callable[[Model], None] = lambda model: None,
+    require: Callable[[GuardedModel], None] = lambda model: None,
 ) -> FitResult:
     """Read `source`, fit `config` on it and save the result as the next version of `name`.
 
@@ -123,7 +124,7 @@ def fit_and_keep(
     initial: str | None = None,
     supervised: bool = False,
     resume: bool = False,
-    require: Callable[[Model], None] = lambda model: None,
+    require: Callable[[GuardedModel], None] = lambda model: None,
 ) -> KeptFit:
     """Do what `fit` does, and return the rows too."""
     context.check_device(config.device)
@@ -149,7 +150,7 @@ def fit_and_keep(
     return KeptFit(FitResult(record, fitted, warnings), table, outcome)
 
 
-def _require_early(context: JobContext, config: FitConfig, require: Callable[[Model], None]) -> None:
+def _require_early(context: JobContext, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:
     """Check the model before a long table is read, where its name stands for one only."""
     model = config.early(context.registry)
     if model is not None:
@@ -193,12 +194,12 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
     return record, base
 
 
-def _task(model: Model, config: FitConfig) -> dict[str, Any]:
+def _task(model: GuardedModel, config: FitConfig) -> dict[str, Any]:
     """Return what must be equal for a fit to be resumed; the table's content is compared once it is encoded."""
     return {
         "anomalo": __version__,
         "model": model.name,
-        "parameters": model.params(),
+        "parameters": model.model.params(),
         "seed": config.seed,
         "calibrate": config.calibrate,
         "goals": sorted(config.goals),
@@ -229,7 +230,7 @@ def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
 
 
 def _equal_rows(fitted: Fitted) -> list[str]:
-    asked = "score" in fitted.model.verbs() and is_goal(frozenset(fitted.facts["goals"]), "score")
+    asked = "score" in fitted.guarded.verbs and is_goal(frozenset(fitted.facts["goals"]), "score")
     if len(fitted.calibration.hashes) > 1 or not asked or not fitted.facts["calibrated"]:
         return []
     return [EQUAL_ROWS]
@@ -238,7 +239,7 @@ def _equal_rows(fitted: Fitted) -> list[str]:
 def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
     skill = math.nan if fitted.hidden is None else fitted.hidden.skill()
     return {
-        "verbs": list(fitted.model.verbs()),
+        "verbs": list(fitted.guarded.verbs),
         "parameters": fitted.facts["parameters"],
         "seed": fitted.facts["seed"],
         **{key: fitted.facts[key] for key in ("initial", "classes") if key in fitted.facts},

@@ -7,8 +7,8 @@ import dataclasses
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import FitResult, fit
-from anomalo.models.base import Model
 from anomalo.models.capabilities import CanEmbed, CanPretrain, CanStart
+from anomalo.models.guarded import GuardedModel
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
@@ -27,8 +27,8 @@ def pretrain(
     return fit(context, source, name, config, options, resume=resume, require=_require_layers)
 
 
-def _require_layers(model: Model) -> None:
-    layered, encodes = isinstance(model, CanPretrain), isinstance(model, CanStart) and isinstance(model, CanEmbed)
+def _require_layers(model: GuardedModel) -> None:
+    layered, encodes = model.can(CanPretrain), model.can(CanStart) and model.can(CanEmbed)
     if not (layered or encodes):
         raise UsageError(
             f"model {model.name!r} cannot be pretrained: it has no encoder to start from; "

@@ -60,7 +60,7 @@ def scan(
 def _fill(context: JobContext, source: str, opened: Opened, device: str) -> ImputeResult | None:
     """Impute the table's missing cells, if it has any and the model imputes."""
     missing = any(block.missing > 0 for block in opened.fitted.encoder.layout.blocks)
-    if not missing or "impute" not in opened.fitted.model.verbs():
+    if not missing or "impute" not in opened.fitted.guarded.verbs:
         return None
     return impute(context, source, opened, device=device)
 

@@ -13,7 +13,7 @@ ALLOWED = "ANOMALO_DASHBOARD_ALLOW"
 """The environment variable with the folders given to `anomalo dashboard --allow`, separated as paths are."""
 
 
-def openable(source: str, *own: Path) -> Path:
+def openable(source: str, *further: Path) -> Path:
     """Return the file that a path leads to, if it is a regular one in the workspace or in a folder that was allowed.
 
     Links are followed first, so that none leads out. The error is the same for a file that is absent and for one that
@@ -23,7 +23,7 @@ def openable(source: str, *own: Path) -> Path:
     ----------
     source : str
         A path that a user gave.
-    own : Path
+    further : Path
         Files that may be opened besides, such as the bundled table.
 
     Raises
@@ -33,7 +33,7 @@ def openable(source: str, *own: Path) -> Path:
     """
     try:
         path = Path(source).resolve(strict=True)
-        within = path in own or any(path.is_relative_to(folder) for folder in roots())
+        within = path in further or any(path.is_relative_to(folder) for folder in roots())
         if within and stat.S_ISREG(path.stat().st_mode):
             return path
     except (OSError, ValueError, RuntimeError):

@@ -34,7 +34,7 @@ def literal(text: object) -> str:
 
 
 def plain(text: object) -> str:
-    """Return a text for places that read no Markdown: only what is not seen is written as its code."""
+    """Return a text for elements that read no Markdown: only what is not seen is written as its code."""
     return "".join(map(_visible, str(text)))
 
 

@@ -29,7 +29,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-"""What every answer tells the browser: nothing is loaded from elsewhere, and no other page frames this one."""
+"""What every answer asks of the browser: nothing is loaded from elsewhere, and no other page frames this one."""
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>anomalo</title>
 <body style="font: 16px/1.5 sans-serif; max-width: 34em; margin: 15vh auto; padding: 0 1em">
@@ -164,8 +164,8 @@ async def _refuse(scope: Scope, send: Send, status: int, title: str, text: str, 
 
 
 async def _send(send: Send, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-    own = {"content-type": "text/html; charset=utf-8", "content-length": str(len(body)), "cache-control": "no-store"}
+    these = {"content-type": "text/html; charset=utf-8", "content-length": str(len(body)), "cache-control": "no-store"}
     await send(
-        {"type": "http.response.start", "status": status, "headers": _encoded({**HEADERS, **own, **(headers or {})})}
+        {"type": "http.response.start", "status": status, "headers": _encoded({**HEADERS, **these, **(headers or {})})}
     )
     await send({"type": "http.response.body", "body": body})
