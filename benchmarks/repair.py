@@ -130,7 +130,7 @@ def tables(folder: Path, some: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
 def measure(row: Row, fitted: Fitted, corrupted: Corrupted) -> Row:
     """Corrupt, raise alerts, repair, and compare with the truth."""
     batch = pa.RecordBatch.from_pandas(corrupted.rows, preserve_index=False)
-    data, threshold = fitted.encoder.encode(batch), Threshold.parse(row.threshold)
+    data, threshold = fitted.encode(batch), Threshold.parse(row.threshold)
     scored = fitted.score(data)
     alert = np.flatnonzero(threshold.alerts(scored.p_value, scored.score))
     started = time.process_time()
@@ -182,7 +182,7 @@ def run(options: argparse.Namespace) -> None:
             if not rows:
                 continue
             fitted, held = fit(table, model, seed, options.training, registry)
-            scored = fitted.score(fitted.encoder.encode(pa.RecordBatch.from_pandas(held, preserve_index=False)))
+            scored = fitted.score(fitted.encode(pa.RecordBatch.from_pandas(held, preserve_index=False)))
             clean = held[scored.p_value > NORMAL].head(options.rows).reset_index(drop=True)
             for row in rows:
                 rng = np.random.default_rng([seed, KINDS.index(row.kind), row.cells])

@@ -125,7 +125,7 @@ class Estimator:
 
         fitted = self.detector.fitted_
         batch = pa.RecordBatch.from_pandas(data, preserve_index=False)
-        return reconstruction_error(fitted.model, fitted.encoder.encode(batch))
+        return reconstruction_error(fitted.model, fitted.encode(batch))
 
 
 def peak() -> float:

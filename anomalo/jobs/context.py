@@ -131,8 +131,8 @@ class JobContext:
             raise UsageError(f"{output} is the table that is read; give another name for the result")
         require_writable(output)
 
-    def load(self, reference: str | Opened, verb: str, device: str) -> Opened:
-        """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb, or take the one that is opened.
+    def load(self, reference: str, verb: str, device: str) -> tuple[ModelRecord, Fitted]:
+        """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb.
 
         Raises
         ------
@@ -142,13 +142,10 @@ class JobContext:
             The model is damaged.
         """
         self.check_device(device)
-        if isinstance(reference, Opened):
-            opened = reference
-        else:
-            record = self.store.model(reference)
-            opened = Opened(record, load_fitted(record.path, self.registry, device))
-        opened.fitted.require(verb)
-        return opened
+        record = self.store.model(reference)
+        fitted = load_fitted(record.path, self.registry, device)
+        fitted.require(verb)
+        return record, fitted
 
     def report_rows(self, rows: int, what: str = "rows") -> None:
         """Report how many rows are done, where their total number is unknown."""

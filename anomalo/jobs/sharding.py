@@ -255,7 +255,11 @@ def stored(
         another source, model or device.
     """
     context.check_output(output, source)
-    opened = context.load(reference, verb, device)
+    if isinstance(reference, Opened):
+        opened = reference
+        opened.fitted.require(verb)
+    else:
+        opened = Opened(*context.load(reference, verb, device))
     with resumable(context, verb, source, opened, device=device, resume=resume) as work:
         job = create(work)
         run = context.store.add_run(verb, job.write, model=opened.record, source=source, job=work.job)

@@ -247,7 +247,7 @@ class Fills:
         layout = fitted.encoder.layout
         parts = [FILLS.empty_table()]
         cells, starts = np.unique(self.position, return_index=True)
-        for cell, start, stop in zip(cells, starts, [*starts[1:], len(self.position)], strict=True):
+        for cell, start, stop in zip(cells, starts, [*starts, len(self.position)][1:], strict=True):
             block, name = layout.blocks[layout.block_of_cell[cell]], layout.cell_names[cell]
             row = self.row[start:stop]
             low, high = _in_original_units(self.low[start:stop], self.high[start:stop], block)

@@ -125,32 +125,26 @@ class Fitted:
         samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
-        if base is not None:
-            schema, encoder = schema.continuing(base.schema), base.encoder
-            config = replace(config, initial=base.model)
-            columns = schema.parse(table, label=True)
-        else:
-            schema = schema.learning_label() if samples else schema
-            columns = schema.parse(table, label=True)
-            encoder = registry.encoder(schema.modality)().fit(columns, schema)
+        schema = schema.learning_label() if samples and base is None else schema
+        schema = schema if base is None else schema.continuing(base.schema)
+        columns = schema.parse(table, label=True)
+        encoder = registry.encoder(schema.modality)().fit(columns, schema) if base is None else base.encoder
         data = encoder.encode(columns, label=True)
         facts = {"model": model.name, "plugin": model.origin.plugin}
         fitted = cls(schema, encoder, model, Calibration.empty(), None, facts)
         if base is not None:
             fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
+            config = replace(config, initial=base.model)
         if target is not None:
             fitted.facts |= {"classes": list(target.classes), "unlabelled": len(data) - len(target.known)}
             data = target.on(data)
         if config.constraints:
             fitted._constrain(data, config.constraints)
         trained = train(model, data, schema, config, registry)
-        fitted.calibration, fitted.hidden = trained.calibration, trained.hidden
-        fitted.marginals = trained.marginals
-        fitted.facts |= trained.facts
-        fitted.facts["plugins"] = _plugins(model, schema.modality, registry)
-        fitted.facts["seconds"] = time.perf_counter() - started
-        if config.keep is not None:
-            fitted.facts["seconds"] += config.keep.seconds_before
+        fitted.calibration, fitted.hidden, fitted.marginals = trained.calibration, trained.hidden, trained.marginals
+        before = 0.0 if config.keep is None else config.keep.seconds_before
+        fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
+        fitted.facts["seconds"] = time.perf_counter() - started + before
         return FitOutcome(fitted, data.without_label(), trained.scores)
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from anomalo.tabular.cells import Cells, Numbers, whole
-from anomalo.tabular.column import Column, Infinite
+from anomalo.tabular.column import Column, Infinite, missing_texts
 from anomalo.tabular.parsing import Texts, read
 
 Values = Numbers | Texts
@@ -80,7 +80,8 @@ class ParsedTable:
         cells: Cells | None = None,
     ) -> Values:
         """Return a column's values [n] as `parsing.read` reads them from `cells`, by default those of the table."""
-        understanding = (column.kind, column.decimal_comma, column.date_format, column.tokens, missing, infinite)
+        absent = tuple(missing_texts(column.name, missing))
+        understanding = (column.kind, column.decimal_comma, column.date_format, column.tokens, absent, infinite)
         known = self._parsed.get(column.name)
         if known is None or known[0] != understanding:
             values = read(column, cells or self.cells(column.name), missing, infinite, first_row)

@@ -13,7 +13,8 @@ def fitted(counts: dict[str, int]) -> Block:
     """The block of a category whose levels occur so often."""
     cells = [level for level, count in counts.items() for _ in range(count)]
     table = pa.Table.from_pandas(pd.DataFrame({"a": cells, "b": 1.5}), preserve_index=False)
-    encoder = TableEncoder().fit(table, infer(table, SchemaOptions(kinds={"a": "category"})))
+    schema = infer(table, SchemaOptions(kinds={"a": "category"}))
+    encoder = TableEncoder().fit(schema.parse(table), schema)
     return encoder.layout.blocks[0]
 
 

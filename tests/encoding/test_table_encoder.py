@@ -16,6 +16,7 @@ from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN
 from anomalo.encoding.scaling import LINEAR, compress, expand
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.errors import SchemaError, SourceError
+from anomalo.pipeline.cell_tables import absent
 from anomalo.registry.hooks import anomalo_encoders
 from anomalo.tabular.column import write_notes
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
@@ -29,9 +30,27 @@ def text_batch(separator=",", **columns):
     return batch.replace_schema_metadata(write_notes(batch.schema, {"text": True, "separator": separator}).metadata)
 
 
+class Pair:
+    """An encoder and the schema that parses for it."""
+
+    def __init__(self, encoder, schema):
+        self.encoder, self.schema = encoder, schema
+
+    def __getattr__(self, name):
+        return getattr(self.encoder, name)
+
+    def encode(self, batch, first_row=0):
+        return self.encoder.encode(self.schema.parse(batch, first_row))
+
+    def fill(self, batch, point, round=True):
+        """Fill the missing cells."""
+        return self.encoder.fill(batch, point, absent(self.encode(batch)), round)
+
+
 def fitted(batch, **options):
     table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
-    return TableEncoder().fit(table, infer(table, SchemaOptions(**options)))
+    schema = infer(table, SchemaOptions(**options))
+    return Pair(TableEncoder().fit(schema.parse(table), schema), schema)
 
 
 def typed_frame(rows=200, seed=0):
@@ -353,9 +372,9 @@ def test_fill_keeps_types():
 def test_a_new_encoder_from_json_is_the_same():
     batch = pa.RecordBatch.from_pandas(typed_frame(), preserve_index=False)
     encoder = fitted(batch)
-    schema = infer(pa.Table.from_batches([batch]))
     value = json.loads(json.dumps(encoder.to_json(), allow_nan=False))
-    again = TableEncoder.from_json(value, Schema.from_json(json.loads(json.dumps(schema.to_json()))))
+    schema = Schema.from_json(json.loads(json.dumps(encoder.schema.to_json())))
+    again = Pair(TableEncoder.from_json(value, schema), schema)
     assert again.layout == encoder.layout
     data = encoder.encode(batch)
     assert np.array_equal(again.encode(batch).values, data.values)

@@ -29,8 +29,8 @@ FRAME = pd.DataFrame(
 FRAME["country"] = FRAME["city"].map({"Rome": "Italy", "Oslo": "Norway", "Bergen": "Norway"})
 TABLE = pa.Table.from_pandas(FRAME, preserve_index=False)
 SCHEMA = infer(TABLE)
-ENCODER = TableEncoder().fit(TABLE, SCHEMA)
-ORIGINAL = ENCODER.to_original_units(ENCODER.encode(TABLE))
+ENCODER = TableEncoder().fit(SCHEMA.parse(TABLE), SCHEMA)
+ORIGINAL = ENCODER.to_original_units(ENCODER.encode(SCHEMA.parse(TABLE)))
 AGE, PRICE, BEGIN, END, CITY, COUNTRY = range(6)
 
 

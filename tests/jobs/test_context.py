@@ -25,7 +25,7 @@ def warnings(fitted: Fitted, frame: pd.DataFrame, outside: int) -> list[str]:
     monitor = DataQualityMonitor(fitted)
     for part in (rows.iloc[:30], rows.iloc[30:]):
         (batch,) = pa.Table.from_pandas(part, preserve_index=False).to_batches()
-        monitor.see(len(part), counts(fitted.encoder.encode(batch)))
+        monitor.see(len(part), counts(fitted.encode(batch)))
     return [text for text in monitor.warnings() if "'height'" in text]
 
 

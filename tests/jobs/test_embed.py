@@ -229,7 +229,7 @@ def test_a_job_writes_the_codes_of_every_row(workspace: Path, tables: Path, tmp_
     record = context.store.model("full")
     batch = pa.Table.from_batches(list(context.registry.read(source))).combine_chunks().to_batches()[0]
     model = load_fitted(record.path, context.registry, "cpu")
-    codes = model.embed(model.encoder.encode(batch))
+    codes = model.embed(model.encode(batch))
     names = [f"code_{at}" for at in range(codes.shape[1])]
     for path in (tmp_path / "o.parquet", results[0].run.path / "codes.parquet", results[1].run.path / "codes.parquet"):
         found = pq.read_table(path)

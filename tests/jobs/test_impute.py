@@ -71,7 +71,7 @@ def test_a_fill_has_an_interval_or_a_probability(context: JobContext, patients: 
     assert categories[["low", "high"]].isna().all().all()
     assert categories["probability"].between(1 / 3, 1).all()
     _, fitted = context.load("full", "impute", "cpu")
-    data = fitted.encoder.encode(pa.RecordBatch.from_pandas(frame, preserve_index=False))
+    data = fitted.encode(pa.RecordBatch.from_pandas(frame, preserve_index=False))
     filled = fitted.impute(data)
     for row, probability in zip(categories["row"], categories["probability"], strict=True):
         level = fitted.encoder.layout.blocks[3].levels.index(categories.set_index("row")["value"][row])

@@ -348,7 +348,7 @@ def test_what_changed_since_training_is_noticed(context: JobContext, patients: p
     frame = patients.assign(height=patients["height"] * 100, colour=None)
     batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
     monitor = DataQualityMonitor(fitted)
-    monitor.see(len(frame), counts(fitted.encoder.encode(batch)))
+    monitor.see(len(frame), counts(fitted.encode(batch)))
     assert monitor.warnings() == [
         "column 'colour' is empty here, but was not in the training data",
         "column 'height': 240 of 240 values lie outside the training range; is it the same column?",

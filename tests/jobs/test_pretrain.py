@@ -97,12 +97,12 @@ def test_columns_levels_and_scales_stay_and_the_label_may_be_new(registry: Regis
     save_fitted(found, tmp_path / "model")
     again = load_fitted(tmp_path / "model", registry, "cpu")
     batch = new.to_batches()[0]
-    data = found.encoder.encode(batch)
-    np.testing.assert_array_equal(again.proba(again.encoder.encode(batch)), found.proba(data))
+    data = found.encode(batch)
+    np.testing.assert_array_equal(again.proba(again.encode(batch)), found.proba(data))
     assert sorted(again.facts["classes"]) == ["no", "yes"]
     assert again.facts["initial"] == {"model": "undercomplete", "fingerprint": base.facts["fingerprint"]}
     # The score is the probability of the rarest class, whatever else is anomalous about the row.
-    odd = again.encoder.encode(batch.set_column(1, "kind", pa.array(["never seen"] * batch.num_rows)))
+    odd = again.encode(batch.set_column(1, "kind", pa.array(["never seen"] * batch.num_rows)))
     np.testing.assert_array_equal(again.score(odd).score, again.proba(odd)[:, 1].astype(float))
 
 

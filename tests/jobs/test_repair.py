@@ -82,7 +82,7 @@ def factors(rows: int, seed: int) -> pd.DataFrame:
 
 def encode(fitted: Fitted, frame: pd.DataFrame) -> Encoded:
     (batch,) = pa.Table.from_pandas(frame, preserve_index=False).combine_chunks().to_batches()
-    return fitted.encoder.encode(batch)
+    return fitted.encode(batch)
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_settled_values_are_those_of_the_written_cells(workspace: Path, tables: 
     rng = np.random.default_rng(0)
     point = rng.normal(scale=3, size=(len(batch), len(fitted.encoder.layout.blocks))).astype(np.float32)
     point[:, fitted.encoder.layout.categories] = rng.integers(2, 4, (len(batch), len(fitted.encoder.layout.categories)))
-    written = fitted.encoder.encode(fitted.encoder.fill(batch, point, where=np.ones(point.shape, dtype=bool)))
+    written = fitted.encode(fitted.encoder.fill(batch, point, where=np.ones(point.shape, dtype=bool)))
     assert written.observed.all()
     for position in range(point.shape[1]):
         settled = fitted.encoder.round_trip(point[:, position], position)

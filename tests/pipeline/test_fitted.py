@@ -67,7 +67,7 @@ def linear() -> Fitted:
 
 
 def encode(fitted: Fitted, rows: pa.Table) -> Encoded:
-    return Encoded.concatenate([fitted.encoder.encode(batch) for batch in rows.to_batches()])
+    return Encoded.concatenate([fitted.encode(batch) for batch in rows.to_batches()])
 
 
 def answers(fitted: Fitted, data: Encoded) -> dict[str, Any]:

@@ -161,8 +161,8 @@ def test_constraints_hold_and_no_row_is_dropped(patients: pd.DataFrame) -> None:
 def test_a_label_is_learned_but_never_seen_by_a_score(patients: pd.DataFrame) -> None:
     known = fitted(patients, model=Scoring(), goals=frozenset())
     assert [block.name for block in known.encoder.layout.blocks if block.label] == ["sick"]
-    data = known.encoder.encode(pa.RecordBatch.from_pandas(patients.drop(columns="sick"), preserve_index=False))
-    with_label = known.encoder.encode(pa.RecordBatch.from_pandas(patients, preserve_index=False))
+    data = known.encode(pa.RecordBatch.from_pandas(patients.drop(columns="sick"), preserve_index=False))
+    with_label = known.encode(pa.RecordBatch.from_pandas(patients, preserve_index=False))
     assert np.array_equal(known.score(data).score, known.score(with_label).score)
     assert (known.score(data).p_value <= 1).all()
 

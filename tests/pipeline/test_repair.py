@@ -40,9 +40,9 @@ def case() -> tuple[Fitted, Encoded]:
     frame = pd.DataFrame({"a": np.linspace(0, 1, 101), "b": np.linspace(0, 2, 101)})
     table = pa.Table.from_pandas(frame, preserve_index=False)
     schema = infer(table)
-    encoder = TableEncoder().fit(table, schema)
-    (batch,) = table.to_batches()
-    data = encoder.encode(batch)
+    columns = schema.parse(table)
+    encoder = TableEncoder().fit(columns, schema)
+    data = encoder.encode(columns)
     model: Any = Weighted()
     model.low_ = data.values[0]
     row = data.take(np.array([100]))

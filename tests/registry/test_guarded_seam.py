@@ -360,7 +360,7 @@ def test_scoring_imports_only_the_plugins_that_the_model_names(
     # Nothing else is asked of it.
     registry = Registry.load()
     sys.modules.pop("late")
-    assert registry.create_again(Origin("steady", "anomalo-steady", "1.5"), "steady") is not None
+    assert registry.create_again(Origin("steady", "anomalo-steady", "1.5"), "table", "steady", {}) is not None
     assert [batch.num_rows for batch in registry.read(str(session.source))] == [240]
     assert registry.encoder("table").modality == "table"
     assert "late" not in sys.modules

@@ -109,7 +109,7 @@ print([batch.num_rows for batch in registry.read(sys.argv[1])], registry.get("ho
     plugins, reading = done.stdout.splitlines()
     listed = json.loads(plugins)
     assert {name for name in BROKEN if listed[name] == ["failed", []]} == set(BROKEN)
-    assert listed["clash"] == ["failed", ["honest", "clash:steady"]]
+    assert listed["clash"] == ["failed", ["clash:steady", "honest"]]
     assert reading == "[2, 1] honest"
 
 

@@ -35,14 +35,15 @@ def test_arrow_types_are_kept(kind):
     assert str(cells.type) == kind
     assert arrow_type(kind) == cells.type
     batch = pa.RecordBatch.from_arrays([cells], names=["x"])
-    table = pa.Table.from_batches([batch])
-    encoder = TableEncoder().fit(table, infer(table))
-    data = encoder.encode(batch)
+    schema = infer(pa.Table.from_batches([batch]))
+    columns = schema.parse(batch)
+    encoder = TableEncoder().fit(columns, schema)
+    data = encoder.encode(columns)
     assert data.observed[:, 0].tolist() == [True, True, False, True]
     decoded = encoder.decode(data.values[:, 0], 0)
     assert decoded.type == cells.type
     seen = [0, 1, 3]
     assert [decoded.to_pylist()[row] for row in seen] == [cells.to_pylist()[row] for row in seen]
-    filled = encoder.fill(batch, np.repeat(data.values[:1], 4, axis=0)).column(0)
+    filled = encoder.fill(batch, np.repeat(data.values[:1], 4, axis=0), ~data.observed).column(0)
     assert filled.type == cells.type
     assert filled.to_pylist()[2] == cells.to_pylist()[0]

@@ -60,7 +60,7 @@ def score_table(work: Work, threshold: Threshold, explain: int = 0) -> ScoredTab
         drift.see(part.arrays)
         scores.append(part.arrays["score"])
         p_values.append(part.arrays["p_value"])
-        candidates.see(part, scores[-1], p_values[-1])
+        candidates.see(part, p_values[-1], scores[-1])
         identifiers = work.identifiers(part.batch)
         if identifiers is not None:
             ids.append(identifiers)

@@ -22,7 +22,7 @@ def explain(context: JobContext, source: str, reference: str, row: int, *, devic
     UsageError
         The table has no such row.
     """
-    fitted = context.load(reference, "score", device).fitted
+    _, fitted = context.load(reference, "score", device)
     start = 0
     for batch, data in context.encoded(source, fitted):
         if row < start + len(data):

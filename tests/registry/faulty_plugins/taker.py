@@ -29,7 +29,7 @@ class Tables:
     def fit(self, table, schema):
         raise RuntimeError("this is not the encoder of tables")
 
-    encode = decode = to_json = from_json = fit
+    encode = decode = fill = to_json = from_json = fit
 
 
 @hookimpl
