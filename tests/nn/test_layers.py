@@ -204,7 +204,7 @@ def test_missing_cells_cost_nothing_and_pull_nothing() -> None:
     (parts,) = torch.autograd.grad(cells[torch.tensor(data.observed)].sum(), parameters)
     torch.testing.assert_close(whole, parts)
     for index, at in enumerate(NUMBERS):
-        assert (whole[~torch.from_numpy(data.observed[:, at]), index] == 0).all()
+        assert (whole[~torch.tensor(data.observed[:, at]), index] == 0).all()
     empty = data.hide(np.ones(data.values.shape, dtype=bool))
     heads.nll(heads(hidden), *tensors(empty)).sum().backward()
     assert all(p.grad is None or not p.grad.any() for p in heads.parameters())
