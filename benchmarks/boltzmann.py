@@ -76,7 +76,7 @@ def theirs(train: NDArray[np.float32], layout: Layout, seed: int) -> tuple[float
 
 def exact(machine: RestrictedMachine, test: Encoded) -> float:
     """Return the mean log-likelihood of test rows."""
-    v = torch.from_numpy(test.values)
+    v = torch.tensor(test.values)
     return float(log_likelihood(machine, v, torch.ones_like(v, dtype=torch.bool)).mean()) - log_partition(machine)
 
 

@@ -58,7 +58,7 @@ def reconstruction_error(model: Any, data: Any) -> float:
     """Return the mean squared error of an autoencoder of ours, in units of each column's standard deviation."""
     import torch
 
-    x, observed = torch.from_numpy(data.values), torch.from_numpy(data.observed)
+    x, observed = torch.tensor(data.values), torch.tensor(data.observed)
     with torch.inference_mode():
         heads = model.heads(model.net)
         error = heads.standardise(heads.expected(model.net(x, observed))) - heads.standardise(x)

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from anomalo.cli import augment, catalogue, demo, embed, evaluate, fit, impute, pretrain, repair, score
 from anomalo.cli.console import fail
 from anomalo.errors import AnomaloError, InterruptedJobError
+from anomalo.models.guard import INTERRUPTION, Origin, deepest_line, failure
 
 GROUP = "anomalo.commands"
 INTERRUPTED = 130
@@ -53,8 +54,14 @@ def _load(entry: EntryPoint) -> Any:
     try:
         loaded = entry.load()
     except (Exception, SystemExit) as error:
-        raise AnomaloError(f"verb {entry.name!r} of {entry.value} failed to load: {error!r}") from error
+        raise AnomaloError(_failed_verb(entry, error)) from error
     return typer.main.get_command(loaded if isinstance(loaded, typer.Typer) else _app(entry.name, loaded))
+
+
+def _failed_verb(entry: EntryPoint, error: BaseException) -> str:
+    version = ("", "") if entry.dist is None else (entry.dist.name, entry.dist.version)
+    origin = Origin(entry.module.partition(".")[0], *version)
+    return failure(f"verb {entry.name!r} of {origin}", entry.value, error, deepest_line(error, entry.module))
 
 
 def _placeholder(entry: EntryPoint) -> Any:
@@ -104,7 +111,6 @@ def main() -> NoReturn:
 
 def take_signals() -> None:
     """End the command on Ctrl-C and SIGTERM, whatever a plugin makes of the interruption."""
-    from anomalo.models.guard import INTERRUPTION
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         INTERRUPTION.asked = True
@@ -145,6 +151,10 @@ def _end(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, OSError | MemoryError):
         fail(str(error) or "out of memory; give a smaller table")
+        return 1
+    entry = _extra().get(next(iter(sys.argv[1:]), ""))
+    if entry is not None and not _ours(entry):
+        fail(_failed_verb(entry, error))
         return 1
     fail(f"this is a bug in anomalo: {type(error).__name__}: {error}; run with --debug and report it")
     return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -152,7 +152,8 @@ def reason_lines(reasons: list[dict[str, Any]], most: int = 3) -> list[str]:
         differs = expected not in (None, observed)
         cells.append((reason["column"], shortened(observed), shortened(expected) if differs else None))
     columns = list(zip(*cells, strict=True)) or [(), (), ()]
-    return cast("list[str]", reason_texts(*(pa.array(column, pa.string()) for column in columns)).to_pylist())
+    texts: list[str] = reason_texts(*(pa.array(column, pa.string()) for column in columns)).to_pylist()
+    return texts
 
 
 def explain(

@@ -88,7 +88,9 @@ class Interruption:
         KeyboardInterrupt
             It was.
         """
-        if self.asked or (isinstance(error, KeyboardInterrupt) and not self.handled):
+        if isinstance(error, KeyboardInterrupt) and (self.asked or not self.handled):
+            raise error
+        if self.asked:
             raise KeyboardInterrupt from error
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
@@ -34,14 +34,11 @@ class Failure:
         The kind of error and its message, in one line.
     phase : str
         "find", "load", or the hook that was called.
-    error : BaseException or None
-        What was raised, with its traceback.
     """
 
     plugin: str
     reason: str
     phase: str
-    error: BaseException | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class PluginCalls:
 
     def report(self, plugin: str, phase: str, error: BaseException, level: int = logging.DEBUG) -> None:
         """Keep a failure, and log it the first time: as a warning where nobody would look for it otherwise."""
-        found = Failure(plugin, reason_of(error), phase, error)
+        found = Failure(plugin, reason_of(error), phase)
         if found not in self.failures:
             self.failures.append(found)
             _logger.log(level, self._text(plugin, phase, error), extra={"error": error})

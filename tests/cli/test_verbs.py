@@ -164,7 +164,10 @@ def test_a_plugins_verb_is_listed_and_loaded_only_when_called(anomalo: Any, plug
     assert "Verb of the plugin greet_module." in outcome.out
     outcome = anomalo("greet")
     assert outcome.code == 1
-    assert outcome.err == "error: verb 'greet' of greet_module failed to load: RuntimeError('imported')\n"
+    assert outcome.err == (
+        "error: verb 'greet' of plugin 'greet_module' (greet 1.0) failed in greet_module: "
+        "RuntimeError: imported (greet_module.py:1)\n"
+    )
 
 
 def test_a_plugins_verb_works(anomalo: Any, plugin: Any) -> None:
@@ -172,6 +175,16 @@ def test_a_plugins_verb_works(anomalo: Any, plugin: Any) -> None:
     plugin("salute", "anomalo.commands", code, ":salute")
     outcome = anomalo("salute", "you")
     assert (outcome.code, outcome.out) == (0, "hello you\n"), outcome.err
+
+
+def test_a_plugins_verb_that_raises_is_not_called_a_bug_of_ours(anomalo: Any, plugin: Any) -> None:
+    plugin("sulk", "anomalo.commands", "def sulk():\n    raise RuntimeError('not today')\n", ":sulk")
+    outcome = anomalo("sulk")
+    assert (outcome.code, outcome.err) == (
+        1,
+        "error: verb 'sulk' of plugin 'sulk_module' (sulk 1.0) failed in sulk_module:sulk: "
+        "RuntimeError: not today (sulk_module.py:2)\n",
+    )
 
 
 def test_fit_prints_what_it_saved(run: Any, tables: Path) -> None:

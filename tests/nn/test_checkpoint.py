@@ -24,7 +24,7 @@ from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import infer
 
 
-class Killed(BaseException):
+class Killed(KeyboardInterrupt):
     """What ends an attempt."""
 
 

@@ -42,7 +42,7 @@ def heads_and_rows() -> tuple[MixtureHeads, Tensor, Tensor]:
     data = table()
     heads = MixtureHeads(data.layout, WIDTH, components=4)
     heads.initialise(data)
-    return heads, torch.from_numpy(data.values), torch.from_numpy(data.observed)
+    return heads, torch.tensor(data.values), torch.tensor(data.observed)
 
 
 def test_the_surprisal_and_its_gradients_are_those_of_torch() -> None:

@@ -95,7 +95,9 @@ def test_a_constant_member_hardly_counts() -> None:
 def test_a_planted_row_is_the_most_anomalous_and_its_cell_the_first_reason(registry: Registry) -> None:
     data = some(300, seed=2)
     number = int(data.layout.numbers[0])
-    data.values[17, number], data.observed[17, number] = 25.0, True
+    values, observed = data.values.copy(), data.observed.copy()
+    values[17, number], observed[17, number] = 25.0, True
+    data = Encoded(values, observed, data.layout)
     found = fit(data, registry, members="knn,covariance")
     assert found.score(data).argmax() == 17
     cells = found.explain(data)

@@ -73,7 +73,7 @@ def test_tied_weights_are_one_parameter_with_one_gradient() -> None:
     net = model.net
     matrices = [p for p in net.parameters() if p.ndim == 2]
     assert len(matrices) == 1
-    x, observed = torch.from_numpy(data.values), torch.from_numpy(data.observed)
+    x, observed = torch.tensor(data.values), torch.tensor(data.observed)
     # d/dW of the loss through both uses, against finite differences
     weight = net.heads.linear.weight
     (gradient,) = torch.autograd.grad(model.loss(net, x, observed), weight)
@@ -179,4 +179,4 @@ def test_by_default_the_code_is_narrower_than_the_table() -> None:
         data = Encoded(np.zeros((2, columns), np.float32), np.ones((2, columns), bool), layout)
         for model, width in zip(BOTH, widths, strict=True):
             net = model().build(layout)
-            assert net.encode(torch.from_numpy(data.values), torch.from_numpy(data.observed)).shape == (2, width)
+            assert net.encode(torch.tensor(data.values), torch.tensor(data.observed)).shape == (2, width)

@@ -36,7 +36,7 @@ def table(rows: int, numbers: int = 3, categories: int = 2) -> Encoded:
 
 
 def tensors(data: Encoded) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(data.values), torch.from_numpy(data.observed)
+    return torch.tensor(data.values), torch.tensor(data.observed)
 
 
 @pytest.fixture(autouse=True)

@@ -196,7 +196,7 @@ def test_the_bound_of_miwae_is_the_likelihood_of_the_observed_cells() -> None:
     data = encoded(np.array([[0.3, -0.5, 9.0, 0.2]]), [[True, True, False, True]])
     kept = np.ix_([0, 1, 3], [0, 1, 3])
     truth = -stats.multivariate_normal(np.zeros(3), covariance[kept]).logpdf([0.3, -0.5, 0.2]) / 3
-    found = model.loss(net, torch.from_numpy(data.values), torch.from_numpy(data.observed)).item()
+    found = model.loss(net, torch.tensor(data.values), torch.tensor(data.observed)).item()
     assert found == pytest.approx(truth, abs=0.02)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -473,7 +474,9 @@ def test_covariance_survives_constant_dependent_and_too_many_columns() -> None:
 def test_covariance_gives_a_column_of_missing_values_the_variance_of_its_values() -> None:
     rng = np.random.default_rng(3)
     data = numeric(rng.normal(size=(20_000, 2)).astype(np.float32))
-    data.observed[:, 1] = rng.random(20_000) < 0.05
+    observed = np.ones((20_000, 2), dtype=bool)
+    observed[:, 1] = rng.random(20_000) < 0.05
+    data = replace(data, observed=observed)
     model = RobustCovariance(support=1.0).fit(data, LocalRun())
     assert model.score(numeric([[3.0, 0.0], [0.0, 3.0]])) == pytest.approx(3.0**2 / 2, rel=0.15)
 

@@ -1,5 +1,6 @@
 """The imputers that predict each column from the others, against closed forms and scikit-learn, and on odd tables."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +278,9 @@ def test_forest_refuses_to_start_from_a_model_that_does_not_impute(start: str) -
 @pytest.mark.parametrize("levels", [2, 4])
 def test_boosted_predicts_what_scikit_learns_models_predict(levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = mixed(300, seed=1, levels=levels), mixed(150, seed=2, missing=0.4, levels=levels)
-    train.values[:, 4][train.values[:, 4] == levels + 1] = 2  # a level that training never has
+    values = train.values.copy()
+    values[:, 4][values[:, 4] == levels + 1] = 2  # a level that training never has
+    train = replace(train, values=values)
     model = BoostedImputer(trees=12)
     kept = grown(model, monkeypatch)
     model.fit(train, LocalRun())

@@ -60,9 +60,13 @@ def table(n: int = 120) -> Encoded:
     return Encoded(np.where(observed, values, 0).astype(np.float32), observed, Layout("table", (4,), blocks))
 
 
-def blank(data: Encoded, n: int) -> Encoded:
+def blank(data: Encoded, n: int, given: dict[int, int] | None = None) -> Encoded:
+    """Rows in which nothing is given but the same codes at some positions."""
     shape = (n, *data.layout.shape)
-    return Encoded(np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool), data.layout)
+    values, observed = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+    for position, code in (given or {}).items():
+        values[:, position], observed[:, position] = code, True
+    return Encoded(values, observed, data.layout)
 
 
 def fitted(cls: type[AdversarialModel], data: Encoded, **params: Any) -> AdversarialModel:
@@ -91,8 +95,7 @@ def test_whatever_is_given_is_kept_bit_for_bit(cls: type[AdversarialModel]) -> N
 @each_model
 def test_a_level_of_two_rows_is_generated_as_often_as_it_is_given(cls: type[AdversarialModel]) -> None:
     data = table()
-    given = blank(data, 200)
-    given.values[:, 3], given.observed[:, 3] = FIRST_LEVEL + 2, True
+    given = blank(data, 200, {3: FIRST_LEVEL + 2})
     synthetic = sample(fitted(cls, data), given)
     assert (synthetic.values[:, 3] == FIRST_LEVEL + 2).all()
     assert len(np.unique(synthetic.values[:, 0])) > 20  # the other cells are drawn
@@ -106,7 +109,7 @@ def test_the_label_is_the_level_that_is_given() -> None:
         model = cast("ConditionalGan", fitted(ConditionalGan, dataclasses.replace(data, layout=layout), given=1.0))
         net, modes = cast("GanNetwork", model.net), model.mode_normalisation
         rows = training_rows(modes.sizes, modes.to_modes(model.transform.forward(data)))
-        given = model.draw_batch(net, torch.from_numpy(rows.values), torch.from_numpy(rows.observed))[1]
+        given = model.draw_batch(net, torch.tensor(rows.values), torch.tensor(rows.observed))[1]
         asked.append({int(position) for position in net.column[given.argmax(dim=1)]})
     assert asked == [{0, 1, 2, 3}, {3}]
 
@@ -118,8 +121,7 @@ def test_what_is_given_restricts_what_it_follows_from() -> None:
     levels = [tuple("abcdef"), ("x", "y"), ("p", "q")]
     blocks = tuple(Block(f"c{at}", "category", at, levels=names) for at, names in enumerate(levels))
     data = Encoded(values.astype(np.float32), np.ones(values.shape, dtype=bool), Layout("table", (3,), blocks))
-    given = blank(data, 100)
-    given.values[:, 1], given.observed[:, 1] = FIRST_LEVEL + 1, True
+    given = blank(data, 100, {1: FIRST_LEVEL + 1})
     synthetic = sample(fitted(Gan, data), given)
     assert (synthetic.values[:, 1] == FIRST_LEVEL + 1).all()
     assert set(np.unique(synthetic.values[:, 0])) <= {FIRST_LEVEL + 3.0, FIRST_LEVEL + 4.0, FIRST_LEVEL + 5.0}
