@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
 from anomalo.errors import UsageError
-from anomalo.neural import ColumnHeads, ColumnInput, NeuralModel, Phase, activate, mlp
-from anomalo.plugin import Block, CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
+from anomalo.neural import ArrayRows, ColumnHeads, ColumnInput, NeuralModel, Phase, activate, mlp
+from anomalo.plugin import CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
 
 
 class DenseEncoder(nn.Module):
@@ -75,7 +75,7 @@ class ClassifierNet(nn.Module):
 
 
 @dataclass(kw_only=True)
-class Classifier(NeuralModel):
+class Classifier(NeuralModel[ClassifierNet]):
     """A softmax classifier of codes.
 
     Started from a pretrained model, it takes its encoder (a deep belief network is unrolled first), of which the lower
@@ -100,7 +100,7 @@ class Classifier(NeuralModel):
     weight_decay: float = param(1e-2, low=0.0, high=10.0, help="Decoupled weight decay of Adam.")
     holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> ClassifierNet:
         """Return the network for this layout."""
         pretrained: Any = vars(self).get("encoder_")
         return ClassifierNet(DenseEncoder(layout, self.hidden) if pretrained is None else pretrained.net, layout)
@@ -121,7 +121,6 @@ class Classifier(NeuralModel):
         kept = copy.deepcopy(self.encoder_.net.state_dict()) if "encoder_" in vars(self) else None
         super().begin(data, run)
         net = self.net
-        assert isinstance(net, ClassifierNet)
         if kept is not None:
             net.encoder.load_state_dict(kept)  # building took the statistics of this table instead
             freeze_layers(net.encoder, data.layout, self.freeze)
@@ -138,30 +137,23 @@ class Classifier(NeuralModel):
         if isinstance(initial, Classifier):
             super().start(initial)
 
-    def training_data(self, data: Encoded) -> Encoded:
-        """Return the rows with their classes as one more column."""
+    def training_data(self, data: Encoded, run: Run) -> ArrayRows:
+        """Return the rows with their classes."""
         assert data.target is not None
-        classes = Block("class", "category", len(data.layout.blocks), levels=data.layout.classes)
-        blocks = (*data.layout.blocks, classes)
-        values = np.column_stack([data.values, data.target]).astype(np.float32)
-        observed = np.column_stack([data.observed, np.ones(len(data), dtype=bool)])
-        return Encoded(values, observed, replace(data.layout, shape=(len(blocks),), blocks=blocks))
+        return ArrayRows(data.values, data.observed, data.target.astype(np.int64), device=run.device)
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Mean cross-entropy, in nats; the last column is the class."""
-        logits = net(x[:, :-1].contiguous(), observed[:, :-1].contiguous())
-        return F.cross_entropy(logits.float(), x[:, -1].long())
+    def loss(self, net: ClassifierNet, x: Tensor, observed: Tensor, target: Tensor) -> Tensor:
+        """Mean cross-entropy of the classes `target`, int64 [n], in nats."""
+        return F.cross_entropy(net(x, observed).float(), target)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: ClassifierNet) -> list[Phase]:
         """Return one stage over the weights that are not kept."""
         free = [parameter for parameter in net.parameters() if parameter.requires_grad]
         return [Phase("training", free, self.epochs, lambda optimizers: self.step(net, optimizers))]
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return AdamW, with a separate step size for pretrained layers."""
-        net = self.net
-        assert isinstance(net, ClassifierNet)
-        head = {id(parameter) for parameter in net.head.parameters()}
+        head = {id(parameter) for parameter in self.net.head.parameters()}
         rate = self.learning_rate * (self.tuning if "encoder_" in vars(self) else 1.0)
         groups = [
             {"params": [p for p in parameters if id(p) in head], "lr": self.learning_rate},

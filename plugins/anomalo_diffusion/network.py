@@ -145,7 +145,7 @@ class AveragedNetwork(nn.Module):
 
     steps: Tensor
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, net: DenoisingNetwork, decay: float) -> None:
         super().__init__()
         self.online, self.average, self.decay = net, copy.deepcopy(net), decay
         self.average.requires_grad_(False)

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import ColumnHeads, Phase, Reconstructor, activate
+from anomalo.neural import CodeNetwork, ColumnHeads, Phase, Reconstructor, activate
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.code_width import narrow_code
 
 
-class StackedNet(nn.Module):
+class StackedNet(CodeNetwork):
     """Layers down to a code and back up; tied ones go up by the transpose of the same matrix."""
 
     def __init__(self, layout: Layout, widths: tuple[int, ...], tied: bool) -> None:
@@ -54,13 +54,9 @@ class StackedNet(nn.Module):
         parameters: Tensor = self.heads(code)
         return parameters
 
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
-
 
 @dataclass(kw_only=True)
-class Stacked(Reconstructor):
+class Stacked(Reconstructor[StackedNet]):
     """A deep symmetrical autoencoder.
 
     Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which some are
@@ -83,14 +79,13 @@ class Stacked(Reconstructor):
     tied: bool = param(False, help="Whether the decoder's matrices are the encoder's, transposed.")
     greedy: int = param(0, low=0, high=100_000, help="Epochs of training for each layer alone, before all together.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> StackedNet:
         """Return the network for this layout."""
         latent = self.latent or narrow_code(layout)
         return StackedNet(layout, (*self.hidden, latent), self.tied)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: StackedNet) -> list[Phase]:
         """Return a phase for each layer, if `greedy`, and one for all."""
-        assert isinstance(net, StackedNet)
         together = super().phases(net)
         if not self.greedy:
             return together
@@ -102,8 +97,7 @@ class Stacked(Reconstructor):
             alone.append(Phase(f"layer {k + 1}", parameters, self.greedy, partial(self.step, net, loss=loss), loss))
         return [*alone, *together]
 
-    def _layer_loss(self, k: int, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        assert isinstance(net, StackedNet)
+    def _layer_loss(self, k: int, net: StackedNet, x: Tensor, observed: Tensor) -> Tensor:
         seen = self.corrupt(x, observed)
         if k == 0:
             return net.heads.mean_nll(net.heads(net.encode(*seen, depth=1)), x, observed)

@@ -101,7 +101,7 @@ class EnergyModel(NeuralModel):
         rows = np.flatnonzero(~data.observed.all(axis=1))
         if len(rows):
             part = data.take(rows)
-            found = self._in_chunks(self._chains(draws), part.values, part.observed, row_keys(part, self.seed_))
+            found = self.in_chunks(self._chains(draws), part.values, part.observed, row_keys(part, self.seed_))
             expected[rows], quantiles[rows] = found[0], found[1]
             for at, shares, chances in zip(data.layout.categories, proba, found[2:], strict=True):
                 missing = ~part.observed[:, at]
@@ -150,7 +150,7 @@ class EnergyModel(NeuralModel):
             return (network.units.decode(state),)
 
         key = run.rng.integers(2**53, size=len(given), dtype=np.int64)
-        values = self._in_chunks(chain, given.values, given.observed, key)[0]
+        values = self.in_chunks(chain, given.values, given.observed, key)[0]
         for at in given.layout.numbers:
             block = given.layout.blocks[at]
             np.clip(values[:, at], block.low, block.high, out=values[:, at])
@@ -167,7 +167,7 @@ class EnergyModel(NeuralModel):
         """Return the rows expected for hidden units [n, hidden], float32 [n, columns] in encoded units."""
         network = self.energy_network(self.net)
         points = codes.astype(np.float32, copy=False)
-        return self._in_chunks(lambda h: (network.units.decode(network.rows(h)),), points)[0]
+        return self.in_chunks(lambda h: (network.units.decode(network.rows(h)),), points)[0]
 
 
 def _quantiles(values: Tensor, shares: Sequence[float]) -> list[Tensor]:
