@@ -89,7 +89,7 @@ class NeuralModel(Model, Generic[Net]):
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
             value = objective(net, *batch)
-            value.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(value)
             for optimizer in optimizers:
                 optimizer.step()
             return {"loss": value.detach()}

@@ -23,17 +23,21 @@ from anomalo.nn.whitening import whitening
 INTERVAL = (0.05, 0.95)
 
 
-class CodeNetwork(nn.Module):
+class RowEncoder(nn.Module):
+    """A network from (values, observed) to a code."""
+
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the code, [n, latent]."""
+        raise NotImplementedError
+
+
+class CodeNetwork(RowEncoder):
     """A network from (values, observed) through a code to the parameters of one likelihood per column.
 
     A subclass sets `heads` and defines `encode`; `decode` too, if the heads do not predict from the code itself.
     """
 
     heads: ColumnHeads
-
-    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the code, [n, latent]."""
-        raise NotImplementedError
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods for codes [n, latent]."""

@@ -202,7 +202,8 @@ class Trainer:
 
     def _saved(self) -> dict[str, Any] | None:
         found = None if self.checkpoint is None else self.checkpoint.load()
-        return None if found is None else cast("dict[str, Any]", unpack(*found))
+        state: dict[str, Any] | None = None if found is None else unpack(*found)
+        return state
 
     def metrics(self, losses: dict[str, float], epoch: int, phase: Phase) -> dict[str, float]:
         """Return the metrics of an epoch: its losses, which must be finite, and what the model monitors."""

@@ -32,7 +32,8 @@ def typical_distances(model: DenoisingModel, shares: Floats, observed: Mask) -> 
 
     *distances, seen = model.in_chunks(squared, shares, observed)
     means = [distance.sum(axis=0) / np.maximum(seen.sum(axis=0), 1) for distance in distances]
-    return np.maximum(np.stack(means), SMALLEST_DISTANCE).astype(np.float32)
+    typical: Floats = np.maximum(np.stack(means), SMALLEST_DISTANCE).astype(np.float32)
+    return typical
 
 
 def anomaly_scores(model: DenoisingModel, data: Encoded, distances: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ class OneHotSpace(nn.Module):
         shares : float32 [n, 2 width + codes]
             The lower and the upper ends of the numbers' shares, and codes.
         """
-        lower, upper, codes = shares.split([self.width, self.width, len(self.sizes)], dim=1)
+        lower, upper, codes = torch.split(shares, [self.width, self.width, len(self.sizes)], dim=1)
         share = torch.rand_like(lower).mul_(upper - lower).add_(lower).clamp_(SMALLEST_SHARE, 1 - SMALLEST_SHARE)
         return torch.cat([torch.special.ndtri(share), codes], dim=1)
 
@@ -89,7 +89,7 @@ class OneHotSpace(nn.Module):
     def draw(self, probabilities: Tensor, uniform: Tensor) -> Tensor:
         """Draw codes [n, codes] from their probabilities [n, levels] by uniform numbers [n, codes] in [0, 1)."""
         codes = torch.zeros(len(probabilities), len(self.sizes), dtype=torch.int64, device=probabilities.device)
-        for at, share in enumerate(probabilities.split(self.sizes, dim=1)):
+        for at, share in enumerate(torch.split(probabilities, list(self.sizes), dim=1)):
             below = share.cumsum(dim=1)
             codes[:, at] = (below[:, :-1] <= uniform[:, at : at + 1] * below[:, -1:]).sum(dim=1)
         return codes

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import CodeNetwork, ColumnHeads, Phase, Reconstructor, activate
+from anomalo.neural import CodeNetwork, ColumnHeads, ModuleTuple, Phase, Reconstructor, activate
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.code_width import narrow_code
 
@@ -20,14 +20,10 @@ class StackedNet(CodeNetwork):
         self.tied, self.act = tied, activate("silu")
         self.heads = ColumnHeads(layout, widths[0])
         sizes = [self.heads.linear.out_features, *widths]
-        self.down = nn.ModuleList(nn.Linear(sizes[k], sizes[k + 1]) for k in range(len(widths)))
-        self.up = nn.ModuleList(nn.Linear(sizes[k + 1], sizes[k]) for k in range(1, len(widths)))
-        for layer, below in zip(self.up, self.down[1:], strict=True):
-            if tied:
-                del layer.weight
-                layer.below = (below,)  # in a tuple, so that the weights are not counted twice
-        if tied:
-            del self.down[0].weight
+        self.down = ModuleTuple(nn.Linear(sizes[k], sizes[k + 1]) for k in range(len(widths)))
+        self.up = ModuleTuple(nn.Linear(sizes[k + 1], sizes[k]) for k in range(1, len(widths)))
+        for layer in (*self.up, self.down[0]) if tied else ():
+            del layer.weight
 
     def encode(self, x: Tensor, observed: Tensor, depth: int | None = None) -> Tensor:
         """Return the code, [n, latent], or the output of the lowest `depth` layers."""
@@ -45,7 +41,7 @@ class StackedNet(CodeNetwork):
     def ascend(self, hidden: Tensor, k: int) -> Tensor:
         """Undo layer k >= 1."""
         layer = self.up[k - 1]
-        return F.linear(hidden, layer.below[0].weight.T if self.tied else layer.weight, layer.bias)
+        return F.linear(hidden, self.down[k].weight.T if self.tied else layer.weight, layer.bias)
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods for codes [n, latent]."""

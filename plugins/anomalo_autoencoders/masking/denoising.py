@@ -50,18 +50,22 @@ class DenoisingNet(CodeNetwork):
     def encode(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the code, [n, members * width + linear units]."""
         first = self.input(x, observed)
-        hidden = first[:, :-LINEAR_UNITS].unflatten(1, (self.members, -1)).transpose(0, 1)
+        hidden = self._by_member(first)
         for weight, bias in zip(self.weights, self.biases, strict=False):
             hidden = member_products(self._activate(hidden), weight) + bias
         return torch.cat([self._activate(hidden).transpose(0, 1).flatten(1), first[:, -LINEAR_UNITS:]], dim=1)
+
+    def _by_member(self, units: Tensor) -> Tensor:
+        """Return the members' part of units [n, members * width + linear units], [members, n, width]."""
+        return torch.unflatten(units[:, :-LINEAR_UNITS], 1, (self.members, -1)).transpose(0, 1)
 
     def _activate(self, hidden: Tensor) -> Tensor:
         return F.dropout(F.silu(hidden), self.dropout, self.training)
 
     def member_parameters(self, code: Tensor) -> Tensor:
         """Return each member's parameters of the columns' likelihoods, [members, n, parameters]."""
-        hidden = code[:, :-LINEAR_UNITS].unflatten(1, (self.members, -1)).transpose(0, 1)
-        return member_products(hidden, self.weights[-1]) + self.heads(code[:, -LINEAR_UNITS:])
+        linear: Tensor = self.heads(code[:, -LINEAR_UNITS:])
+        return member_products(self._by_member(code), self.weights[-1]) + linear
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods, the members' mean."""

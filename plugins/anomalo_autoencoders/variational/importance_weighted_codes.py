@@ -16,7 +16,8 @@ def quantile_nodes(heads: ColumnHeads, parameters: Tensor) -> Tensor:
     """Return equally likely values of each number, standardised, with the Gaussian's variance, [n, k, numbers]."""
     steps = torch.special.ndtri((torch.arange(QUANTILES, device=parameters.device) + 0.5) / QUANTILES)
     steps = steps / steps.square().mean().sqrt()
-    return heads.center(parameters)[:, None] + heads.scale() * steps[:, None]
+    nodes: Tensor = heads.center(parameters)[:, None] + heads.scale() * steps[:, None]
+    return nodes
 
 
 class WeightedCodes:

@@ -47,7 +47,7 @@ class SelfMasking(nn.Module, Missingness):
         for group in heads.groups:
             odds = self.level[group.slice.start - count : group.slice.stop - count].view(-1, group.width)
             level_odds = odds.expand(len(x), -1, -1).gather(2, group.codes(x)[:, :, None]).squeeze(2)
-            logits = (part[:, group.slice].unflatten(1, odds.shape) for part in (raised, parameters))
+            logits = (torch.unflatten(part[:, group.slice], 1, odds.shape) for part in (raised, parameters))
             missing, all_ = (part.float().logsumexp(dim=2) for part in logits)
             cells = torch.where(observed.index_select(1, group.columns), F.logsigmoid(-level_odds), missing - all_)
             total = total + cells.sum(dim=1)
