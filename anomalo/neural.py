@@ -1,25 +1,33 @@
 """The surface of plugin authors with torch: neural models, reconstructors, and building blocks for tables."""
 
+from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
 from anomalo.nn.imputation import filled
 from anomalo.nn.layers import ColumnHeads, ColumnInput, Standardised, activate, mlp
 from anomalo.nn.mixture_heads import MixtureHeads
 from anomalo.nn.model import NeuralModel
-from anomalo.nn.reconstructor import Autoencoder, Reconstructor
+from anomalo.nn.module_tuple import ModuleTuple
+from anomalo.nn.reconstructor import Autoencoder, CodeNetwork, Reconstructor, RowEncoder
 from anomalo.nn.robust_heads import NaturalHeads, compressed, natural
-from anomalo.nn.trainer import STEPS_PER_EPOCH, Batch, Phase, Step, seeded
+from anomalo.nn.trainer import STEPS_PER_EPOCH, Loss, Phase, Step, seeded
 from anomalo.nn.training_by_sampling import draw_rows_by_code
 
 __all__ = [
     "STEPS_PER_EPOCH",
+    "ArrayRows",
     "Autoencoder",
     "Batch",
+    "BatchSource",
+    "CodeNetwork",
     "ColumnHeads",
     "ColumnInput",
+    "Loss",
     "MixtureHeads",
+    "ModuleTuple",
     "NaturalHeads",
     "NeuralModel",
     "Phase",
     "Reconstructor",
+    "RowEncoder",
     "Standardised",
     "Step",
     "activate",

@@ -4,38 +4,84 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anomalo.encoding.encoded import Encoded
+Batch = tuple[Tensor, ...]
+"""The tensors of some rows, one for each array: by default (values, observed)."""
 
 HOLDOUT_AT_LEAST = 40
 """Below this many rows nothing is held out, and early stopping uses the training loss."""
 
 
-class Rows:
-    """Rows to draw batches from: resident on an accelerator, gathered from the array on a CPU."""
+class BatchSource(Protocol):
+    """Training rows of any modality: tables, series, images."""
 
-    def __init__(self, data: Encoded, rows: NDArray[np.intp], device: torch.device) -> None:
-        self.data, self.rows, self.device = data, rows, device
-        self.resident = device.type != "cpu"
-        if self.resident:
-            self.values = torch.from_numpy(data.values[rows]).to(device)
-            self.observed = torch.from_numpy(data.observed[rows]).to(device)
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+
+    def batch(self, index: NDArray[np.intp]) -> Batch:
+        """Return the tensors of the rows at `index`, as `loss` takes them; the trainer moves them to its device."""
+
+
+class ArrayRows:
+    """Rows of arrays: resident on an accelerator, gathered from the arrays on a CPU.
+
+    Parameters
+    ----------
+    *arrays : array [n, ...]
+        Of any types and shapes, with equally many rows: values and observed, and whatever else a loss takes.
+    device : str
+        The device that the training runs on.
+
+    Raises
+    ------
+    ValueError
+        There are no arrays, or their numbers of rows differ.
+
+    Examples
+    --------
+    >>> rows = ArrayRows(np.eye(3), np.arange(3))
+    >>> [tensor.tolist() for tensor in rows.batch(np.array([2, 0]))]
+    [[[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]], [2, 0]]
+    """
+
+    def __init__(self, *arrays: NDArray[Any], device: str = "cpu") -> None:
+        lengths = [len(array) for array in arrays]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"got arrays of {lengths} rows; give one or more of equally many rows")
+        self.arrays, self.device = arrays, torch.device(device)
+        self.resident: Batch | None = None
+        if self.device.type != "cpu":
+            self.resident = tuple(torch.tensor(array, device=self.device) for array in arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def batch(self, index: NDArray[np.intp]) -> Batch:
+        """Return a tensor of each array's rows at `index`."""
+        if self.resident is not None:
+            at = torch.from_numpy(index).to(self.device)
+            return tuple(tensor[at] for tensor in self.resident)
+        return tuple(torch.from_numpy(array[index]) for array in self.arrays)
+
+
+class SomeRows:
+    """Some of the rows of a source, such as those held out, on the device of the training."""
+
+    def __init__(self, source: BatchSource, rows: NDArray[np.intp], device: torch.device) -> None:
+        self.source, self.rows, self.device = source, rows, device
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batch(self, index: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Return (values, observed) of the rows at `index`."""
-        if self.resident:
-            at = torch.from_numpy(index).to(self.device)
-            return self.values[at], self.observed[at]
-        rows = self.rows[index]
-        return torch.from_numpy(self.data.values[rows]), torch.from_numpy(self.data.observed[rows])
+    def batch(self, index: NDArray[np.intp]) -> Batch:
+        """Return the tensors of the rows at `index`."""
+        return tuple(tensor.to(self.device) for tensor in self.source.batch(self.rows[index]))
 
 
 class Batches:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Layout
+from anomalo.nn.module_tuple import ModuleTuple
 
 SMALLEST_SCALE = 0.05
 """No column's noise is taken to be smaller than this share of its standard deviation."""
@@ -212,7 +213,7 @@ class ColumnHeads(Standardised):
         super().__init__(layout)
         start = self.per_number * len(layout.numbers)
         groups = _groups(layout, start)
-        self.groups = nn.ModuleList(groups)
+        self.groups = ModuleTuple(groups)
         self.linear = nn.Linear(width, groups[-1].slice.stop if groups else start)
         self._add_number_parameters()
         self._arrange()
@@ -222,7 +223,7 @@ class ColumnHeads(Standardised):
 
     def _arrange(self) -> None:
         """Record the order in which the columns' likelihoods are computed."""
-        columns = [self.numbers, *(group.columns for group in self._groups())]
+        columns = [self.numbers, *(group.columns for group in self.groups)]
         self.register_buffer("order", torch.cat(columns), persistent=False)
         self.register_buffer("inverse_order", torch.argsort(self.order), persistent=False)
 
@@ -235,7 +236,7 @@ class ColumnHeads(Standardised):
         with torch.no_grad():
             self.linear.weight.mul_(0.1)
             self.linear.bias.zero_()
-            for group in self._groups():
+            for group in self.groups:
                 bias = group.pad(self.linear.bias)
                 for row, position in enumerate(group.positions):
                     bias[row, : group.sizes[row]] = _log_frequencies(data, position, group.sizes[row])
@@ -247,11 +248,8 @@ class ColumnHeads(Standardised):
         """
         seen = self.pick(observed)
         parts = [masked(self.standardise(x), seen)]
-        parts += [group.one_hot(self.linear.bias, x, observed) for group in self._groups()]
+        parts += [group.one_hot(self.linear.bias, x, observed) for group in self.groups]
         return torch.cat(parts, dim=1)
-
-    def _groups(self) -> list[Group]:
-        return list(self.groups)  # type: ignore[arg-type]
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map [n, width] to the parameters of all columns' likelihoods."""
@@ -280,7 +278,7 @@ class ColumnHeads(Standardised):
         """Join the numbers' part and the categories' surprisal, in the order of `self.order`; 0 where not observed."""
         if not self.groups:
             return masked(numbers, observed)
-        cells = torch.cat([numbers, *(group.surprisal(parameters, x) for group in self._groups())], dim=1)
+        cells = torch.cat([numbers, *(group.surprisal(parameters, x) for group in self.groups)], dim=1)
         return masked(cells, observed.index_select(1, self.order))
 
     def _in_column_order(self, cells: Tensor) -> Tensor:
@@ -316,7 +314,7 @@ class ColumnHeads(Standardised):
         """Return each column's mean, or the code of its most probable level, [n, columns] in encoded units."""
         out = torch.zeros(len(parameters), self.columns, device=parameters.device)
         out = out.index_copy(1, self.numbers, self.encoded(self.center(parameters)))
-        for group in self._groups():
+        for group in self.groups:
             best = group.log_probabilities(parameters).argmax(dim=2) + FIRST_LEVEL
             out = out.index_copy(1, group.columns, best.float())
         return out
@@ -336,7 +334,7 @@ class ColumnHeads(Standardised):
         out = torch.zeros_like(levels)
         numbers = self.number_quantiles(parameters, levels.index_select(2, self.numbers))
         out = out.index_copy(2, self.numbers, self.encoded(numbers))
-        for group in self._groups():
+        for group in self.groups:
             below = group.log_probabilities(parameters).exp().cumsum(dim=2)[:, None]
             passed = levels.index_select(2, group.columns)[..., None] >= below
             last = torch.tensor(group.sizes, device=out.device) - 1
@@ -346,7 +344,7 @@ class ColumnHeads(Standardised):
     def probabilities(self, parameters: Tensor) -> list[Tensor]:
         """Return each category's class probabilities, [n, size], in the order of `Layout.categories`."""
         found: dict[int, Tensor] = {}
-        for group in self._groups():
+        for group in self.groups:
             proba = group.log_probabilities(parameters).exp()
             for row, position in enumerate(group.positions):
                 found[position] = proba[:, row, : group.sizes[row]]

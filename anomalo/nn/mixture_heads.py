@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from anomalo.encoding.encoded import Encoded, Layout
 from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, Group
+from anomalo.nn.module_tuple import ModuleTuple
 
 UNIT_SCALE = math.log(math.e - 1)
 """softplus of this is 1."""
@@ -131,7 +132,7 @@ class MixtureHeads(ColumnHeads):
         some.register_buffer("deviation", self.deviation[numbers])
         positions = [position_of[position] for position in self.numbers[numbers].tolist()]
         some.register_buffer("numbers", torch.tensor(positions, dtype=torch.int64))
-        some.groups = nn.ModuleList(groups)
+        some.groups = ModuleTuple(groups)
         some._arrange()
         some.linear = emptied(self.linear)
         some.linear.weight = self.linear.weight[entries]
@@ -144,7 +145,7 @@ class MixtureHeads(ColumnHeads):
         numbers = [at for at, position in enumerate(self.numbers.tolist()) if position in position_of]
         entries = [part * count + at for part in range(self.per_number) for at in numbers]
         groups = []
-        for group in self._groups():
+        for group in self.groups:
             if not position_of.keys().isdisjoint(group.positions):
                 part, taken = group.only(position_of, start=len(entries))
                 groups.append(part)

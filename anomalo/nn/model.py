@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any, Generic, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+from typing_extensions import TypeVar
 
-from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.encoded import Encoded, Layout
 from anomalo.errors import UsageError
 from anomalo.models.base import Model, Run
 from anomalo.models.parameters import param
 from anomalo.models.results import ModelState
+from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
 from anomalo.nn.layers import Standardised
-from anomalo.nn.trainer import Batch, Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
+from anomalo.nn.trainer import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
 CHUNK = 4096
 """Inference runs on chunks of exactly this many rows: a row's result cannot depend on its neighbours."""
 
+Net = TypeVar("Net", bound=nn.Module, default=nn.Module)
+
 
 @dataclass(kw_only=True)
-class NeuralModel(Model):
-    """A model with one torch network, trained by gradient descent.
+class NeuralModel(Model, Generic[Net]):
+    """A model with one torch network, of the type `Net`, trained by gradient descent.
 
     A subclass implements `build` and `loss`; adversarial and contrastive-divergence models replace
-    `optimizers` and `step`, staged training replaces `phases`. All training state lives in the
-    network's buffers or the optimisers.
+    `optimizers` and `step`, staged training replaces `phases`, and `training_data` gives losses other tensors than
+    (values, observed). All training state lives in the network's buffers or the optimisers.
+
+    Attributes
+    ----------
+    net : torch module
+        What `build` returned; set by `fit` and `restore`.
     """
+
+    net: Net = field(init=False, repr=False, compare=False)
 
     epochs: int = param(30, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     batch_size: int = param(512, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
@@ -40,22 +51,29 @@ class NeuralModel(Model):
     patience: int = param(10, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
     holdout: float = param(0.1, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
 
-    chunk = CHUNK
     seed_ = 0
 
-    def build(self, layout: Any) -> nn.Module:
-        """Return a new, untrained network for this layout."""
+    @property
+    def chunk(self) -> int:
+        """Rows that inference handles at a time."""
+        return CHUNK
+
+    def build(self, layout: Layout) -> Net:
+        """Return a new, untrained network for the table's layout."""
         raise NotImplementedError
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the mean loss, a scalar, of a batch; x float32 [n, columns], observed bool [n, columns]."""
+    def loss(self, net: Net, *batch: Any) -> Tensor:
+        """Return the mean loss, a scalar, of a batch: the tensors of `training_data`.
+
+        By default those are x float32 [n, columns] and observed bool [n, columns].
+        """
         raise NotImplementedError
 
-    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the held-out loss for early stopping; by default the training loss."""
-        return self.loss(net, x, observed)
+    def validation(self, net: Net, *batch: Any) -> Tensor:
+        """Return the held-out loss for early stopping, by default the training loss; it changes nothing."""
+        return self.loss(net, *batch)
 
-    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+    def monitor(self, net: Net, phase: str, train: Batch, held: Batch) -> dict[str, float]:
         """Return more metrics for the history after an epoch, from up to 1,024 rows of either kind; none by default."""
         return {}
 
@@ -63,22 +81,22 @@ class NeuralModel(Model):
         """Return the optimisers of one phase: AdamW (Loshchilov and Hutter 2019), fused."""
         return [AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)]
 
-    def step(self, net: nn.Module, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
+    def step(self, net: Net, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
         """Return the function that makes one update on a batch, by `self.loss` or another one."""
         objective = loss or self.loss
 
-        def update(x: Tensor, observed: Tensor) -> dict[str, Tensor]:
+        def update(*batch: Tensor) -> dict[str, Tensor]:
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
-            value = objective(net, x, observed)
-            value.backward()  # type: ignore[no-untyped-call]
+            value = objective(net, *batch)
+            torch.autograd.backward(value)
             for optimizer in optimizers:
                 optimizer.step()
             return {"loss": value.detach()}
 
         return update
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: Net) -> list[Phase]:
         """Return the stages of training; by default one over all parameters."""
         return [Phase("training", list(net.parameters()), self.epochs, lambda o: self.step(net, o))]
 
@@ -100,9 +118,14 @@ class NeuralModel(Model):
         with seeded(run.seed, device):
             self.begin(data, run)
             self.net.to(device)
-            Trainer(self, self.net, self.training_data(data), run, device).fit()
+            self.train(self.training_data(data, run), run)
             self.finish(data, run)
         return self
+
+    def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
+        """Train the network on rows, in stages: those of `phases`, or others that depend on the rows or the run."""
+        stages = self.phases(self.net) if phases is None else phases
+        Trainer(self, self.net, rows, run, torch.device(run.device)).fit(stages)
 
     def begin(self, data: Encoded, run: Run) -> None:
         """Build the network and initialise it: from the table's statistics, then from `run.initial`.
@@ -145,9 +168,9 @@ class NeuralModel(Model):
             self.notes_ = [f"{len(taken)} of {len(weights)} weights fit those of {initial.name!r}; the rest are new"]
         self.net.load_state_dict({**current, **same})
 
-    def training_data(self, data: Encoded) -> Encoded:
-        """Return the rows that the batches of `loss` are taken from; by default the table itself."""
-        return data
+    def training_data(self, data: Encoded, run: Run) -> BatchSource:
+        """Return the rows whose tensors `loss` takes; by default the table's values and which are observed."""
+        return ArrayRows(data.values, data.observed, device=run.device)
 
     def use(self, device: str) -> None:
         """Move the network to a device."""
@@ -181,9 +204,9 @@ class NeuralModel(Model):
         tuple of float32 arrays
             One for each tensor that `function` returns, cut to the rows of `data`.
         """
-        return self._in_chunks(function, data.values, data.observed)
+        return self.in_chunks(function, data.values, data.observed)
 
-    def _in_chunks(
+    def in_chunks(
         self, function: Callable[..., Sequence[Tensor]], *rows: NDArray[Any]
     ) -> tuple[NDArray[np.float32], ...]:
         """Apply a function of tensors to arrays of as many rows, as `infer` does."""

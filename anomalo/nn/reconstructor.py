@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
-from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.models.base import Run
 from anomalo.models.parameters import param
 from anomalo.models.results import Cells, Filled
@@ -23,37 +23,58 @@ from anomalo.nn.whitening import whitening
 INTERVAL = (0.05, 0.95)
 
 
+class RowEncoder(nn.Module):
+    """A network from (values, observed) to a code."""
+
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the code, [n, latent]."""
+        raise NotImplementedError
+
+
+class CodeNetwork(RowEncoder):
+    """A network from (values, observed) through a code to the parameters of one likelihood per column.
+
+    A subclass sets `heads` and defines `encode`; `decode` too, if the heads do not predict from the code itself.
+    """
+
+    heads: ColumnHeads
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the parameters of the columns' likelihoods for codes [n, latent]."""
+        parameters: Tensor = self.heads(code)
+        return parameters
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the parameters of the columns' likelihoods."""
+        return self.decode(self.encode(x, observed))
+
+
+CodeNet = TypeVar("CodeNet", bound=CodeNetwork, default=CodeNetwork)
+
+
 @dataclass(kw_only=True)
-class Reconstructor(NeuralModel):
+class Reconstructor(NeuralModel[CodeNet]):
     """A neural model that reconstructs cells: scores, explains, imputes and embeds by their likelihood.
 
-    The network maps (values, observed) to the parameters of one likelihood per column (see
-    `ColumnHeads`) through a code: it has `encode(x, observed)`, `decode(code)` and `heads`. A variant
-    builds another network, or overrides `corrupt` or `penalty`. In training a share of the cells is
+    A variant builds another `CodeNetwork`, or overrides `corrupt` or `penalty`. In training a share of the cells is
     hidden from the network and still has to be predicted, which makes the prediction of a hidden cell
     its conditional expectation.
     """
 
     hide: float = param(0.2, low=0.0, high=0.95, help="Share of the cells hidden from the network in training.")
 
-    def heads(self, net: nn.Module) -> ColumnHeads:
-        """Return the likelihood heads of a network that `build` made."""
-        heads = net.heads
-        assert isinstance(heads, ColumnHeads)
-        return heads
-
     def corrupt(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's input in training; by default some cells are hidden."""
         return x, observed & (torch.rand(x.shape, device=x.device) >= self.hide)
 
-    def penalty(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor | float:
+    def penalty(self, net: CodeNet, x: Tensor, observed: Tensor) -> Tensor | float:
         """Return a term to add to the loss."""
         return 0.0
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def loss(self, net: CodeNet, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty."""
         parameters = net(*self.corrupt(x, observed))
-        return self.heads(net).mean_nll(parameters, x, observed) + self.penalty(net, x, observed)
+        return net.heads.mean_nll(parameters, x, observed) + self.penalty(net, x, observed)
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Estimate the covariances of residuals and codes over the training rows, for scoring."""
@@ -63,10 +84,10 @@ class Reconstructor(NeuralModel):
         self.code_whitening_ = whitening(code - self.code_mean_)
 
     def _code_and_residual(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        net: Any = self.net
+        net = self.net
         code = net.encode(x, observed)
         parameters = net.decode(code)
-        return code, self.heads(self.net).residual(parameters, x, observed), parameters
+        return code, net.heads.residual(parameters, x, observed), parameters
 
     def score(self, data: Encoded) -> Scores:
         """Return anomaly scores in nats, float64 [n]; higher is more anomalous.
@@ -87,7 +108,7 @@ class Reconstructor(NeuralModel):
 
     def _energies(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Return the function from a batch to the cells' energies, [n, columns], and the codes', [n]."""
-        heads = self.heads(self.net)
+        heads = self.net.heads
         device = next(self.net.parameters()).device
         statistics = (self.residual_whitening_, self.code_mean_, self.code_whitening_)
         residual_whitening, mean, code_whitening = (torch.from_numpy(array).to(device) for array in statistics)
@@ -104,7 +125,7 @@ class Reconstructor(NeuralModel):
 
         The code's energy is divided among the cells in proportion to how much it falls when each is hidden.
         """
-        energies, heads = self._energies(), self.heads(self.net)
+        energies, heads = self._energies(), self.net.heads
 
         def without(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
             return energies(x, observed)[1], heads.expected(self.net(x, observed))
@@ -129,7 +150,7 @@ class Reconstructor(NeuralModel):
         Intervals and draws are quantiles of the columns' likelihoods, within each column's range. Each cell is drawn
         by itself, given the observed ones.
         """
-        heads, uniform = self.heads(self.net), row_uniform(data, self.seed_, draws).transpose(1, 0, 2)
+        heads, uniform = self.net.heads, row_uniform(data, self.seed_, draws).transpose(1, 0, 2)
         ends = np.broadcast_to(np.array(INTERVAL)[:, None], (len(data), 2, len(data.layout.blocks)))
 
         def fill(x: Tensor, observed: Tensor, levels: Tensor) -> tuple[Tensor, ...]:
@@ -137,25 +158,23 @@ class Reconstructor(NeuralModel):
             return heads.expected(parameters), heads.quantiles(parameters, levels), *heads.probabilities(parameters)
 
         levels = np.concatenate([ends, uniform], axis=1).astype(np.float32)
-        expected, quantiles, *proba = self._in_chunks(fill, data.values, data.observed, levels)
+        expected, quantiles, *proba = self.in_chunks(fill, data.values, data.observed, levels)
         return filled(data, expected, quantiles, proba)
 
     def embed(self, data: Encoded) -> Floats:
         """Return the rows' codes, float32 [n, latent]: the network's `encode` of their observed cells."""
-        net: Any = self.net
-        return self.infer(lambda x, observed: (net.encode(x, observed),), data)[0]
+        return self.infer(lambda x, observed: (self.net.encode(x, observed),), data)[0]
 
     def decode(self, codes: Floats) -> Floats:
         """Return the rows that codes [n, latent] stand for, float32 [n, columns] in encoded units.
 
         A number is its expectation, a category the code of its most probable level.
         """
-        net: Any = self.net
-        heads, points = self.heads(self.net), codes.astype(np.float32, copy=False)
-        return self._in_chunks(lambda point: (heads.expected(net.decode(point)),), points)[0]
+        net, points = self.net, codes.astype(np.float32, copy=False)
+        return self.in_chunks(lambda point: (net.heads.expected(net.decode(point)),), points)[0]
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(CodeNetwork):
     """Encoder and decoder between a column input layer and column heads.
 
     Parameters
@@ -170,7 +189,7 @@ class Autoencoder(nn.Module):
         See above.
     """
 
-    def __init__(self, layout: Any, encoder: nn.Module, decoder: nn.Module, width: int, out: int) -> None:
+    def __init__(self, layout: Layout, encoder: nn.Module, decoder: nn.Module, width: int, out: int) -> None:
         super().__init__()
         self.input = ColumnInput(layout, width)
         self.encoder, self.decoder = encoder, decoder
@@ -185,10 +204,6 @@ class Autoencoder(nn.Module):
         """Return the parameters of the columns' likelihoods for codes [n, latent]."""
         parameters: Tensor = self.heads(self.decoder(code))
         return parameters
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
 
 
 def _hidden_in_turn(data: Encoded, positions: Sequence[int]) -> Encoded:

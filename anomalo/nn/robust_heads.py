@@ -87,7 +87,7 @@ class NaturalHeads(ColumnHeads):
         """
         numbers = self._robust(members[:, :, : len(self.mean)].float(), self.standardise(x))
         total = (numbers.sum(dim=0) * self.pick(weight) * self.scale().detach()).sum()
-        for group in self._groups():
+        for group in self.groups:
             logits = members[:, :, group.slice].reshape(*members.shape[:2], len(group.positions), group.width)
             codes = group.codes(x).expand(len(members), -1, -1)[..., None]
             likelihood = torch.log_softmax(logits.float(), dim=3).gather(3, codes).squeeze(3)
@@ -100,7 +100,7 @@ class NaturalHeads(ColumnHeads):
         A category's probabilities are the mean of the members' probabilities.
         """
         parts = [members[:, :, : len(self.mean)].mean(dim=0)]
-        for group in self._groups():
+        for group in self.groups:
             logs = torch.stack([group.log_probabilities(member) for member in members])
             parts.append((torch.logsumexp(logs, dim=0) - math.log(len(members))).flatten(1))
         return torch.cat(parts, dim=1)

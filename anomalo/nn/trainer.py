@@ -1,8 +1,7 @@
-"""The one training loop: PyTorch-Ignite engine, tensor-resident batches, phases, early stopping."""
+"""The one training loop: PyTorch-Ignite engine, batches of tensors, phases, saved states."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.encoding.encoded import Encoded
 from anomalo.errors import TrainingError, UsageError
 from anomalo.models.base import Model, Run
 from anomalo.nn.checkpoint import pack, random_state, set_random_state, unpack
-from anomalo.nn.dataset import Batches, Rows, split
+from anomalo.nn.dataset import Batches, BatchSource, SomeRows, split
+from anomalo.nn.early_stopping import EarlyStop, RunningMean
 
 if TYPE_CHECKING:
     from ignite.engine import Engine
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
 # Without a handler, Ignite would log a failing run to stderr beside our one line.
 logging.getLogger("ignite").addHandler(logging.NullHandler())
 
-Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""One update on a batch (values, observed); returns detached scalars, "loss" among them, for the history."""
+Step = Callable[..., dict[str, Tensor]]
+"""One update, `step(*batch)`; returns detached scalars, "loss" among them, for the history."""
+Loss = Callable[..., Tensor]
+"""The mean loss of a batch, a scalar: `loss(net, *batch)`."""
 
 STEPS_PER_EPOCH = 20
 """Small tables use smaller batches, so that an epoch has about this many steps."""
@@ -37,12 +38,6 @@ MONITORED = 1024
 """Rows of either kind that a model may look at after each epoch, at most."""
 SMALL_WORK = 500_000_000
 """Multiplications in one call below which a second thread does not pay."""
-
-
-Batch = tuple[Tensor, Tensor]
-"""Values and observed of some rows."""
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-"""The mean loss of a batch: `loss(net, values, observed)`, a scalar."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +50,9 @@ class Phase:
         Unique among the model's stages.
     validation : Loss, optional
         The held-out loss for early stopping; by default the model's.
+    newest : float
+        Early stopping looks at a running mean of the held-out loss over epochs, in which the newest one has this share;
+        1 is that epoch's loss alone.
     """
 
     name: str
@@ -62,6 +60,7 @@ class Phase:
     epochs: int
     step: Callable[[list[Optimizer]], Step]
     validation: Loss | None = None
+    newest: float = 1.0
 
 
 class Trainable(Protocol):
@@ -72,17 +71,16 @@ class Trainable(Protocol):
     patience: int
     holdout: float
 
-    def phases(self, net: nn.Module) -> list[Phase]:
-        """Return the stages, in order."""
-
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimisers of one stage."""
 
-    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the mean loss of a held-out batch."""
+    @property
+    def validation(self) -> Loss:
+        """The mean loss of a held-out batch."""
 
-    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
-        """Return more metrics at the end of an epoch, from some rows of either kind."""
+    @property
+    def monitor(self) -> Callable[..., dict[str, float]]:
+        """More metrics at the end of an epoch: `monitor(net, phase, train, held)`, with a batch of either kind."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -142,28 +140,28 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
 
 
 class Trainer:
-    """Trains one network of one model on one table.
+    """Trains one network of one model.
 
     Parameters
     ----------
     model : Trainable
-        Gives the phases, optimisers and validation loss.
+        Gives the optimisers and the validation loss.
     net : torch module
         The network to train; it ends in evaluation mode with the weights of the best epoch.
-    data : Encoded
-        The training table.
+    rows : BatchSource
+        The training rows.
     run : Run
         Seed, progress and handlers.
     """
 
-    def __init__(self, model: Trainable, net: nn.Module, data: Encoded, run: Run, device: torch.device) -> None:
+    def __init__(self, model: Trainable, net: nn.Module, rows: BatchSource, run: Run, device: torch.device) -> None:
         self.model, self.net, self.run, self.device = model, net, run, device
-        train, held = split(len(data), model.holdout, run.seed)
-        self.train, self.held = Rows(data, train, device), Rows(data, held, device)
+        train, held = split(len(rows), model.holdout, run.seed)
+        self.train, self.held = SomeRows(rows, train, device), SomeRows(rows, held, device)
         self.checkpoint = run.checkpoint()
         self.batch_size = min(model.batch_size, max(16, len(train) // STEPS_PER_EPOCH))
 
-    def fit(self) -> None:
+    def fit(self, phases: Sequence[Phase]) -> None:
         """Run every phase, from the last saved state of an interrupted run of the same fit.
 
         Raises
@@ -172,7 +170,6 @@ class Trainer:
             The loss became infinite or not a number.
         """
         with enough_threads(self.batch_size * size(self.net)):
-            phases = self.model.phases(self.net)
             epochs = sum(phase.epochs for phase in phases)
             saved = self._saved()
             for number, phase in enumerate(phases):
@@ -205,20 +202,18 @@ class Trainer:
 
     def _saved(self) -> dict[str, Any] | None:
         found = None if self.checkpoint is None else self.checkpoint.load()
-        return None if found is None else cast("dict[str, Any]", unpack(*found))
+        state: dict[str, Any] | None = None if found is None else unpack(*found)
+        return state
 
     def metrics(self, losses: dict[str, float], epoch: int, phase: Phase) -> dict[str, float]:
-        """Return the metrics of an epoch, from the means of what its steps returned."""
-        metrics = dict(losses)
-        if len(self.held):
-            metrics["validation_loss"] = self._held_out_loss(phase.validation or self.model.validation)
-        broken = [value for value in metrics.values() if not math.isfinite(value)]
+        """Return the metrics of an epoch: its losses, which must be finite, and what the model monitors."""
+        broken = [value for value in losses.values() if not math.isfinite(value)]
         if broken:
             raise TrainingError(
                 f"the loss became {broken[0]} in epoch {epoch} of phase {phase.name!r}; "
                 f"lower learning_rate (now {self.model.learning_rate}) or look for extreme values in the table"
             )
-        return metrics | self._monitored(phase.name)
+        return losses | self._monitored(phase.name)
 
     def _monitored(self, phase: str) -> dict[str, float]:
         rows = np.arange(min(len(self.train), len(self.held), MONITORED))
@@ -228,8 +223,9 @@ class Trainer:
             found: dict[str, float] = self.model.monitor(self.net, phase, self.train.batch(rows), self.held.batch(rows))
         return found
 
-    def _held_out_loss(self, loss: Loss) -> float:
+    def held_out_loss(self, phase: Phase) -> float:
         """Evaluate with the same noise every epoch, so that epochs are comparable."""
+        loss = phase.validation or self.model.validation
         self.net.eval()
         total = 0.0
         with torch.no_grad(), seeded(self.run.seed, self.device):
@@ -256,6 +252,7 @@ class _Stage:
         self.update = phase.step(self.optimizers)
         self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number)
         self.early_stop = EarlyStop(trainer.net, trainer.model.patience)
+        self.held_out = RunningMean(phase.newest)
         self.totals: dict[str, Tensor] = {}
         self.over = False
         self.engine, self.events = _engine(self._process)
@@ -294,7 +291,10 @@ class _Stage:
 
     def _end(self, engine: Engine) -> None:
         trainer, epoch = self.trainer, engine.state.epoch
-        metrics = trainer.metrics({name: total.item() for name, total in self.totals.items()}, epoch, self.phase)
+        losses = {name: total.item() for name, total in self.totals.items()}
+        if len(trainer.held):
+            losses["validation_loss"] = self.held_out.update(trainer.held_out_loss(self.phase))
+        metrics = trainer.metrics(losses, epoch, self.phase)
         engine.state.metrics.update(metrics)
         trainer.run.report(
             phase=self.phase.name,
@@ -326,6 +326,7 @@ class _Stage:
                 "net": self.trainer.net.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "early_stop": self.early_stop.state_dict(),
+                "held_out": self.held_out.value,
                 "totals": self.totals,
             }
         )
@@ -337,6 +338,7 @@ class _Stage:
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.early_stop.load_state_dict(saved["early_stop"])
+        self.held_out.value = saved["held_out"]
         self.trainer.recall(saved)
         self.batches.skip = saved["iteration"] % len(self.batches)
         self.engine.load_state_dict(
@@ -355,34 +357,3 @@ class _Stage:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-
-
-class EarlyStop:
-    """Keeps the best weights and says when to stop (Prechelt 1998: no improvement for `patience` epochs)."""
-
-    def __init__(self, net: nn.Module, patience: int) -> None:
-        self.net, self.patience = net, patience
-        self.best, self.waited = math.inf, 0
-        self.state: dict[str, Any] = {}
-
-    def should_stop(self, loss: float) -> bool:
-        """Record an epoch's loss."""
-        if loss < self.best:
-            self.best, self.waited = loss, 0
-            self.state = copy.deepcopy(self.net.state_dict())
-        else:
-            self.waited += 1
-        return self.waited >= self.patience
-
-    def restore(self) -> None:
-        """Put the best epoch's weights back."""
-        if self.state:
-            self.net.load_state_dict(self.state)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state to save."""
-        return {"best": self.best, "waited": self.waited, "state": self.state}
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restore the saved state."""
-        self.best, self.waited, self.state = saved["best"], saved["waited"], saved["state"]

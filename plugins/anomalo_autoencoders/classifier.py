@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +11,11 @@ from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
 from anomalo.errors import UsageError
-from anomalo.neural import ColumnHeads, ColumnInput, NeuralModel, Phase, activate, mlp
-from anomalo.plugin import Block, CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
+from anomalo.neural import ArrayRows, ColumnHeads, ColumnInput, NeuralModel, Phase, RowEncoder, activate, mlp
+from anomalo.plugin import CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
 
 
-class DenseEncoder(nn.Module):
+class DenseEncoder(RowEncoder):
     """An encoder that is not pretrained: a column input layer and dense ones."""
 
     def __init__(self, layout: Layout, widths: Sequence[int]) -> None:
@@ -30,13 +29,12 @@ class DenseEncoder(nn.Module):
         return code
 
 
-class ClassifierNet(nn.Module):
+class ClassifierNet(RowEncoder):
     """An encoder and a linear layer from its code, standardised, to the classes' logits.
 
     Parameters
     ----------
-    encoder : torch module
-        Has `encode(x, observed)`.
+    encoder : RowEncoder
     layout : Layout
         The table's columns and classes.
     """
@@ -44,7 +42,7 @@ class ClassifierNet(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, encoder: Any, layout: Layout) -> None:
+    def __init__(self, encoder: RowEncoder, layout: Layout) -> None:
         super().__init__()
         self.encoder = encoder
         with torch.no_grad():
@@ -55,8 +53,7 @@ class ClassifierNet(nn.Module):
 
     def encode(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the encoder's code, [n, latent]."""
-        code: Tensor = self.encoder.encode(x, observed)
-        return code
+        return self.encoder.encode(x, observed)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the classes' logits, [n, classes]."""
@@ -64,7 +61,7 @@ class ClassifierNet(nn.Module):
         return logits
 
     @torch.no_grad()
-    def standardise_codes(self, codes: Floats, target: Floats) -> None:
+    def standardise_codes(self, codes: Floats, target: Scores) -> None:
         """Standardise the code as it is over the training rows [n, latent], and start from the classes' shares."""
         self.mean.copy_(torch.from_numpy(codes.mean(axis=0)))
         scale = codes.std(axis=0)
@@ -75,7 +72,7 @@ class ClassifierNet(nn.Module):
 
 
 @dataclass(kw_only=True)
-class Classifier(NeuralModel):
+class Classifier(NeuralModel[ClassifierNet]):
     """A softmax classifier of codes.
 
     Started from a pretrained model, it takes its encoder (a deep belief network is unrolled first), of which the lower
@@ -100,9 +97,9 @@ class Classifier(NeuralModel):
     weight_decay: float = param(1e-2, low=0.0, high=10.0, help="Decoupled weight decay of Adam.")
     holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> ClassifierNet:
         """Return the network for this layout."""
-        pretrained: Any = vars(self).get("encoder_")
+        pretrained: NeuralModel[RowEncoder] | None = vars(self).get("encoder_")
         return ClassifierNet(DenseEncoder(layout, self.hidden) if pretrained is None else pretrained.net, layout)
 
     def begin(self, data: Encoded, run: Run) -> None:
@@ -121,7 +118,6 @@ class Classifier(NeuralModel):
         kept = copy.deepcopy(self.encoder_.net.state_dict()) if "encoder_" in vars(self) else None
         super().begin(data, run)
         net = self.net
-        assert isinstance(net, ClassifierNet)
         if kept is not None:
             net.encoder.load_state_dict(kept)  # building took the statistics of this table instead
             freeze_layers(net.encoder, data.layout, self.freeze)
@@ -129,7 +125,7 @@ class Classifier(NeuralModel):
             net.eval()
             net.standardise_codes(self.infer(lambda x, observed: (net.encode(x, observed),), data)[0], data.target)
 
-    def _encode_by(self, model: NeuralModel | None) -> None:
+    def _encode_by(self, model: NeuralModel[RowEncoder] | None) -> None:
         if model is not None:
             self.encoder_ = model
 
@@ -138,30 +134,23 @@ class Classifier(NeuralModel):
         if isinstance(initial, Classifier):
             super().start(initial)
 
-    def training_data(self, data: Encoded) -> Encoded:
-        """Return the rows with their classes as one more column."""
+    def training_data(self, data: Encoded, run: Run) -> ArrayRows:
+        """Return the rows with their classes."""
         assert data.target is not None
-        classes = Block("class", "category", len(data.layout.blocks), levels=data.layout.classes)
-        blocks = (*data.layout.blocks, classes)
-        values = np.column_stack([data.values, data.target]).astype(np.float32)
-        observed = np.column_stack([data.observed, np.ones(len(data), dtype=bool)])
-        return Encoded(values, observed, replace(data.layout, shape=(len(blocks),), blocks=blocks))
+        return ArrayRows(data.values, data.observed, data.target.astype(np.int64), device=run.device)
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Mean cross-entropy, in nats; the last column is the class."""
-        logits = net(x[:, :-1].contiguous(), observed[:, :-1].contiguous())
-        return F.cross_entropy(logits.float(), x[:, -1].long())
+    def loss(self, net: ClassifierNet, x: Tensor, observed: Tensor, target: Tensor) -> Tensor:
+        """Mean cross-entropy of the classes `target`, int64 [n], in nats."""
+        return F.cross_entropy(net(x, observed).float(), target)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: ClassifierNet) -> list[Phase]:
         """Return one stage over the weights that are not kept."""
         free = [parameter for parameter in net.parameters() if parameter.requires_grad]
         return [Phase("training", free, self.epochs, lambda optimizers: self.step(net, optimizers))]
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return AdamW, with a separate step size for pretrained layers."""
-        net = self.net
-        assert isinstance(net, ClassifierNet)
-        head = {id(parameter) for parameter in net.head.parameters()}
+        head = {id(parameter) for parameter in self.net.head.parameters()}
         rate = self.learning_rate * (self.tuning if "encoder_" in vars(self) else 1.0)
         groups = [
             {"params": [p for p in parameters if id(p) in head], "lr": self.learning_rate},
@@ -193,7 +182,7 @@ class Classifier(NeuralModel):
         return super().restore(state, create)
 
 
-def pretrained_encoder(initial: Any, data: Encoded, run: Run) -> NeuralModel | None:
+def pretrained_encoder(initial: Model, data: Encoded, run: Run) -> NeuralModel[RowEncoder] | None:
     """Return a copy of the model whose encoder a classifier starts from; None if that is a classifier without one.
 
     Raises
@@ -201,22 +190,24 @@ def pretrained_encoder(initial: Any, data: Encoded, run: Run) -> NeuralModel | N
     UsageError
         The model has no encoder.
     """
-    model: Any
     if isinstance(initial, Classifier):
-        inner = vars(initial).get("encoder_")
-        return None if inner is None else type(inner)(**inner.params()).restore(inner.state(), run.create)
-    if hasattr(getattr(initial, "net", None), "encode"):
-        model = type(initial)(**initial.params())
-        model.restore(initial.state(), run.create)
-    elif isinstance(initial, CanPretrain):
-        model = run.create("unrolled")
-        model.begin(data, run)
-    else:
+        inner: NeuralModel[RowEncoder] | None = vars(initial).get("encoder_")
+        return None if inner is None else copy_of(inner, run)
+    if isinstance(initial, NeuralModel) and isinstance(initial.net, RowEncoder):
+        return copy_of(initial, run)
+    unrolled = run.create("unrolled") if isinstance(initial, CanPretrain) else None
+    if not isinstance(unrolled, NeuralModel):
         raise UsageError(f"model {initial.name!r} has no encoder to start from; expected an autoencoder, rbm or dbn")
-    return model  # type: ignore[no-any-return]
+    unrolled.begin(data, run)
+    return unrolled
 
 
-def encoder_layers(encoder: Any, layout: Layout) -> list[list[nn.Parameter]]:
+def copy_of(model: NeuralModel[RowEncoder], run: Run) -> NeuralModel[RowEncoder]:
+    """Return a fitted model again, so that training does not change the one given."""
+    return type(model)(**model.params()).restore(model.state(), run.create)
+
+
+def encoder_layers(encoder: RowEncoder, layout: Layout) -> list[list[nn.Parameter]]:
     """Return the weights that a code depends on, layer by layer, bottom up.
 
     A layer is a module with weights. Weights that the encoder shares with the heads, such as tied ones, belong to the
@@ -234,7 +225,7 @@ def encoder_layers(encoder: Any, layout: Layout) -> list[list[nn.Parameter]]:
     return [[*first, *above[0]], *above[1:]] if above else [first]
 
 
-def freeze_layers(encoder: nn.Module, layout: Layout, count: int) -> None:
+def freeze_layers(encoder: RowEncoder, layout: Layout, count: int) -> None:
     """Exclude from training the lowest `count` layers of an encoder (-1: all), and weights that no code depends on."""
     found = encoder_layers(encoder, layout)
     free = {id(p) for layer in found[len(found) if count < 0 else count :] for p in layer}

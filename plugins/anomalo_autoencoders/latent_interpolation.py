@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class LatentInterpolation(Model):
         ParameterError
             The model does not embed.
         """
-        model: Any = run.create(self.model, **({"epochs": self.epochs} if self.epochs else {}))
+        model = run.create(self.model, **({"epochs": self.epochs} if self.epochs else {}))
         if not isinstance(model, CanEmbed) or not hasattr(model, "decode"):
             raise ParameterError(f"model={self.model!r}: it has no latent space; expected an autoencoder's name")
         self.autoencoder_ = model.fit(data, run)
@@ -109,7 +109,9 @@ class LatentInterpolation(Model):
         count = min(self.neighbours + 1, len(rows))
         search = NearestNeighbors(n_neighbors=count).fit(self.codes_[rows])
         positions = search.kneighbors(self.codes_[start], return_distance=False)
-        return rows[positions[np.arange(len(start)), rng.integers(min(1, count - 1), count, size=len(start))]]
+        chosen = positions[np.arange(len(start)), rng.integers(min(1, count - 1), count, size=len(start))]
+        ends: NDArray[np.intp] = rows[chosen]
+        return ends
 
     def use(self, device: str) -> None:
         """Do inference on this device from now on."""

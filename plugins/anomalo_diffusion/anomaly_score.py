@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anomalo.plugin import Encoded, Layout
+from anomalo.plugin import Encoded, Floats, Layout, Mask
 from anomalo_diffusion.conditional_sampling import condition_arrays, expected_rows
 from anomalo_diffusion.denoising_model import DenoisingModel
 
@@ -15,25 +15,25 @@ SMALLEST_DISTANCE = 1e-4
 """No mean squared distance of a number is taken to be smaller."""
 
 
-def typical_distances(model: DenoisingModel, rows: Encoded) -> NDArray[np.float32]:
+def typical_distances(model: DenoisingModel, shares: Floats, observed: Mask) -> Floats:
     """Return the mean squared distance that each number of training rows is moved at each level, [levels, width].
 
     Parameters
     ----------
-    rows : Encoded
-        As in training.
+    shares, observed : float32 [n, 2 width + codes], bool [n, parts]
+        See `training_rows`.
     """
     width, levels = model.space.width, model.scoring_levels()
 
     def squared(shares: Tensor, observed: Tensor) -> tuple[Tensor, ...]:
-        parts, observed = model.space.jittered(shares, observed)
-        clean, seen = model.space.vectors(parts), observed[:, :width].float()
+        clean, seen = model.space.vectors(model.space.jittered(shares)), observed[:, :width].float()
         moved = [(_denoised(model, clean, level) - clean)[:, :width] for level in levels]
         return *(distance.square() * seen for distance in moved), seen
 
-    *distances, seen = model.infer(squared, rows)
+    *distances, seen = model.in_chunks(squared, shares, observed)
     means = [distance.sum(axis=0) / np.maximum(seen.sum(axis=0), 1) for distance in distances]
-    return np.maximum(np.stack(means), SMALLEST_DISTANCE).astype(np.float32)
+    typical: Floats = np.maximum(np.stack(means), SMALLEST_DISTANCE).astype(np.float32)
+    return typical
 
 
 def anomaly_scores(model: DenoisingModel, data: Encoded, distances: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ def anomaly_scores(model: DenoisingModel, data: Encoded, distances: NDArray[np.f
             score += (torch.cat([moved, -shares.clamp(min=1e-6).log()], dim=1) * known).sum(dim=1)
         return (score / len(levels),)
 
-    score = model._in_chunks(total, *condition_arrays(model.table.condition(data)))[0].astype(np.float64)
+    score = model.in_chunks(total, *condition_arrays(model.table.condition(data)))[0].astype(np.float64)
     return score + _beyond(data, model.table.layout)
 
 

@@ -70,7 +70,7 @@ def synthetic_rows(model: DenoisingModel, given: Encoded, rng: np.random.Generat
     synthetic = []
     for start in range(0, len(given), model.chunk):
         some = given.take(slice(start, start + model.chunk))
-        parts = model._in_chunks(draw, *condition_arrays(table.condition(some, rng, synthetic=True)))[0]
+        parts = model.in_chunks(draw, *condition_arrays(table.condition(some, rng, synthetic=True)))[0]
         synthetic.append(table.complete(parts[:, : table.width], parts[:, table.width :].astype(np.int64), some))
     return Encoded.concatenate(synthetic) if synthetic else given
 

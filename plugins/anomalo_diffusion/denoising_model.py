@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from anomalo.neural import NeuralModel
-from anomalo.plugin import Encoded, TableTransform
-from anomalo_diffusion.network import DenoisingNetwork
+from anomalo.plugin import Encoded, Run, TableTransform
+from anomalo_diffusion.network import AveragedNetwork, DenoisingNetwork
 from anomalo_diffusion.one_hot_space import OneHotSpace
 from anomalo_diffusion.samplers import Denoise
 
@@ -27,7 +26,7 @@ CHUNK_ENTRIES = 2**18
 
 
 @dataclass(kw_only=True)
-class DenoisingModel(NeuralModel):
+class DenoisingModel(NeuralModel[AveragedNetwork]):
     """A model whose network removes noise from a table's rows.
 
     A variant defines the noise (`draw_levels`, `scales`), what the network predicts (`target`, `clean`), and how to
@@ -35,7 +34,7 @@ class DenoisingModel(NeuralModel):
     """
 
     @property
-    def chunk(self) -> int:  # type: ignore[override]
+    def chunk(self) -> int:
         """Rows handled at a time: fewer of wide tables."""
         return int(max(64, min(1024, CHUNK_ENTRIES // max(self.space.entries, 1))))
 
@@ -71,12 +70,17 @@ class DenoisingModel(NeuralModel):
         """Return rows from noise, drawn only once if `deterministic`; of codes their probabilities."""
         raise NotImplementedError
 
-    def learn_table(self, data: Encoded) -> TableTransform:
-        """Learn how the table's rows become parts, and return that transform."""
-        table = TableTransform.fit(data)
-        self.table_values_, self.table_ = table.pack()
-        self.__dict__.pop("table", None)
-        return table
+    def begin(self, data: Encoded, run: Run) -> None:
+        """Learn how the table's rows become parts, and build the network for those.
+
+        Raises
+        ------
+        UsageError
+            `run.initial` is not a model that this one can start from.
+        """
+        vars(self).pop("table", None)
+        self.table_values_, self.table_ = TableTransform.fit(data).pack()
+        super().begin(data, run)
 
     @cached_property
     def table(self) -> TableTransform:
@@ -86,24 +90,23 @@ class DenoisingModel(NeuralModel):
     @property
     def space(self) -> OneHotSpace:
         """The space of vectors of rows."""
-        space = self.net.average.space  # type: ignore[union-attr]
-        assert isinstance(space, OneHotSpace)
-        return space
+        return self.net.average.space
 
-    def _output(self, net: DenoisingNetwork, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
+    def output(self, net: DenoisingNetwork, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
         """Return the network's output for noisy rows at levels [n] or [1]; known parts are seen as they are."""
         signal, noise = self.scales(level[:, None])
         scaled = x * (signal.square() + noise.square()).rsqrt()
         if known is None:
-            return net(scaled, self.level_feature(level))
-        given = net.space.parts_to_entries(known)
-        return net(scaled * (1 - given), self.level_feature(level), clean * given, known)
+            output: Tensor = net(scaled, self.level_feature(level))
+        else:
+            given = net.space.parts_to_entries(known)
+            output = net(scaled * (1 - given), self.level_feature(level), clean * given, known)
+        return output
 
     def denoised(self, x: Tensor, level: Tensor, clean: Tensor, known: Tensor | None) -> Tensor:
         """Return the expected clean rows [n, entries]; known entries are as given."""
-        net: Any = self.net
         space, width = self.space, self.space.width
-        output = self._output(net.average, x, level, clean, known)
+        output = self.output(self.net.average, x, level, clean, known)
         numbers = self.clean(output[:, :width], x[:, :width], level[:, None]).clamp_(-LARGEST_SCORE, LARGEST_SCORE)
         rows = torch.cat([numbers, space.probabilities(output[:, width:])], dim=1)
         return rows if known is None else torch.lerp(rows, clean, space.parts_to_entries(known))

@@ -9,13 +9,11 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.neural import STEPS_PER_EPOCH, Phase, Step, draw_rows_by_code, seeded
+from anomalo.neural import STEPS_PER_EPOCH, ArrayRows, BatchSource, Loss, Phase, Step
 from anomalo.plugin import (
-    Block,
     DensityRatio,
     Encoded,
     Filled,
@@ -23,7 +21,6 @@ from anomalo.plugin import (
     ModelState,
     Run,
     Scores,
-    TableTransform,
     correct_by_density_ratio,
     is_goal,
     learn_density_ratio,
@@ -35,14 +32,13 @@ from anomalo_diffusion.denoising_model import DenoisingModel
 from anomalo_diffusion.imputation import concatenate, imputation_error_scale, impute_rows
 from anomalo_diffusion.network import AveragedNetwork, DenoisingNetwork
 from anomalo_diffusion.one_hot_space import OneHotSpace
-from anomalo_diffusion.random_conditions import draw_known_parts
+from anomalo_diffusion.training.denoising_loss import DenoisingLoss
+from anomalo_diffusion.training.training_rows import training_rows
 
 PURE_NOISE_SHARE, IMPUTATION_SHARE = 0.25, 0.75
 """Shares of the training rows with known cells that are nearly pure noise; the second in a fit for imputation alone."""
 LARGEST_GRADIENT = 1.0
 """A gradient with a larger norm is scaled down to it; most have half of it."""
-VALIDATION_DRAWS = 2
-"""Draws of noise for the held-out loss."""
 
 
 @dataclass(kw_only=True)
@@ -74,7 +70,7 @@ class Diffusion(DenoisingModel):
     even: float = param(0.2, low=0.0, high=1.0, help="Share of the rows drawn by a level (the label's) that is known.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Learn the table's transform, then train the network on its rows.
+        """Train the network, and learn which of its synthetic rows are too frequent.
 
         Raises
         ------
@@ -83,16 +79,9 @@ class Diffusion(DenoisingModel):
         UsageError
             The run's device is not available.
         """
-        table = self.learn_table(data)
-        self._learns_missing = is_goal(run.goals, "sample")
-        imputes_only = run.goals == {"impute"}
-        self._known_share = 1.0 if imputes_only else self.conditioned
-        self._pure_noise_share = IMPUTATION_SHARE if imputes_only else PURE_NOISE_SHARE
-        updates = self.updates if self._learns_missing else -(-self.updates // 3)
-        self._epoch_limit = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(data) / self.batch_size)))
-        super().fit(_rows(table, data, learns_missing=self._learns_missing), run)
+        super().fit(data, run)
         self.ratio_values_, self.ratio_ = np.zeros(0), None
-        if self._learns_missing and self.candidates:
+        if is_goal(run.goals, "sample") and self.candidates:
             found = learn_density_ratio(data, partial(synthetic_rows, self), np.random.default_rng(self.seed_))
             if found is not None:
                 self.ratio_values_, self.ratio_ = found.pack()
@@ -103,16 +92,30 @@ class Diffusion(DenoisingModel):
         """How much more often rows are real than synthetic, if that was learned."""
         return DensityRatio.unpack(self.ratio_values_, self.ratio_) if self.ratio_ else None
 
-    def build(self, layout: Layout) -> nn.Module:
-        """Return a new network and its moving average, for the layout of parts."""
-        space = OneHotSpace(len(layout.numbers) // 2, [layout.blocks[position].size for position in layout.categories])
+    def build(self, layout: Layout) -> AveragedNetwork:
+        """Return a new network and its moving average, for parts as the transform gives them."""
+        space = OneHotSpace(self.table.width, self.table.sizes)
         net = DenoisingNetwork(space, self.width, self.hidden, self.blocks, self.waves, self.dropout)
         return AveragedNetwork(net, self.average)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
-        """Return one stage over the weights of the network in training, of as many epochs as updates allow."""
-        weights = list(net.online.parameters())  # type: ignore[union-attr]
-        return [Phase("training", weights, min(self.epochs, self._epoch_limit), lambda o: self.step(net, o))]
+    def training_data(self, data: Encoded, run: Run) -> ArrayRows:
+        """Return the rows' shares and codes, and which of their parts count."""
+        rows = training_rows(self.table, data, learns_missing=is_goal(run.goals, "sample"))
+        return ArrayRows(*rows, device=run.device)
+
+    def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
+        """Train in one stage, of as many epochs as updates allow, by the loss for the goals of the run."""
+        net, loss, samples = self.net, self._loss(run), is_goal(run.goals, "sample")
+        updates = self.updates if samples else -(-self.updates // 3)
+        limit = max(1, updates // max(STEPS_PER_EPOCH, math.ceil(len(rows) / self.batch_size)))
+        weights, epochs = list(net.online.parameters()), min(self.epochs, limit)
+        stage = Phase("training", weights, epochs, lambda o: self.step(net, o, loss.training), loss.held_out)
+        super().train(rows, run, phases or [stage])
+
+    def _loss(self, run: Run) -> DenoisingLoss:
+        """Return the loss; in a fit for imputation alone cells of all rows are known, and more rows are pure noise."""
+        shares = (1.0, IMPUTATION_SHARE) if run.goals == {"impute"} else (self.conditioned, PURE_NOISE_SHARE)
+        return DenoisingLoss(self, *shares, is_goal(run.goals, "sample"), self.even, run.seed)
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimisers, which clip the gradient: one bad batch would cost hundreds of good ones."""
@@ -125,60 +128,16 @@ class Diffusion(DenoisingModel):
             optimizer.register_step_pre_hook(clip)
         return found
 
-    def step(self, net: nn.Module, optimizers: list[Optimizer], loss: Any = None) -> Step:
+    def step(self, net: AveragedNetwork, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
         """Return the function that makes one update, the average of the weights included."""
         update = super().step(net, optimizers, loss)
 
-        def averaged(x: Tensor, observed: Tensor) -> dict[str, Tensor]:
-            output = update(x, observed)
-            net.update()  # type: ignore[operator]
+        def averaged(*batch: Tensor) -> dict[str, Tensor]:
+            output = update(*batch)
+            net.update()
             return output
 
         return averaged
-
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Mean loss of the parts that are not known, of the network in training; rare codes are seen more often."""
-        online: Any = net.online
-        space, n = online.space, int(self.even * len(x))
-        given = torch.zeros(len(x), space.parts, device=x.device)
-        if self._learns_missing and space.sizes:
-            row, column = draw_rows_by_code(x[:, 2 * space.width :].long(), n, torch.ones_like, self.table.label)
-            x, observed = torch.cat([x[row], x[n:]]), torch.cat([observed[row], observed[n:]])
-            given[torch.arange(n), space.width + column] = 1.0
-        return self.denoising_loss(online, x, observed, given)
-
-    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """The loss of the averaged network, for some draws of noise: the same ones every time."""
-        with seeded(self.seed_, x.device):
-            losses = [self.denoising_loss(net.average, x, observed) for _ in range(VALIDATION_DRAWS)]  # type: ignore[arg-type]
-        return torch.stack(losses).mean()
-
-    def denoising_loss(
-        self, net: DenoisingNetwork, shares: Tensor, observed: Tensor, given: Tensor | None = None
-    ) -> Tensor:
-        """Squared error of what is predicted of numbers, and surprisal of codes in nats, for each unknown part.
-
-        Parts that are `given` [n, parts] are known, and others at random.
-
-        To sample, the network learns which cells are missing, and the score of a number that has none is noise, which
-        the network must know to be noise; otherwise neither counts.
-        """
-        space, n = net.space, len(shares)
-        parts, observed = space.jittered(shares, observed)
-        clean = space.vectors(parts)
-        known = draw_known_parts(observed, self._known_share)
-        known = known if given is None else torch.maximum(known, given)
-        pure_noise = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < self._pure_noise_share)
-        level = torch.where(pure_noise, self.pure_noise_level(), self.draw_levels(n, parts.device))
-        noise = torch.randn_like(clean)
-        signal, noise_scale = self.scales(level[:, None])
-        noisy = signal * clean + noise_scale * noise
-        output = self._output(net, noisy, level, clean, known)
-        width = space.width
-        aim = self.target(clean[:, :width], noise[:, :width], level[:, None])
-        losses = torch.cat([(output[:, :width] - aim).square(), space.surprisal(output[:, width:], parts)], dim=1)
-        unknown = 1 - known if self._learns_missing else (1 - known) * observed
-        return (losses * unknown).sum() / unknown.sum().clamp(min=1)
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return as many new rows as `given` has, whose observed cells are as given and the others drawn given them."""
@@ -212,8 +171,9 @@ class Diffusion(DenoisingModel):
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Measure the network's errors and distances over the training rows, for imputation and scoring."""
-        self.error_scale_ = imputation_error_scale(self, data)
-        self.typical_distances_ = typical_distances(self, data)
+        rows = training_rows(self.table, data, learns_missing=is_goal(run.goals, "sample"))
+        self.error_scale_ = imputation_error_scale(self, *rows)
+        self.typical_distances_ = typical_distances(self, *rows)
 
     def state(self) -> ModelState:
         """Return what was learned; of the network its average alone."""
@@ -230,23 +190,3 @@ class Diffusion(DenoisingModel):
             if name.startswith("net.average.")
         }
         return super().restore(ModelState({**state.arrays, **copies}, state.values, state.models), create)
-
-
-def _rows(table: TableTransform, data: Encoded, *, learns_missing: bool) -> Encoded:
-    """Return rows as the training loop takes them: the lower and the upper shares of numbers, then codes.
-
-    A number without a score is not observed; nor is a missing cell, unless the network learns which cells are missing.
-    """
-    parts, width = table.forward(data), table.width
-    numbers = [Block(name="", kind="number", position=at) for at in range(2 * width)]
-    codes = [
-        Block(name="", kind="category", position=2 * width + at, levels=("",) * size)
-        for at, size in enumerate(table.sizes)
-    ]
-    values = np.concatenate([*table.shares(data), parts.codes.astype(np.float32)], axis=1)
-    codes_known = np.ones(parts.codes.shape, dtype=bool)
-    for column in table.columns:
-        if column.code >= 0 and not learns_missing:
-            codes_known[:, column.code] = data.observed[:, column.position]
-    known = [parts.known_numbers, parts.known_numbers, codes_known]
-    return Encoded(values, np.concatenate(known, axis=1), Layout("table", values.shape[1:], (*numbers, *codes)))

@@ -10,35 +10,35 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Parts, compress, expand
+from anomalo.plugin import FIRST_LEVEL, Encoded, Filled, Floats, Mask, Parts, compress, expand
 from anomalo_diffusion.conditional_sampling import Condition, condition_arrays, expected_rows, sample_parts
 from anomalo_diffusion.denoising_model import DenoisingModel
 from anomalo_diffusion.noise import row_noise
-from anomalo_diffusion.random_conditions import draw_known_parts
+from anomalo_diffusion.training.random_conditions import draw_known_parts
 
 NODES = 16
 """A number's distribution is represented by so many equally likely values."""
 INTERVAL = (0.05, 0.95)
 
 
-def imputation_error_scale(model: DenoisingModel, rows: Encoded) -> NDArray[np.float32]:
+def imputation_error_scale(model: DenoisingModel, shares: Floats, observed: Mask) -> Floats:
     """Return the root mean squared error of expected numbers [width], in training rows with any number of parts hidden.
 
     Parameters
     ----------
-    rows : Encoded
-        As in training.
+    shares, observed : float32 [n, 2 width + codes], bool [n, parts]
+        See `training_rows`.
     """
     width = model.space.width
 
     def squared(shares: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        parts, observed = model.space.jittered(shares, observed)
+        parts = model.space.jittered(shares)
         known = draw_known_parts(observed, 1.0)
         error = (expected_rows(model, parts, known)[:, :width] - parts[:, :width]).square()
         hidden = (observed & (known == 0))[:, :width].float()
         return error * hidden, hidden
 
-    errors, hidden = model.infer(squared, rows)
+    errors, hidden = model.in_chunks(squared, shares, observed)
     scale = np.sqrt(errors.sum(axis=0) / np.maximum(hidden.sum(axis=0), 1))
     return np.asarray(scale, dtype=np.float32)
 
@@ -59,7 +59,7 @@ def impute_rows(model: DenoisingModel, data: Encoded, draws: int, error_scale: N
         shares = rows[:, model.space.width :] * condition.allowed
         return (torch.cat([rows[:, : model.space.width], shares], dim=1),)
 
-    expected = model._in_chunks(predict, *arrays)[0]
+    expected = model.in_chunks(predict, *arrays)[0]
     point, low, high = (data.values.copy() for _ in range(3))
     proba: dict[int, Any] = {}
     for column in model.table.columns:
@@ -153,5 +153,5 @@ def _draws(model: DenoisingModel, data: Encoded, arrays: Any, draws: int) -> Ite
 
     for draw in range(draws):
         uniform = row_noise(data, model.seed_ + draw, space.entries + len(space.sizes))
-        parts = model._in_chunks(inpainted, *arrays, uniform)[0]
+        parts = model.in_chunks(inpainted, *arrays, uniform)[0]
         yield table.backward(parts[:, : table.width], parts[:, table.width :].astype(np.int64))

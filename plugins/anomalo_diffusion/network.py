@@ -94,6 +94,7 @@ class DenoisingNetwork(nn.Module):
     """
 
     noisy: Tensor
+    waves: Tensor
 
     def __init__(self, space: OneHotSpace, width: int, hidden: int, blocks: int, waves: int, dropout: float) -> None:
         super().__init__()
@@ -145,7 +146,7 @@ class AveragedNetwork(nn.Module):
 
     steps: Tensor
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, net: DenoisingNetwork, decay: float) -> None:
         super().__init__()
         self.online, self.average, self.decay = net, copy.deepcopy(net), decay
         self.average.requires_grad_(False)
@@ -159,7 +160,7 @@ class AveragedNetwork(nn.Module):
         return self
 
     @cached_property
-    def _weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
         return list(self.average.parameters()), list(self.online.parameters())
 
     @torch.no_grad()

@@ -35,7 +35,7 @@ class QuasiRandomNoise:
         self.normal, self.width = normal, normal + uniform
         self.dimensions = min(self.width, MOST_QUASI_RANDOM)
         # A sequence has at least one dimension, and a row of constant columns takes no noise.
-        self.sequence = torch.quasirandom.SobolEngine(max(1, self.dimensions), scramble=True, seed=seed)
+        self.sequence = torch.quasirandom.SobolEngine(max(1, self.dimensions), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
         self.generator = torch.Generator().manual_seed(seed)
 
     def rows(self, n: int) -> tuple[Tensor, Tensor]:

@@ -51,8 +51,8 @@ class OneHotSpace(nn.Module):
         hot = torch.zeros(len(parts), self.levels, device=parts.device).scatter_(1, codes, 1.0)
         return torch.cat([parts[:, : self.width], hot], dim=1)
 
-    def jittered(self, shares: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return parts [n, parts] of rows as in training, and which of them are observed.
+    def jittered(self, shares: Tensor) -> Tensor:
+        """Return parts [n, parts] of rows as in training.
 
         A number is the normal score of a random one of its shares, another each time: no jitter can be learned by
         heart. One of which nothing is known has all shares, and any score is as good as another.
@@ -61,11 +61,10 @@ class OneHotSpace(nn.Module):
         ----------
         shares : float32 [n, 2 width + codes]
             The lower and the upper ends of the numbers' shares, and codes.
-        observed : bool [n, 2 width + codes]
         """
-        lower, upper, codes = shares.split([self.width, self.width, len(self.sizes)], dim=1)
+        lower, upper, codes = torch.split(shares, [self.width, self.width, len(self.sizes)], dim=1)
         share = torch.rand_like(lower).mul_(upper - lower).add_(lower).clamp_(SMALLEST_SHARE, 1 - SMALLEST_SHARE)
-        return torch.cat([torch.special.ndtri(share), codes], dim=1), observed[:, self.width :]
+        return torch.cat([torch.special.ndtri(share), codes], dim=1)
 
     def parts_to_entries(self, parts: Tensor) -> Tensor:
         """Return values of parts [n, parts] as values of their entries, [n, entries]."""
@@ -90,7 +89,7 @@ class OneHotSpace(nn.Module):
     def draw(self, probabilities: Tensor, uniform: Tensor) -> Tensor:
         """Draw codes [n, codes] from their probabilities [n, levels] by uniform numbers [n, codes] in [0, 1)."""
         codes = torch.zeros(len(probabilities), len(self.sizes), dtype=torch.int64, device=probabilities.device)
-        for at, share in enumerate(probabilities.split(self.sizes, dim=1)):
+        for at, share in enumerate(torch.split(probabilities, list(self.sizes), dim=1)):
             below = share.cumsum(dim=1)
             codes[:, at] = (below[:, :-1] <= uniform[:, at : at + 1] * below[:, -1:]).sum(dim=1)
         return codes

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from anomalo.neural import NeuralModel, Step
+from anomalo.neural import ArrayRows, BatchSource, NeuralModel, Phase, Step
 from anomalo.plugin import Encoded, Layout, Run, TableTransform, param
 from anomalo_gan.encoding.mode_normalisation import ModeNormalisation
 from anomalo_gan.encoding.training_rows import one_hot_format, training_rows
@@ -25,14 +26,12 @@ from anomalo_gan.training.training_step import TrainingStep
 
 COMPARED_ROWS = 1000
 """The held-out rows are compared with at least so many synthetic ones."""
-
-
 NEWEST_SHARE = 0.1
 """Share of the newest epoch in the running mean of the two-sample test."""
 
 
 @dataclass(kw_only=True)
-class AdversarialModel(NeuralModel):
+class AdversarialModel(NeuralModel[GanNetwork]):
     """A generator of rows and a critic that distinguishes them from real ones, trained against each other.
 
     Both see which cells of a row are given, and their values; the generator makes the others. The critic compares a
@@ -73,48 +72,51 @@ class AdversarialModel(NeuralModel):
         """Return the name of the losses that the networks minimise; see `losses.critic_loss`."""
         raise NotImplementedError
 
-    def fit(self, data: Encoded, run: Run) -> Self:
-        """Train both networks.
+    def begin(self, data: Encoded, run: Run) -> None:
+        """Learn the table's transform, and build both networks for it.
 
         Raises
         ------
-        TrainingError
-            A loss became infinite or not a number.
         UsageError
-            The run's device is not available.
+            `run.initial` is not a model that this one can start from.
         """
-        self._transform = TableTransform.fit(data)
-        self.quantiles_, self.columns_ = self._transform.pack()
-        modes = self.mode_normalisation
-        parts = modes.to_modes(self._transform.forward(data, run.rng))
-        return super().fit(training_rows(modes.sizes, parts), run)
+        vars(self).pop("transform", None)
+        self.quantiles_, self.columns_ = TableTransform.fit(data).pack()
+        super().begin(data, run)
 
-    @property
+    @cached_property
     def transform(self) -> TableTransform:
         """From the table's columns to normal scores and codes, and back."""
-        if getattr(self, "_transform", None) is None:
-            self._transform = TableTransform.unpack(self.quantiles_, self.columns_)
-        return self._transform
+        return TableTransform.unpack(self.quantiles_, self.columns_)
 
     @property
     def mode_normalisation(self) -> ModeNormalisation:
         """From normal scores to modes, and back."""
         return ModeNormalisation(self.transform, self.modes)
 
-    def build(self, layout: Layout) -> nn.Module:
-        """Return both networks."""
-        format, column = one_hot_format(self.mode_normalisation, layout, self.gumbel)
+    def build(self, layout: Layout) -> GanNetwork:
+        """Return both networks, for rows as the transform gives them."""
+        format, column = one_hot_format(self.mode_normalisation, self.gumbel)
         generator = Generator(format, self.noise, self.hidden, self.depth)
         critic = Critic(format, self.hidden, self.depth, self.pack, self.spectral, self.minibatch)
         return GanNetwork(format, column, generator, critic, self.decay, self.replay)
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the critic's and the generator's Adam."""
-        net = cast("GanNetwork", self.net)
         return [
             AdamW(network.parameters(), lr=self.learning_rate, betas=self.betas, weight_decay=decay, fused=True)
-            for network, decay in ((net.critic, 0.0), (net.generator, self.weight_decay))
+            for network, decay in ((self.net.critic, 0.0), (self.net.generator, self.weight_decay))
         ]
+
+    def training_data(self, data: Encoded, run: Run) -> ArrayRows:
+        """Return the rows' numbers and codes, and which of them are present; ties are jittered once."""
+        modes = self.mode_normalisation
+        parts = modes.to_modes(self.transform.forward(data, run.rng))
+        return ArrayRows(*training_rows(modes, parts), device=run.device)
+
+    def phases(self, net: GanNetwork) -> list[Phase]:
+        """Return one stage; the two-sample test of a single epoch is too noisy to choose an epoch by."""
+        return [replace(phase, newest=NEWEST_SHARE) for phase in super().phases(net)]
 
     def draw_batch(self, net: GanNetwork, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return real rows [n, entries] of a batch, and which of their items [n, items] are given."""
@@ -131,9 +133,8 @@ class AdversarialModel(NeuralModel):
         penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_synthetic, synthetic)
         return on_real, on_synthetic, weight * penalty
 
-    def step(self, net: nn.Module, optimizers: list[Optimizer], loss: Any = None) -> Step:
+    def step(self, net: GanNetwork, optimizers: list[Optimizer], loss: Any = None) -> Step:
         """Return the function that makes one step on a batch."""
-        assert isinstance(net, GanNetwork)
         return TrainingStep(
             net,
             optimizers,
@@ -147,26 +148,18 @@ class AdversarialModel(NeuralModel):
             self.hard,
         )
 
-    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        """Return how far synthetic rows are from held-out ones: the running mean of energy distances.
-
-        That of a single epoch is too noisy to choose an epoch by.
-        """
-        assert isinstance(net, GanNetwork)
+    def validation(self, net: GanNetwork, x: Tensor, observed: Tensor) -> Tensor:
+        """Return how far synthetic rows are from held-out ones: their energy distance."""
         noise = torch.randn(max(len(x), COMPARED_ROWS), self.noise, device=x.device)
-        distance = energy_distance(net.format.encode(x, observed), net.generate(noise))
-        mean = net.mean_distance
-        mean.copy_(distance if mean.isinf() else torch.lerp(mean, distance, NEWEST_SHARE))
-        return mean
+        return energy_distance(net.format.encode(x, observed), net.generate(noise))
 
-    def finish(self, data: Encoded, run: Run) -> None:
-        """Report how much of the table the generator covers, with a warning if that is too little."""
-        net = cast("GanNetwork", self.net).eval()
-        rows = run.rng.permutation(len(data))[:COMPARED_ROWS]
-        device = net.column.device
-        x, observed = (torch.from_numpy(array[rows]).to(device) for array in (data.values, data.observed))
+    def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
+        """Train both networks, and report how much of the table the generator covers, with a warning if too little."""
+        super().train(rows, run, phases)
+        net = self.net
+        x, observed = rows.batch(run.rng.permutation(len(rows))[:COMPARED_ROWS])
         with torch.no_grad():
-            synthetic = net.generate(torch.randn(len(rows), self.noise, device=device))
+            synthetic = net.generate(torch.randn(len(x), self.noise, device=x.device))
             covered = coverage(net.format.encode(x, observed), synthetic)
         self.notes_ = [collapse_warning(covered)] if covered < SUFFICIENT_COVERAGE else []
         metrics: dict[str, Any] = {"coverage": covered}
@@ -176,7 +169,7 @@ class AdversarialModel(NeuralModel):
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return new rows; observed cells of `given` are kept, and the others are drawn given them."""
-        net, modes = cast("GanNetwork", self.net), self.mode_normalisation
+        net, modes = self.net, self.mode_normalisation
         parts = modes.to_modes(self.transform.condition(given, run.rng, synthetic=True))
         x, known = row_values(parts, net.format.width), known_items(modes, parts, net.format.width)
         allowed = np.concatenate([np.zeros((len(given), 0), dtype=bool), *(parts.allowed or ())], axis=1)
@@ -185,7 +178,7 @@ class AdversarialModel(NeuralModel):
         for start in range(0, len(given), self.chunk):
             rows = slice(start, start + self.chunk)
             noise = draw_noise(net, len(x[rows]), run.rng)
-            synthetic = self._in_chunks(generate, x[rows], known[rows], allowed[rows], *noise)
+            synthetic = self.in_chunks(generate, x[rows], known[rows], allowed[rows], *noise)
             numbers.append(synthetic[0][:, : self.transform.width])
             codes.append(synthetic[1].astype(np.int64))
         if not numbers:

@@ -89,10 +89,10 @@ def test_codes_and_rows_are_those_of_the_network(name: str) -> None:
         torch.testing.assert_close(model.net(x, observed), parameters)
     np.testing.assert_allclose(codes, encoded.numpy(), rtol=1e-4, atol=1e-5)
     rows = model.decode(codes)
-    expected = model.heads(model.net).expected(parameters).detach().numpy()
+    expected = model.net.heads.expected(parameters).detach().numpy()
     at = data.layout.numbers
     np.testing.assert_allclose(rows[:, at], expected[:, at], rtol=1e-4, atol=1e-4)
-    for position, proba in zip(data.layout.categories, model.heads(model.net).probabilities(parameters), strict=True):
+    for position, proba in zip(data.layout.categories, model.net.heads.probabilities(parameters), strict=True):
         best = proba.detach().numpy()
         chosen = best[np.arange(len(best)), rows[:, position].astype(int) - FIRST_LEVEL]
         np.testing.assert_allclose(chosen, best.max(axis=1), rtol=1e-4)

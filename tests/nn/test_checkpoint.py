@@ -68,8 +68,8 @@ class Everything(NeuralModel):
 
     def phases(self, net: Any) -> list[Phase]:
         return [
-            Phase(name, list(part.parameters()), epochs, lambda optimizers: self.step(net, optimizers))
-            for name, part, epochs in [("first", net[0], self.epochs), ("second", net[1], 2)]
+            Phase(name, list(part.parameters()), epochs, lambda optimizers: self.step(net, optimizers), newest=newest)
+            for name, part, epochs, newest in [("first", net[0], self.epochs, 0.3), ("second", net[1], 2, 1.0)]
         ]
 
     def fit(self, data: Encoded, run: Run) -> "Everything":

@@ -107,7 +107,7 @@ def test_the_loss_is_the_mean_over_observed_cells(small: Any) -> None:
     _, new = tables()
     model = fitted(hide=0.0)
     x, observed = tensors(new)
-    cells = model.heads(model.net).nll(model.net(x, observed), x, observed)
+    cells = model.net.heads.nll(model.net(x, observed), x, observed)
     expected = cells.detach().numpy()[new.observed].mean()
     assert model.loss(model.net, x, observed).item() == pytest.approx(expected, rel=1e-5)
     nothing = model.loss(model.net, x, torch.zeros_like(observed))

@@ -4,7 +4,7 @@ import copy
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from torch.optim import SGD, Optimizer
 
 from anomalo.errors import TrainingError, UsageError
 from anomalo.models.run import LocalRun
-from anomalo.neural import NeuralModel
+from anomalo.neural import ArrayRows, BatchSource, NeuralModel
 from anomalo.nn.dataset import HOLDOUT_AT_LEAST, Batches, split
 from anomalo.nn.trainer import Phase, enough_threads, resolve_device, seeded
-from anomalo.plugin import Block, Encoded, Layout, Model, param
+from anomalo.plugin import Block, Encoded, Layout, Model, Run, param
 
 COLUMNS = 3
 TRUTH = torch.tensor([[1.0, -2.0, 0.5]])
@@ -143,6 +143,95 @@ def test_rows_are_split_without_loss_or_overlap(rows: int, share: float, held: i
     np.testing.assert_array_equal(split(rows, share, seed=3)[1], out)
     if held:
         assert split(rows, share, seed=4)[1].tolist() != out.tolist()
+
+
+@dataclass(kw_only=True)
+class Labelled(NeuralModel):
+    """Learns a third array, of another shape and type than the values."""
+
+    name = "labelled"
+
+    def build(self, layout: Layout) -> nn.Module:
+        return nn.Linear(COLUMNS, 2)
+
+    def training_data(self, data: Encoded, run: Run) -> BatchSource:
+        return ArrayRows(data.values, data.observed, (data.values[:, 0] > 0).astype(np.int64), device=run.device)
+
+    def loss(self, net: nn.Module, x: Tensor, observed: Tensor, label: Tensor) -> Tensor:
+        assert (x.dtype, observed.dtype, label.dtype, label.shape) == (
+            torch.float32,
+            torch.bool,
+            torch.int64,
+            (len(x),),
+        )
+        return nn.functional.cross_entropy(net(x), label)
+
+
+def test_a_loss_takes_the_tensors_of_the_training_data() -> None:
+    run = LocalRun()
+    Labelled(epochs=20, learning_rate=0.05).fit(table(), run)
+    assert run.history[-1]["loss"] < 0.2 < run.history[0]["loss"]
+    assert run.history[-1]["validation_loss"] < 0.3
+
+
+@dataclass(kw_only=True)
+class Series(NeuralModel):
+    """Rows [n, T, C] that are made when they are asked for."""
+
+    name = "series"
+
+    def build(self, layout: Layout) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(5 * 2, 1))
+
+    def training_data(self, data: Encoded, run: Run) -> BatchSource:
+        return Waves()
+
+    def loss(self, net: nn.Module, waves: Tensor) -> Tensor:
+        return (net(waves).squeeze(1) - waves.sum(dim=(1, 2))).square().mean()
+
+
+class Waves:
+    def __len__(self) -> int:
+        return 300
+
+    def batch(self, index: Any) -> tuple[Tensor]:
+        steps = torch.from_numpy(index)[:, None, None] + torch.arange(10).reshape(5, 2)
+        return (torch.sin(steps.float()),)
+
+
+def test_rows_can_be_of_any_shape_and_made_when_they_are_needed() -> None:
+    run = LocalRun()
+    Series(epochs=30, learning_rate=0.05).fit(table(), run)
+    assert run.history[-1]["validation_loss"] < 0.01 * run.history[0]["validation_loss"]
+
+
+@pytest.mark.parametrize("arrays", [(), (np.zeros(3), np.zeros((2, 4)))])
+def test_arrays_of_training_rows_have_equally_many(arrays: tuple[Any, ...]) -> None:
+    with pytest.raises(ValueError, match="give one or more of equally many rows"):
+        ArrayRows(*arrays)
+
+
+def test_arrays_that_cannot_be_written_to_are_left_as_they_are() -> None:
+    array = np.arange(6.0).reshape(3, 2)
+    array.flags.writeable = False
+    (tensor,) = ArrayRows(array).batch(np.array([2, 1]))
+    tensor.zero_()
+    assert array.sum() == 15
+
+
+def test_early_stopping_takes_a_running_mean_of_the_held_out_loss() -> None:
+    class Smooth(Regression):
+        def phases(self, net: Any) -> list[Phase]:
+            return [replace(phase, newest=0.25) for phase in super().phases(net)]
+
+    each, smooth = LocalRun(), LocalRun()
+    for model, run in ((Regression, each), (Smooth, smooth)):
+        model(epochs=6, patience=99).fit(table(), run)
+    mean = np.float32(each.history[0]["validation_loss"])
+    for one, other in zip(each.history, smooth.history, strict=True):
+        mean += np.float32(0.25) * (np.float32(one["validation_loss"]) - mean)
+        assert other["validation_loss"] == pytest.approx(mean, rel=1e-6)
+        assert other["loss"] == one["loss"]
 
 
 def test_the_order_of_batches_is_a_pure_function_of_seed_phase_and_epoch() -> None:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from anomalo.neural import ColumnHeads, Reconstructor
+from anomalo.neural import CodeNetwork, ColumnHeads, Reconstructor
 from anomalo.plugin import Layout, param
 
 
-class TiedLinear(nn.Module):
+class TiedLinear(CodeNetwork):
     """Encodes by the transpose of the matrix that the column heads decode with."""
 
     def __init__(self, layout: Layout, latent: int) -> None:
@@ -21,18 +21,9 @@ class TiedLinear(nn.Module):
         """Return the code, [n, latent]."""
         return F.linear(self.heads.units(x, observed), self.heads.linear.weight.T)
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods for codes [n, latent]."""
-        parameters: Tensor = self.heads(code)
-        return parameters
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
-
 
 @dataclass(kw_only=True)
-class LinearAutoencoder(Reconstructor):
+class LinearAutoencoder(Reconstructor[TiedLinear]):
     """One linear layer down, its transpose up.
 
     Minimises the mean negative log-likelihood of the observed cells, with unit variance for the
@@ -53,6 +44,6 @@ class LinearAutoencoder(Reconstructor):
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, 1 to 16.")
     learning_rate: float = param(1e-2, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> TiedLinear:
         """Return the network for this layout."""
         return TiedLinear(layout, self.latent or min(16, max(1, len(layout.blocks) // 3)))

@@ -21,11 +21,12 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [n, width]."""
-        return x + self.outer(self.inner(x))
+        out: Tensor = x + self.outer(self.inner(x))
+        return out
 
 
 @dataclass(kw_only=True)
-class Residual(Reconstructor):
+class Residual(Reconstructor[Autoencoder]):
     """A deep autoencoder of pre-activation residual blocks around a narrow code.
 
     Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which some are
@@ -47,7 +48,7 @@ class Residual(Reconstructor):
     blocks: int = param(2, low=1, high=100, help="Blocks before the code, and after it.")
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes a third of the columns, at most 16.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> Autoencoder:
         """Return the network for this layout."""
         latent = self.latent or narrow_code(layout)
         encoder = nn.Sequential(*(ResidualBlock(self.width) for _ in range(self.blocks)), nn.Linear(self.width, latent))

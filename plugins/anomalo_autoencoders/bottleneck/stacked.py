@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import ColumnHeads, Phase, Reconstructor, activate
+from anomalo.neural import CodeNetwork, ColumnHeads, ModuleTuple, Phase, Reconstructor, activate
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.code_width import narrow_code
 
 
-class StackedNet(nn.Module):
+class StackedNet(CodeNetwork):
     """Layers down to a code and back up; tied ones go up by the transpose of the same matrix."""
 
     def __init__(self, layout: Layout, widths: tuple[int, ...], tied: bool) -> None:
@@ -20,14 +20,10 @@ class StackedNet(nn.Module):
         self.tied, self.act = tied, activate("silu")
         self.heads = ColumnHeads(layout, widths[0])
         sizes = [self.heads.linear.out_features, *widths]
-        self.down = nn.ModuleList(nn.Linear(sizes[k], sizes[k + 1]) for k in range(len(widths)))
-        self.up = nn.ModuleList(nn.Linear(sizes[k + 1], sizes[k]) for k in range(1, len(widths)))
-        for layer, below in zip(self.up, self.down[1:], strict=True):
-            if tied:
-                del layer.weight
-                layer.below = (below,)  # in a tuple, so that the weights are not counted twice
-        if tied:
-            del self.down[0].weight
+        self.down = ModuleTuple(nn.Linear(sizes[k], sizes[k + 1]) for k in range(len(widths)))
+        self.up = ModuleTuple(nn.Linear(sizes[k + 1], sizes[k]) for k in range(1, len(widths)))
+        for layer in (*self.up, self.down[0]) if tied else ():
+            del layer.weight
 
     def encode(self, x: Tensor, observed: Tensor, depth: int | None = None) -> Tensor:
         """Return the code, [n, latent], or the output of the lowest `depth` layers."""
@@ -45,7 +41,7 @@ class StackedNet(nn.Module):
     def ascend(self, hidden: Tensor, k: int) -> Tensor:
         """Undo layer k >= 1."""
         layer = self.up[k - 1]
-        return F.linear(hidden, layer.below[0].weight.T if self.tied else layer.weight, layer.bias)
+        return F.linear(hidden, self.down[k].weight.T if self.tied else layer.weight, layer.bias)
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods for codes [n, latent]."""
@@ -54,13 +50,9 @@ class StackedNet(nn.Module):
         parameters: Tensor = self.heads(code)
         return parameters
 
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
-
 
 @dataclass(kw_only=True)
-class Stacked(Reconstructor):
+class Stacked(Reconstructor[StackedNet]):
     """A deep symmetrical autoencoder.
 
     Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which some are
@@ -83,14 +75,13 @@ class Stacked(Reconstructor):
     tied: bool = param(False, help="Whether the decoder's matrices are the encoder's, transposed.")
     greedy: int = param(0, low=0, high=100_000, help="Epochs of training for each layer alone, before all together.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> StackedNet:
         """Return the network for this layout."""
         latent = self.latent or narrow_code(layout)
         return StackedNet(layout, (*self.hidden, latent), self.tied)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: StackedNet) -> list[Phase]:
         """Return a phase for each layer, if `greedy`, and one for all."""
-        assert isinstance(net, StackedNet)
         together = super().phases(net)
         if not self.greedy:
             return together
@@ -102,8 +93,7 @@ class Stacked(Reconstructor):
             alone.append(Phase(f"layer {k + 1}", parameters, self.greedy, partial(self.step, net, loss=loss), loss))
         return [*alone, *together]
 
-    def _layer_loss(self, k: int, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
-        assert isinstance(net, StackedNet)
+    def _layer_loss(self, k: int, net: StackedNet, x: Tensor, observed: Tensor) -> Tensor:
         seen = self.corrupt(x, observed)
         if k == 0:
             return net.heads.mean_nll(net.heads(net.encode(*seen, depth=1)), x, observed)

@@ -10,7 +10,7 @@ from anomalo_autoencoders.code_width import narrow_code
 
 
 @dataclass(kw_only=True)
-class Undercomplete(Reconstructor):
+class Undercomplete(Reconstructor[Autoencoder]):
     """A multilayer autoencoder with a narrow code.
 
     Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which
@@ -33,7 +33,7 @@ class Undercomplete(Reconstructor):
 
     activation: str = param("silu", choices=("silu", "relu"), help="What follows each hidden layer; relu is faster.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> Autoencoder:
         """Return the network for this layout."""
         latent = self.latent or narrow_code(layout)
         first, *rest = self.hidden

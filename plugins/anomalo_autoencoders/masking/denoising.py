@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import NaturalHeads, Reconstructor
+from anomalo.neural import CodeNetwork, NaturalHeads, Reconstructor
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.piecewise_input import PiecewiseInput
 
@@ -27,11 +27,13 @@ def member_products(hidden: Tensor, weight: Tensor) -> Tensor:
     return torch.bmm(hidden, weight.transpose(1, 2))
 
 
-class DenoisingNet(nn.Module):
+class DenoisingNet(CodeNetwork):
     """Several small networks side by side, as batched matrix products, and a linear connection past them.
 
     The code is the last hidden layer of every member, and linear units that all share.
     """
+
+    heads: NaturalHeads
 
     def __init__(self, layout: Layout, hidden: tuple[int, ...], members: int, pieces: int, dropout: float) -> None:
         super().__init__()
@@ -48,26 +50,26 @@ class DenoisingNet(nn.Module):
     def encode(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the code, [n, members * width + linear units]."""
         first = self.input(x, observed)
-        hidden = first[:, :-LINEAR_UNITS].unflatten(1, (self.members, -1)).transpose(0, 1)
+        hidden = self._by_member(first)
         for weight, bias in zip(self.weights, self.biases, strict=False):
             hidden = member_products(self._activate(hidden), weight) + bias
         return torch.cat([self._activate(hidden).transpose(0, 1).flatten(1), first[:, -LINEAR_UNITS:]], dim=1)
+
+    def _by_member(self, units: Tensor) -> Tensor:
+        """Return the members' part of units [n, members * width + linear units], [members, n, width]."""
+        return torch.unflatten(units[:, :-LINEAR_UNITS], 1, (self.members, -1)).transpose(0, 1)
 
     def _activate(self, hidden: Tensor) -> Tensor:
         return F.dropout(F.silu(hidden), self.dropout, self.training)
 
     def member_parameters(self, code: Tensor) -> Tensor:
         """Return each member's parameters of the columns' likelihoods, [members, n, parameters]."""
-        hidden = code[:, :-LINEAR_UNITS].unflatten(1, (self.members, -1)).transpose(0, 1)
-        return member_products(hidden, self.weights[-1]) + self.heads(code[:, -LINEAR_UNITS:])
+        linear: Tensor = self.heads(code[:, -LINEAR_UNITS:])
+        return member_products(self._by_member(code), self.weights[-1]) + linear
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the parameters of the columns' likelihoods, the members' mean."""
         return self.heads.pooled(self.member_parameters(code))
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
 
 
 def hidden_cells(observed: Tensor, hide: float, patterns: float) -> Tensor:
@@ -85,7 +87,7 @@ def hidden_cells(observed: Tensor, hide: float, patterns: float) -> Tensor:
 
 
 @dataclass(kw_only=True)
-class Denoising(Reconstructor):
+class Denoising(Reconstructor[DenoisingNet]):
     """An ensemble of autoencoders trained to undo three kinds of corruption at once.
 
     Each training row has Gaussian noise added to its numbers, some of its cells swapped for the same column's value in
@@ -126,13 +128,12 @@ class Denoising(Reconstructor):
     weight_decay: float = param(1e-2, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
     holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the rows held out to decide when to stop.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> DenoisingNet:
         """Return the network for this layout."""
         return DenoisingNet(layout, self.hidden, self.members, self.pieces, self.dropout)
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def loss(self, net: DenoisingNet, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the hidden cells (nats per cell), and some of that of the visible ones."""
-        assert isinstance(net, DenoisingNet)
         copies = max(1, round(self.augmented_rows / len(x)))
         x, observed = x.repeat(copies, 1), observed.repeat(copies, 1)
         shown, seen = self.corrupt(x, observed)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from anomalo.neural import ColumnInput, MixtureHeads, Reconstructor, activate, mlp
+from anomalo.neural import CodeNetwork, ColumnInput, MixtureHeads, Reconstructor, activate, mlp
 from anomalo.plugin import Cells, Encoded, Layout, Run, Scores, param
 
 MOST_GAUSSIANS = 640
@@ -20,8 +19,10 @@ Prediction = tuple[Tensor, MixtureHeads, Tensor, tuple[Tensor, Tensor]]
 """Hidden columns [k], their heads, their likelihoods' parameters, and their part of (x, observed), each [n, k]."""
 
 
-class MaskedNet(nn.Module):
+class MaskedNet(CodeNetwork):
     """From what is visible of a row to the likelihood of every column."""
+
+    heads: MixtureHeads
 
     def __init__(self, layout: Layout, hidden: tuple[int, ...], components: int) -> None:
         super().__init__()
@@ -34,18 +35,9 @@ class MaskedNet(nn.Module):
         hidden: Tensor = self.body(self.input(x, observed))
         return hidden
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods for representations [n, width]."""
-        parameters: Tensor = self.heads(code)
-        return parameters
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
-
 
 @dataclass(kw_only=True)
-class MaskedAutoencoder(Reconstructor):
+class MaskedAutoencoder(Reconstructor[MaskedNet]):
     """Predicts hidden cells from the visible ones, and scores by the surprisal of each cell given the others.
 
     In training each row hides a random share of its cells; the loss is the mean negative log-likelihood of
@@ -70,23 +62,17 @@ class MaskedAutoencoder(Reconstructor):
     passes: int = param(16, low=1, high=100_000, help="Passes over each row to score it, at most.")
     hide: float = param(0.3, low=0.0, high=0.5, help="Mean share of the cells hidden from the network in training.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> MaskedNet:
         """Return the network for this layout."""
         components = max(1, min(self.components, MOST_GAUSSIANS // max(1, len(layout.blocks))))
         return MaskedNet(layout, self.hidden, components)
 
-    def heads(self, net: nn.Module) -> MixtureHeads:
-        """Return the likelihood heads of a network that `build` made."""
-        heads = net.heads
-        assert isinstance(heads, MixtureHeads)
-        return heads
-
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def loss(self, net: MaskedNet, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the hidden cells (nats per cell)."""
         share = torch.rand(len(x), 1, device=x.device) * 2 * self.hide
         hidden = torch.rand(x.shape, device=x.device) < share
         hidden.scatter_(1, torch.randint(x.shape[1], (len(x), 1), device=x.device), True)  # one at least
-        return self.heads(net).mean_nll(net(x, observed & ~hidden), x, observed & hidden)
+        return net.heads.mean_nll(net(x, observed & ~hidden), x, observed & hidden)
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Choose which columns are hidden together."""
@@ -96,10 +82,10 @@ class MaskedAutoencoder(Reconstructor):
 
     def _predictions(self) -> Callable[[Tensor, Tensor], Iterator[Prediction]]:
         """Return the function from a batch to its predictions, one group of hidden columns at a time."""
-        net: Any = self.net
+        net = self.net
         device = next(net.parameters()).device
         groups = [(self.hidden_together_ == group).nonzero()[0] for group in range(self.hidden_together_.max() + 1)]
-        parts = [(torch.from_numpy(group).to(device), self.heads(net).only(group.tolist())) for group in groups]
+        parts = [(torch.from_numpy(group).to(device), net.heads.only(group.tolist())) for group in groups]
 
         def predictions(x: Tensor, observed: Tensor) -> Iterator[Prediction]:
             for columns, heads in parts:
@@ -110,7 +96,7 @@ class MaskedAutoencoder(Reconstructor):
 
     def _single_energies(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return each number's weighted energy by itself, [n, columns]; 0 for categories and where not observed."""
-        number = torch.zeros(x.shape[1], device=x.device).index_fill(0, self.heads(self.net).numbers, 1.0)
+        number = torch.zeros(x.shape[1], device=x.device).index_fill(0, self.net.heads.numbers, 1.0)
         return 0.5 * SINGLE_WEIGHT * (x * observed * number).square()
 
     def score(self, data: Encoded) -> Scores:

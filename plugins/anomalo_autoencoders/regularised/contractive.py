@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import ColumnHeads, Reconstructor, mlp
+from anomalo.neural import CodeNetwork, ColumnHeads, Reconstructor, mlp
 from anomalo.plugin import Layout, param
 
 
-class ContractiveNet(nn.Module):
+class ContractiveNet(CodeNetwork):
     """Sigmoid layers on a row's units (standardised numbers and one-hot levels), and a linear decoder."""
 
     def __init__(self, layout: Layout, hidden: tuple[int, ...], latent: int) -> None:
@@ -27,15 +27,6 @@ class ContractiveNet(nn.Module):
     def encode_units(self, units: Tensor) -> Tensor:
         """Return the code of units [n, units]."""
         return torch.sigmoid(self.code(self.body(units)))
-
-    def decode(self, code: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods for codes [n, latent]."""
-        parameters: Tensor = self.heads(code)
-        return parameters
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
 
 
 def jacobian_norm(net: ContractiveNet, units: Tensor) -> Tensor:
@@ -56,7 +47,7 @@ def jacobian_norm(net: ContractiveNet, units: Tensor) -> Tensor:
 
 
 @dataclass(kw_only=True)
-class Contractive(Reconstructor):
+class Contractive(Reconstructor[ContractiveNet]):
     """An autoencoder whose encoder's Jacobian is penalised.
 
     loss = -mean log p(x | decoder(encoder(x))) + weight * mean ||d code / d x||_F^2 / units.
@@ -76,13 +67,12 @@ class Contractive(Reconstructor):
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes twice the columns, 16 to 128.")
     weight: float = param(0.1, low=0.0, high=1000.0, help="Weight of the Jacobian's norm.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> ContractiveNet:
         """Return the network for this layout."""
         latent = self.latent or min(128, max(16, 2 * len(layout.blocks)))
         return ContractiveNet(layout, tuple(width for width in self.hidden if width), latent)
 
-    def penalty(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def penalty(self, net: ContractiveNet, x: Tensor, observed: Tensor) -> Tensor:
         """Return the weighted mean norm of the encoder's Jacobian at the uncorrupted rows."""
-        assert isinstance(net, ContractiveNet)
         units = net.heads.units(x, observed)
         return self.weight * jacobian_norm(net, units).mean() / units.shape[1]

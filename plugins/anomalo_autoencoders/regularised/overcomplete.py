@@ -10,7 +10,7 @@ from anomalo_autoencoders.code_width import wide_code
 
 
 @dataclass(kw_only=True)
-class Overcomplete(Reconstructor):
+class Overcomplete(Reconstructor[Autoencoder]):
     """One hidden layer with more units than there are columns.
 
     Minimises the mean negative log-likelihood of the observed cells, given the code of a row in which many are
@@ -30,7 +30,7 @@ class Overcomplete(Reconstructor):
     latent: int = param(0, low=0, high=100_000, help="Width of the code; 0 takes four times the columns, 32 to 256.")
     hide: float = param(0.4, low=0.0, high=0.95, help="Share of the cells hidden from the network in training.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> Autoencoder:
         """Return the network for this layout."""
         latent = self.latent or wide_code(layout)
         return Autoencoder(layout, activate("silu"), nn.Identity(), latent, latent)

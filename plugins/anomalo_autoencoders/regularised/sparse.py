@@ -33,7 +33,7 @@ def bernoulli_divergence(target: float, rate: Tensor) -> Tensor:
 
 
 @dataclass(kw_only=True)
-class Sparse(Reconstructor):
+class Sparse(Reconstructor[SparseAutoencoder]):
     """An autoencoder with a wide sigmoid code under two penalties.
 
     loss = -mean log p(x | code) + l1 * mean |code| + kl * mean_j KL(target || rate_j), where rate_j is unit j's
@@ -54,20 +54,20 @@ class Sparse(Reconstructor):
     l1: float = param(1e-3, low=0.0, high=100.0, help="Weight of the mean absolute activation.")
     kl: float = param(0.1, low=0.0, high=100.0, help="Weight of the divergence of the rates from the target.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> SparseAutoencoder:
         """Return the network for this layout."""
         return SparseAutoencoder(layout, self.latent or wide_code(layout), self.target)
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def loss(self, net: SparseAutoencoder, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty on the code."""
-        code = net.encode(*self.corrupt(x, observed))  # type: ignore[operator]
-        return self.heads(net).mean_nll(net.decode(code), x, observed) + self.sparsity(net, code)  # type: ignore[operator]
+        code = net.encode(*self.corrupt(x, observed))
+        return net.heads.mean_nll(net.decode(code), x, observed) + self.sparsity(net, code)
 
-    def sparsity(self, net: nn.Module, code: Tensor) -> Tensor:
+    def sparsity(self, net: SparseAutoencoder, code: Tensor) -> Tensor:
         """Return the penalty of a batch's codes, [n, latent]; in training the tracked rate moves towards them."""
         now = code.mean(dim=0)
-        tracked = net.rate + (1 - RATE_DECAY) * (now.detach() - net.rate)  # type: ignore[operator]
+        tracked = net.rate + (1 - RATE_DECAY) * (now.detach() - net.rate)
         if net.training:
-            net.rate.copy_(tracked)  # type: ignore[operator]
+            net.rate.copy_(tracked)
         rate = tracked + now - now.detach()
         return self.l1 * code.abs().mean() + self.kl * bernoulli_divergence(self.target, rate).mean()

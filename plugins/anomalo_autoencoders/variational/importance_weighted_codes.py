@@ -1,11 +1,10 @@
 """Imputation by codes that are drawn from a proposal and weighted by their importance."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from anomalo.neural import ColumnHeads, compressed, natural
+from anomalo_autoencoders.variational.variational_network import VariationalNet
 
 QUANTILES = 16
 """A number's Gaussian is represented by this many equally likely values."""
@@ -17,19 +16,8 @@ def quantile_nodes(heads: ColumnHeads, parameters: Tensor) -> Tensor:
     """Return equally likely values of each number, standardised, with the Gaussian's variance, [n, k, numbers]."""
     steps = torch.special.ndtri((torch.arange(QUANTILES, device=parameters.device) + 0.5) / QUANTILES)
     steps = steps / steps.square().mean().sqrt()
-    return heads.center(parameters)[:, None] + heads.scale() * steps[:, None]
-
-
-class Missingness:
-    """Missingness that does not depend on the missing values; a model of the reasons overrides both methods."""
-
-    def of_numbers(self, values: Tensor) -> Tensor:
-        """Return log p(missing | value), [n, k, numbers], for standardised numbers."""
-        return torch.zeros_like(values)
-
-    def of_levels(self, parameters: Tensor) -> Tensor:
-        """Return the parameters [n, parameters] of the categories' distributions given that they are missing."""
-        return parameters
+    nodes: Tensor = heads.center(parameters)[:, None] + heads.scale() * steps[:, None]
+    return nodes
 
 
 class WeightedCodes:
@@ -39,19 +27,15 @@ class WeightedCodes:
 
     Parameters
     ----------
-    net, heads : modules
-        `net.decode` maps codes to parameters of the heads' likelihoods.
+    net : VariationalNet
+        Maps codes to parameters of its heads' likelihoods, and models how a missing cell differs from an observed one.
     codes, log_weights : float32 [codes, n, latent], [codes, n]
-    missingness : Missingness
-        Models how a missing cell differs from an observed one.
 
     Reference: Mattei and Frellsen (2019), MIWAE, ICML, equations 11 and 12; Rubin (1988) for resampling.
     """
 
-    def __init__(
-        self, net: Any, heads: ColumnHeads, codes: Tensor, log_weights: Tensor, missingness: Missingness
-    ) -> None:
-        self.net, self.heads, self.codes, self.missingness = net, heads, codes, missingness
+    def __init__(self, net: VariationalNet, codes: Tensor, log_weights: Tensor) -> None:
+        self.net, self.heads, self.codes, self.missingness = net, net.heads, codes, net.missingness
         self.weights = torch.softmax(log_weights, dim=0)
 
     def expectation(self) -> tuple[Tensor, Tensor, list[Tensor]]:

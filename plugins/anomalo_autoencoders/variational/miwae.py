@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anomalo.plugin import param
 from anomalo_autoencoders.variational.importance_weighted_codes import log_weights
 from anomalo_autoencoders.variational.variational_autoencoder import Variational
+from anomalo_autoencoders.variational.variational_network import VariationalNet
 
 
 @dataclass(kw_only=True)
@@ -35,13 +36,13 @@ class Miwae(Variational):
     samples: int = param(64, low=1, high=10_000, help="Codes drawn for each row to score it and to fill it.")
     weight_decay: float = param(1e-3, low=0.0, high=1.0, help="Decoupled weight decay of Adam.")
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def loss(self, net: VariationalNet, x: Tensor, observed: Tensor) -> Tensor:
         """Negative importance-weighted bound (nats per observed cell)."""
-        mean, log_variance = net.posterior(*self.corrupt(x, observed))  # type: ignore[operator]
+        mean, log_variance = net.posterior(*self.corrupt(x, observed))
         noise = torch.randn(self.particles, *mean.shape, device=mean.device)
         codes, weights = log_weights(noise, mean, log_variance)
-        parameters = net.decode(codes.flatten(0, 1))  # type: ignore[operator]
+        parameters = net.decode(codes.flatten(0, 1))
         copies = (cells.repeat(self.particles, 1) for cells in (x, observed))
-        joint = weights + self.evidence(net, parameters, *copies).view(self.particles, -1)
+        joint = weights + net.evidence(parameters, *copies).view(self.particles, -1)
         bound = torch.logsumexp(joint, dim=0) - math.log(self.particles)
         return -bound.sum() / observed.sum().clamp(min=1)

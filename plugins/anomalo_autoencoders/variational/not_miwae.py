@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from anomalo.neural import ColumnHeads
 from anomalo.plugin import Layout
-from anomalo_autoencoders.variational.importance_weighted_codes import Missingness, quantile_nodes
+from anomalo_autoencoders.variational.importance_weighted_codes import quantile_nodes
 from anomalo_autoencoders.variational.miwae import Miwae
-from anomalo_autoencoders.variational.variational_autoencoder import VariationalNet
+from anomalo_autoencoders.variational.variational_network import Missingness, VariationalNet
 
 
 class SelfMasking(nn.Module, Missingness):
@@ -47,7 +47,7 @@ class SelfMasking(nn.Module, Missingness):
         for group in heads.groups:
             odds = self.level[group.slice.start - count : group.slice.stop - count].view(-1, group.width)
             level_odds = odds.expand(len(x), -1, -1).gather(2, group.codes(x)[:, :, None]).squeeze(2)
-            logits = (part[:, group.slice].unflatten(1, odds.shape) for part in (raised, parameters))
+            logits = (torch.unflatten(part[:, group.slice], 1, odds.shape) for part in (raised, parameters))
             missing, all_ = (part.float().logsumexp(dim=2) for part in logits)
             cells = torch.where(observed.index_select(1, group.columns), F.logsigmoid(-level_odds), missing - all_)
             total = total + cells.sum(dim=1)
@@ -60,6 +60,15 @@ class NotMiwaeNet(VariationalNet):
     def __init__(self, layout: Layout, hidden: tuple[int, ...], latent: int) -> None:
         super().__init__(layout, hidden, latent)
         self.masking = SelfMasking(self.heads)
+
+    def evidence(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+        """Return log p(a row's observed cells and its mask | code), [n]."""
+        return super().evidence(parameters, x, observed) + self.masking.log_likelihood(parameters, x, observed)
+
+    @property
+    def missingness(self) -> Missingness:
+        """The model of the mask."""
+        return self.masking
 
 
 @dataclass(kw_only=True)
@@ -82,16 +91,6 @@ class NotMiwae(Miwae):
 
     name = "notmiwae"
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> NotMiwaeNet:
         """Return the network for this layout."""
         return NotMiwaeNet(layout, self.hidden, self._codes(layout))
-
-    def evidence(self, net: nn.Module, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Return log p(a row's observed cells and its mask | code), [n]."""
-        assert isinstance(net, NotMiwaeNet)
-        return super().evidence(net, parameters, x, observed) + net.masking.log_likelihood(parameters, x, observed)
-
-    def missingness(self, net: nn.Module) -> Missingness:
-        """Return the model of the mask."""
-        assert isinstance(net, NotMiwaeNet)
-        return net.masking

@@ -3,38 +3,15 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from anomalo.neural import Autoencoder, Reconstructor, activate, filled, mlp
+from anomalo.neural import Reconstructor, filled
 from anomalo.plugin import Encoded, Filled, Layout, Run, param, row_uniform
-from anomalo_autoencoders.piecewise_input import PiecewiseInput
-from anomalo_autoencoders.variational.importance_weighted_codes import Missingness, WeightedCodes, log_weights
-
-PIECES = 8
-"""Quantile ranges that the encoder splits a number into."""
-
-
-class VariationalNet(Autoencoder):
-    """The encoder gives a Gaussian over codes: mean and log variance, [n, 2 * latent]."""
-
-    def __init__(self, layout: Layout, hidden: tuple[int, ...], latent: int) -> None:
-        first, *rest = hidden
-        encoder = nn.Sequential(activate("silu"), mlp(first, *rest, 2 * latent, last=False))
-        super().__init__(layout, encoder, mlp(latent, *reversed(hidden)), first, first)
-        self.input = PiecewiseInput(layout, first, PIECES)
-
-    def posterior(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean and the log variance of the code, each [n, latent]."""
-        mean, log_variance = self.encoder(self.input(x, observed)).chunk(2, dim=1)
-        return mean, log_variance.clamp(-12, 6)
-
-    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the code's mean, [n, latent]."""
-        return self.posterior(x, observed)[0]
+from anomalo_autoencoders.variational.importance_weighted_codes import WeightedCodes, log_weights
+from anomalo_autoencoders.variational.variational_network import VariationalNet
 
 
 def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -43,7 +20,7 @@ def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 @dataclass(kw_only=True)
-class Variational(Reconstructor):
+class Variational(Reconstructor[VariationalNet]):
     """A variational autoencoder with learned observation noise in each column.
 
     loss = (E_q[-log p(x | z)] + beta * sum_j max(KL_j, free)) / cells, with q(z | x) Gaussian and p(z) standard
@@ -68,21 +45,20 @@ class Variational(Reconstructor):
     free: float = param(0.0, low=0.0, high=10.0, help="Nats of divergence of each code unit that cost nothing.")
     samples: int = param(32, low=1, high=10_000, help="Codes drawn for each row to score it.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> VariationalNet:
         """Return the network for this layout."""
         return VariationalNet(layout, self.hidden, self._codes(layout))
 
     def _codes(self, layout: Layout) -> int:
         return self.latent or max(2, min(16, len(layout.blocks) // 2))
 
-    def loss(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def loss(self, net: VariationalNet, x: Tensor, observed: Tensor) -> Tensor:
         """Negative evidence lower bound (nats per observed cell), with one sample."""
-        assert isinstance(net, VariationalNet)
         mean, log_variance = net.posterior(*self.corrupt(x, observed))
         code, _ = log_weights(torch.randn_like(mean), mean, log_variance)
         divergence = gaussian_divergence(mean, log_variance).mean(dim=0).clamp(min=self.free).sum()
         cells = observed.sum() / len(x)
-        return self.heads(net).mean_nll(net.decode(code), x, observed) + self.beta * divergence / cells.clamp(min=1)
+        return net.heads.mean_nll(net.decode(code), x, observed) + self.beta * divergence / cells.clamp(min=1)
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Draw the noise that every row is scored with."""
@@ -93,7 +69,7 @@ class Variational(Reconstructor):
 
         A cell's energy is its surprisal, averaged over the codes by their importance.
         """
-        heads, noises = self.heads(self.net), torch.from_numpy(self.noise_).to(next(self.net.parameters()).device)
+        heads, noises = self.net.heads, torch.from_numpy(self.noise_).to(next(self.net.parameters()).device)
 
         def energies(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
             mean, log_variance = self.net.posterior(x, observed)
@@ -109,23 +85,15 @@ class Variational(Reconstructor):
 
         return energies
 
-    def evidence(self, net: nn.Module, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Return log p(a row's observed cells | code), [n], for the code's `parameters` of the likelihoods."""
-        return -self.heads(net).nll(parameters, x, observed).sum(dim=1)
-
-    def missingness(self, net: nn.Module) -> Missingness:
-        """Return the model of why cells are missing; here, independently of their values."""
-        return Missingness()
-
     def _weighted(self, x: Tensor, observed: Tensor) -> WeightedCodes:
         """Draw and weigh codes, by the same noise for every row."""
-        net: Any = self.net
+        net = self.net
         noises = torch.from_numpy(self.noise_).to(x.device)
         proposal = net.posterior(x, observed)
         found = [log_weights(noise, *proposal) for noise in noises]
-        joint = [weight + self.evidence(net, net.decode(code), x, observed) for code, weight in found]
+        joint = [weight + net.evidence(net.decode(code), x, observed) for code, weight in found]
         codes = torch.stack([code for code, _ in found])
-        return WeightedCodes(net, self.heads(net), codes, torch.stack(joint), self.missingness(net))
+        return WeightedCodes(net, codes, torch.stack(joint))
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by their expectation over codes, weighted by importance.
@@ -141,5 +109,5 @@ class Variational(Reconstructor):
             expected, ends, proba = codes.expectation()
             return expected, torch.cat([ends, codes.draw(uniform)], dim=1), *proba
 
-        expected, quantiles, *proba = self._in_chunks(fill, data.values, data.observed, uniform.astype(np.float32))
+        expected, quantiles, *proba = self.in_chunks(fill, data.values, data.observed, uniform.astype(np.float32))
         return filled(data, expected, quantiles, proba)

@@ -35,7 +35,7 @@ def update_by_wake_sleep(net: BeliefNet, optimizers: list[Optimizer], *, setting
             awake, seen = _up(net, x, observed)
             asleep = _down(net, sample_fantasies(net, awake[-1], settings))
             loss = generative_loss(net, awake, seen)
-            (loss + recognition_loss(net, asleep)).backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss + recognition_loss(net, asleep))
             _learn_top(net, awake[-1], asleep[-1], settings)
         for optimizer in optimizers:
             optimizer.step()

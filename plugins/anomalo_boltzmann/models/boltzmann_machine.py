@@ -22,7 +22,7 @@ from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 
 @dataclass(kw_only=True)
-class BoltzmannMachine(EnergyModel):
+class BoltzmannMachine(EnergyModel[FullyConnectedMachine]):
     """A small Boltzmann machine in which all units are connected, scored by its variational free energy.
 
     Every number is a Bernoulli unit between its bounds. Units are drawn one after the other, so that it is slow on more
@@ -45,19 +45,22 @@ class BoltzmannMachine(EnergyModel):
     temperature: float = param(10.0, low=1.0, high=1e6, help="Where sampling starts to cool down from, to 1.")
     numbers: str = param("bernoulli", choices=("bernoulli",), help="Units for numbers: Bernoulli between their bounds.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> FullyConnectedMachine:
         """Return the machine for this layout."""
         return FullyConnectedMachine(
             VisibleUnits(layout, self.numbers, extra=self.hidden), self.chains, self.temperature
         )
 
+    def energy_network(self, net: FullyConnectedMachine) -> FullyConnectedMachine:
+        """Return the machine."""
+        return net
+
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimiser of one phase."""
         return [adam_optimizer(parameters, self.learning_rate, self.momentum)]
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: FullyConnectedMachine) -> list[Phase]:
         """Return the one stage of training."""
-        assert isinstance(net, FullyConnectedMachine)
         return [Phase("training", list(net.parameters()), self.epochs, partial(self._updates, net))]
 
     def _updates(self, net: FullyConnectedMachine, optimizers: list[Optimizer]) -> Step:
@@ -106,7 +109,7 @@ class BoltzmannMachine(EnergyModel):
         v, seen = net.units.encode(torch.tensor(data.values), torch.tensor(data.observed))
         found = np.empty(len(data))
         for row in range(len(data)):
-            free = states[:, ~seen[row]].unique(dim=0)
+            free = torch.unique(states[:, ~seen[row]], dim=0)
             s = v[row].repeat(len(free), 1)
             s[:, ~seen[row]] = free
             with torch.no_grad():
@@ -114,7 +117,6 @@ class BoltzmannMachine(EnergyModel):
         return found
 
     def _in_double_precision(self) -> FullyConnectedMachine:
-        assert isinstance(self.net, FullyConnectedMachine)
         return copy.deepcopy(self.net).cpu().double()
 
     def _states(self) -> Tensor:

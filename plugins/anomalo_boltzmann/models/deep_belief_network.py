@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
 
 from anomalo.neural import Phase
 from anomalo.plugin import Encoded, Layout, Run, Scores, param
@@ -16,12 +15,13 @@ from anomalo_boltzmann.likelihood.annealed_importance_sampling import independen
 from anomalo_boltzmann.models.energy_model import EnergyModel
 from anomalo_boltzmann.models.layerwise_model import LayerwiseModel
 from anomalo_boltzmann.networks.belief_network import BeliefNet
+from anomalo_boltzmann.networks.machine_stack import MachineStack
 from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 
 @dataclass(kw_only=True)
-class DeepBelief(LayerwiseModel):
+class DeepBelief(LayerwiseModel[BeliefNet]):
     """A deep belief network: restricted Boltzmann machines trained one above the other, layer by layer.
 
     The last one stays a Boltzmann machine, those below become directed downwards; optionally all are tuned by the
@@ -41,14 +41,21 @@ class DeepBelief(LayerwiseModel):
     wake_sleep: int = param(0, low=0, high=100_000, help="Epochs of fine-tuning by the up-down algorithm.")
     samples: int = param(16, low=1, high=10_000, help="States of the hidden layers drawn for each row to score it.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> BeliefNet:
         """Return the network for this layout."""
         chains = self.chains if self.persistent else 0
         return BeliefNet(VisibleUnits(layout, self.numbers), self.hidden, chains, self.samples, self.wake_sleep > 0)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def energy_network(self, net: BeliefNet) -> BeliefNet:
+        """Return the network."""
+        return net
+
+    def stack(self, net: BeliefNet) -> MachineStack:
+        """Return the network, a stack of machines."""
+        return net
+
+    def phases(self, net: BeliefNet) -> list[Phase]:
         """Return a phase for each layer, and one for all if asked for."""
-        assert isinstance(net, BeliefNet)
         if not self.wake_sleep:
             return self.layer_phases(net)
         update = partial(update_by_wake_sleep, net, settings=self.settings())
@@ -56,14 +63,12 @@ class DeepBelief(LayerwiseModel):
 
     def machine(self) -> RestrictedMachine:
         """Return the machine at the top, whose partition function is the network's."""
-        assert isinstance(self.net, BeliefNet)
         return self.net.top
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Keep the biases of independent units, from which annealed importance sampling starts."""
         EnergyModel.finish(self, data, run)
         net = self.net
-        assert isinstance(net, BeliefNet)
         rows = (torch.tensor(array, device=net.noise.device) for array in (data.values, data.observed))
         with torch.no_grad():
             v, seen = net.source(len(self.hidden) - 1)(*rows)

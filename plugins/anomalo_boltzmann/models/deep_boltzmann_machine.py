@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-from torch import nn
 from torch.optim import Optimizer
 
 from anomalo.errors import ParameterError
@@ -17,7 +16,7 @@ from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 
 
 @dataclass(kw_only=True)
-class DeepBoltzmann(LayerwiseModel):
+class DeepBoltzmann(LayerwiseModel[DeepMachine]):
     """A deep Boltzmann machine with two or three hidden layers, scored by its variational free energy.
 
     The layers are trained alone first, with their inputs doubled where the whole will have a layer on the other side,
@@ -44,23 +43,24 @@ class DeepBoltzmann(LayerwiseModel):
                 f"got hidden={self.hidden}; a deep Boltzmann machine has two or three hidden layers here"
             )
 
-    def energy_network(self, net: nn.Module) -> RestrictedMachine:
+    def energy_network(self, net: DeepMachine) -> RestrictedMachine:
         """Return the whole machine."""
-        assert isinstance(net, DeepMachine)
         return net.machine
 
-    def stack(self, net: nn.Module) -> MachineStack:
+    def machine(self) -> RestrictedMachine:
+        """Return the whole machine, fitted."""
+        return self.net.machine
+
+    def stack(self, net: DeepMachine) -> MachineStack:
         """Return the machines that the layers are trained with."""
-        assert isinstance(net, DeepMachine)
         return net.stack
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> DeepMachine:
         """Return the network for this layout."""
         return DeepMachine(layout, self.hidden, self.numbers, self.chains if self.persistent else 0)
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: DeepMachine) -> list[Phase]:
         """Return a phase for each layer, and one for all."""
-        assert isinstance(net, DeepMachine)
         parameters = list(net.machine.parameters())
         alone = self.layer_phases(net) if self.greedy else []
         return [*alone, Phase("together", parameters, self.epochs, partial(self._together, net))]

@@ -1,8 +1,8 @@
 """The base of all models with an energy: they score, explain, impute, sample and embed by it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from anomalo.neural import Batch, NeuralModel, filled
 from anomalo.plugin import FIRST_LEVEL, MISSING, Cells, Encoded, Filled, Floats, Run, Scores, param
 from anomalo_boltzmann.likelihood.cell_surprisal import cell_surprisals
+from anomalo_boltzmann.networks.energy_network import EnergyNetwork
 from anomalo_boltzmann.networks.random_streams import RowStream, row_keys
 
 CHAINS = 4
@@ -20,9 +21,11 @@ INTERVAL = (0.05, 0.95)
 MOST_PATTERNS = 4096
 """Training rows whose missing values are kept as patterns for synthetic rows, at most."""
 
+Net = TypeVar("Net", bound=nn.Module)
+
 
 @dataclass(kw_only=True)
-class EnergyModel(NeuralModel):
+class EnergyModel(NeuralModel[Net]):
     """A model that gives rows an energy; a subclass builds the network."""
 
     learning_rate: float = param(0.01, low=1e-7, high=10.0, help="Step size at the start; it decays.")
@@ -37,11 +40,11 @@ class EnergyModel(NeuralModel):
 
     chunk = 256
 
-    def energy_network(self, net: nn.Module) -> Any:
-        """Return the part of a network that has an energy (see `EnergyNetwork`); here, all of it."""
-        return net
+    def energy_network(self, net: Net) -> EnergyNetwork:
+        """Return the part of a network that has an energy."""
+        raise NotImplementedError
 
-    def validation(self, net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+    def validation(self, net: Net, x: Tensor, observed: Tensor) -> Tensor:
         """Return the surprisal of hidden cells given the others, in nats per cell: a fifth is hidden at random."""
         network = self.energy_network(net)
         shown = observed & (torch.rand(x.shape, device=x.device) >= 0.2)
@@ -51,7 +54,7 @@ class EnergyModel(NeuralModel):
         cells = (observed & ~shown).sum().clamp(min=1)
         return (network.units.surprisal(truth, expected) * hidden).sum() / cells
 
-    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+    def monitor(self, net: Net, phase: str, train: Batch, held: Batch) -> dict[str, float]:
         """Return the mean free energy of training and held-out rows: where they diverge, the machine overfits."""
         network = self.energy_network(net)
         named = {"free_energy": train, "held_out_free_energy": held}
@@ -101,14 +104,14 @@ class EnergyModel(NeuralModel):
         rows = np.flatnonzero(~data.observed.all(axis=1))
         if len(rows):
             part = data.take(rows)
-            found = self._in_chunks(self._chains(draws), part.values, part.observed, row_keys(part, self.seed_))
+            found = self.in_chunks(self._chains(draws), part.values, part.observed, row_keys(part, self.seed_))
             expected[rows], quantiles[rows] = found[0], found[1]
             for at, shares, chances in zip(data.layout.categories, proba, found[2:], strict=True):
                 missing = ~part.observed[:, at]
                 shares[rows[missing]] = chances[missing]
         return filled(data, expected, quantiles, proba)
 
-    def _chains(self, draws: int) -> Any:
+    def _chains(self, draws: int) -> Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]]:
         network, burnt = self.energy_network(self.net), self.gibbs // 2
 
         def run(x: Tensor, observed: Tensor, key: Tensor) -> Sequence[Tensor]:
@@ -150,7 +153,7 @@ class EnergyModel(NeuralModel):
             return (network.units.decode(state),)
 
         key = run.rng.integers(2**53, size=len(given), dtype=np.int64)
-        values = self._in_chunks(chain, given.values, given.observed, key)[0]
+        values = self.in_chunks(chain, given.values, given.observed, key)[0]
         for at in given.layout.numbers:
             block = given.layout.blocks[at]
             np.clip(values[:, at], block.low, block.high, out=values[:, at])
@@ -167,7 +170,7 @@ class EnergyModel(NeuralModel):
         """Return the rows expected for hidden units [n, hidden], float32 [n, columns] in encoded units."""
         network = self.energy_network(self.net)
         points = codes.astype(np.float32, copy=False)
-        return self._in_chunks(lambda h: (network.units.decode(network.rows(h)),), points)[0]
+        return self.in_chunks(lambda h: (network.units.decode(network.rows(h)),), points)[0]
 
 
 def _quantiles(values: Tensor, shares: Sequence[float]) -> list[Tensor]:
@@ -179,4 +182,5 @@ def _quantiles(values: Tensor, shares: Sequence[float]) -> list[Tensor]:
 def _certain(data: Encoded, position: int) -> NDArray[np.float32]:
     """Return probabilities [n, size] that are 1 for the level that a row has."""
     levels = np.arange(data.layout.blocks[position].size) + FIRST_LEVEL
-    return (data.values[:, position, None] == levels).astype(np.float32)
+    chances: NDArray[np.float32] = (data.values[:, position, None] == levels).astype(np.float32)
+    return chances

@@ -15,13 +15,14 @@ from anomalo_boltzmann.learning.contrastive_divergence import (
     adam_optimizer,
     update_by_contrastive_divergence,
 )
+from anomalo_boltzmann.models.energy_model import Net
 from anomalo_boltzmann.models.likelihood_model import LikelihoodModel
 from anomalo_boltzmann.networks.machine_stack import MachineStack
 from anomalo_boltzmann.networks.pretrained_layer import PretrainedLayer, pretrained_layer
 
 
 @dataclass(kw_only=True)
-class LayerwiseModel(LikelihoodModel):
+class LayerwiseModel(LikelihoodModel[Net]):
     """A model that is trained layer by layer first."""
 
     hidden: tuple[int, ...] = param((64, 32), low=1, high=100_000, help="Hidden units of each layer, bottom up.")
@@ -37,10 +38,9 @@ class LayerwiseModel(LikelihoodModel):
                 f"got hidden={self.hidden}; a deep machine has two layers at least: give, say, (64, 32)"
             )
 
-    def stack(self, net: nn.Module) -> MachineStack:
-        """Return the machines of a network that `build` made."""
-        assert isinstance(net, MachineStack)
-        return net
+    def stack(self, net: Net) -> MachineStack:
+        """Return the machines that the layers of a network are trained with."""
+        raise NotImplementedError
 
     def settings(self) -> LearningSettings:
         """Return how each machine learns."""
@@ -50,14 +50,14 @@ class LayerwiseModel(LikelihoodModel):
         """Return the optimiser of one phase."""
         return [adam_optimizer(parameters, self.learning_rate, self.momentum)]
 
-    def layer_phases(self, net: nn.Module) -> list[Phase]:
+    def layer_phases(self, net: Net) -> list[Phase]:
         """Return a phase for each layer, bottom up."""
         return [self._layer(self.stack(net), k) for k in range(len(self.hidden))]
 
     def _layer(self, stack: MachineStack, k: int) -> Phase:
         machine, source = stack.layers[k], stack.source(k)
 
-        def reconstruction_nll(net: nn.Module, x: Tensor, observed: Tensor) -> Tensor:
+        def reconstruction_nll(net: Net, x: Tensor, observed: Tensor) -> Tensor:
             v, seen = source(x, observed)
             again = machine.rows(machine.codes(v, seen))
             return (machine.units.surprisal(v, again) * seen).sum() / len(v)
@@ -65,7 +65,7 @@ class LayerwiseModel(LikelihoodModel):
         update = partial(update_by_contrastive_divergence, machine, source=source, settings=self.settings())
         return Phase(f"layer {k + 1}", list(machine.parameters()), self.epochs, update, reconstruction_nll)
 
-    def monitor(self, net: nn.Module, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+    def monitor(self, net: Net, phase: str, train: Batch, held: Batch) -> dict[str, float]:
         """Return the mean free energy of training and held-out rows, in the machine that is being trained."""
         if not phase.startswith("layer "):
             return super().monitor(net, phase, train, held)

@@ -10,20 +10,18 @@ from anomalo_boltzmann.likelihood.annealed_importance_sampling import (
     estimate_log_partition,
     independent_biases,
 )
-from anomalo_boltzmann.models.energy_model import EnergyModel
+from anomalo_boltzmann.models.energy_model import EnergyModel, Net
 from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 
 ROWS_AT_ONCE = 1024
 
 
-class LikelihoodModel(EnergyModel):
-    """A model whose `energy_network` is a `RestrictedMachine`, and so has a log partition function."""
+class LikelihoodModel(EnergyModel[Net]):
+    """A model with a `RestrictedMachine`, and so with a log partition function."""
 
     def machine(self) -> RestrictedMachine:
-        """Return the fitted machine."""
-        machine = self.energy_network(self.net)
-        assert isinstance(machine, RestrictedMachine)
-        return machine
+        """Return the fitted machine whose log partition function the likelihood has."""
+        raise NotImplementedError
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Keep the biases of independent units, from which annealed importance sampling starts."""

@@ -21,7 +21,7 @@ from anomalo_boltzmann.networks.visible_units import VisibleUnits
 
 
 @dataclass(kw_only=True)
-class RestrictedBoltzmann(LikelihoodModel):
+class RestrictedBoltzmann(LikelihoodModel[RestrictedMachine]):
     """A restricted Boltzmann machine, scored by its free energy.
 
     Numbers are Gaussian units with learned variances (or Bernoulli units between their bounds), categories softmax
@@ -47,10 +47,18 @@ class RestrictedBoltzmann(LikelihoodModel):
     target: float = param(0.1, low=0.0, high=1.0, help="Mean activity that hidden units are drawn to.")
     sparsity: float = param(0.0, low=0.0, high=100.0, help="How strongly they are drawn there.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> RestrictedMachine:
         """Return the machine for this layout."""
         units = VisibleUnits(layout, self.numbers)
         return RestrictedMachine(units, self.hidden, self.units, chains=self.chains if self.persistent else 0)
+
+    def energy_network(self, net: RestrictedMachine) -> RestrictedMachine:
+        """Return the machine."""
+        return net
+
+    def machine(self) -> RestrictedMachine:
+        """Return the fitted machine."""
+        return self.net
 
     def settings(self) -> LearningSettings:
         """Return how the machine learns."""
@@ -60,9 +68,8 @@ class RestrictedBoltzmann(LikelihoodModel):
         """Return the optimiser of one phase."""
         return [adam_optimizer(parameters, self.learning_rate, self.momentum)]
 
-    def phases(self, net: nn.Module) -> list[Phase]:
+    def phases(self, net: RestrictedMachine) -> list[Phase]:
         """Return the one stage of training."""
-        assert isinstance(net, RestrictedMachine)
         update = partial(update_by_contrastive_divergence, net, source=net.units.encode, settings=self.settings())
         return [Phase("training", list(net.parameters()), self.epochs, update)]
 

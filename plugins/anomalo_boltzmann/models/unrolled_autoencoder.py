@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from anomalo.errors import UsageError
 from anomalo.neural import Reconstructor
@@ -17,7 +16,7 @@ MOST_ROWS = 4096
 
 
 @dataclass(kw_only=True)
-class Unrolled(Reconstructor):
+class Unrolled(Reconstructor[UnrolledNet]):
     """A deep autoencoder that starts from a pretrained stack of restricted Boltzmann machines.
 
     With `--from` a deep belief network (or a single machine), its layers become the encoder and, transposed, the
@@ -46,7 +45,7 @@ class Unrolled(Reconstructor):
     )
     learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
 
-    def build(self, layout: Layout) -> nn.Module:
+    def build(self, layout: Layout) -> UnrolledNet:
         """Return the network for this layout."""
         return UnrolledNet(layout, self.widths_, self.numbers_, self.kind_)
 
@@ -66,7 +65,6 @@ class Unrolled(Reconstructor):
             self.widths_ = [len(above) for _, above, _ in initial.layers()]
             self.numbers_, self.kind_ = initial.numbers, getattr(initial, "units", "bernoulli")
         super().begin(data, run)
-        assert isinstance(self.net, UnrolledNet)
         if initial is None:
             self.net.draw_weights(self.weights == "modern")
         elif _is_stack(initial):
@@ -75,7 +73,6 @@ class Unrolled(Reconstructor):
 
     def start(self, initial: Any) -> None:
         """Unroll the layers of Boltzmann machines, or load the weights of a network like this one."""
-        assert isinstance(self.net, UnrolledNet)
         if isinstance(initial, Unrolled):
             super().start(initial)
         elif _is_stack(initial):

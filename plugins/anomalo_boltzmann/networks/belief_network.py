@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from anomalo.neural import ModuleTuple
 from anomalo_boltzmann.networks.hidden_units import Bernoulli
 from anomalo_boltzmann.networks.machine_stack import MachineStack
 from anomalo_boltzmann.networks.random_streams import UniformSource
@@ -34,19 +35,17 @@ class BeliefNet(MachineStack):
         self.widths = list(widths[:-1])
         self.register_buffer("noise", torch.rand(samples, sum(widths[:-1])))
         below = [units.count, *widths][: len(widths) - 1] if untied else []
-        self.recognition = nn.ModuleList(nn.Linear(a, b) for a, b in zip(below, widths[:-1], strict=False))
+        self.recognition = ModuleTuple(nn.Linear(a, b) for a, b in zip(below, widths[:-1], strict=False))
 
     @property
     def units(self) -> VisibleUnits:
         """The visible units."""
-        lowest: VisibleUnits = self.layers[0].units
-        return lowest
+        return self.layers[0].units
 
     @property
     def top(self) -> RestrictedMachine:
         """The machine at the top."""
-        machine: RestrictedMachine = self.layers[-1]
-        return machine
+        return self.layers[-1]
 
     @torch.no_grad()
     def untie(self) -> None:
@@ -58,8 +57,10 @@ class BeliefNet(MachineStack):
     def recognise(self, k: int, below: Tensor) -> Tensor:
         """Return the total input of layer k + 1 from the layer below it, [n, hidden]."""
         machine = self.layers[k]
-        linear: nn.Module | None = self.recognition[k] if len(self.recognition) else None
-        return machine.drive(below) if linear is None else linear(machine.units.features(below))
+        if not self.recognition:
+            return machine.drive(below)
+        drive: Tensor = self.recognition[k](machine.units.features(below))
+        return drive
 
     def first_input(self, v: Tensor, seen: Tensor) -> Tensor:
         """Return the total input of the first hidden layer; a row's unknown units are expected by mean field."""
@@ -137,7 +138,7 @@ class BeliefNet(MachineStack):
         if v.shape[1] == count:
             nothing = torch.zeros(len(v), sum(self.widths), device=v.device), torch.full_like(v[:, :1], -math.inf)
             v = torch.cat([table, self.first_input(torch.where(seen, table, 0.0), seen), *nothing], dim=1)
-        _, drive, states, weight = v.split([count, first, sum(self.widths), 1], dim=1)
+        _, drive, states, weight = torch.split(v, [count, first, sum(self.widths), 1], dim=1)
         anything = seen.any(dim=1, keepdim=True)
         free = self._down(self.top.sweep(states[:, -self.widths[-1] :], noise, beta)[1], noise)
         states, weight = self._choose(drive, table, seen, states, weight, noise)

@@ -11,7 +11,9 @@ from anomalo_boltzmann.networks.visible_units import VisibleUnits
 class EnergyNetwork(Protocol):
     """What the verbs need of a network; rows are visible units [n, units] and whether they are known."""
 
-    units: VisibleUnits
+    @property
+    def units(self) -> VisibleUnits:
+        """The visible units."""
 
     def marginal(self, v: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Return -log p(known units) up to a constant, [n], and the expectations of all units given those."""

@@ -38,7 +38,7 @@ class FullyConnectedMachine(nn.Module):
         self.register_buffer("chains", torch.zeros(chains, units.count))
         half = 0.01 * torch.randn(units.count, units.count)
         self.coupling = nn.Parameter((half + half.T) * self.mask)
-        self.blocks = [torch.nonzero(owner == at).flatten() for at in owner.unique()]
+        self.blocks = [torch.nonzero(owner == at).flatten() for at in sorted(set(owner.tolist()))]
 
     def energy(self, s: Tensor) -> Tensor:
         """Return E(s), [n], for all units [n, units]."""

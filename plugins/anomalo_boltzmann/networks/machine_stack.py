@@ -1,11 +1,11 @@
 """A stack of restricted Boltzmann machines: the hidden units of one are the visible units of the next."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from anomalo.neural import ModuleTuple
 from anomalo.plugin import Layout
 from anomalo_boltzmann.networks.restricted_machine import RestrictedMachine
 from anomalo_boltzmann.networks.visible_units import VisibleSource, VisibleUnits
@@ -29,16 +29,14 @@ class MachineStack(nn.Module):
         See `RestrictedMachine`.
     """
 
-    layers: Any
-
     def __init__(
         self, units: VisibleUnits, widths: Sequence[int], chains: int, copies: Sequence[tuple[int, int]]
     ) -> None:
         super().__init__()
         below = [units, *(VisibleUnits(NO_COLUMNS, extra=width) for width in widths[:-1])]
-        self.layers = nn.ModuleList(
-            RestrictedMachine(*pair, chains=chains, copies=both)
-            for *pair, both in zip(below, widths, copies, strict=True)
+        self.layers = ModuleTuple(
+            RestrictedMachine(visible, hidden, chains=chains, copies=both)
+            for visible, hidden, both in zip(below, widths, copies, strict=True)
         )
 
     def source(self, k: int) -> VisibleSource:

@@ -43,7 +43,7 @@ class UnitHeads(ColumnHeads):
     def _outputs(self, layout: Layout, units: VisibleUnits) -> list[int]:
         """Return which output each visible unit has."""
         first = {}
-        for group in self._groups():
+        for group in self.groups:
             for row, position in enumerate(group.positions):
                 first[position] = group.slice.start + row * group.width
         soft = [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from anomalo.neural import CodeNetwork, ModuleTuple
 from anomalo.plugin import Floats, Layout
 from anomalo_boltzmann.networks.hidden_units import HIDDEN_KINDS
 from anomalo_boltzmann.networks.unit_heads import UnitHeads
@@ -15,7 +16,7 @@ SMALL_SCALE = 0.01
 """Standard deviation of weights that start small."""
 
 
-class UnrolledNet(nn.Module):
+class UnrolledNet(CodeNetwork):
     """Layers of sigmoid (or softplus) units down to a linear code, and as many back up.
 
     Parameters
@@ -28,14 +29,16 @@ class UnrolledNet(nn.Module):
         Kinds of the visible and of the hidden units.
     """
 
+    heads: UnitHeads
+
     def __init__(self, layout: Layout, widths: Sequence[int], numbers: str, kind: str) -> None:
         super().__init__()
         self.hidden = HIDDEN_KINDS[kind]
         self.units = VisibleUnits(layout, numbers).requires_grad_(False)
         sizes = [self.units.count, *widths]
         pairs = list(itertools.pairwise(sizes))
-        self.down = nn.ModuleList(nn.Linear(below, above) for below, above in pairs)
-        self.up = nn.ModuleList(nn.Linear(above, below) for below, above in pairs[1:])
+        self.down = ModuleTuple(nn.Linear(below, above) for below, above in pairs)
+        self.up = ModuleTuple(nn.Linear(above, below) for below, above in pairs[1:])
         self.heads = UnitHeads(layout, widths[0], self.units)
 
     def visible(self, x: Tensor, observed: Tensor) -> Tensor:
@@ -57,10 +60,6 @@ class UnrolledNet(nn.Module):
             code = self.hidden.mean(layer(code))
         parameters: Tensor = self.heads(code)
         return parameters
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the parameters of the columns' likelihoods."""
-        return self.decode(self.encode(x, observed))
 
     @torch.no_grad()
     def draw_weights(self, modern: bool) -> None:

@@ -59,6 +59,7 @@ class VisibleUnits(Standardised):
     low: Tensor
     width: Tensor
     column: Tensor
+    categories: Tensor
 
     def __init__(self, layout: Layout, numbers: str = "auto", extra: int = 0) -> None:
         super().__init__(layout)
@@ -220,7 +221,7 @@ class VisibleUnits(Standardised):
 
     def probabilities(self, v: Tensor) -> list[Tensor]:
         """Return each category's probabilities [n, size] out of units' expectations [n, units]."""
-        return list(v[:, self.soft].split(self.levels, dim=1)) if self.levels else []
+        return list(torch.split(v[:, self.soft], self.levels, dim=1)) if self.levels else []
 
     def _padded(self, soft: Tensor) -> Tensor:
         return F.pad(soft, (0, 1), value=PADDING)[:, self.slots.flatten()].view(len(soft), *self.slots.shape)

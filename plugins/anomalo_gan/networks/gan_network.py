@@ -33,13 +33,10 @@ class GanNetwork(nn.Module):
         Steps of the critic so far.
     last_generator_loss : float32 []
         The generator's latest loss.
-    mean_distance : float32 []
-        The running mean of the distance between synthetic and held-out rows; infinite before the first.
     """
 
     critic_updates: Tensor
     last_generator_loss: Tensor
-    mean_distance: Tensor
     column: Tensor
 
     def __init__(
@@ -51,7 +48,6 @@ class GanNetwork(nn.Module):
         self.replay = ReplayBuffer(replay, format.entries + format.items) if replay else None
         self.register_buffer("critic_updates", torch.zeros((), dtype=torch.int64))
         self.register_buffer("last_generator_loss", torch.zeros(()))
-        self.register_buffer("mean_distance", torch.tensor(torch.inf))
         self.register_buffer("column", torch.tensor(column, dtype=torch.int64), persistent=False)
 
     def generate(self, noise: Tensor) -> Tensor:

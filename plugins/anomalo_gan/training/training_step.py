@@ -95,7 +95,7 @@ class TrainingStep:
         weight = 0.0 if int(net.critic_updates) % self.penalty_every else self.penalty * self.penalty_every
         on_real, on_synthetic, penalty = self.critic_outputs(net.critic, real, synthetic, given, weight)
         loss = critic_loss(self.objective, on_real, on_synthetic)
-        (loss + penalty).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss + penalty)
         optimizer.step()
         return loss.detach(), on_real.detach()
 
@@ -104,7 +104,7 @@ class TrainingStep:
         optimizer.zero_grad(set_to_none=True)
         net.critic.requires_grad_(False)
         loss = generator_loss(self.objective, on_real, net.critic(synthetic, given))
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         net.critic.requires_grad_(True)
         optimizer.step()
         net.average.update(net.generator)

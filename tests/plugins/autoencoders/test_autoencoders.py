@@ -64,7 +64,7 @@ def test_the_linear_autoencoder_finds_the_principal_components(latent: int, colu
 
 
 def reconstruction(model: Any, data: Encoded) -> Any:
-    return model.infer(lambda x, o: (model.heads(model.net).expected(model.net(x, o)),), data)[0]
+    return model.infer(lambda x, o: (model.net.heads.expected(model.net(x, o)),), data)[0]
 
 
 def test_tied_weights_are_one_parameter_with_one_gradient() -> None:

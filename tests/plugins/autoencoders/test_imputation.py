@@ -18,6 +18,7 @@ from anomalo_autoencoders.variational.importance_weighted_codes import level_of_
 from anomalo_autoencoders.variational.miwae import Miwae
 from anomalo_autoencoders.variational.not_miwae import NotMiwae
 from anomalo_autoencoders.variational.variational_autoencoder import Variational
+from anomalo_autoencoders.variational.variational_network import VariationalNet
 
 
 def layout(numbers: int, categories: int = 0) -> Layout:
@@ -145,11 +146,11 @@ def test_a_number_is_expected_on_its_natural_scale() -> None:
     assert fill > 1.12 * expand(compress(skewed).mean())
 
 
-class LinearGaussian(nn.Module):
+class LinearGaussian(VariationalNet):
     """x = W z + noise, with a proposal of fixed width about the mean of the complete row's posterior."""
 
     def __init__(self, heads: Any) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.heads, self.loading = heads, 0.5 * torch.randn(4, 2)
         with torch.no_grad():
             heads.log_scale.fill_(-1.0)

@@ -1,0 +1,1 @@
+"""What the network is trained on: rows, random conditions and the loss."""
