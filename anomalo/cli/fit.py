@@ -21,8 +21,9 @@ from anomalo.cli.console import (
     ThreadsOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count, share, table
+from anomalo.cli.printing import table
 from anomalo.errors import UsageError
+from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
     from anomalo.jobs.fitting.fit import FitResult
@@ -293,7 +294,7 @@ def show_errors(record: ModelRecord) -> None:
     if most_first:
         columns = ("column", "missing", "expected error", "error of mean or mode")
         rows = [
-            (name, share(entry["missing"]), _error(entry, "error"), _error(entry, "baseline"))
+            (name, percent(entry["missing"]), _error(entry, "error"), _error(entry, "baseline"))
             for name, entry in most_first[:SHOWN]
         ]
         table(columns, rows, right=columns[1:])
@@ -302,7 +303,7 @@ def show_errors(record: ModelRecord) -> None:
 
 
 def _error(entry: dict[str, Any], which: str) -> str:
-    return share(entry[which]) + " wrong" if entry["kind"] == "category" else f"{entry[which]:.3g}"
+    return percent(entry[which]) + " wrong" if entry["kind"] == "category" else f"{entry[which]:.3g}"
 
 
 def register(app: typer.Typer) -> None:

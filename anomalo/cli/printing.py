@@ -47,29 +47,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence
     typer.echo("\n".join(line.rstrip() for line in captured.get().removesuffix("\n").split("\n")))
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is 1.
-
-    Examples
-    --------
-    >>> count(1, "row"), count(3163, "row")
-    ('1 row', '3,163 rows')
-    """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def share(value: float) -> str:
-    """Format a share as a percentage.
-
-    Examples
-    --------
-    >>> share(0.0713), share(0.00042)
-    ('7.1 %', '0.04 %')
-    """
-    percent = 100 * value
-    return f"{percent:.1f} %" if percent >= 0.1 or percent == 0 else f"{percent:.1g} %"
-
-
 def numbers(values: Sequence[float], digits: int = 4) -> list[str]:
     """Format the numbers of a column with equal decimals, and `digits` significant digits in the largest.
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, job_progress, navigation
 
@@ -42,7 +43,7 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
 def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     first = lines.iloc[0]
     if not first["normal"]:
-        most = formatting.count(run.summary["most"], "cell")
+        most = quantities.count(run.summary["most"], "cell")
         st.info(
             f"Replacing {most} or fewer does not make this row normal (threshold {run.summary['threshold']}); the "
             f"lowest score found is {first['score_after']:.4g}, from {first['score_before']:.4g}.",
@@ -125,7 +126,7 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
         "Alerts with a repair",
         f"{facts['repaired']:,}",
         border=True,
-        help=f"Alerts that become normal by replacing {formatting.count(facts['most'], 'cell')} or fewer",
+        help=f"Alerts that become normal by replacing {quantities.count(facts['most'], 'cell')} or fewer",
     )
     right.metric("Cells to replace", f"{sum(facts['replaced'].values()):,}", border=True)
     _downloads(run, lines)
@@ -182,7 +183,7 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     with pager:
         span = navigation.one_page(len(lines), data.PAGE, "fill_page")
     here = lines.slice(span.start, data.PAGE).to_pandas()
-    count.markdown(f"**{formatting.count(len(lines), 'line')}**; showing {span.start + 1:,} to {span.stop:,}")
+    count.markdown(f"**{quantities.count(len(lines), 'line')}**; showing {span.start + 1:,} to {span.stop:,}")
     shown = cells(here, data.column_kinds(run.model))
     scores = formatting.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
     names = [name for name in shown.columns if name != "p_value_after"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo_dashboard import charts, data, downloads, formatting, navigation
 
 STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
@@ -119,14 +120,14 @@ with pager:
     span = navigation.one_page(len(rows), data.PAGE)
 here = rows[span]
 summary.markdown(
-    f"**{formatting.count(len(rows), 'row')}**, most anomalous first; showing {span.start + 1:,} to {span.stop:,}"
+    f"**{quantities.count(len(rows), 'row')}**, most anomalous first; showing {span.start + 1:,} to {span.stop:,}"
 )
 downloads.csv_button(
     download,
     "Save these rows",
     lambda: scores.table(rows, alert),
     f"{run.id}-alerts.csv",
-    f"{formatting.count(len(rows), 'listed row')}, of all pages, as CSV",
+    f"{quantities.count(len(rows), 'listed row')}, of all pages, as CSV",
 )
 table = scores.table(here, alert)
 st.dataframe(

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord
 from anomalo_dashboard import charts, data, formatting, navigation
 
@@ -35,11 +36,11 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Capabilities": ", ".join(summary.get("verbs", [])),
         "Tags": ", ".join(record.tags) or "none",
         "Fitted on": formatting.file_name(record.source),
-        "Size": f"{formatting.count(record.rows, 'row')}, {formatting.count(record.columns, 'column')}",
+        "Size": f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}",
         "Fitted at": formatting.moment(record.created),
         "Fit time": formatting.duration(record.seconds),
         "Device": training.get("device", ""),
-        "Resumed": formatting.count(training["resumed"], "time") if training.get("resumed") else "",
+        "Resumed": quantities.count(training["resumed"], "time") if training.get("resumed") else "",
         "Seed": summary.get("seed"),
         **{name.replace("_", " ").capitalize(): value for name, value in summary.get("parameters", {}).items()},
     }
