@@ -44,6 +44,8 @@ from anomalo.models.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
 from anomalo.models.trees import ROW_BLOCK, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo.registry.hookspecs import hookimpl
+from anomalo.tabular.column import Column, with_modality
+from anomalo.tabular.schema import Schema
 
 __all__ = [
     "CAPABILITIES",
@@ -62,6 +64,7 @@ __all__ = [
     "CanScore",
     "CanStart",
     "Cells",
+    "Column",
     "ConditionalImputer",
     "Dense",
     "DensityRatio",
@@ -80,6 +83,7 @@ __all__ = [
     "Parts",
     "ReportsErrors",
     "Run",
+    "Schema",
     "Scores",
     "TableTransform",
     "Trees",
@@ -104,4 +108,5 @@ __all__ = [
     "residual_table",
     "round_down_to_float32",
     "row_uniform",
+    "with_modality",
 ]

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Scores
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Mask, Scores
 
 TENTHS = np.arange(1, 10) / 10
 MISSING_BIN = 10
@@ -44,7 +44,7 @@ class Marginals:
         return cls(edges, _count(data, edges))
 
     def count(self, data: Encoded) -> Counts:
-        """Return the number of cells of each column in each bin, int64 [columns, 12]."""
+        """Return the number of cells of each column, or channel, in each bin, int64 [columns, 12]."""
         return _count(data, self.edges)
 
     def moved(self, counts: Counts, layout: Layout) -> list[str]:
@@ -75,7 +75,8 @@ class Marginals:
 def _edges(data: Encoded, position: int) -> NDArray[np.floating]:
     if data.layout.blocks[position].kind == "category":
         return FIRST_LEVEL + 0.5 + np.arange(len(TENTHS))
-    seen = data.values[data.observed[:, position], position]
+    values, observed = _cells(data, position)
+    seen = values[observed]
     # An edge is a value that occurs, so that equal values never fall on both of its sides.
     return np.quantile(seen, TENTHS, method="inverted_cdf") if len(seen) else np.zeros(len(TENTHS))
 
@@ -83,8 +84,15 @@ def _edges(data: Encoded, position: int) -> NDArray[np.floating]:
 def _count(data: Encoded, edges: Floats) -> Counts:
     counts = np.zeros((len(edges), WIDTH), dtype=np.int64)
     for position, ends in enumerate(edges):
-        values, seen = data.values[:, position], data.observed[:, position]
+        values, seen = _cells(data, position)
         bins = np.searchsorted(ends, values)
         bins[~seen] = np.where(values[~seen] == MISSING, MISSING_BIN, UNSEEN_BIN)
         counts[position] = np.bincount(bins, minlength=WIDTH)
     return counts
+
+
+def _cells(data: Encoded, position: int) -> tuple[Floats, Mask]:
+    """Return all cells of a column or channel and which are observed, each [rows * cells of a row]."""
+    cells = data.layout.cells_of_block[position]
+    values, seen = data.flat()
+    return values[:, cells].ravel(), seen[:, cells].ravel()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
 from anomalo.encoding.scaling import expand
 from anomalo.models.base import Model
 from anomalo.models.capabilities import CanImpute, CanScore
@@ -53,7 +53,7 @@ def assign_folds(hashes: NDArray[np.uint64], folds: int, seed: int, times: Float
 
 
 def time_column(layout: Layout, datetimes: set[str]) -> int | None:
-    """Return the position of the table's only datetime column, if there is exactly one."""
+    """Return the position of the only column of datetimes, if there is exactly one."""
     positions = [block.position for block in layout.blocks if block.name in datetimes and block.kind == "number"]
     return positions[0] if len(positions) == 1 else None
 
@@ -131,43 +131,57 @@ Predicted = list[tuple[Floats, Floats]]
 
 
 def predict_hidden(model: Any, data: Encoded, seed: int) -> Predicted:
-    """Hide observed cells of one column at a time, and predict them.
+    """Hide observed cells of one column or channel at a time, and predict them.
 
     Returns
     -------
     list of (float32 [k], float32 [k])
-        True and predicted encoded values, one pair for each column.
+        True and predicted encoded values, one pair for each block of the layout.
     """
     rng = np.random.default_rng([seed, 13])
-    columns = data.values.shape[1]
-    share = max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(columns, 1)))
-    picked = [rng.permutation(np.flatnonzero(seen))[:share] for seen in data.observed.T]
+    _, seen = data.flat()
+    cells = data.layout.cells_of_block
+    share = max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(len(cells), 1)))
+    picked = [_picked(rng, seen[:, mine], mine, share) for mine in cells]
     together = max(HIDDEN_AT_ONCE // share, 1)
-    parts = [_predict(model, data, picked, range(columns)[at : at + together]) for at in range(0, columns, together)]
-    return [pair for part in parts for pair in part]
-
-
-def _predict(model: Any, data: Encoded, picked: list[NDArray[np.intp]], positions: range) -> Predicted:
-    """Predict the picked rows' cells of some columns, in one call: models are faster on many rows at a time."""
-    hidden = np.repeat(positions, [len(picked[position]) for position in positions])
-    rows = data.take(np.concatenate([picked[position] for position in positions]))
-    cells = np.zeros(rows.values.shape, dtype=bool)
-    cells[np.arange(len(rows)), hidden] = True
-    predicted = model.impute(rows.hide(cells)).point if len(rows) else rows.values
-    pairs = [
-        (rows.values[hidden == position, position], predicted[hidden == position, position]) for position in positions
+    return [
+        pair
+        for start in range(0, len(picked), together)
+        for pair in _predict(model, data, picked[start : start + together])
     ]
-    return cast("Predicted", pairs)
+
+
+Hidden = NDArray[np.intp]
+"""Cells to hide, one in each copy of a row: [k, 2], the row and the cell of its flattened values."""
+
+
+def _picked(rng: np.random.Generator, seen: Mask, cells: NDArray[np.intp], most: int) -> Hidden:
+    """Pick at most so many of a block's observed cells, seen [n, cells]."""
+    row, at = np.divmod(rng.permutation(np.flatnonzero(seen))[:most], len(cells))
+    return np.column_stack([row, cells[at]])
+
+
+def _predict(model: Any, data: Encoded, picked: list[Hidden]) -> Predicted:
+    """Predict the picked cells of some blocks, in one call: models are faster on many rows at a time."""
+    row, cell = np.concatenate(picked).T
+    rows, at = data.take(row), (np.arange(len(row)), cell)
+    hidden = np.zeros(rows.flat()[0].shape, dtype=bool)
+    hidden[at] = True
+    truth = rows.flat()[0][at]
+    guess = model.impute(rows.hide(hidden.reshape(rows.values.shape))).point if len(rows) else rows.values
+    ends = np.cumsum([len(cells) for cells in picked])[:-1]
+    predicted = guess.reshape(hidden.shape)[at]
+    return list(zip(np.split(truth, ends), np.split(predicted, ends), strict=True))
 
 
 def _summarise(data: Encoded, parts: list[FoldResult]) -> HiddenCells:
-    columns = len(data.layout.blocks)
-    width, error, baseline = (np.full(columns, np.nan) for _ in range(3))
-    for block in data.layout.blocks:
-        at = block.position
+    blocks = data.layout.blocks
+    width, error, baseline = (np.full(len(blocks), np.nan) for _ in range(3))
+    encoded, observed = data.flat()
+    for at, (block, cells) in enumerate(zip(blocks, data.layout.cells_of_block, strict=True)):
         truth = np.concatenate([part["truth"][part["column"] == at] for part in parts]).astype(np.float64)
         guess = np.concatenate([part["guess"][part["column"] == at] for part in parts]).astype(np.float64)
-        seen = data.values[data.observed[:, at], at].astype(np.float64)
+        seen = encoded[:, cells][observed[:, cells]].astype(np.float64)
         if not len(truth):
             continue
         if block.kind == "number":

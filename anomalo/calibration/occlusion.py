@@ -14,23 +14,22 @@ from anomalo.models.results import Cells
 
 
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
-    """Return the surprisal of cells without precedent in training, [n, columns] in nats; 0 elsewhere.
+    """Return the surprisal of cells without precedent in training, [n, *shape] in nats; 0 elsewhere.
 
     Those cells are unseen levels, and missing values in a column that never had one. Their probability is the
     Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
     """
-    complete = np.array([block.missing == 0 for block in data.layout.blocks])
-    category = np.array([block.kind == "category" for block in data.layout.blocks])
+    layout = data.layout
+    complete = layout.spread([block.missing == 0 and not block.label for block in layout.blocks])  # a label is hidden
+    category = layout.spread([block.kind == "category" and not block.label for block in layout.blocks])
     unseen = ~data.observed & category & (data.values == UNSEEN)
     missing = ~data.observed & complete & (data.values == MISSING)
-    surprisal = np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
-    surprisal[:, data.layout.labels] = 0.0  # hidden on purpose
-    return surprisal
+    return np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
 
 
 def typical(layout: Layout) -> Floats:
-    """Return each column's centre: 0 for a number, the most frequent level for a category."""
-    return np.array([FIRST_LEVEL if b.kind == "category" else 0.0 for b in layout.blocks], dtype=np.float32)
+    """Return the centre of each cell's column, [*shape]: 0 for a number, the most frequent level for a category."""
+    return layout.spread(np.array([FIRST_LEVEL * (b.kind == "category") for b in layout.blocks], dtype=np.float32))
 
 
 def cells_of(model: Any, data: Encoded) -> Cells:
@@ -45,10 +44,9 @@ def occlusion(model: Any, data: Encoded) -> Cells:
 
     Reference: Zeiler and Fergus (2014); Covert, Lundberg and Lee (2021), Explaining by removing, JMLR 22.
     """
-    score = model.score(data)
-    contribution = np.zeros(data.values.shape)
-    for position in range(data.values.shape[1]):
-        cells = np.zeros(data.values.shape, dtype=bool)
-        cells[:, position] = True
-        contribution[:, position] = score - model.score(data.hide(cells))
-    return Cells(contribution, np.tile(typical(data.layout), (len(data), 1)))
+    score, shape = model.score(data), data.layout.shape
+    contribution = np.zeros((len(data), math.prod(shape)))
+    for cell in range(contribution.shape[1]):
+        hidden = np.arange(contribution.shape[1]).reshape(1, *shape) == cell
+        contribution[:, cell] = score - model.score(data.hide(hidden))
+    return Cells(contribution.reshape(data.values.shape), np.tile(typical(data.layout), (len(data), *[1] * len(shape))))

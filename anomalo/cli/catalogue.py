@@ -12,6 +12,7 @@ from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, Log
 from anomalo.cli.printing import table
 
 if TYPE_CHECKING:
+    from anomalo.models.base import Model
     from anomalo.registry.registry import PluginInfo, Registry
     from anomalo.workspace.workspace import Workspace
 
@@ -37,11 +38,12 @@ def models(
     with console.work("loading"):
         registry = Registry.load()
     console.warn(f"plugin {failure.plugin!r}: {failure.reason}" for failure in registry.failures)
-    kinds = {name: _kind(registry, name) for name in registry.models}
+    kinds = [_kind(registry, model) for models in registry.models.values() for model in models]
+    named = [kind for kind in kinds if kind["name"] == reference]
     if reference is None:
-        console.result(list(kinds.values()), lambda: _show_models(kinds, store))
-    elif reference in kinds:
-        console.result(kinds[reference], lambda: _show_kind(kinds[reference]))
+        console.result(kinds, lambda: _show_models(kinds, store))
+    elif named:
+        console.result(named[0] if len(named) == 1 else named, lambda: _show_kinds(named))
     else:
         _one(console, store, reference)
 
@@ -51,22 +53,28 @@ def _one(console: Console, store: Workspace, reference: str) -> None:
     console.result(record, lambda: _show(record, "reference"))
 
 
-def _kind(registry: Registry, name: str) -> dict[str, Any]:
-    model = registry.models[name]
+def _kind(registry: Registry, model: type[Model]) -> dict[str, Any]:
     return {
-        "name": name,
-        "plugin": registry.plugin_of(name),
+        "name": model.name,
+        "plugin": registry.plugin_of(model.name, model.modalities[0]),
+        "modalities": list(model.modalities),
         "verbs": list(model.verbs()),
         "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
     }
 
 
-def _show_models(kinds: Mapping[str, dict[str, Any]], store: Workspace) -> None:
+def _show_models(kinds: list[dict[str, Any]], store: Workspace) -> None:
     table(
-        ("model", "plugin", "verbs", "parameters"),
+        ("model", "plugin", "for", "verbs", "parameters"),
         [
-            (name, kind["plugin"], ", ".join(kind["verbs"]), ", ".join(p["name"] for p in kind["parameters"]))
-            for name, kind in kinds.items()
+            (
+                kind["name"],
+                kind["plugin"],
+                ", ".join(kind["modalities"]),
+                ", ".join(kind["verbs"]),
+                ", ".join(p["name"] for p in kind["parameters"]),
+            )
+            for kind in kinds
         ],
     )
     typer.echo("\nThe parameters of a model: anomalo models NAME")
@@ -79,8 +87,14 @@ def _show_models(kinds: Mapping[str, dict[str, Any]], store: Workspace) -> None:
     table(columns, [_row(record, columns) for record in saved], right=("rows", "columns"))
 
 
+def _show_kinds(kinds: list[dict[str, Any]]) -> None:
+    for kind in kinds:
+        _show_kind(kind)
+
+
 def _show_kind(kind: dict[str, Any]) -> None:
-    typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; verbs: {', '.join(kind['verbs'])}")
+    rows = " and ".join(kind["modalities"])
+    typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; for modality {rows}; verbs: {', '.join(kind['verbs'])}")
     if kind["parameters"]:
         typer.echo("")
         table(

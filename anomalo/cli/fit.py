@@ -206,7 +206,7 @@ def fit(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
-        model, params = choice(context, model, parameters(settings, assume), initial, supervised)
+        model, params = choice(context, model, initial, supervised)
         logs = _logs(log_csv, tensorboard)
         config = FitConfig(
             model,
@@ -217,6 +217,7 @@ def fit(
             logs=logs,
             goals=checked_goals(goals),
             constraints=tuple(constraint),
+            settings=parameters(settings, assume),
         )
         result = run_fit(context, source, name, config, options, initial=initial, supervised=supervised, resume=resume)
     report(console, result)

@@ -67,8 +67,7 @@ def pretrain(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
-        params = context.registry.get(model).parse(parameters(settings))
-        config = FitConfig(model, params, seed=seed, device=device, every=checkpoint_every)
+        config = FitConfig(model, seed=seed, device=device, every=checkpoint_every, settings=parameters(settings))
         result = run_pretrain(context, source, name, config, options, resume=resume)
     report(console, result)
 

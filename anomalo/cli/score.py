@@ -232,8 +232,8 @@ def scan(
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
     with console.work("scanning", threads) as progress:
         context = JobContext.at(workspace, progress)
-        params = context.registry.get(model).parse(parameters(settings, assume))
-        result = run_scan(context, source, FitConfig(model, params, seed=seed, device=device), options, limit)
+        config = FitConfig(model, seed=seed, device=device, settings=parameters(settings, assume))
+        result = run_scan(context, source, config, options, limit)
     console.warn(result.warnings)
     facts = {
         "evaluation": result.evaluation,

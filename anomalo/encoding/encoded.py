@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 Scores = NDArray[np.float64]
@@ -28,7 +28,9 @@ DENSE_LEVELS = 32
 
 @dataclass(frozen=True)
 class Block:
-    """What one position of the encoded values holds, and how it is scaled.
+    """What one column or channel of the encoded values holds, and how it is scaled.
+
+    An encoded number is `anomalo.plugin.compress` of the original one, with this offset and scale.
 
     Attributes
     ----------
@@ -37,14 +39,13 @@ class Block:
     kind : {"number", "category"}
         A number is scaled to about unit standard deviation around 0; a category is an integer code.
     position : int
-        Index in the last axis of `Encoded.values`.
+        Index along `Layout.axis` of a row's values.
     levels : tuple of str
         A category's known levels; the code of `levels[i]` is `i + 2`.
     rare : tuple of str
         Levels too rare for a separate code: they share the last one, `len(levels) + 2`.
     offset, scale : float
-        A number's robust centre and scale in the column's original units (see the encoder for the
-        monotone map from the original to the encoded value).
+        A number's robust centre and scale in the column's original units.
     low, high : float
         The observed range of a number, in encoded units.
     integer : bool
@@ -80,7 +81,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """What each position of `Encoded.values` means.
+    """What the cells of a row of `Encoded.values` mean, whatever their shape.
+
+    Along one axis of a row lie columns or channels, each described by one block: the only axis of a table, the last
+    one of a series [n, T, C], the first one of an image [n, C, H, W].
 
     Attributes
     ----------
@@ -89,16 +93,49 @@ class Layout:
     shape : tuple of int
         The shape of one row's values; `(columns,)` for tables.
     blocks : tuple of Block
-        One for each position.
+        One for each position along `axis`, in order.
     classes : tuple of str
         The names of the classes that `Encoded.target` counts from 0, most frequent first; none where there is no
         target.
+    axis : int
+        The axis of `shape` that the blocks lie along.
+    names : tuple of str
+        The name of each cell of a row, in the order of the flattened shape, where they are more than the blocks' with
+        the index along the other axes: see `cell_names`.
     """
 
     modality: str
     shape: tuple[int, ...]
     blocks: tuple[Block, ...]
     classes: tuple[str, ...] = ()
+    axis: int = -1
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def block_of_cell(self) -> NDArray[np.intp]:
+        """The block that each cell of a row belongs to, [cells] in the order of the flattened shape."""
+        axis = self.axis % len(self.shape)
+        along = np.arange(len(self.blocks)).reshape([-1 if at == axis else 1 for at in range(len(self.shape))])
+        return np.broadcast_to(along, self.shape).ravel()
+
+    @cached_property
+    def cells_of_block(self) -> tuple[NDArray[np.intp], ...]:
+        """The cells of each block, as indices into a row's flattened values; for tables one each."""
+        return tuple(np.flatnonzero(self.block_of_cell == at) for at in range(len(self.blocks)))
+
+    @cached_property
+    def cell_names(self) -> tuple[str, ...]:
+        """The name of each cell of a row: its block's, with the index along other axes, such as "speed[3]"."""
+        if self.names or len(self.shape) == 1:
+            return self.names or tuple(block.name for block in self.blocks)
+        others = [np.delete(index, self.axis % len(self.shape)) for index in np.ndindex(*self.shape)]
+        return tuple(
+            f"{self.blocks[at].name}{index.tolist()}" for at, index in zip(self.block_of_cell, others, strict=True)
+        )
+
+    def spread(self, values: ArrayLike) -> NDArray[Any]:
+        """Return one value for each block, [blocks], as one for each cell, [*shape]."""
+        return np.asarray(values)[self.block_of_cell].reshape(self.shape)
 
     @cached_property
     def numbers(self) -> NDArray[np.intp]:
@@ -126,7 +163,8 @@ class Layout:
             Block(**{**block, "levels": tuple(block["levels"]), "rare": tuple(block["rare"])})
             for block in value["blocks"]
         )
-        return cls(value["modality"], tuple(value["shape"]), blocks, tuple(value["classes"]))
+        names = tuple(value["names"])
+        return cls(value["modality"], tuple(value["shape"]), blocks, tuple(value["classes"]), value["axis"], names)
 
 
 @dataclass(frozen=True)
@@ -139,7 +177,7 @@ class Dense:
         Numbers (0, the centre, where missing), one-hot levels times sqrt(1/2) (so that two different
         levels are 1 apart), and a 0/1 flag for each column that had missing cells in training.
     position : intp [width]
-        The position in `Layout.blocks` that each matrix column came from.
+        The cell that each matrix column came from, as an index into a row's flattened values; for a table the column.
     """
 
     matrix: Floats
@@ -197,9 +235,12 @@ class Encoded:
         """Return the rows with the label, if the layout has one, hidden."""
         if not len(self.layout.labels):
             return self
-        cells = np.zeros(self.observed.shape, dtype=np.bool_)
-        cells[:, self.layout.labels] = True
-        return self.hide(cells)
+        return self.hide(self.layout.spread([block.label for block in self.layout.blocks])[None])
+
+    def flat(self) -> tuple[Floats, Mask]:
+        """Return values and mask with a row's cells along one axis, [n, cells]: views, not copies."""
+        shape = (len(self), math.prod(self.layout.shape))
+        return self.values.reshape(shape), self.observed.reshape(shape)
 
     def hashes(self) -> NDArray[np.uint64]:
         """Return a 64-bit hash of each row's content, equal for equal rows, uint64 [n].
@@ -207,10 +248,9 @@ class Encoded:
         Reference: multilinear hashing, Lemire and Kaser (2014), Strongly universal string hashing is
         fast, The Computer Journal 57.
         """
-        shape = (len(self), math.prod(self.layout.shape))
-        flat = np.ascontiguousarray(self.values + np.float32(0)).reshape(shape).view(np.uint32)
+        values, seen = self.flat()
+        flat = np.ascontiguousarray(values + np.float32(0)).view(np.uint32)
         flat ^= flat >> np.uint32(16)  # codes and whole numbers end in zeros, which would leave the low bits unused
-        seen = self.observed.reshape(shape)
         keys = np.random.Generator(np.random.Philox(0)).integers(1, 2**64, size=(flat.shape[1], 2), dtype=np.uint64)
         total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)
         for column, (key, mask_key) in enumerate(keys):
@@ -218,33 +258,16 @@ class Encoded:
         return total ^ (total >> np.uint64(32))
 
     def dense(self) -> Dense:
-        """Return a numeric matrix whose columns depend on the layout alone, never on the rows.
-
-        Raises
-        ------
-        ValueError
-            If the modality is not "table".
-        """
-        if self.layout.modality != "table":
-            raise ValueError(f"dense() is for tables, not for modality {self.layout.modality!r}")
+        """Return a numeric matrix whose columns depend on the layout alone, never on the rows."""
+        values, seen = self.flat()
         columns: list[NDArray[Any]] = []
         position: list[int] = []
-        for block in self.layout.blocks:
-            for column in self._dense_columns(block):
+        for cell, at in enumerate(self.layout.block_of_cell):
+            for column in _dense_columns(self.layout.blocks[at], values[:, cell], seen[:, cell]):
                 columns.append(column)
-                position.append(block.position)
+                position.append(cell)
         matrix = np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
         return Dense(matrix.astype(np.float32, copy=False), np.array(position, dtype=np.intp))
-
-    def _dense_columns(self, block: Block) -> Iterable[NDArray[Any]]:
-        values, seen = self.values[:, block.position], self.observed[:, block.position]
-        if block.kind == "number":
-            yield np.where(seen, values, 0.0)
-        elif block.size > 1:
-            for level in range(min(block.size, DENSE_LEVELS)):
-                yield (values == level + FIRST_LEVEL) * np.sqrt(0.5)
-        if block.missing > 0:
-            yield (~seen).astype(np.float32)
 
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
@@ -256,3 +279,13 @@ class Encoded:
             parts[0].layout,
             np.concatenate(targets) if len(targets) == len(parts) else None,
         )
+
+
+def _dense_columns(block: Block, values: Floats, seen: Mask) -> Iterable[NDArray[Any]]:
+    if block.kind == "number":
+        yield np.where(seen, values, 0.0)
+    elif block.size > 1:
+        for level in range(min(block.size, DENSE_LEVELS)):
+            yield (values == level + FIRST_LEVEL) * np.sqrt(0.5)
+    if block.missing > 0:
+        yield (~seen).astype(np.float32)

@@ -1,19 +1,20 @@
-"""The protocol of encoders, which turn the columns of one modality into numbers and back."""
+"""The protocols of encoders, which turn the columns of one modality into numbers and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.errors import UsageError
 from anomalo.tabular.schema import Schema
 
 
 class Encoder(Protocol):
-    """Turns record batches of one modality into `Encoded`, and back."""
+    """Turns record batches of one modality into `Encoded`, and back; a row's cells may have any shape."""
 
     modality: ClassVar[str]
 
@@ -31,24 +32,12 @@ class Encoder(Protocol):
         """
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
-        """Turn encoded values [n] of one position back into the column's type and format."""
-
-    def round_trip(self, values: Floats, position: int) -> Floats:
-        """Return what encoded values [n] of one position become when they are written to cells and read again."""
+        """Turn encoded values [n] of one block back into their original type and format."""
 
     def fill(
         self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
     ) -> pa.RecordBatch:
-        """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, columns]."""
-
-    def to_original_units(self, data: Encoded) -> Scores:
-        """Return cells [n, columns] as they are written: numbers in original units, codes, nan where missing."""
-
-    def write(self, cells: Scores, rng: np.random.Generator) -> pa.RecordBatch:
-        """Return cells in original units as a table of the columns that a model reads; rare levels are drawn."""
-
-    def clip_to_domain(self, cells: Scores) -> Scores:
-        """Return the nearest cells, in original units, that their columns can hold."""
+        """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, *shape]."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""
@@ -56,3 +45,33 @@ class Encoder(Protocol):
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
         """Rebuild an encoder from `to_json`."""
+
+
+@runtime_checkable
+class WritesRows(Protocol):
+    """An encoder that writes new rows: what synthetic rows and repairs take beside `Encoder`."""
+
+    def to_original_units(self, data: Encoded) -> Scores:
+        """Return cells [n, *shape] as they are written: numbers in original units, codes, nan where missing."""
+
+    def write(self, cells: Scores, rng: np.random.Generator) -> pa.RecordBatch:
+        """Return cells in original units as a batch of the columns that a model reads; rare levels are drawn."""
+
+    def clip_to_domain(self, cells: Scores) -> Scores:
+        """Return the nearest cells, in original units, that their columns can hold."""
+
+    def round_trip(self, values: Floats, position: int) -> Floats:
+        """Return what encoded values [n] of one block become when they are written to cells and read again."""
+
+
+def writing(encoder: Encoder) -> WritesRows:
+    """Return an encoder that writes new rows.
+
+    Raises
+    ------
+    UsageError
+        It does not.
+    """
+    if not isinstance(encoder, WritesRows):
+        raise UsageError(f"rows of modality {encoder.modality!r} cannot be written; expected a model of a table")
+    return encoder

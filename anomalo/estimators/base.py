@@ -19,6 +19,7 @@ from anomalo.models.base import Model
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
+from anomalo.tabular.column import TABLE
 from anomalo.tabular.schema import SchemaOptions, infer, require_unique
 
 
@@ -76,7 +77,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             goals=frozenset({verb}),
             constraints=constraints,
         )
-        model = config.create(registry)
+        model = config.create(registry, TABLE)
         if verb not in model.verbs():
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
         table = pa.Table.from_batches([self._batch(X, reset=True)])

@@ -247,7 +247,7 @@ def enforce(
     free : bool [n, columns]
         The cells that may be changed.
     clip_to_domain : callable
-        Returns the nearest cells that their columns can hold; see `Encoder.clip_to_domain`.
+        Returns the nearest cells that their columns can hold; see `WritesRows.clip_to_domain`.
 
     Raises
     ------

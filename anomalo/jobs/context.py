@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.encoded import Encoded, Layout, Mask
 from anomalo.errors import SourceError, UsageError
 from anomalo.jobs.engines.local import ahead
 from anomalo.models.run import Progress
@@ -173,24 +173,30 @@ Counts = dict[str, dict[str, int]]
 
 
 def counts(data: Encoded) -> Counts:
-    """Count a batch's unseen levels, missing cells and numbers outside the training range, by column.
+    """Count a batch's unseen levels, missing cells and numbers outside the training range, by column or channel.
 
     Columns without any are left out.
     """
-    blocks, missing = data.layout.blocks, absent(data)
-    numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in blocks]
-    low, high = np.array(numbers, dtype=np.float32).T
-    hidden = np.array([block.label for block in blocks])
-    cells = {
+    layout, missing = data.layout, absent(data)
+    numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in layout.blocks]
+    low, high = (layout.spread(ends) for ends in np.array(numbers, dtype=np.float32).T)
+    hidden = layout.spread([block.label for block in layout.blocks])
+    found = {
         "unseen": ~data.observed & ~missing & ~hidden,
         "missing": missing,
         "outside": data.observed & ((data.values < low) | (data.values > high)),
     }
-    names = [block.name for block in blocks]
-    return {
-        sort: {name: int(count) for name, count in zip(names, mask.sum(axis=0), strict=True) if count}
-        for sort, mask in cells.items()
-    }
+    return {sort: _by_block(layout, mask) for sort, mask in found.items()}
+
+
+def _by_block(layout: Layout, mask: Mask) -> dict[str, int]:
+    """Return how many cells of each block lie under a mask [n, *shape]; blocks without any are left out."""
+    of_cell = mask.reshape(len(mask), len(layout.block_of_cell)).sum(axis=0)
+    of_block = [
+        (block.name, int(of_cell[cells].sum()))
+        for block, cells in zip(layout.blocks, layout.cells_of_block, strict=True)
+    ]
+    return {name: count for name, count in of_block if count}
 
 
 @dataclass

@@ -59,13 +59,15 @@ class Run(Protocol):
 class Model:
     """The base of every model: a dataclass whose fields are its hyperparameters.
 
-    A subclass sets `name`, declares its fields with `param` and implements `fit`, plus the methods of
-    whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`, `CanEmbed`, `CanSample`). What it learns it
-    keeps in attributes that end in an underscore: arrays, numbers, strings, lists of them, a `Layout`, or models.
-    Those, and nothing else, are saved and restored.
+    A subclass sets `name` (and `modalities`, if its rows are not those of tables), declares its fields with `param` and
+    implements `fit`, plus the methods of whichever capabilities it has (`CanScore`, `CanExplain`, `CanImpute`,
+    `CanEmbed`, `CanSample`). What it learns it keeps in attributes that end in an underscore: arrays, numbers, strings,
+    lists of them, a `Layout`, or models. Those, and nothing else, are saved and restored.
     """
 
     name: ClassVar[str] = ""
+    modalities: ClassVar[tuple[str, ...]] = ("table",)
+    """What rows the model takes, as `Layout.modality` has it; a name is unique within a modality."""
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():

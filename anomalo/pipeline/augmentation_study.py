@@ -17,7 +17,7 @@ from anomalo.errors import SourceError, UsageError
 from anomalo.evaluation.metrics import average_precision
 from anomalo.models.boosting import few_threads
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fitted import MODALITY, Fitted
+from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import CHUNK, Generator, repeated
 from anomalo.registry.registry import Registry
 from anomalo.tabular import parsing
@@ -307,7 +307,7 @@ class Part:
 
     def __post_init__(self) -> None:
         self.rows = self.table.take(self.train)
-        self.encoder: Encoder = self.registry.encoder(MODALITY)().fit(self.rows, self.schema)
+        self.encoder: Encoder = self.registry.encoder(self.schema.modality)().fit(self.rows, self.schema)
         self.inputs = self._encoded(self.rows), self.truth[self.train]
         self.unseen = self._encoded(self.table.take(self.test)), self.truth[self.test]
 

@@ -52,13 +52,13 @@ FILLS = pa.schema(
 
 
 def absent(data: Encoded) -> Mask:
-    """Return which cells are missing, bool [n, columns]: an unseen level is not observed either, but there.
+    """Return which cells are missing, bool [n, *shape]: an unseen level is not observed either, but there.
 
     A label that was hidden on purpose is not missing.
     """
+    layout = data.layout
     missing: Mask = ~data.observed & (data.values == MISSING)
-    missing[:, data.layout.labels] = False
-    return missing
+    return missing & ~layout.spread([block.label for block in layout.blocks]) if len(layout.labels) else missing
 
 
 def text(array: pa.Array) -> pa.Array:
@@ -95,34 +95,45 @@ def explained_cells(
     ----------
     batch, rows
         As there; at least one row.
-    explained : Explained [n, columns]
+    explained : Explained [n, *shape]
         Of the same rows.
-    missing : bool [n, columns]
+    missing : bool [n, *shape]
         Which cells are.
     """
-    blocks = [block for block in fitted.encoder.layout.blocks if not block.label]
-    by_column = np.arange(len(blocks) * len(rows)).reshape(len(blocks), len(rows))
-    order = pa.array(by_column.T.ravel())
-    observed = [pc.if_else(pa.array(missing[:, b.position]), None, text(batch.column(b.name))) for b in blocks]
-    expected = [text(fitted.encoder.decode(_within(block, explained.expected), block.position)) for block in blocks]
-    at = [block.position for block in blocks]
+    layout = fitted.encoder.layout
+    shown = np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
+    names = [layout.cell_names[cell] for cell in shown]
+    blocks = [layout.blocks[layout.block_of_cell[cell]] for cell in shown]
+    flat = {name: array.reshape(len(rows), -1)[:, shown] for name, array in vars(explained).items()}
+    hidden = missing.reshape(len(rows), -1)[:, shown]
+    values = [_within(block, flat["expected"][:, at]) for at, block in enumerate(blocks)]
+    expected = [text(fitted.encoder.decode(value, b.position)) for value, b in zip(values, blocks, strict=True)]
+    observed = [_observed(batch, name, hidden[:, at]) for at, name in enumerate(names)]
+    by_cell = np.arange(len(shown) * len(rows)).reshape(len(shown), len(rows))
+    order = pa.array(by_cell.T.ravel())
     ends = np.array([range_of(block) for block in blocks]).T
     columns = [
-        pa.array(np.repeat(rows, len(blocks)), pa.int64()),
-        pa.array([block.name for block in blocks]).take(pa.array(np.tile(np.arange(len(blocks)), len(rows)))),
-        pa.array(explained.contribution[:, at].ravel()),
+        pa.array(np.repeat(rows, len(shown)), pa.int64()),
+        pa.array(names).take(pa.array(np.tile(np.arange(len(shown)), len(rows)))),
+        pa.array(flat["contribution"].ravel()),
         pa.concat_arrays(observed).take(order),
         pa.concat_arrays(expected).take(order),
-        _nullable(np.clip(explained.low[:, at], *ends).ravel()),
-        _nullable(np.clip(explained.high[:, at], *ends).ravel()),
+        _nullable(np.clip(flat["low"], *ends).ravel()),
+        _nullable(np.clip(flat["high"], *ends).ravel()),
     ]
     return pa.table(columns, schema=SCHEMA)
 
 
+def _observed(batch: pa.RecordBatch, name: str, missing: Mask) -> pa.Array:
+    """Return a cell's texts [n], null where it is missing or where it is no column of the source, as a pixel is not."""
+    if name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, pa.string())
+    return pc.if_else(pa.array(missing), None, text(batch.column(name)))
+
+
 def _within(block: Block, expected: Floats) -> Floats:
     """Return a column's expected values [n], numbers within the range that training saw."""
-    values = expected[:, block.position]
-    return np.clip(values, block.low, block.high) if block.kind == "number" else values
+    return np.clip(expected, block.low, block.high) if block.kind == "number" else expected
 
 
 def range_of(block: Block) -> tuple[float, float]:
@@ -169,7 +180,7 @@ class Fills:
     Attributes
     ----------
     row, position : int32 [k]
-        The row in the batch, and the column.
+        The row in the batch, and the cell: an index into the row's flattened values, for a table the column.
     value : float32 [k]
         The encoded value.
     probability : float32 [k]
@@ -191,11 +202,17 @@ class Fills:
     @classmethod
     def of(cls, data: Encoded, filled: Filled) -> Self:
         """Select the missing cells from what a model imputed."""
-        position, row = (at.astype(np.int32) for at in np.nonzero(absent(data).T))
-        value = filled.point[row, position]
-        unknown = np.full(len(value), np.nan, dtype=np.float32)
-        low, high = (unknown if end is None else end[row, position] for end in (filled.low, filled.high))
-        draws = np.zeros((0, len(value)), np.float32) if filled.draws is None else filled.draws[:, row, position]
+        missing = absent(data).reshape(len(data), len(data.layout.block_of_cell))
+        position, row = (at.astype(np.int32) for at in np.nonzero(missing.T))
+
+        def cells(array: Floats | None) -> Floats:
+            """Take the missing cells of [n, *shape], or of [draws, n, *shape]."""
+            if array is None:
+                return np.full(len(row), np.nan, dtype=np.float32)
+            return array.reshape(*array.shape[: -len(data.layout.shape)], missing.shape[1])[..., row, position]
+
+        value, low, high = cells(filled.point), cells(filled.low), cells(filled.high)
+        draws = np.zeros((0, len(value)), np.float32) if filled.draws is None else cells(filled.draws)
         probability = np.full(len(value), np.nan, dtype=np.float32)
         for at, proba in filled.proba.items():
             here = np.flatnonzero(position == at)
@@ -206,9 +223,10 @@ class Fills:
 
     def fill(self, fitted: Fitted, batch: pa.RecordBatch, values: Floats | None = None, round: bool = True) -> Any:
         """Return the batch with the fills, or other encoded `values` [k], in the missing cells."""
-        point = np.zeros((batch.num_rows, len(fitted.encoder.layout.blocks)), dtype=np.float32)
+        layout = fitted.encoder.layout
+        point = np.zeros((batch.num_rows, len(layout.block_of_cell)), dtype=np.float32)
         point[self.row, self.position] = self.value if values is None else values
-        return fitted.encoder.fill(batch, point, round=round)
+        return fitted.encoder.fill(batch, point.reshape(batch.num_rows, *layout.shape), round=round)
 
     def table(self, fitted: Fitted, batch: pa.RecordBatch, filled: pa.RecordBatch, first: int) -> pa.Table:
         """Return one line for each fill, as `fills.parquet` has them.
@@ -223,22 +241,21 @@ class Fills:
             The number of its first row in the input.
         """
         drawn = [self.fill(fitted, batch, values) for values in self.draws]
-        blocks = fitted.encoder.layout.blocks
-        ends = np.searchsorted(self.position, np.arange(len(blocks) + 1))
+        layout = fitted.encoder.layout
         parts = [FILLS.empty_table()]
-        for block, start, stop in zip(blocks, ends, ends[1:], strict=False):
-            if start == stop:
-                continue
+        cells, starts = np.unique(self.position, return_index=True)
+        for cell, start, stop in zip(cells, starts, [*starts[1:], len(self.position)], strict=True):
+            block, name = layout.blocks[layout.block_of_cell[cell]], layout.cell_names[cell]
             row = self.row[start:stop]
             low, high = _in_original_units(self.low[start:stop], self.high[start:stop], block)
             columns = [
                 pa.array(first + row.astype(np.int64)),
-                pa.array([block.name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
-                text(filled.column(block.name).take(pa.array(row))),
+                pa.array([name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
+                text(filled.column(name).take(pa.array(row))),
                 _nullable(low),
                 _nullable(high),
                 _nullable(self.probability[start:stop].astype(np.float64)),
-                _lists([text(version.column(block.name).take(pa.array(row))) for version in drawn], len(row)),
+                _lists([text(version.column(name).take(pa.array(row))) for version in drawn], len(row)),
             ]
             parts.append(pa.table(columns, schema=FILLS))
         return pa.concat_tables(parts)

@@ -23,6 +23,8 @@ class FitConfig:
         A registered name, or an instance whose hyperparameters are used.
     params : dict
         Hyperparameters, where `model` is a name.
+    settings : dict of str to str
+        Further ones as texts, which the model reads: which model a name stands for is known when the rows are.
     seed : int
         Everything random follows from it.
     device : str
@@ -60,14 +62,31 @@ class FitConfig:
     goals: frozenset[str] = frozenset()
     constraints: tuple[str, ...] = ()
     initial: Model | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
-    def create(self, registry: Registry) -> Model:
-        """Return a new, unfitted model."""
-        if isinstance(self.model, str):
-            return registry.create(self.model, **self.params)
-        return type(self.model)(**self.model.params())
+    def create(self, registry: Registry, modality: str | None = None) -> Model:
+        """Return a new, unfitted model for rows of a modality; without one, of the only modality that has the name.
 
-    def run(self, registry: Registry, part: int, parts: int) -> LocalRun:
+        Raises
+        ------
+        UsageError
+            There is no such model or parameter, or it is for another modality.
+        """
+        if not isinstance(self.model, str):
+            return type(self.model)(**self.model.params())
+        model = registry.get(self.model, modality)
+        create = registry.create if modality is None else registry.creator(modality)
+        return create(self.model, **{**self.params, **model.parse(self.settings)})
+
+    def early(self, registry: Registry) -> Model | None:
+        """Return the model if it is known before the rows are, so that a mistake is found before a long table is read.
+
+        None if the name stands for several models, one for each modality. Raises as `create` does.
+        """
+        several = isinstance(self.model, str) and len(registry.models.get(self.model, ())) > 1
+        return None if several else self.create(registry)
+
+    def run(self, registry: Registry, modality: str, part: int, parts: int) -> LocalRun:
         """Return the run of fit number `part` of `parts`."""
         report = self.progress
         progress = None if report is None else lambda share, text: report((part + share) / parts, text)
@@ -75,7 +94,7 @@ class FitConfig:
             seed=self.seed,
             device=self.device,
             goals=self.goals,
-            registered=registry.create,
+            registered=registry.creator(modality),
             notify=registry.training,
             part="final" if part == parts - 1 else f"fold-{part}",
             logs=self.logs,

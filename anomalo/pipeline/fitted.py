@@ -18,7 +18,7 @@ from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_coun
 from anomalo.calibration.occlusion import cells_of, novelty_surprisal
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
-from anomalo.encoding.encoder import Encoder
+from anomalo.encoding.encoder import Encoder, writing
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
 from anomalo.errors import SourceError, TrainingError, UsageError
@@ -31,7 +31,6 @@ from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
 
-MODALITY = "table"
 COMPOSED = {"repair": ("score", "impute")}
 """Verbs that are composed of several verbs of the model."""
 GOALS = ("score", "impute", "embed", "sample")
@@ -103,7 +102,7 @@ class Fitted:
             raise SourceError(
                 f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
             )
-        model = config.create(registry)
+        model = config.create(registry, schema.modality)
         _require_able(model, base, target)
         samples = "sample" in model.verbs() and is_goal(config.goals, "sample")
         if config.constraints and not samples:
@@ -113,9 +112,9 @@ class Fitted:
             config = replace(config, initial=base.model)
         else:
             schema = schema.learning_label() if samples else schema
-            encoder = registry.encoder(MODALITY)().fit(table, schema)
+            encoder = registry.encoder(schema.modality)().fit(table, schema)
         data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
-        plugin = registry.plugin_of(model.name)
+        plugin = registry.plugin_of(model.name, schema.modality)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
         if base is not None:
             fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
@@ -140,14 +139,15 @@ class Fitted:
         needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
         folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
         parts = int(folds.max(initial=-1)) + 2
-        main = config.run(registry, parts - 1, parts)
+        modality = data.layout.modality
+        main = config.run(registry, modality, parts - 1, parts)
         scores: Scores | None = None
         if parts > 2:
 
             def fit(rows: Encoded, fold: int) -> Model:
-                run = config.run(registry, fold, parts)
+                run = config.run(registry, modality, fold, parts)
                 run.goals = frozenset({"score"}) if reports else config.goals
-                return config.create(registry).fit(rows, run)
+                return config.create(registry, modality).fit(rows, run)
 
             evidence = cross_fit(data, folds, fit, config.keep, hide=not reports)
             self.hidden, scores = evidence.hidden, evidence.scores
@@ -176,7 +176,7 @@ class Fitted:
         }
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
-        cells = self.encoder.to_original_units(data)
+        cells = writing(self.encoder).to_original_units(data)
         self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
         rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:
@@ -187,7 +187,7 @@ class Fitted:
     def _folds(self, data: Encoded, hashes: NDArray[np.uint64], config: FitConfig) -> NDArray[np.intp]:
         datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
         position = time_column(data.layout, datetimes)
-        times = None if position is None else data.values[:, position]
+        times = None if position is None else data.flat()[0][:, data.layout.cells_of_block[position][0]]
         return assign_folds(hashes, config.folds or fold_count(len(data)), config.seed, times)
 
     def errors(self) -> dict[str, dict[str, Any]]:
@@ -263,7 +263,7 @@ class Fitted:
         """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal."""
         score = cast("CanScore", self.model).score(data)
         if not (data.observed.all() or self.classifies):
-            score = score + novelty_surprisal(data, self.facts["rows"]).sum(axis=1) * self.calibration.surprisal_scale
+            score = score + _total(novelty_surprisal(data, self.facts["rows"])) * self.calibration.surprisal_scale
         if not len(self.calibration.reference):
             return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
         hashes = data.hashes()
@@ -275,29 +275,30 @@ class Fitted:
         contribution = cells.contribution
         if not self.classifies:
             contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
-        low, high = np.empty((2, *cells.expected.shape))
-        for at in range(low.shape[1]):
-            low[:, at], high[:, at] = self.interval(cells.expected[:, at], at)
-        return Explained(contribution, cells.expected, low, high)
+        low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))
+        for at, mine in enumerate(data.layout.cells_of_block):
+            low[:, mine], high[:, mine] = self.interval(cells.expected.reshape(low.shape)[:, mine], at)
+        shape = cells.expected.shape
+        return Explained(contribution, cells.expected, low.reshape(shape), high.reshape(shape))
 
     def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ends of 90 % intervals around a column's expected values.
+        """Return the ends of 90 % intervals around the expected values of a column or channel.
 
         Parameters
         ----------
-        expected : float32 [n]
+        expected : float32, any shape
             Encoded values.
         position : int
             Which column.
 
         Returns
         -------
-        low, high : float64 [n]
+        low, high : float64, of the same shape
             In original units; NaN for a category, or if no cell was hidden to estimate them.
         """
         block = self.encoder.layout.blocks[position]
         if block.kind != "number" or self.hidden is None:
-            nothing = np.full(len(expected), np.nan)
+            nothing = np.full(expected.shape, np.nan)
             return nothing, nothing
         width = self.hidden.width[position]
         return (
@@ -318,7 +319,7 @@ class Fitted:
         filled = cast("CanImpute", self.model).impute(data, draws)
         if filled.low is not None or self.hidden is None:
             return filled
-        width = np.where(data.observed, 0.0, self.hidden.width).astype(np.float32)
+        width = np.where(data.observed, 0.0, data.layout.spread(self.hidden.width)).astype(np.float32)
         return replace(filled, low=filled.point - width, high=filled.point + width)
 
     def proba(self, data: Encoded) -> Floats:
@@ -355,6 +356,11 @@ class Fitted:
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
+
+
+def _total(cells: Scores) -> Scores:
+    """Return the sum over each row's cells, [n], of values [n, *shape]."""
+    return cells.reshape(len(cells), -1).sum(axis=1) if len(cells) else np.zeros(0)
 
 
 def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:

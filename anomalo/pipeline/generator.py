@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomalo.encoding.encoded import UNSEEN, Block, Encoded, Scores
+from anomalo.encoding.encoder import writing
 from anomalo.errors import SchemaError, UsageError
 from anomalo.generators.constraints import Constraint, broken, enforce
 from anomalo.models.run import LocalRun
@@ -78,11 +79,11 @@ class Generator:
             self._constrain(cells, data, exact, run)
         self.drawn += len(cells)
         self._chunk += 1
-        return _whole(self.fitted, self.fitted.encoder.write(cells, run.rng), given)
+        return _whole(self.fitted, writing(self.fitted.encoder).write(cells, run.rng), given)
 
     def _draw(self, given: Encoded, exact: Scores, run: LocalRun) -> Scores:
         """Return cells as they are written, float64 [n, columns]; those that are given, to the bit."""
-        cells = self.fitted.encoder.to_original_units(self.fitted.sample(given, run))
+        cells = writing(self.fitted.encoder).to_original_units(self.fitted.sample(given, run))
         return np.where(given.observed, exact, cells)
 
     def _constrain(self, cells: Scores, given: Encoded, exact: Scores, run: LocalRun) -> None:
@@ -95,7 +96,8 @@ class Generator:
             bad = bad[broken(cells[bad], self.constraints)]
         self.repaired += len(bad)
         moved = cells[bad]
-        enforce(moved, self.constraints, ~given.observed[bad], self.fitted.encoder.clip_to_domain, run.rng)
+        clip = writing(self.fitted.encoder).clip_to_domain
+        enforce(moved, self.constraints, ~given.observed[bad], clip, run.rng)
         cells[bad] = moved
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.occlusion import novelty_surprisal
 from anomalo.calibration.thresholds import Boundary
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
+from anomalo.encoding.encoder import writing
 from anomalo.encoding.scaling import expand
 from anomalo.models.results import Filled
 from anomalo.pipeline.fitted import Fitted
@@ -107,6 +108,7 @@ def repair(
     Reference: Wachter, Mittelstadt and Russell (2018), Counterfactual explanations without opening the black box,
     Harvard Journal of Law & Technology 31; Lowerre (1976), The Harpy speech recognition system, for the beam.
     """
+    writing(fitted.encoder)  # before a long search
     search = _Search(fitted, data, boundary, at_once)
     found = search.tried(_singles(candidates(fitted, data, tried)))
     search.keep(found)
@@ -185,7 +187,7 @@ class _Search:
         values, observed = before.values.copy(), before.observed | cells
         for position in np.flatnonzero(cells.any(axis=0)).tolist():
             at = cells[:, position]
-            values[at, position] = self.fitted.encoder.round_trip(filled.point[at, position], position)
+            values[at, position] = writing(self.fitted.encoder).round_trip(filled.point[at, position], position)
         categories = self.data.layout.categories
         observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
         return Encoded(values, observed, before.layout), filled

@@ -12,7 +12,7 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.errors import ArtefactError
 from anomalo.generators import constraints
 from anomalo.models.results import HiddenCells
-from anomalo.pipeline.fitted import MODALITY, Fitted
+from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
 from anomalo.workspace import artifacts
@@ -57,18 +57,19 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     """
     artefact = artifacts.load(folder)
     manifest, kept = artefact.manifest, artefact.arrays["calibration"]
-    if manifest["model"] not in registry.models:
+    schema = Schema.from_json(manifest["schema"])
+    if not any(schema.modality in model.modalities for model in registry.models.get(manifest["model"], ())):
         raise ArtefactError(
             f"{folder} holds a model {manifest['model']!r} of plugin {manifest['plugin']!r}, "
             "which is not installed or failed to load; see `anomalo plugins`"
         )
-    model = registry.create(manifest["model"], **manifest["parameters"]).restore(artefact.state, registry.create)
+    create = registry.creator(schema.modality)
+    model = create(manifest["model"], **manifest["parameters"]).restore(artefact.state, create)
     model.use(device)
-    schema = Schema.from_json(manifest["schema"])
     notes = tuple(manifest["notes"])
     hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
     calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], manifest["surprisal_scale"])
-    encoder = registry.encoder(MODALITY).from_json(manifest["encoding"], schema)
+    encoder = registry.encoder(schema.modality).from_json(manifest["encoding"], schema)
     facts = {key: manifest[key] for key in FACTS if key in manifest}
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
     kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]

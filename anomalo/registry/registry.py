@@ -25,8 +25,9 @@ from anomalo.errors import (
     UsageError,
     did_you_mean,
 )
-from anomalo.models.base import Model, is_model
+from anomalo.models.base import Model
 from anomalo.registry import hookspecs
+from anomalo.registry.checked import Key, checked_encoder, checked_model, checked_page
 from anomalo.registry.discovery import DISABLE, GROUP, Failure, PluginInfo, find, reason_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "PluginInfo", "Registry"]
 
 T = TypeVar("T")
-Offers = dict[str, list[tuple[str, T]]]  # name -> (plugin, class) of everyone who claims it
+Offers = dict[Key, list[tuple[str, T]]]  # (plugin, class) of everyone who claims it
 
 _logger = logging.getLogger("anomalo")
 
@@ -102,49 +103,56 @@ class Registry:
         return tuple(self._failures)
 
     @property
-    def models(self) -> Mapping[str, type[Model]]:
-        """The models by name, sorted; names that two plugins claim are left out."""
-        return {name: offers[0][1] for name, offers in self._models.items() if len(offers) == 1}
+    def models(self) -> Mapping[str, tuple[type[Model], ...]]:
+        """The models by name, sorted: one for each modality, or several; names that two plugins claim are left out."""
+        found: dict[str, list[type[Model]]] = {}
+        for (_, name), offers in sorted(self._models.items(), key=lambda item: item[0][1]):
+            if len(offers) == 1 and offers[0][1] not in found.get(name, []):
+                found.setdefault(name, []).append(offers[0][1])
+        return {name: tuple(models) for name, models in found.items()}
 
     def pages(self) -> list[tuple[str, Path]]:
         """Return the pages for the dashboard, each with the plugin that gives it."""
         return list(self._pages)
 
-    def get(self, name: str) -> type[Model]:
+    def get(self, name: str, modality: str | None = None) -> type[Model]:
         """Return the model class of that name.
+
+        Parameters
+        ----------
+        modality : str, optional
+            What its rows are; may be left out where the name has one model only.
 
         Raises
         ------
         UnknownModelError
             There is none; the message names the closest one and the plugins that failed.
+        UsageError
+            The models of that name are for other modalities, or for several.
         PluginError
             Two plugins claim the name.
         """
-        return self._model(name)[1]
+        return self._model(name, modality)[1]
 
-    def plugin_of(self, model_name: str) -> str:
+    def plugin_of(self, model_name: str, modality: str | None = None) -> str:
         """Return the name of the plugin that gives a model; raises as `get` does."""
-        return self._model(model_name)[0]
+        return self._model(model_name, modality)[0]
 
-    def create(self, name: str, **params: Any) -> Model:
-        """Return a new, unfitted model.
+    def create(self, name: str, /, **params: Any) -> Model:
+        """Return a new, unfitted model, of the only modality that has one of this name; see `creator`.
 
         Raises
         ------
-        UnknownModelError, PluginError
+        UnknownModelError, UsageError, PluginError
             As `get`.
         ParameterError
             The model has no such parameter (the ones that it has are listed), or a value is out of bounds.
         """
-        model = self.get(name)
-        known = [parameter.name for parameter in model.parameters()]
-        for given in params:
-            if given not in known:
-                listed = ", ".join(known) or "none"
-                raise ParameterError(
-                    f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
-                )
-        return model(**params)
+        return _created(self.get(name), params)
+
+    def creator(self, modality: str) -> Callable[..., Model]:
+        """Return the function `create` for the models of one modality."""
+        return lambda name, /, **params: _created(self.get(name, modality), params)
 
     def encoder(self, modality: str) -> type[Encoder]:
         """Return the encoder class of a modality.
@@ -156,9 +164,9 @@ class Registry:
         PluginError
             Two plugins claim the modality.
         """
-        offer = _only("encoder for modality", modality, self._encoders)
+        offer = _only("encoder", (modality, ""), self._encoders)
         if offer is None:
-            listed = ", ".join(self._encoders) or "none"
+            listed = ", ".join(modality for modality, _ in self._encoders) or "none"
             raise UsageError(
                 f"no encoder is for modality {modality!r}; there are encoders for: {listed}{self._known()}"
             )
@@ -192,11 +200,11 @@ class Registry:
 
     @cached_property
     def _models(self) -> Offers[type[Model]]:
-        return self._collect("anomalo_models", "model", _checked_model)
+        return self._collect("anomalo_models", "model", checked_model)
 
     @cached_property
     def _encoders(self) -> Offers[type[Encoder]]:
-        return self._collect("anomalo_encoders", "encoder for modality", _checked_encoder)
+        return self._collect("anomalo_encoders", "encoder", checked_encoder)
 
     @cached_property
     def _pages(self) -> list[tuple[str, Path]]:
@@ -204,7 +212,7 @@ class Registry:
         for plugin in self._managers:
             for item in self._ask(plugin, "anomalo_pages"):
                 with self._guard(plugin, "anomalo_pages"):
-                    pages.append((plugin, _checked_page(item)))
+                    pages.append((plugin, checked_page(item)))
         return pages
 
     def _load(self, plugin: str, entry: EntryPoint) -> None:
@@ -227,16 +235,17 @@ class Registry:
                 raise
             self._failures.append(Failure(plugin, reason_of(error), phase))
 
-    def _collect(self, hook: str, what: str, check: Callable[[object], tuple[str, T]]) -> Offers[T]:
+    def _collect(self, hook: str, what: str, check: Callable[[object], tuple[list[Key], T]]) -> Offers[T]:
         offers: Offers[T] = {}
         for plugin in self._managers:
             for item in self._ask(plugin, hook):
                 with self._guard(plugin, hook):
-                    name, checked = check(item)
-                    offers.setdefault(name, []).append((plugin, checked))
-        for name, claims in offers.items():
+                    keys, checked = check(item)
+                    for key in keys:
+                        offers.setdefault(key, []).append((plugin, checked))
+        for key, claims in offers.items():
             for plugin in dict.fromkeys(plugin for plugin, _ in claims if claims[1:]):
-                self._failures.append(Failure(plugin, _conflict(what, name, claims), hook))
+                self._failures.append(Failure(plugin, _conflict(what, key, claims), hook))
         return dict(sorted(offers.items()))
 
     def _ask(self, plugin: str, hook: str) -> list[object]:
@@ -276,11 +285,24 @@ class Registry:
             self._failures.append(Failure(plugin, reason, "anomalo_read"))
             raise PluginError(f"plugin {plugin!r} failed while it was reading {source}: {reason}") from error
 
-    def _model(self, name: str) -> tuple[str, type[Model]]:
-        offer = _only("model", name, self._models)
-        if offer is None:
-            hint = did_you_mean(name, self._models) or f"; the models are: {', '.join(self._models) or 'none'}"
+    def _model(self, name: str, modality: str | None) -> tuple[str, type[Model]]:
+        known = sorted(of for of, its in self._models if its == name)
+        if not known:
+            names = sorted({its for of, its in self._models if modality in (None, of)})
+            hint = did_you_mean(name, names) or f"; the models are: {', '.join(names) or 'none'}"
             raise UnknownModelError(f"no model is named {name!r}{hint}{self._known()}")
+        if modality is None:
+            found = [_only("model", (of, name), self._models) for of in known]
+            if len({offer[1] for offer in found if offer is not None}) > 1:
+                raise UsageError(f"there are several models {name!r}: for {', '.join(known)}; the source decides which")
+            modality = known[0]
+        offer = _only("model", (modality, name), self._models)
+        if offer is None:
+            others = sorted({its for of, its in self._models if of == modality})
+            raise UsageError(
+                f"model {name!r} is for modality {' and '.join(map(repr, known))}, and the rows are of modality "
+                f"{modality!r}; models for it: {', '.join(others) or 'none'}{self._known()}"
+            )
         return offer
 
     def _known(self) -> str:
@@ -295,7 +317,9 @@ class Registry:
             info,
             status="failed" if failures else "ok",
             reason="; ".join(dict.fromkeys(failure.reason for failure in failures)),
-            models=tuple(name for name, offers in self._models.items() if info.name in dict(offers)),
+            models=tuple(
+                dict.fromkeys(sorted(name for (_, name), offers in self._models.items() if info.name in dict(offers)))
+            ),
             pages=tuple(page for plugin, page in self._pages if plugin == info.name),
             failures=failures,
         )
@@ -318,30 +342,16 @@ def _items(hook: str, result: object) -> list[object]:
     return list(result)
 
 
-def _checked_model(candidate: object) -> tuple[str, type[Model]]:
-    if not is_model(candidate):
-        raise PluginError(f"{candidate!r} is not a model; expected a subclass of anomalo.plugin.Model with a name")
-    model: type[Model] = candidate  # type: ignore[assignment]
-    if model.fit is Model.fit:
-        raise PluginError(f"model {model.name!r} has no fit method; implement fit(data, run)")
-    if any(isinstance(value, dataclasses.Field) for value in vars(model).values()):
-        raise PluginError(f"model {model.name!r} is not a dataclass; decorate it with @dataclass(kw_only=True)")
-    model()  # the defaults must be within their bounds
-    return model.name, model
-
-
-def _checked_encoder(candidate: Any) -> tuple[str, type[Encoder]]:
-    needed = ("fit", "encode", "decode", "to_json", "from_json")
-    absent = [method for method in needed if not callable(getattr(candidate, method, None))]
-    if not isinstance(candidate, type) or absent or not isinstance(getattr(candidate, "modality", None), str):
-        raise PluginError(f"{candidate!r} is not an encoder; expected a class with modality, {', '.join(needed)}")
-    return candidate.modality, candidate  # type: ignore[attr-defined]
-
-
-def _checked_page(candidate: object) -> Path:
-    if not isinstance(candidate, Path) or candidate.suffix != ".py" or not candidate.is_file():
-        raise PluginError(f"{candidate!r} is not a page; expected the Path of an existing file that ends in .py")
-    return candidate.resolve()
+def _created(model: type[Model], params: Mapping[str, Any]) -> Model:
+    """Return a new model of a class, whose parameters are checked by name."""
+    known = [parameter.name for parameter in model.parameters()]
+    for given in params:
+        if given not in known:
+            listed = ", ".join(known) or "none"
+            raise ParameterError(
+                f"model {model.name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
+            )
+    return model(**params)
 
 
 def _batches(batches: Iterable[object]) -> Iterator[pa.RecordBatch]:
@@ -353,16 +363,18 @@ def _batches(batches: Iterable[object]) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _only(what: str, name: str, offers: Offers[T]) -> tuple[str, T] | None:
-    claims = offers.get(name, [])
+def _only(what: str, key: Key, offers: Offers[T]) -> tuple[str, T] | None:
+    claims = offers.get(key, [])
     if claims[1:]:
-        raise PluginError(_conflict(what, name, claims))
+        raise PluginError(_conflict(what, key, claims))
     return claims[0] if claims else None
 
 
-def _conflict(what: str, name: str, claims: list[tuple[str, T]]) -> str:
+def _conflict(what: str, key: Key, claims: list[tuple[str, T]]) -> str:
+    modality, name = key
     plugins = " and ".join(repr(plugin) for plugin, _ in claims)
-    return f"the {what} {name!r} is claimed by the plugins {plugins}; disable one of them with {DISABLE}"
+    claimed = f"{what} {name!r}" if name else f"{what} for modality {modality!r}"
+    return f"the {claimed} is claimed by the plugins {plugins}; disable one of them with {DISABLE}"
 
 
 def _unreadable(source: str) -> str:

@@ -23,6 +23,8 @@ MEASURED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
 """The kinds that become numbers; every other feature becomes a category."""
 LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
 """The kinds that no model reads."""
+TABLE = "table"
+"""The modality of rows whose reader does not say another."""
 TEXT = "text"
 """The storage of a column that comes from a text file."""
 METADATA = b"anomalo"
@@ -222,10 +224,21 @@ def read_notes(schema: pa.Schema) -> dict[str, Any]:
     """Return what a reader noted about its source in the metadata of an Arrow schema.
 
     `text` is true for a text file, whose `separator` is noted too; `strings` maps the columns that were
-    read as dictionaries for speed to the type of string that they hold in the file.
+    read as dictionaries for speed to the type of string that they hold in the file; `modality` says what the rows
+    are, if not a table's.
     """
     notes = (schema.metadata or {}).get(METADATA)
     return cast("dict[str, Any]", json.loads(notes)) if notes else {}
+
+
+def modality_of(schema: pa.Schema) -> str:
+    """Return what the rows of a source are, by its reader's notes: "table" if it does not say."""
+    return str(read_notes(schema).get("modality", TABLE))
+
+
+def with_modality(schema: pa.Schema, modality: str) -> pa.Schema:
+    """Return the Arrow schema of a source's batches with a note that its rows are of a modality other than "table"."""
+    return write_notes(schema, {**read_notes(schema), "modality": modality})
 
 
 def write_notes(schema: pa.Schema, notes: Mapping[str, Any]) -> pa.Schema:

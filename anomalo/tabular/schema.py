@@ -18,6 +18,7 @@ from anomalo.tabular.column import (
     KINDS,
     LEFT_OUT,
     MEASURED,
+    TABLE,
     TEXT,
     Column,
     Infinite,
@@ -25,6 +26,7 @@ from anomalo.tabular.column import (
     Role,
     SchemaOptions,
     column_hint,
+    modality_of,
     read_notes,
 )
 from anomalo.tabular.inference import Guess
@@ -51,6 +53,9 @@ class Schema:
         Warnings about the columns, one line each.
     label_learned : bool
         Whether the label is a column of the model, for one that samples: see `features`.
+    modality : str
+        What the rows are, as the reader of the source says: "table" unless it says otherwise. It decides which encoder
+        and which models there are for them.
     """
 
     columns: tuple[Column, ...]
@@ -59,6 +64,7 @@ class Schema:
     infinite: Infinite = "error"
     warnings: tuple[str, ...] = ()
     label_learned: bool = False
+    modality: str = TABLE
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -123,6 +129,7 @@ class Schema:
             value["infinite"],
             tuple(value["warnings"]),
             value["label_learned"],
+            value["modality"],
         )
 
     def continuing(self, before: Schema) -> Schema:
@@ -213,7 +220,9 @@ def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
     warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
-    return Schema(columns, table.num_rows, options.missing, options.infinite, tuple(warnings))
+    return Schema(
+        columns, table.num_rows, options.missing, options.infinite, tuple(warnings), modality=modality_of(table.schema)
+    )
 
 
 def _column(name: str, chunks: pa.ChunkedArray, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:

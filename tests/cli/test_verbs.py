@@ -82,12 +82,13 @@ def test_help_and_version_import_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1].startswith("anomalo ")
 
 
-def test_models_as_json_is_a_list_of_four_facts_each(run: Any) -> None:
+def test_models_as_json_is_a_list_of_five_facts_each(run: Any) -> None:
     models = run("models", "--json").json
-    assert {tuple(model) for model in models} == {("name", "plugin", "verbs", "parameters")}
+    assert {tuple(model) for model in models} == {("name", "plugin", "modalities", "verbs", "parameters")}
     by_name = {model["name"]: model for model in models}
     assert {"linear", "undercomplete", "iforest", "knn", "mean", "median", "mode"} <= set(by_name)
     assert by_name["linear"]["plugin"] == "autoencoders"
+    assert by_name["linear"]["modalities"] == ["table"]
     assert by_name["linear"]["verbs"] == ["score", "explain", "impute", "embed"]
     neighbours = by_name["knn"]["parameters"][0]
     assert (neighbours["name"], neighbours["default"], neighbours["low"]) == ("neighbours", 5, 1)

@@ -168,10 +168,27 @@ def test_the_columns_of_the_dense_matrix_do_not_depend_on_the_rows() -> None:
     assert train.dense().matrix.shape[1] == whole.matrix.shape[1]
 
 
-def test_the_dense_matrix_is_for_tables() -> None:
-    series = Encoded(np.zeros((2, 3), np.float32), np.ones((2, 3), bool), Layout("series", (3,), NUMBERS.blocks))
-    with pytest.raises(ValueError, match="not for modality 'series'"):
-        series.dense()
+def test_the_cells_of_a_series_belong_to_its_channels() -> None:
+    blocks = (Block("speed", "number", 0), Block("gear", "category", 1, levels=("low", "high"), missing=0.5))
+    values = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
+    layout = Layout("series", (6, 2), blocks)
+    dense = Encoded(values, values >= 0, layout).hide(values == 3).dense()
+    assert layout.block_of_cell.tolist() == [0, 1] * 6
+    assert layout.cell_names[:3] == ("speed[0]", "gear[0]", "speed[1]")
+    np.testing.assert_array_equal(layout.spread([7, 8])[4], [7, 8])
+    # A channel's cells have the columns that a table's column has: here a number, and two levels and a flag.
+    np.testing.assert_array_equal(dense.position, np.repeat(np.arange(12), [1, 3] * 6))
+    np.testing.assert_array_equal(dense.matrix[0, dense.position == 2], [2])
+    np.testing.assert_array_equal(dense.matrix[0, dense.position == 3], [0, 0, 1])
+
+
+def test_the_cells_of_an_image_belong_to_the_channels_that_come_first() -> None:
+    blocks = tuple(Block(name, "number", at) for at, name in enumerate(["red", "green"]))
+    layout = Layout("image", (2, 3, 4), blocks, axis=0)
+    assert layout.block_of_cell.tolist() == [0] * 12 + [1] * 12
+    assert layout.cell_names[13] == "green[0, 1]"
+    assert layout.spread([5, 6])[1, 2, 3] == 6
+    assert Layout.from_json(json.loads(json.dumps(layout.to_json()))) == layout
 
 
 names = st.text(max_size=5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -45,6 +45,7 @@ def fit(
     initial: str | None = None,
     supervised: bool = False,
     resume: bool = False,
+    require: Callable[[Model], None] = lambda model: None,
 ) -> FitResult:
     """Read `source`, fit `config` on it and save the result as the next version of `name`.
 
@@ -57,6 +58,8 @@ def fit(
         The saved model to start from: `ID`, `ID@3` or `ID@tag`. Its columns, levels and scales are kept.
     supervised : bool
         Whether to learn the label; rows without one are left out.
+    require : callable, optional
+        Raises UsageError for a model that is not to be fitted.
 
     Raises
     ------
@@ -74,11 +77,12 @@ def fit(
     """
     context.check_device(config.device)
     before, base = (None, None) if initial is None else _initial(context, initial, options)
-    task = _task(config.create(context.registry), config)
-    task |= {"initial": None if before is None else before.reference, "supervised": supervised}
+    _require_early(context, config, require)
     context.store.check_name(name)
     table = context.table(source)
     schema = infer(table, options)
+    require(model := config.create(context.registry, schema.modality))
+    task = _task(model, config) | {"initial": None if before is None else before.reference, "supervised": supervised}
     target = label_of(table, schema) if supervised else None
     context.store.prepare()
     task["columns"] = {column.name: column.to_json() for column in schema.columns}
@@ -88,35 +92,40 @@ def fit(
         fitted = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
         if before is not None:
             fitted.facts["initial"]["reference"] = before.reference
-        equal = _equal_rows(fitted) if config.calibrate else []
-        warnings = (*fitted.warnings, *equal, *_nothing_to_resume(resume, keep))
+        warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, fitted, warnings, keep)
     return FitResult(record, fitted, warnings)
 
 
+def _require_early(context: JobContext, config: FitConfig, require: Callable[[Model], None]) -> None:
+    """Check the model before a long table is read, where its name stands for one only."""
+    model = config.early(context.registry)
+    if model is not None:
+        require(model)
+
+
 def choice(
-    context: JobContext, model: str, settings: Mapping[str, str], initial: str | None = None, supervised: bool = False
+    context: JobContext, model: str, initial: str | None = None, supervised: bool = False
 ) -> tuple[str, dict[str, Any]]:
-    """Return the model to fit and its parameters.
+    """Return the model to fit and the defaults of its parameters, where they are others than its own.
 
     The default, `auto`, is replaced by the classifier if the fit is supervised, and by the kind of the model to start
     from. If both are of the same kind, the parameters of the latter are the defaults.
 
     Parameters
     ----------
-    model, settings : str, mapping of str to str
-        A name, and parameters as texts.
+    model : str
+        A name.
     initial, supervised
         As for `fit`.
     """
-    defaults: dict[str, Any] = {}
     if model == AUTO and supervised:
         model = CLASSIFIER
-    if initial is not None:
-        before = context.store.model(initial)
-        model = before.model if model == AUTO else model
-        defaults = before.summary["parameters"] if model == before.model else {}
-    return model, defaults | context.registry.get(model).parse(settings)
+    if initial is None:
+        return model, {}
+    before = context.store.model(initial)
+    model = before.model if model == AUTO else model
+    return model, before.summary["parameters"] if model == before.model else {}
 
 
 def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
@@ -169,7 +178,7 @@ def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
 
 def _equal_rows(fitted: Fitted) -> list[str]:
     asked = "score" in fitted.model.verbs() and is_goal(frozenset(fitted.facts["goals"]), "score")
-    if len(fitted.calibration.hashes) > 1 or not asked:
+    if len(fitted.calibration.hashes) > 1 or not asked or not fitted.facts["calibrated"]:
         return []
     return [EQUAL_ROWS]
 

@@ -7,6 +7,7 @@ import dataclasses
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import FitResult, fit
+from anomalo.models.base import Model
 from anomalo.models.capabilities import CanEmbed, CanPretrain, CanStart
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
@@ -22,11 +23,14 @@ def pretrain(
     UsageError
         The model has no encoder that another could start from. Besides, it raises what `fit` does.
     """
-    model = config.create(context.registry)
+    config = dataclasses.replace(config, calibrate=False)
+    return fit(context, source, name, config, options, resume=resume, require=_require_layers)
+
+
+def _require_layers(model: Model) -> None:
     layered, encodes = isinstance(model, CanPretrain), isinstance(model, CanStart) and isinstance(model, CanEmbed)
     if not (layered or encodes):
         raise UsageError(
             f"model {model.name!r} cannot be pretrained: it has no encoder to start from; "
             "expected an autoencoder or a Boltzmann machine, such as denoising, stacked or dbn"
         )
-    return fit(context, source, name, dataclasses.replace(config, calibrate=False), options, resume=resume)
