@@ -68,6 +68,8 @@ class Model:
     name: ClassVar[str] = ""
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     """What rows the model takes, as `Layout.modality` has it; a name is unique within a modality."""
+    score_unit: ClassVar[str] = ""
+    """What the score is measured in, for people, such as "nats" or "probability"; empty if it has no name."""
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():

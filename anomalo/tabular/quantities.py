@@ -1,8 +1,10 @@
-"""Counts and shares as people read them, in the command line, in reports and in the dashboard."""
+"""Counts, shares and errors as people read them, in the command line, in reports and in the dashboard."""
 
 from __future__ import annotations
 
 import math
+
+DAY = 86_400.0
 
 
 def count(number: int, noun: str) -> str:
@@ -27,3 +29,32 @@ def percent(share: float) -> str:
     first = float(f"{100 * abs(share):.1g}")  # the first significant digit, rounded
     decimals = max(1, -math.floor(math.log10(first))) if first else 1
     return f"{100 * share:.{decimals}f} %"
+
+
+def expected_error(value: float, kind: str) -> str:
+    """Write the expected error of a column's cells in its own unit.
+
+    Parameters
+    ----------
+    value : float
+        A root mean squared error, of datetimes in seconds; of booleans and categories the share that is wrong.
+    kind : str
+        The column's kind.
+
+    Examples
+    --------
+    >>> expected_error(0.287, "category"), expected_error(18.706, "number"), expected_error(12345.6, "integer")
+    ('28.7 % wrong', '18.7', '12,300')
+    >>> expected_error(1.5, "datetime"), expected_error(172800.0, "datetime")
+    ('1.5 s', '2 days')
+    """
+    if kind in ("boolean", "category"):
+        return f"{percent(value)} wrong"
+    if kind == "datetime":
+        return f"{_short(value)} s" if value < DAY else f"{_short(value / DAY)} days"
+    return _short(value)
+
+
+def _short(value: float) -> str:
+    """Write a number with three significant digits, large ones without an exponent."""
+    return f"{float(f'{value:.3g}'):,.15g}"

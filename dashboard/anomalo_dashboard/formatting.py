@@ -16,6 +16,28 @@ import pyarrow.compute as pc
 from anomalo.tabular.wording import interval_text, reason_texts
 
 
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter.
+
+    Examples
+    --------
+    >>> sentence("the rows have drifted; fit again"), sentence("")
+    ('The rows have drifted; fit again', '')
+    """
+    return text[:1].upper() + text[1:]
+
+
+def score(unit: str) -> str:
+    """Name the anomaly score of a model with its unit.
+
+    Examples
+    --------
+    >>> score("nats"), score("")
+    ('Anomaly score (nats)', 'Anomaly score')
+    """
+    return f"Anomaly score ({unit})" if unit else "Anomaly score"
+
+
 def moment(created: str) -> str:
     """Write a UTC time in the time zone of this machine.
 

@@ -76,8 +76,9 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
 
 def _offer(run: RunRecord) -> None:
     """Offer to search for repairs in the background; show that job while it runs, or why it failed."""
-    search = command(run)
-    if job_progress.show_unfinished(search) or data.kind_of(run.model) not in data.models_with("score", "impute"):
+    search, record = command(run), data.model_of(run.model)
+    can = set() if record is None else set(record.summary["verbs"])
+    if job_progress.show_unfinished(search) or not can >= {"score", "impute"}:
         return
     if st.button(
         "Suggest repairs",

@@ -184,13 +184,27 @@ def _equal_rows(fitted: Fitted) -> list[str]:
 
 
 def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """Return what lists and pages show of a model, so that they need not read its artefact."""
     skill = math.nan if fitted.hidden is None else fitted.hidden.skill()
+    columns = fitted.schema.columns
     return {
         "verbs": list(fitted.model.verbs()),
+        "goals": fitted.facts["goals"],
         "parameters": fitted.facts["parameters"],
         "seed": fitted.facts["seed"],
         **{key: fitted.facts[key] for key in ("initial", "classes") if key in fitted.facts},
+        "score_unit": fitted.model.score_unit,
+        "label": next((column.name for column in columns if column.role == "label"), None),
+        "kinds": {column.name: column.kind for column in columns},
+        "levels": _levels(fitted),
         "skill": skill if math.isfinite(skill) else None,
         "errors": fitted.errors(),
         "warnings": list(warnings),
     }
+
+
+def _levels(fitted: Fitted) -> dict[str, list[str]]:
+    """Return the levels of each category that synthetic rows can be given; nothing if the model makes none."""
+    if "sample" not in fitted.model.verbs() or not is_goal(frozenset(fitted.facts["goals"]), "sample"):
+        return {}
+    return {block.name: list(block.levels) for block in fitted.encoder.layout.blocks if block.kind == "category"}

@@ -15,18 +15,18 @@ HEIGHT = 430
 
 def can_embed(run: RunRecord) -> bool:
     """Return whether the run's model can embed rows; if not, say which models can."""
-    kind = data.kind_of(run.model)
-    if kind is None:
+    record = data.model_of(run.model)
+    if record is None:
         st.info(f"The model of this run, {run.model}, is no longer in the workspace.", icon=":material/info:")
         return False
     able = data.models_with("embed")
-    if kind not in able:
+    if record.model not in able:
         st.info(
-            f"A map needs a model that embeds rows, which `{kind}` does not. Score the table with one that does: "
-            f"{', '.join(able)}.",
+            f"A map needs a model that embeds rows, which `{record.model}` does not. Score the table with one that "
+            f"does: {', '.join(able)}.",
             icon=":material/info:",
         )
-    return kind in able
+    return record.model in able
 
 
 def offer(run: RunRecord) -> None:

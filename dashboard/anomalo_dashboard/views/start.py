@@ -71,7 +71,7 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
     for warning in preview.schema.warnings:
-        st.caption(f":material/info: {warning}")
+        st.caption(f":material/info: {formatting.sentence(warning)}")
     with st.expander(f"The first {quantities.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
         st.dataframe(preview.head.to_pandas(), hide_index=True, placeholder="", alt="The first rows of the table")
     return preview, options

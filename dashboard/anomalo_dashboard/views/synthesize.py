@@ -30,13 +30,12 @@ def generators() -> list[ModelRecord]:
     """Return the saved models that generate rows, newest first."""
     able = data.models_with("sample")
     found = [record for record in data.models() if record.model in able]
-    return [record for record in found if "sample" in (data.manifest(record.reference).get("goals") or ["sample"])]
+    return [record for record in found if "sample" in (record.summary.get("goals") or ["sample"])]
 
 
 def conditions(record: ModelRecord) -> list[str]:
     """Let the user fix levels of category columns; returns command-line options."""
-    blocks = data.manifest(record.reference)["encoding"]["layout"]["blocks"]
-    levels = {block["name"]: block["levels"] for block in blocks if block["kind"] == "category"}
+    levels = record.summary.get("levels", {})
     named = st.multiselect("Only rows with", list(levels), key=f"where {record.reference}", placeholder="any row")
     found: list[str] = []
     for name in named:
@@ -62,9 +61,7 @@ def generation(record: ModelRecord) -> list[list[str]]:
     generate = ["augment", "--with", record.reference, "-n", str(rows), "--seed", str(seed), "-o", output, *where]
     compare_with_real = ["evaluate", "--synthetic", output, "--real", record.source]
     compare_with_real += ["--holdout", holdout] if holdout else []
-    label = next(
-        (c["name"] for c in data.manifest(record.reference)["schema"]["columns"] if c["role"] == "label"), None
-    )
+    label = record.summary.get("label")
     return [generate, compare_with_real + (["--label", label] if label else [])]
 
 
@@ -156,7 +153,7 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
         **(
             {}
             if use is None or use["synthetic"] is None
-            else {"Utility": f"{use['synthetic']:.3f} of {use['real']:.3f}"}
+            else {"Utility": f"{use['measure']} {use['synthetic']:.3f} of {use['real']:.3f}"}
         ),
         **({} if close is None else {"Closer to training": quantities.percent(close["nearer_share"])}),
         "Copies": quantities.percent(report["copied"]),
@@ -166,7 +163,7 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
 def show(report: dict[str, Any]) -> None:
     """Show the result, the measures and the charts."""
     result = report["assessment"]
-    st.subheader(result["title"][0].upper() + result["title"][1:], anchor=False)
+    st.subheader(formatting.sentence(result["title"]), anchor=False)
     for sentence in result["reasons"]:
         st.markdown(f"- {sentence}")
     for sentence in result["unchecked"]:
