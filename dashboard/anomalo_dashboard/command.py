@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import socket
 import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import Annotated
@@ -13,6 +17,7 @@ from typing import Annotated
 import typer
 
 from anomalo.errors import AnomaloError, UsageError
+from anomalo_dashboard.access import App, Gate
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent
@@ -31,6 +36,20 @@ def dashboard(
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Where to listen; 0 takes a free port.")
     ] = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
+    allow_host: Annotated[
+        list[str],
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name by which others call the dashboard, such as that of a reverse proxy; can be repeated.",
+        ),
+    ] = [],  # noqa: B006
+    no_token: Annotated[
+        bool,
+        typer.Option(
+            "--no-token", help="Let everybody in who reaches the port: each user and each program of this machine."
+        ),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Look at runs, alerts and repairs in a browser."""
@@ -43,11 +62,18 @@ def dashboard(
         raise UsageError(f"--workspace {workspace}: it is a file; give a folder")
     chosen = _free(port)
     os.environ["ANOMALO_WORKSPACE"] = str(workspace.absolute())
-    url = f"http://{ADDRESS}:{chosen}"
+    token = None if no_token else secrets.token_urlsafe(32)
+    url = f"http://{ADDRESS}:{chosen}/{'' if token is None else f'?token={token}'}"
     typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")
+    if token is None:
+        typer.echo(
+            "warning: without a token every user and every program of this machine can read the workspace, start jobs "
+            "and open the files that you can open",
+            err=True,
+        )
     if browser:
         Timer(1.5, webbrowser.open, [url]).start()
-    _serve(chosen, debug)
+    _serve(chosen, debug, partial(Gate, token=token, cookie=f"anomalo-{chosen}", hosts=allow_host))
 
 
 def _free(port: int) -> int:
@@ -65,25 +91,26 @@ def _free(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _serve(port: int, debug: bool) -> None:
+def _serve(port: int, debug: bool, gate: Callable[[App], App]) -> None:
     """Run the server in this process; Ctrl-C and SIGTERM end it."""
-    from streamlit.web import cli
+    import streamlit as st
+    from starlette.middleware import Middleware
 
     options = {
         "server.address": ADDRESS,
         "server.port": port,
-        "server.headless": "true",
+        "server.headless": True,
         "server.maxUploadSize": UPLOAD,
         "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
+        "browser.gatherUsageStats": False,
         "browser.serverAddress": ADDRESS,
         "client.showErrorDetails": "full" if debug else "none",
         "client.toolbarMode": "minimal",
-        "global.developmentMode": "false",
-        "logger.hideWelcomeMessage": "true",
+        "global.developmentMode": False,
+        "logger.hideWelcomeMessage": True,
         "logger.level": "info" if debug else "error",
-        "runner.magicEnabled": "false",
-        "theme.base": HERE / "theme.toml",
+        "runner.magicEnabled": False,
+        "theme.base": str(HERE / "theme.toml"),
     }
-    flags = [f"--{name}={value}" for name, value in options.items()]
-    cli.main(["run", str(HERE / "app.py"), *flags], standalone_mode=False)
+    with suppress(KeyboardInterrupt):  # the server has ended by then, and raises the signal that ended it once more
+        st.App(HERE / "app.py", middleware=[Middleware(gate)]).run(config=options)

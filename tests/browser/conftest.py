@@ -18,15 +18,21 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def launch() -> Iterator[Callable[..., Any]]:
+    """A function that starts a browser, with further arguments."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
     with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield launched
-        launched.close()
+        usual = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        yield lambda *more: driver.chromium.launch(executable_path=CHROMIUM, args=[*usual, *more])
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Any]) -> Iterator[Any]:
+    launched = launch()
+    yield launched
+    launched.close()
 
 
 @pytest.fixture
@@ -45,8 +51,8 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Path], str]]:
-    """Start `anomalo dashboard` on a workspace; at the end it must stop cleanly by SIGTERM."""
+def serve(page: Any) -> Iterator[Callable[[Path], str]]:
+    """Start `anomalo dashboard` on a workspace, and give `page` its cookie; at the end it must stop cleanly."""
     started: list[subprocess.Popen[str]] = []
 
     def start(workspace: Path) -> str:
@@ -59,8 +65,10 @@ def serve() -> Iterator[Callable[[Path], str]]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "the dashboard is at http://127.0.0.1:" in line, line + process.stdout.read()
-        address = line.split()[4]
-        wait_for(address)
+        address, token = line.split()[4].split("/?token=")
+        cookie = f"anomalo-{address.rpartition(':')[2]}"
+        wait_for(address, {"Cookie": f"{cookie}={token}"})
+        page.context.add_cookies([{"name": cookie, "value": token, "url": address}])
         return address
 
     yield start
@@ -71,10 +79,11 @@ def serve() -> Iterator[Callable[[Path], str]]:
         assert "Traceback" not in said, said
 
 
-def wait_for(address: str) -> None:
+def wait_for(address: str, headers: dict[str, str]) -> None:
+    asked = urllib.request.Request(f"{address}/_stcore/health", headers=headers)
     while True:
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health") as answer:
+            with urllib.request.urlopen(asked) as answer:
                 assert answer.read() == b"ok"
             return
         except (urllib.error.URLError, ConnectionError):

@@ -57,9 +57,10 @@ def test_it_serves_this_machine_until_it_is_stopped(number: int, tmp_path: Path)
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    address = line.split()[4]
+    address, token = line.split()[4].split("/?token=")
     assert address.startswith("http://127.0.0.1:")
-    assert healthy(address)
+    assert healthy(address, token)
+    assert_guarded(address, token)
     process.send_signal(number)
     said = process.communicate()[0]
     assert process.returncode == 0, said
@@ -67,10 +68,46 @@ def test_it_serves_this_machine_until_it_is_stopped(number: int, tmp_path: Path)
     assert not workspace.exists()
 
 
-def healthy(address: str) -> bool:
+def assert_guarded(address: str, token: str) -> None:
+    """Attack the server itself: a foreign name, a foreign page, and nobody's cookie."""
+    port = int(address.rpartition(":")[2])
+    good = {"Host": f"127.0.0.1:{port}", "Cookie": f"anomalo-{port}={token}"}
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    upgrade |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert status(port, "/_stcore/stream", good | upgrade | {"Origin": address}) == 101
+    for path, extra in [("/", {}), ("/_stcore/health", {}), ("/_stcore/stream", upgrade), ("/static/x.js", {})]:
+        assert status(port, path, good | extra | {"Host": f"rebound.example.com:{port}"}) in (403, 421)
+        assert status(port, path, good | extra | {"Origin": "http://127.0.0.1:3000"}) == 403
+        assert status(port, path, good | extra | {"Cookie": ""}) == 403
+
+
+def status(port: int, path: str, headers: dict[str, str]) -> int:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return int(connection.recv(100).split()[1])
+
+
+def test_without_a_token_the_risk_is_said(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "anomalo", "dashboard", "--workspace", str(tmp_path), "--port", "0", "--no-token"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    assert process.stdout is not None
+    first, second = process.stdout.readline(), process.stdout.readline()
+    assert "?token=" not in first
+    assert "warning: without a token every user and every program of this machine can read" in second
+    assert healthy(first.split()[4].rstrip("/"), "")
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 0
+
+
+def healthy(address: str, token: str) -> bool:
+    port = address.rpartition(":")[2]
+    asked = urllib.request.Request(f"{address}/_stcore/health", headers={"Cookie": f"anomalo-{port}={token}"})
     while True:
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health") as answer:
+            with urllib.request.urlopen(asked) as answer:
                 return bool(answer.read() == b"ok")
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
