@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,15 @@ class FitConfig:
             There is no such model or parameter, or it is for another modality.
         """
         if not isinstance(self.model, str):
-            return type(self.model)(**self.model.params())
+            return replace(self.model)
         model = registry.get(self.model, modality)
         create = registry.create if modality is None else registry.creator(modality)
         return create(self.model, **{**self.params, **model.parse(self.settings)})
+
+    def plugin_of(self, model: Model, registry: Registry, modality: str) -> str | None:
+        """Return the plugin that gives a model; None for an instance of a class that is not registered."""
+        registered = type(model) in registry.models.get(model.name, ())
+        return registry.plugin_of(model.name, modality) if registered else None
 
     def early(self, registry: Registry) -> Model | None:
         """Return the model if it is known before the rows are, so that a mistake is found before a long table is read.

@@ -114,7 +114,7 @@ class Fitted:
             schema = schema.learning_label() if samples else schema
             encoder = registry.encoder(schema.modality)().fit(table, schema)
         data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
-        plugin = registry.plugin_of(model.name, schema.modality)
+        plugin = config.plugin_of(model, registry, schema.modality)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
         if base is not None:
             fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
@@ -317,6 +317,11 @@ class Fitted:
             The model gives no draws.
         """
         filled = cast("CanImpute", self.model).impute(data, draws)
+        if draws and filled.draws is None:
+            raise UsageError(
+                f"model {self.model.name!r} gives no draws: expected one that does, such as auto, chained or "
+                "denoising; fit one of them, or leave out the draws"
+            )
         if filled.low is not None or self.hidden is None:
             return filled
         width = np.where(data.observed, 0.0, data.layout.spread(self.hidden.width)).astype(np.float32)

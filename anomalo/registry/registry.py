@@ -18,7 +18,6 @@ import pluggy
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import (
     AnomaloError,
-    ParameterError,
     PluginError,
     SourceError,
     UnknownModelError,
@@ -344,13 +343,7 @@ def _items(hook: str, result: object) -> list[object]:
 
 def _created(model: type[Model], params: Mapping[str, Any]) -> Model:
     """Return a new model of a class, whose parameters are checked by name."""
-    known = [parameter.name for parameter in model.parameters()]
-    for given in params:
-        if given not in known:
-            listed = ", ".join(known) or "none"
-            raise ParameterError(
-                f"model {model.name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
-            )
+    model.require_parameters(params)
     return model(**params)
 
 

@@ -100,8 +100,14 @@ def fit(
 def _require_early(context: JobContext, config: FitConfig, require: Callable[[Model], None]) -> None:
     """Check the model before a long table is read, where its name stands for one only."""
     model = config.early(context.registry)
-    if model is not None:
-        require(model)
+    if model is None:
+        return
+    if type(model) not in context.registry.models.get(model.name, ()):
+        raise UsageError(
+            f"model {model.name!r} is an instance of {type(model).__qualname__}, which no plugin gives: expected a "
+            "registered model, since a saved one is found by its name; return the class from the hook anomalo_models"
+        )
+    require(model)
 
 
 def choice(

@@ -34,7 +34,7 @@ def advice(plugin: dict[str, Any]) -> None:
     st.caption(
         "Everything else works without it. Update, reinstall or uninstall the package. To switch the plugin off, set "
         f"`ANOMALO_DISABLE_PLUGINS={plugin['name']}` and start the dashboard again. If you are its author, check it "
-        "with `python -m anomalo.testing`."
+        "with `python -m anomalo.testing MODEL`."
     )
 
 
