@@ -45,6 +45,8 @@ from anomalo.models.row_random import row_uniform
 from anomalo.models.trees import ROW_BLOCK, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo.registry.hookspecs import hookimpl
 from anomalo.tabular.column import Column, with_modality
+from anomalo.tabular.columns import Columns
+from anomalo.tabular.parsing import Texts
 from anomalo.tabular.schema import Schema
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "CanStart",
     "Cells",
     "Column",
+    "Columns",
     "ConditionalImputer",
     "Dense",
     "DensityRatio",
@@ -86,6 +89,7 @@ __all__ = [
     "Schema",
     "Scores",
     "TableTransform",
+    "Texts",
     "Trees",
     "boosting_inputs",
     "compress",

@@ -101,6 +101,15 @@ class Threshold:
         chosen[most_anomalous(p_values, scores)[: int(self.value)]] = True
         return chosen
 
+    def possible(self, p_values: Scores) -> Mask:
+        """Return which rows may be alerts whatever other rows there are, bool [n].
+
+        For "budget" that is none: which rows are most anomalous depends on the others.
+        """
+        # An adjusted p-value is never below the p-value.
+        limit = {"share": self.value, "fdr": self.value * ROUNDING, "budget": -math.inf}[self.kind]
+        return p_values <= limit
+
     def boundary(self, p_values: Scores, scores: Scores) -> Boundary:
         """Return the boundary below which a row would be no alert among these rows, all else being equal.
 

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
 from anomalo.errors import UsageError
+from anomalo.tabular.columns import Columns
 from anomalo.tabular.schema import Schema
 
 
 class Encoder(Protocol):
-    """Turns record batches of one modality into `Encoded`, and back; a row's cells may have any shape."""
+    """Turns the parsed columns of one modality into `Encoded`, and back; a row's cells may have any shape."""
 
     modality: ClassVar[str]
 
@@ -22,22 +23,17 @@ class Encoder(Protocol):
     def layout(self) -> Layout:
         """The layout learned by `fit`."""
 
-    def fit(self, table: pa.Table, schema: Schema) -> Self:
+    def fit(self, columns: Columns, schema: Schema) -> Self:
         """Learn levels, centres and scales."""
 
-    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
-        """Encode one batch; columns are found by name, `first_row` is for error messages.
-
-        A label that the model learns is hidden unless `label`.
-        """
+    def encode(self, columns: Columns, label: bool = False) -> Encoded:
+        """Encode one batch as the schema parsed it; a label that the model learns is hidden unless `label`."""
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one block back into their original type and format."""
 
-    def fill(
-        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
-    ) -> pa.RecordBatch:
-        """Return the batch with its missing cells, or those under `where`, taken from encoded values [n, *shape]."""
+    def fill(self, batch: pa.RecordBatch, point: Floats, where: Mask, round: bool = True) -> pa.RecordBatch:
+        """Return the batch with the cells under `where` taken from encoded values [n, *shape]."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `fit` learned as JSON-ready values."""

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
 from anomalo.encoding.scaling import LARGEST, compress, expand
-from anomalo.tabular import parsing
+from anomalo.tabular.cells import Numbers, is_string
 from anomalo.tabular.column import MEASURED, Column
+from anomalo.tabular.columns import Columns, Values
 from anomalo.tabular.formatting import arrow_type, render_labels, render_numbers
-from anomalo.tabular.parsing import Numbers
+from anomalo.tabular.parsing import Texts, read
 from anomalo.tabular.schema import Schema
 
 ALL_LEVELS = 20
@@ -44,49 +45,38 @@ class TableEncoder:
         """The layout learned by `fit`."""
         return self._layout
 
-    def fit(self, table: pa.Table, schema: Schema) -> Self:
+    def fit(self, columns: Columns, schema: Schema) -> Self:
         """Learn the centres, scales and ranges of numbers, and the levels of categories."""
-        schema.check(table.column_names)
         self._schema = schema
         self._range, self._rare = {}, {}
         blocks = []
         for position, column in enumerate(schema.features):
-            array = parsing.whole(table.column(column.name))
-            if column.kind in MEASURED:
-                blocks.append(self._fit_number(column, position, array))
+            values = columns.values[column.name]
+            if isinstance(values, Texts):
+                blocks.append(self._fit_category(column, position, values))
             else:
-                blocks.append(self._fit_category(column, position, array))
+                blocks.append(self._fit_number(column, position, values))
         self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
         self._prepare()
         return self
 
-    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
-        """Encode one batch; columns are found by name.
+    def encode(self, columns: Columns, label: bool = False) -> Encoded:
+        """Encode one batch.
 
         Parameters
         ----------
-        batch : RecordBatch or Table [n]
-            With at least the features; the order does not matter.
-        first_row : int
-            The position in the whole table of the batch's first row, for messages.
+        columns : Columns [n]
+            As the schema parses them.
         label : bool
             Whether to show the label, if the model learns it; else it is hidden, and may be absent.
-
-        Raises
-        ------
-        SchemaError
-            A feature is absent, or a cell is not of its column's kind.
-        SourceError
-            A number is infinite, and the schema does not take those as missing.
         """
-        self._schema.check(batch.schema.names)
-        values = np.empty((batch.num_rows, len(self._layout.blocks)), dtype=np.float32)
+        values = np.empty((columns.rows, len(self._layout.blocks)), dtype=np.float32)
         observed = np.empty(values.shape, dtype=np.bool_)
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
             if block.label and not label:
                 values[:, block.position], observed[:, block.position] = MISSING, False
                 continue
-            encoded, seen = self._encode_column(block, column, _cells(batch, column), first_row)
+            encoded, seen = self._encode_column(block, columns.values[column.name])
             values[:, block.position] = encoded
             observed[:, block.position] = seen
         return Encoded(values, observed, self._layout)
@@ -113,35 +103,33 @@ class TableEncoder:
         """
         column = self._schema.features[position]
         cells = self._render(values, position, arrow_type(column.storage), round=True, clip=True)
-        return self._encode_column(self._layout.blocks[position], column, cells, 0)[0].astype(np.float32)
+        again = read(column, cells, self._schema.missing, self._schema.infinite)
+        return self._encode_column(self._layout.blocks[position], again)[0].astype(np.float32)
 
-    def fill(
-        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
-    ) -> pa.RecordBatch:
-        """Return the batch with its missing cells filled; all other cells, and the label, stay as they are.
+    def fill(self, batch: pa.RecordBatch, point: Floats, where: Mask, round: bool = True) -> pa.RecordBatch:
+        """Return the batch with some cells filled; all other cells, and the label, stay as they are.
 
         Parameters
         ----------
         batch : RecordBatch [n]
-            As given to `encode`.
+            With at least the features.
         point : float32 [n, columns]
             Encoded fills (only those of the cells to fill are read); numbers are clipped to the range seen
             in training.
+        where : bool [n, columns]
+            The cells to fill, missing or not.
         round : bool
             Whether whole numbers are rounded to; if not, their columns become float64.
-        where : bool [n, columns], optional
-            The cells to fill, missing or not; default: those that are missing.
         """
         arrays = {name: batch.column(name) for name in batch.schema.names}
         for block, column in zip(self._layout.blocks, self._schema.features, strict=True):
             if block.label:
                 continue
-            cells = _cells(batch, column)
-            absent = self._absent(column, cells) if where is None else where[:, block.position]
+            cells, here = batch.column(column.name), where[:, block.position]
             kind = _filled_type(column, cells.type, round)
-            if absent.any() or kind != cells.type:
-                fills = self._render(point[absent, block.position], block.position, kind, round, clip=True)
-                arrays[column.name] = _replace(cells, absent, fills)
+            if here.any() or kind != cells.type:
+                fills = self._render(point[here, block.position], block.position, kind, round, clip=True)
+                arrays[column.name] = _replace(cells, here, fills)
         fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
 
@@ -214,19 +202,7 @@ class TableEncoder:
                 self._vocabulary[block.position] = pa.array([*block.levels, *block.rare], pa.string())
                 self._codes[block.position] = np.concatenate([separate, shared, [UNSEEN]]).astype(np.float32)
 
-    def _numbers(self, column: Column, array: pa.Array, first_row: int = 0) -> Numbers:
-        return parsing.numbers(column, array, self._schema.missing, self._schema.infinite, first_row)
-
-    def _absent(self, column: Column, array: pa.Array) -> Mask:
-        if column.kind in MEASURED:
-            return np.isnan(self._numbers(column, array))
-        texts = parsing.levels(column, array, self._schema.missing)
-        absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
-        mask: Mask = np.append(absent, True)[texts.index]
-        return mask
-
-    def _fit_number(self, column: Column, position: int, array: pa.Array) -> Block:
-        values = self._numbers(column, array)
+    def _fit_number(self, column: Column, position: int, values: Numbers) -> Block:
         seen = values[~np.isnan(values)]
         offset, scale = _centre_and_scale(seen)
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
@@ -246,8 +222,7 @@ class TableEncoder:
             label=column.role == "label",
         )
 
-    def _fit_category(self, column: Column, position: int, array: pa.Array) -> Block:
-        texts = parsing.levels(column, array, self._schema.missing)
+    def _fit_category(self, column: Column, position: int, texts: Texts) -> Block:
         merged = texts.distinct.dictionary_encode()
         index = np.append(pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False), -1)[texts.index]
         counts = np.bincount(index[index >= 0], minlength=len(merged.dictionary))
@@ -266,17 +241,16 @@ class TableEncoder:
             label=column.role == "label",
         )
 
-    def _encode_column(self, block: Block, column: Column, array: pa.Array, first_row: int) -> tuple[Numbers, Mask]:
-        if block.kind == "number":
-            values = compress(self._numbers(column, array, first_row), block.offset, block.scale)
-            seen = ~np.isnan(values)
-            return np.where(seen, values, MISSING), seen
-        texts = parsing.levels(column, array, self._schema.missing)
+    def _encode_column(self, block: Block, values: Values) -> tuple[Numbers, Mask]:
+        if not isinstance(values, Texts):
+            numbers = compress(values, block.offset, block.scale)
+            seen = ~np.isnan(numbers)
+            return np.where(seen, numbers, MISSING), seen
         # Each distinct text is looked up once; index -1 stands for an unseen level.
-        index = pc.fill_null(pc.index_in(texts.distinct, self._vocabulary[block.position]), -1)
+        index = pc.fill_null(pc.index_in(values.distinct, self._vocabulary[block.position]), -1)
         known = self._codes[block.position][index.to_numpy(zero_copy_only=False)]
-        absent = pc.is_null(texts.distinct).to_numpy(zero_copy_only=False)
-        codes = np.append(np.where(absent, np.float32(MISSING), known), np.float32(MISSING))[texts.index]
+        absent = pc.is_null(values.distinct).to_numpy(zero_copy_only=False)
+        codes = np.append(np.where(absent, np.float32(MISSING), known), np.float32(MISSING))[values.index]
         return codes, codes >= FIRST_LEVEL
 
     def _render(self, values: Floats, position: int, kind: pa.DataType, round: bool, clip: bool) -> pa.Array:
@@ -287,11 +261,6 @@ class TableEncoder:
         if clip:
             decoded = np.clip(decoded, *self._range[position])
         return render_numbers(column, decoded, kind, block.integer, round)
-
-
-def _cells(batch: pa.RecordBatch, column: Column) -> pa.Array:
-    cells = batch.column(column.name)
-    return parsing.whole(cells) if isinstance(cells, pa.ChunkedArray) else cells
 
 
 def _centre_and_scale(values: Numbers) -> tuple[float, float]:
@@ -371,7 +340,7 @@ def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:
 def _replace(cells: pa.Array, absent: Mask, fills: pa.Array) -> pa.Array:
     """Put the fills, in order, where the mask says; text keeps the spaces around it."""
     kind = fills.type
-    if parsing.is_string(kind):
+    if is_string(kind):
         # Arrow has few functions for the other types of strings.
         cells, fills = cells.cast(pa.string()), fills.cast(pa.string())
         old = cells.filter(pa.array(absent)).fill_null("")

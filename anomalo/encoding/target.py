@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
-from anomalo.tabular import parsing
+from anomalo.tabular.columns import ParsedTable
+from anomalo.tabular.parsing import levels
 from anomalo.tabular.schema import Schema
 
 MOST_CLASSES = 100
@@ -71,7 +72,7 @@ class Target:
         return np.flatnonzero(~np.isnan(self.codes))
 
 
-def label_of(table: pa.Table, schema: Schema) -> Target:
+def label_of(table: pa.Table | ParsedTable, schema: Schema) -> Target:
     """Return the classes that a table's label column gives.
 
     Raises
@@ -82,4 +83,4 @@ def label_of(table: pa.Table, schema: Schema) -> Target:
     column = next((column for column in schema.columns if column.role == "label"), None)
     if column is None:
         raise UsageError("a supervised fit needs a label; name its column with --label COL")
-    return Target.of(parsing.levels(column, parsing.whole(table.column(column.name)), schema.missing).expand())
+    return Target.of(levels(column, ParsedTable.of(table).cells(column.name), schema.missing).expand())

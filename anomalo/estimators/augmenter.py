@@ -15,7 +15,7 @@ from anomalo.estimators.base import TableEstimator, seed_of
 from anomalo.estimators.frames import typed
 from anomalo.models.base import Model
 from anomalo.pipeline.generator import Generator, conditions
-from anomalo.tabular.parsing import whole
+from anomalo.tabular.cells import whole
 
 
 class TableAugmenter(TableEstimator):

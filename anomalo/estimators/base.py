@@ -17,9 +17,10 @@ from anomalo.encoding.target import Target
 from anomalo.errors import SchemaError, UsageError
 from anomalo.models.base import Model
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.column import TABLE
+from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import SchemaOptions, infer, require_unique
 
 
@@ -62,7 +63,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         constraints: tuple[str, ...] = (),
         base: Fitted | None = None,
         target: Target | None = None,
-    ) -> None:
+    ) -> FitOutcome:
         if not isinstance(self.model, str | Model):
             raise UsageError(f"model={self.model!r}: expected a model's name, or an instance such as MyModel()")
         if not (isinstance(self.model, str) or self.model.name):
@@ -82,16 +83,18 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         model = config.create(registry, TABLE)
         if verb not in model.verbs():
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs())}")
-        table = pa.Table.from_batches([self._batch(X, reset=True)])
+        table = ParsedTable(self._batch(X, reset=True))
         schema = infer(table, SchemaOptions())
-        self.fitted_ = Fitted.fit(table, schema, config, registry, base=base, target=target)
+        outcome = Fitted.fit_outcome(table, schema, config, registry, base=base, target=target)
+        self.fitted_ = outcome.fitted
         for text in self.fitted_.warnings:
             warnings.warn(text, UserWarning, stacklevel=3)
+        return outcome
 
     def _encode(self, X: Any) -> tuple[pa.RecordBatch, Encoded]:
         check_is_fitted(self, "fitted_")
         batch = self._batch(X, reset=False)
-        return batch, self.fitted_.encoder.encode(batch)
+        return batch, self.fitted_.encode(batch)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

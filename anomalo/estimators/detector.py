@@ -84,8 +84,9 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         share = AUTO_SHARE if self.contamination == "auto" else self.contamination
         if not isinstance(share, int | float | np.floating) or not 0 < share <= 0.5:
             raise UsageError(f"contamination={self.contamination!r}: expected 'auto' or a number in (0, 0.5]")
-        self._fit(X, "score", calibrate=self.calibrate)
-        self.offset_ = self._offset(self.score_samples(X), float(share))
+        outcome = self._fit(X, "score", calibrate=self.calibrate)
+        scores = -self.fitted_.score(outcome.data, outcome.scores).score
+        self.offset_ = self._offset(scores, float(share))
         return self
 
     def _offset(self, scores: NDArray[np.float64], share: float) -> float:

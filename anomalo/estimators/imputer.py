@@ -12,7 +12,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from anomalo.errors import UsageError
 from anomalo.estimators.base import TableEstimator
 from anomalo.models.base import Model
-from anomalo.pipeline.cell_tables import Fills
+from anomalo.pipeline.cell_tables import Fills, absent
 
 
 class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # type: ignore[misc]
@@ -65,7 +65,8 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         filled with `round=False`, and a categorical one gains a category only if a fill is not among its categories.
         """
         batch, data = self._encode(X)
-        return self._filled(X, self.fitted_.encoder.fill(batch, self.fitted_.impute(data).point, round=self.round))
+        point = self.fitted_.impute(data).point
+        return self._filled(X, self.fitted_.encoder.fill(batch, point, absent(data), self.round))
 
     def draw(self, X: Any, draws: int = 20) -> list[Any]:
         """Return X filled `draws` times at random, for multiple imputation; each is what `transform` returns.

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from anomalo.encoding.encoded import Encoded, Layout, Mask
+from anomalo.encoding.encoded import Encoded, Layout, Mask, Scores
 from anomalo.errors import SourceError, UsageError
 from anomalo.jobs.engines.local import ahead
 from anomalo.models.run import Progress
@@ -28,6 +28,31 @@ from anomalo.workspace.workspace import ModelRecord, Workspace
 
 EQUAL_ROWS = "all training rows are equal, so no row can be called anomalous: every p-value is 1"
 PRETRAINED = "the model was only pretrained, so every p-value is 1; fit one that starts from it (anomalo fit --from)"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A saved model in memory and, where they are at hand, the rows of the job's table, so that nothing is done twice.
+
+    Attributes
+    ----------
+    record : ModelRecord
+        The saved model.
+    fitted : Fitted
+        The same model, loaded or just fitted.
+    table : Table [n] or None
+        The rows; None if they have to be read.
+    data : Encoded [n] or None
+        The same rows encoded, if there is a table.
+    scores : float64 [n] or None
+        The model's scores of them, if they are known.
+    """
+
+    record: ModelRecord
+    fitted: Fitted
+    table: pa.Table | None = None
+    data: Encoded | None = None
+    scores: Scores | None = None
 
 
 @dataclass
@@ -56,9 +81,9 @@ class JobContext:
         """Return the context of a workspace folder, with the installed plugins."""
         return cls(Registry.load(), Workspace(workspace), progress, batch_rows)
 
-    def read(self, source: str) -> Iterator[pa.RecordBatch]:
-        """Read a source batch by batch."""
-        for batch in self.registry.read(source):
+    def read(self, source: str | pa.Table) -> Iterator[pa.RecordBatch]:
+        """Read a source, or a table that was read from one, batch by batch."""
+        for batch in self.registry.read(source) if isinstance(source, str) else source.to_batches():
             rows = self.batch_rows or max(batch.num_rows, 1)
             for start in range(0, max(batch.num_rows, 1), rows):
                 yield batch.slice(start, rows)
@@ -106,8 +131,8 @@ class JobContext:
             raise UsageError(f"{output} is the table that is read; give another name for the result")
         require_writable(output)
 
-    def load(self, reference: str, verb: str, device: str) -> tuple[ModelRecord, Fitted]:
-        """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb.
+    def load(self, reference: str | Opened, verb: str, device: str) -> Opened:
+        """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb, or take the one that is opened.
 
         Raises
         ------
@@ -117,10 +142,13 @@ class JobContext:
             The model is damaged.
         """
         self.check_device(device)
-        record = self.store.model(reference)
-        fitted = load_fitted(record.path, self.registry, device)
-        fitted.require(verb)
-        return record, fitted
+        if isinstance(reference, Opened):
+            opened = reference
+        else:
+            record = self.store.model(reference)
+            opened = Opened(record, load_fitted(record.path, self.registry, device))
+        opened.fitted.require(verb)
+        return opened
 
     def report_rows(self, rows: int, what: str = "rows") -> None:
         """Report how many rows are done, where their total number is unknown."""
@@ -134,8 +162,7 @@ class JobContext:
     def _encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
         first = 0
         for batch in self.read(source):
-            fitted.schema.check(batch.schema.names)
-            yield batch, fitted.encoder.encode(batch, first)
+            yield batch, fitted.encode(batch, first)
             first += batch.num_rows
 
 

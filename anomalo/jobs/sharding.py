@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError
-from anomalo.jobs.context import Counts, JobContext
+from anomalo.jobs.context import Counts, JobContext, Opened
 from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
 from anomalo.persistence.checksums import array_digest, digest
@@ -32,6 +32,7 @@ MANIFEST = "manifest.jsonl"
 
 Rows = NDArray[np.int64]
 Found = tuple[Arrays, Counts]
+Find = Callable[[Encoded, Rows], Found]
 
 
 @dataclass
@@ -101,23 +102,31 @@ class Part:
         Their numbers in the input, ascending.
     batch : RecordBatch [n]
         The same rows, raw.
+    data : Encoded [n] or None
+        The same rows, encoded; None if they are not, since their results were kept.
     arrays, counts
-        Their results.
+        Their results, once they are there.
     """
 
     rows: Rows
     batch: pa.RecordBatch
-    arrays: Arrays
-    counts: Counts
+    data: Encoded | None = None
+    arrays: Arrays = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
+
+    def take(self, at: NDArray[np.intp]) -> Part:
+        """Return the rows at these positions, by copy and without results."""
+        data = None if self.data is None else self.data.take(at)
+        return Part(self.rows[at], self.batch.take(pa.array(at)), data)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Work:
     """A resumable job on one table with one model.
 
     Attributes
     ----------
-    context, source, fitted
+    context, source, opened
         The job's context, its table and its model.
     job : ResumableState
         The state that is kept until the job is done.
@@ -125,23 +134,27 @@ class Work:
         The finished results, batch by batch.
     warnings : tuple of str
         A sentence if there was nothing to resume.
+    schema : Schema
+        The Arrow schema of the source's batches, once the first part is there.
     """
 
     context: JobContext
     source: str
-    fitted: Fitted
+    opened: Opened
     job: ResumableState
     shards: Shards
     warnings: tuple[str, ...]
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]), init=False)
+
+    @property
+    def fitted(self) -> Fitted:
+        """The job's model."""
+        return self.opened.fitted
 
     @property
     def owner(self) -> str:
         """The owner of temporary files, for `atomic_file`."""
         return self.job.folder.name
-
-    def like(self) -> pa.Schema:
-        """Return the Arrow schema of the source's batches."""
-        return next(iter(self.context.registry.read(self.source))).schema
 
     def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
         """Return the cells of the column that names the rows; None if there is none."""
@@ -151,65 +164,53 @@ class Work:
         cells = batch.column(name)
         return pc.cast(cells, cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
 
-    def parts(
-        self,
-        kind: str,
-        find: Callable[[Encoded], Found],
-        pick: Callable[[Rows], Iterable[Rows]] = lambda rows: [rows],
-    ) -> Iterator[Part]:
-        """Read the source, and yield its parts in order; their results are loaded if kept, else computed and kept.
+    def parts(self, kind: str, find: Find) -> Iterator[Part]:
+        """Read the source, and yield it batch by batch with the results; see `found`."""
+        return self.found(kind, find, self._batches())
+
+    def found(self, kind: str, find: Find, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield parts in order with their results, which are loaded if kept, else computed and kept.
 
         Parameters
         ----------
         kind : str
             Which results they are.
         find : callable
-            Computes a part's results.
-        pick : callable
-            Takes a batch's row numbers, and returns those of its parts, none of them empty. A batch is encoded only if
-            the results of one of them are not kept.
+            Computes the results of encoded rows, whose numbers it is given too.
+        parts : iterable of Part
+            None of them empty. One is encoded, if it is not yet, only if its results are not kept.
         """
-        for part, data in ahead(self._read(kind, pick)):
-            if data is None:
+        for part in ahead(self._prepared(kind, parts)):
+            if part.arrays or part.data is None:
                 yield part
             else:
-                found = find(data)
-                self.shards.save(kind, part.rows, *found)
-                yield Part(part.rows, part.batch, *found)
+                arrays, counts = find(part.data, part.rows)
+                self.shards.save(kind, part.rows, arrays, counts)
+                yield replace(part, arrays=arrays, counts=counts)
 
-    def _read(self, kind: str, pick: Callable[[Rows], Iterable[Rows]]) -> Iterator[tuple[Part, Encoded | None]]:
-        """Yield each part, with its encoded rows if its results are not kept."""
-        first = 0
-        for batch in self.context.read(self.source):
+    def _batches(self) -> Iterator[Part]:
+        """Yield the source's batches that have rows."""
+        first, opened = 0, self.opened
+        for batch in self.context.read(self.source if opened.table is None else opened.table):
+            self.schema = batch.schema if first == 0 else self.schema
             self.fitted.schema.check(batch.schema.names)
-            numbers, data = np.arange(first, first + batch.num_rows), None
-            for rows in pick(numbers) if len(numbers) else ():
-                whole = len(rows) == batch.num_rows
-                raw = batch if whole else batch.take(pa.array(rows - first))
-                kept = self.shards.load(kind, rows)
-                if kept is not None:
-                    yield Part(rows, raw, *kept), None
-                else:
-                    data = self.fitted.encoder.encode(batch, first) if data is None else data
-                    yield Part(rows, raw, {}, {}), data if whole else data.take(rows - first)
-            first += batch.num_rows
+            rows = np.arange(first, first + batch.num_rows)
+            if len(rows):
+                yield Part(
+                    rows, batch, None if opened.data is None else opened.data.take(slice(first, first + len(rows)))
+                )
+            first += len(rows)
 
-
-def chosen(rows: Rows, most: int) -> Callable[[Rows], list[Rows]]:
-    """Return a function that picks chosen rows from each batch, at most `most` in a part.
-
-    Examples
-    --------
-    >>> pick = chosen(np.array([1, 4, 5, 6, 9]), most=2)
-    >>> [part.tolist() for part in pick(np.arange(3, 8))]
-    [[4, 5], [6]]
-    """
-
-    def pick(batch: Rows) -> list[Rows]:
-        here = rows[np.searchsorted(rows, batch[0]) : np.searchsorted(rows, batch[-1], side="right")]
-        return [here[start : start + most] for start in range(0, len(here), most)]
-
-    return pick
+    def _prepared(self, kind: str, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield each part with its results if they are kept, else with its encoded rows."""
+        for part in parts:
+            kept = self.shards.load(kind, part.rows)
+            if kept is not None:
+                yield replace(part, arrays=kept[0], counts=kept[1])
+            elif part.data is not None:
+                yield part
+            else:
+                yield replace(part, data=self.fitted.encode(part.batch, int(part.rows[0])))
 
 
 Result = TypeVar("Result", covariant=True)
@@ -229,7 +230,7 @@ def stored(
     context: JobContext,
     verb: str,
     source: str,
-    reference: str,
+    reference: str | Opened,
     create: Callable[[Work], Job[Result]],
     *,
     output: Path | None,
@@ -237,6 +238,11 @@ def stored(
     resume: bool,
 ) -> Result:
     """Run a job with a saved model, and store it as a run; a killed one continues with `resume`.
+
+    Parameters
+    ----------
+    reference : str or Opened
+        The saved model, or one that is opened already, with the rows of `source` if it has a table.
 
     Raises
     ------
@@ -249,17 +255,17 @@ def stored(
         another source, model or device.
     """
     context.check_output(output, source)
-    record, fitted = context.load(reference, verb, device)
-    with resumable(context, verb, source, record, fitted, device=device, resume=resume) as work:
+    opened = context.load(reference, verb, device)
+    with resumable(context, verb, source, opened, device=device, resume=resume) as work:
         job = create(work)
-        run = context.store.add_run(verb, job.write, model=record, source=source, job=work.job)
+        run = context.store.add_run(verb, job.write, model=opened.record, source=source, job=work.job)
     context.registry.run_saved(context.store, run.id)
     return job.result(run)
 
 
 @contextmanager
 def resumable(
-    context: JobContext, verb: str, source: str, model: ModelRecord, fitted: Fitted, *, device: str, resume: bool
+    context: JobContext, verb: str, source: str, opened: Opened, *, device: str, resume: bool
 ) -> Iterator[Work]:
     """Run a job inside, whose state is kept in the workspace until it is done.
 
@@ -270,14 +276,14 @@ def resumable(
     OutputError
         The workspace cannot be written.
     """
-    task = _task(verb, source, model, device)
-    key = digest("\0".join((verb, model.reference, task["source"]["path"])).encode())[:12]
+    task = _task(verb, source, opened.record, device)
+    key = digest("\0".join((verb, opened.record.reference, task["source"]["path"])).encode())[:12]
     with resumable_state(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
         shards = Shards(job)
         nothing = resume and not job.resumed
         warnings = (f"nothing to resume: `{verb}` started from the beginning",) if nothing else ()
         try:
-            yield Work(context, source, fitted, job, shards, warnings)
+            yield Work(context, source, opened, job, shards, warnings)
         except BaseException as error:
             # A table that does not fit the model does not fit it the next time either.
             if isinstance(error, SchemaError) or not shards:

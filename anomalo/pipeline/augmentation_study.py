@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.encoding.encoded import Scores
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import SourceError, UsageError
 from anomalo.evaluation.metrics import average_precision
@@ -22,6 +22,7 @@ from anomalo.pipeline.generator import CHUNK, Generator, repeated
 from anomalo.registry.registry import Registry
 from anomalo.tabular import parsing
 from anomalo.tabular.column import MEASURED
+from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 GENERATORS = ("smote", "latent", "edm", "cgan")
@@ -179,8 +180,9 @@ def advise(
     """
     if options.label is None:
         raise UsageError("advise needs a label: name the column of the classes with --label")
-    schema = infer(table, options)
-    truth, positive = _truth(table, schema)
+    read = ParsedTable(table)
+    schema = infer(read, options)
+    truth, positive = _truth(read, schema)
     table, truth = table.filter(pa.array(truth >= 0)), truth[truth >= 0] == 1
     trials = [Trial("none"), Trial("weights"), *(Trial(name) for name in generators)]
     parts = list(_parts(truth, folds, repeats, seed))
@@ -236,12 +238,12 @@ def _reach(parts: int, held_out: float) -> float:
     return float(t.ppf((1 + LEVEL) / 2, parts - 1)) * float(np.sqrt(1 / parts + held_out))
 
 
-def _truth(table: pa.Table, schema: Schema) -> tuple[NDArray[np.int8], str]:
+def _truth(table: ParsedTable, schema: Schema) -> tuple[NDArray[np.int8], str]:
     """Return 1 for rows of the rarest class, 0 for others and -1 where there is no label, and the class."""
     column = schema.column(str(schema.label))
     if column.kind in (set(MEASURED) - {"integer"}):
         raise UsageError(f"label {column.name!r} is a {column.kind}; expected classes")
-    texts = parsing.parse(column, parsing.whole(table.column(column.name)), schema.missing, "missing")
+    texts = parsing.parse(column, table.cells(column.name), schema.missing, "missing")
     names = np.array([None if text is None else _plain(text) for text in texts.to_pylist()], dtype=object)
     known = np.array([name is not None for name in names])
     levels, counts = np.unique(names[known].astype(str), return_counts=True)
@@ -306,14 +308,15 @@ class Part:
     seed: int
 
     def __post_init__(self) -> None:
-        self.rows = self.table.take(self.train)
-        self.encoder: Encoder = self.registry.encoder(self.schema.modality)().fit(self.rows, self.schema)
+        self.rows = ParsedTable(self.table.take(self.train))
+        encoder = self.registry.encoder(self.schema.modality)()
+        self.encoder: Encoder = encoder.fit(self.schema.parse(self.rows), self.schema)
         self.inputs = self._encoded(self.rows), self.truth[self.train]
         self.unseen = self._encoded(self.table.take(self.test)), self.truth[self.test]
 
-    def _encoded(self, table: pa.Table) -> Scores:
+    def _encoded(self, table: pa.Table | ParsedTable) -> Scores:
         """Return the encoded cells, float64 [n, columns]; nan for a missing value."""
-        data = Encoded.concatenate([self.encoder.encode(batch) for batch in table.combine_chunks().to_batches()])
+        data = self.encoder.encode(self.schema.parse(table))
         return np.where(data.observed, data.values, np.nan).astype(np.float64)
 
     def run(self, trial: Trial, params: Mapping[str, Any]) -> None:

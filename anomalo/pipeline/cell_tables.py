@@ -226,7 +226,10 @@ class Fills:
         layout = fitted.encoder.layout
         point = np.zeros((batch.num_rows, len(layout.block_of_cell)), dtype=np.float32)
         point[self.row, self.position] = self.value if values is None else values
-        return fitted.encoder.fill(batch, point.reshape(batch.num_rows, *layout.shape), round=round)
+        where = np.zeros(point.shape, dtype=np.bool_)
+        where[self.row, self.position] = True
+        shape = batch.num_rows, *layout.shape
+        return fitted.encoder.fill(batch, point.reshape(shape), where.reshape(shape), round)
 
     def table(self, fitted: Fitted, batch: pa.RecordBatch, filled: pa.RecordBatch, first: int) -> pa.Table:
         """Return one line for each fill, as `fills.parquet` has them.

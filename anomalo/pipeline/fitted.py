@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
-from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_count, time_column
 from anomalo.calibration.occlusion import cells_of, novelty_surprisal
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
@@ -25,10 +24,12 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart, ReportsErrors
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanImpute, CanSample, CanScore, CanStart
 from anomalo.models.results import Filled, HiddenCells
-from anomalo.pipeline.config import FitConfig, phases
+from anomalo.pipeline.config import FitConfig
+from anomalo.pipeline.training import train
 from anomalo.registry.registry import Registry
+from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
 
 COMPOSED = {"repair": ("score", "impute")}
@@ -73,18 +74,34 @@ class Fitted:
     @classmethod
     def fit(
         cls,
-        table: pa.Table,
+        table: pa.Table | ParsedTable,
         schema: Schema,
         config: FitConfig,
         registry: Registry,
         *,
         base: Fitted | None = None,
         target: Target | None = None,
-    ) -> Self:
-        """Fit a model on a whole table.
+    ) -> Fitted:
+        """Fit a model on a whole table; see `fit_outcome`."""
+        return cls.fit_outcome(table, schema, config, registry, base=base, target=target).fitted
+
+    @classmethod
+    def fit_outcome(
+        cls,
+        table: pa.Table | ParsedTable,
+        schema: Schema,
+        config: FitConfig,
+        registry: Registry,
+        *,
+        base: Fitted | None = None,
+        target: Target | None = None,
+    ) -> FitOutcome:
+        """Fit a model on a whole table, and return it with what was computed of the training rows.
 
         Parameters
         ----------
+        table : Table or ParsedTable
+            What is parsed already, as by `infer`, is taken as it is.
         base : Fitted, optional
             What to start from: its columns, levels and scales stay, and its model is the run's `initial`.
         target : Target, optional
@@ -98,10 +115,9 @@ class Fitted:
             The model does not start from another, or does not classify, or only does.
         """
         started = time.perf_counter()
-        if table.num_rows < 2:
-            raise SourceError(
-                f"the table has {table.num_rows} row (n_samples = {table.num_rows}); give at least 2 rows"
-            )
+        table = ParsedTable.of(table)
+        if table.rows < 2:
+            raise SourceError(f"the table has {table.rows} row (n_samples = {table.rows}); give at least 2 rows")
         model = config.create(registry, schema.modality)
         _require_able(model, base, target)
         samples = "sample" in model.verbs() and is_goal(config.goals, "sample")
@@ -110,10 +126,12 @@ class Fitted:
         if base is not None:
             schema, encoder = schema.continuing(base.schema), base.encoder
             config = replace(config, initial=base.model)
+            columns = schema.parse(table, label=True)
         else:
             schema = schema.learning_label() if samples else schema
-            encoder = registry.encoder(schema.modality)().fit(table, schema)
-        data = Encoded.concatenate([encoder.encode(batch, label=True) for batch in table.to_batches()])
+            columns = schema.parse(table, label=True)
+            encoder = registry.encoder(schema.modality)().fit(columns, schema)
+        data = encoder.encode(columns, label=True)
         plugin = config.plugin_of(model, registry, schema.modality)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {"model": model.name, "plugin": plugin})
         if base is not None:
@@ -123,57 +141,14 @@ class Fitted:
             data = target.on(data)
         if config.constraints:
             fitted._constrain(data, config.constraints)
-        fitted._fit(data, config, registry)
+        trained = train(model, data, schema, config, registry)
+        fitted.calibration, fitted.hidden = trained.calibration, trained.hidden
+        fitted.marginals = trained.marginals
+        fitted.facts |= trained.facts
         fitted.facts["seconds"] = time.perf_counter() - started
         if config.keep is not None:
             fitted.facts["seconds"] += config.keep.seconds_before
-        return fitted
-
-    def _fit(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
-        shown = data.without_label()
-        hashes = shown.hashes()
-        fingerprint = f"{int(hashes.sum()):016x}"
-        if config.keep is not None:
-            config.keep.agree(table=fingerprint)
-        reports = isinstance(self.model, ReportsErrors) and is_goal(config.goals, "impute")
-        needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
-        folds = self._folds(data, hashes, config) if needed else np.zeros(0, dtype=np.intp)
-        parts = int(folds.max(initial=-1)) + 2
-        modality = data.layout.modality
-        main = config.run(registry, modality, parts - 1, parts)
-        scores: Scores | None = None
-        if parts > 2:
-
-            def fit(rows: Encoded, fold: int) -> Model:
-                run = config.run(registry, modality, fold, parts)
-                run.goals = frozenset({"score"}) if reports else config.goals
-                return config.create(registry, modality).fit(rows, run)
-
-            evidence = cross_fit(data, folds, fit, config.keep, hide=not reports)
-            self.hidden, scores = evidence.hidden, evidence.scores
-        self.model.fit(data, main)
-        if reports:
-            self.hidden = cast("ReportsErrors", self.model).hidden_cells()
-        if scores is not None:
-            fitted = cast("CanScore", self.model).score(shown)
-            self.calibration = Calibration.from_scores(scores, hashes, fitted)
-            self.marginals = Marginals.of(shown)
-        if config.progress is not None:
-            config.progress(1.0, "done")
-        self.facts |= {
-            "parameters": self.model.params(),
-            "seed": config.seed,
-            "goals": sorted(config.goals),
-            "calibrated": config.calibrate,
-            "rows": len(data),
-            "history": main.history,
-            "training": {
-                "device": main.device.replace("auto", "cpu"),
-                "resumed": 0 if config.keep is None else config.keep.attempts - 1,
-                "phases": phases(main.history),
-            },
-            "fingerprint": fingerprint,
-        }
+        return FitOutcome(fitted, data.without_label(), trained.scores)
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
         cells = writing(self.encoder).to_original_units(data)
@@ -183,12 +158,6 @@ class Fitted:
             self.facts["broken"] = (
                 f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
             )
-
-    def _folds(self, data: Encoded, hashes: NDArray[np.uint64], config: FitConfig) -> NDArray[np.intp]:
-        datetimes = {column.name for column in self.schema.features if column.kind == "datetime"}
-        position = time_column(data.layout, datetimes)
-        times = None if position is None else data.flat()[0][:, data.layout.cells_of_block[position][0]]
-        return assign_folds(hashes, config.folds or fold_count(len(data)), config.seed, times)
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
@@ -259,9 +228,22 @@ class Fitted:
             if goals and part in GOALS and part not in goals:
                 raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
 
-    def score(self, data: Encoded) -> Scored:
-        """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal."""
-        score = cast("CanScore", self.model).score(data)
+    def encode(self, batch: pa.RecordBatch | pa.Table, first_row: int = 0, label: bool = False) -> Encoded:
+        """Parse and encode one batch; see `Schema.parse`, whose errors it raises.
+
+        A label that the model learns is hidden unless `label`.
+        """
+        return self.encoder.encode(self.schema.parse(batch, first_row, label), label)
+
+    def score(self, data: Encoded, score: Scores | None = None) -> Scored:
+        """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal.
+
+        Parameters
+        ----------
+        score : float64 [n], optional
+            The model's scores of these rows, where they are known.
+        """
+        score = cast("CanScore", self.model).score(data) if score is None else score
         if not (data.observed.all() or self.classifies):
             score = score + _total(novelty_surprisal(data, self.facts["rows"])) * self.calibration.surprisal_scale
         if not len(self.calibration.reference):
@@ -343,7 +325,8 @@ class Fitted:
         """
         names = [column.name for column in self.schema.columns]
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)
-        return self.encoder.fill(empty, cast("CanEmbed", self.model).decode(codes), round=round)
+        point = cast("CanEmbed", self.model).decode(codes)
+        return self.encoder.fill(empty, point, np.ones(point.shape, dtype=np.bool_), round)
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return synthetic rows; observed cells of `given` are kept to the bit.
@@ -366,6 +349,25 @@ class Fitted:
 def _total(cells: Scores) -> Scores:
     """Return the sum over each row's cells, [n], of values [n, *shape]."""
     return cells.reshape(len(cells), -1).sum(axis=1) if len(cells) else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """A fitted model, and what its fit computed of the training rows.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        The model.
+    data : Encoded [n]
+        The training rows as the model scores them, without the label; where it learned classes, those that have one.
+    scores : float64 [n] or None
+        The model's scores of them, as `Fitted.score` takes them; None if it was not calibrated.
+    """
+
+    fitted: Fitted
+    data: Encoded
+    scores: Scores | None
 
 
 def _require_able(model: Model, base: Fitted | None, target: Target | None) -> None:

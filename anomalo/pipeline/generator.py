@@ -17,6 +17,7 @@ from anomalo.generators.constraints import Constraint, broken, enforce
 from anomalo.models.run import LocalRun
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular import parsing
+from anomalo.tabular.cells import is_string
 from anomalo.tabular.column import MEASURED, TEXT, Column, column_hint
 from anomalo.tabular.formatting import arrow_type, render_labels
 
@@ -187,7 +188,7 @@ def require_possible(
     """
     for name in given.schema.names:
         _require_known(fitted, name, error)
-    data = fitted.encoder.encode(_complete(fitted, given), first_row, label=True)
+    data = fitted.encode(_complete(fitted, given), first_row, label=True)
     for block in data.layout.blocks:
         if block.name in given.schema.names:
             _require_block(block, data, given.column(block.name), first_row, error)
@@ -234,14 +235,13 @@ def _complete(fitted: Fitted, given: pa.RecordBatch) -> pa.RecordBatch:
 
 def _encoded(fitted: Fitted, given: pa.RecordBatch) -> tuple[Encoded, Scores]:
     """Return given cells as the model reads them, and as they are written, exact to the bit, [n, columns]."""
-    whole = _complete(fitted, given)
-    data = fitted.encoder.encode(whole, label=True)
+    columns = fitted.schema.parse(_complete(fitted, given), label=True)
+    data = fitted.encoder.encode(columns, label=True)
     exact = np.where(data.observed, data.values, np.nan).astype(np.float64)
     for position, column in enumerate(fitted.schema.features):
-        if column.kind in MEASURED:
-            exact[:, position] = parsing.numbers(
-                column, whole.column(column.name), fitted.schema.missing, fitted.schema.infinite
-            )
+        values = columns.values[column.name]
+        if not isinstance(values, parsing.Texts):
+            exact[:, position] = values
     return data, exact
 
 
@@ -263,7 +263,7 @@ def _kept(column: Column, given: pa.Array, cells: pa.Array, fitted: Fitted) -> p
 
     Text stays as it is, to the character; numbers of other types were replaced before they were written.
     """
-    if parsing.is_string(given.type) and (column.storage == TEXT or column.role in ("id", "dropped")):
+    if is_string(given.type) and (column.storage == TEXT or column.role in ("id", "dropped")):
         spelled = given.cast(pa.string())
         blank = parsing.levels(column, given, fitted.schema.missing).expand() if column.role != "id" else spelled
         return pc.if_else(pc.is_null(blank), cells.cast(pa.string()), spelled).cast(cells.type)

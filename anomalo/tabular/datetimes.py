@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -20,38 +21,49 @@ _DAYS = (
 )
 _FORMATS = tuple(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S"))
 _HEAD = 50  # texts that are tried before all others: they rule out most formats
+ISO = "ISO 8601"
+"""The format of any text in ISO 8601, and no other one."""
 _SHAPES = {"Y": r"\d{4}", "y": r"\d{2}", "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}"}
 
 
-def guess_format(texts: pa.StringArray) -> str | None:
-    """Return the format that every text fits, or None.
+Read = Callable[[str], NDArray[np.float64]]
+"""Returns the seconds since 1970 of texts [n] in a format, as `exact` does; a text that was read need not be again."""
+
+
+def guess_format(texts: pa.StringArray, read: Read) -> str | None:
+    """Return the format that every text fits, or None; `read` reads these texts.
 
     ISO 8601 goes first; where the text allows both orders of day and month, month first is taken (see `ambiguous`).
     """
     if len(texts) == 0:
         return None
-    if not np.isnan(_iso_seconds(texts.slice(0, _HEAD))).any() and not np.isnan(_iso_seconds(texts)).any():
+    if _fits(texts, ISO, read):
         longest = int(np.argmax(pc.utf8_length(texts).to_numpy()))
         return _iso_format(texts[longest].as_py())
-    return next((form for form in _FORMATS if _fits(texts, form)), None)
+    return next((form for form in _FORMATS if _fits(texts, form, read)), None)
 
 
-def ambiguous(texts: pa.StringArray, form: str) -> bool:
+def ambiguous(texts: pa.StringArray, form: str, read: Read) -> bool:
     """Whether the texts also fit the format with day and month exchanged."""
     if form.startswith("%d"):
         other = form.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
     else:
         other = form.replace("%m", "%_", 1).replace("%d", "%m").replace("%_", "%d")
-    return not form.startswith("%Y") and "%m" in form and _fits(texts, other)
+    return not form.startswith("%Y") and "%m" in form and _fits(texts, other, read)
 
 
-def to_seconds(texts: pa.StringArray, form: str | None) -> NDArray[np.float64]:
+def to_seconds(form: str | None, read: Read) -> NDArray[np.float64]:
     """Return seconds since 1970 in UTC, [n]; nan for a text that fits neither the format nor ISO 8601."""
-    iso = _iso_seconds(texts)
     if form is None or form.startswith("%Y-"):
-        return iso
-    seconds = _parse(texts, form)
-    return np.where(np.isnan(seconds), iso, seconds)
+        return read(ISO)
+    seconds = read(form)
+    other = np.isnan(seconds)
+    return np.where(other, read(ISO), seconds) if other.any() else seconds
+
+
+def exact(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
+    """Return seconds since 1970 in UTC, [n]; nan for a text that does not fit the format."""
+    return _iso_seconds(texts) if form == ISO else _parse(texts, form)
 
 
 def from_seconds(seconds: NDArray[np.float64], form: str, round: bool = True) -> pa.StringArray:
@@ -96,9 +108,9 @@ def _iso_format(text: str) -> str:
     return f"%Y-%m-%d{text[10]}%H:%M{seconds}{zone}"
 
 
-def _fits(texts: pa.StringArray, form: str) -> bool:
-    head = not np.isnan(_parse(texts.slice(0, _HEAD), form)).any()
-    return head and not np.isnan(_parse(texts, form)).any()
+def _fits(texts: pa.StringArray, form: str, read: Read) -> bool:
+    head = not np.isnan(exact(texts.slice(0, _HEAD), form)).any()
+    return head and not np.isnan(read(form)).any()
 
 
 def _parse(texts: pa.StringArray, form: str) -> NDArray[np.float64]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from anomalo.errors import SchemaError
 from anomalo.tabular import datetimes
+from anomalo.tabular.cells import Numbers, is_number, is_string, to_floats
 from anomalo.tabular.column import TEXT, Column
-from anomalo.tabular.parsing import Numbers, is_number, is_string, to_floats
 
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 

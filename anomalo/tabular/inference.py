@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.errors import UsageError
 from anomalo.tabular import datetimes, parsing
+from anomalo.tabular.cells import Cells, Numbers, is_plain, is_string
 from anomalo.tabular.column import Column, Kind, missing_texts
 
 _FEW_ROWS = 20
@@ -32,9 +33,14 @@ class Guess:
 
 @dataclass(frozen=True)
 class _Sample:
-    """The distinct trimmed texts of a column [k], their counts [k], and each row's text [n], -1 for none."""
+    """The distinct trimmed texts of a column [k], their counts [k], and each row's text [n], -1 for none.
 
+    `at` [k] says which of the texts of `cells` each is, so that no text is converted twice.
+    """
+
+    cells: Cells
     texts: pa.StringArray
+    at: NDArray[np.intp]
     counts: NDArray[np.intp]
     index: NDArray[np.int32]
 
@@ -47,22 +53,30 @@ class _Sample:
         positions = np.append(np.cumsum(kept.to_numpy(zero_copy_only=False)) - 1, -1).astype(np.int32)
         mask = np.append(kept.to_numpy(zero_copy_only=False), False)
         index = np.where(mask[self.index], positions[self.index], np.int32(-1))
-        return _Sample(self.texts.filter(kept), self.counts[mask[:-1]], index)
+        kept = mask[:-1]
+        return _Sample(self.cells, self.texts.filter(pa.array(kept)), self.at[kept], self.counts[kept], index)
+
+    def numbers(self, decimal_comma: bool = False) -> Numbers:
+        return self.cells.numbers(decimal_comma)[self.at]
+
+    def seconds(self, form: str) -> Numbers:
+        return self.cells.seconds(form)[self.at]
 
     @staticmethod
-    def of(array: pa.Array) -> _Sample:
-        values, index = parsing.distinct(array)
-        trimmed = pc.utf8_trim_whitespace(parsing.canonical(values)).dictionary_encode()
+    def of(cells: Cells) -> _Sample:
+        trimmed = cells.texts.dictionary_encode()
         merged = pc.fill_null(trimmed.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-        index = np.append(merged, np.int32(-1))[index]
+        index = np.append(merged, np.int32(-1))[cells.distinct[1]]
         texts = trimmed.dictionary
-        return _Sample(texts, np.bincount(index[index >= 0], minlength=len(texts)), index)
+        _, at = np.unique(merged[merged >= 0], return_index=True)
+        counts = np.bincount(index[index >= 0], minlength=len(texts))
+        return _Sample(cells, texts, np.flatnonzero(merged >= 0)[at], counts, index)
 
 
-def guess_text(name: str, array: pa.Array, missing: Sequence[str], separator: str) -> Guess:
+def guess_text(name: str, cells: Cells, missing: Sequence[str], separator: str) -> Guess:
     """Guess a column of a text file."""
     user_missing = missing_texts(name, missing)
-    everything = _Sample.of(array)
+    everything = _Sample.of(cells)
     base = Column(name, "category")
     boolean = _boolean(base, everything, user_missing)
     if boolean:
@@ -73,8 +87,8 @@ def guess_text(name: str, array: pa.Array, missing: Sequence[str], separator: st
         return _empty(base)
     if len(sample.texts) == 1:
         constant = replace(base, kind="constant")
-        numeric = _writes_comma(sample.texts, separator) is not None
-        return Guess(_with_decimals(constant, sample.texts, separator) if numeric else constant)
+        numeric = _writes_comma(sample, separator) is not None
+        return Guess(_with_decimals(constant, sample, separator) if numeric else constant)
     if measured.total:
         for guessed in (_number(base, measured, separator), _datetime(base, measured)):
             if guessed:
@@ -83,26 +97,26 @@ def guess_text(name: str, array: pa.Array, missing: Sequence[str], separator: st
     return Guess(left_out) if left_out else Guess(base, _nearly_numbers(name, measured))
 
 
-def guess_typed(name: str, array: pa.Array, storage: str, missing: Sequence[str]) -> Guess:
+def guess_typed(name: str, cells: Cells, storage: str, missing: Sequence[str]) -> Guess:
     """Infer a typed column's kind from its type."""
-    kind = array.type
+    kind = cells.array.type
     base = Column(name, "category", storage=storage)
-    if not parsing.is_plain(kind):
+    if not is_plain(kind):
         note = f"values of type {kind} cannot be learned from; turn them into separate columns"
         return Guess(replace(base, kind="text", note=note))
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if parsing.is_string(value) or pa.types.is_dictionary(kind):
-        sample = _Sample.of(array).without_missing("category", missing_texts(name, missing))
+    if is_string(value) or pa.types.is_dictionary(kind):
+        sample = _Sample.of(cells).without_missing("category", missing_texts(name, missing))
         if sample.total == 0:
             return _empty(base)
         if len(sample.texts) == 1:
             return Guess(replace(base, kind="constant"))
         near = None if storage.startswith("dictionary") else _near_unique(base, sample)
         return Guess(near or base)
-    return _of_type(base, array)
+    return _of_type(base, cells.array)
 
 
-def forced(base: Column, kind: Kind, array: pa.Array, missing: Sequence[str], separator: str) -> Column:
+def forced(base: Column, kind: Kind, cells: Cells, missing: Sequence[str], separator: str) -> Column:
     """Return the column as the kind that the user asked for, with the text format that goes with it.
 
     Raises
@@ -110,21 +124,21 @@ def forced(base: Column, kind: Kind, array: pa.Array, missing: Sequence[str], se
     UsageError
         A boolean was asked for, and there are not two distinct values.
     """
-    column = replace(base, kind=kind)
+    column, stored = replace(base, kind=kind), cells.array.type
     if kind in ("identifier", "text"):
         return replace(column, note=f"its kind is given as {kind}")
-    if not parsing.is_plain(array.type):
-        raise UsageError(f"column {base.name!r} holds {array.type}, which cannot be read as {kind}; drop the column")
-    textual = parsing.is_string(array.type) or pa.types.is_dictionary(array.type)
-    if kind == "boolean" and not pa.types.is_boolean(array.type):
-        return _forced_boolean(column, array, missing)
+    if not is_plain(stored):
+        raise UsageError(f"column {base.name!r} holds {stored}, which cannot be read as {kind}; drop the column")
+    textual = is_string(stored) or pa.types.is_dictionary(stored)
+    if kind == "boolean" and not pa.types.is_boolean(stored):
+        return _forced_boolean(column, cells, missing)
     if not textual:
         return column
-    sample = _Sample.of(array).without_missing(kind, missing_texts(base.name, missing))
+    sample = _Sample.of(cells).without_missing(kind, missing_texts(base.name, missing))
     if kind == "datetime":
-        return replace(column, date_format=datetimes.guess_format(sample.texts))
+        return replace(column, date_format=datetimes.guess_format(sample.texts, sample.seconds))
     if kind in ("number", "integer"):
-        return _with_decimals(column, sample.texts, separator)
+        return _with_decimals(column, sample, separator)
     return column
 
 
@@ -149,8 +163,8 @@ def _boolean(base: Column, sample: _Sample, user_missing: Sequence[str]) -> Colu
     return replace(base, kind="boolean", tokens=(false, true))
 
 
-def _forced_boolean(column: Column, array: pa.Array, missing: Sequence[str]) -> Column:
-    sample = _Sample.of(array)
+def _forced_boolean(column: Column, cells: Cells, missing: Sequence[str]) -> Column:
+    sample = _Sample.of(cells)
     user_missing = missing_texts(column.name, missing)
     known = _boolean(column, sample, user_missing)
     if known:
@@ -162,7 +176,7 @@ def _forced_boolean(column: Column, array: pa.Array, missing: Sequence[str]) -> 
 
 
 def _number(base: Column, sample: _Sample, separator: str) -> Guess | None:
-    comma = _writes_comma(sample.texts, separator)
+    comma = _writes_comma(sample, separator)
     if comma is None or pc.any(pc.match_substring_regex(sample.texts, r"^[+-]?0\d")).as_py():
         # A leading zero means a code, such as 02139: as a number it would lose it.
         return None
@@ -171,23 +185,23 @@ def _number(base: Column, sample: _Sample, separator: str) -> Guess | None:
             note = "its values count the rows one by one, so they say nothing about a row"
             return Guess(replace(base, kind="identifier", note=note))
         return Guess(replace(base, kind="integer", decimals=0))
-    return Guess(_with_decimals(replace(base, kind="number"), sample.texts, separator))
+    return Guess(_with_decimals(replace(base, kind="number"), sample, separator))
 
 
-def _writes_comma(texts: pa.StringArray, separator: str) -> bool | None:
+def _writes_comma(sample: _Sample, separator: str) -> bool | None:
     """Whether numbers are written with a decimal comma; None if some texts are no numbers either way."""
-    point = not np.isnan(parsing.to_floats(texts)).any()
-    comma = not np.isnan(parsing.to_floats(texts, decimal_comma=True)).any()
+    point = not np.isnan(sample.numbers()).any()
+    if point and not pc.any(pc.match_substring(sample.texts, ",")).as_py():
+        return False
+    comma = not np.isnan(sample.numbers(decimal_comma=True)).any()
     if point and comma:
-        # 1,234 and 1.234 are numbers both ways: the separator shows which country's format the file uses.
-        written = "," if separator == ";" else "."
-        only = pc.any(pc.match_substring(texts, ",")).as_py()
-        return bool(only and written == ",")
-    return None if not point and not comma else comma
+        # 1,234 is a number both ways: the separator shows which country's format the file uses.
+        return separator == ";"
+    return comma if point or comma else None
 
 
-def _with_decimals(column: Column, texts: pa.StringArray, separator: str) -> Column:
-    comma = bool(_writes_comma(texts, separator))
+def _with_decimals(column: Column, sample: _Sample, separator: str) -> Column:
+    comma, texts = bool(_writes_comma(sample, separator)), sample.texts
     if pc.any(pc.match_substring_regex(texts, "[eE]")).as_py():
         return replace(column, decimal_comma=comma)
     fractions = pc.replace_substring_regex(texts, r"^[^,]*,?" if comma else r"^[^.]*\.?", "")
@@ -203,16 +217,16 @@ def _with_decimals(column: Column, texts: pa.StringArray, separator: str) -> Col
 def _consecutive(sample: _Sample) -> bool:
     if sample.total < _FEW_ROWS or sample.total != len(sample.index):
         return False
-    values = parsing.to_floats(sample.texts)[sample.index]
+    values = sample.numbers()[sample.index]
     return bool(np.all(np.diff(values) == 1))
 
 
 def _datetime(base: Column, sample: _Sample) -> Guess | None:
-    form = datetimes.guess_format(sample.texts)
+    form = datetimes.guess_format(sample.texts, sample.seconds)
     if form is None:
         return None
     column = replace(base, kind="datetime", date_format=form)
-    if not datetimes.ambiguous(sample.texts, form):
+    if not datetimes.ambiguous(sample.texts, form, sample.seconds):
         return Guess(column)
     first = sample.texts[0].as_py()
     which = "month" if form.startswith("%m") else "day"
@@ -235,7 +249,7 @@ def _near_unique(base: Column, sample: _Sample) -> Column | None:
 def _nearly_numbers(name: str, sample: _Sample) -> tuple[str, ...]:
     if sample.total == 0:
         return ()
-    other = np.isnan(parsing.to_floats(sample.texts))
+    other = np.isnan(sample.numbers())
     share = 1 - sample.counts[other].sum() / sample.total
     if share < _MOSTLY or not other.any():
         return ()

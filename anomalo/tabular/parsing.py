@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from anomalo.errors import SchemaError, SourceError
 from anomalo.tabular import datetimes
+from anomalo.tabular.cells import Cells, Numbers, is_number, is_plain, is_string, to_floats
 from anomalo.tabular.column import MEASURED, Column, Infinite, Kind, missing_texts
-
-Numbers = NDArray[np.float64]
 
 MISSING_TEXTS = ("", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "(null)")
 """Texts that stand for a missing cell, in any case of letters; "None" does too, but "none" is a value."""
@@ -27,8 +26,6 @@ BOOLEANS = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("0", "1")
 
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _WORDS = {word: value for pair in BOOLEANS for value, word in enumerate(pair)} | {"0.0": 0, "1.0": 1}
-_DECIMAL_POINT = r"^[+-]?(\d+\.?\d*|\.\d+|\d{1,3}(,\d{3})+(\.\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
-_DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 
 
 @dataclass(frozen=True)
@@ -51,21 +48,21 @@ class Texts:
         return self.distinct.take(pa.array(self.index, mask=self.index < 0))
 
 
-def parse(
+def read(
     column: Column,
-    array: pa.Array,
+    cells: Cells | pa.Array,
     missing: Sequence[str] = (),
     infinite: Infinite = "error",
     first_row: int = 0,
-) -> pa.Array:
+) -> Numbers | Texts:
     """Read one batch of a column, whatever its source.
 
     Parameters
     ----------
     column : Column
         What the column is.
-    array : Array [n]
-        Its cells, as text or as typed values.
+    cells : Cells or Array [n]
+        As text or as typed values.
     missing, infinite
         As `SchemaOptions` has them.
     first_row : int
@@ -73,9 +70,9 @@ def parse(
 
     Returns
     -------
-    Array [n]
-        float64 for numbers, integers and datetimes (seconds since 1970, UTC), else trimmed strings; null
-        where a cell is missing.
+    Numbers or Texts [n]
+        float64 for numbers, integers and datetimes (seconds since 1970, UTC), nan where a cell is missing; else
+        trimmed texts, null where a cell is missing.
 
     Raises
     ------
@@ -85,36 +82,53 @@ def parse(
         A number is infinite and `infinite` is "error".
     """
     if column.kind in MEASURED:
-        return pa.array(numbers(column, array, missing, infinite, first_row), from_pandas=True)
-    return levels(column, array, missing).expand()
+        return numbers(column, cells, missing, infinite, first_row)
+    return levels(column, cells, missing)
+
+
+def parse(
+    column: Column,
+    cells: Cells | pa.Array,
+    missing: Sequence[str] = (),
+    infinite: Infinite = "error",
+    first_row: int = 0,
+) -> pa.Array:
+    """Return what `read` does, as an array."""
+    return as_array(read(column, cells, missing, infinite, first_row))
+
+
+def as_array(values: Numbers | Texts) -> pa.Array:
+    """Return values as an array [n]: float64, or strings; null where a cell is missing."""
+    return values.expand() if isinstance(values, Texts) else pa.array(values, from_pandas=True)
 
 
 def numbers(
     column: Column,
-    array: pa.Array,
+    cells: Cells | pa.Array,
     missing: Sequence[str] = (),
     infinite: Infinite = "error",
     first_row: int = 0,
 ) -> Numbers:
-    """Return the numbers of a measured column, float64 [n], nan where a cell is missing; see `parse`."""
-    user_missing = missing_texts(column.name, missing)
-    if pa.types.is_dictionary(array.type) or is_string(array.type):
-        texts, index = distinct(array)
-        if is_string(texts.type):
-            values, bad = _text_numbers(column, texts, user_missing)
-            _reject_text(column, texts, index, bad, first_row)
+    """Return the numbers of a measured column, float64 [n], nan where a cell is missing; see `read`."""
+    cells, user_missing = Cells.of(cells), missing_texts(column.name, missing)
+    kind = cells.array.type
+    if pa.types.is_dictionary(kind) or is_string(kind):
+        distinct, index = cells.distinct
+        if is_string(distinct.type):
+            values, bad = _text_numbers(column, cells, user_missing)
+            _reject_text(column, cells.texts, index, bad, first_row)
         else:
-            values = _typed_numbers(column, texts)
+            values = _typed_numbers(column, distinct)
         values = np.append(values, np.nan)[index]
     else:
-        values = _typed_numbers(column, array)
+        values = _typed_numbers(column, cells.array)
     for sentinel in _sentinels(column, user_missing):
         values = np.where(values == sentinel, np.nan, values)
     return _without_infinite(column, values, infinite, first_row)
 
 
-def levels(column: Column, array: pa.Array, missing: Sequence[str] = ()) -> Texts:
-    """Return the texts of any other column, by its distinct texts; see `parse`.
+def levels(column: Column, cells: Cells | pa.Array, missing: Sequence[str] = ()) -> Texts:
+    """Return the texts of any other column, by its distinct texts; see `read`.
 
     Typed values take one canonical spelling, so that 1, 1.0 and "1" are the same level; a boolean takes
     the spelling that its column was fitted with.
@@ -124,36 +138,18 @@ def levels(column: Column, array: pa.Array, missing: Sequence[str] = ()) -> Text
     SchemaError
         The cells are of a type that has no levels, such as lists.
     """
-    if not is_plain(array.type):
-        raise SchemaError(f"column {column.name!r} holds {array.type}; expected {_a(column.kind)}; cast it or drop it")
-    values, index = distinct(array)
-    texts = pc.utf8_trim_whitespace(canonical(values))
+    cells = Cells.of(cells)
+    kind = cells.array.type
+    if not is_plain(kind):
+        raise SchemaError(f"column {column.name!r} holds {kind}; expected {_a(column.kind)}; cast it or drop it")
+    texts = cells.texts
     absent = pc.fill_null(is_missing(texts, column.kind, missing_texts(column.name, missing)), True)
     if column.kind == "boolean":
         absent = pc.and_(absent, pc.invert(pc.is_in(texts, pa.array(column.tokens))))
         texts = pa.array([_spelled(text, column.tokens) for text in texts.to_pylist()], pa.string())
     elif column.kind == "constant":
         texts = pa.array([_shortest(text) for text in texts.to_pylist()], pa.string())
-    return Texts(pc.if_else(absent, None, texts), index)
-
-
-def distinct(array: pa.Array) -> tuple[pa.Array, NDArray[np.int32]]:
-    """Return the distinct values [k], and each row's position among them [n], -1 for null."""
-    coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    values = coded.dictionary
-    if is_string(values.type):
-        values = values.cast(pa.string())
-    index: NDArray[np.int32] = pc.fill_null(coded.indices.cast(pa.int32()), -1).to_numpy(zero_copy_only=False)
-    return values, index
-
-
-def whole(column: pa.ChunkedArray) -> pa.Array:
-    """Return a table's column in one piece, strings by their distinct values."""
-    if is_string(column.type):
-        column = column.dictionary_encode()
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-    return column.combine_chunks()
+    return Texts(pc.if_else(absent, None, texts), cells.distinct[1])
 
 
 def is_missing(texts: pa.StringArray, kind: Kind, user_missing: Sequence[str] = ()) -> pa.BooleanArray:
@@ -161,39 +157,6 @@ def is_missing(texts: pa.StringArray, kind: Kind, user_missing: Sequence[str] = 
     known = pa.array(MISSING_NUMBERS if kind in MEASURED else MISSING_TEXTS)
     exact = pa.array(["None", *user_missing], pa.string())
     return pc.or_(pc.is_in(pc.utf8_lower(texts), known), pc.is_in(texts, exact))
-
-
-def to_floats(texts: pa.StringArray, decimal_comma: bool = False) -> Numbers:
-    """Return trimmed texts as numbers [n], nan where a text is none. Thousands may be separated."""
-    fits = pc.match_substring_regex(texts, _DECIMAL_COMMA if decimal_comma else _DECIMAL_POINT)
-    plain = pc.replace_substring(pc.if_else(fits, texts, None), "." if decimal_comma else ",", "")
-    plain = pc.utf8_ltrim(pc.replace_substring(plain, ",", "."), "+")
-    return np.array(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def is_string(kind: pa.DataType) -> bool:
-    """Whether an Arrow type holds text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def is_plain(kind: pa.DataType) -> bool:
-    """Whether an Arrow type holds single values, which a column can be read from."""
-    if pa.types.is_dictionary(kind):
-        return is_plain(kind.value_type)
-    plain = is_string(kind) or pa.types.is_temporal(kind) or is_number(kind)
-    return bool((plain and not pa.types.is_interval(kind)) or pa.types.is_boolean(kind) or pa.types.is_null(kind))
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether an Arrow type holds numbers."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def canonical(values: pa.Array) -> pa.StringArray:
-    """Return typed values as text: whole numbers without a point, booleans as false and true."""
-    if pa.types.is_decimal(values.type) or pa.types.is_float16(values.type):
-        values = values.cast(pa.float64())
-    return values.cast(pa.string())
 
 
 def to_seconds(array: pa.Array) -> Numbers:
@@ -227,16 +190,16 @@ def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _text_numbers(
-    column: Column, texts: pa.StringArray, user_missing: Sequence[str]
-) -> tuple[Numbers, NDArray[np.bool_]]:
+def _text_numbers(column: Column, cells: Cells, user_missing: Sequence[str]) -> tuple[Numbers, NDArray[np.bool_]]:
     """Numbers of distinct texts, nan where there is none, and whether that is because the text is not a number."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    absent = pc.fill_null(is_missing(trimmed, column.kind, user_missing), True).to_numpy(zero_copy_only=False)
+    absent = pc.fill_null(is_missing(cells.texts, column.kind, user_missing), True).to_numpy(zero_copy_only=False)
     if column.kind == "datetime":
-        values = datetimes.to_seconds(trimmed, column.date_format or datetimes.guess_format(trimmed.filter(~absent)))
+        form = column.date_format or datetimes.guess_format(
+            cells.texts.filter(~absent), lambda form: cells.seconds(form)[~absent]
+        )
+        values = datetimes.to_seconds(form, cells.seconds)
     else:
-        values = to_floats(trimmed, column.decimal_comma)
+        values = cells.numbers(column.decimal_comma)
     return np.where(absent, np.nan, values), np.isnan(values) & ~absent
 
 
@@ -259,7 +222,7 @@ def _sentinels(column: Column, user_missing: Sequence[str]) -> Numbers:
         return np.array([])
     texts = pa.array(list(user_missing), pa.string())
     if column.kind == "datetime":
-        found = datetimes.to_seconds(texts, column.date_format)
+        found = datetimes.to_seconds(column.date_format, Cells(texts).seconds)
     else:
         found = to_floats(texts, column.decimal_comma)
     return found[~np.isnan(found)]

@@ -19,8 +19,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from anomalo.errors import SourceError
+from anomalo.tabular.cells import is_string
 from anomalo.tabular.column import read_notes, write_notes
-from anomalo.tabular.parsing import is_string
 from anomalo.tabular.schema import require_unique
 
 BATCH = 32_768

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from anomalo.errors import SchemaError, SourceError, UsageError
-from anomalo.tabular import inference, parsing, sentinels
+from anomalo.tabular import inference, sentinels
+from anomalo.tabular.cells import Cells
 from anomalo.tabular.column import (
     KINDS,
     LEFT_OUT,
-    MEASURED,
     TABLE,
     TEXT,
     Column,
@@ -29,8 +29,9 @@ from anomalo.tabular.column import (
     modality_of,
     read_notes,
 )
+from anomalo.tabular.columns import Columns, ParsedTable, Values
 from anomalo.tabular.inference import Guess
-from anomalo.tabular.parsing import parse
+from anomalo.tabular.parsing import Texts, parse
 
 __all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
 
@@ -109,6 +110,31 @@ class Schema:
             hint = column_hint(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
             which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
             raise SchemaError(f"the model reads the {which}, which the table does not have{hint}")
+
+    def parse(self, batch: pa.RecordBatch | pa.Table | ParsedTable, first_row: int = 0, label: bool = False) -> Columns:
+        """Parse the columns that a model reads; they are found by name.
+
+        Parameters
+        ----------
+        batch : RecordBatch, Table or ParsedTable [n]
+            With at least the features; what is parsed already is taken as it is.
+        first_row : int
+            The position in the whole table of the batch's first row, for messages.
+        label : bool
+            Whether to parse the label too, if the model learns it; else it may be absent.
+
+        Raises
+        ------
+        SchemaError
+            A feature is absent, or a cell is not of its column's kind.
+        SourceError
+            A number is infinite, and the schema does not take those as missing.
+        """
+        table = ParsedTable.of(batch)
+        self.check(table.names)
+        read = [column for column in self.features if label or column.role != "label"]
+        values = {column.name: table.parse(column, self.missing, self.infinite, first_row) for column in read}
+        return Columns(table.rows, values)
 
     def to_json(self) -> dict[str, Any]:
         """Return the schema as JSON-ready values."""
@@ -194,10 +220,11 @@ def require_unique(names: Sequence[str], source: str = "the table") -> None:
         raise SourceError(f"{source} has several columns named {', '.join(map(repr, twice))}; rename them")
 
 
-def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
+def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -> Schema:
     """Infer the kinds of a table's columns.
 
-    The types of a typed table decide; only the columns of a text file are guessed.
+    The types of a typed table decide; only the columns of a text file are guessed. A `ParsedTable` then has the
+    features parsed, and keeps what was read of the label.
 
     Raises
     ------
@@ -209,36 +236,39 @@ def infer(table: pa.Table, options: SchemaOptions | None = None) -> Schema:
         A column does not hold the kind that the user gave.
     """
     options = options or SchemaOptions()
-    require_unique(table.column_names)
-    options.require_known(table.column_names)
-    if table.num_rows == 0:
+    table = ParsedTable.of(table)
+    require_unique(table.names)
+    options.require_known(table.names)
+    if table.rows == 0:
         raise SourceError("the table has no rows; give one with at least a few")
-    notes = read_notes(table.schema)
-    guesses = [_column(name, table.column(name), notes, options) for name in table.column_names]
+    notes = read_notes(table.table.schema)
+    guesses = [_column(name, table, notes, options) for name in table.names]
     columns = tuple(guess.column for guess in guesses)
     left_out = [_left_out(column) for column in columns if column.role == "dropped" and column.name not in options.drop]
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
     warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
-    return Schema(
-        columns, table.num_rows, options.missing, options.infinite, tuple(warnings), modality=modality_of(table.schema)
-    )
+    modality = modality_of(table.table.schema)
+    return Schema(columns, table.rows, options.missing, options.infinite, tuple(warnings), modality=modality)
 
 
-def _column(name: str, chunks: pa.ChunkedArray, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
-    storage = TEXT if notes.get("text") else notes.get("strings", {}).get(name, str(chunks.type))
+def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
+    stored = str(table.table.schema.field(name).type)
+    storage = TEXT if notes.get("text") else notes.get("strings", {}).get(name, stored)
     base = Column(name, "text", _role(name, options), storage)
     if base.role == "dropped":
         return Guess(replace(base, note="it was asked to be dropped"))
     if base.role == "id":
         return Guess(replace(base, kind="identifier", note="it names the row"))
-    array = parsing.whole(chunks)
-    guess = _kind(base, array, notes.get("separator", ","), options)
+    cells = table.cells(name)
+    guess = _kind(base, cells, notes.get("separator", ","), options)
     if base.role == "label":
+        table.keep(name, cells)
         return Guess(replace(guess.column, role="label", note="it says what the row is"))
     if guess.column.kind in LEFT_OUT:
         return replace(guess, column=replace(guess.column, role="dropped"))
-    return replace(guess, warnings=(*guess.warnings, *_sentinels(guess.column, array, options)))
+    values = table.parse(guess.column, options.missing, options.infinite, cells=cells)
+    return replace(guess, warnings=(*guess.warnings, *_sentinels(guess.column, values)))
 
 
 def _role(name: str, options: SchemaOptions) -> Role:
@@ -249,19 +279,18 @@ def _role(name: str, options: SchemaOptions) -> Role:
     return "dropped" if name in options.drop else "feature"
 
 
-def _kind(base: Column, array: pa.Array, separator: str, options: SchemaOptions) -> Guess:
+def _kind(base: Column, cells: Cells, separator: str, options: SchemaOptions) -> Guess:
     if base.name in options.kinds:
         kind = cast("Kind", options.kinds[base.name])
-        return Guess(inference.forced(base, kind, array, options.missing, separator))
+        return Guess(inference.forced(base, kind, cells, options.missing, separator))
     if base.storage == TEXT:
-        return inference.guess_text(base.name, array, options.missing, separator)
-    return inference.guess_typed(base.name, array, base.storage, options.missing)
+        return inference.guess_text(base.name, cells, options.missing, separator)
+    return inference.guess_typed(base.name, cells, base.storage, options.missing)
 
 
-def _sentinels(column: Column, array: pa.Array, options: SchemaOptions) -> list[str]:
-    if column.kind not in MEASURED:
+def _sentinels(column: Column, values: Values) -> list[str]:
+    if isinstance(values, Texts):
         return []
-    values = parsing.numbers(column, array, options.missing, options.infinite)
     found = sentinels.suspicious(column, values)
     return [sentinels.warn(column, value, int(np.count_nonzero(values == value))) for value in found]
 

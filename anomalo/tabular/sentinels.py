@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from anomalo.tabular import datetimes
+from anomalo.tabular.cells import Numbers
 from anomalo.tabular.column import Column
-from anomalo.tabular.parsing import Numbers
 
 _NUMBERS = np.array([s * float("9" * k) for k in range(2, 10) for s in (-1, 1)] + [-1.0, -888.0, -8888.0, 8888.0])
 _DATES = ("1899-12-30", "1900-01-01", "1970-01-01", "1800-01-01", "2099-12-31", "2999-12-31", "9999-12-31")

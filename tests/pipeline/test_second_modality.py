@@ -80,7 +80,7 @@ def test_windows_are_fitted_scored_explained_and_imputed(
 
     # The model was saved and loaded: its own scores are those that the fitted one gives.
     batch = pa.Table.from_pandas(before, preserve_index=False).to_batches()[0]
-    np.testing.assert_array_equal(scored.score, fitted.score(fitted.encoder.encode(batch)).score)
+    np.testing.assert_array_equal(scored.score, fitted.score(fitted.encode(batch)).score)
 
 
 def test_a_name_stands_for_one_model_of_each_modality(context: JobContext, source: str, tmp_path: Path) -> None:

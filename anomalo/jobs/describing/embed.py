@@ -12,7 +12,7 @@ import pyarrow as pa
 from anomalo.encoding.encoded import Encoded
 from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
 from anomalo.jobs.scoring.score import free_name
-from anomalo.jobs.sharding import Found, Part, Work, stored
+from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.tabular.writers import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
@@ -80,7 +80,7 @@ class _Job:
             "warnings": self.monitor.warnings(),
         }
 
-    def _embed(self, data: Encoded) -> Found:
+    def _embed(self, data: Encoded, rows: Rows) -> Found:
         return {"codes": self.work.fitted.embed(data)}, counts(data)
 
     def _batch(self, part: Part) -> pa.RecordBatch:

@@ -9,7 +9,9 @@ import pyarrow.compute as pc
 
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import text
-from anomalo.tabular.parsing import is_plain, whole
+from anomalo.tabular.cells import is_plain, whole
+from anomalo.tabular.columns import ParsedTable
+from anomalo.tabular.parsing import as_array
 from anomalo.tabular.schema import Column, Schema, SchemaOptions, infer, parse
 
 ROWS = 20
@@ -51,10 +53,11 @@ def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview
         A column does not hold the kind that was asked for.
     """
     table = context.table(source)
-    schema = infer(table, options)
+    read = ParsedTable(table)
+    schema = infer(read, options)
     first = table.slice(0, ROWS)
     head = {column.name: _texts(column, schema, whole(first.column(column.name))) for column in schema.columns}
-    missing = sum(_known(column, schema, whole(table.column(column.name))).null_count for column in schema.features)
+    missing = sum(as_array(values).null_count for values in schema.parse(read).values.values())
     return Preview(schema, table.num_rows, pa.table(head), missing)
 
 
@@ -65,9 +68,4 @@ def _texts(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:
     written = text(cells)
     if column.role != "feature":
         return written
-    return pc.if_else(_known(column, schema, cells).is_valid(), written, None)
-
-
-def _known(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:
-    """Parse cells as a model would read them: null where one is missing."""
-    return parse(column, cells, schema.missing, schema.infinite)
+    return pc.if_else(parse(column, cells, schema.missing, schema.infinite).is_valid(), written, None)

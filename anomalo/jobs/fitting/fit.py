@@ -11,12 +11,13 @@ from typing import Any
 
 from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
-from anomalo.jobs.context import EQUAL_ROWS, JobContext
+from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
 from anomalo.models.base import Model, is_goal
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
+from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import SchemaOptions, infer
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
@@ -33,6 +34,30 @@ class FitResult:
     record: ModelRecord
     fitted: Fitted
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KeptFit:
+    """The result of a fit, and what was read and computed for it, for further jobs on the same rows.
+
+    Attributes
+    ----------
+    result : FitResult
+        As `fit` returns it.
+    table : ParsedTable [n]
+        The rows.
+    outcome : FitOutcome
+        The model, the encoded rows and, if it is calibrated, their scores.
+    """
+
+    result: FitResult
+    table: ParsedTable
+    outcome: FitOutcome
+
+    def opened(self) -> Opened:
+        """Return the saved model with all rows; not for a supervised fit, which leaves rows out."""
+        found = self.outcome
+        return Opened(self.result.record, found.fitted, self.table.table, found.data, found.scores)
 
 
 def fit(
@@ -75,11 +100,37 @@ def fit(
     TrainingError
         Training diverged.
     """
+    return fit_and_keep(
+        context,
+        source,
+        name,
+        config,
+        options,
+        initial=initial,
+        supervised=supervised,
+        resume=resume,
+        require=require,
+    ).result
+
+
+def fit_and_keep(
+    context: JobContext,
+    source: str,
+    name: str,
+    config: FitConfig,
+    options: SchemaOptions,
+    *,
+    initial: str | None = None,
+    supervised: bool = False,
+    resume: bool = False,
+    require: Callable[[Model], None] = lambda model: None,
+) -> KeptFit:
+    """Do what `fit` does, and return the rows too."""
     context.check_device(config.device)
     before, base = (None, None) if initial is None else _initial(context, initial, options)
     _require_early(context, config, require)
     context.store.check_name(name)
-    table = context.table(source)
+    table = ParsedTable(context.table(source))
     schema = infer(table, options)
     require(model := config.create(context.registry, schema.modality))
     task = _task(model, config) | {"initial": None if before is None else before.reference, "supervised": supervised}
@@ -89,12 +140,13 @@ def fit(
     with resumable_state(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
-        fitted = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
+        outcome = Fitted.fit_outcome(table, schema, config, context.registry, base=base, target=target)
+        fitted = outcome.fitted
         if before is not None:
             fitted.facts["initial"]["reference"] = before.reference
         warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, fitted, warnings, keep)
-    return FitResult(record, fitted, warnings)
+    return KeptFit(FitResult(record, fitted, warnings), table, outcome)
 
 
 def _require_early(context: JobContext, config: FitConfig, require: Callable[[Model], None]) -> None:

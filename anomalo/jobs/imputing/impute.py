@@ -12,8 +12,8 @@ import numpy as np
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
-from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
-from anomalo.jobs.sharding import Found, Work, stored
+from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
+from anomalo.jobs.sharding import Found, Rows, Work, stored
 from anomalo.pipeline.cell_tables import FILLS, Fills
 from anomalo.tabular.readers import is_text
 from anomalo.tabular.writers import TableWriter
@@ -34,7 +34,7 @@ class ImputeResult:
 def impute(
     context: JobContext,
     source: str,
-    reference: str,
+    reference: str | Opened,
     *,
     output: Path | None = None,
     draws: int = 0,
@@ -85,15 +85,18 @@ class _Job:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
-        fitted, like, stack = self.work.fitted, self.work.like(), ExitStack()
-        self.name = f"filled{'.csv' if is_text(like) else '.parquet'}"
+        fitted = self.work.fitted
+        parts = self.work.parts(f"fills-{self.draws}" if self.draws else "fills", self._fill)
+        first = list(itertools.islice(parts, 1))  # the schema is known once the first part is there
+        self.name = f"filled{'.csv' if is_text(self.work.schema) else '.parquet'}"
         self.monitor = DataQualityMonitor(fitted)
-        with stack:
-            table = stack.enter_context(TableWriter(self.output or folder / self.name, like, self.work.owner))
+        with ExitStack() as stack:
+            path = self.output or folder / self.name
+            table = stack.enter_context(TableWriter(path, self.work.schema, self.work.owner))
             kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
             if self.output is not None and self.draws:
                 kept.append(stack.enter_context(TableWriter(cells_beside(self.output), FILLS, self.work.owner)))
-            for part in self.work.parts(f"fills-{self.draws}" if self.draws else "fills", self._fill):
+            for part in itertools.chain(first, parts):
                 fills = Fills(**part.arrays)
                 filled = fills.fill(fitted, part.batch)
                 table.write(filled)
@@ -110,7 +113,7 @@ class _Job:
             "warnings": self.monitor.warnings(),
         }
 
-    def _fill(self, data: Encoded) -> Found:
+    def _fill(self, data: Encoded, rows: Rows) -> Found:
         return vars(Fills.of(data, self.work.fitted.impute(data, self.draws))), counts(data)
 
     def result(self, run: RunRecord) -> ImputeResult:

@@ -19,7 +19,7 @@ from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
 from anomalo.jobs.scoring.alerts import score_table
 from anomalo.jobs.scoring.score import TOP
-from anomalo.jobs.sharding import Found, Part, Rows, Work, chosen, stored
+from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.repair import MOST, Repaired
 from anomalo.pipeline.repair import repair as search
@@ -107,12 +107,11 @@ class _Job:
         # Repairs found at another threshold cannot be used.
         self.work.job.agree(threshold=str(self.threshold), most=self.most)
         self.scored = score_table(self.work, self.threshold)
-        like = self.work.like()
-        self.name = FILE if not self.apply else f"repaired{'.csv' if is_text(like) else '.parquet'}"
+        self.name = FILE if not self.apply else f"repaired{'.csv' if is_text(self.work.schema) else '.parquet'}"
         self.found = _Found(self._most_anomalous())
         self._suggest([folder / FILE] if self.apply or self.output is None else [self.output, folder / FILE])
         if self.apply:
-            self._apply(self.output or folder / self.name, like)
+            self._apply(self.output or folder / self.name)
         columns = Counter(
             self.work.fitted.encoder.layout.blocks[at].name for part in self.found.position for at in part
         )
@@ -157,15 +156,15 @@ class _Job:
         boundary = self.threshold.boundary(self.scored.p_value, self.scored.score)
         most = max(CELLS // max(len(self.work.fitted.schema.features), 1), 1)
 
-        def find(data: Encoded) -> Found:
+        def find(data: Encoded, rows: Rows) -> Found:
             return vars(search(self.work.fitted, data, boundary, self.most)) | {"missing": absent(data)}, {}
 
-        return self.work.parts("repairs", find, chosen(alerts, most)) if len(alerts) else iter(())
+        return self.work.found("repairs", find, self.scored.candidates.parts(alerts, most))
 
-    def _apply(self, path: Path, like: pa.Schema) -> None:
+    def _apply(self, path: Path) -> None:
         """Read the source once more, and write it with the cells replaced."""
         encoder, first = self.work.fitted.encoder, 0
-        with TableWriter(path, like, self.work.owner) as table:
+        with TableWriter(path, self.work.schema, self.work.owner) as table:
             for batch in self.work.context.read(self.work.source):
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
                 table.write(encoder.fill(batch, values, where=cells))

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.evaluation.metrics import average_precision, roc_auc
-from anomalo.jobs.context import JobContext
-from anomalo.jobs.fitting.fit import FitResult, fit
+from anomalo.jobs.context import JobContext, Opened
+from anomalo.jobs.fitting.fit import FitResult, KeptFit, fit_and_keep
 from anomalo.jobs.imputing.impute import ImputeResult, impute
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.pipeline.config import FitConfig
@@ -44,24 +44,25 @@ def scan(
     UsageError
         The model or a column does not exist.
     """
-    fitted = fit(context, source, _name(source), config, options)
-    scored = score(context, source, fitted.record.reference, threshold=threshold, device=config.device)
+    kept = fit_and_keep(context, source, _name(source), config, options)
+    fitted, opened = kept.result, kept.opened()
+    scored = score(context, source, opened, threshold=threshold, device=config.device)
     warnings = [*fitted.warnings, *scored.warnings]
-    filled = _fill(context, source, fitted, config.device)
+    filled = _fill(context, source, opened, config.device)
     evaluation = None
     if options.label is not None:
-        evaluation = evaluate(scored, _labels(context, source, fitted))
+        evaluation = evaluate(scored, _labels(kept))
         if evaluation is None:
             warnings.append(f"label {options.label!r} does not have two values: the scores are not compared with it")
     return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
 
 
-def _fill(context: JobContext, source: str, fitted: FitResult, device: str) -> ImputeResult | None:
+def _fill(context: JobContext, source: str, opened: Opened, device: str) -> ImputeResult | None:
     """Impute the table's missing cells, if it has any and the model imputes."""
-    missing = any(block.missing > 0 for block in fitted.fitted.encoder.layout.blocks)
-    if not missing or "impute" not in fitted.fitted.model.verbs():
+    missing = any(block.missing > 0 for block in opened.fitted.encoder.layout.blocks)
+    if not missing or "impute" not in opened.fitted.model.verbs():
         return None
-    return impute(context, source, fitted.record.reference, device=device)
+    return impute(context, source, opened, device=device)
 
 
 def _name(source: str) -> str:
@@ -69,12 +70,10 @@ def _name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.")[:100] or "table"
 
 
-def _labels(context: JobContext, source: str, fitted: FitResult) -> pa.Array:
-    schema = fitted.fitted.schema
+def _labels(kept: KeptFit) -> pa.Array:
+    schema = kept.result.fitted.schema
     column = schema.column(str(schema.label))
-    batches = context.registry.read(source)
-    parts = [parse(column, batch.column(column.name), schema.missing, "missing") for batch in batches]
-    return pa.chunked_array(parts).combine_chunks()
+    return parse(column, kept.table.cells(column.name), schema.missing, "missing")
 
 
 def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:

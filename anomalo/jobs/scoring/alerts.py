@@ -11,7 +11,8 @@ from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, counts
 from anomalo.jobs.monitor import DriftMonitor
-from anomalo.jobs.sharding import Found, Work
+from anomalo.jobs.scoring.candidates import Candidates
+from anomalo.jobs.sharding import Found, Rows, Work
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class ScoredTable:
         Which rows are alerts.
     ids : ChunkedArray [n] or None
         The cells of the column that names the rows.
-    schema : Schema
-        Of the source's batches.
+    candidates : Candidates
+        The alerts, and as many of the most anomalous rows as were asked for, for one use.
     warnings : list of str
         Plain sentences.
     """
@@ -36,18 +37,21 @@ class ScoredTable:
     p_value: Scores
     alert: Mask
     ids: pa.ChunkedArray | None
-    schema: pa.Schema
+    candidates: Candidates
     warnings: list[str]
 
 
-def score_table(work: Work, threshold: Threshold) -> ScoredTable:
-    """Score the rows of a source and find the alerts; shards that are already finished are not computed again."""
-    fitted = work.fitted
-    quality, drift, schema = DataQualityMonitor(fitted), DriftMonitor(fitted), pa.schema([])
+def score_table(work: Work, threshold: Threshold, explain: int = 0) -> ScoredTable:
+    """Score the rows of a source and find the alerts; shards that are already finished are not computed again.
+
+    Alerts and the `explain` most anomalous rows are kept, raw and encoded.
+    """
+    fitted, known = work.fitted, work.opened.scores
+    quality, drift, candidates = DataQualityMonitor(fitted), DriftMonitor(fitted), Candidates(threshold, explain)
     scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
 
-    def find(data: Encoded) -> Found:
-        scored = fitted.score(data)
+    def find(data: Encoded, rows: Rows) -> Found:
+        scored = fitted.score(data, None if known is None else known[rows])
         found = {"score": scored.score, "p_value": scored.p_value} | drift.find(data, scored)
         return found, counts(data)
 
@@ -56,7 +60,7 @@ def score_table(work: Work, threshold: Threshold) -> ScoredTable:
         drift.see(part.arrays)
         scores.append(part.arrays["score"])
         p_values.append(part.arrays["p_value"])
-        schema = part.batch.schema
+        candidates.see(part, scores[-1], p_values[-1])
         identifiers = work.identifiers(part.batch)
         if identifiers is not None:
             ids.append(identifiers)
@@ -70,6 +74,6 @@ def score_table(work: Work, threshold: Threshold) -> ScoredTable:
         p_value,
         threshold.alerts(p_value, score),
         pa.chunked_array(ids) if ids else None,
-        schema,
+        candidates,
         [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])],
     )

@@ -22,7 +22,7 @@ def explain(context: JobContext, source: str, reference: str, row: int, *, devic
     UsageError
         The table has no such row.
     """
-    _, fitted = context.load(reference, "score", device)
+    fitted = context.load(reference, "score", device).fitted
     start = 0
     for batch, data in context.encoded(source, fitted):
         if row < start + len(data):

@@ -14,9 +14,10 @@ import pyarrow as pa
 from anomalo.calibration.results import Explained
 from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Mask, Scores
-from anomalo.jobs.context import JobContext
+from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.scoring.alerts import ScoredTable, score_table
-from anomalo.jobs.sharding import Found, Part, Rows, Work, chosen, stored
+from anomalo.jobs.scoring.candidates import Candidates
+from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writers import TableWriter
@@ -60,7 +61,7 @@ class ScoreResult:
 def score(
     context: JobContext,
     source: str,
-    reference: str,
+    reference: str | Opened,
     *,
     output: Path | None = None,
     threshold: Threshold | None = None,
@@ -102,10 +103,10 @@ class _Job:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
-        first = score_table(self.work, self.threshold)
+        first = score_table(self.work, self.threshold, self.explain)
         self.order = most_anomalous(first.p_value, first.score)
         explained = np.union1d(np.flatnonzero(first.alert), self.order[: self.explain])
-        self.rows = _Rows(first, self._reasons(folder, explained, first.schema), explained, self._id())
+        self.rows = _Rows(first, self._reasons(folder, explained, first.candidates), explained, self._id())
         self._write_rows([path for path in (self.output, folder / "scores.parquet") if path is not None])
         return {
             "rows": len(first.alert),
@@ -130,14 +131,14 @@ class _Job:
                 for writer in writers:
                     writer.write(batch)
 
-    def _reasons(self, folder: Path, rows: Rows, schema: pa.Schema) -> dict[int, list[dict[str, Any]]]:
-        """Read the source once more, keep the explained rows and their cells, and return the reasons."""
+    def _reasons(self, folder: Path, rows: Rows, candidates: Candidates) -> dict[int, list[dict[str, Any]]]:
+        """Explain rows, write them and their cells, and return the reasons."""
         why: dict[int, list[dict[str, Any]]] = {}
         with (
             TableWriter(folder / "cells.parquet", SCHEMA) as kept,
-            TableWriter(folder / "rows.parquet", _numbered(schema)) as raw,
+            TableWriter(folder / "rows.parquet", _numbered(self.work.schema)) as raw,
         ):
-            for part in self._explained(rows):
+            for part in self._explained(rows, candidates):
                 columns = [pa.array(part.rows), *part.batch.columns]
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
                 explained = Explained(*(part.arrays[name] for name in EXPLAINED))
@@ -148,12 +149,12 @@ class _Job:
                 self.work.context.report_rows(len(why), "rows explained")
         return why
 
-    def _explained(self, rows: Rows) -> Iterator[Part]:
+    def _explained(self, rows: Rows, candidates: Candidates) -> Iterator[Part]:
         """Yield the rows whose numbers are given, ascending, explained a part at a time."""
         most = max(CELLS // max(len(self.fitted.schema.features), 1), 1)
-        return self.work.parts("cells", self._explain, chosen(rows, most)) if len(rows) else iter(())
+        return self.work.found("cells", self._explain, candidates.parts(rows, most))
 
-    def _explain(self, data: Encoded) -> Found:
+    def _explain(self, data: Encoded, rows: Rows) -> Found:
         explained = self.fitted.explain(data)
         return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}
 

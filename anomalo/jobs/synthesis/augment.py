@@ -81,7 +81,8 @@ def augment(
         The model is damaged.
     """
     context.check_output(output, request.given or "")
-    record, fitted = context.load(reference, "sample", device)
+    opened = context.load(reference, "sample", device)
+    record, fitted = opened.record, opened.fitted
     constraints = [*fitted.constraints, *parse(request.constraints, fitted.schema, fitted.encoder.layout)]
     generator = Generator(fitted, constraints, request.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"

@@ -18,7 +18,8 @@ from anomalo.jobs.context import JobContext
 from anomalo.jobs.synthesis.report_page import page
 from anomalo.persistence.atomic import atomic_file, require_writable
 from anomalo.tabular.column import MEASURED
-from anomalo.tabular.parsing import numbers, whole
+from anomalo.tabular.columns import ParsedTable
+from anomalo.tabular.parsing import numbers
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 from anomalo.workspace.workspace import RunRecord
 
@@ -129,14 +130,14 @@ def _summary(facts: Mapping[str, Any], output: Path | None, warnings: list[str])
 
 def _schema(table: pa.Table, label: str | None) -> Schema:
     """Infer the columns of the real rows; a label of two values is a category, whatever its values are."""
-    options = SchemaOptions(label=label)
-    schema = infer(table, options)
+    options, read = SchemaOptions(label=label), ParsedTable(table)
+    schema = infer(read, options)
     if label is None or schema.column(label).kind not in MEASURED:
         return schema
     column = schema.column(label)
-    values = numbers(column, whole(table.column(label)), schema.missing, schema.infinite)
+    values = numbers(column, read.cells(label), schema.missing, schema.infinite)
     two = len(set(values[values == values].tolist())) <= 2
-    return infer(table, replace(options, kinds={label: "category"})) if two else schema
+    return infer(read, replace(options, kinds={label: "category"})) if two else schema
 
 
 def _left_out(schema: Schema) -> list[str]:

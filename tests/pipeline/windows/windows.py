@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anomalo.neural import NeuralModel
 from anomalo.plugin import (
     Block,
+    Columns,
     Encoded,
     Encoder,
     Filled,
@@ -47,12 +48,12 @@ class WindowEncoder:
     def layout(self) -> Layout:
         return self._layout
 
-    def fit(self, table: pa.Table, schema: Schema) -> Self:
+    def fit(self, columns: Columns, schema: Schema) -> Self:
         names = [column.name for column in schema.features]
         channels = list(dict.fromkeys(name.rpartition("_")[0] for name in names))
         steps = len(names) // len(channels)
         ordered = tuple(f"{channel}_{step}" for step in range(steps) for channel in channels)
-        values = np.stack([_numbers(table.column(name)) for name in ordered], axis=1)
+        values = np.stack([columns.values[name] for name in ordered], axis=1)
         blocks = []
         for at, channel in enumerate(channels):
             cells = values[:, at :: len(channels)]
@@ -64,26 +65,24 @@ class WindowEncoder:
         self._layout = Layout(MODALITY, (steps, len(channels)), tuple(blocks), names=ordered)
         return self
 
-    def encode(self, batch: pa.RecordBatch, first_row: int = 0, label: bool = False) -> Encoded:
+    def encode(self, columns: Columns, label: bool = False) -> Encoded:
         layout = self._layout
-        cells = np.stack([_numbers(batch.column(name)) for name in layout.names], axis=1)
         blocks = [layout.blocks[at] for at in layout.block_of_cell]
-        scaled = np.stack([compress(cells[:, at], b.offset, b.scale) for at, b in enumerate(blocks)], axis=1)
+        cells = zip(layout.names, blocks, strict=True)
+        scaled = np.stack([compress(columns.values[name], b.offset, b.scale) for name, b in cells], axis=1)
         seen = ~np.isnan(scaled)
-        shape = (len(cells), *layout.shape)
+        shape = (columns.rows, *layout.shape)
         return Encoded(np.where(seen, scaled, 0).astype(np.float32).reshape(shape), seen.reshape(shape), layout)
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         block = self._layout.blocks[position]
         return pa.array(np.round(expand(values, block.offset, block.scale), 6))
 
-    def fill(
-        self, batch: pa.RecordBatch, point: Floats, round: bool = True, where: Mask | None = None
-    ) -> pa.RecordBatch:
+    def fill(self, batch: pa.RecordBatch, point: Floats, where: Mask, round: bool = True) -> pa.RecordBatch:
         cells, filled = point.reshape(len(point), -1), {name: batch.column(name) for name in batch.schema.names}
         for at, name in enumerate(self._layout.names):
             fills = self.decode(cells[:, at], int(self._layout.block_of_cell[at]))
-            filled[name] = pc.coalesce(filled[name], fills)
+            filled[name] = pc.if_else(pa.array(where.reshape(cells.shape)[:, at]), fills, filled[name])
         return pa.RecordBatch.from_pydict(filled)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,10 +91,6 @@ class WindowEncoder:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
         return cls(Layout.from_json(value))
-
-
-def _numbers(column: Any) -> Any:
-    return np.array(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy(), float)
 
 
 @dataclass(kw_only=True)

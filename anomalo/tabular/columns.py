@@ -1,0 +1,88 @@
+"""A batch's columns as numbers and texts, and a table whose columns are each parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from anomalo.tabular.cells import Cells, Numbers, whole
+from anomalo.tabular.column import Column, Infinite
+from anomalo.tabular.parsing import Texts, read
+
+Values = Numbers | Texts
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The parsed columns of a batch.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows it has.
+    values : mapping of str to Numbers or Texts
+        By column: float64 [rows] with nan for a missing cell, or texts.
+    """
+
+    rows: int
+    values: Mapping[str, Values]
+
+
+@dataclass(frozen=True)
+class ParsedTable:
+    """A table whose columns are parsed once, however often they are asked for in the same understanding.
+
+    Attributes
+    ----------
+    table : Table or RecordBatch [n]
+        As it was read.
+    """
+
+    table: pa.Table | pa.RecordBatch
+    _parsed: dict[str, tuple[Any, Values]] = field(default_factory=dict, init=False, repr=False)
+    _cells: dict[str, Cells] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, table: ParsedTable | pa.Table | pa.RecordBatch) -> ParsedTable:
+        """Return the table, none of whose columns are parsed yet, or the one that is given."""
+        return table if isinstance(table, ParsedTable) else cls(table)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return int(self.table.num_rows)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.table.schema.names)
+
+    def cells(self, name: str) -> Cells:
+        """Return a column's cells."""
+        if name in self._cells:
+            return self._cells[name]
+        column = self.table.column(name)
+        return Cells(whole(column) if isinstance(column, pa.ChunkedArray) else column)
+
+    def keep(self, name: str, cells: Cells) -> None:
+        """Keep a column's cells, with what has been read of them, for later calls of `cells`."""
+        self._cells[name] = cells
+
+    def parse(
+        self,
+        column: Column,
+        missing: tuple[str, ...] = (),
+        infinite: Infinite = "error",
+        first_row: int = 0,
+        cells: Cells | None = None,
+    ) -> Values:
+        """Return a column's values [n] as `parsing.read` reads them from `cells`, by default those of the table."""
+        understanding = (column.kind, column.decimal_comma, column.date_format, column.tokens, missing, infinite)
+        known = self._parsed.get(column.name)
+        if known is None or known[0] != understanding:
+            values = read(column, cells or self.cells(column.name), missing, infinite, first_row)
+            known = self._parsed[column.name] = understanding, values
+        return known[1]
