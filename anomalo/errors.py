@@ -63,7 +63,7 @@ class GateError(AnomaloError):
 
 
 class InterruptedJobError(AnomaloError):
-    """The job was stopped before its end; nothing half-written is left."""
+    """A job was stopped before its end: no output is left in part, and what is done is kept, to be resumed."""
 
     exit_code = 5
 

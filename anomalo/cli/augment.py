@@ -18,8 +18,9 @@ from anomalo.cli.console import (
     WorkspaceOption,
 )
 from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
-from anomalo.cli.printing import count, table
+from anomalo.cli.printing import table
 from anomalo.errors import UsageError
+from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
     from anomalo.jobs.synthesis.advise import AdviseResult

@@ -142,7 +142,7 @@ def _show(record: dict[str, Any], title: str) -> None:
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in facts.items():
-        if value in (None, [], {}):
+        if value in (None, "", [], {}):
             continue
         if isinstance(value, Mapping):
             yield key, [f"{name}{':' * isinstance(item, Mapping)} {_plain(item)}" for name, item in value.items()]

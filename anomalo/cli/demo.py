@@ -17,8 +17,9 @@ from anomalo.cli.console import (
     ThreadsOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count, table
+from anomalo.cli.printing import table
 from anomalo.cli.score import show, summary
+from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
     from anomalo.jobs.imputing.impute import ImputeResult
@@ -93,8 +94,8 @@ def _show_hidden(numbers: list[HiddenError], categories: list[HiddenError]) -> N
     if categories:
         wrong, by_mode = (sum(errors) / len(categories) for errors in zip(*map(_errors, categories), strict=True))
         typer.echo(
-            f"\n{len(categories)} category columns: {100 * wrong:.1f} % of the predicted levels are wrong, "
-            f"of the most frequent levels {100 * by_mode:.1f} %."
+            f"\n{len(categories)} category columns: {percent(wrong)} of the predicted levels are wrong, "
+            f"of the most frequent levels {percent(by_mode)}."
         )
 
 

@@ -20,7 +20,7 @@ from anomalo.cli.console import (
     WithOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count
+from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
     from anomalo.jobs.describing.embed import EmbedResult

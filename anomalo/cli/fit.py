@@ -21,8 +21,9 @@ from anomalo.cli.console import (
     ThreadsOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count, share, table
+from anomalo.cli.printing import table
 from anomalo.errors import UsageError
+from anomalo.tabular.quantities import count, expected_error, percent
 
 if TYPE_CHECKING:
     from anomalo.jobs.fitting.fit import FitResult
@@ -290,20 +291,21 @@ def show_skill(record: ModelRecord) -> None:
 def show_errors(record: ModelRecord) -> None:
     """Print the expected errors of imputed values, column by column, most missing values first."""
     with_missing = [(name, entry) for name, entry in record.summary["errors"].items() if entry["missing"] > 0]
+    kinds = record.summary["kinds"]
     most_first = sorted(with_missing, key=lambda item: -item[1]["missing"])
     if most_first:
         columns = ("column", "missing", "expected error", "error of mean or mode")
         rows = [
-            (name, share(entry["missing"]), _error(entry, "error"), _error(entry, "baseline"))
+            (
+                name,
+                percent(entry["missing"]),
+                *(expected_error(entry[which], kinds[name]) for which in ("error", "baseline")),
+            )
             for name, entry in most_first[:SHOWN]
         ]
         table(columns, rows, right=columns[1:])
     if len(most_first) > SHOWN:
         typer.echo(f"and {len(most_first) - SHOWN} more columns with missing values; --json lists all")
-
-
-def _error(entry: dict[str, Any], which: str) -> str:
-    return share(entry[which]) + " wrong" if entry["kind"] == "category" else f"{entry[which]:.3g}"
 
 
 def register(app: typer.Typer) -> None:

@@ -20,7 +20,8 @@ from anomalo.cli.console import (
     WithOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count, table
+from anomalo.cli.printing import table
+from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
     from anomalo.jobs.imputing.impute import ImputeResult

@@ -20,8 +20,9 @@ from anomalo.cli.console import (
     WithOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import count, numbers, shortened, table
+from anomalo.cli.printing import numbers, shortened, table
 from anomalo.cli.score import ThresholdOption
+from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
     from anomalo.jobs.imputing.repair import RepairResult

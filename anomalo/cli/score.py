@@ -36,8 +36,9 @@ from anomalo.cli.fit import (
     schema_options,
     show_skill,
 )
-from anomalo.cli.printing import count, numbers, probabilities, shortened, table
+from anomalo.cli.printing import numbers, probabilities, shortened, table
 from anomalo.errors import GateError
+from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
     from anomalo.jobs.scanning.scan import ScanResult

@@ -66,6 +66,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> FitOutcome:
         if not isinstance(self.model, str | Model):
             raise UsageError(f"model={self.model!r}: expected a model's name, or an instance such as MyModel()")
+        if not (isinstance(self.model, str) or self.model.name):
+            raise UsageError(f"model={self.model!r}: expected a class with a name; set name = '…' in it")
         if self.params and isinstance(self.model, Model):
             raise UsageError(f"params={self.params!r}: expected none, for the model is an instance; give them to it")
         registry = Registry.load()

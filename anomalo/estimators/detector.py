@@ -25,7 +25,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
     Parameters
     ----------
     model : str or Model
-        A registered model's name, or an instance whose hyperparameters are used.
+        A registered model's name, or an instance, of any class, whose hyperparameters are used.
     params : dict, optional
         Hyperparameters, where `model` is a name.
     contamination : "auto" or float in (0, 0.5]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -13,7 +13,7 @@ from anomalo.encoding.encoded import (
     Encoded,
     Layout,
 )
-from anomalo.errors import ParameterError
+from anomalo.errors import ParameterError, did_you_mean
 from anomalo.models.parameters import Parameter
 from anomalo.models.results import ModelState
 
@@ -68,6 +68,8 @@ class Model:
     name: ClassVar[str] = ""
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     """What rows the model takes, as `Layout.modality` has it; a name is unique within a modality."""
+    score_unit: ClassVar[str] = ""
+    """What the score is measured in, for people, such as "nats" or "probability"; empty if it has no name."""
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():
@@ -101,19 +103,31 @@ class Model:
         )
 
     @classmethod
+    def require_parameters(cls, names: Iterable[str]) -> None:
+        """Refuse a name that no hyperparameter has.
+
+        Raises
+        ------
+        ParameterError
+            It names the closest one, and lists all.
+        """
+        known = [parameter.name for parameter in cls.parameters()]
+        for name in names:
+            if name not in known:
+                hint, listed = did_you_mean(name, known), ", ".join(known) or "none"
+                raise ParameterError(f"model {cls.name!r} has no parameter {name!r}{hint}; it has: {listed}")
+
+    @classmethod
     def parse(cls, settings: Mapping[str, str]) -> dict[str, Any]:
         """Turn texts such as `{"epochs": "50"}` into parameter values.
 
         Raises
         ------
         ParameterError
-            A name is unknown (the known ones are listed) or a text is not of its type.
+            A name is unknown, as `require_parameters` says, or a text is not of its type.
         """
+        cls.require_parameters(settings)
         known = {parameter.name: parameter for parameter in cls.parameters()}
-        for name in settings:
-            if name not in known:
-                listed = ", ".join(known) or "none"
-                raise ParameterError(f"model {cls.name!r} has no parameter {name!r}; it has: {listed}")
         return {name: known[name].parse(text) for name, text in settings.items()}
 
     def params(self) -> dict[str, Any]:

@@ -95,12 +95,12 @@ def cells(value: Cells, data: Encoded) -> Cells:
 
 
 def filled(value: Filled, data: Encoded, draws: int = 0) -> Filled:
-    """Check what `impute` returned: fills [n, *shape] and draws [draws, n, *shape]."""
+    """Check what `impute` returned: fills [n, *shape] and, unless the model gives none, draws [draws, n, *shape]."""
     require_type("impute's result", value, Filled)
     point = numbers("point", value.point, np.float32, data.values.shape)
     require_kept("impute", point, data)
     found: dict[str, Any] = {"point": point}
-    if draws:
+    if draws and value.draws is not None:
         found["draws"] = numbers("draws", value.draws, np.float32, (draws, *data.values.shape))
     for name, end in (("low", value.low), ("high", value.high)):  # NaN for categories
         if end is not None:

@@ -61,6 +61,8 @@ class Reconstructor(NeuralModel[CodeNet]):
     its conditional expectation.
     """
 
+    score_unit = "nats"
+
     hide: float = param(0.2, low=0.0, high=0.95, help="Share of the cells hidden from the network in training.")
 
     def corrupt(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class FitConfig:
             There is no such model or parameter, or it is for another modality.
         """
         if not isinstance(self.model, str):
-            return registry.guarded(type(self.model)(**self.model.params()))
+            return registry.guarded(replace(self.model))
         parsed = registry.get(self.model, modality).parse(self.settings)
         return registry.guarded(registry.create_for(modality, self.model, {**self.params, **parsed}))
 

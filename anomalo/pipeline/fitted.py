@@ -301,6 +301,11 @@ class Fitted:
             The model gives no draws.
         """
         filled = self.guarded.impute(data, draws)
+        if draws and filled.draws is None:
+            raise UsageError(
+                f"model {self.guarded.name!r} gives no draws: expected one that does, such as auto, chained or "
+                "denoising; fit one of them, or leave out the draws"
+            )
         if filled.low is not None or self.hidden is None:
             return filled
         width = np.where(data.observed, 0.0, data.layout.spread(self.hidden.width)).astype(np.float32)

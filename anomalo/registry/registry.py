@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import (
-    ParameterError,
     PluginError,
     SourceError,
     UnknownModelError,
@@ -285,13 +284,7 @@ class Registry:
         return model.name if keeps else f"{plugin}:{model.name}"
 
     def _made(self, plugin: str, name: str, model: type[Model], params: Mapping[str, Any]) -> Model:
-        known = [parameter.name for parameter in model.parameters()]
-        for given in params:
-            if given not in known:
-                listed = ", ".join(known) or "none"
-                raise ParameterError(
-                    f"model {name!r} has no parameter {given!r}{did_you_mean(given, known)}; it has: {listed}"
-                )
+        model.require_parameters(params)
         with guard(self._calls.origin(plugin), f"model {name!r}", model, "__init__"):
             return named(model(**params), name)
 

@@ -8,7 +8,8 @@ In a plugin's tests, each check separately::
     def test_it_conforms(name, check):
         check()
 
-or all of them at once: ``check_model(MyModel, epochs=2)``.
+or all of them at once: ``check_model(MyModel, epochs=2)``. An installed model is checked in a shell by its name:
+``python -m anomalo.testing my_model epochs=2``.
 """
 
 from anomalo.testing.checks import check_model, checks

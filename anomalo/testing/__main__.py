@@ -1,32 +1,41 @@
-"""Restore saved models in a new process and print checksums of their answers, for the kit's check of saving."""
+"""Run the conformance kit on installed models: `python -m anomalo.testing MODEL... [PARAMETER=VALUE...]`."""
 
-import importlib
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
-from anomalo.models.base import Model
+from anomalo.errors import AnomaloError
 from anomalo.registry.registry import Registry
-from anomalo.testing.answers import answers, digests
-from anomalo.testing.tables import tables
-from anomalo.workspace import artifacts
+from anomalo.testing.checks import check_model
+
+USAGE = """usage: python -m anomalo.testing MODEL... [PARAMETER=VALUE...]
+
+Run the conformance kit on installed models, by their names; `anomalo models` lists them.
+Parameters, such as epochs=2 to make fits quick, are those of all of these models.
+"""
 
 
-def restored(folder: Path) -> Model:
-    """Return the model that is saved in `folder`, of whatever class its manifest names."""
-    artefact = artifacts.load(folder)
-    cls: Any = importlib.import_module(artefact.manifest["module"])
-    for part in artefact.manifest["class"].split("."):
-        cls = getattr(cls, part)
-    tuples = {parameter.name for parameter in cls.parameters() if isinstance(parameter.default, tuple)}
-    params = {
-        name: tuple(value) if name in tuples else value for name, value in artefact.manifest["parameters"].items()
-    }
-    create = Registry.load().create if artefact.state.models else None
-    model: Model = cls(**params).restore(artefact.state, create)
-    return model
+def main(arguments: list[str]) -> int:
+    """Return the exit code: 0 if the models pass every check, 1 if one fails, 2 for wrong usage."""
+    names = [argument for argument in arguments if "=" not in argument]
+    if not names or any(name.startswith("-") for name in names):
+        sys.stderr.write(USAGE)
+        return 2
+    settings = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    registry, failed = Registry.load(), False
+    try:
+        models = [(registry.get(name), registry.get(name).parse(settings)) for name in names]
+    except AnomaloError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    for model, params in models:
+        try:
+            check_model(model, **params)
+        except AssertionError as error:
+            failed = True
+            sys.stdout.write(f"{error}\n")
+        else:
+            sys.stdout.write(f"{model.name} passes every check\n")
+    return int(failed)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps([digests(answers(restored(Path(folder)), tables()[1])) for folder in sys.argv[1:]]))
+    sys.exit(main(sys.argv[1:]))

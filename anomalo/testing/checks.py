@@ -260,7 +260,7 @@ def saved_and_restored_in_one_process(makes: Sequence[Make]) -> None:
         folders = [str(Path(temporary) / str(number)) for number in range(len(makes))]
         for make, folder in zip(makes, folders, strict=True):
             _save(make, Path(folder))
-        command = [sys.executable, "-m", "anomalo.testing", *folders]
+        command = [sys.executable, "-m", "anomalo.testing.restoring", *folders]
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     last_line = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}, no message"])[-1]
     require(done.returncode == 0, f"a new process could not restore the model: {last_line}")

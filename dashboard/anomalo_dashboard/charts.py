@@ -17,8 +17,8 @@ PICKED = "picked"
 """The name of the selection that holds the clicked point."""
 
 
-def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_]) -> alt.Chart:
-    """Return a histogram of anomaly scores, alerts in another colour."""
+def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) -> alt.Chart:
+    """Return a histogram of anomaly scores, alerts in another colour; `title` names the score and its unit."""
     edges = _edges(score)
     bars = []
     for name, chosen in (("other rows", ~alert), ("alerts", alert)):
@@ -30,7 +30,7 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_]) -> alt.Chart
         alt.Chart(table, height=230)
         .mark_bar(opacity=0.85)
         .encode(
-            x=alt.X("low:Q", title="Anomaly score (higher = more anomalous)", scale=scale, axis=alt.Axis(tickCount=8)),
+            x=alt.X("low:Q", title=f"{title}; higher = more anomalous", scale=scale, axis=alt.Axis(tickCount=8)),
             x2="high:Q",
             y=alt.Y(
                 "rows:Q", title="Rows (log scale)", scale=alt.Scale(type="symlog"), stack=None, axis=_counts(table)

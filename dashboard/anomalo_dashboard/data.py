@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import safetensors.numpy
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -28,6 +27,7 @@ from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.preview import Preview, preview
 from anomalo.persistence.atomic import atomic_file
 from anomalo.registry.registry import Registry
+from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
@@ -51,12 +51,13 @@ def models() -> list[ModelRecord]:
     return sorted(Workspace(workspace()).models(), key=lambda record: record.created, reverse=True)
 
 
-def manifest(reference: str | None) -> dict[str, Any]:
-    """Return a model's manifest; empty if the model is missing or damaged, since a page can do without it."""
+def training(record: ModelRecord) -> dict[str, Any] | None:
+    """Return what a model's manifest says of its training; None if its folder is missing or damaged."""
     try:
-        return {} if reference is None else _manifest(Workspace(workspace()).model(reference))
+        found = _manifest(record)
     except AnomaloError:
-        return {}
+        return None
+    return {name: found[name] for name in ("history", "training") if name in found}
 
 
 @st.cache_resource(max_entries=32)
@@ -64,39 +65,39 @@ def _manifest(record: ModelRecord) -> dict[str, Any]:
     return Workspace.manifest(record)
 
 
-def kind_of(reference: str | None) -> str | None:
-    """Return which model a saved model is, such as "auto"; None if it is no longer in the workspace."""
-    return next((record.model for record in models() if record.reference == reference), None)
+def model_of(reference: str | None) -> ModelRecord | None:
+    """Return the record of a saved model; None if it is no longer in the workspace."""
+    return next((record for record in models() if record.reference == reference), None)
 
 
 def column_kinds(reference: str | None) -> dict[str, str]:
-    """Return the kinds of the columns that a model reads, such as "number"."""
-    columns = manifest(reference).get("schema", {}).get("columns", [])
-    return {column["name"]: column["kind"] for column in columns}
+    """Return the kinds of the columns of a model's table, such as "number"."""
+    record = model_of(reference)
+    return {} if record is None else dict(record.summary.get("kinds", {}))
+
+
+def score_unit(reference: str | None) -> str:
+    """Return what a model's scores are measured in, such as "nats"; empty if that has no name or is unknown."""
+    record = model_of(reference)
+    return "" if record is None else str(record.summary.get("score_unit", ""))
 
 
 def hidden_cells(record: ModelRecord) -> pd.DataFrame:
-    """Return how well a model predicts hidden cells: `column`, `kind`, `error`, `baseline`, `less`; empty if unknown.
+    """Return how well a model predicts hidden cells, the best predicted column first; empty if unknown.
 
-    Errors of numbers are root mean squared, in the column's units; those of categories are shares of wrong levels.
-    `less` is the share of the baseline's error that the model avoids.
+    Returns
+    -------
+    DataFrame
+        `column`, `kind`, `error` and `baseline` as texts in the column's own unit, and `less`, the share of the
+        baseline's error that the model avoids.
     """
-    found = manifest(record.reference)
-    path = record.path / "calibration.safetensors"
-    kept = safetensors.numpy.load_file(path) if path.exists() else {}
-    if not {"error", "baseline"} <= kept.keys():
-        return pd.DataFrame()
-    blocks = found["encoding"]["layout"]["blocks"]
-    frame = pd.DataFrame(
-        {
-            "column": [block["name"] for block in blocks],
-            "kind": [block["kind"] for block in blocks],
-            "error": kept["error"],
-            "baseline": kept["baseline"],
-        }
-    )
-    known = frame[np.isfinite(frame["error"]) & (frame["baseline"] > 0)]
-    return known.assign(less=1 - known["error"] / known["baseline"]).sort_values("less", ascending=False)
+    kinds, lines = record.summary.get("kinds", {}), []
+    for name, entry in record.summary.get("errors", {}).items():
+        kind = kinds.get(name, entry["kind"])
+        if entry["baseline"] > 0:
+            texts = {which: quantities.expected_error(entry[which], kind) for which in ("error", "baseline")}
+            lines.append({"column": name, "kind": kind, **texts, "less": 1 - entry["error"] / entry["baseline"]})
+    return pd.DataFrame(sorted(lines, key=lambda line: -line["less"]))
 
 
 @dataclass(frozen=True)

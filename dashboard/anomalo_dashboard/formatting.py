@@ -16,15 +16,26 @@ import pyarrow.compute as pc
 from anomalo.tabular.wording import interval_text, reason_texts
 
 
-def count(number: int, what: str) -> str:
-    """Write a number with its noun.
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter.
 
     Examples
     --------
-    >>> count(1, "row"), count(3163, "row")
-    ('1 row', '3,163 rows')
+    >>> sentence("the rows have drifted; fit again"), sentence("")
+    ('The rows have drifted; fit again', '')
     """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return text[:1].upper() + text[1:]
+
+
+def score(unit: str) -> str:
+    """Name the anomaly score of a model with its unit.
+
+    Examples
+    --------
+    >>> score("nats"), score("")
+    ('Anomaly score (nats)', 'Anomaly score')
+    """
+    return f"Anomaly score ({unit})" if unit else "Anomaly score"
 
 
 def moment(created: str) -> str:
@@ -50,21 +61,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def percent(share: float) -> str:
-    """Write a share with two digits.
-
-    Examples
-    --------
-    >>> percent(0.05), percent(0.0123), percent(0.0), percent(0.000123)
-    ('5 %', '1.2 %', '0 %', '0.012 %')
-    """
-    if not share:
-        return "0 %"
-    digits = max(0, 1 - math.floor(math.log10(abs(share) * 100)))
-    text = f"{share * 100:.{digits}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
 
 
 def plain(value: Any) -> str:

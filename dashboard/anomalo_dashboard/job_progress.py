@@ -107,7 +107,7 @@ def _done(job: Job) -> None:
     ):
         navigation.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:
-        st.warning(warning, icon=":material/info:")
+        st.warning(formatting.sentence(warning), icon=":material/info:")
 
 
 def _ended(job: Job) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, job_progress, navigation
 
@@ -42,7 +43,7 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
 def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     first = lines.iloc[0]
     if not first["normal"]:
-        most = formatting.count(run.summary["most"], "cell")
+        most = quantities.count(run.summary["most"], "cell")
         st.info(
             f"Replacing {most} or fewer does not make this row normal (threshold {run.summary['threshold']}); the "
             f"lowest score found is {first['score_after']:.4g}, from {first['score_before']:.4g}.",
@@ -75,8 +76,9 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
 
 def _offer(run: RunRecord) -> None:
     """Offer to search for repairs in the background; show that job while it runs, or why it failed."""
-    search = command(run)
-    if job_progress.show_unfinished(search) or data.kind_of(run.model) not in data.models_with("score", "impute"):
+    search, record = command(run), data.model_of(run.model)
+    can = set() if record is None else set(record.summary["verbs"])
+    if job_progress.show_unfinished(search) or not can >= {"score", "impute"}:
         return
     if st.button(
         "Suggest repairs",
@@ -125,7 +127,7 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
         "Alerts with a repair",
         f"{facts['repaired']:,}",
         border=True,
-        help=f"Alerts that become normal by replacing {formatting.count(facts['most'], 'cell')} or fewer",
+        help=f"Alerts that become normal by replacing {quantities.count(facts['most'], 'cell')} or fewer",
     )
     right.metric("Cells to replace", f"{sum(facts['replaced'].values()):,}", border=True)
     _downloads(run, lines)
@@ -182,7 +184,7 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     with pager:
         span = navigation.one_page(len(lines), data.PAGE, "fill_page")
     here = lines.slice(span.start, data.PAGE).to_pandas()
-    count.markdown(f"**{formatting.count(len(lines), 'line')}**; showing {span.start + 1:,} to {span.stop:,}")
+    count.markdown(f"**{quantities.count(len(lines), 'line')}**; showing {span.start + 1:,} to {span.stop:,}")
     shown = cells(here, data.column_kinds(run.model))
     scores = formatting.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
     names = [name for name in shown.columns if name != "p_value_after"]

@@ -61,6 +61,7 @@ class Auto(Model):
     """
 
     name = "auto"
+    score_unit = "nats"
 
     members: str = param("knn,covariance,iforest,undercomplete,masked", help="The models to combine, by name.")
     assume: str = param(

@@ -89,6 +89,7 @@ class Classifier(NeuralModel[ClassifierNet]):
     """
 
     name = "classifier"
+    score_unit = "probability"
 
     hidden: tuple[int, ...] = param((128, 64), low=1, high=100_000, help="Widths of an encoder that is not pretrained.")
     freeze: int = param(0, low=-1, high=1000, help="Lowest layers of a pretrained encoder to keep; -1 keeps them all.")

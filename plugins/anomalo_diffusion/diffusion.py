@@ -53,6 +53,8 @@ class Diffusion(DenoisingModel):
     (one-hot vectors with a softmax); Kotelnikov et al. (2023), TabDDPM, ICML.
     """
 
+    score_unit = "nats"
+
     epochs: int = param(1200, low=1, high=100_000, help="Passes over the training rows at most; training stops early.")
     batch_size: int = param(256, low=1, high=1_000_000, help="Rows in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")

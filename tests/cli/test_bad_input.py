@@ -34,14 +34,14 @@ def fails(anomalo: Any, workspace: Path, tmp_path: Path) -> Callable[..., str]:
     """Run a verb that must fail with a code, in one line, writing nothing but `resumable`; return that line."""
 
     def run(code: int, *arguments: object, at: Path | None = None, resumable: bool = False) -> str:
-        context = at or workspace
-        before = tree(context, tmp_path)
-        outcome = anomalo(*arguments, "--workspace", context)
+        folder = at or workspace
+        before = tree(folder, tmp_path)
+        outcome = anomalo(*arguments, "--workspace", folder)
         assert (outcome.code, outcome.out) == (code, ""), outcome.err
         lines = [line for line in outcome.err.splitlines() if not line.startswith("warning: ")]
         assert [line[:7] for line in lines] == ["error: "], outcome.err
         assert "Traceback" not in outcome.err
-        after = tree(context, tmp_path)
+        after = tree(folder, tmp_path)
         assert outside(after) == outside(before)
         assert resumable or after == before
         return lines[0].removeprefix("error: ")
@@ -220,7 +220,10 @@ FIT = ("fit", "{table}", "--as", "new", "--model", "knn")
 SCORE = ("score", "{table}", "--with", "full", "-o", "{out}")
 USAGE: list[tuple[tuple[str, ...], str]] = [
     (("fit", "{table}", "--as", "new", "--model", "knnn"), "no model is named 'knnn'; did you mean 'knn'?"),
-    ((*FIT, "--set", "neigbours=3"), "model 'knn' has no parameter 'neigbours'; it has: neighbours, reference"),
+    (
+        (*FIT, "--set", "neigbours=3"),
+        "model 'knn' has no parameter 'neigbours'; did you mean 'neighbours'?; it has: neighbours",
+    ),
     ((*FIT, "--set", "neighbours=few"), "neighbours=few: expected a whole number, such as 5"),
     ((*FIT, "--set", "neighbours=0"), "neighbours=0: expected a value from 1"),
     ((*FIT, "--set", "neighbours"), "--set neighbours: expected NAME=VALUE"),
@@ -348,10 +351,10 @@ def test_a_full_disk_in_a_fit(fails: Any, patients: pd.DataFrame, tmp_path: Path
     long = pd.concat([patients] * 20, ignore_index=True)
     long["height"] += np.random.default_rng(1).normal(size=len(long))
     as_csv(long, tmp_path / "long.csv")
-    context = tmp_path / "w"
-    context.mkdir()
+    folder = tmp_path / "w"
+    folder.mkdir()
     with free_space(60_000):
-        said = fails(1, "fit", tmp_path / "long.csv", "--as", "m", "--model", "knn", at=context, resumable=True)
+        said = fails(1, "fit", tmp_path / "long.csv", "--as", "m", "--model", "knn", at=folder, resumable=True)
     assert said.startswith("cannot write")
 
 

@@ -14,24 +14,54 @@ from anomalo.cli.printing import table
 from anomalo.errors import InterruptedJobError
 
 
-def test_a_table_in_a_pipe_has_one_line_a_row_and_no_trailing_spaces(capsys: pytest.CaptureFixture[str]) -> None:
-    table(("n", "name", "words"), [(1, "a", "so " * 60), (22, "名前", ["two", "lines"])], right=("n",))
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == " n  name  words"
-    assert lines[2] == " 1  a     " + ("so " * 60).rstrip()
-    assert lines[3:] == ["22  名前  two", "          lines"]
-
-
-def test_a_table_in_a_terminal_wraps_its_last_column(
+def test_a_table_in_a_pipe_has_one_line_an_item_no_trailing_spaces_and_no_codes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    wide, marked = "so " * 600, "[red]a[/red] :smile:"
+    table(("n", "name", "words"), [(1, marked, wide), (22, "名前", ["two", "lines"]), (3, "", [])], right=("n",))
+    assert capsys.readouterr().out.splitlines() == [
+        " n  name                  words",
+        "─" * (26 + len(wide)),
+        f" 1  {marked}  {wide.rstrip()}",
+        "22  名前                  two",
+        "                          lines",
+        " 3",
+    ]
+
+
+def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "50")
-    table(("name", "words"), [("a", "several words " * 10)])
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_a_table_in_a_terminal_fits_into_its_width_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_a_terminal(monkeypatch)
+    monkeypatch.setenv("NO_COLOR", "1")
+    path, words = "/".join("abcdefghij" * 3), "several words " * 10
+    table(("n", "path", "words"), [(12345, path, words)], right=("n",))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 50
-    assert len(lines) > 4
-    assert all(line.startswith("        ") for line in lines[3:])
+    cells = [(line[:5], line[7:27].strip(), line[27:]) for line in lines[2:]]
+    assert "".join(number for number, _, _ in cells).strip() == "12345"
+    assert path in "".join(part for _, part, _ in cells)
+    assert " ".join(word for _, _, part in cells for word in part.split()).split() == words.split()
+
+
+def test_a_header_is_bold_in_a_terminal_unless_codes_are_not_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_a_terminal(monkeypatch)
+    table(("name",), [("a",)])
+    assert "\x1b[1mname" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    table(("name",), [("a",)])
+    assert capsys.readouterr().out == "name\n────\na\n"
 
 
 def test_results_are_ascii_where_the_terminal_is_not_unicode() -> None:

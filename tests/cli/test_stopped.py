@@ -54,25 +54,26 @@ def require_stopped(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_fit_that_is_stopped(tables: Path, tmp_path: Path, number: signal.Signals) -> None:
-    context = tmp_path / "w"
+    folder = tmp_path / "w"
     endless = ("--model", "linear", "--set", "epochs=100000", "--set", "patience=100000", "--device", "cpu")
-    process = start("fit", tables / "patients.csv", "--as", "m", *endless, "--workspace", context)
-    while not (context / "anomalo.db").exists():
+    process = start("fit", tables / "patients.csv", "--as", "m", *endless, "--workspace", folder)
+    while not (folder / "anomalo.db").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     time.sleep(0.2)
     process.send_signal(number)
     require_stopped(process)
-    assert outside(tree(context)) == []
+    assert outside(tree(folder)) == []
+    assert tree(folder), "what is done is kept, to be resumed"
 
 
 def test_a_scoring_that_is_stopped(patients: pd.DataFrame, workspace: Path, tmp_path: Path) -> None:
     pd.concat([patients] * 100, ignore_index=True).to_csv(tmp_path / "long.csv", index=False)
-    context = shutil.copytree(workspace, tmp_path / "w")
+    folder = shutil.copytree(workspace, tmp_path / "w")
     out = tmp_path / "out"
     out.mkdir()
-    before = tree(context)
-    score = ("score", tmp_path / "long.csv", "--with", "full", "-o", out / "o.csv", "--workspace", context)
+    before = tree(folder)
+    score = ("score", tmp_path / "long.csv", "--with", "full", "-o", out / "o.csv", "--workspace", folder)
     require_stopped(start(*score, "--device", "cpu", program=STOPS_ITSELF + PROGRAM))
-    assert outside(tree(context)) == outside(before)
+    assert outside(tree(folder)) == outside(before)
     assert list(out.iterdir()) == []

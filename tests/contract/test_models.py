@@ -47,6 +47,11 @@ def first_party() -> Iterator[type[Model]]:
         yield from (REGISTRY.get(name) for name in models)
 
 
+def test_every_model_that_scores_says_in_what() -> None:
+    assert [model.name for model in first_party() if "score" in model.verbs() and not model.score_unit] == []
+    assert [model.name for model in first_party() if "score" not in model.verbs() and model.score_unit] == []
+
+
 def quick(model: type[Model]) -> dict[str, int]:
     """Parameters that keep a fit short: the contract is about any fit, not about a good one."""
     known = {parameter.name for parameter in model.parameters()}

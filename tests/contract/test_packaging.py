@@ -54,6 +54,20 @@ def test_the_wheel_holds_no_top_level_name_but_ours() -> None:
     }
 
 
+def test_the_wheel_holds_the_files_beside_the_code() -> None:
+    wheel = pytest.importorskip("hatchling.builders.wheel").WheelBuilder(str(ROOT))
+    packed = {file.distribution_path for file in wheel.recurse_included_files()}
+    folders = [ROOT / package for package in WHEEL["packages"]]
+    beside = {
+        path.relative_to(folder.parent).as_posix()
+        for folder in folders
+        for path in folder.rglob("*.*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert "anomalo/jobs/synthesis/templates/report.html.jinja" in beside
+    assert beside <= packed
+
+
 def test_the_editable_install_exposes_no_other_name() -> None:
     names = ("plugins", "tests", "examples", "dashboard")
     program = f"from importlib.util import find_spec; print([name for name in {names} if find_spec(name)])"

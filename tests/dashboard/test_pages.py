@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,33 @@ def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None
     phases = json.loads((Workspace(scored).model("full").path / "manifest.json").read_text())["training"]["phases"]
     assert f"the best was epoch {phases[0]['best']}" in app.caption[0].value
     assert set(table(app, "baseline")["column"]) <= {"height", "weight", "children", "colour", "smoker"}
+
+
+def test_what_pages_show_of_a_model_is_in_its_record_with_units(
+    at: Any, scored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Workspace(scored).model("full")
+    monkeypatch.setattr(Workspace, "manifest", lambda record: pytest.fail("the artefact was read"))
+    shown = data.hidden_cells(record).set_index("column")
+    assert list(shown["less"]) == sorted(shown["less"], reverse=True)
+    errors = record.summary["errors"]
+    assert shown.loc["weight", "error"] == f"{errors['weight']['error']:.3g}"
+    assert shown.loc["colour", "error"] == f"{100 * errors['colour']['error']:.1f} % wrong"
+    assert shown.loc["colour", "kind"] == "category"
+    assert data.column_kinds("full@1")["children"] == "integer"
+    assert (data.score_unit("full@1"), data.score_unit("near@1")) == ("nats", "mean distance")
+    assert (data.column_kinds("gone@1"), data.score_unit("gone@1")) == ({}, "")
+    app = at("row", run=runs(scored, "score")[0].id)
+    fine(app)
+    assert app.metric[2].label == "Anomaly score (nats)"
+
+
+def test_a_warning_begins_with_a_capital_letter(at: Any, scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = replace(Workspace(scored).model("near"), summary={"warnings": ["model 'knn' warns"], "verbs": []})
+    monkeypatch.setattr(data, "models", lambda: [record])
+    app = at("models", model="near@1")
+    fine(app)
+    assert app.warning[0].value == "Model 'knn' warns"
 
 
 def test_a_model_without_epochs_says_so(at: Any) -> None:

@@ -40,6 +40,24 @@ def test_one_class_cannot_be_ranked(metric: object, labels: list[int]) -> None:
         metric(labels, [0.1, 0.2, 0.3])  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("metric", [metrics.roc_auc, metrics.average_precision])
+@pytest.mark.parametrize("absent", [math.nan, math.inf])
+def test_what_is_not_finite_cannot_be_ranked(metric: object, absent: float) -> None:
+    with pytest.raises(UsageError, match=r"1 of the scores are not finite, expected numbers; leave these rows out"):
+        metric([0, 1, 1], [0.1, absent, 0.3])  # type: ignore[operator]
+    with pytest.raises(UsageError, match=r"cannot rank 3 rows: 1 of the labels"):
+        metric([0, absent, 1], [0.1, 0.2, 0.3])  # type: ignore[operator]
+
+
+def test_an_error_is_unknown_where_a_cell_is_and_exact_in_single_precision() -> None:
+    assert math.isnan(metrics.rmse([1.0, math.nan], [1.0, 2.0]))
+    assert metrics.rmse([1.0, math.nan], [3.0, 2.0], [True, False]) == 2.0
+    rng = np.random.default_rng(0)
+    actual, predicted = (rng.normal(1e4, 1, 1000).astype(np.float32) for _ in range(2))
+    squares = [(float(a) - float(b)) ** 2 for a, b in zip(actual, predicted, strict=True)]
+    assert metrics.rmse(actual, predicted) == pytest.approx(math.sqrt(math.fsum(squares) / 1000), rel=1e-12)
+
+
 def test_rmse_and_accuracy_count_the_masked_cells_only() -> None:
     actual, predicted = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 5.0], [7.0, 4.0]])
     cells = np.array([[False, True], [True, False]])

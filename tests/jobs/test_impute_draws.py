@@ -91,6 +91,21 @@ def test_an_unknown_goal_and_a_negative_number_of_draws_are_refused(anomalo: Cal
     assert anomalo("impute", tables / "patients.csv", *arguments).code == 2
 
 
+def test_a_model_without_draws_refuses_them_before_anything_is_written(
+    anomalo: Call, tables: Path, tmp_path: Path
+) -> None:
+    space, output = tmp_path / "w", tmp_path / "filled.csv"
+    fit = ("fit", tables / "patients.csv", "--as", "z", "--model", "zscore", "--id", "name", "--workspace", space)
+    assert anomalo(*fit).code == 0
+    before = sorted(tmp_path.rglob("*"))
+    impute = ("impute", tables / "patients.csv", "--with", "z", "-o", output, "--workspace", space)
+    outcome = anomalo(*impute, "--draws", 3)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "model 'zscore' gives no draws: expected one that does, such as auto, chained or denoising" in outcome.err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert anomalo(*impute).code == 0
+
+
 @pytest.mark.slow
 def test_an_imputer_draws_whole_tables(incomplete: pd.DataFrame) -> None:
     imputer = TableImputer().fit(incomplete)

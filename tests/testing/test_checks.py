@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from anomalo.plugin import Cells, Filled, Model, param
+from anomalo.registry.registry import Registry
 from anomalo.testing import check_model, checks, tables
+from anomalo.testing.__main__ import main
 from anomalo.testing.answers import require_sane
 
 
@@ -299,6 +301,29 @@ def test_a_class_that_cannot_be_imported_elsewhere_is_reported() -> None:
 
     with pytest.raises(AssertionError, match="define it at the top of a module"):
         dict(checks(Local))["saved_and_restored_in_a_new_process"]()
+
+
+def test_the_kit_is_a_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main([]) == main(["--help"]) == main(["epochs=2"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("usage: python -m anomalo.testing MODEL")) == ("", 3)
+    assert main(["mean", "knnn"]) == 2
+    assert "did you mean 'knn'?" in capsys.readouterr().err
+    assert main(["mean", "epochs=2"]) == 2
+    assert "model 'mean' has no parameter 'epochs'" in capsys.readouterr().err
+    asked: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr("anomalo.testing.__main__.check_model", lambda cls, **params: asked.append((cls.name, params)))
+    assert main(["linear", "epochs=2"]) == 0
+    assert asked == [("linear", {"epochs": 2})]
+    assert capsys.readouterr().out == "linear passes every check\n"
+
+
+def test_a_model_that_fails_the_kit_ends_with_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Registry, "get", lambda self, name: ScoresMissing)
+    assert main(["missing"]) == 1
+    assert capsys.readouterr().out.startswith("ScoresMissing fails ")
 
 
 def test_the_tables_are_what_encoders_give() -> None:

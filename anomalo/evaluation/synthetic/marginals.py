@@ -38,7 +38,6 @@ def _total_variation(one: Cells, other: Cells, size: int) -> float:
 
 
 def _largest_gap(one: Cells, other: Cells) -> float:
-    one, other = np.sort(one), np.sort(other)
-    points = np.concatenate([one, other])
-    below = [np.searchsorted(values, points, side="right") / len(values) for values in (one, other)]
-    return float(np.abs(below[0] - below[1]).max())
+    from scipy.stats import ks_2samp
+
+    return float(ks_2samp(one, other, method="asymp").statistic)  # the p-value, which is not used, is cheapest so

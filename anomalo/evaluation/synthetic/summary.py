@@ -9,6 +9,7 @@ import numpy as np
 
 from anomalo.evaluation.synthetic.measures import Fidelity, Usefulness
 from anomalo.evaluation.synthetic.tables import Cells
+from anomalo.tabular.quantities import percent
 
 COPIES, LEANS = 0.6, 0.55
 """Rows are copies, or lean towards copies, if at least this share is nearer to a training row than to a holdout row."""
@@ -107,13 +108,13 @@ def _title(found: Fidelity) -> str:
 
 
 def _copying(found: Fidelity) -> str:
-    exact = f"; {100 * found.copied:.2f} % equal a training row in every cell" if found.copied else ""
+    exact = f"; {percent(found.copied)} equal a training row in every cell" if found.copied else ""
     if found.closeness is None:
-        return f"{100 * found.copied:.2f} % of the rows equal a training row in every cell." if found.copied else ""
+        return f"{percent(found.copied)} of the rows equal a training row in every cell." if found.copied else ""
     share, membership = found.closeness.nearer_share, found.closeness.membership
     away = f" Their distance to these rows reveals which rows were in training (AUROC {membership:.2f})."
     return (
-        f"{100 * share:.1f} % of the rows are nearer to a training row than to any row that the generator never saw "
+        f"{percent(share)} of the rows are nearer to a training row than to any row that the generator never saw "
         f"(50 % is expected of new rows){exact}.{away if membership >= COPIES else ''}"
     )
 

@@ -107,7 +107,7 @@ def _auroc(proba: Cells, classes: NDArray[Any], truth: Cells) -> float:
             columns[:, at] = proba[:, np.searchsorted(classes, level)]
     if len(present) == 2:
         return float(roc_auc_score(truth == present[1], columns[:, 1]))
-    pairs = []
+    pairs = []  # one by one: for multi_class="ovo" probabilities must sum to 1, and without absent levels they do not
     for one in range(len(present)):
         for other in range(len(present)):
             if one != other:

@@ -153,8 +153,15 @@ def fit_and_keep(
 def _require_early(context: JobContext, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:
     """Check the model before a long table is read, where its name stands for one only."""
     model = config.early(context.registry)
-    if model is not None:
-        require(model)
+    if model is None:
+        return
+    kind = type(model.model)
+    if kind not in context.registry.models.get(model.name, ()):
+        raise UsageError(
+            f"model {model.name!r} is an instance of {kind.__qualname__}, which no plugin gives: expected a "
+            "registered model, since a saved one is found by its name; return the class from the hook anomalo_models"
+        )
+    require(model)
 
 
 def choice(
@@ -237,13 +244,27 @@ def _equal_rows(fitted: Fitted) -> list[str]:
 
 
 def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """Return what lists and pages show of a model, so that they need not read its artefact."""
     skill = math.nan if fitted.hidden is None else fitted.hidden.skill()
+    columns = fitted.schema.columns
     return {
         "verbs": list(fitted.guarded.verbs),
+        "goals": fitted.facts["goals"],
         "parameters": fitted.facts["parameters"],
         "seed": fitted.facts["seed"],
         **{key: fitted.facts[key] for key in ("initial", "classes") if key in fitted.facts},
+        "score_unit": fitted.model.score_unit,
+        "label": next((column.name for column in columns if column.role == "label"), None),
+        "kinds": {column.name: column.kind for column in columns},
+        "levels": _levels(fitted),
         "skill": skill if math.isfinite(skill) else None,
         "errors": fitted.errors(),
         "warnings": list(warnings),
     }
+
+
+def _levels(fitted: Fitted) -> dict[str, list[str]]:
+    """Return the levels of each category that synthetic rows can be given; nothing if the model makes none."""
+    if "sample" not in fitted.guarded.verbs or not is_goal(frozenset(fitted.facts["goals"]), "sample"):
+        return {}
+    return {block.name: list(block.levels) for block in fitted.encoder.layout.blocks if block.kind == "category"}

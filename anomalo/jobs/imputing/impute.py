@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
@@ -45,10 +47,14 @@ def impute(
     file beside `output`, with the suffix `.cells.parquet`. While it runs, its shards are kept in the workspace; a job
     that was killed continues from them with `resume`, and writes the same files.
 
-    It raises what `stored` does, and UsageError if the model cannot draw.
+    It raises what `stored` does, and UsageError, before anything is written, if the model gives no draws.
     """
 
     def create(work: Work) -> _Job:
+        if draws:
+            layout = work.fitted.encoder.layout
+            empty = np.zeros((1, *layout.shape), dtype=np.float32)
+            work.fitted.impute(Encoded(empty, empty.astype(bool), layout), 1)  # fails if the model gives no draws
         return _Job(work, output, draws)
 
     if draws < 0:

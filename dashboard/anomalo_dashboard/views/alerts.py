@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo_dashboard import charts, data, downloads, formatting, navigation
 
 STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
@@ -45,8 +46,8 @@ right.caption(
     f"threshold of the run: {rule}"
 )
 for warning in run.summary.get("warnings", []):
-    st.warning(warning, icon=":material/info:")
-scores = data.scores(run)
+    st.warning(formatting.sentence(warning), icon=":material/info:")
+scores, title = data.scores(run), formatting.score(data.score_unit(run.model))
 
 stops, of_run = threshold(rule)
 left, right = st.columns([2, 3], gap="large")
@@ -75,7 +76,7 @@ with left:
     three.metric("Rows", f"{len(alert):,}")
 with right:
     if len(alert):
-        st.altair_chart(charts.histogram(scores.score, alert), alt="Histogram of anomaly scores")
+        st.altair_chart(charts.histogram(scores.score, alert, title), alt="Histogram of anomaly scores")
 
 text_box, column_box, only_box = st.columns([3, 2, 2], vertical_alignment="bottom")
 text = text_box.text_input(
@@ -119,14 +120,14 @@ with pager:
     span = navigation.one_page(len(rows), data.PAGE)
 here = rows[span]
 summary.markdown(
-    f"**{formatting.count(len(rows), 'row')}**, most anomalous first; showing {span.start + 1:,} to {span.stop:,}"
+    f"**{quantities.count(len(rows), 'row')}**, most anomalous first; showing {span.start + 1:,} to {span.stop:,}"
 )
 downloads.csv_button(
     download,
     "Save these rows",
     lambda: scores.table(rows, alert),
     f"{run.id}-alerts.csv",
-    f"{formatting.count(len(rows), 'listed row')}, of all pages, as CSV",
+    f"{quantities.count(len(rows), 'listed row')}, of all pages, as CSV",
 )
 table = scores.table(here, alert)
 st.dataframe(
@@ -138,7 +139,12 @@ st.dataframe(
         "open": st.column_config.ButtonColumn("", key="open", width=70, type="tertiary"),
         "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the most anomalous row"),
         "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0 in the table"),
-        "score": st.column_config.NumberColumn("Anomaly score", format=formatting.decimals(table["score"]), width=125),
+        "score": st.column_config.NumberColumn(
+            "Anomaly score",
+            format=formatting.decimals(table["score"]),
+            width=125,
+            help=f"{title}; higher = more anomalous",
+        ),
         "p_value": st.column_config.NumberColumn(
             "p-value",
             format=formatting.decimals([table["p_value"].min()], 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection
 
@@ -14,18 +15,18 @@ HEIGHT = 430
 
 def can_embed(run: RunRecord) -> bool:
     """Return whether the run's model can embed rows; if not, say which models can."""
-    kind = data.kind_of(run.model)
-    if kind is None:
+    record = data.model_of(run.model)
+    if record is None:
         st.info(f"The model of this run, {run.model}, is no longer in the workspace.", icon=":material/info:")
         return False
     able = data.models_with("embed")
-    if kind not in able:
+    if record.model not in able:
         st.info(
-            f"A map needs a model that embeds rows, which `{kind}` does not. Score the table with one that does: "
-            f"{', '.join(able)}.",
+            f"A map needs a model that embeds rows, which `{record.model}` does not. Score the table with one that "
+            f"does: {', '.join(able)}.",
             icon=":material/info:",
         )
-    return kind in able
+    return record.model in able
 
 
 def offer(run: RunRecord) -> None:
@@ -54,12 +55,12 @@ def coordinates(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.
         every, shares = data.principal_components(embedded)
         found = every[rows]
         axes = tuple(
-            f"{name} component, {formatting.percent(share)} of the variance"
+            f"{name} component, {quantities.percent(share)} of the variance"
             for name, share in zip(("First", "Second"), shares, strict=True)
         )
-        note = f"The two principal components hold {formatting.percent(shares.sum())} of the variance of the codes."
-    alerts = f"{scores.alert[rows].sum():,} of {formatting.count(int(scores.alert.sum()), 'alert')}"
-    shown = "all rows" if len(rows) == total else f"{len(rows):,} of {formatting.count(total, 'row')}, {alerts}"
+        note = f"The two principal components hold {quantities.percent(shares.sum())} of the variance of the codes."
+    alerts = f"{scores.alert[rows].sum():,} of {quantities.count(int(scores.alert.sum()), 'alert')}"
+    shown = "all rows" if len(rows) == total else f"{len(rows):,} of {quantities.count(total, 'row')}, {alerts}"
     table = scores.table(rows, scores.alert).rename(columns={scores.id: "id"}).assign(x=found[:, 0], y=found[:, 1])
     return table, axes, f"{note} Shown: {shown}."
 
@@ -106,7 +107,7 @@ if embedded is None:
 scores = data.scores(run)
 if embedded.summary["rows"] != len(scores.score):
     st.warning(
-        f"The table has changed: it had {formatting.count(len(scores.score), 'row')} when it was scored, and "
+        f"The table has changed: it had {quantities.count(len(scores.score), 'row')} when it was scored, and "
         f"{embedded.summary['rows']:,} when it was embedded. Score and embed it again.",
         icon=":material/info:",
     )
@@ -126,7 +127,7 @@ if how == TSNE and len(scores.score) < projection.MIN_TSNE_ROWS:
     st.info(f"t-SNE needs {projection.MIN_TSNE_ROWS} rows or more; this is the map by PCA.", icon=":material/info:")
     how = PCA
 table, axes, note = coordinates(embedded, scores, how)
-latent = formatting.count(embedded.summary["latent"], "number")
+latent = quantities.count(embedded.summary["latent"], "number")
 middle.caption(f"{formatting.file_name(run.source)} embedded by {run.model} into codes of {latent}. {note}")
 event = st.altair_chart(
     charts.scatter(table, axes, scores.id, HEIGHT),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord
 from anomalo_dashboard import charts, data, formatting, navigation
 
@@ -35,11 +36,12 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Capabilities": ", ".join(summary.get("verbs", [])),
         "Tags": ", ".join(record.tags) or "none",
         "Fitted on": formatting.file_name(record.source),
-        "Size": f"{formatting.count(record.rows, 'row')}, {formatting.count(record.columns, 'column')}",
+        "Size": f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}",
         "Fitted at": formatting.moment(record.created),
         "Fit time": formatting.duration(record.seconds),
         "Device": training.get("device", ""),
-        "Resumed": formatting.count(training["resumed"], "time") if training.get("resumed") else "",
+        "Resumed": quantities.count(training["resumed"], "time") if training.get("resumed") else "",
+        "Score unit": summary.get("score_unit"),
         "Seed": summary.get("seed"),
         **{name.replace("_", " ").capitalize(): value for name, value in summary.get("parameters", {}).items()},
     }
@@ -56,14 +58,14 @@ def ends(phases: list[dict[str, Any]]) -> str:
         said.append(
             f"{what}{end} {phase['ran']} of at most {phase['epochs']} epochs; the best was epoch {phase['best']}"
         )
-    return ". ".join(text[0].upper() + text[1:] for text in said) + "."
+    return ". ".join(map(formatting.sentence, said)) + "."
 
 
-def curve(manifest: dict[str, Any]) -> None:
+def curve(trained: dict[str, Any]) -> None:
     """Show the loss by epoch, or say why there is none."""
     st.subheader("Training", anchor=False)
-    history = [entry for entry in manifest.get("history", []) if "epoch" in entry and "loss" in entry]
-    phases = manifest.get("training", {}).get("phases", [])
+    history = [entry for entry in trained.get("history", []) if "epoch" in entry and "loss" in entry]
+    phases = trained.get("training", {}).get("phases", [])
     if not history:
         st.info("There is no training curve: this model is not trained in epochs.")
         return
@@ -91,12 +93,13 @@ def cells(record: ModelRecord) -> None:
         column_config={
             "column": "Column",
             "kind": "Kind",
-            "error": st.column_config.NumberColumn(
+            "error": st.column_config.TextColumn(
                 "Error",
-                format="%.3f",
-                help="Numbers: root mean squared error, in the column's units. Categories: share of wrong levels.",
+                alignment="right",
+                help="Numbers: root mean squared error, in the column's unit; of dates, in days or seconds. "
+                "Categories: share of wrong levels.",
             ),
-            "baseline": st.column_config.NumberColumn("Error of the baseline", format="%.3f"),
+            "baseline": st.column_config.TextColumn("Error of the baseline", alignment="right"),
             "less": st.column_config.NumberColumn(
                 "Reduction", format="%.1f %%", help="How much lower the error is than the baseline's; 0 % is no better"
             ),
@@ -113,12 +116,12 @@ if not records:
 left, right = st.columns([5, 7], gap="medium")
 with left:
     record = choose(records)
-    manifest = data.manifest(record.reference)
-    facts(record, manifest.get("training", {}))
+    trained = data.training(record)
+    facts(record, {} if trained is None else trained["training"])
 with right:
-    if not manifest:
+    if trained is None:
         st.warning("The folder of this model is missing or damaged; fit the model again.", icon=":material/warning:")
     for warning in record.summary.get("warnings", []):
-        st.warning(warning, icon=":material/info:")
-    curve(manifest)
+        st.warning(formatting.sentence(warning), icon=":material/info:")
+    curve(trained or {})
     cells(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, navigation
 
@@ -69,7 +70,7 @@ facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
 )
 rates = table["rate"].dropna() if len(table) else []
-facts[3].metric("Latest alert rate", formatting.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
+facts[3].metric("Latest alert rate", quantities.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
 
 if len(table):
     chart(table)

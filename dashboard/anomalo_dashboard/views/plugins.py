@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anomalo_dashboard import data, formatting
+from anomalo.tabular import quantities
+from anomalo_dashboard import data
 
 STATUS = {"ok": "loaded", "failed": "failed", "disabled": "switched off", "listed": "not loaded"}
 
@@ -33,7 +34,7 @@ def advice(plugin: dict[str, Any]) -> None:
     st.caption(
         "Everything else works without it. Update, reinstall or uninstall the package. To switch the plugin off, set "
         f"`ANOMALO_DISABLE_PLUGINS={plugin['name']}` and start the dashboard again. If you are its author, check it "
-        "with `python -m anomalo.testing`."
+        "with `python -m anomalo.testing MODEL`."
     )
 
 
@@ -44,7 +45,7 @@ if button.button("Refresh", icon=":material/refresh:", width="stretch"):
 plugins = data.plugins()
 failed = [plugin for plugin in plugins if plugin["status"] == "failed"]
 st.write(
-    f"{formatting.count(len(plugins), 'plugin')}, "
+    f"{quantities.count(len(plugins), 'plugin')}, "
     + (f"{len(failed)} of them failed; the reasons are below." if failed else "none failed.")
     + " Plugins provide all models, the built-in ones too."
 )

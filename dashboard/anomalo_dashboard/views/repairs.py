@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation, repair_suggestions
 
@@ -75,8 +76,8 @@ if run.verb == "repair":
 filled: dict[str, int] = run.summary.get("filled", {})
 right.caption(
     f"{formatting.file_name(run.source)}, imputed with {run.model} on {formatting.moment(run.created)}: "
-    f"{formatting.count(sum(filled.values()), 'cell')} in {formatting.count(len(filled), 'column')} "
-    f"of {formatting.count(run.summary.get('rows', 0), 'row')}"
+    f"{quantities.count(sum(filled.values()), 'cell')} in {quantities.count(len(filled), 'column')} "
+    f"of {quantities.count(run.summary.get('rows', 0), 'row')}"
 )
 offer(run)
 if not filled:
@@ -144,7 +145,7 @@ with cells:
     with pager:
         span = navigation.one_page(len(some), data.PAGE, "fill_page")
     here = some.slice(span.start, data.PAGE).to_pandas()
-    count.markdown(f"**{formatting.count(len(some), 'imputed cell')}**; showing {span.start + 1:,} to {span.stop:,}")
+    count.markdown(f"**{quantities.count(len(some), 'imputed cell')}**; showing {span.start + 1:,} to {span.stop:,}")
     st.dataframe(
         before_and_after(here, data.column_kinds(run.model)),
         hide_index=True,

@@ -41,6 +41,7 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
     status = "an alert" if scores.alert[row] else "not an alert"
     st.subheader(f"Row {row}{name} is {status}" + (f": {reasons}" if reasons else ""), anchor=False)
     rank, p_value, score = st.columns(3)
+    title = formatting.score(data.score_unit(run.model))
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
     p_value.metric(
         "p-value",
@@ -48,7 +49,7 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
         border=True,
         help="Share of normal rows with an anomaly score at least this high.",
     )
-    score.metric("Anomaly score", f"{scores.score[row]:.4g}", border=True, help="Higher = more anomalous.")
+    score.metric(title, f"{scores.score[row]:.4g}", border=True, help="Higher = more anomalous.")
 
 
 def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
@@ -67,7 +68,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
 def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
     """Show the explained cells, largest contribution first."""
     st.subheader("Cell by cell", anchor=False)
-    most = max(float(found["contribution"].max()), 1e-9)
+    most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
     st.dataframe(
         table(found, data.column_kinds(run.model)),
         hide_index=True,
@@ -75,7 +76,7 @@ def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
         column_config={
             "column": st.column_config.TextColumn("Column", width=190),
             "contribution": st.column_config.ProgressColumn(
-                "Contribution to the score",
+                "Contribution to the score" + (f" ({unit})" if unit else ""),
                 format=formatting.decimals([most]),
                 min_value=0.0,
                 max_value=most,

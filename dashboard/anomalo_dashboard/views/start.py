@@ -7,6 +7,7 @@ import streamlit as st
 from anomalo.errors import AnomaloError, UsageError
 from anomalo.jobs.background import queue
 from anomalo.jobs.describing.preview import Preview
+from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data, fit_form, formatting, job_progress, navigation
@@ -55,8 +56,8 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     guess = data.look(source, SchemaOptions(missing=missing))
     st.subheader("2. Columns", anchor=False)
     st.caption(
-        f"{formatting.file_name(source)}: {formatting.count(guess.rows, 'row')}, "
-        f"{formatting.count(len(guess.schema.columns), 'column')}, {formatting.count(guess.missing, 'missing cell')}. "
+        f"{formatting.file_name(source)}: {quantities.count(guess.rows, 'row')}, "
+        f"{quantities.count(len(guess.schema.columns), 'column')}, {quantities.count(guess.missing, 'missing cell')}. "
         "Check the kind and role of each column, and correct what is wrong."
     )
     label = "Target" if source == str(data.BUNDLED) else None
@@ -70,8 +71,8 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
     for warning in preview.schema.warnings:
-        st.caption(f":material/info: {warning}")
-    with st.expander(f"The first {formatting.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
+        st.caption(f":material/info: {formatting.sentence(warning)}")
+    with st.expander(f"The first {quantities.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
         st.dataframe(preview.head.to_pandas(), hide_index=True, placeholder="", alt="The first rows of the table")
     return preview, options
 

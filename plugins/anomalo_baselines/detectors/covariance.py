@@ -38,6 +38,7 @@ class RobustCovariance(Model):
     """
 
     name = "covariance"
+    score_unit = "half the squared distance"
 
     support: float = param(0.75, low=0.5, high=1.0, help="Share of the rows that the estimate uses.")
 

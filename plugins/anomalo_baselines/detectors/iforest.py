@@ -45,6 +45,7 @@ class IsolationForest(Model):
     """
 
     name = "iforest"
+    score_unit = "0 to 1"
 
     trees: int = param(100, low=1, high=100_000, help="Trees of the forest.")
     samples: int = param(256, low=1, high=10_000_000, help="Training rows of each tree, at most.")

@@ -30,6 +30,7 @@ class NearestNeighbours(Model):
     """
 
     name = "knn"
+    score_unit = "mean distance"
 
     neighbours: int = param(5, low=1, high=10_000, help="How many of the nearest training rows to average over.")
     reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")

@@ -30,6 +30,7 @@ class LocalOutlierFactor(Model):
     """
 
     name = "lof"
+    score_unit = "local outlier factor"
 
     neighbours: int = param(20, low=1, high=10_000, help="How many of the nearest training rows to compare with.")
     reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")

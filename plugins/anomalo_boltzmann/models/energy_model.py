@@ -28,6 +28,8 @@ Net = TypeVar("Net", bound=nn.Module)
 class EnergyModel(NeuralModel[Net]):
     """A model that gives rows an energy; a subclass builds the network."""
 
+    score_unit = "nats"
+
     learning_rate: float = param(0.01, low=1e-7, high=10.0, help="Step size at the start; it decays.")
     weight_decay: float = param(1e-4, low=0.0, high=1.0, help="Weight of half the sum of the weights' squares.")
     momentum: float = param(0.9, low=0.0, high=0.999, help="How much of the last steps' direction is kept.")

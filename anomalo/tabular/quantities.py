@@ -1,0 +1,60 @@
+"""Counts, shares and errors as people read them, in the command line, in reports and in the dashboard."""
+
+from __future__ import annotations
+
+import math
+
+DAY = 86_400.0
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun, in the plural unless it is 1.
+
+    Examples
+    --------
+    >>> count(1, "row"), count(3163, "row")
+    ('1 row', '3,163 rows')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage with one decimal, or with one significant digit where that would show none.
+
+    Examples
+    --------
+    >>> percent(0.0713), percent(0.5), percent(0.00042), percent(0.0), percent(3e-7)
+    ('7.1 %', '50.0 %', '0.04 %', '0.0 %', '0.00003 %')
+    """
+    first = float(f"{100 * abs(share):.1g}")  # the first significant digit, rounded
+    decimals = max(1, -math.floor(math.log10(first))) if first else 1
+    return f"{100 * share:.{decimals}f} %"
+
+
+def expected_error(value: float, kind: str) -> str:
+    """Write the expected error of a column's cells in its own unit.
+
+    Parameters
+    ----------
+    value : float
+        A root mean squared error, of datetimes in seconds; of booleans and categories the share that is wrong.
+    kind : str
+        The column's kind.
+
+    Examples
+    --------
+    >>> expected_error(0.287, "category"), expected_error(18.706, "number"), expected_error(12345.6, "integer")
+    ('28.7 % wrong', '18.7', '12,300')
+    >>> expected_error(1.5, "datetime"), expected_error(172800.0, "datetime")
+    ('1.5 s', '2 days')
+    """
+    if kind in ("boolean", "category"):
+        return f"{percent(value)} wrong"
+    if kind == "datetime":
+        return f"{_short(value)} s" if value < DAY else f"{_short(value / DAY)} days"
+    return _short(value)
+
+
+def _short(value: float) -> str:
+    """Write a number with three significant digits, large ones without an exponent."""
+    return f"{float(f'{value:.3g}'):,.15g}"
