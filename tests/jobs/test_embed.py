@@ -27,7 +27,7 @@ from anomalo.registry.registry import Registry
 from anomalo.testing.tables import tables as kit_tables
 
 REGISTRY = Registry.load()
-EMBEDDING = [name for name, model in REGISTRY.models.items() if issubclass(model, Reconstructor)]
+EMBEDDING = [name for name, models in REGISTRY.models.items() if issubclass(models[0], Reconstructor)]
 
 
 def fitted(name: str) -> tuple[Any, Encoded]:

@@ -168,7 +168,7 @@ def test_early_stopping_is_kept(tmp_path: Path) -> None:
 
 NEURAL = [
     name
-    for name, model in Registry.load().models.items()
+    for name, (model, *_) in Registry.load().models.items()
     if issubclass(model, NeuralModel) and "proba" not in verbs_of(model)  # which takes labels
 ]
 
