@@ -96,7 +96,8 @@ def hidden_cells(record: ModelRecord) -> pd.DataFrame:
         }
     )
     known = frame[np.isfinite(frame["error"]) & (frame["baseline"] > 0)]
-    return known.assign(less=1 - known["error"] / known["baseline"]).sort_values("less", ascending=False)
+    shown: pd.DataFrame = known.assign(less=1 - known["error"] / known["baseline"]).sort_values("less", ascending=False)
+    return shown
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def cells(run: RunRecord, row: int) -> pd.DataFrame:
     path = run.path / "cells.parquet"
     if not path.exists():
         return pd.DataFrame()
-    found = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
+    found: pd.DataFrame = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
     return found.sort_values("contribution", ascending=False, ignore_index=True)
 
 
@@ -279,8 +280,9 @@ def _repairs(folder: Path, created: str) -> pa.Table:
 
 def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
     """Return the suggestions for one row."""
-    found = repairs(run)
-    return found.filter(pc.equal(found["row"], row)).to_pandas()
+    every = repairs(run)
+    found: pd.DataFrame = every.filter(pc.equal(every["row"], row)).to_pandas()
+    return found
 
 
 def output_table(run: RunRecord) -> Path | None:

@@ -53,10 +53,11 @@ def coordinates(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.
     else:
         every, shares = data.principal_components(embedded)
         found = every[rows]
-        axes = tuple(
+        first, second = (
             f"{name} component, {formatting.percent(share)} of the variance"
             for name, share in zip(("First", "Second"), shares, strict=True)
         )
+        axes = first, second
         note = f"The two principal components hold {formatting.percent(shares.sum())} of the variance of the codes."
     alerts = f"{scores.alert[rows].sum():,} of {formatting.count(int(scores.alert.sum()), 'alert')}"
     shown = "all rows" if len(rows) == total else f"{len(rows):,} of {formatting.count(total, 'row')}, {alerts}"
