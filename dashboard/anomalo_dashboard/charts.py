@@ -26,7 +26,7 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
         bars.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": number, "group": name}))
     table = pd.concat(bars).query("rows > 0").assign(zero=0)
     scale = alt.Scale(type="log" if edges[0] > 0 else "linear", domain=[edges[0], edges[-1]], nice=False)
-    return (
+    chart: alt.Chart = (
         alt.Chart(table, height=230)
         .mark_bar(opacity=0.85)
         .encode(
@@ -49,6 +49,7 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
             ],
         )
     )
+    return chart
 
 
 def _edges(score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,7 +86,7 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
     identity = [] if name is None else [alt.Tooltip("id:N", title=name)]
     is_alert = alt.datum.group == "alerts"
     picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
-    return (
+    chart: alt.Chart = (
         alt.Chart(table.sort_values("alert", kind="stable"), height=height)
         .mark_point(filled=True)
         .encode(
@@ -108,6 +109,7 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
         )
         .add_params(picked, alt.selection_interval(bind="scales"))
     )
+    return chart
 
 
 def _coordinates(title: str) -> alt.Axis:
@@ -122,7 +124,7 @@ def alert_rates(runs: pd.DataFrame) -> alt.Chart:
     runs : DataFrame
         `run`, `model`, `rate`, `alerts`, `rows`, `when`.
     """
-    return (
+    chart: alt.Chart = (
         alt.Chart(runs, height=240)
         .mark_bar(size=26, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
         .encode(
@@ -139,6 +141,7 @@ def alert_rates(runs: pd.DataFrame) -> alt.Chart:
             ],
         )
     )
+    return chart
 
 
 def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.LayerChart:
@@ -175,7 +178,8 @@ def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.Lay
     marks = pd.DataFrame({"epoch": list(best.values()), "text": [f"best: epoch {epoch}" for epoch in best.values()]})
     rule = alt.Chart(marks).mark_rule(color=MARK, strokeDash=[4, 3]).encode(x="epoch:Q")
     label = alt.Chart(marks).mark_text(align="right", dx=-5, y=8, color=MARK).encode(x="epoch:Q", text="text:N")
-    return lines + rule + label
+    chart: alt.LayerChart = lines + rule + label
+    return chart
 
 
 def _losses(history: Sequence[dict[str, Any]]) -> pd.DataFrame:

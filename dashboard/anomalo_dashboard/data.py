@@ -91,7 +91,8 @@ def hidden_cells(record: ModelRecord) -> pd.DataFrame:
         `column`, `kind`, `error` and `baseline` as texts in the column's own unit, and `less`, the share of the
         baseline's error that the model avoids.
     """
-    kinds, lines = record.summary.get("kinds", {}), []
+    kinds: dict[str, str] = record.summary.get("kinds", {})
+    lines: list[dict[str, Any]] = []
     for name, entry in record.summary.get("errors", {}).items():
         kind = kinds.get(name, entry["kind"])
         if entry["baseline"] > 0:
@@ -215,7 +216,7 @@ def cells(run: RunRecord, row: int) -> pd.DataFrame:
     path = run.path / "cells.parquet"
     if not path.exists():
         return pd.DataFrame()
-    found = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
+    found: pd.DataFrame = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
     return found.sort_values("contribution", ascending=False, ignore_index=True)
 
 
@@ -280,8 +281,9 @@ def _repairs(folder: Path, created: str) -> pa.Table:
 
 def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
     """Return the suggestions for one row."""
-    found = repairs(run)
-    return found.filter(pc.equal(found["row"], row)).to_pandas()
+    every = repairs(run)
+    found: pd.DataFrame = every.filter(pc.equal(every["row"], row)).to_pandas()
+    return found
 
 
 def output_table(run: RunRecord) -> Path | None:

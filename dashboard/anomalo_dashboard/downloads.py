@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +35,7 @@ def table_buttons(columns: Sequence[DeltaGenerator], label: str, path: Path, ste
     ):
         column.download_button(
             f"{label} as {name}",
-            lambda read=read: read(path),
+            partial(read, path),
             f"{stem}.{suffix}",
             icon=":material/download:",
             on_click="ignore",

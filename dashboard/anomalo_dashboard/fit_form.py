@@ -73,12 +73,13 @@ def schema_options(guessed: pd.DataFrame, edited: pd.DataFrame, missing: tuple[s
     """
     by_role: dict[str, list[str]] = {role: [] for role in (USE, LEAVE, LABEL, ID)}
     kinds: dict[str, str] = {}
-    for before, after in zip(guessed.itertuples(), edited.itertuples(), strict=True):
-        by_role[after.role].append(after.column)
-        if after.role in (USE, LABEL) and after.kind != before.kind:
-            kinds[after.column] = after.kind
-        elif after.role == USE and before.kind in _FREE:
-            kinds[after.column] = "category"  # left out because of its kind, but the user wants it
+    chosen = (map(str, edited[name]) for name in ("column", "role", "kind"))
+    for name, role, kind, guess in zip(*chosen, map(str, guessed["kind"]), strict=True):
+        by_role[role].append(name)
+        if role in (USE, LABEL) and kind != guess:
+            kinds[name] = kind
+        elif role == USE and guess in _FREE:
+            kinds[name] = "category"  # left out because of its kind, but the user wants it
     for role in (LABEL, ID):
         if len(by_role[role]) > 1:
             raise UsageError(f"the columns {', '.join(by_role[role])} all have the role {role}; give it to one of them")

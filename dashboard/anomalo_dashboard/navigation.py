@@ -7,9 +7,9 @@ only `run` is shared on purpose.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, TypedDict
 
 import streamlit as st
 
@@ -93,6 +93,19 @@ def run_box(runs: Sequence[RunRecord]) -> None:
 def first_page(key: str = "page") -> None:
     """Go back to the first page of a table; called when a filter changes, before the page is drawn again."""
     st.session_state[key] = 1
+
+
+class Filter(TypedDict):
+    """Options of a widget that filters a table: its value is in the URL, and a change leads to the first page."""
+
+    bind: Literal["query-params"]
+    on_change: Callable[[str], None]
+    args: tuple[str]
+
+
+def filter_of(key: str) -> Filter:
+    """Return the options of a widget that filters the table whose page number has this key."""
+    return {"bind": "query-params", "on_change": first_page, "args": (key,)}
 
 
 def one_page(total: int, size: int, key: str = "page") -> slice:

@@ -168,7 +168,7 @@ def _by_column(replaced: dict[str, int]) -> None:
 def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> None:
     st.subheader("Cell by cell", anchor=False)
     column_box, row_box = st.columns([2, 1], vertical_alignment="bottom")
-    filtering = {"bind": "query-params", "on_change": navigation.first_page, "args": ("fill_page",)}
+    filtering = navigation.filter_of("fill_page")
     column = column_box.selectbox(
         "Column", sorted(run.summary["replaced"]), None, key="fill_column", **filtering, placeholder="any column"
     )

@@ -33,7 +33,7 @@ class ZScore(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Sum the contributions of each row."""
-        return self.explain(data).contribution.sum(axis=1)
+        return np.asarray(self.explain(data).contribution.sum(axis=1))
 
     def explain(self, data: Encoded) -> Cells:
         """Return |z| of numbers and -log(frequency) of categories; hidden cells contribute nothing."""

@@ -136,7 +136,7 @@ class Auto(Model):
         """Return the weight of a robust member relative to another member."""
         if self.assume == "contaminated" or robust.all() or not robust.any():
             return 1.0
-        reference: Any = run.create(self.reference_model)
+        reference = run.create(self.reference_model)
         if not isinstance(reference, CanScore) or isinstance(reference, Auto):
             raise ParameterError(f"reference_model={self.reference_model!r}: expected a model that scores, such as knn")
         masking = masking_effect(robust_score(surprisals[robust]), reference.fit(data, run).score(data))
@@ -252,7 +252,9 @@ def _relative(contribution: Scores) -> Scores:
     """Return the positive parts of contributions [n, columns] as shares that sum to 1 (equal ones if none is)."""
     positive = np.maximum(contribution, 0)
     total = positive.sum(axis=1, keepdims=True)
-    return np.divide(positive, total, out=np.full(positive.shape, 1 / max(1, positive.shape[1])), where=total > 0)
+    shares: Scores = np.full(positive.shape, 1 / max(1, positive.shape[1]))
+    np.divide(positive, total, out=shares, where=total > 0)
+    return shares
 
 
 def _list(text: str) -> list[str]:

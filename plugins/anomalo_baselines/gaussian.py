@@ -45,11 +45,16 @@ def conditional(precision: Scores, pull: Scores, hidden: Mask) -> Iterator[Condi
             rows = same[start : start + step]
             patterns, which = np.unique(np.packbits(hidden[rows], axis=1), axis=0, return_inverse=True)
             at = np.nonzero(np.unpackbits(patterns, axis=1, count=hidden.shape[1]))[1].reshape(-1, width)
-            inverse = np.linalg.inv(precision[at[:, :, None], at[:, None, :]])
+            inverted = inverse(precision[at[:, :, None], at[:, None, :]])
             which = which.reshape(-1)
-            at, covariance = at[which], inverse[which]
-            mean = -(covariance * np.take_along_axis(pull[rows], at, axis=1)[:, None, :]).sum(axis=2)
+            at, covariance = at[which], inverted[which]
+            mean: Scores = -(covariance * np.take_along_axis(pull[rows], at, axis=1)[:, None, :]).sum(axis=2)
             yield rows, at, mean, covariance
+
+
+def inverse(matrix: Scores) -> Scores:
+    """Return the inverse of matrices, float64 [..., k, k]."""
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def expectation_maximisation(
@@ -79,7 +84,7 @@ def expectation_maximisation(
     mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
     covariance = np.diag(np.where(seen, np.square(matrix - mean), 0.0).sum(axis=0) / count + ridge)
     for _ in range(rounds):
-        deviation, uncertain = _completed(matrix - mean, seen, np.linalg.inv(covariance))
+        deviation, uncertain = _completed(matrix - mean, seen, inverse(covariance))
         step = deviation.mean(axis=0)
         deviation -= step
         estimate = (deviation.T @ deviation + uncertain) / len(matrix) + np.diag(ridge)

@@ -54,10 +54,11 @@ def coordinates(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.
     else:
         every, shares = data.principal_components(embedded)
         found = every[rows]
-        axes = tuple(
+        first, second = (
             f"{name} component, {quantities.percent(share)} of the variance"
             for name, share in zip(("First", "Second"), shares, strict=True)
         )
+        axes = first, second
         note = f"The two principal components hold {quantities.percent(shares.sum())} of the variance of the codes."
     alerts = f"{scores.alert[rows].sum():,} of {quantities.count(int(scores.alert.sum()), 'alert')}"
     shown = "all rows" if len(rows) == total else f"{len(rows):,} of {quantities.count(total, 'row')}, {alerts}"

@@ -25,7 +25,7 @@ def choose(records: list[ModelRecord]) -> ModelRecord:
     chosen = st.selectbox(
         "Model", list(known), None, key="model", bind="query-params", required=True, label_visibility="collapsed"
     )
-    return known.get(chosen, records[0])
+    return known.get(chosen or "", records[0])
 
 
 def facts(record: ModelRecord, training: dict[str, Any]) -> None:

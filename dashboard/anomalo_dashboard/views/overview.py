@@ -69,8 +69,8 @@ facts[1].metric("Runs", f"{len(runs):,}", border=True)
 facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
 )
-rates = table["rate"].dropna() if len(table) else []
-facts[3].metric("Latest alert rate", quantities.percent(rates.iloc[0]) if len(rates) else "no run yet", border=True)
+rates: list[float] = table["rate"].dropna().tolist() if len(table) else []
+facts[3].metric("Latest alert rate", quantities.percent(rates[0]) if len(rates) else "no run yet", border=True)
 
 if len(table):
     chart(table)
@@ -79,7 +79,7 @@ if len(table):
         table.assign(rate=100 * table["rate"].astype(float)),
         hide_index=True,
         placeholder="",
-        column_order=["open", *(name for name in table if name != "open")],
+        column_order=["open", *(str(name) for name in table if name != "open")],
         column_config={
             "open": st.column_config.ButtonColumn("Open", key="open", width=120, type="tertiary"),
             "run": st.column_config.TextColumn("Run", width=120),

@@ -106,7 +106,7 @@ with cells:
     st.subheader("Cell by cell", anchor=False)
     fills = data.fills(run)
     column_box, row_box, text_box = st.columns([2, 1, 2], vertical_alignment="bottom")
-    filtering = {"bind": "query-params", "on_change": navigation.first_page, "args": ("fill_page",)}
+    filtering = navigation.filter_of("fill_page")
     column = column_box.selectbox(
         "Column",
         sorted(filled),

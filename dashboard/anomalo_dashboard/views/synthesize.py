@@ -183,13 +183,13 @@ def show(report: dict[str, Any]) -> None:
             st.altair_chart(
                 chart.properties(height=chart.height + MARGIN), alt=f"{entry['column']} in real and synthetic rows"
             )
-    for title, chart in (
+    for title, together in (
         ("Pairs of columns: similarity of their dependence", report_charts.pairs(report)),
         ("Distance to the closest real row", report_charts.closeness(report)),
     ):
-        if chart is not None:
+        if together is not None:
             st.subheader(title, anchor=False)
-            st.altair_chart(chart, width="content", alt=title)
+            st.altair_chart(together, width="content", alt=title)
 
 
 st.title("Synthesize", anchor=False)

@@ -11,7 +11,6 @@ from anomalo.plugin import (
     ROW_BLOCK,
     FittedBoosting,
     Floats,
-    Scores,
     Trees,
     few_threads,
     flatten_boosting,
@@ -161,7 +160,7 @@ def _known(booster: Any, target: Target) -> list[int]:
     return [booster] if isinstance(booster, int) else [int(level) for level in booster.classes_]
 
 
-def _probabilities(raw: Scores, known: NDArray[np.int32], target: Target) -> Floats:
+def _probabilities(raw: Floats, known: NDArray[np.int32], target: Target) -> Floats:
     """Return probabilities [k, size] of all levels from a booster's logits [k, outputs] of the `known` ones."""
     levels = known[known >= 0]
     if len(levels) == 1:

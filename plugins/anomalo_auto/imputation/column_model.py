@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Block, Encoded, Floats, Scores
 from anomalo_auto.imputation.boosting import ColumnBoosting
-from anomalo_auto.imputation.completed_rows import EntryLayout
+from anomalo_auto.imputation.completed_rows import EntryLayout, mean_of
 from anomalo_auto.imputation.forest import ColumnForest
 from anomalo_auto.imputation.kernel_ridge import KernelRidge
 from anomalo_auto.imputation.mixture_weights import mixture_weights
@@ -57,7 +57,7 @@ class Inputs:
         """Return the inputs of rows as each base completes them, [n, width] each."""
         here = entry_layout.position == position
         this_column = tuple(rows[:, here] for rows in completed)
-        mean = np.mean(completed, axis=0, dtype=np.float32)
+        mean = mean_of(completed)
         columns = np.unique(entry_layout.position[entries])
         return cls(
             this_column,
@@ -120,10 +120,10 @@ class ColumnModel:
         """
         target = Target.of(data, block)
         rows = [part[target.seen] for part in completed]
-        entries = _input_entries(entry_layout, np.mean(rows, axis=0, dtype=np.float32), target)
+        entries = _input_entries(entry_layout, mean_of(rows), target)
         inputs = Inputs.of(entry_layout, data.take(target.seen), rows, block.position, entries)
         marginal = target.marginal()
-        predictions = [
+        predictions: list[Scores | Floats] = [
             np.tile(marginal, (len(target.truth), 1)),
             *(_all_levels(this_column, target) for this_column in inputs.this_column),
         ]

@@ -70,7 +70,14 @@ class EntryLayout:
 
 def compressed(values: NDArray[Any]) -> Floats:
     """Return numbers in units of the column's scale as the encoder compresses them, float32."""
-    return compress(values).astype(np.float32)
+    found: Floats = compress(values).astype(np.float32)
+    return found
+
+
+def mean_of(completed: Sequence[Floats]) -> Floats:
+    """Return the mean of rows that several models have completed, float32 [n, width]."""
+    mean: Floats = np.stack(completed).mean(axis=0, dtype=np.float32)
+    return mean
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,7 @@ class CrossFittedImputer:
 
     def complete(self, entry_layout: EntryLayout, data: Encoded) -> Floats:
         """Return the mean of the rows as the models complete them, float32 [n, width]."""
-        completed = [entry_layout.completed(data, model.impute(data)) for model in self.models]
-        return np.mean(completed, axis=0, dtype=np.float32)
+        return mean_of([entry_layout.completed(data, model.impute(data)) for model in self.models])
 
     def held_out(
         self, entry_layout: EntryLayout, data: Encoded, folds: NDArray[np.intp], positions: Sequence[int]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Block, Encoded, Floats, Mask
 from anomalo_auto.imputation.column_model import ColumnModel
-from anomalo_auto.imputation.completed_rows import CrossFittedImputer, EntryLayout, column_batches, hide_each
+from anomalo_auto.imputation.completed_rows import CrossFittedImputer, EntryLayout, column_batches, hide_each, mean_of
 from anomalo_auto.imputation.target_column import Target
 
 LEARNERS = (("forest", "kernel", "boosting"), ("forest", "kernel"))
@@ -54,7 +54,7 @@ class ImputationRound:
 
     def complete(self, entry_layout: EntryLayout, data: Encoded, completed: Sequence[Floats], cells: Mask) -> Floats:
         """Return completed rows [n, width] in which the `cells` [n, columns] are predicted again."""
-        found: Floats = np.mean(completed, axis=0, dtype=np.float32)
+        found = mean_of(completed)
         for at, rows, predicted in self.predict(entry_layout, data, completed, cells):
             entries = np.flatnonzero(entry_layout.position == at)
             found[np.ix_(rows, entries)] = predicted[:, : len(entries)]

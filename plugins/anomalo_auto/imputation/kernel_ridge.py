@@ -91,7 +91,8 @@ def _standardised(inputs: NDArray[np.floating], centre: Scores, scale: Scores) -
 def _squared(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     """Return squared distances [n, m], as precise as the rows are."""
     squares = np.square(rows).sum(axis=1)[:, None] + np.square(others).sum(axis=1)
-    return np.maximum(squares - 2 * (rows @ others.T), 0)
+    distances: NDArray[Any] = np.maximum(squares - 2 * (rows @ others.T), 0)
+    return distances
 
 
 def _ridge(features: Scores, outputs: Scores) -> tuple[Scores, Scores]:

@@ -106,7 +106,8 @@ def _robust_scale(matrix: Scores, seen: NDArray[np.bool_]) -> Scores:
     """Return the observed cells' robust standard deviations [columns], plain ones where more than half are equal."""
     values = np.where(seen | ~seen.any(axis=0), matrix, np.nan)
     robust = 1.4826 * np.nanmedian(np.abs(values - np.nanmedian(values, axis=0)), axis=0)
-    return np.where(robust > 0, robust, np.maximum(np.nanstd(values, axis=0), 1e-9))
+    scale: Scores = np.where(robust > 0, robust, np.maximum(np.nanstd(values, axis=0), 1e-9))
+    return scale
 
 
 def _whitening(sample: Scores, noise: Scores) -> Scores:

@@ -68,8 +68,8 @@ class GaussianCopula(Model):
         codes = known.codes.copy()
         for rows in _by_pattern(conditions):
             at, rest = np.flatnonzero(conditions[rows[0]]), np.flatnonzero(~conditions[rows[0]])
-            levels = [column for column in at if column < len(intervals)]
-            allowed = {column: known.allowed[column][rows] for column in levels}
+            levels = at[at < len(intervals)]
+            allowed = {column: known.allowed[column][rows] for column in levels.tolist()}
             conditioned = latent[np.ix_(rows, at)]
             codes[np.ix_(rows, levels)] = self._draw_given_levels(conditioned, at, intervals, allowed, run.rng)
             latent[np.ix_(rows, rest)] = self._conditional(conditioned, at, rest, run.rng)

@@ -108,7 +108,7 @@ class Mixture(Model):
         """Start each component at a training row, with unit variances and half of the whole table's shares."""
         self.weight_ = np.full(len(chosen), 1 / len(chosen), dtype=np.float32)
         self.mean_ = np.where(rows.known[chosen], rows.numbers[chosen], np.float32(0))
-        self.variance_ = np.ones_like(self.mean_)
+        self.variance_ = np.ones(self.mean_.shape, dtype=np.float32)
         self.shares_ = (0.5 * (rows.indicators[chosen] + rows.whole)).astype(np.float32)
 
     def _expect(self, rows: "_TrainingRows") -> tuple[Weights, float]:

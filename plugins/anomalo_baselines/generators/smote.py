@@ -75,7 +75,8 @@ def _neighbours(dense: Floats, base: NDArray[np.intp], count: int) -> NDArray[np
     # Of rows with more equals than that, the row itself may not be among them: then the last one is left out.
     itself = near == distinct[:, None]
     itself[~itself.any(axis=1), -1] = True
-    return near[~itself].reshape(len(distinct), -1)[which]
+    nearest: NDArray[np.intp] = near[~itself].reshape(len(distinct), -1)[which]
+    return nearest
 
 
 def _vote(codes: Floats, base: Floats) -> Floats:

@@ -20,7 +20,7 @@ from anomalo.plugin import (
     param,
     row_uniform,
 )
-from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation
+from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation, inverse
 from anomalo_baselines.imputers.indicators import indicator_matrix, level_shares, probabilities, source_columns
 from anomalo_baselines.subsample import subsample
 
@@ -63,7 +63,7 @@ class ChainedImputer(ConditionalImputer):
         scaled = (matrix - self.centre_) / self.scale_
         ridge = np.full(len(self.centre_), self.ridge)
         self.mean_, covariance = expectation_maximisation(scaled, seen, ridge, self.rounds, TOLERANCE)
-        self.covariance_, self.precision_ = covariance, np.linalg.inv(covariance)
+        self.covariance_, self.precision_ = covariance, inverse(covariance)
         self.remember(data, run, self._held_out(data))
         return self
 
@@ -183,4 +183,5 @@ def _copula(covariance: Scores, uniform: NDArray[np.float64]) -> NDArray[np.floa
     scale = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     factor = np.linalg.cholesky(covariance) / scale[:, :, None]
     normal = ndtri(np.clip(uniform, tiny, 1 - tiny))
-    return np.clip(ndtr((factor * normal[:, :, None, :]).sum(axis=3)), 0.0, 1 - tiny)
+    drawn: Scores = np.clip(ndtr((factor * normal[:, :, None, :]).sum(axis=3)), 0.0, 1 - tiny)
+    return drawn

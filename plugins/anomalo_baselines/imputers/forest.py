@@ -65,7 +65,7 @@ class ForestImputer(ConditionalImputer):
         ParameterError
             The model to start from does not impute, or is a forest itself.
         """
-        start: Any = run.create(self.start)
+        start = run.create(self.start)
         if not isinstance(start, CanImpute) or isinstance(start, ForestImputer):
             raise ParameterError(f"start={self.start!r}: expected a model that imputes, such as mean or chained")
         self.start_: Any = start.fit(data, run)
@@ -161,7 +161,7 @@ def _others(filled: Floats, column: int) -> Floats:
 
 def _forested(data: Encoded, last: bool) -> list[Block]:
     """Return the columns that get a forest: those with an observed cell and, before the last round, a missing one."""
-    known, incomplete = data.observed.any(axis=0), ~data.observed.all(axis=0)
+    known, incomplete = np.any(data.observed, axis=0), ~np.all(data.observed, axis=0)
     return [block for block in data.layout.blocks if known[block.position] and (last or incomplete[block.position])]
 
 

@@ -135,7 +135,7 @@ class NeighbourImputer(ConditionalImputer):
                 mean = (self.values_[nearest[rows], position] * used).sum(axis=1, dtype=np.float64) / near[rows]
                 pairs.append((mean, values[rows, position]))
         return {
-            position: tuple(np.concatenate(part) for part in zip(*pairs, strict=True))
+            position: (np.concatenate([mean for mean, _ in pairs]), np.concatenate([truth for _, truth in pairs]))
             for position, pairs in found.items()
             if pairs
         }
