@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def hidden_cells(record: ModelRecord) -> pd.DataFrame:
         if entry["baseline"] > 0:
             texts = {which: quantities.expected_error(entry[which], kind) for which in ("error", "baseline")}
             lines.append({"column": name, "kind": kind, **texts, "less": 1 - entry["error"] / entry["baseline"]})
-    return pd.DataFrame(sorted(lines, key=lambda line: -line["less"]))
+    return pd.DataFrame(sorted(lines, key=itemgetter("less"), reverse=True))
 
 
 @dataclass(frozen=True)
