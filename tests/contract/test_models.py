@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from anomalo.plugin import Model
+from anomalo.plugin import Model, verbs_of
 from anomalo.registry.registry import Registry
 from anomalo.testing import checks
 from anomalo.testing.checks import (
@@ -48,8 +48,8 @@ def first_party() -> Iterator[type[Model]]:
 
 
 def test_every_model_that_scores_says_in_what() -> None:
-    assert [model.name for model in first_party() if "score" in model.verbs() and not model.score_unit] == []
-    assert [model.name for model in first_party() if "score" not in model.verbs() and model.score_unit] == []
+    assert [model.name for model in first_party() if "score" in verbs_of(model) and not model.score_unit] == []
+    assert [model.name for model in first_party() if "score" not in verbs_of(model) and model.score_unit] == []
 
 
 def quick(model: type[Model]) -> dict[str, int]:
