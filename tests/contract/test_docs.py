@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -31,7 +32,7 @@ from anomalo.jobs.scoring.score import score
 from anomalo.pipeline.config import FitConfig
 from anomalo.registry import hookspecs
 from anomalo.registry.registry import Registry
-from anomalo.tabular.schema import SchemaOptions
+from anomalo.tabular.schema import SchemaOptions, infer
 from anomalo.testing import check_model
 from anomalo.workspace.workspace import Workspace
 
@@ -219,14 +220,18 @@ def test_the_examples_of_hooks_do_what_the_page_says(
     assert clinic.failures == ()
 
 
-def test_the_example_of_an_encoder_comes_back(clinic: Registry) -> None:
-    table = pa.table({"t0": [1.0, 2.0, 4.0], "t1": [2.0, 3.0, 9.0]})
-    fitted = clinic.encoder("signal")().fit(table, None)
-    again = clinic.encoder("signal").from_json(fitted.to_json(), None)
-    data: Encoded = again.encode(table.to_batches()[0])
-    assert data.observed.all()
-    back = again.fill(table.to_batches()[0], data.values)
-    np.testing.assert_allclose(back.column("t1"), table["t1"], rtol=1e-6)
+def test_the_example_of_another_modality_reads_encodes_and_fills(clinic: Registry, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"t0": [1.0, 2.0, 4.0], "t1": [2.0, None, 9.0]}), tmp_path / "signals.parquet")
+    (batch,) = clinic.read(f"signal://{tmp_path / 'signals.parquet'}")
+    schema = infer(pa.Table.from_batches([batch]))
+    assert schema.modality == "signal"
+    fitted = clinic.encoder("signal")().fit(schema.parse(batch), schema)
+    again = clinic.encoder("signal").from_json(fitted.to_json(), schema)
+    data: Encoded = again.encode(schema.parse(batch))
+    assert data.observed.tolist() == [[[True], [True]], [[True], [False]], [[True], [True]]]
+    back = again.fill(batch, data.values, np.ones(data.values.shape, dtype=bool))
+    np.testing.assert_allclose(back.column("t0"), [1, 2, 4], rtol=1e-6)
+    assert again.fill(batch, data.values, ~data.observed).column("t1").to_pylist()[::2] == [2.0, 9.0]
 
 
 def test_the_example_of_a_page_is_shown(clinic: Registry, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

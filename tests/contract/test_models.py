@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from anomalo.models.capabilities import verbs_of
-from anomalo.plugin import Model
+from anomalo.plugin import Model, verbs_of
 from anomalo.registry.registry import Registry
 from anomalo.testing import checks
 from anomalo.testing.checks import (
