@@ -39,20 +39,29 @@ class Trees(NamedTuple):
     listed: NDArray[np.int32] | None = None
     sets: NDArray[np.uint8] | None = None
 
-    def leaves(self, matrix: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
-        """Give the leaf that each row [n, columns] falls into, tree by tree, int32 [n]."""
+    def leaves(self, matrix: NDArray[np.float32]) -> Iterator[NDArray[np.intp]]:
+        """Give the leaf that each row [n, columns] falls into, tree by tree, intp [n]."""
+        # Twice a node's number leads to its children, side by side; indices of another type would be converted each time.
         values, width = np.ascontiguousarray(matrix).ravel(), matrix.shape[1]
-        first = np.arange(len(matrix), dtype=np.int32) * np.int32(width)
-        children = self.children.ravel()
+        first = np.arange(len(matrix), dtype=np.intp) * width
+        children = 2 * self.children.ravel().astype(np.intp)
+        feature, threshold = np.repeat(self.feature.astype(np.intp), 2), np.repeat(self.threshold, 2)
+        at, value, limit = (
+            np.empty_like(first),
+            np.empty(len(first), values.dtype),
+            np.empty(len(first), threshold.dtype),
+        )
         for root, depth in zip(self.roots, self.depths, strict=True):
-            node = np.full(len(matrix), root, dtype=np.int32)
+            node = np.full(len(matrix), 2 * int(root), dtype=np.intp)
             for _ in range(depth):
-                value = values.take(first + self.feature.take(node))
-                right = value > self.threshold.take(node)
+                np.add(feature.take(node, out=at, mode="clip"), first, out=at)
+                right = values.take(at, out=value, mode="clip") > threshold.take(node, out=limit, mode="clip")
                 if self.listed is not None and self.sets is not None and len(self.sets):
-                    _by_sets(right, value, self.listed.take(node), self.sets)
-                node = children.take(2 * node + right)
-            yield node
+                    _by_sets(right, value, self.listed.take(node >> 1), self.sets)
+                node += right
+                children.take(node, out=at, mode="clip")
+                node, at = at, node
+            yield node >> 1
 
 
 def flatten_forest(grown: list[Any]) -> Trees:

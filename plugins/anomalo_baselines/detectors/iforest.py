@@ -6,7 +6,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import ROW_BLOCK, Encoded, Floats, Model, Run, Scores, Trees, concatenated, flatten_forest, param
+from anomalo.plugin import (
+    ROW_BLOCK,
+    Encoded,
+    Model,
+    Run,
+    Scores,
+    Trees,
+    concatenated,
+    flatten_forest,
+    param,
+    round_down_to_float32,
+)
 from anomalo_baselines.detectors.category_surprisal import code_shares, with_surprisal
 
 
@@ -78,22 +89,19 @@ class IsolationForest(Model):
         matrix = with_surprisal(data, self.shares_)
         if not len(self.roots_):
             return np.zeros(len(matrix))
-        lengths = np.empty(len(matrix))
+        lengths, trees = np.empty(len(matrix)), self._trees()
         for start in range(0, len(matrix), ROW_BLOCK):
             rows = slice(start, start + ROW_BLOCK)
-            lengths[rows] = self._path_lengths(matrix[rows])
+            lengths[rows] = sum(self.length_.take(leaf) for leaf in trees.leaves(matrix[rows]))
         # Trees of one row have no depth: their score is 1/2, neither anomalous nor normal.
         exponent = lengths / self.longest_ if self.longest_ else np.ones_like(lengths)
         return 2.0**-exponent
 
-    def _path_lengths(self, matrix: Floats) -> Scores:
-        """Return the sum of the path lengths over the trees, float64 [n]."""
+    def _trees(self) -> Trees:
+        """Return the trees with thresholds of the type of the rows, which compare as the exact ones do."""
         depths = np.full(len(self.roots_), self.depth_, dtype=np.int32)
-        trees = Trees(self.roots_, depths, self.feature_, self.threshold_, self.children_)
-        total = np.zeros(len(matrix))
-        for leaf in trees.leaves(matrix):
-            total += self.length_.take(leaf)
-        return total
+        threshold = round_down_to_float32(self.threshold_)
+        return Trees(self.roots_, depths, self.feature_, threshold, self.children_)
 
 
 def _lengths(tree: Any) -> NDArray[np.float64]:
