@@ -219,6 +219,13 @@ def test_arrays_that_cannot_be_written_to_are_left_as_they_are() -> None:
     assert array.sum() == 15
 
 
+def test_resident_rows_are_those_of_the_arrays() -> None:
+    rows, index = ArrayRows(np.arange(12.0).reshape(4, 3), np.arange(4)), np.array([3, 0, 3])
+    gathered = rows.batch(index)
+    rows.resident = tuple(torch.tensor(array) for array in rows.arrays)  # as on an accelerator
+    assert all(torch.equal(one, other) for one, other in zip(rows.batch(index), gathered, strict=True))
+
+
 def test_early_stopping_takes_a_running_mean_of_the_held_out_loss() -> None:
     class Smooth(Regression):
         def phases(self, net: Any) -> list[Phase]:
