@@ -41,7 +41,7 @@ class Trees(NamedTuple):
 
     def leaves(self, matrix: NDArray[np.float32]) -> Iterator[NDArray[np.intp]]:
         """Give the leaf that each row [n, columns] falls into, tree by tree, intp [n]."""
-        # Twice a node's number leads to its two children. Indices of other types than intp would be converted each time.
+        # Twice a node's number leads to its two children. Indices of other types would be converted each time.
         values, width = np.ascontiguousarray(matrix).ravel(), matrix.shape[1]
         first = np.arange(len(matrix), dtype=np.intp) * width
         children = 2 * self.children.ravel().astype(np.intp)
