@@ -244,8 +244,16 @@ def test_the_imputed_table_is_exported_as_it_is_in_both_formats(scored: Path, tm
     (tmp_path / "filled.parquet").write_bytes(downloads.as_parquet(path))
     expected = pd.read_csv(path, dtype=str, keep_default_na=False)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "filled.parquet"), expected, check_dtype=False)
-    (tmp_path / "again.csv").write_bytes(downloads.as_csv(tmp_path / "filled.parquet"))
-    assert (tmp_path / "again.csv").read_text().replace('"', "") == path.read_text()
+    assert downloads.as_csv(tmp_path / "filled.parquet") == path.read_bytes()
+
+
+def test_tables_saved_as_csv_hold_no_formulas(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('name,=x\n"=HYPERLINK(""http://evil.example"")",-5\n@a,+1-1\n')
+    expected = 'name,\'=x\n"\'=HYPERLINK(""http://evil.example"")",-5\n\'@a,\'+1-1\n'
+    assert downloads.as_csv(path).decode() == expected
+    frame = pd.DataFrame({"=x": ["=1", None, "-5"], "y": [-1.5, 2.0, 3.0], "z": [True, False, True]}, [7, 8, 9])
+    assert downloads.without_formulas(frame).to_csv(index=False) == "'=x,y,z\n'=1,-1.5,True\n,2.0,False\n-5,3.0,True\n"
 
 
 def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None:
