@@ -11,8 +11,8 @@ from anomalo.tabular.cells import DECIMAL_COMMA, DECIMAL_POINT
 
 HOW = "Text that a spreadsheet would take for a formula (=, +, -, @, tab) begins with an apostrophe."
 """How a page that offers such a file describes it."""
-# Spreadsheets skip spaces; the last four are = + - @ in full width.
-_FORMULA = r"^\s*[=+\-@＝＋－＠]|^[\t\r\n]"
+# Spreadsheets skip spaces; the last four characters are = + - @ in full width.
+_FORMULA = "^\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]|^[\\t\\r\\n]"
 _NUMBER = rf"{DECIMAL_POINT}|{DECIMAL_COMMA}"
 
 

@@ -46,8 +46,8 @@ def impute(
 
     With `draws`, each missing cell is also drawn that many times, for multiple imputation; these draws are in a second
     file beside `output`, with the suffix `.cells.parquet`. While it runs, its shards are kept in the workspace; a job
-    that was killed continues from them with `resume`, and writes the same files. With `safe_csv`, a spreadsheet finds no
-    formulas in a table that is CSV.
+    that was killed continues from them with `resume`, and writes the same files. With `safe_csv`, a spreadsheet finds
+    no formulas in a table that is CSV.
 
     It raises what `stored` does, and UsageError, before anything is written, if the model gives no draws.
     """
