@@ -59,7 +59,8 @@ def workspace(anomalo: Callable[..., Any], folder: Path) -> Path:
     columns = ("--id", frame.columns[0], "--label", frame.columns[-1])
 
     def call(verb: str, *more: object) -> dict[str, Any]:
-        outcome = anomalo(verb, *more, "--workspace", home, "--device", "cpu", "--json")
+        device = () if verb == "evaluate" else ("--device", "cpu")
+        outcome = anomalo(verb, *more, *device, "--workspace", home, "--json")
         assert outcome.code == 0, outcome.err
         return dict(outcome.json)
 

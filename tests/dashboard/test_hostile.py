@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shlex
 import subprocess
@@ -30,7 +29,7 @@ PLAIN = {
     "text_input": {"default", "value", "placeholder"},
     "number_input": {"default", "value"},
     "code": {"code_text"},
-    "arrow_data_frame": {"columns", "alt"},
+    "dataframe": {"columns", "column_order", "alt"},
     "arrow_vega_lite_chart": {"spec", "alt"},
     "vega_lite_chart": {"spec", "alt"},
     "download_button": {"url"},
@@ -39,20 +38,11 @@ PLAIN = {
 ALWAYS = {"id", "form_id", "query_param_key", "element_id", "page_script_hash", "hash", "user_key", "key"}
 
 
-@pytest.fixture(scope="session")
-def made() -> ModuleType:
-    path = Path(__file__).parents[1] / "hostile.py"
-    spec = importlib.util.spec_from_file_location("hostile", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def home(made: ModuleType, anomalo: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(made.workspace(anomalo, tmp_path_factory.mktemp("hostile")))
+@pytest.fixture
+def home(hostile_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace of a hostile table, which the pages show."""
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(hostile_home))
+    return hostile_home
 
 
 def opened(page: str, **query: str) -> AppTest:
@@ -94,8 +84,8 @@ def shown(app: AppTest) -> Iterator[str]:
     """Yield every text of a page, dataframes included."""
     for node in nodes(app._tree):
         if isinstance(getattr(node, "proto", None), Message):
-            yield from (text for _, text in strings(node.proto))
-        if getattr(node, "type", "") in ("arrow_data_frame", "table"):
+            yield from (text for name, text in strings(node.proto) if name not in ALWAYS)
+        if getattr(node, "type", "") in ("dataframe", "table"):
             yield from map(str, [*node.value.columns, *node.value.to_numpy().ravel()])
 
 
@@ -117,8 +107,8 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("page", plugin.PAGES)
-def test_nothing_in_the_data_renders(page: str, home: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANOMALO_WORKSPACE", str(home))
+@pytest.mark.usefixtures("home")
+def test_nothing_in_the_data_renders(page: str, made: ModuleType) -> None:
     for query in QUERIES.get(page, [{}]):
         app = opened(page, **query)
         harmless(app, made)
@@ -126,10 +116,10 @@ def test_nothing_in_the_data_renders(page: str, home: Path, made: ModuleType, mo
 
 
 def test_the_form_of_an_upload_shows_text_only(
-    home: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    hostile_home: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
-    source = keep(made.FILE, (home.parent / made.FILE).read_bytes())
+    source = keep(made.FILE, (hostile_home.parent / made.FILE).read_bytes())
     app = opened("start", source=str(source))
     harmless(app, made)
     assert not app.error, [error.value for error in app.error]
@@ -140,8 +130,8 @@ def test_the_form_of_an_upload_shows_text_only(
     assert literal(made.FILE) in app.error[0].value
 
 
-def test_the_form_of_a_generator_shows_text_only(home: Path, made: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANOMALO_WORKSPACE", str(home))
+@pytest.mark.usefixtures("home")
+def test_the_form_of_a_generator_shows_text_only(made: ModuleType) -> None:
     app = opened("synthesize")
     named = app.multiselect(key="where maker@1")
     named.set_value(list(named.options)).run()

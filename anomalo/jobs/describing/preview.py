@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from anomalo.errors import SourceError
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import text
-from anomalo.tabular.cells import is_plain
+from anomalo.tabular.cells import is_plain, whole
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.parsing import as_array
 from anomalo.tabular.schema import Column, Schema, SchemaOptions, infer, parse

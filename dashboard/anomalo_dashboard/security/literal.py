@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-!|<>$~^&=\"'])|(?<=^)(\d+)(\.)")
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]#+\-|<>$~&])|^(\d+)([.)])")
 r"""What Markdown, its tables, formulas, directives and HTML are made of; a backslash makes it a character."""
 _JOINER = "\u2060"
 """The word joiner (U+2060), which has no width: it parts what is replaced after Markdown was read, escapes or not."""
@@ -35,12 +35,12 @@ def literal(text: object) -> str:
     Examples
     --------
     >>> literal("![x](http://a/b.png) costs $5"), literal("a\u202eb")
-    ('\\!\\[x\\]\\(http:\u2060//a/b.png\\) costs \\$5', 'a\\\\u202eb')
+    ('!\\[x\\](http:\u2060//a/b.png) costs \\$5', 'a\\\\u202eb')
     >>> literal("2. May: 10:30 -> a@b.com, www.b.com")
     '2\\. May: 10:\u206030 \\-\\>\u2060 a@\u2060b.com, www\u2060.b.com'
     """
     parted = _REPLACED.sub(rf"\1{_JOINER}", plain(" ".join(str(text).split())))
-    return _PUNCTUATION.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\.", parted)
+    return _PUNCTUATION.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", parted)
 
 
 def plain(text: object) -> str:

@@ -135,7 +135,8 @@ def new_job() -> None:
         failures.show(error)
         return
     fitting += fit_form.schema_arguments(options)
-    commands = fit_form.commands(source, name, fitting, verbs, share, missing=preview.missing > 0 or not preview.complete)
+    missing = preview.missing > 0 or not preview.complete  # of rows that were not read, nothing is known
+    commands = fit_form.commands(source, name, fitting, verbs, share, missing)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
         job = queue.start(navigation.workspace(), f"{name_of(source)} as {name}", commands)
         navigation.open_job(job.id)
