@@ -1,6 +1,7 @@
 """What tests of jobs and of the command line share: a table, a workspace with models, a way to call a verb."""
 
 import ctypes
+import importlib.util
 import io
 import json
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -142,6 +144,23 @@ def untouched(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         outcome = call("fit", tables / "patients.csv", "--as", name, "--model", model, *settings, *common)
         assert outcome.code == 0, outcome.err
     return folder
+
+
+@pytest.fixture(scope="session")
+def made() -> ModuleType:
+    """The module `hostile.py`: texts that try to be more, and a table of them."""
+    spec = importlib.util.spec_from_file_location("hostile", Path(__file__).with_name("hostile.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def hostile_home(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a run of each verb on a hostile table."""
+    return Path(made.workspace(call, tmp_path_factory.mktemp("hostile")))
 
 
 @pytest.fixture(scope="session")

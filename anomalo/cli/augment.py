@@ -14,6 +14,7 @@ from anomalo.cli.console import (
     DeviceOption,
     JsonOption,
     LogJsonOption,
+    SafeCsvOption,
     ThreadsOption,
     WorkspaceOption,
 )
@@ -68,6 +69,7 @@ def augment(
     model: GeneratorOption = None,
     rows: RowsOption = None,
     output: OutputOption = None,
+    safe_csv: SafeCsvOption = False,
     where: WhereOption = [],  # noqa: B006
     given: GivenOption = None,
     constraint: ConstraintOption = [],  # noqa: B006
@@ -85,7 +87,8 @@ def augment(
     """Draw synthetic rows, or report whether they would help."""
     console = Console(as_json, log_json)
     if advise:
-        if model is not None or rows is not None or output is not None or where or given is not None or constraint:
+        drawing = (model, rows, output, given, *where, *constraint, safe_csv or None)
+        if any(option is not None for option in drawing):
             raise UsageError("--advise draws no rows: it takes only SOURCE, --label, --model and --seed")
         _advise(console, source, label, tuple(tried), seed, threads, workspace)
         return
@@ -100,7 +103,7 @@ def augment(
     with console.work("drawing rows", threads) as progress:
         context = JobContext.at(workspace, progress)
         request = SampleRequest(rows, pairs(where, "--where"), given, tuple(constraint), seed)
-        result = run_augment(context, model, request, output=output, device=device)
+        result = run_augment(context, model, request, output=output, safe_csv=safe_csv, device=device)
     console.warn(result.warnings)
     console.result(result.run.to_json(), lambda: _show(result))
 

@@ -39,6 +39,13 @@ WithOption = Annotated[
     str, typer.Option("--with", metavar="ID", help="The saved model: ID (its latest version), ID@VERSION or ID@TAG.")
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Resume an interrupted run of the same command.")]
+SafeCsvOption = Annotated[
+    bool,
+    typer.Option(
+        "--safe-csv",
+        help="In a CSV file, begin text that a spreadsheet would take for a formula with an apostrophe.",
+    ),
+]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="A CSV or Parquet file.")]
 
 WORKSPACE = Path("anomalo-workspace")

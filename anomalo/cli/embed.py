@@ -15,6 +15,7 @@ from anomalo.cli.console import (
     JsonOption,
     LogJsonOption,
     ResumeOption,
+    SafeCsvOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
@@ -33,6 +34,7 @@ def embed(
         Path | None,
         typer.Option("-o", "--output", metavar="OUT", help="Also write the codes to this file: .csv or .parquet."),
     ] = None,
+    safe_csv: SafeCsvOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -48,7 +50,7 @@ def embed(
     console = Console(as_json, log_json)
     with console.work("embedding", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
-        result = run_embed(context, source, model, output=output, device=device, resume=resume)
+        result = run_embed(context, source, model, output=output, safe_csv=safe_csv, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result, output))

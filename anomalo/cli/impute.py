@@ -15,6 +15,7 @@ from anomalo.cli.console import (
     JsonOption,
     LogJsonOption,
     ResumeOption,
+    SafeCsvOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
@@ -40,6 +41,7 @@ def impute(
         int,
         typer.Option("--draws", metavar="K", min=0, help="Also draw each missing value K times (multiple imputation)."),
     ] = 0,
+    safe_csv: SafeCsvOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -55,7 +57,9 @@ def impute(
     console = Console(as_json, log_json)
     with console.work("imputing", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
-        result = run_impute(context, source, model, output=output, draws=draws, device=device, resume=resume)
+        result = run_impute(
+            context, source, model, output=output, draws=draws, safe_csv=safe_csv, device=device, resume=resume
+        )
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result))

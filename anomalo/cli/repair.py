@@ -15,6 +15,7 @@ from anomalo.cli.console import (
     JsonOption,
     LogJsonOption,
     ResumeOption,
+    SafeCsvOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
@@ -46,6 +47,7 @@ def repair(
     threshold: ThresholdOption = "share=0.01",
     cells: Annotated[int, typer.Option("--cells", metavar="N", min=1, help="Replace at most N cells of a row.")] = 5,
     apply: Annotated[bool, typer.Option("--apply", help="Write the table with the suggested cells replaced.")] = False,
+    safe_csv: SafeCsvOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -71,6 +73,7 @@ def repair(
             threshold=limit,
             most=cells,
             apply=apply,
+            safe_csv=safe_csv,
             device=device,
             resume=resume,
         )

@@ -15,6 +15,7 @@ from anomalo.cli.console import (
     JsonOption,
     LogJsonOption,
     ResumeOption,
+    SafeCsvOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
@@ -74,6 +75,7 @@ def score(
     threshold: ThresholdOption = "share=0.01",
     explain: ExplainOption = 1000,
     fail_over: FailOverOption = None,
+    safe_csv: SafeCsvOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -92,7 +94,15 @@ def score(
     with console.work("scoring", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
         result = run_score(
-            context, source, model, output=output, threshold=limit, explain=explain, device=device, resume=resume
+            context,
+            source,
+            model,
+            output=output,
+            threshold=limit,
+            explain=explain,
+            safe_csv=safe_csv,
+            device=device,
+            resume=resume,
         )
     console.warn(result.warnings)
     console.result(summary(result), lambda: show(result, output))

@@ -13,8 +13,8 @@ from anomalo.tabular import datetimes
 
 Numbers = NDArray[np.float64]
 
-_DECIMAL_POINT = r"^[+-]?(\d+\.?\d*|\.\d+|\d{1,3}(,\d{3})+(\.\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
-_DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+DECIMAL_POINT = r"^[+-]?(\d+\.?\d*|\.\d+|\d{1,3}(,\d{3})+(\.\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
 
 
 class Cells:
@@ -80,7 +80,7 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
 
 def to_floats(texts: pa.StringArray, decimal_comma: bool = False) -> Numbers:
     """Return trimmed texts as numbers [n], nan where a text is none. Thousands may be separated."""
-    fits = pc.match_substring_regex(texts, _DECIMAL_COMMA if decimal_comma else _DECIMAL_POINT)
+    fits = pc.match_substring_regex(texts, DECIMAL_COMMA if decimal_comma else DECIMAL_POINT)
     plain = pc.replace_substring(pc.if_else(fits, texts, None), "." if decimal_comma else ",", "")
     plain = pc.utf8_ltrim(pc.replace_substring(plain, ",", "."), "+")
     return np.array(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

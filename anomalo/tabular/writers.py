@@ -19,6 +19,7 @@ from anomalo.errors import UsageError
 from anomalo.persistence.atomic import atomic_file
 from anomalo.tabular.column import METADATA, read_notes
 from anomalo.tabular.formatting import arrow_type
+from anomalo.tabular.safe_csv import safe, safe_name
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 
@@ -53,6 +54,8 @@ class TableWriter:
         file, and the types of strings that were read as dictionaries.
     owner : str, optional
         As in `atomic_file`.
+    safe_csv : bool
+        Write a CSV file in which a spreadsheet finds no formulas, see `safe_csv.safe`.
 
     Raises
     ------
@@ -62,8 +65,10 @@ class TableWriter:
         The file cannot be written.
     """
 
-    def __init__(self, path: Path, like: pa.Schema | None = None, owner: str | None = None) -> None:
-        self._path, self._like, self._owner = path, like, owner
+    def __init__(
+        self, path: Path, like: pa.Schema | None = None, owner: str | None = None, *, safe_csv: bool = False
+    ) -> None:
+        self._path, self._like, self._owner, self._safe = path, like, owner, safe_csv
         self._suffix = check_suffix(path)
         self._stack = ExitStack()
         self._format: _Format | None = None
@@ -92,7 +97,7 @@ class TableWriter:
         else:
             tabs = self._suffix.startswith(".tsv")
             separator = "\t" if tabs else read_notes(schema).get("separator", ",")
-            self._format = _Text(self._open(), schema, separator)
+            self._format = _Text(self._open(), schema, separator, self._safe)
         return self._format
 
     def _open(self) -> BinaryIO:
@@ -122,21 +127,28 @@ class _Parquet:
 
 
 class _Text:
-    def __init__(self, file: BinaryIO, schema: pa.Schema, separator: str) -> None:
-        self._file, self._separator = file, separator
+    def __init__(self, file: BinaryIO, schema: pa.Schema, separator: str, safe_csv: bool) -> None:
+        self._file, self._separator, self._safe = file, separator, safe_csv
         self._special = f'["\r\n{separator}]'
         header = io.StringIO()
-        csv.writer(header, delimiter=separator, lineterminator="\n").writerow(schema.names)
+        csv.writer(header, delimiter=separator, lineterminator="\n").writerow(map(self._name, schema.names))
         file.write(header.getvalue().encode())
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Quote the cells that need it, join them to lines, and write the lines' bytes without copying them."""
-        cells = [self._quoted(as_text(column)) for column in batch.columns]
+        cells = [self._quoted(self._text(column)) for column in batch.columns]
         if len(cells) == 1:
             # Without quotes an empty cell would be an empty line, which readers skip.
             cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
         for lines in _lines(cells, self._separator):
             self._file.write(lines)
+
+    def _name(self, name: str) -> str:
+        return safe_name(name) if self._safe else name
+
+    def _text(self, cells: pa.Array) -> pa.StringArray:
+        texts = as_text(cells)
+        return safe(texts) if self._safe and not pa.types.is_primitive(cells.type) else texts
 
     def _quoted(self, cells: pa.StringArray) -> pa.StringArray:
         special = pc.match_substring_regex(cells, self._special)

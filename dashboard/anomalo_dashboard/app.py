@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import streamlit as st
 
-from anomalo.errors import AnomaloError
 from anomalo.registry.registry import Registry
 from anomalo_dashboard import navigation
 from anomalo_dashboard.plugin import PAGES
+from anomalo_dashboard.security import failures
+from anomalo_dashboard.security.literal import literal
 
 HERE = Path(__file__).resolve().parent
 BUILT_IN = HERE / "views"  # Streamlit would serve a folder called `pages` by itself, without this frame
@@ -38,7 +38,7 @@ def page(plugin: str, path: Path) -> st.Page:
     title = path.stem.replace("_", " ").capitalize()
     if path.parent == BUILT_IN:
         return st.Page(path, title=title, icon=f":material/{ICONS[path.stem]}:", default=path.stem == PAGES[0])
-    return st.Page(path, title=title, icon=":material/extension:", url_path=f"{plugin}-{path.stem}")
+    return st.Page(path, title=literal(title), icon=":material/extension:", url_path=f"{plugin}-{path.stem}")
 
 
 def menu() -> dict[str, list[st.Page]]:
@@ -56,12 +56,5 @@ try:
     navigation.arrive(current.url_path)
     navigation.show_notice()
     current.run()
-except AnomaloError as error:
-    st.error(str(error), icon=":material/error:")
 except Exception as error:
-    logging.getLogger(__name__).exception("page %s failed", current.title)
-    st.error(
-        f"The page {current.title} failed: {type(error).__name__}: {error}. The other pages still work. "
-        "If a plugin provides this page, report the error to its author.",
-        icon=":material/error:",
-    )
+    failures.show(error, current.title)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anomalo_dashboard.security.literal import plain
+
 NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
 LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
 BINS = 60
@@ -30,7 +32,7 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
         alt.Chart(table, height=230)
         .mark_bar(opacity=0.85)
         .encode(
-            x=alt.X("low:Q", title=f"{title}; higher = more anomalous", scale=scale, axis=alt.Axis(tickCount=8)),
+            x=alt.X("low:Q", title=f"{plain(title)}; higher = more anomalous", scale=scale, axis=alt.Axis(tickCount=8)),
             x2="high:Q",
             y=alt.Y(
                 "rows:Q", title="Rows (log scale)", scale=alt.Scale(type="symlog"), stack=None, axis=_counts(table)
@@ -81,9 +83,12 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
         In pixels.
     """
     table = rows.assign(
-        group=np.where(rows["alert"], "alerts", "other rows"), reasons=rows["reasons"].fillna("not explained")
+        group=np.where(rows["alert"], "alerts", "other rows"),
+        reasons=rows["reasons"].fillna("not explained").map(plain),
     )
-    identity = [] if name is None else [alt.Tooltip("id:N", title=name)]
+    if name is not None:
+        table["id"] = table["id"].map(plain, na_action="ignore")
+    identity = [] if name is None else [alt.Tooltip("id:N", title=_heading(name))]
     is_alert = alt.datum.group == "alerts"
     picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
     chart: alt.Chart = (
@@ -110,6 +115,11 @@ def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height:
         .add_params(picked, alt.selection_interval(bind="scales"))
     )
     return chart
+
+
+def _heading(name: str) -> str:
+    """Return the name of a column as a heading in a tooltip, where Vega makes a picture or a title of some names."""
+    return f"{plain(name)} " if name in ("image", "title") else plain(name)
 
 
 def _coordinates(title: str) -> alt.Axis:

@@ -17,12 +17,40 @@ from typing import Annotated
 import typer
 
 from anomalo.errors import AnomaloError, UsageError
+from anomalo_dashboard.security import bounds
 from anomalo_dashboard.security.access import App, Gate
+from anomalo_dashboard.security.files import ALLOWED
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent
 UPLOAD = 500
 """Megabytes that can be uploaded at once; a larger file is given by its path."""
+
+
+AllowOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--allow",
+        metavar="DIR",
+        help="A folder whose files can be opened by their path, besides those of the workspace; can be repeated.",
+    ),
+]
+AllowHostOption = Annotated[
+    list[str],
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="A name by which others call the dashboard, such as that of a reverse proxy; can be repeated.",
+    ),
+]
+UnpackedOption = Annotated[
+    str,
+    typer.Option(
+        "--max-unpacked",
+        metavar="SIZE",
+        help="The most that a packed table may hold, such as 500MB; others are refused.",
+    ),
+]
 
 
 def dashboard(
@@ -36,14 +64,9 @@ def dashboard(
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Where to listen; 0 takes a free port.")
     ] = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
-    allow_host: Annotated[
-        list[str],
-        typer.Option(
-            "--allow-host",
-            metavar="NAME",
-            help="A name by which others call the dashboard, such as that of a reverse proxy; can be repeated.",
-        ),
-    ] = [],  # noqa: B006
+    allow: AllowOption = [],  # noqa: B006
+    allow_host: AllowHostOption = [],  # noqa: B006
+    max_unpacked: UnpackedOption = bounds.DEFAULT,
     no_token: Annotated[
         bool,
         typer.Option(
@@ -60,8 +83,13 @@ def dashboard(
         )
     if workspace.exists() and not workspace.is_dir():
         raise UsageError(f"--workspace {workspace}: it is a file; give a folder")
-    chosen = _free(port)
+    missing = next((folder for folder in allow if not folder.is_dir()), None)
+    if missing is not None:
+        raise UsageError(f"--allow {missing}: it is no folder; give one whose files can be opened")
+    most, chosen = bounds.size(max_unpacked), _free(port)
     os.environ["ANOMALO_WORKSPACE"] = str(workspace.absolute())
+    os.environ[ALLOWED] = os.pathsep.join(str(folder.absolute()) for folder in allow)
+    os.environ[bounds.MOST] = str(most)
     token = None if no_token else secrets.token_urlsafe(32)
     url = f"http://{ADDRESS}:{chosen}/{'' if token is None else f'?token={token}'}"
     typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -22,17 +22,18 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from anomalo.calibration.thresholds import most_anomalous
-from anomalo.errors import AnomaloError, OutputError
+from anomalo.errors import AnomaloError, ArtefactError
 from anomalo.jobs.background import queue
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.describing.preview import Preview, preview
-from anomalo.persistence.atomic import atomic_file
 from anomalo.registry.registry import Registry
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
 from anomalo_dashboard.navigation import workspace
+from anomalo_dashboard.security.bounds import check_unpacked
+from anomalo_dashboard.security.files import openable
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -170,9 +171,24 @@ class Scores:
         )
 
 
+@contextmanager
+def _files_of(run: RunRecord) -> Iterator[None]:
+    """Say what to do where files of a run, read inside, are missing or damaged."""
+    try:
+        yield
+    except AnomaloError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtefactError(
+            f"the files of the run {run.id} are missing or damaged: restore the folder runs/{run.id} of the workspace, "
+            f"or do it again with anomalo {run.verb}"
+        ) from error
+
+
 def scores(run: RunRecord) -> Scores:
     """Read the scores of a run; read once, as a run never changes."""
-    return _scores(run.path, run.created)
+    with _files_of(run):
+        return _scores(run.path, run.created)
 
 
 # A resource, not data: immutable, and too large to be copied for each interaction.
@@ -217,20 +233,23 @@ def cells(run: RunRecord, row: int) -> pd.DataFrame:
     path = run.path / "cells.parquet"
     if not path.exists():
         return pd.DataFrame()
-    found: pd.DataFrame = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
-    return found.sort_values("contribution", ascending=False, ignore_index=True)
+    with _files_of(run):
+        found: pd.DataFrame = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
+        return found.sort_values("contribution", ascending=False, ignore_index=True)
 
 
 def raw_row(run: RunRecord, row: int) -> dict[str, Any]:
     """Return a row as it was read; empty if it was not kept."""
     path = run.path / "rows.parquet"
-    found = pq.read_table(path, filters=[("row", "==", row)]).to_pylist() if path.exists() else []
+    with _files_of(run):
+        found = pq.read_table(path, filters=[("row", "==", row)]).to_pylist() if path.exists() else []
     return {name: value for name, value in found[0].items() if name != "row"} if found else {}
 
 
 def codes(run: RunRecord) -> projection.Points:
     """Return the codes of a run of `embed`, float32 [n, latent], in the input's row order."""
-    return _codes(run.path, run.created)
+    with _files_of(run):
+        return _codes(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the codes")
@@ -242,7 +261,8 @@ def _codes(folder: Path, created: str) -> projection.Points:
 
 def principal_components(run: RunRecord) -> tuple[projection.Points, NDArray[np.float64]]:
     """Return the rows' first two principal components, [n, 2], and their shares of the variance, [2]."""
-    return _principal_components(run.path, run.created)
+    with _files_of(run):
+        return _principal_components(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4)
@@ -252,7 +272,8 @@ def _principal_components(folder: Path, created: str) -> tuple[projection.Points
 
 def tsne(run: RunRecord, rows: Rows) -> projection.Points:
     """Return coordinates of some rows by t-SNE, [k, 2]; computed once for each set of rows."""
-    return _tsne(run.path, run.created, rows.tobytes(), rows)
+    with _files_of(run):
+        return _tsne(run.path, run.created, rows.tobytes(), rows)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Running t-SNE, which takes up to a minute")
@@ -262,7 +283,8 @@ def _tsne(folder: Path, created: str, key: bytes, _rows: Rows) -> projection.Poi
 
 def fills(run: RunRecord) -> pa.Table:
     """Return the imputed cells of a run: `row`, `column`, `value`, `low`, `high`, `probability`."""
-    return _fills(run.path, run.created)
+    with _files_of(run):
+        return _fills(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the imputed cells")
@@ -272,7 +294,8 @@ def _fills(folder: Path, created: str) -> pa.Table:
 
 def repairs(run: RunRecord) -> pa.Table:
     """Return the suggestions of a run of `repair`, one line for each cell; the column is null where none was found."""
-    return _repairs(run.path, run.created)
+    with _files_of(run):
+        return _repairs(run.path, run.created)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the suggestions")
@@ -296,8 +319,9 @@ def output_table(run: RunRecord) -> Path | None:
 
 def report(run: RunRecord) -> dict[str, Any]:
     """Return the report of a run of `evaluate`."""
-    found: dict[str, Any] = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
-    return found
+    with _files_of(run):
+        found: dict[str, Any] = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
+        return found
 
 
 def read_table(source: Path) -> pa.Table:
@@ -333,8 +357,29 @@ def refresh() -> None:
     plugins.clear()
 
 
-BUNDLED = Path(str(files("anomalo.datasets") / "hypothyroid.csv"))
+BUNDLED = Path(str(files("anomalo.datasets") / "hypothyroid.csv")).resolve()
 """A real table for a first try; its label is the column `Target`."""
+
+
+def chosen(source: str) -> Path:
+    """Return the file that a user chose by its path, if it may be opened and is not too large once unpacked.
+
+    Tables that a run or a model of the workspace has read may be opened: the workspace's owner chose them.
+
+    Raises
+    ------
+    UsageError
+        It may not be opened, or is too large.
+    """
+    known = [*(run.source for run in runs()), *(model.source for model in models())]
+    path = openable(source, [BUNDLED, *known])
+    _bounded(path, path.stat().st_mtime_ns)
+    return path
+
+
+@st.cache_data(max_entries=64, show_spinner="Checking the file")
+def _bounded(path: Path, changed: int) -> None:
+    check_unpacked(path)
 
 
 def look(source: str, options: SchemaOptions) -> Preview:
@@ -353,29 +398,3 @@ def look(source: str, options: SchemaOptions) -> Preview:
 @st.cache_resource(max_entries=16, show_spinner="Reading the table")
 def _look(source: str, changed: int, key: str, _options: SchemaOptions) -> Preview:
     return preview(JobContext(_registry(), Workspace(workspace())), source, _options)
-
-
-def keep_upload(name: str, content: bytes) -> Path:
-    """Save an uploaded file in the workspace; a file of the same name with other content is kept.
-
-    Raises
-    ------
-    OutputError
-        The workspace cannot be written.
-    """
-    folder = workspace() / "uploads"
-    plain = re.sub(r"[^\w.-]+", "_", Path(name).name).lstrip(".-") or "table.csv"
-    stem, dot, suffix = plain.partition(".")
-    for number in itertools.count(1):
-        path = folder / (plain if number == 1 else f"{stem}-{number}{dot}{suffix}")
-        if path.is_file() and path.read_bytes() == content:
-            return path
-        if not path.exists():
-            break
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(content)
-    return path

@@ -1,18 +1,20 @@
-"""Download buttons: a table as the file on the disk, byte for byte, or converted to the other format."""
+"""Download buttons: a table as CSV without formulas, or as Parquet as it is."""
 
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from streamlit.delta_generator import DeltaGenerator
 
+from anomalo.tabular.safe_csv import HOW, safe, safe_name
+from anomalo.tabular.writers import TableWriter
 from anomalo_dashboard import data
 
 
@@ -41,6 +43,7 @@ def table_buttons(columns: Sequence[DeltaGenerator], label: str, path: Path, ste
             on_click="ignore",
             width="stretch",
             type="primary" if path.suffix == f".{suffix}" else "secondary",
+            help=HOW if suffix == "csv" else None,
         )
 
 
@@ -50,23 +53,25 @@ def csv_button(
     """Offer a table as CSV in a column of the page; it is made when the button is pressed."""
     column.download_button(
         label,
-        lambda: frame().to_csv(index=False).encode(),
+        lambda: without_formulas(frame()).to_csv(index=False).encode(),
         file_name,
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
         width="stretch",
-        help=tip,
+        help=f"{tip}. {HOW}" if tip else HOW,
     )
 
 
 def as_csv(path: Path) -> bytes:
-    """Return the table in a file as CSV; a CSV file as it is."""
-    if path.suffix == ".csv":
-        return path.read_bytes()
-    buffer = io.BytesIO()
-    pyarrow.csv.write_csv(_plain(data.read_table(path)), buffer, pyarrow.csv.WriteOptions(quoting_style="needed"))
-    return buffer.getvalue()
+    """Return the table in a file as CSV that a spreadsheet finds no formulas in."""
+    table = data.read_table(path)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "table.csv"
+        with TableWriter(written, table.schema, safe_csv=True) as writer:
+            for batch in table.to_batches():
+                writer.write(batch)
+        return written.read_bytes()
 
 
 def as_parquet(path: Path) -> bytes:
@@ -79,10 +84,10 @@ def as_parquet(path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """Return a table whose columns CSV can hold: no dictionaries."""
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields))
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts and names a spreadsheet takes for no formulas."""
+    texts = {
+        str(name): safe(pa.array(table[name], pa.string(), from_pandas=True)).to_numpy(zero_copy_only=False)
+        for name in table.select_dtypes(["object", "string"])
+    }
+    return table.assign(**texts).rename(columns=safe_name)

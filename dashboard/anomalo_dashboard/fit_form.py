@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,8 @@ import streamlit as st
 from anomalo.errors import UsageError
 from anomalo.jobs.describing.preview import Preview
 from anomalo.tabular.schema import KINDS, SchemaOptions
-from anomalo_dashboard import formatting
+from anomalo_dashboard.security.literal import literal, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 USE, LEAVE, LABEL, ID = "use", "leave out", "label", "id"
 _ROLES = {"feature": USE, "dropped": LEAVE, "label": LABEL, "id": ID}
@@ -40,7 +40,7 @@ def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
 def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
     """Let the user correct the kinds and roles of columns."""
     return st.data_editor(
-        table,
+        plain_table(table),
         key=key,
         hide_index=True,
         height=350,
@@ -64,7 +64,7 @@ def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 def schema_options(guessed: pd.DataFrame, edited: pd.DataFrame, missing: tuple[str, ...]) -> SchemaOptions:
-    """Turn the user's corrections into options.
+    """Turn the user's corrections into options; the columns' names are those of `guessed`.
 
     Raises
     ------
@@ -73,8 +73,9 @@ def schema_options(guessed: pd.DataFrame, edited: pd.DataFrame, missing: tuple[s
     """
     by_role: dict[str, list[str]] = {role: [] for role in (USE, LEAVE, LABEL, ID)}
     kinds: dict[str, str] = {}
-    chosen = (map(str, edited[name]) for name in ("column", "role", "kind"))
-    for name, role, kind, guess in zip(*chosen, map(str, guessed["kind"]), strict=True):
+    # The names are those of the guess: an edited table shows them without characters that are not seen.
+    chosen = (map(str, column) for column in (guessed["column"], edited["role"], edited["kind"], guessed["kind"]))
+    for name, role, kind, guess in zip(*chosen, strict=True):
         by_role[role].append(name)
         if role in (USE, LABEL) and kind != guess:
             kinds[name] = kind
@@ -130,7 +131,7 @@ def parameters(model: dict[str, Any]) -> list[str]:
 def _parameter(model: str, parameter: dict[str, Any]) -> Any:
     """Show the widget for a parameter's type, and return its value."""
     name, default, low, high = (parameter[key] for key in ("name", "default", "low", "high"))
-    label, key, tip = name.replace("_", " ").capitalize(), f"{model}.{name}", parameter["help"]
+    label, key, tip = literal(name.replace("_", " ").capitalize()), f"{model}.{name}", literal(parameter["help"])
     if parameter["choices"]:
         choices = list(parameter["choices"])
         return st.selectbox(label, choices, choices.index(default), key=key, help=tip)
@@ -169,8 +170,8 @@ def suggested_name(source: str) -> str:
     >>> suggested_name("/data/May sales (2).csv.gz"), suggested_name("/data/äöü.csv")
     ('May_sales_2', 'model')
     """
-    stem = formatting.file_name(source).partition(".")[0]
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", Path(stem).name).strip("_-")[:100] or "model"
+    stem = name_of(source).partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:100] or "model"
 
 
 def commands(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,8 +116,3 @@ def decimals(values: Iterable[float], digits: int = 4) -> str:
     """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=100.0) or 1.0
     return f"%.{min(max(digits - 1 - math.floor(math.log10(largest)), 0), 9)}f"
-
-
-def file_name(source: str) -> str:
-    """Return the last part of a path or a URL."""
-    return Path(source).name or source

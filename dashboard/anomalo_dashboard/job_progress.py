@@ -13,6 +13,8 @@ from anomalo.errors import AnomaloError
 from anomalo.jobs.background import queue
 from anomalo.jobs.background.queue import Job
 from anomalo_dashboard import formatting, navigation
+from anomalo_dashboard.security import failures
+from anomalo_dashboard.security.literal import literal, plain
 
 DOING = {
     "fit": "Fitting the model",
@@ -39,7 +41,15 @@ def doing(job: Job) -> str:
 def shell(commands: Sequence[Sequence[str]]) -> str:
     """Return commands as they are typed in a shell, with the workspace."""
     where = ["--workspace", str(navigation.workspace())]
-    return "\n".join(shlex.join(["anomalo", *command, *where]) for command in commands)
+    return "\n".join(" ".join(map(_quoted, ["anomalo", *command, *where])) for command in commands)
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell; characters that are not seen as their codes, which it reads as characters again."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{plain(escaped)}'"
 
 
 def start(title: str, command: Sequence[str]) -> NoReturn:
@@ -60,7 +70,7 @@ def show_unfinished(command: Sequence[str]) -> bool:
 
 def show(job: Job) -> None:
     """Show a job; while it runs, the page follows it."""
-    st.subheader(job.title, anchor=False)
+    st.subheader(literal(job.title), anchor=False)
     if job.status == "running":
         _live(job.id)
     elif job.status == "done":
@@ -78,7 +88,7 @@ def _live(identity: str) -> None:
         st.rerun()
     share = (job.step + min(max(job.share, 0.0), 1.0)) / len(job.commands)
     beside = " · ".join(part for part in (doing(job), job.text, formatting.duration(job.seconds)) if part)
-    st.progress(share, beside)
+    st.progress(share, literal(beside))
     st.caption("The job runs in the background: you can close this page and come back.")
     if st.button("Stop", icon=":material/stop_circle:", key="stop"):
         _try(queue.stop, identity)
@@ -107,13 +117,13 @@ def _done(job: Job) -> None:
     ):
         navigation.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:
-        st.warning(formatting.sentence(warning), icon=":material/info:")
+        st.warning(literal(formatting.sentence(failures.without_folders(warning))), icon=":material/info:")
 
 
 def _ended(job: Job) -> None:
     """Show why a job ended early, and offer to resume it."""
     where = f"at step {job.step + 1} of {len(job.commands)}, after {formatting.duration(job.seconds)}"
-    reason = f": {job.message}" if job.message else ""
+    reason = f": {literal(failures.without_folders(job.message))}" if job.message else ""
     show_it = st.info if job.status == "stopped" else st.error
     show_it(f"{ENDED[job.status]} {where}{reason}", icon=":material/error:")
     if st.button("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
@@ -125,7 +135,7 @@ def _try(action: Callable[[Path, str], object], identity: str) -> None:
     try:
         action(navigation.workspace(), identity)
     except AnomaloError as error:
-        st.error(str(error))
+        failures.show(error)
     else:
         st.rerun()
 
@@ -135,8 +145,8 @@ def recent(jobs: Sequence[Job], most: int = 8) -> None:
     st.subheader("Recent jobs", anchor=False)
     for job in jobs[:most]:
         title, status, when, button = st.columns([5, 2, 2, 1.4], vertical_alignment="center")
-        title.markdown(job.title)
-        status.caption(job.status + (f", {doing(job).lower()}" if job.status == "running" else ""))
+        title.markdown(literal(job.title))
+        status.caption(job.status + (f", {literal(doing(job).lower())}" if job.status == "running" else ""))
         when.caption(formatting.moment(job.created))
         if button.button("Open", key=f"job-{job.id}", width="stretch"):
             navigation.open_job(job.id)

@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn, TypedDict
 import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
+from anomalo_dashboard.security.literal import literal
 
 _ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
 OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "synthesize")
@@ -130,7 +131,7 @@ def show_notice() -> None:
     """Show the notice given to `turn_to`."""
     notice = st.session_state.pop(_NOTICE, "")
     if notice:
-        st.warning(notice, icon=":material/info:")
+        st.warning(literal(notice), icon=":material/info:")
 
 
 def companion(run: RunRecord, runs: Sequence[RunRecord]) -> RunRecord | None:

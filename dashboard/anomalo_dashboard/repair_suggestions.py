@@ -10,6 +10,8 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, job_progress, navigation
+from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 
 def command(run: RunRecord, *options: str) -> list[str]:
@@ -45,13 +47,14 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
     if not first["normal"]:
         most = quantities.count(run.summary["most"], "cell")
         st.info(
-            f"Replacing {most} or fewer does not make this row normal (threshold {run.summary['threshold']}); the "
-            f"lowest score found is {first['score_after']:.4g}, from {first['score_before']:.4g}.",
+            f"Replacing {most} or fewer does not make this row normal (threshold "
+            f"{literal(run.summary['threshold'])}); the lowest score found is {first['score_after']:.4g}, from "
+            f"{first['score_before']:.4g}.",
             icon=":material/info:",
         )
         return
     st.dataframe(
-        cells(lines, data.column_kinds(run.model)),
+        plain_table(cells(lines, data.column_kinds(run.model))),
         hide_index=True,
         height="content",
         column_order=["column", "before", "after", "interval"],
@@ -69,7 +72,7 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
         f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
         f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
         f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert "
-        f"(threshold {run.summary['threshold']}). Check whether the value really is wrong; the table has not "
+        f"(threshold {literal(run.summary['threshold'])}). Check whether the value really is wrong; the table has not "
         "been changed."
     )
 
@@ -85,7 +88,7 @@ def _offer(run: RunRecord) -> None:
         icon=":material/build:",
         help="Find, for each alert, the fewest cells to replace so that the row is normal; the table is not changed",
     ):
-        job_progress.start(f"Repairs of {formatting.file_name(run.source)}", search)
+        job_progress.start(f"Repairs of {name_of(run.source)}", search)
 
 
 def cells(lines: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
@@ -118,7 +121,8 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
     facts, lines = run.summary, data.repairs(run)
     if not facts["alerts"]:
         st.info(
-            f"Nothing to repair: no row is an alert (threshold {facts['threshold']}).", icon=":material/check_circle:"
+            f"Nothing to repair: no row is an alert (threshold {literal(facts['threshold'])}).",
+            icon=":material/check_circle:",
         )
         return
     left, middle, right = st.columns(3)
@@ -153,7 +157,7 @@ def _downloads(run: RunRecord, lines: pa.Table) -> None:
 def _by_column(replaced: dict[str, int]) -> None:
     st.subheader("By column", anchor=False)
     st.dataframe(
-        pd.DataFrame({"column": list(replaced), "cells": list(replaced.values())}),
+        plain_table(pd.DataFrame({"column": list(replaced), "cells": list(replaced.values())})),
         hide_index=True,
         height="content" if len(replaced) < 14 else 525,
         placeholder="",
@@ -170,7 +174,13 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     column_box, row_box = st.columns([2, 1], vertical_alignment="bottom")
     filtering = navigation.filter_of("fill_page")
     column = column_box.selectbox(
-        "Column", sorted(run.summary["replaced"]), None, key="fill_column", **filtering, placeholder="any column"
+        "Column",
+        sorted(run.summary["replaced"]),
+        None,
+        plain,
+        key="fill_column",
+        **filtering,
+        placeholder="any column",
     )
     row = row_box.number_input("Row", 0, None, None, 1, key="fill_row", **filtering, placeholder="any")
     if column is not None:
@@ -189,7 +199,7 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     scores = formatting.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
     names = [name for name in shown.columns if name != "p_value_after"]
     st.dataframe(
-        shown.assign(open="Why?"),
+        plain_table(shown.assign(open="Why?")),
         hide_index=True,
         height=420,
         column_order=names if scored is None else ["open", *names],

@@ -176,7 +176,7 @@ def test_tsne_is_run_on_request_and_on_some_of_many_rows(
 
 def test_a_model_without_codes_says_which_have_them(home: Any) -> None:
     app = opened(run=Workspace(data.workspace()).runs()[0].id)
-    assert "`knn` does not" in app.info[0].value
+    assert "knn does not" in app.info[0].value
     assert "residual" in app.info[0].value
     assert [one.label for one in app.button] == []
 

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.jobs.background import queue
 from anomalo_dashboard import data
+from anomalo_dashboard.security.files import ALLOWED
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 
@@ -72,7 +73,10 @@ def test_an_empty_workspace_offers_to_fit_a_generator(home: Any, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_rows_are_generated_and_compared(maker: Any, tables: Path, tmp_path: Path) -> None:
+def test_rows_are_generated_and_compared(
+    maker: Any, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ALLOWED, str(tables))
     app = opened()
     app.number_input(key="rows").set_value(150)
     app.text_input(key="holdout").input(str(tables / "patients.parquet"))

@@ -36,19 +36,20 @@ def embed(
     reference: str,
     *,
     output: Path | None = None,
+    safe_csv: bool = False,
     device: str = "auto",
     resume: bool = False,
 ) -> EmbedResult:
     """Embed `source` with the saved model `reference`, store the run and write `output`.
 
     While it runs, its shards are kept in the workspace; a job that was killed continues from them with `resume`, and
-    writes the same files.
+    writes the same files. With `safe_csv`, a spreadsheet finds no formulas in an output that is CSV.
 
     It raises what `stored` does.
     """
 
     def create(work: Work) -> _Job:
-        return _Job(work, output)
+        return _Job(work, output, safe_csv)
 
     return stored(context, "embed", source, reference, create, output=output, device=device, resume=resume)
 
@@ -59,6 +60,7 @@ class _Job:
 
     work: Work
     output: Path | None
+    safe_csv: bool
     latent: int = 0
 
     def write(self, folder: Path) -> dict[str, Any]:
@@ -66,7 +68,9 @@ class _Job:
         self.monitor = DataQualityMonitor(self.work.fitted)
         with ExitStack() as stack:
             paths = [path for path in (self.output, folder / FILE) if path is not None]
-            writers = [stack.enter_context(TableWriter(path, owner=self.work.owner)) for path in paths]
+            writers = [
+                stack.enter_context(TableWriter(path, owner=self.work.owner, safe_csv=self.safe_csv)) for path in paths
+            ]
             for part in self.work.parts("codes", self._embed):
                 batch = self._batch(part)
                 for writer in writers:

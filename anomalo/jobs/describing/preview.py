@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.errors import SourceError
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import text
 from anomalo.tabular.cells import is_plain, whole
@@ -16,6 +17,8 @@ from anomalo.tabular.schema import Column, Schema, SchemaOptions, infer, parse
 
 ROWS = 20
 """How many rows are shown."""
+READ_ROWS, READ_BYTES = 10_000, 1 << 25
+"""No more than these rows and bytes are read, but at least one batch of the reader's."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,24 @@ class Preview:
     schema : Schema
         The columns as `fit` would infer them with the same options, and its warnings.
     rows : int
-        How many rows the table has.
+        How many rows were read.
+    complete : bool
+        Whether these are all rows of the table; else they are its first ones.
     head : pyarrow.Table
         The first rows, each cell as text; null where it is missing or stands for a missing one.
     missing : int
-        How many of the cells that a model would read are missing, in the whole table.
+        How many of the cells that a model would read are missing, in the rows that were read.
     """
 
     schema: Schema
     rows: int
+    complete: bool
     head: pa.Table
     missing: int
 
 
 def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview:
-    """Read a table, infer its columns and count its missing cells; nothing is written.
+    """Read the first rows of a table, infer its columns and count its missing cells; nothing is written.
 
     Raises
     ------
@@ -52,13 +58,30 @@ def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview
     SchemaError
         A column does not hold the kind that was asked for.
     """
-    table = context.table(source)
+    table, complete = _first_rows(context, source)
     read = ParsedTable(table)
     schema = infer(read, options)
     first = table.slice(0, ROWS)
     head = {column.name: _texts(column, schema, whole(first.column(column.name))) for column in schema.columns}
     missing = sum(as_array(values).null_count for values in schema.parse(read).values.values())
-    return Preview(schema, table.num_rows, pa.table(head), missing)
+    return Preview(schema, table.num_rows, complete, pa.table(head), missing)
+
+
+def _first_rows(context: JobContext, source: str) -> tuple[pa.Table, bool]:
+    """Return the first rows of a table, and whether these are all."""
+    batches: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in context.read(source):
+        if rows >= READ_ROWS or size >= READ_BYTES:
+            return pa.Table.from_batches(batches), False
+        kept = batch.slice(0, READ_ROWS - rows)
+        batches.append(kept)
+        rows, size = rows + kept.num_rows, size + kept.nbytes
+        if kept.num_rows < batch.num_rows:
+            return pa.Table.from_batches(batches), False
+    if not batches:
+        raise SourceError(f"{source} has no rows; give a table with at least one")
+    return pa.Table.from_batches(batches), True
 
 
 def _texts(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:

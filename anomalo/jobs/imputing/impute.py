@@ -38,6 +38,7 @@ def impute(
     *,
     output: Path | None = None,
     draws: int = 0,
+    safe_csv: bool = False,
     device: str = "auto",
     resume: bool = False,
 ) -> ImputeResult:
@@ -45,7 +46,8 @@ def impute(
 
     With `draws`, each missing cell is also drawn that many times, for multiple imputation; these draws are in a second
     file beside `output`, with the suffix `.cells.parquet`. While it runs, its shards are kept in the workspace; a job
-    that was killed continues from them with `resume`, and writes the same files.
+    that was killed continues from them with `resume`, and writes the same files. With `safe_csv`, a spreadsheet finds
+    no formulas in a table that is CSV.
 
     It raises what `stored` does, and UsageError, before anything is written, if the model gives no draws.
     """
@@ -55,7 +57,7 @@ def impute(
             layout = work.fitted.encoder.layout
             empty = np.zeros((1, *layout.shape), dtype=np.float32)
             work.fitted.impute(Encoded(empty, empty.astype(bool), layout), 1)  # fails if the model gives no draws
-        return _Job(work, output, draws)
+        return _Job(work, output, draws, safe_csv)
 
     if draws < 0:
         raise UsageError(f"draws={draws}: expected a whole number from 0")
@@ -82,6 +84,7 @@ class _Job:
     work: Work
     output: Path | None
     draws: int
+    safe_csv: bool
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
@@ -92,7 +95,7 @@ class _Job:
         self.monitor = DataQualityMonitor(fitted)
         with ExitStack() as stack:
             path = self.output or folder / self.name
-            table = stack.enter_context(TableWriter(path, self.work.schema, self.work.owner))
+            table = stack.enter_context(TableWriter(path, self.work.schema, self.work.owner, safe_csv=self.safe_csv))
             kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
             if self.output is not None and self.draws:
                 kept.append(stack.enter_context(TableWriter(cells_beside(self.output), FILLS, self.work.owner)))

@@ -66,6 +66,7 @@ def repair(
     threshold: Threshold | None = None,
     most: int = MOST,
     apply: bool = False,
+    safe_csv: bool = False,
     device: str = "auto",
     resume: bool = False,
 ) -> RepairResult:
@@ -82,12 +83,14 @@ def repair(
         The largest number of cells of a repair.
     apply : bool
         Write the repaired table; into the run's folder if there is no `output`.
+    safe_csv : bool
+        Write a file, if it is CSV, so that a spreadsheet finds no formulas in it.
 
     It raises what `stored` does.
     """
 
     def create(work: Work) -> _Job:
-        return _Job(work, output, threshold or Threshold(), most, apply)
+        return _Job(work, output, threshold or Threshold(), most, apply, safe_csv)
 
     return stored(context, "repair", source, reference, create, output=output, device=device, resume=resume)
 
@@ -101,6 +104,7 @@ class _Job:
     threshold: Threshold
     most: int
     apply: bool
+    safe_csv: bool
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
@@ -141,7 +145,9 @@ class _Job:
         """Write the suggestions to files, of which the first appears last."""
         with ExitStack() as stack:
             like = schema(self.work, self.scored)
-            writers = [stack.enter_context(TableWriter(path, like, self.work.owner)) for path in paths]
+            writers = [
+                stack.enter_context(TableWriter(path, like, self.work.owner, safe_csv=self.safe_csv)) for path in paths
+            ]
             for part in self._parts():
                 repaired = Repaired(*(part.arrays[name] for name in FIELDS))
                 lines = suggestions(self.work, part, repaired, self.scored)
@@ -164,7 +170,7 @@ class _Job:
     def _apply(self, path: Path) -> None:
         """Read the source once more, and write it with the cells replaced."""
         encoder, first = self.work.fitted.encoder, 0
-        with TableWriter(path, self.work.schema, self.work.owner) as table:
+        with TableWriter(path, self.work.schema, self.work.owner, safe_csv=self.safe_csv) as table:
             for batch in self.work.context.read(self.work.source):
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
                 table.write(encoder.fill(batch, values, where=cells))

@@ -66,6 +66,7 @@ def score(
     output: Path | None = None,
     threshold: Threshold | None = None,
     explain: int = 1000,
+    safe_csv: bool = False,
     device: str = "auto",
     resume: bool = False,
 ) -> ScoreResult:
@@ -78,12 +79,14 @@ def score(
     ----------
     explain : int
         Reasons are given for alerts and for this many of the most anomalous rows.
+    safe_csv : bool
+        Write `output`, if it is CSV, so that a spreadsheet finds no formulas in it.
 
     It raises what `stored` does.
     """
 
     def create(work: Work) -> _Job:
-        return _Job(work, output, threshold or Threshold(), explain)
+        return _Job(work, output, threshold or Threshold(), explain, safe_csv)
 
     return stored(context, "score", source, reference, create, output=output, device=device, resume=resume)
 
@@ -96,6 +99,7 @@ class _Job:
     output: Path | None
     threshold: Threshold
     explain: int
+    safe_csv: bool
 
     @property
     def fitted(self) -> Fitted:
@@ -126,7 +130,9 @@ class _Job:
     def _write_rows(self, paths: list[Path]) -> None:
         """Write the rows to files, of which the first appears last."""
         with ExitStack() as stack:
-            writers = [stack.enter_context(TableWriter(path, owner=self.work.owner)) for path in paths]
+            writers = [
+                stack.enter_context(TableWriter(path, owner=self.work.owner, safe_csv=self.safe_csv)) for path in paths
+            ]
             for batch in self.rows.batches():
                 for writer in writers:
                     writer.write(batch)

@@ -63,9 +63,17 @@ class SampleRequest:
 
 
 def augment(
-    context: JobContext, reference: str, request: SampleRequest, *, output: Path | None = None, device: str = "auto"
+    context: JobContext,
+    reference: str,
+    request: SampleRequest,
+    *,
+    output: Path | None = None,
+    safe_csv: bool = False,
+    device: str = "auto",
 ) -> AugmentResult:
     """Sample rows from the saved model `reference`, store the run and write `output`.
+
+    With `safe_csv`, a spreadsheet finds no formulas in rows that are written as CSV.
 
     Raises
     ------
@@ -92,7 +100,7 @@ def augment(
         raise SourceError(f"{request.given} has no rows; give a table with at least one")
 
     def write(folder: Path) -> dict[str, Any]:
-        with TableWriter(output or folder / name, _like(fitted)) as table:
+        with TableWriter(output or folder / name, _like(fitted), safe_csv=safe_csv) as table:
             for part in itertools.chain([first], parts):
                 table.write(generator.rows(part))
                 context.report_rows(generator.drawn)

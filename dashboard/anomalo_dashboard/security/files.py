@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from anomalo.errors import UsageError
@@ -13,7 +14,7 @@ ALLOWED = "ANOMALO_DASHBOARD_ALLOW"
 """The environment variable with the folders given to `anomalo dashboard --allow`, separated as paths are."""
 
 
-def openable(source: str, *further: Path) -> Path:
+def openable(source: str, further: Iterable[str | Path] = ()) -> Path:
     """Return the file that a path leads to, if it is a regular one in the workspace or in a folder that was allowed.
 
     Links are followed first, so that none leads out. The error is the same for a file that is absent and for one that
@@ -23,7 +24,7 @@ def openable(source: str, *further: Path) -> Path:
     ----------
     source : str
         A path that a user gave.
-    further : Path
+    further : iterable of str or Path
         Files that may be opened besides, such as the bundled table.
 
     Raises
@@ -33,8 +34,8 @@ def openable(source: str, *further: Path) -> Path:
     """
     try:
         path = Path(source).resolve(strict=True)
-        within = path in further or any(path.is_relative_to(folder) for folder in roots())
-        if within and stat.S_ISREG(path.stat().st_mode):
+        within = any(path.is_relative_to(folder) for folder in roots())
+        if (within or path in {Path(one).resolve() for one in further}) and stat.S_ISREG(path.stat().st_mode):
             return path
     except (OSError, ValueError, RuntimeError):
         pass

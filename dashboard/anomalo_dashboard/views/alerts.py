@@ -7,6 +7,8 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo_dashboard import charts, data, downloads, formatting, navigation
+from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 AS_RUN = "as in the run"
@@ -42,11 +44,11 @@ with left:
     navigation.run_box(found)
 rule = run.summary.get("threshold", "share=0.01")
 right.caption(
-    f"{formatting.file_name(run.source)}, scored with {run.model} on {formatting.moment(run.created)}; "
-    f"threshold of the run: {rule}"
+    f"{literal(name_of(run.source))}, scored with {literal(run.model)} on {formatting.moment(run.created)}; "
+    f"threshold of the run: {literal(rule)}"
 )
 for warning in run.summary.get("warnings", []):
-    st.warning(formatting.sentence(warning), icon=":material/info:")
+    st.warning(literal(formatting.sentence(warning)), icon=":material/info:")
 scores, title = data.scores(run), formatting.score(data.score_unit(run.model))
 
 stops, of_run = threshold(rule)
@@ -92,6 +94,7 @@ column = column_box.selectbox(
     "Column in the reasons",
     list(scores.columns),
     None,
+    plain,
     key="column",
     bind="query-params",
     on_change=navigation.first_page,
@@ -130,11 +133,12 @@ downloads.csv_button(
     f"{quantities.count(len(rows), 'listed row')}, of all pages, as CSV",
 )
 table = scores.table(here, alert)
+table = plain_table(table.assign(reasons=table["reasons"].fillna("not explained")))
 st.dataframe(
-    table.assign(open="Why?", reasons=table["reasons"].fillna("not explained")),
+    table.assign(open="Why?"),
     hide_index=True,
     height="content",
-    column_order=["open", *table.columns],
+    column_order=["open", *(str(name) for name in table if name != "open")],
     column_config={
         "open": st.column_config.ButtonColumn("", key="open", width=70, type="tertiary"),
         "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the most anomalous row"),
@@ -143,7 +147,7 @@ st.dataframe(
             "Anomaly score",
             format=formatting.decimals(table["score"]),
             width=125,
-            help=f"{title}; higher = more anomalous",
+            help=f"{literal(title)}; higher = more anomalous",
         ),
         "p_value": st.column_config.NumberColumn(
             "p-value",

@@ -7,7 +7,9 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection
+from anomalo_dashboard import charts, data, job_progress, navigation, projection
+from anomalo_dashboard.security.literal import literal
+from anomalo_dashboard.security.uploads import name_of
 
 PCA, TSNE = "PCA", "t-SNE"
 HEIGHT = 430
@@ -17,13 +19,13 @@ def can_embed(run: RunRecord) -> bool:
     """Return whether the run's model can embed rows; if not, say which models can."""
     record = data.model_of(run.model)
     if record is None:
-        st.info(f"The model of this run, {run.model}, is no longer in the workspace.", icon=":material/info:")
+        st.info(f"The model of this run, {literal(run.model)}, is no longer in the workspace.", icon=":material/info:")
         return False
     able = data.models_with("embed")
     if record.model not in able:
         st.info(
-            f"A map needs a model that embeds rows, which `{record.model}` does not. Score the table with one that "
-            f"does: {', '.join(able)}.",
+            f"A map needs a model that embeds rows, which {literal(record.model)} does not. Score the table with one "
+            f"that does: {literal(', '.join(able))}.",
             icon=":material/info:",
         )
     return record.model in able
@@ -36,10 +38,10 @@ def offer(run: RunRecord) -> None:
         return
     st.write(
         "The map shows the code of each row, a few numbers that the model computes from it. "
-        f"The rows of {formatting.file_name(run.source)} have no codes yet."
+        f"The rows of {literal(name_of(run.source))} have no codes yet."
     )
     if st.button("Compute the map", type="primary", icon=":material/map:"):
-        job_progress.start(f"Map of {formatting.file_name(run.source)}", command)
+        job_progress.start(f"Map of {name_of(run.source)}", command)
 
 
 def coordinates(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.DataFrame, tuple[str, str], str]:
@@ -78,12 +80,12 @@ def detail(run: RunRecord, scores: data.Scores, row: int | None) -> None:
         st.caption("Point at a row to see its score and reasons; click it to open it. Scroll to zoom, drag to move.")
         return
     text, button = st.columns([6, 1.4], vertical_alignment="center")
-    name = "" if scores.names is None else f" ({scores.names[row].as_py()})"
+    name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     status = "an alert" if scores.alert[row] else "not an alert"
     reasons = scores.reasons[row].as_py()
     text.markdown(
         f"**Row {row}**{name} is {status}, rank {scores.rank[row] + 1:,} of {len(scores.order):,}"
-        + (f": {reasons}" if reasons else "")
+        + (f": {literal(reasons)}" if reasons else "")
     )
     if button.button(f"Open row {row}", icon=":material/table_rows:", width="stretch"):
         navigation.go("row", run=run.id, row=row)
@@ -129,7 +131,7 @@ if how == TSNE and len(scores.score) < projection.MIN_TSNE_ROWS:
     how = PCA
 table, axes, note = coordinates(embedded, scores, how)
 latent = quantities.count(embedded.summary["latent"], "number")
-middle.caption(f"{formatting.file_name(run.source)} embedded by {run.model} into codes of {latent}. {note}")
+middle.caption(f"{literal(name_of(run.source))} embedded by {literal(run.model)} into codes of {latent}. {note}")
 event = st.altair_chart(
     charts.scatter(table, axes, scores.id, HEIGHT),
     key=f"map {run.id} {how}",

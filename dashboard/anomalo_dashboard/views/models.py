@@ -10,6 +10,8 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord
 from anomalo_dashboard import charts, data, formatting, navigation
+from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 
 def choose(records: list[ModelRecord]) -> ModelRecord:
@@ -23,7 +25,14 @@ def choose(records: list[ModelRecord]) -> ModelRecord:
             model=latest,
         )
     chosen = st.selectbox(
-        "Model", list(known), None, key="model", bind="query-params", required=True, label_visibility="collapsed"
+        "Model",
+        list(known),
+        None,
+        plain,
+        key="model",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
     )
     return known.get(chosen or "", records[0])
 
@@ -35,7 +44,7 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Kind": f"{record.model}, of plugin {record.plugin}",
         "Capabilities": ", ".join(summary.get("verbs", [])),
         "Tags": ", ".join(record.tags) or "none",
-        "Fitted on": formatting.file_name(record.source),
+        "Fitted on": name_of(record.source),
         "Size": f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}",
         "Fitted at": formatting.moment(record.created),
         "Fit time": formatting.duration(record.seconds),
@@ -45,7 +54,8 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Seed": summary.get("seed"),
         **{name.replace("_", " ").capitalize(): value for name, value in summary.get("parameters", {}).items()},
     }
-    table = pd.DataFrame([(name, formatting.plain(value)) for name, value in shown.items() if value not in (None, "")])
+    texts = [(name, formatting.plain(value)) for name, value in shown.items() if value not in (None, "")]
+    table = pd.DataFrame([tuple(map(literal, pair)) for pair in texts])  # st.table reads Markdown
     st.table(table.set_axis(["", "Value"], axis=1), hide_index=True, hide_header=True, border="horizontal")
 
 
@@ -70,7 +80,7 @@ def curve(trained: dict[str, Any]) -> None:
         st.info("There is no training curve: this model is not trained in epochs.")
         return
     if phases:
-        st.caption(ends(phases))
+        st.caption(literal(ends(phases)))
     st.altair_chart(
         charts.training(history, {phase["name"]: phase["best"] for phase in phases}),
         alt="Loss by epoch, of training rows and of held-out rows",
@@ -88,7 +98,7 @@ def cells(record: ModelRecord) -> None:
         "The baseline predicts each column's mean or most frequent level."
     )
     st.dataframe(
-        found[["column", "kind", "error", "baseline"]].assign(less=100 * found["less"]),
+        plain_table(found[["column", "kind", "error", "baseline"]].assign(less=100 * found["less"])),
         hide_index=True,
         column_config={
             "column": "Column",
@@ -122,6 +132,6 @@ with right:
     if trained is None:
         st.warning("The folder of this model is missing or damaged; fit the model again.", icon=":material/warning:")
     for warning in record.summary.get("warnings", []):
-        st.warning(formatting.sentence(warning), icon=":material/info:")
+        st.warning(literal(formatting.sentence(warning)), icon=":material/info:")
     curve(trained or {})
     cells(record)

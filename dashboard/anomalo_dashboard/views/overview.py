@@ -8,6 +8,8 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, navigation
+from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 LATEST = 25  # runs in the chart
 PAGE_OF = {  # the page that shows a run of each verb
@@ -28,7 +30,7 @@ def line(run: RunRecord) -> dict[str, object]:
     return {
         "run": run.id,
         "model": run.model,
-        "table": formatting.file_name(run.source),
+        "table": name_of(run.source),
         "when": formatting.moment(run.created),
         "rows": rows,
         "alerts": facts.get("alerts") if scored else None,
@@ -48,14 +50,14 @@ def chart(table: pd.DataFrame) -> None:
     names = sorted({model.partition("@")[0] for model in scored["model"]})
     if len(names) > 1:
         chosen = st.selectbox(
-            "Model", names, None, key="model", bind="query-params", placeholder="all models", width=300
+            "Model", names, None, plain, key="model", bind="query-params", placeholder="all models", width=300
         )
         scored = scored if chosen is None else scored[scored["model"].str.partition("@")[0] == chosen]
-    st.altair_chart(charts.alert_rates(scored.head(LATEST)[::-1]), alt="Share of alerts in each run")
+    st.altair_chart(charts.alert_rates(plain_table(scored.head(LATEST)[::-1])), alt="Share of alerts in each run")
 
 
 st.title("Overview", anchor=False)
-st.caption(f"Workspace {navigation.workspace()}")
+st.caption(f"Workspace {literal(navigation.workspace())}")
 runs, models = data.runs(), data.models()
 if not runs and not models:
     navigation.empty(
@@ -76,7 +78,7 @@ if len(table):
     chart(table)
     st.subheader("Runs", anchor=False)
     st.dataframe(
-        table.assign(rate=100 * table["rate"].astype(float)),
+        plain_table(table.assign(rate=100 * table["rate"].astype(float))),
         hide_index=True,
         placeholder="",
         column_order=["open", *(str(name) for name in table if name != "open")],
@@ -106,7 +108,7 @@ if models:
                 "model": record.reference,
                 "kind": record.model,
                 "tags": ", ".join(record.tags),
-                "table": formatting.file_name(record.source),
+                "table": name_of(record.source),
                 "when": formatting.moment(record.created),
                 "rows": record.rows,
                 "columns": record.columns,
@@ -116,7 +118,7 @@ if models:
         ]
     )
     st.dataframe(
-        saved,
+        plain_table(saved),
         hide_index=True,
         column_config={
             "open": st.column_config.ButtonColumn("Open", key="open_model", width=80, type="tertiary"),

@@ -9,6 +9,8 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo_dashboard import data
+from anomalo_dashboard.security import failures
+from anomalo_dashboard.security.literal import literal
 
 STATUS = {"ok": "loaded", "failed": "failed", "disabled": "switched off", "listed": "not loaded"}
 
@@ -28,13 +30,14 @@ def line(plugin: dict[str, Any], verbs: dict[str, list[str]]) -> dict[str, str]:
 def advice(plugin: dict[str, Any]) -> None:
     """Show why a plugin failed, and what to do."""
     st.error(
-        f"**{plugin['name']}** ({plugin['distribution']} {plugin['version']}): {plugin['reason']}",
+        f"**{literal(plugin['name'])}** ({literal(plugin['distribution'])} {literal(plugin['version'])}): "
+        + literal(failures.without_folders(plugin["reason"])),
         icon=":material/error:",
     )
     st.caption(
         "Everything else works without it. Update, reinstall or uninstall the package. To switch the plugin off, set "
-        f"`ANOMALO_DISABLE_PLUGINS={plugin['name']}` and start the dashboard again. If you are its author, check it "
-        "with `python -m anomalo.testing MODEL`."
+        f"{literal('ANOMALO_DISABLE_PLUGINS=' + plugin['name'])} and start the dashboard again. If you are its "
+        "author, check it with `python -m anomalo.testing MODEL`."
     )
 
 
@@ -58,9 +61,9 @@ heads = {
     "package": "Package",
     "by": "Author",
 }
-# st.table, since it wraps long lists of models.
+# st.table, since it wraps long lists of models; it reads Markdown.
 st.table(
-    pd.DataFrame([line(plugin, verbs) for plugin in plugins]).rename(columns=heads),
+    pd.DataFrame([line(plugin, verbs) for plugin in plugins]).map(literal).rename(columns=heads),
     hide_index=True,
     border="horizontal",
     alt="Installed plugins",

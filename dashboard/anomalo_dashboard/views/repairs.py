@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +9,9 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, formatting, navigation, repair_suggestions
+from anomalo_dashboard import data, downloads, fit_form, formatting, navigation, repair_suggestions
+from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 
 def offer(run: RunRecord) -> None:
@@ -19,11 +19,12 @@ def offer(run: RunRecord) -> None:
     path, what = data.output_table(run), "repaired" if run.verb == "repair" else "imputed"
     if path is None:
         st.warning(
-            f"The {what} table was written to {run.summary.get('output')}, which no longer exists.",
+            f"The {what} table was written to {literal(name_of(str(run.summary.get('output'))))}, which no longer "
+            "exists; run the command again.",
             icon=":material/info:",
         )
         return
-    stem = f"{Path(formatting.file_name(run.source)).stem}-{what}"
+    stem = f"{fit_form.suggested_name(run.source)}-{what}"
     downloads.table_buttons(st.columns(2), f"{what.capitalize()} table", path, stem)
 
 
@@ -66,8 +67,8 @@ with left:
     navigation.run_box(found)
 if run.verb == "repair":
     right.caption(
-        f"{formatting.file_name(run.source)}: repairs of its alerts at {run.summary['threshold']}, "
-        f"suggested by {run.model} on {formatting.moment(run.created)}"
+        f"{literal(name_of(run.source))}: repairs of its alerts at {literal(run.summary['threshold'])}, "
+        f"suggested by {literal(run.model)} on {formatting.moment(run.created)}"
     )
     if run.summary["applied"]:
         offer(run)
@@ -75,7 +76,7 @@ if run.verb == "repair":
     st.stop()
 filled: dict[str, int] = run.summary.get("filled", {})
 right.caption(
-    f"{formatting.file_name(run.source)}, imputed with {run.model} on {formatting.moment(run.created)}: "
+    f"{literal(name_of(run.source))}, imputed with {literal(run.model)} on {formatting.moment(run.created)}: "
     f"{quantities.count(sum(filled.values()), 'cell')} in {quantities.count(len(filled), 'column')} "
     f"of {quantities.count(run.summary.get('rows', 0), 'row')}"
 )
@@ -89,9 +90,11 @@ with summary:
     st.subheader("By column", anchor=False)
     rows = max(run.summary.get("rows", 1), 1)
     st.dataframe(
-        pd.DataFrame(
-            {"column": name, "filled": number, "share": 100 * number / rows}
-            for name, number in sorted(filled.items(), key=lambda item: -item[1])
+        plain_table(
+            pd.DataFrame(
+                {"column": name, "filled": number, "share": 100 * number / rows}
+                for name, number in sorted(filled.items(), key=lambda item: -item[1])
+            )
         ),
         hide_index=True,
         height="content" if len(filled) < 14 else 525,
@@ -111,6 +114,7 @@ with cells:
         "Column",
         sorted(filled),
         None,
+        plain,
         key="fill_column",
         **filtering,
         placeholder="any column",
@@ -147,7 +151,7 @@ with cells:
     here = some.slice(span.start, data.PAGE).to_pandas()
     count.markdown(f"**{quantities.count(len(some), 'imputed cell')}**; showing {span.start + 1:,} to {span.stop:,}")
     st.dataframe(
-        before_and_after(here, data.column_kinds(run.model)),
+        plain_table(before_and_after(here, data.column_kinds(run.model))),
         hide_index=True,
         height=420,
         placeholder="",

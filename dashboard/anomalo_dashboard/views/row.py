@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, navigation, repair_suggestions
+from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions
+from anomalo_dashboard.security.literal import literal, plain_table
 
 
 def row_in_view(scores: data.Scores) -> int:
@@ -36,12 +37,12 @@ def step(scores: data.Scores, by: int) -> None:
 
 def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
     """Show how anomalous the row is, and why."""
-    name = "" if scores.names is None else f" ({scores.names[row].as_py()})"
+    name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     reasons = scores.reasons[row].as_py()
     status = "an alert" if scores.alert[row] else "not an alert"
-    st.subheader(f"Row {row}{name} is {status}" + (f": {reasons}" if reasons else ""), anchor=False)
+    st.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     rank, p_value, score = st.columns(3)
-    title = formatting.score(data.score_unit(run.model))
+    title = literal(formatting.score(data.score_unit(run.model)))
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
     p_value.metric(
         "p-value",
@@ -70,7 +71,7 @@ def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
     st.subheader("Cell by cell", anchor=False)
     most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
     st.dataframe(
-        table(found, data.column_kinds(run.model)),
+        plain_table(table(found, data.column_kinds(run.model))),
         hide_index=True,
         height="content",
         column_config={
@@ -104,14 +105,17 @@ def not_explained(run: RunRecord, rank: int) -> None:
         f"this one has rank {rank:,}. To explain it too, score the table again:",
         icon=":material/info:",
     )
-    st.code(f"anomalo score {run.source} --with {run.model} --explain {rank}", language="shell", wrap_lines=True)
+    command = ["score", run.source, "--with", str(run.model), "--explain", str(rank)]
+    st.code(job_progress.shell([command]), language="shell", wrap_lines=True)
 
 
 def raw(values: dict[str, Any]) -> None:
     """Show the row's cells as they are in the table."""
     with st.expander("All values of the row", icon=":material/table_rows:"):
         shown = pd.DataFrame({"column": list(values), "value": [formatting.plain(value) for value in values.values()]})
-        st.dataframe(shown, hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row")
+        st.dataframe(
+            plain_table(shown), hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row"
+        )
 
 
 st.title("Row", anchor=False)
@@ -124,10 +128,10 @@ if not found:
 
 run_box, row_box, before, after, link = st.columns([3, 2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
 run = navigation.run_in_view(found, everything)
-scores = data.scores(run)
-row = row_in_view(scores)
 with run_box:
     navigation.run_box(found)
+scores = data.scores(run)
+row = row_in_view(scores)
 row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
 rank = int(scores.rank[row])
 before.button(

@@ -11,6 +11,9 @@ from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data, fit_form, formatting, job_progress, navigation
+from anomalo_dashboard.security import failures, uploads
+from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard.security.uploads import name_of
 
 
 def uploaded() -> None:
@@ -19,9 +22,9 @@ def uploaded() -> None:
     if file is None:
         return
     try:
-        st.session_state["source"] = str(data.keep_upload(file.name, file.getvalue()))
+        st.session_state["source"] = str(uploads.keep(file.name, file.getvalue()))
     except AnomaloError as error:
-        st.session_state["upload_error"] = str(error)
+        st.session_state["upload_error"] = error
 
 
 def bundled() -> None:
@@ -33,8 +36,9 @@ def choose_table() -> str:
     """Let the user upload a file, name one, or try the bundled one; the choice is in the URL."""
     st.subheader("1. Table", anchor=False)
     left, right = st.columns(2, gap="large")
+    limit = st.get_option("server.maxUploadSize")
     with left:
-        st.file_uploader("Upload a CSV or Parquet file", key="upload", on_change=uploaded)
+        st.file_uploader(f"Upload a CSV or Parquet file, at most {limit} MB", key="upload", on_change=uploaded)
     with right:
         source = st.text_input(
             "Or the path of a file on this machine", key="source", bind="query-params", placeholder="/data/patients.csv"
@@ -46,8 +50,9 @@ def choose_table() -> str:
             help="3,163 records of thyroid patients, with missing values; the diagnosis is hidden from the model.",
         )
     if "upload_error" in st.session_state:
-        st.error(st.session_state.pop("upload_error"), icon=":material/error:")
-    return (source or "").strip()
+        failures.show(st.session_state.pop("upload_error"))
+    named = (source or "").strip()
+    return str(data.chosen(named)) if named else ""
 
 
 def understand(source: str) -> tuple[Preview, SchemaOptions]:
@@ -55,8 +60,9 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     missing = fit_form.tokens(st.session_state.get("missing", ""))
     guess = data.look(source, SchemaOptions(missing=missing))
     st.subheader("2. Columns", anchor=False)
+    rows = quantities.count(guess.rows, "row")
     st.caption(
-        f"{formatting.file_name(source)}: {quantities.count(guess.rows, 'row')}, "
+        f"{literal(name_of(source))}: {rows if guess.complete else f'the first {rows}'}, "
         f"{quantities.count(len(guess.schema.columns), 'column')}, {quantities.count(guess.missing, 'missing cell')}. "
         "Check the kind and role of each column, and correct what is wrong."
     )
@@ -71,9 +77,11 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
     for warning in preview.schema.warnings:
-        st.caption(f":material/info: {formatting.sentence(warning)}")
+        st.caption(f":material/info: {literal(formatting.sentence(warning))}")
     with st.expander(f"The first {quantities.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
-        st.dataframe(preview.head.to_pandas(), hide_index=True, placeholder="", alt="The first rows of the table")
+        st.dataframe(
+            plain_table(preview.head.to_pandas()), hide_index=True, placeholder="", alt="The first rows of the table"
+        )
     return preview, options
 
 
@@ -91,7 +99,7 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
         "Model",
         names,
         names.index("auto") if "auto" in names else 0,
-        format_func=lambda name: f"{name} ({', '.join(models[name]['verbs'])})",
+        format_func=lambda name: plain(f"{name} ({', '.join(models[name]['verbs'])})"),
         help="In brackets: what the model can do, such as score rows, explain scores or impute missing values.",
     )
     name = second.text_input("Save as", fit_form.suggested_name(source), key=f"name {source}", max_chars=100)
@@ -117,19 +125,20 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
 
 def new_job() -> None:
     """Show the form of a new job, and start it."""
-    source = choose_table()
-    if not source:
-        return
     try:
+        source = choose_table()
+        if not source:
+            return
         preview, options = understand(source)
         name, fitting, verbs, share = choose_model(source, options.label)
     except AnomaloError as error:
-        st.error(str(error), icon=":material/error:")
+        failures.show(error)
         return
     fitting += fit_form.schema_arguments(options)
-    commands = fit_form.commands(source, name, fitting, verbs, share, missing=preview.missing > 0)
+    missing = preview.missing > 0 or not preview.complete  # of rows that were not read, nothing is known
+    commands = fit_form.commands(source, name, fitting, verbs, share, missing)
     if st.button("Fit and score", type="primary", icon=":material/play_arrow:"):
-        job = queue.start(navigation.workspace(), f"{formatting.file_name(source)} as {name}", commands)
+        job = queue.start(navigation.workspace(), f"{name_of(source)} as {name}", commands)
         navigation.open_job(job.id)
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(job_progress.shell(commands), language="shell", wrap_lines=True)
@@ -143,7 +152,7 @@ def shown_job() -> queue.Job | None:
     try:
         return queue.job(navigation.workspace(), identity)
     except UsageError:
-        st.warning(f"There is no job {identity} here.", icon=":material/info:")
+        st.warning(f"There is no job {literal(identity)} here.", icon=":material/info:")
         return None
 
 

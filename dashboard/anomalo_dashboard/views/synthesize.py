@@ -8,11 +8,15 @@ from typing import Any
 
 import streamlit as st
 
+from anomalo.errors import AnomaloError
 from anomalo.jobs.background import queue
 from anomalo.jobs.synthesis import report_charts
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, navigation
+from anomalo_dashboard.security import failures
+from anomalo_dashboard.security.literal import literal, plain, plain_values
+from anomalo_dashboard.security.uploads import name_of
 
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
@@ -36,10 +40,12 @@ def generators() -> list[ModelRecord]:
 def conditions(record: ModelRecord) -> list[str]:
     """Let the user fix levels of category columns; returns command-line options."""
     levels = record.summary.get("levels", {})
-    named = st.multiselect("Only rows with", list(levels), key=f"where {record.reference}", placeholder="any row")
+    named = st.multiselect(
+        "Only rows with", list(levels), key=f"where {record.reference}", format_func=plain, placeholder="any row"
+    )
     found: list[str] = []
     for name in named:
-        value = st.selectbox(name, levels[name], key=f"where {record.reference} {name}")
+        value = st.selectbox(literal(name), levels[name], format_func=plain, key=f"where {record.reference} {name}")
         found += ["--where", f"{name}={value}"]
     return found
 
@@ -57,6 +63,8 @@ def generation(record: ModelRecord) -> list[list[str]]:
         placeholder="/data/set-aside.csv",
         help="A table that the generator was not trained on. It is needed to check whether training rows were copied.",
     ).strip()
+    if holdout:
+        holdout = str(data.chosen(holdout))
     output = f"{queue.FOLDER}/rows.{suffix}"
     generate = ["augment", "--with", record.reference, "-n", str(rows), "--seed", str(seed), "-o", output, *where]
     compare_with_real = ["evaluate", "--synthetic", output, "--real", record.source]
@@ -69,9 +77,13 @@ def generate_form(found: Sequence[ModelRecord]) -> None:
     """Show the form that generates rows with a saved generator."""
     by_name = {record.reference: record for record in found}
     name = st.selectbox(
-        "Generator", list(by_name), format_func=lambda name: f"{name} ({by_name[name].model})", key="generator"
+        "Generator", list(by_name), format_func=lambda name: plain(f"{name} ({by_name[name].model})"), key="generator"
     )
-    commands = generation(by_name[name])
+    try:
+        commands = generation(by_name[name])
+    except AnomaloError as error:
+        failures.show(error)
+        return
     if st.button("Generate rows", type="primary", icon=":material/library_add:"):
         start(f"Synthetic rows of {name}", commands)
 
@@ -81,7 +93,7 @@ def fit_generator() -> None:
     sources = list(dict.fromkeys([*(record.source for record in data.models()), str(data.BUNDLED)]))
     models = {model["name"]: model for model in data.kinds_of_model() if "sample" in model["verbs"]}
     left, middle, right = st.columns(3)
-    source = left.selectbox("Table", sources, format_func=formatting.file_name, key="learn_from")
+    source = left.selectbox("Table", sources, format_func=lambda path: plain(name_of(path)), key="learn_from")
     model = middle.selectbox("Model", list(models), list(models).index("edm") if "edm" in models else 0, key="learner")
     name = right.text_input("Save as", f"{fit_form.suggested_name(source)}-rows", key=f"learn as {source}")
     label = st.text_input(
@@ -91,7 +103,7 @@ def fit_generator() -> None:
         settings = fit_form.parameters(models[model])
     fit = ["fit", source, "--as", name, "--model", model, "--for", "sample", *settings]
     if st.button("Fit the generator", icon=":material/model_training:"):
-        start(f"{model} of {formatting.file_name(source)}", [fit + (["--label", label] if label else [])])
+        start(f"{model} of {name_of(source)}", [fit + (["--label", label] if label else [])])
 
 
 def start(title: str, commands: list[list[str]]) -> None:
@@ -123,10 +135,12 @@ def offer(run: RunRecord, path: Path | None, compared: RunRecord | None) -> None
     """Offer the synthetic rows and the report as files."""
     if path is None:
         st.warning(
-            f"The rows were written to {run.summary.get('output')}, which no longer exists.", icon=":material/info:"
+            f"The rows were written to {literal(name_of(str(run.summary.get('output'))))}, which no longer exists; "
+            "generate them again.",
+            icon=":material/info:",
         )
         return
-    stem = f"{Path(formatting.file_name(run.source)).stem}-synthetic"
+    stem = f"{fit_form.suggested_name(run.source)}-synthetic"
     *formats, right = st.columns(3)
     downloads.table_buttons(formats, "Rows", path, stem)
     page = None if compared is None else compared.path / "report.html"
@@ -153,7 +167,7 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
         **(
             {}
             if use is None or use["synthetic"] is None
-            else {"Utility": f"{use['measure']} {use['synthetic']:.3f} of {use['real']:.3f}"}
+            else {"Utility": f"{literal(use['measure'])} {use['synthetic']:.3f} of {use['real']:.3f}"}
         ),
         **({} if close is None else {"Closer to training": quantities.percent(close["nearer_share"])}),
         "Copies": quantities.percent(report["copied"]),
@@ -163,11 +177,11 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
 def show(report: dict[str, Any]) -> None:
     """Show the result, the measures and the charts."""
     result = report["assessment"]
-    st.subheader(formatting.sentence(result["title"]), anchor=False)
+    st.subheader(literal(formatting.sentence(result["title"])), anchor=False)
     for sentence in result["reasons"]:
-        st.markdown(f"- {sentence}")
+        st.markdown(f"- {literal(sentence)}")
     for sentence in result["unchecked"]:
-        st.caption(f":material/info: {sentence}")
+        st.caption(f":material/info: {literal(sentence)}")
     shown = figures(report)
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value, help=TILES[name], border=True)
@@ -178,10 +192,11 @@ def show(report: dict[str, Any]) -> None:
     for number, entry in enumerate(entries if every else entries[:FIRST]):
         with thirds[number % 3].container(border=True):
             similarity = "" if entry["similarity"] is None else f" · {entry['similarity']:.3f}"
-            st.markdown(f"**{entry['column']}**{similarity}")
+            st.markdown(f"**{literal(entry['column'])}**{similarity}")
             chart = report_charts.column(entry)
             st.altair_chart(
-                chart.properties(height=chart.height + MARGIN), alt=f"{entry['column']} in real and synthetic rows"
+                chart.properties(height=chart.height + MARGIN),
+                alt=f"{plain(entry['column'])} in real and synthetic rows",
             )
     for title, together in (
         ("Pairs of columns: similarity of their dependence", report_charts.pairs(report)),
@@ -210,13 +225,13 @@ run = navigation.run_in_view(found, everything)
 with left:
     navigation.run_box(found)
 right.caption(
-    f"{quantities.count(run.summary['rows'], 'synthetic row')} for {formatting.file_name(run.source)}, generated by "
-    f"{run.model} on {formatting.moment(run.created)}"
+    f"{quantities.count(run.summary['rows'], 'synthetic row')} for {literal(name_of(run.source))}, generated by "
+    f"{literal(run.model)} on {formatting.moment(run.created)}"
 )
 path = data.output_table(run)
 compared = next((other for other in everything if other.verb == "evaluate" and other.source == str(path)), None)
 offer(run, path, compared)
 if compared is not None:
-    show(data.report(compared))
+    show(plain_values(data.report(compared)))
 elif path is not None:
     compare(run, path)
