@@ -7,9 +7,6 @@ import os
 import zlib
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from anomalo.errors import UsageError
 
 MOST = "ANOMALO_DASHBOARD_MAX_UNPACKED"
@@ -78,6 +75,9 @@ def _in_gzip(path: Path, most: int) -> int:
 
 def _in_parquet(path: Path) -> int:
     """Return how many bytes a file says that it holds; no cell takes less than one."""
+    import pyarrow as pa  # not above: `anomalo --help` reads this module
+    import pyarrow.parquet as pq
+
     try:
         found = pq.read_metadata(path)
     except (OSError, pa.ArrowException):

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from anomalo.errors import UsageError
-from anomalo_dashboard.navigation import workspace
 
 ALLOWED = "ANOMALO_DASHBOARD_ALLOW"
 """The environment variable with the folders given to `anomalo dashboard --allow`, separated as paths are."""
@@ -47,5 +46,7 @@ def openable(source: str, further: Iterable[str | Path] = ()) -> Path:
 
 def roots() -> list[Path]:
     """Return the folders whose files may be opened: the workspace, and those that were allowed."""
+    from anomalo_dashboard.navigation import workspace  # not above: `anomalo --help` reads this module
+
     given = [Path(folder) for folder in os.environ.get(ALLOWED, "").split(os.pathsep) if folder]
     return [folder.resolve() for folder in (workspace(), *given)]
