@@ -318,6 +318,8 @@ def report(run: RunRecord) -> dict[str, Any]:
     """Return the report of a run of `evaluate`."""
     with _files_of(run):
         found: dict[str, Any] = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
+        if "assessment" not in found:
+            raise ValueError("it is no report")
         return found
 
 

@@ -85,8 +85,7 @@ def test_the_page_refuses_a_bomb_within_little_memory(bomb: Path) -> None:
         "import resource, sys; from streamlit.testing.v1 import AppTest\n"
         "app = AppTest.from_file(sys.argv[1], default_timeout=600).run()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "app.query_params['source'] = sys.argv[2]\n"
-        "app.run()\n"
+        "app.text_input(key='source').set_value(sys.argv[2]).run()\n"
         "print(app.error[0].value)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
@@ -134,9 +133,8 @@ def test_a_table_of_5000_columns_opens_in_ten_seconds(tmp_path: Path, monkeypatc
     rows = [",".join(map(str, rng.normal(size=5000).round(3))) for _ in range(50)]
     (tmp_path / "wide.csv").write_text("\n".join([header, *rows]) + "\n")
     app = AppTest.from_file(APP, default_timeout=600).run()
-    app.query_params["source"] = str(tmp_path / "wide.csv")
     before = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-    app.run()
+    app.text_input(key="source").set_value(str(tmp_path / "wide.csv")).run()
     took = sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - before
     assert not app.error, [error.value for error in app.error]
     assert "5,000 columns" in app.caption[0].value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,10 @@ FILES = {
 def home(hostile_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace that a test may damage."""
     copied = Path(shutil.copytree(hostile_home, tmp_path / "workspace"))
+    # A comparison names the rows that it compared by their path.
+    with closing(sqlite3.connect(copied / "anomalo.db")) as database:
+        database.execute("update runs set source = replace(source, ?, ?)", (str(hostile_home), str(copied)))
+        database.commit()
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(copied))
     return copied
 
