@@ -90,9 +90,9 @@ def guess_text(name: str, cells: Cells, missing: Sequence[str], separator: str) 
         numeric = _writes_comma(sample, separator) is not None
         return Guess(_with_decimals(constant, sample, separator) if numeric else constant)
     if measured.total:
-        for guessed in (_number(base, measured, separator), _datetime(base, measured)):
-            if guessed:
-                return guessed
+        guessed = _number(base, measured, separator) or _datetime(base, measured)
+        if guessed:
+            return guessed
     left_out = _near_unique(base, sample)
     return Guess(left_out) if left_out else Guess(base, _nearly_numbers(name, measured))
 
