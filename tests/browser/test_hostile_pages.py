@@ -30,7 +30,7 @@ PAGES = {
     "repairs?run=0002-impute": "www.evil.example@1",
     "repairs?run=0003-repair": "www.evil.example@1",
     "synthesize": "**bold**",
-    "models": "www.evil.example",
+    "models?model=www.evil.example%401": "![x] [l](e) <img src=x onerror=alert(1)>",
     "plugins": "autoencoders",
     "alerts?run=" + quote("![x](http://evil.example/a.png)"): "![x](http://evil.example/a.png)",
     "models?model=" + quote(r"$\frac{1}{2}$ :smile:"): r"$\frac{1}{2}$ :smile:",

@@ -124,17 +124,30 @@ def test_a_preview_of_few_rows_is_said_to_be_one(tmp_path: Path, monkeypatch: py
     assert [line.split()[1] for line in app.code[0].value.splitlines()] == ["fit", "score", "impute"]
 
 
-@pytest.mark.slow
-def test_a_table_of_5000_columns_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
+def wide(folder: Path, columns: int) -> AppTest:
+    """Open a table of 50 rows and many columns."""
     rng = np.random.default_rng(0)
-    header = ",".join(f"column_{at}" for at in range(5000))
-    rows = [",".join(map(str, rng.normal(size=5000).round(3))) for _ in range(50)]
-    (tmp_path / "wide.csv").write_text("\n".join([header, *rows]) + "\n")
+    header = ",".join(f"column_{at}" for at in range(columns))
+    rows = [",".join(map(str, rng.normal(size=columns).round(3))) for _ in range(50)]
+    (folder / "wide.csv").write_text("\n".join([header, *rows]) + "\n")
     app = AppTest.from_file(APP, default_timeout=600).run()
-    app.text_input(key="source").set_value(str(tmp_path / "wide.csv")).run()
+    return app.text_input(key="source").set_value(str(folder / "wide.csv")).run()
+
+
+def test_a_table_of_5000_columns_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
+    app = wide(tmp_path, 5000)
+    assert app.error[0].value.startswith(
+        "wide.csv has 5,000 columns, and a preview shows at most 1,000: use the command"
+    )
+
+
+@pytest.mark.slow
+def test_a_table_of_1000_columns_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
+    app = wide(tmp_path, 1000)
     assert not app.error, [error.value for error in app.error]
-    assert "5,000 columns" in app.caption[0].value
+    assert "1,000 columns" in app.caption[0].value
 
 
 def test_the_limit_of_uploads_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

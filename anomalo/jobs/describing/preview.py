@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.errors import SourceError
+from anomalo.errors import SourceError, UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import text
 from anomalo.tabular.cells import is_plain, whole
@@ -19,6 +19,8 @@ ROWS = 20
 """How many rows are shown."""
 READ_ROWS, READ_BYTES = 10_000, 1 << 25
 """No more than these rows and bytes are read, but at least one batch of the reader's."""
+COLUMNS = 1000
+"""The most columns of a table that is shown: the kinds of more take long to infer, and are not checked one by one."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,16 @@ def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview
     SourceError
         The table cannot be read or holds nothing to learn from.
     UsageError
-        A column does not exist.
+        A column does not exist, or there are more than `COLUMNS`.
     SchemaError
         A column does not hold the kind that was asked for.
     """
     table, complete = _first_rows(context, source)
+    if table.num_columns > COLUMNS:
+        raise UsageError(
+            f"{source} has {table.num_columns:,} columns, and a preview shows at most {COLUMNS:,}: use the command "
+            "line, such as anomalo scan, or a table with fewer columns"
+        )
     read = ParsedTable(table)
     schema = infer(read, options)
     first = table.slice(0, ROWS)
