@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 
 # Every check of every model, browsers and kills as well, with the slowest tests and the branch coverage.
 test-all: $(VENV)/.dev
-	$(PYTEST) --durations 20 --cov --cov-report term
+	$(PYTEST) --durations 20 --cov --cov-report term --cov-fail-under 92
 	$(BIN)/python -m pytest -c pyproject.toml --rootdir . examples/anomalo-zscore/tests
 
 lint: $(VENV)/.dev
