@@ -373,8 +373,7 @@ def chosen(source: str) -> Path:
     UsageError
         It may not be opened, or is too large.
     """
-    known = [*(run.source for run in runs()), *(model.source for model in models())]
-    path = openable(source, [BUNDLED, *known])
+    path = openable(source, [BUNDLED, *(run.source for run in runs()), *(model.source for model in models())])
     _bounded(path, path.stat().st_mtime_ns)
     return path
 
@@ -392,8 +391,7 @@ def look(source: str, options: SchemaOptions) -> Preview:
     AnomaloError
         It cannot be read, or the options do not fit it.
     """
-    path = Path(source)
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    changed = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
     return _look(source, changed, options.to_toml(), options)
 
 
