@@ -113,6 +113,7 @@ def test_a_preview_reads_the_first_rows_only(tmp_path: Path, monkeypatch: pytest
     assert (found.rows, found.complete, found.missing) == (250, True, 150)
 
 
+@pytest.mark.slow
 def test_a_preview_of_few_rows_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
     (tmp_path / "long.csv").write_text("a,b\n" + "".join(f"{row},{row % 7}\n" for row in range(12_000)))

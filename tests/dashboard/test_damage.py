@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 
+pytestmark = pytest.mark.slow  # it opens every page, many times
+
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 FILES = {
     "alerts": "runs/0001-score/scores.parquet",

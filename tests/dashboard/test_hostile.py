@@ -21,6 +21,8 @@ from anomalo_dashboard import charts, job_progress, plugin
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import keep
 
+pytestmark = pytest.mark.slow  # it opens every page, many times
+
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 PLAIN = {
     # By type of element: texts that Streamlit does not read as Markdown.

@@ -129,6 +129,7 @@ def rare(shift: float, positives: int = 40) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.slow
 def test_the_advice_is_not_to_where_nothing_helps(anomalo: Call, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     rare(2.0).to_csv(path, index=False)

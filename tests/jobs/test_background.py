@@ -173,6 +173,7 @@ def test_a_fit_can_be_stopped_and_is_resumed_with_one_option(tables: Path, tmp_p
         assert at_end(tmp_path, begun.id).status == "stopped"
 
 
+@pytest.mark.slow
 def test_what_is_at_work_can_be_seen_and_listed(holding: Job, tmp_path: Path) -> None:
     until(lambda: job(tmp_path / "w", holding.id).text)
     now = job(tmp_path / "w", holding.id)
@@ -320,6 +321,7 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
     assert jobs(tmp_path / "w") == []
 
 
+@pytest.mark.slow
 def test_ask_returns_what_a_command_prints_or_raises_what_it_says(tmp_path: Path) -> None:
     assert ask("runs", workspace=tmp_path / "none") == {"runs": []}
     with pytest.raises(AnomaloError, match=r"^cannot read absent\.toml: No such file") as caught:

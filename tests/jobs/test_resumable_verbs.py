@@ -27,6 +27,7 @@ def test_what_is_no_verb_of_a_job_cannot_be_resumed(verb: str) -> None:
     assert not can_resume(verb)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["repair", "plugins"])
 def test_a_command_that_failed_is_given_the_option(
     verb: str, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ def test_a_broken_plugin_is_reported_and_changes_no_results_of_others(site: Path
     assert {failure.plugin for failure in registry.failures} == {name}
 
 
+@pytest.mark.slow
 def test_all_of_them_at_once_in_a_separate_process(site: Path) -> None:
     for name in [*BROKEN, "clash"]:
         install(site, name)

@@ -314,6 +314,7 @@ def test_another_database_by_url(tmp_path: Path) -> None:
             Workspace(tmp_path, wrong)
 
 
+@pytest.mark.slow
 def test_several_processes_get_different_numbers(store: Workspace) -> None:
     script = """
 import pathlib, sys, time
