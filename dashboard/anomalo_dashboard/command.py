@@ -95,8 +95,8 @@ def dashboard(
     typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")
     if token is None:
         typer.echo(
-            "warning: without a token every user and every program of this machine can read the workspace, start jobs "
-            "and open the files that you can open",
+            "warning: without a token every user and every program of this machine can read the workspace and the "
+            "folders given by --allow, and start jobs",
             err=True,
         )
     if browser:
