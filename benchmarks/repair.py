@@ -166,7 +166,7 @@ def fit(table: pd.DataFrame, model: str, seed: int, most: int, registry: Registr
     train = pa.Table.from_pandas(table.iloc[order[:rows]], preserve_index=False)
     name, params = specified(model, registry)
     plan = FitConfig(name, params, seed=seed, device="cpu")
-    return Fitted.fit(train, infer(train), plan, registry), table.iloc[order[rows:]].reset_index(drop=True)
+    return Fitted.fit(train, infer(train), plan, registry).fitted, table.iloc[order[rows:]].reset_index(drop=True)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -85,7 +85,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs)}")
         table = ParsedTable(self._batch(X, reset=True))
         schema = infer(table, SchemaOptions())
-        outcome = Fitted.fit_outcome(table, schema, config, registry, base=base, target=target)
+        outcome = Fitted.fit(table, schema, config, registry, base=base, target=target)
         self.fitted_ = outcome.fitted
         for text in self.fitted_.warnings:
             warnings.warn(text, UserWarning, stacklevel=3)

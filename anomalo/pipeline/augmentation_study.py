@@ -339,7 +339,7 @@ class Part:
     def _synthetic(self, name: str, params: Mapping[str, Any]) -> Scores:
         """Return encoded synthetic rows of the rare class."""
         config = FitConfig(name, params, seed=self.seed, calibrate=False, goals=frozenset({"sample"}))
-        fitted = Fitted.fit(self.rows, self.schema, config, self.registry)
+        fitted = Fitted.fit(self.rows, self.schema, config, self.registry).fitted
         fitted.require("sample")
         label = str(self.schema.label)
         count = max(int((~self.inputs[1]).sum() // 2 - self.inputs[1].sum()), 0)

@@ -83,20 +83,6 @@ class Fitted:
         *,
         base: Fitted | None = None,
         target: Target | None = None,
-    ) -> Fitted:
-        """Fit a model on a whole table; see `fit_outcome`."""
-        return cls.fit_outcome(table, schema, config, registry, base=base, target=target).fitted
-
-    @classmethod
-    def fit_outcome(
-        cls,
-        table: pa.Table | ParsedTable,
-        schema: Schema,
-        config: FitConfig,
-        registry: Registry,
-        *,
-        base: Fitted | None = None,
-        target: Target | None = None,
     ) -> FitOutcome:
         """Fit a model on a whole table, and return it with what was computed of the training rows.
 

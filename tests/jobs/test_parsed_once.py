@@ -157,7 +157,7 @@ def test_a_detector_parses_and_scores_its_training_rows_once(work: Work, patient
 def test_the_scores_of_a_fit_are_those_of_its_rows_to_the_bit(model: str, tables: Path, installed: Registry) -> None:
     table = pa.Table.from_batches(installed.read(str(tables / "patients.csv")))
     schema = infer(table, OPTIONS)
-    outcome = Fitted.fit_outcome(table, schema, FitConfig(model), installed)
+    outcome = Fitted.fit(table, schema, FitConfig(model), installed)
     assert outcome.scores is not None
     again = outcome.fitted.encode(table)
     assert np.array_equal(outcome.data.values, again.values)
@@ -171,11 +171,11 @@ def test_the_scores_of_a_fit_are_those_of_its_rows_to_the_bit(model: str, tables
 def test_only_what_a_model_to_start_from_understands_otherwise_is_parsed_again(work: Work, installed: Registry) -> None:
     read = pa.table({"a": [float(row % 7) for row in range(60)], "b": [float(row % 5) for row in range(60)]})
     config = FitConfig("linear", {"epochs": 1}, calibrate=False)
-    base = Fitted.fit(read, infer(read), config, installed)
+    base = Fitted.fit(read, infer(read), config, installed).fitted
     work.clear()
     table = ParsedTable(read)
     schema = infer(table, SchemaOptions(missing=("a=0",)))
     assert work.parsed == {"a": 60, "b": 60}
-    started = Fitted.fit(table, schema, config, installed, base=base)
+    started = Fitted.fit(table, schema, config, installed, base=base).fitted
     assert work.parsed == {"a": 120, "b": 60}
     assert started.encode(read).observed.all()

@@ -82,7 +82,7 @@ def people(rows: int = 60, seed: int = 0) -> pa.Table:
 
 def fit(table: pa.Table, model: str, registry: Registry, options: SchemaOptions, **given: Any) -> Fitted:
     config = FitConfig(model, {"epochs": 1, "hidden": (8,)}, device="cpu", calibrate=False)
-    return Fitted.fit(table, infer(table, options), config, registry, **given)
+    return Fitted.fit(table, infer(table, options), config, registry, **given).fitted
 
 
 def test_columns_levels_and_scales_stay_and_the_label_may_be_new(registry: Registry, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def joint() -> Fitted:
     entries = {"mine": __name__, "tables": "anomalo.registry.hooks"}
     registry = Registry.load(entry_points=[EntryPoint(name, value, "anomalo") for name, value in entries.items()])
     table = pa.Table.from_pandas(factors(600, 0), preserve_index=False)
-    return Fitted.fit(table, infer(table), FitConfig("joint"), registry)
+    return Fitted.fit(table, infer(table), FitConfig("joint"), registry).fitted
 
 
 @pytest.fixture(scope="module")

@@ -180,11 +180,11 @@ NEURAL = [
 def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
     registry, table = Registry.load(), mixed(160)
     schema = infer(table)
-    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2), registry)
+    left_alone = Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2), registry).fitted
 
     def fit(state: ResumableState, kill: Callable[..., None]) -> Fitted:
         registry.training = lambda engine, model, run: kill(engine)  # type: ignore[method-assign]
-        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=state, every=0), registry)
+        return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=state, every=0), registry).fitted
 
     found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
     assert attempts > 5

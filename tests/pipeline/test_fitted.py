@@ -53,7 +53,7 @@ def table(rows: int = ROWS, seed: int = 0) -> pa.Table:
 
 def fit(config: FitConfig, data: pa.Table | None = None, registry: Registry = REGISTRY) -> Fitted:
     data = table() if data is None else data
-    return Fitted.fit(data, infer(data, SchemaOptions()), config, registry)
+    return Fitted.fit(data, infer(data, SchemaOptions()), config, registry).fitted
 
 
 @pytest.fixture(scope="module", params=PLANS)

@@ -67,7 +67,7 @@ OPTIONS = SchemaOptions(id="name", label="sick")
 def fitted(frame: pd.DataFrame, options: SchemaOptions = OPTIONS, model: Model | None = None, **config: Any) -> Fitted:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     config = {"goals": frozenset({"sample"})} | config
-    return Fitted.fit(table, infer(table, options), FitConfig(model or Columns(), **config), REGISTRY)
+    return Fitted.fit(table, infer(table, options), FitConfig(model or Columns(), **config), REGISTRY).fitted
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_a_label_is_learned_but_never_seen_by_a_score(patients: pd.DataFrame) ->
 
 def test_without_a_wish_to_sample_the_label_is_no_column(patients: pd.DataFrame) -> None:
     table = pa.Table.from_pandas(patients, preserve_index=False)
-    known = Fitted.fit(table, infer(table, OPTIONS), FitConfig("mean", goals=frozenset({"impute"})), REGISTRY)
+    known = Fitted.fit(table, infer(table, OPTIONS), FitConfig("mean", goals=frozenset({"impute"})), REGISTRY).fitted
     assert "sick" not in [block.name for block in known.encoder.layout.blocks]
 
 
@@ -184,7 +184,7 @@ def test_text_keeps_its_spelling(tmp_path: Path) -> None:
         "price,when,size\n" + "".join(f"{7 + i / 8:.3f},{1 + i % 28:02}.03.2021,{i % 3}0 cm\n" for i in range(80))
     )
     table = pa.Table.from_batches(list(REGISTRY.read(str(path))))
-    known = Fitted.fit(table, infer(table), FitConfig(Columns(), goals=frozenset({"sample"})), REGISTRY)
+    known = Fitted.fit(table, infer(table), FitConfig(Columns(), goals=frozenset({"sample"})), REGISTRY).fitted
     rows = drawn(known, nothing(40))
     assert rows["price"].str.fullmatch(r"\d+\.\d{3}").all()
     assert rows["when"].str.fullmatch(r"\d\d\.03\.2021").all()

@@ -30,35 +30,34 @@ CLASSIFIER = "classifier"
 
 @dataclass(frozen=True)
 class FitResult:
-    """The record of the saved model, the fitted object, and warnings."""
-
-    record: ModelRecord
-    fitted: Fitted
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class KeptFit:
-    """The result of a fit, and what was read and computed for it, for further jobs on the same rows.
+    """The saved model, and what was read and computed for it, for further jobs on the same rows.
 
     Attributes
     ----------
-    result : FitResult
-        As `fit` returns it.
+    record : ModelRecord
+        The saved model.
+    warnings : tuple of str
+        Plain sentences.
     table : ParsedTable [n]
         The rows.
     outcome : FitOutcome
         The model, the encoded rows and, if it is calibrated, their scores.
     """
 
-    result: FitResult
+    record: ModelRecord
+    warnings: tuple[str, ...]
     table: ParsedTable
     outcome: FitOutcome
+
+    @property
+    def fitted(self) -> Fitted:
+        """The fitted model."""
+        return self.outcome.fitted
 
     def opened(self) -> Opened:
         """Return the saved model with all rows; not for a supervised fit, which leaves rows out."""
         found = self.outcome
-        return Opened(self.result.record, found.fitted, self.table.table, found.data, found.scores)
+        return Opened(self.record, found.fitted, self.table.table, found.data, found.scores)
 
 
 def fit(
@@ -101,32 +100,6 @@ def fit(
     TrainingError
         Training diverged.
     """
-    return fit_and_keep(
-        context,
-        source,
-        name,
-        config,
-        options,
-        initial=initial,
-        supervised=supervised,
-        resume=resume,
-        require=require,
-    ).result
-
-
-def fit_and_keep(
-    context: JobContext,
-    source: str,
-    name: str,
-    config: FitConfig,
-    options: SchemaOptions,
-    *,
-    initial: str | None = None,
-    supervised: bool = False,
-    resume: bool = False,
-    require: Callable[[GuardedModel], None] = lambda model: None,
-) -> KeptFit:
-    """Do what `fit` does, and return the rows too."""
     context.check_device(config.device)
     before, base = (None, None) if initial is None else _initial(context, initial, options)
     _require_early(context, config, require)
@@ -141,13 +114,13 @@ def fit_and_keep(
     with resumable_state(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
-        outcome = Fitted.fit_outcome(table, schema, config, context.registry, base=base, target=target)
+        outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
         fitted = outcome.fitted
         if before is not None:
             fitted.facts["initial"]["reference"] = before.reference
         warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, fitted, warnings, keep)
-    return KeptFit(FitResult(record, fitted, warnings), table, outcome)
+    return FitResult(record, warnings, table, outcome)
 
 
 def _require_early(context: JobContext, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from anomalo.calibration.thresholds import Threshold
 from anomalo.evaluation.metrics import average_precision, roc_auc
 from anomalo.jobs.context import JobContext, Opened
-from anomalo.jobs.fitting.fit import FitResult, KeptFit, fit_and_keep
+from anomalo.jobs.fitting.fit import FitResult, fit
 from anomalo.jobs.imputing.impute import ImputeResult, impute
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.pipeline.config import FitConfig
@@ -44,14 +44,14 @@ def scan(
     UsageError
         The model or a column does not exist.
     """
-    kept = fit_and_keep(context, source, _name(source), config, options)
-    fitted, opened = kept.result, kept.opened()
+    fitted = fit(context, source, _name(source), config, options)
+    opened = fitted.opened()
     scored = score(context, source, opened, threshold=threshold, device=config.device)
     warnings = [*fitted.warnings, *scored.warnings]
     filled = _fill(context, source, opened, config.device)
     evaluation = None
     if options.label is not None:
-        evaluation = evaluate(scored, _labels(kept))
+        evaluation = evaluate(scored, _labels(fitted))
         if evaluation is None:
             warnings.append(f"label {options.label!r} does not have two values: the scores are not compared with it")
     return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
@@ -70,10 +70,10 @@ def _name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.")[:100] or "table"
 
 
-def _labels(kept: KeptFit) -> pa.Array:
-    schema = kept.result.fitted.schema
+def _labels(result: FitResult) -> pa.Array:
+    schema = result.fitted.schema
     column = schema.column(str(schema.label))
-    return parse(column, kept.table.cells(column.name), schema.missing, "missing")
+    return parse(column, result.table.cells(column.name), schema.missing, "missing")
 
 
 def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
