@@ -67,6 +67,7 @@ def test_a_fit_that_is_stopped(tables: Path, tmp_path: Path, number: signal.Sign
     assert tree(folder), "what is done is kept, to be resumed"
 
 
+@pytest.mark.slow
 def test_a_scoring_that_is_stopped(patients: pd.DataFrame, workspace: Path, tmp_path: Path) -> None:
     pd.concat([patients] * 100, ignore_index=True).to_csv(tmp_path / "long.csv", index=False)
     folder = shutil.copytree(workspace, tmp_path / "w")

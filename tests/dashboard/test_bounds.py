@@ -79,6 +79,7 @@ def test_a_parquet_file_of_many_equal_rows_is_refused(tmp_path: Path, monkeypatc
         bounds.check_unpacked(path)
 
 
+@pytest.mark.slow
 def test_the_page_refuses_a_bomb_within_little_memory(bomb: Path) -> None:
     code = (
         "import resource, sys; from streamlit.testing.v1 import AppTest\n"

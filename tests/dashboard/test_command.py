@@ -88,6 +88,7 @@ def status(port: int, path: str, headers: dict[str, str]) -> int:
         return int(connection.recv(100).split()[1])
 
 
+@pytest.mark.slow
 def test_without_a_token_the_risk_is_said(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "anomalo", "dashboard", "--workspace", str(tmp_path), "--port", "0", "--no-token"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

@@ -96,6 +96,7 @@ def shown(app: AppTest) -> str:
     return app.error[0].value.rpartition(" (error ")[0]
 
 
+@pytest.mark.slow
 def test_start_does_not_say_what_else_there_is(home: Path) -> None:
     lay_out(home)
     names = ["private/table.csv", "private/absent.csv", "workspace/link.csv", "workspace/fifo.csv", "private"]
@@ -164,6 +165,7 @@ def test_a_name_is_read_beside_uploads_only(home: Path) -> None:
     assert uploads.name_of(str(path)) == path.name
 
 
+@pytest.mark.slow
 def test_pages_call_an_upload_by_its_name(home: Path) -> None:
     app = opened("start")
     app.file_uploader(key="upload").set_value(("May sales.csv", TABLE, "text/csv")).run()

@@ -106,6 +106,7 @@ def test_tsne_is_that_of_scikit_learn_and_always_the_same() -> None:
     assert (group[distance.argmin(axis=1)] == group).all()
 
 
+@pytest.mark.slow
 def test_a_failing_process_is_reported_in_one_line() -> None:
     with pytest.raises(AnomaloError, match=r"^t-SNE of 20 rows failed: Input X contains NaN\.$"):
         projection.tsne(np.full((20, 3), np.nan, dtype=np.float32))

@@ -285,6 +285,7 @@ def test_a_file_in_the_working_folder_stands_in_for_no_module(tmp_path: Path, mo
     assert at_end(tmp_path, start(tmp_path, "safe", [("plugins", "--no-import")]).id).status == "done"
 
 
+@pytest.mark.slow
 def test_jobs_that_do_not_exist(tmp_path: Path) -> None:
     workspace = tmp_path / "none"
     assert jobs(workspace) == []

@@ -151,6 +151,7 @@ def test_every_state_of_a_training_is_kept(tmp_path: Path, seed: int, every: flo
     assert runs[-1].rng.normal() == left_alone.rng.normal()
 
 
+@pytest.mark.slow
 def test_early_stopping_is_kept(tmp_path: Path) -> None:
     data = numbers(200)
     plan = {"epochs": 30, "batch_size": 20, "patience": 1, "learning_rate": 0.03}

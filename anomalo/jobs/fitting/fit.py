@@ -19,7 +19,7 @@ from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.tabular.columns import ParsedTable
-from anomalo.tabular.schema import SchemaOptions, infer
+from anomalo.tabular.schema import Schema, SchemaOptions, infer
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
 
@@ -107,17 +107,17 @@ def fit(
     table = ParsedTable(context.table(source))
     schema = infer(table, options)
     require(model := config.create(context.registry, schema.modality))
-    task = _task(model, config) | {"initial": None if before is None else before.reference, "supervised": supervised}
+    reference = None if before is None else before.reference
+    task = _task(model, config, schema) | {"initial": reference, "supervised": supervised}
     target = label_of(table, schema) if supervised else None
     context.store.prepare()
-    task["columns"] = {column.name: column.to_json() for column in schema.columns}
     with resumable_state(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
         fitted = outcome.fitted
         if before is not None:
-            fitted.facts["initial"]["reference"] = before.reference
+            fitted.facts["initial"]["reference"] = reference
         warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, fitted, warnings, keep)
     return FitResult(record, warnings, table, outcome)
@@ -174,7 +174,7 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
     return record, base
 
 
-def _task(model: GuardedModel, config: FitConfig) -> dict[str, Any]:
+def _task(model: GuardedModel, config: FitConfig, schema: Schema) -> dict[str, Any]:
     """Return what must be equal for a fit to be resumed; the table's content is compared once it is encoded."""
     return {
         "anomalo": __version__,
@@ -184,6 +184,7 @@ def _task(model: GuardedModel, config: FitConfig) -> dict[str, Any]:
         "calibrate": config.calibrate,
         "goals": sorted(config.goals),
         "constraints": list(config.constraints),
+        "columns": {column.name: column.to_json() for column in schema.columns},
     }
 
 
