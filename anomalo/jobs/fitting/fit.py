@@ -100,10 +100,8 @@ def fit(
     TrainingError
         Training diverged.
     """
-    context.check_device(config.device)
+    _check_early(context, name, config, require)
     before, base = (None, None) if initial is None else _initial(context, initial, options)
-    _require_early(context, config, require)
-    context.store.check_name(name)
     table = ParsedTable(context.table(source))
     schema = infer(table, options)
     require(model := config.create(context.registry, schema.modality))
@@ -123,8 +121,10 @@ def fit(
     return FitResult(record, warnings, table, outcome)
 
 
-def _require_early(context: JobContext, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:
-    """Check the model before a long table is read, where its name stands for one only."""
+def _check_early(context: JobContext, name: str, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:
+    """Check what can be before a long table is read; the model, where its name stands for one only."""
+    context.check_device(config.device)
+    context.store.check_name(name)
     model = config.early(context.registry)
     if model is None:
         return
