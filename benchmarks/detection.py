@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from harness import LABEL, Results, calm, check_tables, halves, names, parser, tables
-from methods import COMPOSED, PYOD, Creator, ablations, ours, pyod
+from methods import COMPOSED, Creator, ablations, ours, pyod
+from peer_detectors import PYOD
 from summary import DETECTION, report
 
 from anomalo.errors import UsageError
@@ -46,6 +47,10 @@ class Row:
     status: str = "ok"
 
 
+Split = Callable[[pd.DataFrame, str, int], tuple[pd.DataFrame, pd.DataFrame]]
+"""Returns a table's training and test rows, with `label`, for a protocol and a seed; one object if they are equal."""
+
+
 def split(table: pd.DataFrame, protocol: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the training and the test rows, labels included."""
     if protocol == "unsupervised":
@@ -54,16 +59,16 @@ def split(table: pd.DataFrame, protocol: str, seed: int) -> tuple[pd.DataFrame, 
     return table.iloc[train], table.iloc[np.concatenate([held, np.flatnonzero(table[LABEL] == 1)])]
 
 
-def measure(row: Row, table: pd.DataFrame, create: Creator) -> Row:
+def measure(row: Row, table: pd.DataFrame, create: Creator, parts: Split = split) -> Row:
     """Fit, score and evaluate one method; a failure becomes the row's status."""
-    train, test = split(table, row.protocol, row.seed)
-    row.n_train, row.n_test = len(train), len(test)
     try:
+        train, test = parts(table, row.protocol, row.seed)
+        row.n_train, row.n_test = len(train), len(test)
         detector = create(row.seed)
         started = time.process_time()
         detector.fit(train.drop(columns=LABEL))
         fitted = time.process_time()
-        score = detector.score if row.protocol == "oneclass" else detector.score_training
+        score = detector.score_training if test is train else detector.score
         scores = score(test.drop(columns=LABEL))
         row.fit_s, row.score_s = fitted - started, time.process_time() - fitted
         if not np.isfinite(scores).all():
@@ -84,7 +89,7 @@ def warm_up(creators: Iterable[Creator]) -> None:
         detector.score(table)
 
 
-def run(options: argparse.Namespace, creators: dict[str, Creator]) -> None:
+def run(options: argparse.Namespace, creators: dict[str, Creator], parts: Split = split) -> None:
     """Measure every cell that the results do not hold yet."""
     results = Results(options.out, Row, DETECTION.key)
     for name, table in tables(options):
@@ -93,9 +98,15 @@ def run(options: argparse.Namespace, creators: dict[str, Creator]) -> None:
                 for method, create in creators.items():
                     row = Row(name, protocol, seed, method)
                     if not results.holds(row):
-                        results.add(measure(row, table, create))
+                        results.add(measure(row, table, create, parts))
                         figures = f"auroc {row.auroc:.4f} ap {row.ap:.4f} fit {row.fit_s:.2f} s"
                         print(name, protocol, seed, method, figures, row.status, flush=True)
+
+
+def add_pyod(command: argparse.ArgumentParser) -> None:
+    """Add the option for PyOD's detectors."""
+    text = "also PyOD's (extra `bench`): all, or a list"
+    command.add_argument("--pyod", nargs="?", type=names, const=list(PYOD), default=[], help=text)
 
 
 def _parse() -> tuple[argparse.Namespace, dict[str, Creator]]:
@@ -107,14 +118,7 @@ def _parse() -> tuple[argparse.Namespace, dict[str, Creator]]:
         const=COMPOSED,
         help=f"also ablations of a model with members, {COMPOSED} if not named",
     )
-    command.add_argument(
-        "--pyod",
-        nargs="?",
-        type=names,
-        const=list(PYOD),
-        default=[],
-        help="also PyOD's (extra `bench`): all, or a list",
-    )
+    add_pyod(command)
     options = command.parse_args()
     check_tables(command, options)
     if unknown := set(options.protocols) - set(PROTOCOLS):

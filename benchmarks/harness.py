@@ -113,12 +113,13 @@ def names(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options that such benchmarks share."""
+def parser(description: str | None, models: str | None = None) -> argparse.ArgumentParser:
+    """Return a parser with the options that such benchmarks share; without `models`, auto and its members run."""
     found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--data", type=Path, required=True, help="a folder of Parquet files")
     found.add_argument("--out", type=Path, required=True, help="a CSV file; cells that it holds are not run again")
-    found.add_argument("--models", help="ours: NAME or NAME[PARAMETER=VALUE;…], separated by commas; auto, its members")
+    text = f"ours: NAME or NAME[PARAMETER=VALUE;…], separated by commas; {models or 'auto, its members'}"
+    found.add_argument("--models", default=models, help=text)
     found.add_argument("--sets", type=names, default=[], help="file names without suffix; all by default")
     found.add_argument("--seeds", type=lambda text: [int(item) for item in names(text)], default=[0, 1, 2])
     found.add_argument("--threads", type=int, default=1, help="threads of every library")

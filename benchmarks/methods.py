@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,25 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
+from peer_detectors import PYOD, Pyod
 
 from anomalo import AnomalyDetector
 from anomalo.errors import UsageError
 from anomalo.neural import NeuralModel
 from anomalo.registry.registry import Registry
 
-PYOD = {
-    "KNN": "knn",
-    "LOF": "lof",
-    "GMM": "gmm",
-    "IForest": "iforest",
-    "HBOS": "hbos",
-    "ECOD": "ecod",
-    "COPOD": "copod",
-    "PCA": "pca",
-    "AutoEncoder": "auto_encoder",
-}
-SEEDED = {"GMM", "IForest", "PCA", "AutoEncoder"}
 COMPOSED = "auto"
 PCA = "linear"
 SPECIFICATION = re.compile(r"([^\[\]=;]+)(?:\[([^\[\]]*)\])?")
@@ -50,8 +37,10 @@ Creator = Callable[[int], Detector]
 class Ours:
     """One of our models, by the public door."""
 
+    calibrate = False
+
     def __init__(self, name: str, params: dict[str, Any], seed: int) -> None:
-        self.detector = AnomalyDetector(name, params=params, random_state=seed, calibrate=False, device="cpu")
+        self.detector = AnomalyDetector(name, params=params, random_state=seed, calibrate=self.calibrate, device="cpu")
 
     def fit(self, train: pd.DataFrame) -> None:
         self.detector.fit(train)
@@ -62,27 +51,17 @@ class Ours:
     score_training = score
 
 
-class Pyod:
-    """One of PyOD's detectors with its default settings, on standardised columns."""
+class Calibrated(Ours):
+    """The same, cross-fitted; it ranks training rows as `anomalo scan` does, by p-value (out of fold), then score."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        kind = getattr(importlib.import_module(f"pyod.models.{PYOD[name]}"), name)
-        settings = {"random_state": seed} if name in SEEDED else {}
-        self.detector = kind(**settings, **({"verbose": 0} if name == "AutoEncoder" else {}))
-        self.scaler = StandardScaler()
-
-    def fit(self, train: pd.DataFrame) -> None:
-        self.detector.fit(self.scaler.fit_transform(train.to_numpy(np.float64)))
-
-    def score(self, test: pd.DataFrame) -> NDArray[np.float64]:
-        return np.asarray(self.detector.decision_function(self.scaler.transform(test.to_numpy(np.float64))))
+    calibrate = True
 
     def score_training(self, train: pd.DataFrame) -> NDArray[np.float64]:
-        # Kept by PyOD's fit; a neighbour search leaves the row itself out there.
-        return np.asarray(self.detector.decision_scores_)
+        keys = np.column_stack([-self.detector.p_values(train), self.score(train)])
+        return np.unique(keys, axis=0, return_inverse=True)[1].ravel().astype(np.float64)
 
 
-def ours(text: str | None, registry: Registry) -> dict[str, Callable[[int], Ours]]:
+def ours(text: str | None, registry: Registry, kind: type[Ours] = Ours) -> dict[str, Callable[[int], Ours]]:
     """Return what creates each of our models that `text` lists, for a seed; without a text, auto and its members.
 
     Raises
@@ -92,7 +71,7 @@ def ours(text: str | None, registry: Registry) -> dict[str, Callable[[int], Ours
     """
     if text is None:
         text = ",".join([COMPOSED, *members(COMPOSED, registry)])
-    return {item: _creator(*specification) for item, specification in listed(text, registry).items()}
+    return {item: _creator(*specification, kind) for item, specification in listed(text, registry).items()}
 
 
 def listed(text: str, registry: Registry) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -158,5 +137,5 @@ def _is_network(name: str, registry: Registry) -> bool:
     return name != PCA and issubclass(registry.get(name), NeuralModel)
 
 
-def _creator(name: str, params: dict[str, Any]) -> Callable[[int], Ours]:
-    return lambda seed: Ours(name, params, seed)
+def _creator(name: str, params: dict[str, Any], kind: type[Ours] = Ours) -> Callable[[int], Ours]:
+    return lambda seed: kind(name, params, seed)

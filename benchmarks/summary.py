@@ -8,7 +8,7 @@ signed-rank test on the tables' figures, and an interval of the mean difference 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,15 +102,21 @@ def comparison(results: pd.DataFrame, study: Study, against: str) -> pd.DataFram
         has no table in common with `against`.
     """
     finished = results[results["status"] == "ok"]
-    cells = finished.set_index(["method", "set", "seed"])[list(study.measures)]
-    mine = cells.loc[[against]].droplevel("method")
     lines = {}
     for method in finished["method"].unique():
         if method != against:
-            difference = (mine - cells.loc[[method]].droplevel("method")).dropna().groupby(level="set").mean()
-            lines[method] = {"sets": len(difference)} | _judged(100 * difference)
+            difference = differences(results, study, against, method)
+            lines[method] = {"sets": len(difference)} | _judged(difference)
     found = pd.DataFrame.from_dict(lines, orient="index").rename_axis("method")
     return found.sort_values(study.measures[0]) if len(found) else found
+
+
+def differences(results: pd.DataFrame, study: Study, one: str, other: str) -> pd.DataFrame:
+    """Return `one` less `other` x 100, [sets, measures]: means over the seeds of the tables that both finished."""
+    finished = results[results["status"] == "ok"]
+    cells = finished.set_index(["method", "set", "seed"])[list(study.measures)]
+    paired = cells.loc[[one]].droplevel("method") - cells.loc[[other]].droplevel("method")
+    return 100 * paired.dropna().groupby(level="set").mean()
 
 
 def _judged(difference: pd.DataFrame) -> dict[str, float | str]:
@@ -133,9 +139,12 @@ def bootstrap(difference: NDArray[np.float64], seed: int = 0) -> tuple[float, fl
     return float(low), float(high)
 
 
-def signed_rank(difference: NDArray[np.float64]) -> float:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) on differences [n]; 1 if none differs."""
-    return float(wilcoxon(difference).pvalue) if difference.any() else 1.0
+def signed_rank(difference: NDArray[np.float64], alternative: str = "two-sided") -> float:
+    """Return the p-value of Wilcoxon's signed-rank test (1945) on differences [n]; 1 if none differs.
+
+    The alternative "greater" is that they are positive.
+    """
+    return float(wilcoxon(difference, alternative=alternative).pvalue) if difference.any() else 1.0
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -161,24 +170,26 @@ def _shown_overview(lines: pd.DataFrame, study: Study) -> pd.DataFrame:
     return shown.assign(problems=_whole(lines["problems"]))
 
 
-def _shown_comparison(lines: pd.DataFrame, study: Study) -> pd.DataFrame:
+def shown_comparison(lines: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the lines of `comparison` as texts."""
     shown = pd.DataFrame({"method": lines.index, "sets": _whole(lines["sets"])})
     for measure in study.measures:
         bounds = zip(lines[f"{measure} low"], lines[f"{measure} high"], strict=True)
-        shown[TITLES[measure]] = [_filled("{:+.2f}", value) for value in lines[measure]]
-        shown[f"95 % ({TITLES[measure]})"] = [_filled("{:+.2f} to {:+.2f}", *bound) for bound in bounds]
-        shown[f"p ({TITLES[measure]})"] = [_filled("{:.4f}", value) for value in lines[f"{measure} p"]]
+        shown[TITLES[measure]] = [filled("{:+.2f}", value) for value in lines[measure]]
+        shown[f"95 % ({TITLES[measure]})"] = [filled("{:+.2f} to {:+.2f}", *bound) for bound in bounds]
+        shown[f"p ({TITLES[measure]})"] = [filled("{:.4f}", value) for value in lines[f"{measure} p"]]
         worst = _named(lines[f"{measure} worst"], lines[f"{measure} worst set"], "{:+.1f}")
         shown[f"worst ({TITLES[measure]})"] = worst
     return shown
 
 
-def _filled(template: str, *values: float) -> str:
+def filled(template: str, *values: float) -> str:
+    """Return values in a template, or a dash if one is NaN."""
     return "-" if np.isnan(values).any() else template.format(*values)
 
 
 def _decimals(values: pd.Series, digits: int) -> list[str]:
-    return [_filled(f"{{:.{digits}f}}", value) for value in values]
+    return [filled(f"{{:.{digits}f}}", value) for value in values]
 
 
 def _whole(values: pd.Series) -> list[str]:
@@ -189,6 +200,21 @@ def _named(values: pd.Series, sets: pd.Series, template: str) -> list[str]:
     return ["-" if np.isnan(v) else f"{template.format(v)} {name}" for v, name in zip(values, sets, strict=True)]
 
 
+def compared(results: pd.DataFrame, against: str | None) -> str | None:
+    """Return the method to compare with the others, by default auto if it finished a cell.
+
+    Raises
+    ------
+    ValueError
+        No cell of `against` was finished.
+    """
+    finished = set(results.loc[results["status"] == "ok", "method"])
+    if against is not None and against not in finished:
+        listed = ", ".join(method for method in results["method"].unique() if method in finished) or "none"
+        raise ValueError(f"no finished cell of {against!r}; the methods are: {listed}")
+    return PREFERRED if against is None and PREFERRED in finished else against
+
+
 def summary_lines(results: pd.DataFrame, study: Study, against: str | None = None) -> Iterator[str]:
     """Give the summary paragraph by paragraph, in Markdown.
 
@@ -197,12 +223,7 @@ def summary_lines(results: pd.DataFrame, study: Study, against: str | None = Non
     ValueError
         No cell of `against` was finished.
     """
-    finished = results[results["status"] == "ok"]
-    if against is None and PREFERRED in set(finished["method"]):
-        against = PREFERRED
-    if against is not None and against not in set(finished["method"]):
-        listed = ", ".join(finished["method"].unique()) or "none"
-        raise ValueError(f"no finished cell of {against!r}; the methods are: {listed}")
+    against = compared(results, against)
     for group, part in results.groupby(study.group):
         ok = part[part["status"] == "ok"]
         if not len(ok):
@@ -215,12 +236,17 @@ def summary_lines(results: pd.DataFrame, study: Study, against: str | None = Non
         lines = comparison(part, study, against) if against and against in set(ok["method"]) else pd.DataFrame()
         if len(lines.columns) > 1:
             yield f"`{against}` less each other method, on the tables that both finished:"
-            yield markdown(_shown_comparison(lines, study))
+            yield markdown(shown_comparison(lines, study))
 
 
 def report(paths: Sequence[Path], against: str | None = None, file: Path | None = None) -> None:
     """Print the summary of result files, and write it to a Markdown file; raises as `read` and `summary_lines` do."""
-    text = "\n\n".join(summary_lines(*read(paths), against)) + "\n"
+    publish(summary_lines(*read(paths), against), file)
+
+
+def publish(paragraphs: Iterable[str], file: Path | None) -> None:
+    """Print paragraphs, and write them to a Markdown file if there is one."""
+    text = "\n\n".join(paragraphs) + "\n"
     print("\n" + text)
     if file is not None:
         file.write_text(text, encoding="utf-8")
