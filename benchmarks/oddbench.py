@@ -141,7 +141,7 @@ def report_lines(results: pd.DataFrame, folder: Path, against: str | None = None
             yield f"## {protocol}, {half}"
             yield "Means x 100 over the tables that a method finished; in brackets 95 % bootstrap intervals."
             yield markdown(_shown(against_fifth(part)))
-            lines = comparison(part, DETECTION, chosen) if chosen in known else pd.DataFrame()
+            lines = comparison(part, DETECTION, chosen) if chosen and chosen in known else pd.DataFrame()
             if len(lines.columns) > 1:
                 yield f"`{chosen}` less each other method, on the tables that both finished (p two-sided):"
                 yield markdown(shown_comparison(lines, DETECTION))

@@ -19,17 +19,18 @@ import numpy as np
 import pandas as pd
 
 
-def table(rows: int, numbers: int, categories: int) -> pd.DataFrame:
+def table(rows: int, numbers: int, categories: int, seed: int = 0) -> pd.DataFrame:
     """Return rows of correlated numbers and of categories of eight levels, 3 % of the cells missing."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     signal = rng.standard_normal((rows, 4)) @ rng.standard_normal((4, numbers))
     values = np.round(signal + 0.3 * rng.standard_normal((rows, numbers)), 4)
     values[rng.random(values.shape) < 0.03] = np.nan
-    frame = pd.DataFrame(values, columns=[f"n{at}" for at in range(numbers)])
+    levels = {}
     for at in range(categories):
         level = np.clip(np.round(signal[:, at] + 4), 0, 7).astype(int)
-        frame[f"c{at}"] = pd.Series(np.array(list("abcdefgh"))[level]).mask(rng.random(rows) < 0.03)
-    return frame
+        levels[f"c{at}"] = pd.Series(np.array(list("abcdefgh"))[level]).mask(rng.random(rows) < 0.03)
+    frame = pd.DataFrame(values, columns=[f"n{at}" for at in range(numbers)])
+    return pd.concat([frame, pd.DataFrame(levels, index=frame.index)], axis=1)
 
 
 def cpu_seconds(python: str, *arguments: object) -> float:
