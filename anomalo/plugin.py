@@ -30,18 +30,21 @@ from anomalo.models.capabilities import (
     CanClassify,
     CanEmbed,
     CanExplain,
+    CanExtend,
     CanImpute,
     CanPretrain,
     CanSample,
     CanScore,
     CanStart,
+    CrossFits,
+    Plans,
     ReportsErrors,
     verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
-from anomalo.models.results import Cells, Filled, HiddenCells, ModelState
+from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
 from anomalo.models.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
 from anomalo.models.trees import ROW_BLOCK, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
@@ -62,6 +65,7 @@ __all__ = [
     "CanClassify",
     "CanEmbed",
     "CanExplain",
+    "CanExtend",
     "CanImpute",
     "CanPretrain",
     "CanSample",
@@ -71,6 +75,7 @@ __all__ = [
     "Column",
     "Columns",
     "ConditionalImputer",
+    "CrossFits",
     "Dense",
     "DensityRatio",
     "Encoded",
@@ -86,6 +91,8 @@ __all__ = [
     "ModelState",
     "Parameter",
     "Parts",
+    "Plan",
+    "Plans",
     "ReportsErrors",
     "Run",
     "Schema",

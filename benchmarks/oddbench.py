@@ -5,8 +5,8 @@ detector). Protocols:
 
 - oneclass (default): fit on the train part, score the test part;
 - mixed (`--mixed SHARE`): normal rows of both parts, at most 3,000, and so many anomalies of the test part that they
-  are that share of all rows; shuffled, fitted and scored on the same rows. A table with too few anomalies gets fewer
-  normal rows, so that the share holds.
+  are that share of all rows; shuffled, fitted and scored on the same rows. A table with too few anomalies gets all of
+  them.
 
 One fixed configuration serves all tables. The tables in alphabetical order (capitals first) are two halves: those at
 even positions, from 0, are for choosing a method ("choose"), the others for checking the choice ("check").
@@ -72,7 +72,7 @@ def mixed(normal: np.ndarray, anomalies: np.ndarray, share: float, seed: int) ->
         raise ValueError("the test part has no anomaly")
     rng = np.random.default_rng(1000 + seed)
     odds = share / (1 - share)
-    rows = min(MOST, len(normal), int(len(anomalies) / odds + 0.5))
+    rows = min(MOST, len(normal))
     count = min(max(round(rows * odds), 1), len(anomalies))
     return rng.permutation(np.concatenate([rng.permutation(normal)[:rows], rng.permutation(anomalies)[:count]]))
 

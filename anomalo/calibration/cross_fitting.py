@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
 from anomalo.encoding.scaling import expand
 from anomalo.models.capabilities import CanImpute, CanScore
 from anomalo.models.guarded import GuardedModel
@@ -24,43 +24,12 @@ HIDDEN_AT_ONCE = 4096
 """Rows that a model predicts in one call."""
 
 
-def fold_count(rows: int) -> int:
-    """Return how many folds to use: 5, and 3 where there are so many rows that each is expensive."""
-    return 5 if rows < 20_000 else 3
-
-
-def assign_folds(hashes: NDArray[np.uint64], folds: int, seed: int, times: Floats | None = None) -> NDArray[np.intp]:
-    """Assign each row a fold, [n]; equal rows share one, and with `times` folds are stretches of time.
-
-    Parameters
-    ----------
-    hashes : uint64 [n]
-        Equal for equal rows.
-    folds : int
-        How many; fewer where there are fewer distinct rows.
-    seed : int
-        Shuffles the rows where there are no times.
-    times : float [n], optional
-        Any number that grows with time.
-    """
-    distinct, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    folds = min(folds, len(distinct))
-    shuffled = np.random.default_rng([seed, 11]).permutation(len(distinct))
-    order = shuffled if times is None else np.argsort(times[first], kind="stable")
-    fold = np.empty(len(distinct), dtype=np.intp)
-    fold[order] = np.arange(len(distinct)) * folds // len(distinct)
-    return fold[inverse]
-
-
-def time_column(layout: Layout, datetimes: set[str]) -> int | None:
-    """Return the position of the only column of datetimes, if there is exactly one."""
-    positions = [block.position for block in layout.blocks if block.name in datetimes and block.kind == "number"]
-    return positions[0] if len(positions) == 1 else None
-
-
 @dataclass(frozen=True)
 class Evidence:
-    """The results of cross-fitting: out-of-fold scores [n] if the model scores, hidden cells if it imputes."""
+    """The results of cross-fitting: out-of-fold scores [n] if the model scores, hidden cells if it imputes.
+
+    The score of a row in no fold is NaN.
+    """
 
     scores: Scores | None
     hidden: HiddenCells | None
@@ -69,7 +38,7 @@ class Evidence:
 def cross_fit(
     data: Encoded,
     folds: NDArray[np.intp],
-    fit: Callable[[Encoded, int], GuardedModel],
+    fit: Callable[[NDArray[np.intp], int], GuardedModel],
     keep: ResumableState | None = None,
     hide: bool = True,
 ) -> Evidence:
@@ -80,9 +49,9 @@ def cross_fit(
     data : Encoded
         The training table.
     folds : int [n]
-        See `assign_folds`.
+        See `assign_folds`; -1 for a row that is in no fold.
     fit : callable
-        `fit(rows, fold)` returns a model fitted on those rows.
+        `fit(rows, fold)` returns a model fitted on the rows with these numbers: all but those of the fold.
     keep : ResumableState, optional
         Where the result of each fold is saved, and found again.
     hide : bool
@@ -97,12 +66,12 @@ def cross_fit(
             result = kept[0]
         else:
             rows = data.take(held).without_label()
-            result = _evaluate(fit(data.take(np.flatnonzero(folds != fold)), fold), rows, fold, hide)
+            result = _evaluate(fit(np.flatnonzero(folds != fold), fold), rows, fold, hide)
         if keep is not None and kept is None:
             keep.save(f"fold-{fold}", result, {})
             keep.remove(f"training-{fold}")
         if "scores" in result:
-            scores = np.empty(len(data)) if scores is None else scores
+            scores = np.full(len(data), np.nan) if scores is None else scores
             scores[held] = result["scores"]
         if "truth" in result:
             parts.append(result)

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anomalo.cli import progress
 from anomalo.cli.progress import Update
 from anomalo.errors import InterruptedJobError
+from anomalo.tabular.quantities import duration
+
+if TYPE_CHECKING:
+    from anomalo.models.results import Plan
 
 WorkspaceOption = Annotated[
     Path,
@@ -78,6 +82,11 @@ class Console:
         """Print warnings."""
         for text in texts:
             _log("warning", text, self.log_json)
+
+    def plan(self, plan: Plan) -> None:
+        """Print what a fit is going to do, on a terminal or in a log."""
+        if self.log_json or sys.stderr.isatty():
+            _log("plan", f"{plan.text}; about {duration(plan.seconds)}", self.log_json)
 
     @contextmanager
     def work(self, title: str, threads: int | None = None, *, resumable: bool = False) -> Iterator[Update]:

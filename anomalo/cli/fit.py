@@ -45,6 +45,14 @@ AssumeOption = Annotated[
         help="Whether the training rows contain anomalies; short for --set assume=… (model auto).",
     ),
 ]
+EffortOption = Annotated[
+    str | None,
+    typer.Option(
+        "--effort",
+        metavar="fast|default|thorough",
+        help="How much work the fit may take; short for --set effort=… (model auto).",
+    ),
+]
 GoalsOption = Annotated[
     list[str],
     typer.Option(
@@ -138,17 +146,20 @@ def pairs(items: list[str], option: str) -> dict[str, str]:
     return found
 
 
-def parameters(settings: list[str], assume: str | None = None) -> dict[str, str]:
+def parameters(settings: list[str], assume: str | None = None, effort: str | None = None) -> dict[str, str]:
     """Return the model's parameters, as texts.
 
     Raises
     ------
     UsageError
-        An item has no equals sign, or `assume` is not one of its values.
+        An item has no equals sign, or `assume` or `effort` is not one of its values.
     """
     if assume not in (None, "clean", "contaminated", "auto"):
         raise UsageError(f"--assume {assume}: expected clean, contaminated or auto")
-    return pairs(settings, "--set") | ({} if assume is None else {"assume": assume})
+    if effort not in (None, "fast", "default", "thorough"):
+        raise UsageError(f"--effort {effort}: expected fast, default or thorough")
+    asked = {"assume": assume, "effort": effort}
+    return pairs(settings, "--set") | {name: value for name, value in asked.items() if value is not None}
 
 
 def checked_goals(goals: list[str]) -> frozenset[str]:
@@ -173,6 +184,7 @@ def fit(
     model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
     assume: AssumeOption = None,
+    effort: EffortOption = None,
     goals: GoalsOption = [],  # noqa: B006
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
@@ -213,11 +225,12 @@ def fit(
             params,
             seed=seed,
             device=device,
+            announce=console.plan,
             every=checkpoint_every,
             logs=logs,
             goals=checked_goals(goals),
             constraints=tuple(constraint),
-            settings=parameters(settings, assume),
+            settings=parameters(settings, assume, effort),
         )
         result = run_fit(context, source, name, config, options, initial=initial, supervised=supervised, resume=resume)
     report(console, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ from anomalo.cli.console import (
 from anomalo.cli.fit import (
     AssumeOption,
     DropOption,
+    EffortOption,
     IdOption,
     InfOption,
     KindOption,
@@ -42,7 +44,7 @@ from anomalo.errors import GateError
 from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
-    from anomalo.jobs.scanning.scan import ScanResult
+    from anomalo.jobs.scanning.scan import Anomalies, ScanResult
     from anomalo.jobs.scoring.score import ScoreResult
 
 ThresholdOption = Annotated[
@@ -216,6 +218,7 @@ def scan(
     model: ModelOption = "auto",
     settings: SetOption = [],  # noqa: B006
     assume: AssumeOption = None,
+    effort: EffortOption = None,
     drop: DropOption = [],  # noqa: B006
     identifier: IdOption = None,
     label: LabelOption = None,
@@ -235,34 +238,44 @@ def scan(
     """Find the anomalous rows of a table, and impute missing values."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
-    from anomalo.jobs.scanning.scan import scan as run_scan
+    from anomalo.jobs.scanning.scan import complete, find
     from anomalo.pipeline.config import FitConfig
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
     options = schema_options(kind, drop, identifier, label, missing, inf, schema)
+    asked = parameters(settings, assume, effort)
+    config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan)
     with console.work("scanning", threads) as progress:
-        context = JobContext.at(workspace, progress)
-        config = FitConfig(model, seed=seed, device=device, settings=parameters(settings, assume))
-        result = run_scan(context, source, config, options, limit)
-    console.warn(result.warnings)
+        found = find(JobContext.at(workspace, progress), source, config, options, limit)
+    console.warn(found.warnings)
+    if not as_json:
+        _show_anomalies(found)
+    with console.work("imputing", threads) as progress:
+        result = complete(JobContext.at(workspace, progress), source, found, config)
+    console.warn(result.warnings[len(found.warnings) :])
     facts = {
         "evaluation": result.evaluation,
         "impute": None if result.filled is None else result.filled.run.to_json(),
         "warnings": list(result.warnings),
     }
-    console.result(summary(result.scored) | facts, lambda: _show_scan(result))
+    console.result(summary(result.scored) | facts, lambda: _show_completed(result))
 
 
-def _show_scan(result: ScanResult) -> None:
-    show(result.scored, None)
-    found = result.evaluation
-    if found is not None:
+def _show_anomalies(found: Anomalies) -> None:
+    """Print the anomalous rows at once: imputation takes longer."""
+    show(found.scored, None)
+    compared = found.evaluation
+    if compared is not None:
         typer.echo(
-            f"compared with the label: {found['hits']} of {count(found['alerts'], 'alert')} are "
-            f"{found['positive']!r}, and {found['positives']:,} of all {count(found['rows'], 'row')}\n"
-            f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}"
+            f"compared with the label: {compared['hits']} of {count(compared['alerts'], 'alert')} are "
+            f"{compared['positive']!r}, and {compared['positives']:,} of all {count(compared['rows'], 'row')}\n"
+            f"AUROC {compared['auroc']:.3f}, average precision {compared['ap']:.3f}"
         )
+    sys.stdout.flush()
+
+
+def _show_completed(result: ScanResult) -> None:
     record = result.fitted.record
     show_skill(record)
     if result.filled is not None:

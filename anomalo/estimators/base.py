@@ -29,6 +29,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
 
     model: str | Model
     params: dict[str, Any] | None
+    effort: str | None = None
     random_state: int | np.random.RandomState | np.random.Generator | None
     device: str
     fitted_: Fitted
@@ -70,10 +71,12 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             raise UsageError(f"model={self.model!r}: expected a class with a name; set name = '…' in it")
         if self.params and isinstance(self.model, Model):
             raise UsageError(f"params={self.params!r}: expected none, for the model is an instance; give them to it")
+        if self.effort and isinstance(self.model, Model):
+            raise UsageError(f"effort={self.effort!r}: expected none, for the model is an instance; give it to that")
         registry = Registry.load()
         config = FitConfig(
             self.model,
-            self.params or {},
+            {**(self.params or {}), **({} if self.effort is None else {"effort": self.effort})},
             seed=seed_of(self.random_state),
             device=self.device,
             calibrate=calibrate,

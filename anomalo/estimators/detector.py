@@ -28,6 +28,8 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         A registered model's name, or an instance, of any class, whose hyperparameters are used.
     params : dict, optional
         Hyperparameters, where `model` is a name.
+    effort : str, optional
+        How much work a fit may take: "fast", "default" or "thorough"; for a model with such a parameter.
     contamination : "auto" or float in (0, 0.5]
         The share of training rows to call outliers; "auto" calls rows outliers that are more anomalous than
         99 % of the training rows, each of those scored by a model that never saw it if calibrated, and
@@ -61,6 +63,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         model: str | Model = "auto",
         *,
         params: dict[str, Any] | None = None,
+        effort: str | None = None,
         contamination: float | str = "auto",
         calibrate: bool = True,
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
@@ -68,6 +71,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
     ) -> None:
         self.model = model
         self.params = params
+        self.effort = effort
         self.contamination = contamination
         self.calibrate = calibrate
         self.random_state = random_state

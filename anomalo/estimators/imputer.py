@@ -20,7 +20,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
 
     Parameters
     ----------
-    model, params, random_state, device
+    model, params, effort, random_state, device
         As in `AnomalyDetector`.
     round : bool
         Whether fills of columns that hold whole numbers are rounded.
@@ -42,12 +42,14 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         model: str | Model = "auto",
         *,
         params: dict[str, Any] | None = None,
+        effort: str | None = None,
         round: bool = True,
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
     ) -> None:
         self.model = model
         self.params = params
+        self.effort = effort
         self.round = round
         self.random_state = random_state
         self.device = device

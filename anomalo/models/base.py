@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import (
     Encoded,
@@ -47,6 +48,12 @@ class Run(Protocol):
 
     def checkpoint(self) -> Checkpoint | None:
         """Return where the next training of this fit saves its state; None if it does not."""
+
+    def folds(self, data: Encoded, count: int) -> NDArray[np.intp]:
+        """Assign each row one of `count` folds, or of fewer where there are fewer distinct rows, [n].
+
+        Equal rows share a fold; where the rows have times, folds are stretches of time.
+        """
 
     def attach(self, engine: Any, model: Model) -> None:
         """Let plugins attach their handlers to an Ignite engine (hook `anomalo_training`)."""

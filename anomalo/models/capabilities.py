@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
-from anomalo.encoding.encoded import Encoded, Floats, Scores
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.models.base import Model, Run
-from anomalo.models.results import Cells, Filled, HiddenCells
+from anomalo.models.results import Cells, Filled, HiddenCells, Plan
 
 
 @runtime_checkable
@@ -98,6 +101,39 @@ class ReportsErrors(Protocol):
 
     def hidden_cells(self) -> HiddenCells | None:
         """Return the errors of predictions for held-out cells; None if it was not fitted to impute."""
+
+
+@runtime_checkable
+class CrossFits(Protocol):
+    """Is fitted in parts, each without the rows of one fold, and answers by all of them; the caller need not cross-fit.
+
+    A part takes the verbs that the model takes, and answers for rows that it did not see.
+    """
+
+    def folds(self) -> NDArray[np.intp]:
+        """Return the fold of each training row, [n]; -1 for a row that no part learned from."""
+
+    def without(self, fold: int) -> Model:
+        """Return the part that was fitted without the rows of a fold."""
+
+
+@runtime_checkable
+class Plans(Protocol):
+    """Can say before a fit what it is going to do."""
+
+    def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
+        """Return the plan of a fit of so many rows for these goals; it depends on nothing else."""
+
+
+@runtime_checkable
+class CanExtend(Protocol):
+    """Can be fitted for further goals, so that the first are served sooner."""
+
+    def extend(self, data: Encoded, run: Run) -> Self:
+        """Learn from the same rows what `run.goals` need besides, and return self.
+
+        `fit` for some goals and `extend` for others give the model that `fit` for all of them gives.
+        """
 
 
 VERBS: Mapping[str, type] = {

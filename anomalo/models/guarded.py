@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-from anomalo.encoding.encoded import Encoded, Floats, Scores
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.errors import UsageError
 from anomalo.models import result_checks
 from anomalo.models.base import Model, Run
@@ -16,14 +19,17 @@ from anomalo.models.capabilities import (
     CanClassify,
     CanEmbed,
     CanExplain,
+    CanExtend,
     CanImpute,
     CanSample,
     CanScore,
+    CrossFits,
+    Plans,
     ReportsErrors,
     verbs_of,
 )
 from anomalo.models.guard import Origin, guard
-from anomalo.models.results import Cells, Filled, HiddenCells, ModelState
+from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,39 @@ class GuardedModel:
             raise self._unable("hidden_cells")
         with self._guard("hidden_cells"):
             return result_checks.hidden_cells(model.hidden_cells(), columns)
+
+    def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan | None:
+        """Return what a fit is going to do, if the model can say so."""
+        model = self.model
+        if not isinstance(model, Plans):
+            return None
+        with self._guard("plan"):
+            return result_checks.plan(model.plan(layout, rows, goals))
+
+    def folds(self, rows: int) -> NDArray[np.intp]:
+        """Return the folds of a model that cross-fits, [rows]."""
+        model = self.model
+        if not isinstance(model, CrossFits):
+            raise self._unable("folds")
+        with self._guard("folds"):
+            return result_checks.folds(model.folds(), rows)
+
+    def without(self, fold: int) -> Self:
+        """Return the part of a model that cross-fits which was fitted without a fold."""
+        model = self.model
+        if not isinstance(model, CrossFits):
+            raise self._unable("without")
+        with self._guard("without"):
+            return type(self)(result_checks.model("without", model.without(fold)), self.origin)
+
+    def extend(self, data: Encoded, run: Run) -> Self:
+        """Fit the model for further goals, and return self."""
+        model = self.model
+        if not isinstance(model, CanExtend):
+            raise self._unable("extend")
+        with self._guard("extend"):
+            result_checks.require_self("extend", model.extend(data, run), model)
+        return self
 
     def state(self) -> ModelState:
         """Return everything that the model learned."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.models.base import Model
 from anomalo.models.guard import InvalidResultError
-from anomalo.models.results import Cells, Filled, HiddenCells, ModelState
+from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
 
 T = TypeVar("T")
 
@@ -145,6 +146,27 @@ def hidden_cells(value: HiddenCells | None, columns: int) -> HiddenCells | None:
     for name in ("width", "error", "baseline"):
         numbers(name, getattr(value, name), np.float64, (columns,), finite=False)
     texts("notes", value.notes)
+    return value
+
+
+def folds(value: object, rows: int) -> NDArray[np.intp]:
+    """Check what `folds` returned: whole numbers [rows], from -1."""
+    found: NDArray[np.intp] = numbers("folds", value, np.intp, (rows,))
+    require(bool((found >= -1).all()), f"folds has {found.min(initial=0)}, expected numbers from -1")
+    return found
+
+
+def model(method: str, value: object) -> Model:
+    """Check that a method returned a model."""
+    if not isinstance(value, Model):
+        raise InvalidResultError(f"{method} is {_described(value)}, expected a model")
+    return value
+
+
+def plan(value: Plan) -> Plan:
+    """Check what `plan` returned."""
+    require_type("plan's result", value, Plan)
+    require(0 <= value.seconds < np.inf, f"plan has {value.seconds} seconds, expected a finite number from 0")
     return value
 
 

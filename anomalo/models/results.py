@@ -85,6 +85,22 @@ class HiddenCells:
         return float(1 - np.mean(self.error[known] / self.baseline[known])) if known.any() else float("nan")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a fit is going to do.
+
+    Attributes
+    ----------
+    text : str
+        One sentence without a full stop.
+    seconds : float
+        About how long it takes on two cores of an ordinary machine: an estimate for people, nothing depends on it.
+    """
+
+    text: str
+    seconds: float
+
+
 @dataclass
 class ModelState:
     """The state of a fitted model: arrays, JSON values and nested models.

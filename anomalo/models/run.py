@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.models.base import Model
+from anomalo.models.folds import assign_folds
 from anomalo.persistence.resume import Checkpoint
 
 Progress = Callable[[float, str], None]
@@ -42,6 +45,8 @@ class LocalRun:
         `keep(number)` returns the checkpoint of training number 0, 1, … of this fit.
     initial : Model, optional
         The fitted model to start from.
+    time : int, optional
+        The number of the rows' block that holds times, if one does.
 
     Attributes
     ----------
@@ -66,6 +71,7 @@ class LocalRun:
     logs: Mapping[str, Path] = field(default_factory=dict)
     keep: Callable[[int], Checkpoint] | None = None
     initial: Model | None = None
+    time: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     _trainings: int = 0
 
@@ -78,13 +84,17 @@ class LocalRun:
         """Record one epoch's metrics; `done`, the share of the fit that is done, moves the progress."""
         self.history.append(metrics)
         if self.progress is not None and done is not None:
-            loss = metrics.get("validation_loss", metrics.get("loss", float("nan")))
-            self.progress(done, f"loss {loss:.4g}")
+            self.progress(done, _text(metrics))
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the checkpoint of the next training of this fit; None if it saves no state."""
         self._trainings += 1
         return None if self.keep is None else self.keep(self._trainings - 1)
+
+    def folds(self, data: Encoded, count: int) -> NDArray[np.intp]:
+        """Assign each row one of `count` folds, [n]; see `assign_folds`."""
+        times = None if self.time is None else data.flat()[0][:, data.layout.cells_of_block[self.time][0]]
+        return assign_folds(data.hashes(), count, self.seed, times)
 
     def attach(self, engine: Any, model: Model) -> None:
         """Let plugins attach their handlers to an Ignite engine."""
@@ -102,3 +112,10 @@ class LocalRun:
         if self.registered is None:
             raise UsageError(f"cannot create model {name!r}: this run has no registry; pass registered=registry.create")
         return self.registered(name, **params)
+
+
+def _text(metrics: Mapping[str, Any]) -> str:
+    """Return what is being done, and the latest loss if there is one."""
+    loss = metrics.get("validation_loss", metrics.get("loss"))
+    found = [metrics.get("phase", metrics.get("part", "")), "" if loss is None else f"loss {loss:.4g}"]
+    return ", ".join(filter(None, found))

@@ -9,6 +9,7 @@ from typing import Any
 
 from anomalo.models.base import Model
 from anomalo.models.guarded import GuardedModel
+from anomalo.models.results import Plan
 from anomalo.models.run import LocalRun, Progress
 from anomalo.persistence.resume import Checkpoint, ResumableState
 from anomalo.registry.registry import Registry
@@ -36,6 +37,8 @@ class FitConfig:
         How many parts of the rows the cross-fit leaves out in turn; by default 5, and 3 of 20,000 rows or more.
     progress : callable, optional
         Called with the share of all fits that is done, and a text.
+    announce : callable
+        Called before the fit with what it is going to do, if the model says so.
     keep : ResumableState, optional
         Where the fit's state is kept, so that it can be resumed.
     every : float
@@ -57,6 +60,7 @@ class FitConfig:
     calibrate: bool = True
     folds: int | None = None
     progress: Progress | None = None
+    announce: Callable[[Plan], None] = lambda plan: None
     keep: ResumableState | None = None
     every: float = 10.0
     logs: Mapping[str, Path] = field(default_factory=dict)

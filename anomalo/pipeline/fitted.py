@@ -28,7 +28,7 @@ from anomalo.models.capabilities import CanClassify, CanStart
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.training import train
+from anomalo.pipeline.training import reported_errors, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -133,6 +133,23 @@ class Fitted:
         fitted.facts["seconds"] = time.perf_counter() - started + before
         return FitOutcome(fitted, data.without_label(), trained.scores)
 
+    def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
+        """Fit the model for the goals of `config` as well; its scores and their calibration stay.
+
+        Parameters
+        ----------
+        data : Encoded
+            The training rows, as `FitOutcome` has them.
+        """
+        started = time.perf_counter()
+        run = config.run(registry, data.layout.modality, 0, 1)
+        self.guarded.extend(data, run)
+        self.hidden = reported_errors(self.guarded, data, self.hidden)
+        self.facts["goals"] = sorted(config.goals)
+        self.facts["history"] = [*self.facts["history"], *run.history]
+        self.facts["plugins"] = _plugins(self.guarded, data.layout.modality, registry)
+        self.facts["seconds"] += time.perf_counter() - started
+
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
         cells = writing(self.encoder).to_original_units(data)
         self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
@@ -226,6 +243,8 @@ class Fitted:
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
         """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal.
 
+        A row that was in training has its out-of-fold score, so that no larger score has a larger p-value.
+
         Parameters
         ----------
         score : float64 [n], optional
@@ -237,7 +256,8 @@ class Fitted:
         if not len(self.calibration.reference):
             return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
         hashes = data.hashes()
-        return Scored(score, self.calibration.p_values(score, hashes), self.calibration.known(hashes))
+        p_values, known = self.calibration.p_values(score, hashes), self.calibration.known(hashes)
+        return Scored(self.calibration.out_of_fold(score, hashes), p_values, known)
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell."""

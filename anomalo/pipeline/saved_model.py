@@ -35,6 +35,7 @@ FACTS = (
         "history",
         "training",
         "fingerprint",
+        "plan",
         "seconds",
     ),
     *("broken", "calibrated", "initial", "classes", "unlabelled"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.cross_fitting import assign_folds, cross_fit, fold_count, time_column
+from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.models.base import is_goal
-from anomalo.models.capabilities import ReportsErrors
+from anomalo.models.capabilities import CrossFits, ReportsErrors
+from anomalo.models.folds import fold_count, time_column
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
+from anomalo.models.run import LocalRun
 from anomalo.pipeline.config import FitConfig, phases
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
@@ -49,28 +51,19 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     fingerprint = f"{int(hashes.sum()):016x}"
     if config.keep is not None:
         config.keep.agree(table=fingerprint)
-    reports = model.can(ReportsErrors) and is_goal(config.goals, "impute")
-    needed = config.calibrate and config.goals != {"sample"} and (not reports or is_goal(config.goals, "score"))
-    folds = _folds(data, hashes, schema, config) if needed else np.zeros(0, dtype=np.intp)
-    parts = int(folds.max(initial=-1)) + 2
-    main = config.run(registry, schema.modality, parts - 1, parts)
-    hidden, out_of_fold = None, None
-    if parts > 2:
-
-        def fit(rows: Encoded, fold: int) -> GuardedModel:
-            run = config.run(registry, schema.modality, fold, parts)
-            run.goals = frozenset({"score"}) if reports else config.goals
-            return config.create(registry, schema.modality).fit(rows, run)
-
-        evidence = cross_fit(data, folds, fit, config.keep, hide=not reports)
-        hidden, out_of_fold = evidence.hidden, evidence.scores
-    model.fit(data, main)
-    if reports:
-        hidden = model.hidden_cells(len(data.layout.blocks))
+    plan = model.plan(data.layout, len(data), config.goals)
+    if plan is not None:
+        config.announce(plan)
+    fit = _Fit(model, data, config, registry, schema.modality, _time(data, schema))
+    main, evidence = fit.in_parts() if model.can(CrossFits) else fit.and_cross_fit()
+    hidden = reported_errors(model, data, evidence.hidden) if fit.reports_errors else evidence.hidden
     calibration, marginals, scores = Calibration.empty(), None, None
-    if out_of_fold is not None:
-        scores = model.score(shown)
-        calibration, marginals = Calibration.from_scores(out_of_fold, hashes, scores), Marginals.of(shown)
+    if evidence.scores is not None:
+        used = np.flatnonzero(np.isfinite(evidence.scores))
+        found = model.score(shown.take(used))
+        calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found)
+        marginals = Marginals.of(shown)
+        scores = found if len(used) == len(shown) else None
     if config.progress is not None:
         config.progress(1.0, "done")
     facts = {
@@ -86,12 +79,73 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
             "phases": phases(main.history),
         },
         "fingerprint": fingerprint,
+        "plan": None if plan is None else plan.text,
     }
     return Trained(calibration, hidden, marginals, scores, facts)
 
 
-def _folds(data: Encoded, hashes: NDArray[np.uint64], schema: Schema, config: FitConfig) -> NDArray[np.intp]:
-    datetimes = {column.name for column in schema.features if column.kind == "datetime"}
-    position = time_column(data.layout, datetimes)
-    times = None if position is None else data.flat()[0][:, data.layout.cells_of_block[position][0]]
-    return assign_folds(hashes, config.folds or fold_count(len(data)), config.seed, times)
+@dataclass(frozen=True)
+class _Fit:
+    """The fit of a model, and of what calibrates it."""
+
+    model: GuardedModel
+    data: Encoded
+    config: FitConfig
+    registry: Registry
+    modality: str
+    time: int | None
+
+    @property
+    def reports_errors(self) -> bool:
+        """Whether the model says itself how well it predicts hidden cells."""
+        return self.model.can(ReportsErrors) and is_goal(self.config.goals, "impute")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether out-of-fold scores, or hidden cells, are needed."""
+        scored = is_goal(self.config.goals, "score")
+        return self.config.calibrate and self.config.goals != {"sample"} and (scored or not self.reports_errors)
+
+    def in_parts(self) -> tuple[LocalRun, Evidence]:
+        """Fit a model that cross-fits, and evaluate its parts."""
+        run = self._run(0, 1)
+        self.model.fit(self.data, run)
+        if not self.calibrated:
+            return run, Evidence(None, None)
+        folds = self.model.folds(len(self.data))
+        return run, cross_fit(self.data, folds, lambda _, fold: self.model.without(fold))
+
+    def and_cross_fit(self) -> tuple[LocalRun, Evidence]:
+        """Fit the model, and before it one for each fold, which is evaluated."""
+        config, data = self.config, self.data
+        count = config.folds or fold_count(len(data))
+        folds = self._run(0, 1).folds(data.without_label(), count) if self.calibrated else np.zeros(0, dtype=np.intp)
+        parts = int(folds.max(initial=-1)) + 2
+        evidence = Evidence(None, None)
+        if parts > 2:
+
+            def fit(rows: NDArray[np.intp], fold: int) -> GuardedModel:
+                run = self._run(fold, parts)
+                run.goals = frozenset({"score"}) if self.reports_errors else config.goals
+                return config.create(self.registry, self.modality).fit(data.take(rows), run)
+
+            evidence = cross_fit(data, folds, fit, config.keep, hide=not self.reports_errors)
+        main = self._run(parts - 1, parts)
+        self.model.fit(data, main)
+        return main, evidence
+
+    def _run(self, part: int, parts: int) -> LocalRun:
+        run = self.config.run(self.registry, self.modality, part, parts)
+        run.time = self.time
+        return run
+
+
+def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | None) -> HiddenCells | None:
+    """Return the errors of fills that the model reports, with the intervals of expected values that are known."""
+    reported = model.hidden_cells(len(data.layout.blocks))
+    return reported if hidden is None or reported is None else replace(reported, width=hidden.width)
+
+
+def _time(data: Encoded, schema: Schema) -> int | None:
+    """Return the number of the block that holds the rows' times, if there is one."""
+    return time_column(data.layout, {column.name for column in schema.features if column.kind == "datetime"})

@@ -55,6 +55,17 @@ def expected_error(value: float, kind: str) -> str:
     return _short(value)
 
 
+def duration(seconds: float) -> str:
+    """Write an estimated duration, in seconds below two minutes and in minutes above.
+
+    Examples
+    --------
+    >>> duration(0.2), duration(41.3), duration(400)
+    ('1 s', '41 s', '7 min')
+    """
+    return f"{max(1, round(seconds))} s" if seconds < 120 else f"{round(seconds / 60)} min"
+
+
 def _short(value: float) -> str:
     """Write a number with three significant digits, large ones without an exponent."""
     return f"{float(f'{value:.3g}'):,.15g}"

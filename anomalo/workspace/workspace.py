@@ -129,6 +129,30 @@ class Workspace:
         self._fill(row, write)
         return self.model(f"{name}@{version}")
 
+    def extend_model(
+        self, record: ModelRecord, write: Callable[[Path], None], *, seconds: float, summary: Mapping[str, Any]
+    ) -> ModelRecord:
+        """Replace a saved model by what it became by a further fit: the same version, another folder.
+
+        If `write` fails, the version stays as it was. The other parameters are as for `add_model`.
+        """
+        before = record.path
+        after = before.with_name(f"{before.name}.extended")
+        shutil.rmtree(after, ignore_errors=True)  # what a killed process left
+        try:
+            write(after)
+            with self._database.writing() as session:
+                row = session.scalars(
+                    select(ModelRow).where(ModelRow.name == record.name, ModelRow.version == record.version)
+                ).one()
+                row.path = str(after.relative_to(self.workspace))
+                row.seconds, row.summary = float(seconds), json_ready(summary, "summary")
+        except BaseException:
+            shutil.rmtree(after, ignore_errors=True)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+        return self.model(record.reference)
+
     def sweep_models(self, name: str) -> None:
         """Remove the incomplete versions of this name that killed fits left; only while no other fit of it runs."""
         with self._database.writing() as session:

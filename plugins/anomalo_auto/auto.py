@@ -1,4 +1,4 @@
-"""The detector `auto`: several detectors on a common scale, weighted by agreement, combined by p-values."""
+"""The default model `auto`: several detectors, cross-fitted and combined by p-values, and an imputer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,77 +11,75 @@ from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import (
     CanEmbed,
     CanExplain,
+    CanImpute,
     CanScore,
     Cells,
     Encoded,
     Filled,
     Floats,
     HiddenCells,
+    Layout,
     Model,
     ModelState,
+    Plan,
     Run,
     Scores,
     is_goal,
     param,
 )
-from anomalo_auto.contamination import least_suspicious, masking_effect, robust_score, robust_weight
-from anomalo_auto.fusion import agreement, power_mean
-from anomalo_auto.imputation.completed_rows import expected_values
+from anomalo_auto.contamination import least_suspicious
+from anomalo_auto.cross_fitted_member import CrossFittedMember, code_member, members_of, state_of
+from anomalo_auto.effort import EFFORTS, plan
+from anomalo_auto.fusion import harmonic_mean, shares
+from anomalo_auto.learning_curve import learning_curve
 from anomalo_auto.member_run import MemberRun
-from anomalo_auto.tail_probability import fit_tail, surprisal
 
 
 @dataclass(kw_only=True)
 class Auto(Model):
-    """Neighbours, robust covariance, isolation forest and networks, combined without labels.
+    """Networks, neighbours in their codes, tails and histograms of the columns, combined without labels.
 
-    Every member is fitted on all rows; its score becomes a surprisal e = -log p, with p the share of training rows
-    that score at least as high, extrapolated beyond them. The score is -log of a weighted power mean of the members'
-    p-values,
+    Every member is fitted on all rows, and once without each fold of them. By its out-of-fold scores a member's score
+    becomes a surprisal e = -log p, with p the share of training rows that score at least as high, extrapolated beyond
+    them. The score is -log of the harmonic mean of the M members' p-values,
 
-        s = 2 log sum_m w_m exp(e_m / 2)   [nats],
+        s = log (1/M sum_m exp(e_m))   [nats],
 
-    so that one member alone can raise the score and several raise it further. A member's weight is its rank
-    correlation, over the training rows, with the mean rank that the others give. Anomalies in the training table mask
-    each other from neighbours and networks. The robust members detect them all the same, as they look at each column
-    alone or trim the most anomalous quarter of the rows, but are less precise elsewhere. Their weight rises with the
-    masking effect: how typical their most anomalous training rows are to the reference model, nearest neighbours. If
-    the rows are assumed clean, the robust members are left out; if assumed contaminated, they count fully, and the
-    others are fitted without the 15 % of the rows that they score highest.
+    so that one member alone can raise the score and several raise it further.
 
-    Fitted to impute, it imputes by `blend`, which also predicts the expected value of an anomalous cell.
+    Whether anomalies are among the training rows cannot be seen from the rows. Members that they would mislead are
+    therefore fitted twice: on all rows, and on the 85 % that all members together find the least surprising. If the
+    rows are assumed clean there is only the first fit, if they are assumed contaminated only the second one counts.
 
-    Reference: Vovk and Wang (2020), Combining p-values via averaging, Biometrika 107; Aggarwal and Sathe (2015),
-    Theoretical foundations and algorithms for outlier ensembles, SIGKDD Explorations 17.
+    Fitted to impute, it imputes by `blend`.
+
+    Reference: Wilson (2019), The harmonic mean p-value for combining dependent tests, PNAS 116; Aggarwal and Sathe
+    (2015), Theoretical foundations and algorithms for outlier ensembles, SIGKDD Explorations 17.
 
     Examples
     --------
-    >>> Auto(members="knn,covariance", assume="clean").params()["assume"]
+    >>> Auto(members="knn,ecod", assume="clean").params()["assume"]
     'clean'
     """
 
     name = "auto"
     score_unit = "nats"
 
-    members: str = param("knn,covariance,iforest,undercomplete,masked", help="The models to combine, by name.")
+    effort: str = param(
+        "default",
+        choices=tuple(EFFORTS),
+        help="How much work a fit may take: rows that are learned from, folds, sizes of networks.",
+    )
+    members: str = param("denoising,ecod,hbos", help="The models to combine, by name.")
     assume: str = param(
         "auto",
         choices=("auto", "clean", "contaminated"),
-        help="Whether the training rows contain anomalies: clean leaves out the robust members, contaminated fits the "
-        "others without the most suspicious rows, auto weighs them by evidence from the rows.",
+        help="Whether the training rows contain anomalies: clean learns from all rows, contaminated without the most "
+        "suspicious ones, auto does both.",
     )
-    robust_members: str = param(
-        "covariance,iforest", help="The robust members: anomalies in training hardly mislead them."
-    )
-    reference_model: str = param(
-        "knn",
-        help="The reference model, which anomalies mislead: those that only robust members detect count as evidence.",
-    )
-    neighbours: int = param(
-        0, low=0, high=10_000, help="Nearest rows, for members with such a parameter; 0 keeps their defaults."
-    )
-    quality: str = param(
-        "fast", choices=("fast", "best"), help="How missing values are imputed: best adds networks, which take longer."
+    robust: str = param(
+        "ecod,hbos,iforest,covariance",
+        help="Members that anomalies in training hardly mislead: they always learn from all rows.",
     )
     epochs: int = param(
         0, low=0, high=100_000, help="Passes over the rows, for members that train so; 0 keeps their defaults."
@@ -93,107 +91,140 @@ class Auto(Model):
         Raises
         ------
         ParameterError
-            No member is left, one is named twice or cannot score, none explains, or the reference model cannot score.
+            No member is left, one is named twice or cannot score, or none explains.
         UsageError
             No model is registered under a member's name.
         """
-        self._models: list[Any] = []
+        self._members: list[CrossFittedMember] = []
         self._imputer: Any = None
-        self.names_ = self._chosen() if is_goal(run.goals, "score") or is_goal(run.goals, "embed") else []
-        parts = len(self.names_) + is_goal(run.goals, "impute")
-        if self.names_:
-            self._fit_members(data, run, parts)
-        if len(self.names_) < parts:
-            imputer = run.create("blend", quality=self.quality, epochs=self.epochs)
-            self._imputer = imputer.fit(data, MemberRun(run, "blend", len(self.names_), parts))
+        self.folds_, self.notes_ = np.full(len(data), -1), list[str]()
+        if is_goal(run.goals, "score") or is_goal(run.goals, "embed"):
+            self._fit_members(data, run)
+        return self.extend(data, run) if is_goal(run.goals, "impute") else self
+
+    def extend(self, data: Encoded, run: Run) -> Self:
+        """Fit the imputer as well."""
+        start = 0.5 if self._members and not run.goals else 0.0
+        imputer = run.create("blend", quality=EFFORTS[self.effort].quality, epochs=self.epochs)
+        self._imputer = imputer.fit(data, MemberRun(run, "blend", start, 1 - start))
         return self
 
-    def _fit_members(self, data: Encoded, run: Run, parts: int) -> None:
-        self._models = [self._create(name, run) for name in self.names_]
-        if not any(isinstance(model, CanExplain) for model in self._models):
+    def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
+        """Return what a fit of so many rows for these goals is going to do."""
+        return plan(EFFORTS[self.effort], _list(self.members), layout, rows, goals)
+
+    def _fit_members(self, data: Encoded, run: Run) -> None:
+        names = self._checked(run)
+        effort, every = EFFORTS[self.effort], len(data)
+        rows = np.sort(np.random.default_rng([run.seed, 17]).permutation(every)[: effort.rows])
+        data = data.take(rows)
+        self.folds_[rows] = folds = run.folds(data, effort.folds)
+        misled = [name for name in names if name not in _list(self.robust)] if self.assume != "clean" else []
+        share = (0.5 if is_goal(run.goals, "impute") else 1.0) / (len(names) + len(misled))
+        ones, twice = np.ones(len(data), dtype=np.bool_), []
+        for number, name in enumerate(names):
+            self._members += self._fit_member(name, data, folds, ones, run, number * share, share)
+        if misled:
+            trusted = least_suspicious(np.stack([member.out_of_fold for member in self._members]))
+            for number, name in enumerate(misled, start=len(names)):
+                twice += self._fit_member(name, data, folds, trusted, run, number * share, share)
+        kept = [m for m in self._members if self.assume != "contaminated" or m.name not in misled]
+        self._members = [*twice, *kept]
+        if every > len(data):
+            self.notes_.append(learning_curve(self._members, data, folds, every, run))
+
+    def _checked(self, run: Run) -> list[str]:
+        names = _list(self.members)
+        if not names or len(set(names)) < len(names):
+            raise ParameterError(f"members={self.members!r}: expected different models' names separated by commas")
+        if not any(isinstance(self._create(name, run), CanExplain) for name in names):
             raise ParameterError(
                 f"members={self.members!r}: none of them explains its scores; add knn, covariance or a network"
             )
-        robust = np.isin(self.names_, _list(self.robust_members))
-        rows = data
-        for number, at in enumerate(np.argsort(~robust, kind="stable")):  # robust members first
-            if self.assume == "contaminated" and robust.any() and number == robust.sum():
-                rows = data.take(least_suspicious(self._robust_score(data, robust)))
-            model = self._models[at]
-            self._models[at] = model.fit(rows, MemberRun(run, model.name, number, parts))
-        scores = [model.score(data) for model in self._models]
-        self.tails_ = np.stack([fit_tail(member) for member in scores])
-        surprisals = np.stack([surprisal(member, tail) for member, tail in zip(scores, self.tails_, strict=True)])
-        relative = np.where(robust, self._robust_weight(data, surprisals, robust, run), 1.0)
-        self.weights_ = relative * agreement(surprisals)
-        self.weights_ /= self.weights_.sum()
-
-    def _robust_score(self, data: Encoded, robust: NDArray[np.bool_]) -> Scores:
-        scores = [model.score(data) for model, chosen in zip(self._models, robust, strict=True) if chosen]
-        return robust_score(np.stack([surprisal(member, fit_tail(member)) for member in scores]))
-
-    def _robust_weight(self, data: Encoded, surprisals: Scores, robust: NDArray[np.bool_], run: Run) -> float:
-        """Return the weight of a robust member relative to another member."""
-        if self.assume == "contaminated" or robust.all() or not robust.any():
-            return 1.0
-        reference = run.create(self.reference_model)
-        if not isinstance(reference, CanScore) or isinstance(reference, Auto):
-            raise ParameterError(f"reference_model={self.reference_model!r}: expected a model that scores, such as knn")
-        masking = masking_effect(robust_score(surprisals[robust]), reference.fit(data, run).score(data))
-        return robust_weight(masking)
-
-    def _chosen(self) -> list[str]:
-        left_out = _list(self.robust_members) if self.assume == "clean" else []
-        names = [name for name in _list(self.members) if name not in left_out]
-        if not names or len(set(names)) < len(names):
-            raise ParameterError(f"members={self.members!r}: expected different models' names separated by commas")
         return names
+
+    def _fit_member(
+        self,
+        name: str,
+        data: Encoded,
+        folds: NDArray[np.intp],
+        trusted: NDArray[np.bool_],
+        run: Run,
+        start: float,
+        share: float,
+    ) -> list[CrossFittedMember]:
+        """Fit a member, and the neighbours in its codes if it embeds; progress goes from `start` on by `share`."""
+        part = share / (folds.max() + 2)
+
+        def fit(rows: Encoded, number: int) -> Any:
+            return self._create(name, run).fit(rows, MemberRun(run, name, start + number * part, part))
+
+        found = CrossFittedMember.fit(name, data, folds, trusted, fit)
+        return [found, code_member(found, data, folds, trusted, run.seed)] if found.can(CanEmbed) else [found]
 
     def _create(self, name: str, run: Run) -> Any:
         model: Any = run.create(name)
-        passed = {"epochs": self.epochs, "neighbours": self.neighbours}
-        passed = {key: value for key, value in passed.items() if value and hasattr(model, key)}
+        passed = dict(EFFORTS[self.effort].sizes.get(name, {}))
+        if self.epochs and hasattr(model, "epochs"):
+            passed["epochs"] = self.epochs
         model = run.create(name, **passed) if passed else model
         if not isinstance(model, CanScore) or isinstance(model, Auto):
             raise ParameterError(f"members={self.members!r}: model {name!r} cannot be a member, it does not score")
         return model
 
-    def _surprisals(self, data: Encoded) -> Scores:
-        """Return the surprisals of the members' scores, float64 [members, n] in nats."""
-        members = zip(self._models, self.tails_, strict=True)
-        return np.stack([surprisal(model.score(data), tail) for model, tail in members])
+    def folds(self) -> NDArray[np.intp]:
+        """Return the fold of each training row, [n]; -1 for a row that no member learned from."""
+        several = bool(self._members) and bool(self._members[0].parts)
+        return self.folds_ if several else np.full(len(self.folds_), -1)
+
+    def without(self, fold: int) -> "Auto":
+        """Return the part that was fitted without the rows of a fold; it has no imputer."""
+        part = type(self)(**self.params())
+        part._members, part._imputer = [member.without(fold) for member in self._members], None
+        return part
 
     def score(self, data: Encoded) -> Scores:
         """Return the rows' anomaly scores in nats, float64 [n] >= 0."""
-        return power_mean(self._surprisals(data), self.weights_)
+        return harmonic_mean(self._surprisals(data))
+
+    def _surprisals(self, data: Encoded) -> Scores:
+        """Return the members' surprisals, float64 [members, n] in nats."""
+        return np.stack([member.surprisal(data) for member in self._members])
 
     def explain(self, data: Encoded) -> Cells:
-        """Return the weighted mean of the members' contributions, by the members' weights.
+        """Return the mean of the members' contributions, weighted by how much each raises the row's score.
 
-        Members that do not explain are skipped. The expected value of a cell is that of the imputer, or, if there is
-        none, of the last member that explains.
+        A member that does not explain counts for the one whose codes it reads, or is left out. The expected value of a
+        cell is that of the first member that explains.
         """
-        members = zip(self._models, self.weights_, strict=True)
-        explained = [(model.explain(data), weight) for model, weight in members if isinstance(model, CanExplain)]
-        cells = sum(_relative(cells.contribution) * weight for cells, weight in explained)
-        expected = explained[-1][0].expected if self._imputer is None else expected_values(self._imputer, data)
-        return Cells(_relative(np.asarray(cells)) * self.score(data)[:, None], expected)
+        surprisals = self._surprisals(data)
+        raised = shares(surprisals)
+        names = [member.name for member in self._members]
+        total, expected = np.zeros(data.values.shape), None
+        for at, member in enumerate(self._members):
+            if member.can(CanExplain):
+                cells = member.model.explain(data)
+                codes = at + 1 if names[at + 1 : at + 2] == [f"{member.name} codes"] else at
+                total += _relative(cells.contribution) * raised[at : codes + 1].sum(axis=0)[:, None]
+                expected = cells.expected if expected is None else expected
+        assert expected is not None
+        return Cells(_relative(total) * harmonic_mean(surprisals)[:, None], expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Impute missing values by `blend`; if not fitted to impute, by the last explaining member's expected values.
+        """Impute missing values by `blend`; if not fitted to impute, by the first member that imputes or explains.
 
         Raises
         ------
         UsageError
-            `draws` is not 0, and it was not fitted to impute.
+            `draws` is not 0, it was not fitted to impute, and no member imputes.
         """
-        if self._imputer is not None:
-            filled: Filled = self._imputer.impute(data, draws)
+        imputer = self._imputer or next((m.model for m in self._members if m.can(CanImpute)), None)
+        if imputer is not None:
+            filled: Filled = imputer.impute(data, draws)
             return filled
         if draws:
             raise UsageError(f"draws={draws}: this model was not fitted to impute, and gives no draws; ask for draws=0")
-        explaining = [model for model in self._models if isinstance(model, CanExplain)]
-        return Filled(np.where(data.observed, data.values, explaining[-1].explain(data).expected))
+        return Filled(np.where(data.observed, data.values, self.explain(data).expected))
 
     def hidden_cells(self) -> HiddenCells | None:
         """Return how well the imputer predicts held-out cells."""
@@ -217,21 +248,21 @@ class Auto(Model):
         return self._embedding().decode(codes)
 
     def _embedding(self) -> CanEmbed:
-        found = next((model for model in self._models if isinstance(model, CanEmbed)), None)
+        found: CanEmbed | None = next((m.model for m in self._members if m.can(CanEmbed)), None)
         if found is None:
             raise UsageError(f"members={self.members!r}: none of them can embed")
         return found
 
     def use(self, device: str) -> None:
         """Run inference on this device."""
-        for model in (*self._models, *([] if self._imputer is None else [self._imputer])):
+        models = [member.model for member in self._members if isinstance(member.model, Model)]
+        for model in (*models, *([] if self._imputer is None else [self._imputer])):
             model.use(device)
 
     def state(self) -> ModelState:
         """Return what was learned, with the members' states."""
-        state = super().state()
-        for number, (name, model) in enumerate(zip(self.names_, self._models, strict=True)):
-            state.models[f"member_{number}"] = (name, model.params(), model.state())
+        state = state_of(super().state(), self._members)
+        del state.arrays["folds_"]
         if self._imputer is not None:
             state.models["imputer"] = (self._imputer.name, self._imputer.params(), self._imputer.state())
         return state
@@ -239,12 +270,13 @@ class Auto(Model):
     def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
         """Restore what `state` returned; `create(name, **params)` creates the members."""
         assert create is not None, "auto consists of other models: restore needs `create`"
-        super().restore(ModelState(state.arrays, state.values))
+        super().restore(ModelState({}, {"notes_": state.values["notes_"]}))
         nested = {
             key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()
         }
-        self._models = [nested[f"member_{number}"] for number in range(len(self.names_))]
-        self._imputer = nested.get("imputer")
+        self._imputer = nested.pop("imputer", None)
+        self._members = members_of(state, nested)
+        self.folds_ = np.zeros(0, dtype=np.intp)
         return self
 
 
@@ -252,9 +284,9 @@ def _relative(contribution: Scores) -> Scores:
     """Return the positive parts of contributions [n, columns] as shares that sum to 1 (equal ones if none is)."""
     positive = np.maximum(contribution, 0)
     total = positive.sum(axis=1, keepdims=True)
-    shares: Scores = np.full(positive.shape, 1 / max(1, positive.shape[1]))
-    np.divide(positive, total, out=shares, where=total > 0)
-    return shares
+    relative: Scores = np.full(positive.shape, 1 / max(1, positive.shape[1]))
+    np.divide(positive, total, out=relative, where=total > 0)
+    return relative
 
 
 def _list(text: str) -> list[str]:

@@ -1,25 +1,31 @@
 """The run of one of several nested models: it passes on all calls and scales the progress to the model's share."""
 
 from typing import Any
+from zlib import crc32
+
+import numpy as np
 
 from anomalo.plugin import Run
 
 
 class MemberRun:
-    """The run of a member: calls are passed on; reports carry the member's name, their progress is its share.
+    """The run of a part of a model: calls are passed on; reports carry the part's name, their progress is its share.
+
+    The part has a random generator of its own, so that it does not depend on which other parts there are.
 
     Parameters
     ----------
     run : Run
-        The fit that all members are part of.
+        The fit that all parts belong to.
     name : str
-        The member's name.
-    number, total : int
-        The member's number, from 0, and how many members there are.
+        The part's name.
+    start, share : float
+        The progress at which it begins, and how much of the progress it is.
     """
 
-    def __init__(self, run: Run, name: str, number: int, total: int) -> None:
-        vars(self).update(_run=run, _name=name, _number=number, _total=total)
+    def __init__(self, run: Run, name: str, start: float, share: float) -> None:
+        rng = np.random.default_rng([run.seed, crc32(name.encode())])
+        vars(self).update(_run=run, _name=name, _start=start, _share=share, rng=rng)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._run, name)
@@ -28,7 +34,9 @@ class MemberRun:
         setattr(self._run, name, value)
 
     def report(self, *, done: float | None = None, **metrics: Any) -> None:
-        """Record metrics under the member's name, and advance the progress by its share."""
+        """Record metrics under the part's name, and advance the progress by its share."""
         if "phase" in metrics:
             metrics["phase"] = f"{self._name}: {metrics['phase']}"
-        self._run.report(done=None if done is None else (self._number + done) / self._total, **metrics)
+        else:
+            metrics["part"] = self._name
+        self._run.report(done=None if done is None else self._start + done * self._share, **metrics)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from anomalo.plugin import Model, hookimpl
 from anomalo_baselines.detectors.covariance import RobustCovariance
+from anomalo_baselines.detectors.ecod import EmpiricalTails
+from anomalo_baselines.detectors.hbos import Histograms
 from anomalo_baselines.detectors.iforest import IsolationForest
 from anomalo_baselines.detectors.knn import NearestNeighbours
 from anomalo_baselines.detectors.lof import LocalOutlierFactor
@@ -24,7 +26,7 @@ from anomalo_baselines.imputers.mode import ModeImputer
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin."""
-    detectors = [IsolationForest, RobustCovariance, NearestNeighbours, LocalOutlierFactor]
+    detectors = [IsolationForest, RobustCovariance, NearestNeighbours, LocalOutlierFactor, EmpiricalTails, Histograms]
     marginal = [MeanImputer, MedianImputer, ModeImputer]
     conditional = [ChainedImputer, ForestImputer, BoostedImputer, NeighbourImputer]
     generators = [GaussianCopula, Mixture, Smote, MarginalSampler, Bootstrap]

@@ -86,11 +86,11 @@ def test_mixed_rows_have_the_share_of_anomalies_and_are_shuffled() -> None:
     assert not train.equals(oddbench.split(table, "mixed-0.1", 1)[0])
 
 
-def test_mixed_rows_are_limited_and_few_anomalies_keep_their_share() -> None:
+def test_mixed_rows_are_limited_and_few_anomalies_are_all_taken() -> None:
     chosen = oddbench.mixed(np.arange(5000), np.arange(5000, 6000), 0.05, 0)
     assert ((chosen < 5000).sum(), (chosen >= 5000).sum()) == (3000, 158)
     few = oddbench.mixed(np.arange(5000), np.arange(5000, 5010), 0.05, 0)
-    assert ((few < 5000).sum(), (few >= 5000).sum()) == (190, 10)
+    assert ((few < 5000).sum(), (few >= 5000).sum()) == (3000, 10)
     with pytest.raises(ValueError, match="no anomaly"):
         oddbench.mixed(np.arange(5000), np.arange(0), 0.05, 0)
 

@@ -13,6 +13,7 @@ from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
 from anomalo.models.base import is_goal
+from anomalo.models.capabilities import CanExtend
 from anomalo.models.guarded import GuardedModel
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
@@ -71,6 +72,7 @@ def fit(
     supervised: bool = False,
     resume: bool = False,
     require: Callable[[GuardedModel], None] = lambda model: None,
+    first: frozenset[str] = frozenset(),
 ) -> FitResult:
     """Read `source`, fit `config` on it and save the result as the next version of `name`.
 
@@ -85,6 +87,8 @@ def fit(
         Whether to learn the label; rows without one are left out.
     require : callable, optional
         Raises UsageError for a model that is not to be fitted.
+    first : set of str
+        Goals for which a model that can be extended is fitted alone; `extend` fits it for those of `config`.
 
     Raises
     ------
@@ -105,6 +109,7 @@ def fit(
     table = ParsedTable(context.table(source))
     schema = infer(table, options)
     require(model := config.create(context.registry, schema.modality))
+    config = dataclasses.replace(config, goals=first or config.goals) if model.can(CanExtend) else config
     reference = None if before is None else before.reference
     task = _task(model, config, schema) | {"initial": reference, "supervised": supervised}
     target = label_of(table, schema) if supervised else None
@@ -119,6 +124,26 @@ def fit(
         warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, fitted, warnings, keep)
     return FitResult(record, warnings, table, outcome)
+
+
+def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResult:
+    """Fit a model that was fitted for some goals first for those of `config` too, and save it in its place.
+
+    A model that cannot be extended is returned as it is: it was fitted for all.
+
+    Raises
+    ------
+    OutputError
+        The workspace cannot be written.
+    """
+    fitted = result.fitted
+    if not fitted.guarded.can(CanExtend):
+        return result
+    fitted.extend(result.outcome.data, dataclasses.replace(config, progress=context.progress), context.registry)
+    warnings = tuple(dict.fromkeys((*result.warnings, *fitted.warnings)))
+    write, seconds, summary = partial(save_fitted, fitted), fitted.facts["seconds"], _summary(fitted, warnings)
+    record = context.store.extend_model(result.record, write, seconds=seconds, summary=summary)
+    return dataclasses.replace(result, record=record, warnings=warnings)
 
 
 def _check_early(context: JobContext, name: str, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:

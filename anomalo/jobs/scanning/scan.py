@@ -14,28 +14,39 @@ import pyarrow.compute as pc
 from anomalo.calibration.thresholds import Threshold
 from anomalo.evaluation.metrics import average_precision, roc_auc
 from anomalo.jobs.context import JobContext, Opened
-from anomalo.jobs.fitting.fit import FitResult, fit
+from anomalo.jobs.fitting.fit import FitResult, extend, fit
 from anomalo.jobs.imputing.impute import ImputeResult, impute
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions, parse
 
+FIRST = frozenset({"score", "embed"})
+"""What a model is fitted for first, so that the anomalous rows are known soon."""
+
 
 @dataclass(frozen=True)
-class ScanResult:
-    """The saved model, the scores, the imputed table, how the scores match the label if one is named, and warnings."""
+class Anomalies:
+    """The saved model, the scores, how they match the label if one is named, and warnings."""
 
     fitted: FitResult
     scored: ScoreResult
-    filled: ImputeResult | None
     evaluation: dict[str, Any] | None
     warnings: tuple[str, ...]
 
 
-def scan(
+@dataclass(frozen=True)
+class ScanResult(Anomalies):
+    """The same, with the imputed table if cells are missing."""
+
+    filled: ImputeResult | None
+
+
+def find(
     context: JobContext, source: str, config: FitConfig, options: SchemaOptions, threshold: Threshold
-) -> ScanResult:
-    """Fit `config` on `source`, save the model under the file's name, score the same rows and impute missing cells.
+) -> Anomalies:
+    """Fit `config` on `source`, save the model under the file's name and score the same rows.
+
+    A model that can be extended is fitted to score alone: see `complete`.
 
     Raises
     ------
@@ -44,17 +55,30 @@ def scan(
     UsageError
         The model or a column does not exist.
     """
-    fitted = fit(context, source, _name(source), config, options)
-    opened = fitted.opened()
-    scored = score(context, source, opened, threshold=threshold, device=config.device)
+    fitted = fit(context, source, _name(source), config, options, first=FIRST)
+    scored = score(context, source, fitted.opened(), threshold=threshold, device=config.device)
     warnings = [*fitted.warnings, *scored.warnings]
-    filled = _fill(context, source, opened, config.device)
     evaluation = None
     if options.label is not None:
         evaluation = evaluate(scored, _labels(fitted))
         if evaluation is None:
             warnings.append(f"label {options.label!r} does not have two values: the scores are not compared with it")
-    return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
+    return Anomalies(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)))
+
+
+def complete(context: JobContext, source: str, found: Anomalies, config: FitConfig) -> ScanResult:
+    """Fit the model of `find` for all other verbs too, and impute the table's missing cells."""
+    fitted = extend(context, found.fitted, config)
+    filled = _fill(context, source, fitted.opened(), config.device)
+    warnings = tuple(dict.fromkeys((*found.warnings, *fitted.warnings)))
+    return ScanResult(fitted, found.scored, found.evaluation, warnings, filled)
+
+
+def scan(
+    context: JobContext, source: str, config: FitConfig, options: SchemaOptions, threshold: Threshold
+) -> ScanResult:
+    """Find the anomalous rows, then complete the model and the table; raises as `find` does."""
+    return complete(context, source, find(context, source, config, options, threshold), config)
 
 
 def _fill(context: JobContext, source: str, opened: Opened, device: str) -> ImputeResult | None:

@@ -27,6 +27,17 @@ def member_products(hidden: Tensor, weight: Tensor) -> Tensor:
     return torch.bmm(hidden, weight.transpose(1, 2))
 
 
+def dropout(units: Tensor, share: float) -> Tensor:
+    """Set a share of the units to 0, in steps of 1/256, and scale the others up; on a CPU far faster than torch's.
+
+    Reference: Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting, JMLR 15.
+    """
+    limit = min(round(256 * share), 255)
+    words = torch.empty(-(-units.numel() // 8), dtype=torch.int64, device=units.device).random_(-(2**63), None)
+    kept = words.view(torch.uint8)[: units.numel()].view(units.shape) >= limit
+    return units * kept * (256 / (256 - limit))
+
+
 class DenoisingNet(CodeNetwork):
     """Several small networks side by side, as batched matrix products, and a linear connection past them.
 
@@ -60,7 +71,8 @@ class DenoisingNet(CodeNetwork):
         return torch.unflatten(units[:, :-LINEAR_UNITS], 1, (self.members, -1)).transpose(0, 1)
 
     def _activate(self, hidden: Tensor) -> Tensor:
-        return F.dropout(F.silu(hidden), self.dropout, self.training)
+        activated = F.silu(hidden)
+        return dropout(activated, self.dropout) if self.training and self.dropout else activated
 
     def member_parameters(self, code: Tensor) -> Tensor:
         """Return each member's parameters of the columns' likelihoods, [members, n, parameters]."""

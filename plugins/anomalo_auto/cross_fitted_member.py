@@ -1,0 +1,122 @@
+"""A member of `auto`: a detector fitted on all rows, and once without each fold of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import Encoded, ModelState, Scores
+from anomalo_auto.code_neighbours import CodeNeighbours
+from anomalo_auto.tail_probability import fit_tail, surprisal
+
+
+@dataclass(frozen=True)
+class CrossFittedMember:
+    """A detector and the distribution of its out-of-fold scores.
+
+    Attributes
+    ----------
+    name : str
+        Of the detector's model; for the neighbours in its codes followed by "codes".
+    model : object
+        Fitted on all rows: it has the verbs of models that the detector has.
+    tail : float64
+        The summary of out-of-fold scores; see `fit_tail`.
+    parts : sequence of objects
+        The same, fitted without each fold; only after a fit.
+    out_of_fold : float64 [n]
+        The training rows' surprisals in nats; only after a fit.
+    """
+
+    name: str
+    model: Any
+    tail: Scores
+    parts: Sequence[Any] = ()
+    out_of_fold: Scores = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        data: Encoded,
+        folds: NDArray[np.intp],
+        trusted: NDArray[np.bool_],
+        fit: Callable[[Encoded, int], Any],
+    ) -> Self:
+        """Fit the detector on all rows and without each fold, and score the rows of that fold with it.
+
+        Parameters
+        ----------
+        data : Encoded [n]
+        folds : intp [n]
+        trusted : bool [n]
+            The rows to learn from; all are scored.
+        fit : callable
+            `fit(rows, number)` returns fitted number 0, 1, …: without each fold in turn, and on all rows.
+        """
+        learned = learned_rows(folds, trusted)
+        *parts, model = [fit(data.take(rows), number) for number, rows in enumerate(learned)]
+        scores = model.score(data) if not parts else np.empty(len(data))
+        for fold, part in enumerate(parts):
+            held = np.flatnonzero(folds == fold)
+            scores[held] = part.score(data.take(held))
+        tail = fit_tail(scores)
+        return cls(name, model, tail, parts, surprisal(scores, tail))
+
+    def without(self, fold: int) -> Self:
+        """Return the member that was fitted without a fold."""
+        return type(self)(self.name, self.parts[fold], self.tail)
+
+    def can(self, capability: type) -> bool:
+        """Whether the detector implements a protocol."""
+        return isinstance(self.model, capability)
+
+    def surprisal(self, data: Encoded) -> Scores:
+        """Return the rows' surprisals, float64 [n] in nats."""
+        return surprisal(self.model.score(data), self.tail)
+
+
+def learned_rows(folds: NDArray[np.intp], trusted: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Return the trusted rows outside each fold, and all of them last; these alone where there is one fold."""
+    count = int(folds.max()) + 1
+    outside = [trusted & (folds != fold) for fold in range(count if count > 1 else 0)]
+    return [np.flatnonzero(rows if rows.any() else trusted) for rows in (*outside, trusted)]
+
+
+def code_member(
+    member: CrossFittedMember, data: Encoded, folds: NDArray[np.intp], trusted: NDArray[np.bool_], seed: int
+) -> CrossFittedMember:
+    """Return the member that looks at the nearest codes of another one; both were fitted on the same rows."""
+    fitted = [*member.parts, member.model]
+
+    def fit(rows: Encoded, number: int) -> CodeNeighbours:
+        return CodeNeighbours.fit(fitted[number], rows, np.random.default_rng([seed, number]))
+
+    return CrossFittedMember.fit(f"{member.name} codes", data, folds, trusted, fit)
+
+
+def state_of(state: ModelState, members: Sequence[CrossFittedMember]) -> ModelState:
+    """Add what members have learned to a state, and return it."""
+    state.values["member_names"] = [member.name for member in members]
+    for number, member in enumerate(members):
+        state.arrays[f"tail_{number}"] = member.tail
+        if isinstance(member.model, CodeNeighbours):
+            state.arrays |= {f"codes_{number}_{name}": array for name, array in member.model.arrays().items()}
+        else:
+            state.models[f"member_{number}"] = (member.model.name, member.model.params(), member.model.state())
+    return state
+
+
+def members_of(state: ModelState, models: Mapping[str, Any]) -> list[CrossFittedMember]:
+    """Return the members whose state `state_of` gave, of restored models by their keys."""
+    members: list[CrossFittedMember] = []
+    for number, name in enumerate(state.values["member_names"]):
+        model = models.get(f"member_{number}")
+        if model is None:  # neighbours in the codes of the member before
+            prefix = f"codes_{number}_"
+            arrays = {key.removeprefix(prefix): array for key, array in state.arrays.items() if key.startswith(prefix)}
+            model = CodeNeighbours(members[-1].model, **arrays)
+        members.append(CrossFittedMember(name, model, state.arrays[f"tail_{number}"]))
+    return members

@@ -1,0 +1,57 @@
+"""How much work each effort allows, and about how long it takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anomalo.plugin import Layout, Plan, is_goal
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The limits of a fit.
+
+    Attributes
+    ----------
+    rows : int
+        Rows that are learned from, at most: a random sample of larger tables.
+    folds : int
+        Parts of the rows; every member is fitted once without each.
+    sizes : mapping of str to parameters
+        Of members, by their name.
+    quality : str
+        Of the imputer.
+    """
+
+    rows: int
+    folds: int
+    sizes: Mapping[str, Mapping[str, Any]]
+    quality: str
+
+
+BRIEF: Mapping[str, Mapping[str, Any]] = {"denoising": {"pieces": 8, "epochs": 5}}
+"""A detector need not be trained as long as an imputer: more epochs do not find more."""
+
+EFFORTS = {
+    "fast": Effort(20_000, 2, BRIEF, "fast"),
+    "default": Effort(20_000, 3, BRIEF, "fast"),
+    "thorough": Effort(100_000, 5, {}, "best"),
+}
+
+START, FIT, LEARN, IMPUTE, SCORE = 3.0, 0.5, 1.2e-5, 3e-5, 1.5e-6
+"""Seconds: for the start, for one fit of a member, for each cell in it, for each cell that is learned to be imputed and
+that is scored; measured by `benchmarks/scale.py`."""
+
+
+def plan(effort: Effort, members: Sequence[str], layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
+    """Return what a fit is going to do; it depends on nothing but these."""
+    columns, learned = len(layout.blocks), min(rows, effort.rows)
+    size = f"{learned:,} rows of {columns} columns" + (f", a sample of {rows:,}" if learned < rows else "")
+    parts, seconds = [], START + SCORE * rows * columns
+    if is_goal(goals, "score") or is_goal(goals, "embed"):
+        parts.append(f"{', '.join(members)}, each fitted {effort.folds} times on {size}")
+        seconds += len(members) * effort.folds * (FIT + LEARN * learned * columns)
+    if is_goal(goals, "impute"):
+        parts.append(f"imputation learned from {size}")
+        seconds += IMPUTE * learned * columns
+    return Plan("; ".join(parts), seconds)

@@ -1,0 +1,70 @@
+"""What detectors share that look at each column by itself: categories, missing cells, reasons and expected values."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.plugin import FIRST_LEVEL, Cells, Encoded, Floats, Model, Run, Scores
+from anomalo_baselines.detectors.category_surprisal import PSEUDO
+
+
+@dataclass(kw_only=True)
+class MarginalDetector(Model):
+    """Adds up a surprisal of each cell, by the distribution of its column alone.
+
+    The surprisal of a category is -log of its level's share, that of a missing cell -log of the share of missing cells,
+    if there were any in training. A subclass gives that of numbers.
+    """
+
+    score_unit = "nats"
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Learn each column's distribution."""
+        columns = len(data.layout.blocks)
+        self.expected_ = np.zeros(columns, dtype=np.float32)
+        shares: list[Scores] = [np.zeros(0)]
+        sizes = np.zeros(columns, dtype=np.int64)
+        for at in data.layout.categories:
+            codes = data.values[data.observed[:, at], at].astype(np.intp) - FIRST_LEVEL
+            counts = np.bincount(codes, minlength=data.layout.blocks[at].size) + PSEUDO
+            shares.append(counts / counts.sum())
+            sizes[at] = len(counts)
+            self.expected_[at] = FIRST_LEVEL + counts.argmax()
+        self.shares_, self.share_ends_ = np.concatenate(shares), np.cumsum(sizes)
+        for at in data.layout.numbers:
+            seen = data.values[data.observed[:, at], at]
+            self.expected_[at] = np.median(seen) if len(seen) else 0.0
+        missing = (~data.observed).sum(axis=0)
+        self.missing_ = np.where(missing > 0, (missing + PSEUDO) / (len(data) + 1), 0.0)
+        return self
+
+    def fixed_surprisals(self, data: Encoded) -> tuple[Scores, NDArray[np.bool_]]:
+        """Return what does not depend on a number's value, float64 [n, columns], and where numbers are observed."""
+        seen = data.observed
+        with np.errstate(divide="ignore"):
+            gone = np.where(self.missing_ > 0, -np.log(self.missing_), 0.0)
+        found = np.where(seen, -np.log1p(-self.missing_), gone)
+        for at in data.layout.categories:
+            end = self.share_ends_[at]
+            shares = self.shares_[end - data.layout.blocks[at].size : end]
+            rows = seen[:, at]
+            codes = data.values[rows, at].astype(np.intp) - FIRST_LEVEL
+            found[rows, at] -= np.log(shares[codes])
+        number = np.zeros(seen.shape[1], dtype=np.bool_)
+        number[data.layout.numbers] = True
+        return found, seen & number
+
+    def surprisals(self, data: Encoded) -> Scores:
+        """Return each cell's surprisal in nats, float64 [n, columns]; a row's sum is its score."""
+        raise NotImplementedError
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the rows' surprisals in nats, float64 [n]."""
+        return np.asarray(self.surprisals(data).sum(axis=1))
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return each cell's surprisal, and its column's median or most frequent level."""
+        expected: Floats = np.tile(self.expected_, (len(data), 1))
+        return Cells(self.surprisals(data), expected)
