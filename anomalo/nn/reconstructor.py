@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
@@ -21,6 +22,8 @@ from anomalo.nn.model import CHUNK, NeuralModel
 from anomalo.nn.whitening import whitening
 
 INTERVAL = (0.05, 0.95)
+PASSES = 64
+"""Passes over the rows to explain them, at most."""
 
 
 class RowEncoder(nn.Module):
@@ -125,7 +128,8 @@ class Reconstructor(NeuralModel[CodeNet]):
     def explain(self, data: Encoded) -> Cells:
         """Return each cell's energy and its share of the code's, and its expectation with that cell hidden.
 
-        The code's energy is divided among the cells in proportion to how much it falls when each is hidden.
+        The code's energy is divided among the cells in proportion to how much it falls when each is hidden. A table
+        of more than `PASSES` columns has several hidden at a time, and the fall is divided equally among them.
         """
         energies, heads = self._energies(), self.net.heads
 
@@ -134,14 +138,15 @@ class Reconstructor(NeuralModel[CodeNet]):
 
         cells, code = self.infer(energies, data)
         expected, drop = np.empty_like(data.values), np.zeros(data.values.shape)
+        groups = _groups(len(data.layout.blocks))
         at_once = max(1, CHUNK // max(len(data), 1))
-        for first in range(0, len(data.layout.blocks), at_once):
-            positions = range(first, min(first + at_once, len(data.layout.blocks)))
-            codes, fills = self.infer(without, _hidden_in_turn(data, positions))
-            for number, position in enumerate(positions):
+        for first in range(0, len(groups), at_once):
+            some = groups[first : first + at_once]
+            codes, fills = self.infer(without, _hidden_in_turn(data, some))
+            for number, positions in enumerate(some):
                 rows = slice(number * len(data), (number + 1) * len(data))
-                expected[:, position] = fills[rows, position]
-                drop[:, position] = np.maximum(code - codes[rows], 0)
+                expected[:, positions] = fills[rows][:, positions]
+                drop[:, positions] = np.maximum(code - codes[rows], 0)[:, None] / len(positions)
         total = drop.sum(axis=1, keepdims=True)
         share = np.divide(drop, total, out=np.full(drop.shape, 1 / len(data.layout.blocks)), where=total > 0)
         return Cells(cells + share * code[:, None], expected)
@@ -208,11 +213,17 @@ class Autoencoder(CodeNetwork):
         return parameters
 
 
-def _hidden_in_turn(data: Encoded, positions: Sequence[int]) -> Encoded:
-    """Repeat the rows once for each position, with that position hidden."""
+def _groups(columns: int) -> list[NDArray[np.intp]]:
+    """Return the positions that are hidden together: each by itself, or in wide tables one of every so many."""
+    passes = min(columns, PASSES)
+    return [np.arange(first, columns, passes) for first in range(passes)]
+
+
+def _hidden_in_turn(data: Encoded, groups: Sequence[NDArray[np.intp]]) -> Encoded:
+    """Repeat the rows once for each group of positions, with that group hidden."""
     copies = []
-    for position in positions:
+    for positions in groups:
         hidden = np.zeros(data.values.shape, dtype=bool)
-        hidden[:, position] = True
+        hidden[:, positions] = True
         copies.append(data.hide(hidden))
     return Encoded.concatenate(copies)

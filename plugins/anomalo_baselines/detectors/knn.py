@@ -26,14 +26,14 @@ class NearestNeighbours(Model):
     Examples
     --------
     >>> NearestNeighbours(neighbours=10).params()
-    {'neighbours': 10, 'reference': 50000, 'explained_by': 5000}
+    {'neighbours': 10, 'reference': 10000, 'explained_by': 5000}
     """
 
     name = "knn"
     score_unit = "mean distance"
 
     neighbours: int = param(5, low=1, high=10_000, help="How many of the nearest training rows to average over.")
-    reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
+    reference: int = param(10_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
     explained_by: int = param(
         5_000, low=1, high=10_000_000, help="How many of these rows reasons come from, at most, evenly spaced."
     )

@@ -26,14 +26,14 @@ class LocalOutlierFactor(Model):
     Examples
     --------
     >>> LocalOutlierFactor(neighbours=10).params()
-    {'neighbours': 10, 'reference': 50000}
+    {'neighbours': 10, 'reference': 10000}
     """
 
     name = "lof"
     score_unit = "local outlier factor"
 
     neighbours: int = param(20, low=1, high=10_000, help="How many of the nearest training rows to compare with.")
-    reference: int = param(50_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
+    reference: int = param(10_000, low=1, high=10_000_000, help="How many training rows to keep, at most.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Keep the training rows, or a random sample of them, with the density around each."""
