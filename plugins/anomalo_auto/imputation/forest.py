@@ -12,8 +12,8 @@ from anomalo_auto.imputation.target_column import Target
 TREES = 50
 LEAF = {"number": 3, "category": 1}
 """The fewest rows of a leaf."""
-LEAVES = 2000
-"""About the most leaves of a tree: leaves of large tables get more rows."""
+SAMPLE = 2000
+"""Rows that a tree is grown on, at most: a column's cost hardly grows with the table's rows."""
 FEATURES = 1 / 3
 """Share of the inputs that a split chooses from."""
 
@@ -42,34 +42,19 @@ class ColumnForest:
     values: Floats
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator, trees: int = TREES) -> tuple[Self, Floats]:
-        """Grow the trees on inputs [m, width]; return also the out-of-bag predictions, [m, size]."""
-        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-        kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
-        grown = kind(
-            trees,
-            max_features=FEATURES,
-            min_samples_leaf=max(LEAF[target.block.kind], len(inputs) // LEAVES),
-            random_state=int(rng.integers(2**31)),
-        ).fit(inputs, target.truth)
+    def of(cls, grown: Any, target: Target) -> Self:
+        """Return scikit-learn's forest as arrays."""
         flat = flatten_forest([tree.tree_ for tree in grown.estimators_])
         values = concatenated([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
         values = values.reshape(len(flat.feature), -1)
-        if not target.number:
-            values = target.all_levels(values, grown.classes_)
-        forest = cls(
+        return cls(
             flat.roots,
             flat.depths,
             flat.feature.astype(np.int32),
             round_down_to_float32(flat.threshold),
             flat.children.astype(np.int32),
-            values,
+            values if target.number else target.all_levels(values, grown.classes_),
         )
-        predicted, seen = out_of_bag(grown, inputs)
-        held_out = predicted if target.number else target.all_levels(predicted, grown.classes_)
-        held_out[~seen] = target.marginal()
-        return forest, held_out.astype(np.float32)
 
     def _trees(self) -> Trees:
         return Trees(self.roots, self.depths, self.feature, self.threshold, self.children)
@@ -82,3 +67,26 @@ class ColumnForest:
             for leaves in self._trees().leaves(inputs[rows]):
                 predicted[rows] += self.values[leaves]
         return predicted / np.float32(len(self.roots))
+
+
+def unfitted(target: Target, rows: int, rng: np.random.Generator) -> Any:
+    """Return scikit-learn's forest without a tree; `grow` adds trees."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
+    return kind(
+        max_features=FEATURES,
+        min_samples_leaf=LEAF[target.block.kind],
+        max_samples=min(rows, SAMPLE),
+        warm_start=True,
+        random_state=int(rng.integers(2**31)),
+    )
+
+
+def grow(forest: Any, trees: int, inputs: Floats, target: Target) -> Floats:
+    """Grow a forest to so many trees on inputs [m, width]; return the out-of-bag predictions, float32 [m, size]."""
+    forest.set_params(n_estimators=trees).fit(inputs, target.truth)
+    predicted, seen = out_of_bag(forest, inputs)
+    held_out = predicted if target.number else target.all_levels(predicted, forest.classes_)
+    held_out[~seen] = target.marginal()
+    return held_out.astype(np.float32)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Mask, Scores
+from anomalo.encoding.encoded import Mask, Scores
 
 CELLS = 4_000_000
 """At most this many float64 cells of conditional covariances are held at a time."""
@@ -84,7 +84,7 @@ def expectation_maximisation(
     mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
     covariance = np.diag(np.where(seen, np.square(matrix - mean), 0.0).sum(axis=0) / count + ridge)
     for _ in range(rounds):
-        deviation, uncertain = _completed(matrix - mean, seen, inverse(covariance))
+        deviation, uncertain = expectation(matrix - mean, seen, inverse(covariance))
         step = deviation.mean(axis=0)
         deviation -= step
         estimate = (deviation.T @ deviation + uncertain) / len(matrix) + np.diag(ridge)
@@ -95,8 +95,22 @@ def expectation_maximisation(
     return mean, covariance
 
 
-def _completed(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
-    """Return deviations with missing values at their expectation, and the sum of their conditional covariances."""
+def expectation(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
+    """Return deviations from the mean with missing ones at their expectation, and the sum of their covariances.
+
+    Parameters
+    ----------
+    deviation : float64 [n, columns]
+        Values where `seen` is False are not read.
+    seen : bool [n, columns]
+    precision : float64 [columns, columns]
+
+    Returns
+    -------
+    float64 [n, columns]
+    float64 [columns, columns]
+        Summed over the rows: the conditional covariances of their missing values.
+    """
     deviation = np.where(seen, deviation, 0.0)
     uncertain = np.zeros(precision.shape)
     pull = deviation @ precision
