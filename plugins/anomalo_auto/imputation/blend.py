@@ -72,11 +72,7 @@ class Blend(ConditionalImputer):
         matrix, seen = layout.matrix(data)
         folds = _folds(data, run.rng, self.folds)
         self._base = GaussianBase.fit(matrix, seen, layout.number)
-        models = [
-            GaussianBase.fit(matrix[folds != f], seen[folds != f], layout.number)
-            for f in range(folds.max(initial=0) + 1)
-        ]
-        rows = HeldOutRows(matrix, seen, models, folds)
+        rows = HeldOutRows(matrix, seen, self._base.without_each(matrix, seen, folds), folds)
         learned = np.any(~data.observed, axis=0)
         if not learned.any() and run.goals == {"impute"}:
             learned[:] = True
