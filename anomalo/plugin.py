@@ -39,7 +39,7 @@ from anomalo.models.capabilities import (
     verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
-from anomalo.models.gaussian import Conditional, conditional, expectation, expectation_maximisation, inverse
+from anomalo.models.gaussian import Conditional, conditional, expectation_maximisation, inverse
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState
@@ -101,7 +101,6 @@ __all__ = [
     "conditional",
     "correct_by_density_ratio",
     "expand",
-    "expectation",
     "expectation_maximisation",
     "few_threads",
     "flatten_boosting",

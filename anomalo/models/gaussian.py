@@ -58,7 +58,12 @@ def inverse(matrix: Scores) -> Scores:
 
 
 def expectation_maximisation(
-    matrix: Scores, seen: Mask, ridge: Scores, rounds: int, tolerance: float
+    matrix: Scores,
+    seen: Mask,
+    ridge: Scores,
+    rounds: int,
+    tolerance: float,
+    start: tuple[Scores, Scores] | None = None,
 ) -> tuple[Scores, Scores]:
     """Return the mean [columns] and covariance [columns, columns] of rows with missing values.
 
@@ -76,15 +81,15 @@ def expectation_maximisation(
     rounds : int
         Steps at most; fewer if no entry changes by more than the tolerance.
     tolerance : float
+    start : (float64 [columns], float64 [columns, columns]), optional
+        Mean and covariance to start from; those of independent columns by default.
 
     Reference: Little and Rubin (2019), Statistical analysis with missing data, 3rd ed., section 11.2; Schafer (1997),
     Analysis of incomplete multivariate data, section 5.2.3 (the ridge prior).
     """
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
-    covariance = np.diag(np.where(seen, np.square(matrix - mean), 0.0).sum(axis=0) / count + ridge)
+    mean, covariance = _independent(matrix, seen, ridge) if start is None else start
     for _ in range(rounds):
-        deviation, uncertain = expectation(matrix - mean, seen, inverse(covariance))
+        deviation, uncertain = _completed(matrix - mean, seen, inverse(covariance))
         step = deviation.mean(axis=0)
         deviation -= step
         estimate = (deviation.T @ deviation + uncertain) / len(matrix) + np.diag(ridge)
@@ -95,22 +100,15 @@ def expectation_maximisation(
     return mean, covariance
 
 
-def expectation(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
-    """Return deviations from the mean with missing ones at their expectation, and the sum of their covariances.
+def _independent(matrix: Scores, seen: Mask, ridge: Scores) -> tuple[Scores, Scores]:
+    """Return the mean and covariance of independent columns."""
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
+    return mean, np.diag(np.where(seen, np.square(matrix - mean), 0.0).sum(axis=0) / count + ridge)
 
-    Parameters
-    ----------
-    deviation : float64 [n, columns]
-        Values where `seen` is False are not read.
-    seen : bool [n, columns]
-    precision : float64 [columns, columns]
 
-    Returns
-    -------
-    float64 [n, columns]
-    float64 [columns, columns]
-        Summed over the rows: the conditional covariances of their missing values.
-    """
+def _completed(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
+    """Return deviations with missing values at their expectation, and the sum of their conditional covariances."""
     deviation = np.where(seen, deviation, 0.0)
     uncertain = np.zeros(precision.shape)
     pull = deviation @ precision

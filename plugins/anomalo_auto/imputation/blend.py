@@ -122,7 +122,7 @@ class Blend(ConditionalImputer):
     def state(self) -> ModelState:
         """Return what was learned."""
         state = super().state()
-        state.arrays |= {f"base.{name}": array for name, array in vars(self._base).items()}
+        state.arrays |= {f"base.{name}": array for name, array in vars(self._base).items() if name[-1] != "_"}
         state.values["rounds_"] = len(self._rounds)
         for number, done in enumerate(self._rounds):
             for column in done.columns:

@@ -8,18 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Block, Floats, Scores
+from anomalo_auto.imputation.discriminant import Discriminant, all_levels
 from anomalo_auto.imputation.entry_layout import EntryLayout
 from anomalo_auto.imputation.forest import ColumnForest, grow, unfitted
 from anomalo_auto.imputation.kernel_ridge import KernelRidge
 from anomalo_auto.imputation.mixture_weights import mixture_weights
-from anomalo_auto.imputation.target_column import Target
+from anomalo_auto.imputation.target_column import Target, expanded
 
-LEARNERS: dict[str, Any] = {"kernel": KernelRidge, "forest": ColumnForest}
+LEARNERS: dict[str, Any] = {"discriminant": Discriminant, "kernel": KernelRidge, "forest": ColumnForest}
 PREDICTORS = ("marginal", "own", *LEARNERS)
 FEWEST = 20
 """The fewest observed cells on which learners are fitted; with fewer, only weights are."""
 SMALLEST = 0.02
 """Predictors with a smaller weight are left out, as they would cost time and hardly count."""
+LEAST = 1e-4
+"""The smallest probability of a level."""
 SCREEN = 1 / 5
 """The share of a forest's trees that is grown first; if they get no weight, the others are not grown."""
 
@@ -76,12 +79,14 @@ class ColumnModel:
             Held-out predictions of the target.
         """
         marginal = target.marginal()
+        learners: dict[str, Any] = {}
         predictions = {
             "marginal": np.tile(marginal, (len(target.truth), 1)),
-            "own": entry_layout.predictions(own, target.block, marginal),
+            "own": _own(own, target.block, marginal),
         }
-        learners: dict[str, Any] = {}
         if target.varies and len(target.truth) >= FEWEST and len(inputs):
+            if "discriminant" in names and target.block.size > 1:
+                learners["discriminant"], predictions["discriminant"] = Discriminant.fit(own, target, rng)
             if "kernel" in names:
                 learners["kernel"], predictions["kernel"] = KernelRidge.fit(others, target, rng, sizes["landmarks"])
             if "forest" in names:
@@ -102,11 +107,12 @@ class ColumnModel:
             Numbers in units of the column's scale, or probabilities.
         """
         target = Target(self.block, np.zeros(0, bool), np.zeros(0))
-        predicted = entry_layout.predictions(own, self.block, self.marginal)
+        predicted = _own(own, self.block, self.marginal)
         total = self.weights[0] * self.marginal + self.weights[1] * predicted
         for weight, name in zip(self.weights[2:], LEARNERS, strict=True):
             if name in self.learners:
-                read = entry_layout.codes(others, self.inputs) if name == "forest" else others
+                read = {"discriminant": own, "kernel": others}.get(name)
+                read = entry_layout.codes(others, self.inputs) if read is None else read
                 total += weight * self.learners[name].predict(read, target)
         return np.asarray(total, dtype=np.float32)
 
@@ -149,3 +155,10 @@ def _forest(
     if mixture({**rivals, "forest": held_out}, target)["forest"]:
         held_out = grow(forest, trees, inputs, target)
     return ColumnForest.of(forest, target), held_out
+
+
+def _own(entries: Floats, block: Block, marginal: Scores) -> Floats:
+    """Return what a column's completed entries predict, float32 [n, size]: numbers in units of its scale, or levels."""
+    if block.kind == "number" or not block.size:
+        return expanded(entries).astype(np.float32)
+    return all_levels(np.maximum(entries, LEAST), marginal)

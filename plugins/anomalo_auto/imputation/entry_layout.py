@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Floats, Layout, Mask, Scores, compress
-from anomalo_auto.imputation.target_column import SMALLEST, expanded
 
-LEVELS = 20
+LEVELS = 30
 """Entries of a category, at most: its rarest levels share the last one."""
 
 
@@ -58,20 +57,6 @@ class EntryLayout:
         for at in np.flatnonzero(np.isin(columns, self.layout.categories)):
             codes[:, at] = values[:, position == columns[at]].argmax(axis=1)
         return codes
-
-    def predictions(self, entries: Floats, block: Block, marginal: Scores) -> Floats:
-        """Return what a column's completed entries predict, float32 [n, size]: numbers in units of its scale, or levels.
-
-        The levels that share an entry have shares of its probability as in the marginal [size].
-        """
-        if block.kind == "number":
-            return expanded(entries).astype(np.float32)
-        if not block.size:
-            return entries.astype(np.float32)
-        tail = marginal[entries.shape[1] - 1 :]
-        positive = np.maximum(entries, SMALLEST)
-        found = np.concatenate([positive[:, :-1], positive[:, -1:] * (tail / tail.sum())], axis=1)
-        return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def entries(self, predicted: Floats, block: Block) -> Floats:
         """Return predictions of a column [n, size] as its entries."""

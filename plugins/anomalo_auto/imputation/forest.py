@@ -6,7 +6,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import ROW_BLOCK, Floats, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
+from anomalo.plugin import (
+    ROW_BLOCK,
+    Floats,
+    Scores,
+    Trees,
+    concatenated,
+    flatten_forest,
+    out_of_bag,
+    round_down_to_float32,
+)
 from anomalo_auto.imputation.target_column import Target
 
 TREES = 50
@@ -32,6 +41,8 @@ class ColumnForest:
     children : int32 [nodes, 2]
     values : float32 [nodes, size]
         The prediction of each node.
+    marginal : float64 [size]
+        The prediction without any input.
     """
 
     roots: NDArray[np.int32]
@@ -40,6 +51,7 @@ class ColumnForest:
     threshold: Floats
     children: NDArray[np.int32]
     values: Floats
+    marginal: Scores
 
     @classmethod
     def of(cls, grown: Any, target: Target) -> Self:
@@ -54,6 +66,7 @@ class ColumnForest:
             round_down_to_float32(flat.threshold),
             flat.children.astype(np.int32),
             values if target.number else target.all_levels(values, grown.classes_),
+            target.marginal(),
         )
 
     def _trees(self) -> Trees:
@@ -66,7 +79,8 @@ class ColumnForest:
             rows = slice(start, start + ROW_BLOCK)
             for leaves in self._trees().leaves(inputs[rows]):
                 predicted[rows] += self.values[leaves]
-        return predicted / np.float32(len(self.roots))
+        predicted /= np.float32(len(self.roots))
+        return predicted if target.number else _with_marginal(predicted, self.marginal, len(self.roots))
 
 
 def unfitted(target: Target, rows: int, rng: np.random.Generator) -> Any:
@@ -86,7 +100,13 @@ def unfitted(target: Target, rows: int, rng: np.random.Generator) -> Any:
 def grow(forest: Any, trees: int, inputs: Floats, target: Target) -> Floats:
     """Grow a forest to so many trees on inputs [m, width]; return the out-of-bag predictions, float32 [m, size]."""
     forest.set_params(n_estimators=trees).fit(inputs, target.truth)
-    predicted, seen = out_of_bag(forest, inputs)
-    held_out = predicted if target.number else target.all_levels(predicted, forest.classes_)
-    held_out[~seen] = target.marginal()
-    return held_out.astype(np.float32)
+    predicted, unseen = out_of_bag(forest, inputs)
+    if target.number:
+        predicted[unseen == 0] = target.marginal()
+        return predicted.astype(np.float32)
+    return _with_marginal(target.all_levels(predicted, forest.classes_), target.marginal(), unseen[:, None])
+
+
+def _with_marginal(shares: Floats, marginal: Scores, trees: Any) -> Floats:
+    """Return levels' shares of so many trees' votes and one of the marginal, so that no level is impossible."""
+    return np.asarray((shares * trees + marginal) / (trees + 1), dtype=np.float32)

@@ -7,12 +7,22 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Floats, Mask, Scores, conditional, expectation, expectation_maximisation, in_row_blocks, inverse
+from anomalo.plugin import (
+    Floats,
+    Mask,
+    Scores,
+    conditional,
+    expectation_maximisation,
+    in_row_blocks,
+    inverse,
+)
 
 RIDGE = 0.01
 """Variance added to every entry: numbers have 1, indicators at most 1/4."""
 ROUNDS, TOLERANCE = 50, 1e-3
 """Steps of EM at most; it stops when no mean or covariance changes by more than the tolerance."""
+STEPS_WITHOUT = 4
+"""Steps of EM without the rows of a fold."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +56,19 @@ class GaussianBase:
         return cls(centre + mean * scale, scale, covariance, inverse(covariance))
 
     def without_each(self, matrix: Scores, seen: Mask, folds: NDArray[np.intp]) -> list[Self]:
-        """Return the Gaussian of the rows without each fold [n], by one more step of EM that leaves its rows out.
+        """Return the Gaussian of the rows without each fold [n], by some more steps of EM that leave its rows out.
 
-        Missing values of the other rows are expected as this Gaussian has it, which has seen the fold: an influence of
-        second order.
+        A step shrinks what is left of the fold's influence by the share of the information that is missing.
 
-        Reference: Efron (1994), Missing data, imputation, and the bootstrap, JASA 89 (one step instead of all).
+        Reference: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm, JRSS
+        B 39, section 3 (rate of convergence).
         """
-        sums, squares, counts = [], [], []
-        for fold in range(int(folds.max(initial=0)) + 1):
-            rows = folds == fold
-            deviation, uncertain = expectation(self.deviations(matrix[rows], seen[rows]), seen[rows], self.precision)
-            sums.append(deviation.sum(axis=0))
-            squares.append(deviation.T @ deviation + uncertain)
-            counts.append(int(rows.sum()))
+        ridge, start = np.full(len(self.centre), RIDGE), (np.zeros(len(self.centre)), self.covariance)
         found = []
-        for out in range(len(counts)):
-            rest = [fold for fold in range(len(counts)) if fold != out] or [0]
-            count = sum(counts[fold] for fold in rest)
-            mean = sum(sums[fold] for fold in rest) / count
-            covariance = sum(squares[fold] for fold in rest) / count - np.outer(mean, mean)
-            covariance += RIDGE * np.eye(len(mean))
+        for fold in range(int(folds.max(initial=0)) + 1):
+            rest = folds != fold if folds.any() else folds == fold
+            scaled = self.deviations(matrix[rest], seen[rest])
+            mean, covariance = expectation_maximisation(scaled, seen[rest], ridge, STEPS_WITHOUT, TOLERANCE, start)
             centre = self.centre + mean * self.scale
             found.append(replace(self, centre=centre, covariance=covariance, precision=inverse(covariance)))
         return found
@@ -132,7 +134,7 @@ class HeldOutRows:
         self.groups.append(_Group(complete, folds[complete], nothing, np.zeros((len(complete), 0, 0), np.float32)))
 
     def without(self, column: slice, others: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """Return completed entries of `others`, [n, k], and the column's, [n, size], with the column hidden in all rows.
+        """Return completed entries of `others`, [n, k], and the column's, [n, size], with the column hidden.
 
         With P the precision of a row's entries, M its missing ones, C = (P_MM)^-1, B the column's, and d the completed
         deviations, B is expected S^-1 (P d)_B below d_B, where S = P_BB - P_BM C P_MB is its precision given what else

@@ -46,7 +46,7 @@ class ImputationRound:
     def predict(
         self, entry_layout: EntryLayout, completed: Floats, cells: Mask
     ) -> Iterator[tuple[Block, NDArray[np.intp], Floats]]:
-        """Yield for each column the rows of `cells` [n, columns] and their predictions [k, size] from completed rows."""
+        """Yield for each column the rows of `cells` [n, columns] and their predictions, [k, size]."""
         for column in self.columns:
             rows = np.flatnonzero(cells[:, column.block.position])
             if len(rows):
@@ -103,7 +103,7 @@ class RoundFitter:
             columns: list[ColumnModel] = []
             fits: list[ColumnFit] = []
             for block in blocks:
-                names = [*done[-1].columns[block.position].learners] if done else [*LEARNERS]
+                names = [name for name in LEARNERS if not done or name in done[-1].columns[block.position].learners]
                 column, fit = self._fit_column(block, names if self.learned[block.position] else [], done, found, rng)
                 columns.append(column)
                 fits.append(fit)

@@ -4,6 +4,7 @@ from copy import copy
 
 import numpy as np
 import pytest
+from anomalo_auto.imputation.boosting import ColumnBoosting
 from scipy.optimize import minimize
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
@@ -15,7 +16,6 @@ from anomalo.registry.registry import Registry
 from anomalo_auto.auto import Auto
 from anomalo_auto.imputation import boosting, forest, kernel_ridge
 from anomalo_auto.imputation.blend import Blend
-from anomalo_auto.imputation.boosting import ColumnBoosting
 from anomalo_auto.imputation.column_model import INPUTS, SMALLEST, _input_entries, _without_small
 from anomalo_auto.imputation.completed_rows import EntryLayout
 from anomalo_auto.imputation.forest import ColumnForest
