@@ -1,4 +1,4 @@
-"""The imputer `blend`: for each column a mixture of linear equations, a network, trees and kernel regression."""
+"""The imputer `blend`: for each column a mixture of linear equations, kernel regression and trees."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,23 +27,29 @@ from anomalo_auto.imputation.kernel_ridge import LANDMARKS
 from anomalo_auto.imputation.missingness_notes import MissingnessTest, unpredictable_columns
 from anomalo_auto.imputation.target_column import Target
 
-ROWS, CELLS, FEWEST_ROWS = 20_000, 1_000_000, 500
-"""Training rows and cells that are used, at most; but at least so many rows."""
+ROWS = 20_000
+"""Training rows that are used, at most."""
+CELLS = 1_000_000
+"""Training cells that are used, at most: of wide tables fewer rows, but no fewer than `FEWEST_ROWS`."""
+FEWEST_ROWS = 500
 LEVEL = 0.9
 """Coverage of the intervals whose width is reported."""
 
 
 @dataclass(kw_only=True)
 class Blend(ConditionalImputer):
-    """A mixture of imputers for each column, with weights learned on held-out predictions.
+    """A mixture of predictors for each column, with weights learned on held-out predictions.
 
-    First `bases` complete the rows, each cross-fitted on folds, so that it completes rows that it was not fitted on.
-    Then, for each column, a random forest, kernel ridge regression and gradient boosting are fitted to predict it from
-    the other columns as the bases complete them without it (boosting reads missing values as such). The marginal, the
-    bases and these learners are mixed by non-negative weights that sum to 1, learned on held-out predictions of
-    training cells, with the row's other missing values missing as well. In a second round forests and kernel regression
-    are fitted on rows that the first one completes, and are mixed with it. The last held-out predictions also give the
-    expected error of each column and the width of intervals and draws.
+    A joint Gaussian of all columns, levels as indicators, completes the rows: each as it is expected by a Gaussian
+    that was fitted without the row's fold, with the column that is to be predicted hidden as well. Of the completed
+    rows, kernel ridge regression, a random forest and, for a category, a linear discriminant learn that column.
+    The marginal, the Gaussian and these learners are mixed by non-negative weights that sum to 1, learned on held-out
+    predictions of training cells: leave-one-out for the kernel, out-of-bag for the forest. A forest begins with a
+    fifth of its trees, and ends with them if they get no weight. Learners are fitted for columns with missing values
+    in training only, or, if there are none and the fit is to impute, for all; other columns are predicted by the
+    Gaussian. With `quality=best` a second round of learners, those that had a weight, is fitted on rows that the first
+    completes. The last held-out predictions also give the expected error of each column and the width of intervals
+    and draws.
 
     Reference: Breiman (1996), Stacked regressions, Machine Learning 24; van der Laan, Polley and Hubbard (2007), Super
     learner, Statistical Applications in Genetics and Molecular Biology 6; Stekhoven and Buehlmann (2012), MissForest,
@@ -57,28 +63,31 @@ class Blend(ConditionalImputer):
 
     name = "blend"
 
-    quality: str = param("fast", choices=("fast", "best"), help="best learns a second time, which takes longer.")
+    quality: str = param(
+        "fast", choices=("fast", "best"), help="best learns a second time, from rows that the first completes."
+    )
     folds: int = param(3, low=2, high=20, help="Parts of the rows; the base is fitted once without each.")
     trees: int = param(TREES, low=1, high=10_000, help="Trees of each random forest.")
     landmarks: int = param(LANDMARKS, low=1, high=5_000, help="Rows that carry a kernel function, at most.")
-    epochs: int = param(0, low=0, high=100_000, help="unused")
+    epochs: int = param(0, low=0, high=100_000, help="Has no effect: nothing here trains in passes over the rows.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Fit the base, then the columns' predictors and weights."""
+        """Fit the Gaussians, then the columns' learners and weights."""
         most = max(FEWEST_ROWS, min(ROWS, CELLS // max(1, len(data.layout.blocks))))
         data = data.take(np.sort(run.rng.permutation(len(data))[:most]))
         self.layout_ = data.layout
-        layout = EntryLayout(data.layout)
-        matrix, seen = layout.matrix(data)
+        entry_layout = EntryLayout(data.layout)
+        matrix, seen = entry_layout.matrix(data)
         folds = _folds(data, run.rng, self.folds)
-        self._base = GaussianBase.fit(matrix, seen, layout.number)
+        self._base = GaussianBase.fit(matrix, seen, entry_layout.number)
         rows = HeldOutRows(matrix, seen, self._base.without_each(matrix, seen, folds), folds)
-        learned = np.any(~data.observed, axis=0)
-        if not learned.any() and run.goals == {"impute"}:
+        learned = ~data.observed.all(axis=0)
+        if run.goals == {"impute"} and not learned.any():
             learned[:] = True
         sizes = {"trees": self.trees, "landmarks": self.landmarks}
-        fitter = RoundFitter(layout, data, rows, self._base.correlation(), learned, sizes)
-        self._rounds, fits = fitter.fit(1 + (self.quality == "best"), run.rng, lambda share: run.report(done=share))
+        fitter = RoundFitter(entry_layout, data, rows, self._base.correlation(), learned, sizes)
+        rounds = 2 if self.quality == "best" else 1
+        self._rounds, fits = fitter.fit(rounds, run.rng, lambda share: run.report(done=share))
         self._remember_errors(data, run, fits)
         return self
 

@@ -1,6 +1,6 @@
 """The predictors of one column, and their weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -59,7 +59,7 @@ class ColumnModel:
         inputs: NDArray[np.intp],
         others: Floats,
         own: Floats,
-        names: Sequence[str],
+        names: Collection[str],
         rng: np.random.Generator,
         sizes: Mapping[str, int],
     ) -> tuple[Self, Floats]:

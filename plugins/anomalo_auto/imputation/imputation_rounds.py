@@ -1,6 +1,6 @@
 """Rounds of imputation: the predictors of all columns in one round complete the rows that the next is fitted on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from anomalo_auto.imputation.entry_layout import EntryLayout
 from anomalo_auto.imputation.gaussian_base import HeldOutRows
 from anomalo_auto.imputation.target_column import Target
 
+CHEAP = ("discriminant",)
+"""The learners of columns without missing values in training."""
 INPUTS = 60
 """Entries of completed rows that a column is predicted from, at most about: the most correlated columns'."""
 MOST = 3_000_000
@@ -103,8 +105,10 @@ class RoundFitter:
             columns: list[ColumnModel] = []
             fits: list[ColumnFit] = []
             for block in blocks:
-                names = [name for name in LEARNERS if not done or name in done[-1].columns[block.position].learners]
-                column, fit = self._fit_column(block, names if self.learned[block.position] else [], done, found, rng)
+                names = CHEAP if not self.learned[block.position] else LEARNERS
+                if done:
+                    names = [name for name in names if name in done[-1].columns[block.position].learners]
+                column, fit = self._fit_column(block, names, done, found, rng)
                 columns.append(column)
                 fits.append(fit)
                 report((number + len(columns) / len(blocks)) / total)
@@ -118,12 +122,12 @@ class RoundFitter:
     def _fit_column(
         self,
         block: Block,
-        names: Sequence[str],
+        names: Collection[str],
         done: Sequence[ImputationRound],
         found: Sequence[ColumnFit],
         rng: np.random.Generator,
     ) -> tuple[ColumnModel, ColumnFit]:
-        if done and not names:
+        if done and not {*names} - {*CHEAP}:
             return done[-1].columns[block.position].kept(), found[block.position]
         target, inputs = Target.of(self.data, block), self._inputs(block)
         if done:
