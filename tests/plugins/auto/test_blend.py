@@ -102,7 +102,7 @@ def test_the_forest_predicts_as_scikit_learns_does_in_and_out_of_the_bag(block: 
     else:
         expected = (50 * peer.predict_proba(new) + column.marginal()) / 51
         assert np.allclose(found, expected, atol=1e-5)
-        assert (held_out.argmax(axis=1) == peer.oob_decision_function_.argmax(axis=1)).mean() > 0.98
+        assert (held_out.argmax(axis=1) == peer.oob_decision_function_.argmax(axis=1)).mean() > 0.95
         assert held_out.min() > 0, "no level is impossible"
 
 
