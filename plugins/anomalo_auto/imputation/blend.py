@@ -63,9 +63,7 @@ class Blend(ConditionalImputer):
 
     name = "blend"
 
-    quality: str = param(
-        "fast", choices=("fast", "best"), help="best learns twice, from completed rows again."
-    )
+    quality: str = param("fast", choices=("fast", "best"), help="best learns twice, from completed rows again.")
     folds: int = param(3, low=2, high=20, help="Parts of the rows; the base is fitted once without each.")
     trees: int = param(TREES, low=1, high=10_000, help="Trees of each random forest.")
     landmarks: int = param(LANDMARKS, low=1, high=5_000, help="Rows that carry a kernel function, at most.")

@@ -16,7 +16,7 @@ from anomalo_auto.imputation.mixture_weights import mixture_weights
 from anomalo_auto.imputation.target_column import Target, expanded
 
 LEARNERS: dict[str, Any] = {"discriminant": Discriminant, "kernel": KernelRidge, "forest": ColumnForest}
-PREDICTORS = ("marginal", "own", *LEARNERS)
+PREDICTORS = ("marginal", "base", *LEARNERS)
 FEWEST = 20
 """The fewest observed cells on which learners are fitted; with fewer, only weights are."""
 SMALLEST = 0.02
@@ -40,7 +40,7 @@ class ColumnModel:
     marginal : float64 [size]
         The prediction without them.
     weights : float64 [predictors]
-        Of the marginal, of the column's own entries in the completed rows, and of the learners.
+        Of the marginal, of the column's entries in the completed rows, and of the learners.
     learners : dict
         By name; only those with a weight.
     """
@@ -58,7 +58,7 @@ class ColumnModel:
         target: Target,
         inputs: NDArray[np.intp],
         others: Floats,
-        own: Floats,
+        base: Floats,
         names: Collection[str],
         rng: np.random.Generator,
         sizes: Mapping[str, int],
@@ -67,8 +67,8 @@ class ColumnModel:
 
         Parameters
         ----------
-        others, own : float32 [m, k], float32 [m, entries]
-            The inputs and the column's own entries, of the rows in which it is observed.
+        others, base : float32 [m, k], float32 [m, entries]
+            The inputs and the column's entries, of the rows in which it is observed.
         sizes : dict
             `trees` of a forest, `landmarks` of the kernel.
 
@@ -82,11 +82,11 @@ class ColumnModel:
         learners: dict[str, Any] = {}
         predictions = {
             "marginal": np.tile(marginal, (len(target.truth), 1)),
-            "own": _own(own, target.block, marginal),
+            "base": _expected(base, target.block, marginal),
         }
         if target.varies and len(target.truth) >= FEWEST and len(inputs):
             if "discriminant" in names and target.block.size > 1:
-                learners["discriminant"], predictions["discriminant"] = Discriminant.fit(own, target, rng)
+                learners["discriminant"], predictions["discriminant"] = Discriminant.fit(base, target, rng)
             if "kernel" in names:
                 learners["kernel"], predictions["kernel"] = KernelRidge.fit(others, target, rng, sizes["landmarks"])
             if "forest" in names:
@@ -98,8 +98,8 @@ class ColumnModel:
         kept = {name: learner for name, learner in learners.items() if weights[name]}
         return cls(target.block, inputs, marginal, every, kept), np.asarray(mixed, dtype=np.float32)
 
-    def predict(self, entry_layout: EntryLayout, others: Floats, own: Floats) -> Floats:
-        """Return predictions from completed rows, their inputs [k, inputs] and own entries [k, entries].
+    def predict(self, entry_layout: EntryLayout, others: Floats, base: Floats) -> Floats:
+        """Return predictions from completed rows, their inputs [k, inputs] and the column's entries [k, entries].
 
         Returns
         -------
@@ -107,11 +107,11 @@ class ColumnModel:
             Numbers in units of the column's scale, or probabilities.
         """
         target = Target(self.block, np.zeros(0, bool), np.zeros(0))
-        predicted = _own(own, self.block, self.marginal)
+        predicted = _expected(base, self.block, self.marginal)
         total = self.weights[0] * self.marginal + self.weights[1] * predicted
         for weight, name in zip(self.weights[2:], LEARNERS, strict=True):
             if name in self.learners:
-                read = {"discriminant": own, "kernel": others}.get(name)
+                read = {"discriminant": base, "kernel": others}.get(name)
                 read = entry_layout.codes(others, self.inputs) if read is None else read
                 total += weight * self.learners[name].predict(read, target)
         return np.asarray(total, dtype=np.float32)
@@ -157,7 +157,7 @@ def _forest(
     return ColumnForest.of(forest, target), held_out
 
 
-def _own(entries: Floats, block: Block, marginal: Scores) -> Floats:
+def _expected(entries: Floats, block: Block, marginal: Scores) -> Floats:
     """Return what a column's completed entries predict, float32 [n, size]: numbers in units of its scale, or levels."""
     if block.kind == "number" or not block.size:
         return expanded(entries).astype(np.float32)

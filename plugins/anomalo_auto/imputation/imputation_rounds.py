@@ -52,8 +52,8 @@ class ImputationRound:
         for column in self.columns:
             rows = np.flatnonzero(cells[:, column.block.position])
             if len(rows):
-                own = completed[rows, entry_layout.of(column.block.position)]
-                yield column.block, rows, column.predict(entry_layout, completed[np.ix_(rows, column.inputs)], own)
+                base = completed[rows, entry_layout.of(column.block.position)]
+                yield column.block, rows, column.predict(entry_layout, completed[np.ix_(rows, column.inputs)], base)
 
     def complete(self, entry_layout: EntryLayout, completed: Floats, cells: Mask) -> Floats:
         """Return completed rows [n, width] in which the `cells` [n, columns] are predicted again."""
@@ -94,7 +94,7 @@ class RoundFitter:
         """Fit the rounds; return also the predictions of the last one, by column.
 
         A round completes only cells that are missing in training, and the predictors of a column are not fitted on rows
-        in which it is missing; the cell to predict is hidden meanwhile. So no completed row depends on its own cell.
+        in which it is missing; the cell to predict is hidden meanwhile. So no completed row depends on the cell to predict.
         A learner without a weight in one round is not fitted in the next.
         """
         done: list[ImputationRound] = []
@@ -132,14 +132,14 @@ class RoundFitter:
         target, inputs = Target.of(self.data, block), self._inputs(block)
         if done:
             completed = self._completed_again(block, done, found[block.position])
-            others, own = completed[:, inputs], completed[:, self.entry_layout.of(block.position)]
+            others, base = completed[:, inputs], completed[:, self.entry_layout.of(block.position)]
         else:
-            others, own = self.rows.without(self.entry_layout.of(block.position), inputs)
+            others, base = self.rows.without(self.entry_layout.of(block.position), inputs)
         seen = target.seen
         column, held_out = ColumnModel.fit(
-            self.entry_layout, target, inputs, others[seen], own[seen], names, rng, self.sizes
+            self.entry_layout, target, inputs, others[seen], base[seen], names, rng, self.sizes
         )
-        return column, ColumnFit(target, held_out, column.predict(self.entry_layout, others[~seen], own[~seen]))
+        return column, ColumnFit(target, held_out, column.predict(self.entry_layout, others[~seen], base[~seen]))
 
     def _completed_again(self, block: Block, done: Sequence[ImputationRound], found: ColumnFit) -> Floats:
         """Return rows [n, width] as the rounds complete them with a column hidden, which has held-out predictions."""

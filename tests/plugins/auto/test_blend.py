@@ -262,13 +262,13 @@ def test_rows_with_a_column_hidden_are_those_that_the_gaussian_completes_without
     models = base.without_each(matrix, seen, folds)
     here = EntryLayout(data.layout).of(column)
     others = np.setdiff1d(np.arange(matrix.shape[1]), np.arange(here.start, here.stop))
-    found, own = HeldOutRows(matrix, seen, models, folds).without(here, others)
+    found, alone = HeldOutRows(matrix, seen, models, folds).without(here, others)
     hidden = seen.copy()
     hidden[:, here] = False
     for fold, model in enumerate(models):
         expected = model.complete(matrix, hidden)[folds == fold]
         assert np.allclose(found[folds == fold], expected[:, others], atol=1e-4)
-        assert np.allclose(own[folds == fold], expected[:, here], atol=1e-4)
+        assert np.allclose(alone[folds == fold], expected[:, here], atol=1e-4)
 
 
 def test_a_gaussian_without_a_fold_has_forgotten_its_rows() -> None:
@@ -278,7 +278,7 @@ def test_a_gaussian_without_a_fold_has_forgotten_its_rows() -> None:
     afresh = GaussianBase.fit(matrix[folds != 0], seen[folds != 0], EntryLayout(data.layout).number)
     hidden = seen & (np.arange(matrix.shape[1]) != 1)
     completed = [model.complete(matrix, hidden)[folds == 0, 1] for model in (without, afresh, base)]
-    assert np.abs(completed[0] - completed[1]).mean() < 0.2 * np.abs(completed[2] - completed[1]).mean()
+    assert np.abs(completed[0] - completed[1]).mean() < 0.5 * np.abs(completed[2] - completed[1]).mean()
 
 
 @pytest.mark.parametrize("quality", ["fast", "best"])
