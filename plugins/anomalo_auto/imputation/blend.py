@@ -79,9 +79,9 @@ class Blend(ConditionalImputer):
         folds = _folds(data, run.rng, self.folds)
         self._base = GaussianBase.fit(matrix, seen, entry_layout.number)
         rows = HeldOutRows(matrix, seen, self._base.without_each(matrix, seen, folds), folds)
-        learned = ~data.observed.all(axis=0)
-        if run.goals == {"impute"} and not learned.any():
-            learned[:] = True
+        missing = ~data.observed
+        everywhere = run.goals == {"impute"} and not missing.any()
+        learned = np.asarray(missing.any(axis=0) | everywhere)
         sizes = {"trees": self.trees, "landmarks": self.landmarks}
         fitter = RoundFitter(entry_layout, data, rows, self._base.correlation(), learned, sizes)
         rounds = 2 if self.quality == "best" else 1

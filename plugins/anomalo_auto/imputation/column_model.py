@@ -80,7 +80,7 @@ class ColumnModel:
         """
         marginal = target.marginal()
         learners: dict[str, Any] = {}
-        predictions = {
+        predictions: dict[str, NDArray[Any]] = {
             "marginal": np.tile(marginal, (len(target.truth), 1)),
             "base": _expected(base, target.block, marginal),
         }
@@ -94,9 +94,9 @@ class ColumnModel:
                 learners["forest"], predictions["forest"] = _forest(codes, target, predictions, sizes["trees"], rng)
         weights = mixture(predictions, target)
         every = np.array([weights.get(name, 0.0) for name in PREDICTORS])
-        mixed = sum(weight * predictions[name] for name, weight in weights.items())
+        mixed = np.sum([weight * predictions[name] for name, weight in weights.items()], axis=0, dtype=np.float64)
         kept = {name: learner for name, learner in learners.items() if weights[name]}
-        return cls(target.block, inputs, marginal, every, kept), np.asarray(mixed, dtype=np.float32)
+        return cls(target.block, inputs, marginal, every, kept), mixed.astype(np.float32)
 
     def predict(self, entry_layout: EntryLayout, others: Floats, base: Floats) -> Floats:
         """Return predictions from completed rows, their inputs [k, inputs] and the column's entries [k, entries].

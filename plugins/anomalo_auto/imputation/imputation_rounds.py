@@ -94,7 +94,7 @@ class RoundFitter:
         """Fit the rounds; return also the predictions of the last one, by column.
 
         A round completes only cells that are missing in training, and the predictors of a column are not fitted on rows
-        in which it is missing; the cell to predict is hidden meanwhile. So no completed row depends on the cell to predict.
+        in which it is missing; the cell to predict is hidden meanwhile. So no row depends on the cell to predict.
         A learner without a weight in one round is not fitted in the next.
         """
         done: list[ImputationRound] = []
@@ -105,7 +105,7 @@ class RoundFitter:
             columns: list[ColumnModel] = []
             fits: list[ColumnFit] = []
             for block in blocks:
-                names = CHEAP if not self.learned[block.position] else LEARNERS
+                names = [*LEARNERS] if self.learned[block.position] else [*CHEAP]
                 if done:
                     names = [name for name in names if name in done[-1].columns[block.position].learners]
                 column, fit = self._fit_column(block, names, done, found, rng)
