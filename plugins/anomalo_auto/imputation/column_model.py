@@ -94,9 +94,9 @@ class ColumnModel:
                 learners["forest"], predictions["forest"] = _forest(codes, target, predictions, sizes["trees"], rng)
         weights = mixture(predictions, target)
         every = np.array([weights.get(name, 0.0) for name in PREDICTORS])
-        mixed = np.sum([weight * predictions[name] for name, weight in weights.items()], axis=0, dtype=np.float64)
+        mixed = np.stack([weight * predictions[name] for name, weight in weights.items()]).sum(axis=0)
         kept = {name: learner for name, learner in learners.items() if weights[name]}
-        return cls(target.block, inputs, marginal, every, kept), mixed.astype(np.float32)
+        return cls(target.block, inputs, marginal, every, kept), np.asarray(mixed, dtype=np.float32)
 
     def predict(self, entry_layout: EntryLayout, others: Floats, base: Floats) -> Floats:
         """Return predictions from completed rows, their inputs [k, inputs] and the column's entries [k, entries].
