@@ -42,6 +42,7 @@ from anomalo.models.capabilities import (
     verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
+from anomalo.models.gaussian import Conditional, conditional, expectation_maximisation, inverse
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
@@ -74,6 +75,7 @@ __all__ = [
     "Cells",
     "Column",
     "Columns",
+    "Conditional",
     "ConditionalImputer",
     "CrossFits",
     "Dense",
@@ -103,13 +105,16 @@ __all__ = [
     "boosting_inputs",
     "compress",
     "concatenated",
+    "conditional",
     "correct_by_density_ratio",
     "expand",
+    "expectation_maximisation",
     "few_threads",
     "flatten_boosting",
     "flatten_forest",
     "hookimpl",
     "in_row_blocks",
+    "inverse",
     "is_goal",
     "is_model",
     "learn_density_ratio",

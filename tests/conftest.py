@@ -60,7 +60,7 @@ def installed() -> Registry:
 
 
 SMALL = {
-    "blend": {"folds": 2, "trees": 4, "landmarks": 100, "steps": 5},
+    "blend": {"folds": 2, "trees": 4, "landmarks": 100},
     "denoising": {"hidden": (16, 16), "members": 2, "augmented_rows": 32},
     "iforest": {"trees": 10},
     **{name: {"samples": 4} for name in ("variational", "miwae", "notmiwae")},

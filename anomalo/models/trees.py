@@ -78,25 +78,25 @@ def flatten_forest(grown: list[Any]) -> Trees:
     )
 
 
-def out_of_bag(forest: Any, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def out_of_bag(forest: Any, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return what the trees of scikit-learn's forest that did not see a training row [n, columns] say of it.
 
     Returns
     -------
     float64 [n, outputs]
         Their mean: a number, or shares of the forest's classes; 0 for a row that every tree saw.
-    bool [n]
-        The rows that some tree did not see.
+    intp [n]
+        How many trees did not see the row.
 
     Reference: Breiman (2001), Random forests, Machine Learning 45, section 3.1.
     """
-    total, count = np.zeros((len(inputs), forest.estimators_[0].tree_.value.shape[2])), np.zeros(len(inputs))
+    total, count = np.zeros((len(inputs), forest.estimators_[0].tree_.value.shape[2])), np.zeros(len(inputs), np.intp)
     for grown, sample in zip(forest.estimators_, forest.estimators_samples_, strict=True):
         out = np.ones(len(inputs), dtype=np.bool_)
         out[sample] = False
         total[out] += grown.tree_.value[grown.tree_.apply(inputs[out]), 0]
         count[out] += 1
-    return total / np.maximum(count, 1)[:, None], count > 0
+    return total / np.maximum(count, 1)[:, None], count
 
 
 def concatenated(parts: list[Any], dtype: Any) -> NDArray[Any]:

@@ -1,1 +1,1 @@
-"""The imputer `blend`: for each column a weighted mixture of imputers, trees and kernel regression."""
+"""The imputer `blend`: for each column a mixture of a joint Gaussian, kernel regression and a forest."""

@@ -1,96 +1,52 @@
 """The predictors of one column, and their weights."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Block, Encoded, Floats, Scores
-from anomalo_auto.imputation.boosting import ColumnBoosting
-from anomalo_auto.imputation.completed_rows import EntryLayout, mean_of
-from anomalo_auto.imputation.forest import ColumnForest
+from anomalo.plugin import Block, Floats, Scores
+from anomalo_auto.imputation.discriminant import Discriminant, all_levels
+from anomalo_auto.imputation.entry_layout import EntryLayout
+from anomalo_auto.imputation.forest import ColumnForest, grow, unfitted
 from anomalo_auto.imputation.kernel_ridge import KernelRidge
 from anomalo_auto.imputation.mixture_weights import mixture_weights
-from anomalo_auto.imputation.target_column import Target
+from anomalo_auto.imputation.target_column import Target, expanded
 
-LEARNERS: dict[str, Any] = {"forest": ColumnForest, "kernel": KernelRidge, "boosting": ColumnBoosting}
+LEARNERS: dict[str, Any] = {"discriminant": Discriminant, "kernel": KernelRidge, "forest": ColumnForest}
+PREDICTORS = ("marginal", "base", *LEARNERS)
 FEWEST = 20
 """The fewest observed cells on which learners are fitted; with fewer, only weights are."""
-INPUTS = 100
-"""Entries of completed rows that a column is predicted from, at most: the most correlated ones."""
 SMALLEST = 0.02
 """Predictors with a smaller weight are left out, as they would cost time and hardly count."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The inputs of the predictors of one column, each float32 [n, …].
-
-    Attributes
-    ----------
-    this_column : tuple of float32 [n, size]
-        The column as each base, or the round before, completes it.
-    completed : float32 [n, entries]
-        The other columns, completed.
-    codes : float32 [n, columns]
-        The same, one entry a column.
-    with_missing : float32 [n, columns]
-        The other columns, NaN where nothing is observed.
-    """
-
-    this_column: tuple[Floats, ...]
-    completed: Floats
-    codes: Floats
-    with_missing: Floats
-
-    @classmethod
-    def of(
-        cls,
-        entry_layout: EntryLayout,
-        data: Encoded,
-        completed: Sequence[Floats],
-        position: int,
-        entries: NDArray[np.intp],
-    ) -> Self:
-        """Return the inputs of rows as each base completes them, [n, width] each."""
-        here = entry_layout.position == position
-        this_column = tuple(rows[:, here] for rows in completed)
-        mean = mean_of(completed)
-        columns = np.unique(entry_layout.position[entries])
-        return cls(
-            this_column,
-            mean[:, entries],
-            entry_layout.codes(data, mean)[:, columns],
-            entry_layout.with_missing(data)[:, columns],
-        )
-
-    def of_learner(self, name: str) -> Floats:
-        """Return the inputs of a learner."""
-        return {"forest": self.codes, "kernel": self.completed, "boosting": self.with_missing}[name]
+LEAST = 1e-4
+"""The smallest probability of a level."""
+SCREEN = 1 / 5
+"""The share of a forest's trees that is grown first; if they get no weight, the others are not grown."""
 
 
 @dataclass(frozen=True)
 class ColumnModel:
-    """Predicts one column from the others.
+    """Predicts one column from completed rows.
 
     Attributes
     ----------
     block : Block
         The column.
-    entries : intp [k]
-        The entries of completed rows that are read.
+    inputs : intp [k]
+        The entries of completed rows that learners read.
     marginal : float64 [size]
         The prediction without them.
-    weights : float64 [1 + bases + learners]
-        Of the marginal, the bases (or the round before) and `LEARNERS`.
+    weights : float64 [predictors]
+        Of the marginal, of the column's entries in the completed rows, and of the learners.
     learners : dict
         By name; only those with a weight.
     """
 
     block: Block
-    entries: NDArray[np.intp]
+    inputs: NDArray[np.intp]
     marginal: Scores
     weights: Scores
     learners: dict[str, Any]
@@ -99,62 +55,74 @@ class ColumnModel:
     def fit(
         cls,
         entry_layout: EntryLayout,
-        data: Encoded,
-        completed: Sequence[Floats],
-        block: Block,
-        names: Sequence[str],
+        target: Target,
+        inputs: NDArray[np.intp],
+        others: Floats,
+        base: Floats,
+        names: Collection[str],
         rng: np.random.Generator,
-        sizes: Mapping[str, Mapping[str, int]],
-    ) -> tuple[Self, Target, Floats]:
-        """Fit the learners of these names on rows completed with this column hidden, [n, width] each.
+        sizes: Mapping[str, int],
+    ) -> tuple[Self, Floats]:
+        """Fit the learners of these names on rows that were completed with the column hidden.
 
-        `sizes` are what their `fit` takes besides, by name.
+        Parameters
+        ----------
+        others, base : float32 [m, k], float32 [m, entries]
+            The inputs and the column's entries, of the rows in which it is observed.
+        sizes : dict
+            `trees` of a forest, `landmarks` of the kernel.
 
         Returns
         -------
         ColumnModel
-        Target
-            The truth.
         float32 [m, size]
-            Held-out predictions of its cells.
+            Held-out predictions of the target.
         """
-        target = Target.of(data, block)
-        rows = [part[target.seen] for part in completed]
-        entries = _input_entries(entry_layout, mean_of(rows), target)
-        inputs = Inputs.of(entry_layout, data.take(target.seen), rows, block.position, entries)
         marginal = target.marginal()
-        predictions: list[Scores | Floats] = [
-            np.tile(marginal, (len(target.truth), 1)),
-            *(_all_levels(this_column, target) for this_column in inputs.this_column),
-        ]
         learners: dict[str, Any] = {}
-        if target.varies and len(target.truth) >= FEWEST and len(entries):
-            for name in names:
-                learners[name], held_out = LEARNERS[name].fit(inputs.of_learner(name), target, rng, **sizes[name])
-                predictions.append(held_out)
-        weights = _without_small(mixture_weights(np.stack(predictions), target))
-        mixed = np.asarray(np.tensordot(weights, np.stack(predictions), axes=1), dtype=np.float32)
-        of_bases, of_learners = np.split(weights, [1 + len(completed)])
-        kept = {name: weight for name, weight in zip(learners, of_learners, strict=True) if weight}
-        every = np.append(of_bases, [kept.get(name, 0.0) for name in LEARNERS])
-        return cls(block, entries, marginal, every, {name: learners[name] for name in kept}), target, mixed
+        predictions: dict[str, NDArray[Any]] = {
+            "marginal": np.tile(marginal, (len(target.truth), 1)),
+            "base": _expected(base, target.block, marginal),
+        }
+        if target.varies and len(target.truth) >= FEWEST and len(inputs):
+            if "discriminant" in names and target.block.size > 1:
+                learners["discriminant"], predictions["discriminant"] = Discriminant.fit(base, target, rng)
+            if "kernel" in names:
+                learners["kernel"], predictions["kernel"] = KernelRidge.fit(others, target, rng, sizes["landmarks"])
+            if "forest" in names:
+                codes = entry_layout.codes(others, inputs)
+                learners["forest"], predictions["forest"] = _forest(codes, target, predictions, sizes["trees"], rng)
+        weights = mixture(predictions, target)
+        every = np.array([weights.get(name, 0.0) for name in PREDICTORS])
+        mixed = np.stack([weight * predictions[name] for name, weight in weights.items()]).sum(axis=0)
+        kept = {name: learner for name, learner in learners.items() if weights[name]}
+        return cls(target.block, inputs, marginal, every, kept), np.asarray(mixed, dtype=np.float32)
 
-    def predict(self, entry_layout: EntryLayout, data: Encoded, completed: Sequence[Floats]) -> Floats:
-        """Return predictions for rows [k] as each base completes them: numbers or probabilities, float32 [k, size]."""
+    def predict(self, entry_layout: EntryLayout, others: Floats, base: Floats) -> Floats:
+        """Return predictions from completed rows, their inputs [k, inputs] and the column's entries [k, entries].
+
+        Returns
+        -------
+        float32 [k, size]
+            Numbers in units of the column's scale, or probabilities.
+        """
         target = Target(self.block, np.zeros(0, bool), np.zeros(0))
-        inputs = Inputs.of(entry_layout, data, completed, self.block.position, self.entries)
-        total = np.tile(self.weights[0] * self.marginal, (len(data), 1))
-        bases, learners = np.split(self.weights[1:], [len(completed)])
-        for weight, this_column in zip(bases, inputs.this_column, strict=True):
-            total += weight * _all_levels(this_column, target)
-        for weight, name in zip(learners, LEARNERS, strict=True):
+        predicted = _expected(base, self.block, self.marginal)
+        total = self.weights[0] * self.marginal + self.weights[1] * predicted
+        for weight, name in zip(self.weights[2:], LEARNERS, strict=True):
             if name in self.learners:
-                total += weight * self.learners[name].predict(inputs.of_learner(name), target)
-        return total.astype(np.float32)
+                read = {"discriminant": base, "kernel": others}.get(name)
+                read = entry_layout.codes(others, self.inputs) if read is None else read
+                total += weight * self.learners[name].predict(read, target)
+        return np.asarray(total, dtype=np.float32)
+
+    def kept(self) -> Self:
+        """Return the model that predicts in a further round what this one did."""
+        return replace(self, weights=np.array([0.0, 1.0] + [0.0] * len(LEARNERS)), learners={})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned, by name."""
-        found = {name: getattr(self, name) for name in ("entries", "marginal", "weights")}
+        found = {name: getattr(self, name) for name in ("inputs", "marginal", "weights")}
         for learner, fitted in self.learners.items():
             found |= {f"{learner}.{name}": array for name, array in vars(fitted).items()}
         return found
@@ -168,30 +136,29 @@ class ColumnModel:
             if part:
                 learners.setdefault(learner, {})[part] = array
         fitted = {name: LEARNERS[name](**parts) for name, parts in learners.items()}
-        return cls(block, arrays["entries"], arrays["marginal"], arrays["weights"], fitted)
+        return cls(block, arrays["inputs"], arrays["marginal"], arrays["weights"], fitted)
 
 
-def _without_small(weights: Scores) -> Scores:
-    """Return weights that sum to 1, with 0 for those below `SMALLEST`."""
+def mixture(predictions: Mapping[str, NDArray[Any]], target: Target) -> dict[str, float]:
+    """Return the weights of predictions [m, size] by name; they sum to 1, and those below `SMALLEST` are 0."""
+    weights = mixture_weights(np.stack(list(predictions.values())), target)
     kept = np.where(weights >= min(SMALLEST, weights.max()), weights, 0.0)
-    return np.asarray(kept / kept.sum())
+    return dict(zip(predictions, (kept / kept.sum()).tolist(), strict=True))
 
 
-def _all_levels(this_column: Floats, target: Target) -> Floats:
-    """Return a base's prediction for all levels, also those that have no entry in completed rows."""
-    if target.number:
-        return this_column
-    missing = max(0, target.block.size - this_column.shape[1])
-    return target.as_predictions(np.pad(this_column, ((0, 0), (0, missing))))
+def _forest(
+    inputs: Floats, target: Target, rivals: Mapping[str, NDArray[Any]], trees: int, rng: np.random.Generator
+) -> tuple[ColumnForest, Floats]:
+    """Return a forest and its out-of-bag predictions; it has few trees if they get no weight beside the rivals."""
+    forest = unfitted(target, len(inputs), rng)
+    held_out = grow(forest, max(1, round(SCREEN * trees)), inputs, target)
+    if mixture({**rivals, "forest": held_out}, target)["forest"]:
+        held_out = grow(forest, trees, inputs, target)
+    return ColumnForest.of(forest, target), held_out
 
 
-def _input_entries(entry_layout: EntryLayout, completed: Floats, target: Target) -> NDArray[np.intp]:
-    """Return the input entries: those of the other columns, or the most correlated of them."""
-    others = np.flatnonzero(entry_layout.position != target.block.position)
-    if len(others) <= INPUTS or not target.varies:
-        return others[:INPUTS]
-    rows, outputs = completed[:, others].astype(np.float64), target.outputs()
-    rows, outputs = rows - rows.mean(axis=0), outputs - outputs.mean(axis=0)
-    size = np.sqrt(np.square(rows).sum(axis=0))[:, None] * np.sqrt(np.square(outputs).sum(axis=0))
-    correlation = np.abs(np.divide(rows.T @ outputs, size, out=np.zeros_like(size), where=size > 0)).max(axis=1)
-    return np.sort(others[np.argsort(-correlation, kind="stable")[:INPUTS]])
+def _expected(entries: Floats, block: Block, marginal: Scores) -> Floats:
+    """Return what a column's completed entries predict, float32 [n, size]: numbers in units of its scale, or levels."""
+    if block.kind == "number" or not block.size:
+        return expanded(entries).astype(np.float32)
+    return all_levels(np.maximum(entries, LEAST), marginal)

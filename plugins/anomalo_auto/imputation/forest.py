@@ -6,14 +6,23 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import ROW_BLOCK, Floats, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
+from anomalo.plugin import (
+    ROW_BLOCK,
+    Floats,
+    Scores,
+    Trees,
+    concatenated,
+    flatten_forest,
+    out_of_bag,
+    round_down_to_float32,
+)
 from anomalo_auto.imputation.target_column import Target
 
 TREES = 50
 LEAF = {"number": 3, "category": 1}
 """The fewest rows of a leaf."""
-LEAVES = 2000
-"""About the most leaves of a tree: leaves of large tables get more rows."""
+SAMPLE = 2000
+"""Rows that a tree is grown on, at most: a column's cost hardly grows with the table's rows."""
 FEATURES = 1 / 3
 """Share of the inputs that a split chooses from."""
 
@@ -32,6 +41,8 @@ class ColumnForest:
     children : int32 [nodes, 2]
     values : float32 [nodes, size]
         The prediction of each node.
+    marginal : float64 [size]
+        The prediction without any input.
     """
 
     roots: NDArray[np.int32]
@@ -40,36 +51,23 @@ class ColumnForest:
     threshold: Floats
     children: NDArray[np.int32]
     values: Floats
+    marginal: Scores
 
     @classmethod
-    def fit(cls, inputs: Floats, target: Target, rng: np.random.Generator, trees: int = TREES) -> tuple[Self, Floats]:
-        """Grow the trees on inputs [m, width]; return also the out-of-bag predictions, [m, size]."""
-        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-        kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
-        grown = kind(
-            trees,
-            max_features=FEATURES,
-            min_samples_leaf=max(LEAF[target.block.kind], len(inputs) // LEAVES),
-            random_state=int(rng.integers(2**31)),
-        ).fit(inputs, target.truth)
+    def of(cls, grown: Any, target: Target) -> Self:
+        """Return scikit-learn's forest as arrays."""
         flat = flatten_forest([tree.tree_ for tree in grown.estimators_])
         values = concatenated([tree.tree_.value[:, 0] for tree in grown.estimators_], np.float32)
         values = values.reshape(len(flat.feature), -1)
-        if not target.number:
-            values = target.all_levels(values, grown.classes_)
-        forest = cls(
+        return cls(
             flat.roots,
             flat.depths,
             flat.feature.astype(np.int32),
             round_down_to_float32(flat.threshold),
             flat.children.astype(np.int32),
-            values,
+            values if target.number else target.all_levels(values, grown.classes_),
+            target.marginal(),
         )
-        predicted, seen = out_of_bag(grown, inputs)
-        held_out = predicted if target.number else target.all_levels(predicted, grown.classes_)
-        held_out[~seen] = target.marginal()
-        return forest, held_out.astype(np.float32)
 
     def _trees(self) -> Trees:
         return Trees(self.roots, self.depths, self.feature, self.threshold, self.children)
@@ -81,4 +79,34 @@ class ColumnForest:
             rows = slice(start, start + ROW_BLOCK)
             for leaves in self._trees().leaves(inputs[rows]):
                 predicted[rows] += self.values[leaves]
-        return predicted / np.float32(len(self.roots))
+        predicted /= np.float32(len(self.roots))
+        return predicted if target.number else _with_marginal(predicted, self.marginal, len(self.roots))
+
+
+def unfitted(target: Target, rows: int, rng: np.random.Generator) -> Any:
+    """Return scikit-learn's forest without a tree; `grow` adds trees."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    kind: Any = RandomForestRegressor if target.number else RandomForestClassifier
+    return kind(
+        max_features=FEATURES,
+        min_samples_leaf=LEAF[target.block.kind],
+        max_samples=min(rows, SAMPLE),
+        warm_start=True,
+        random_state=int(rng.integers(2**31)),
+    )
+
+
+def grow(forest: Any, trees: int, inputs: Floats, target: Target) -> Floats:
+    """Grow a forest to so many trees on inputs [m, width]; return the out-of-bag predictions, float32 [m, size]."""
+    forest.set_params(n_estimators=trees).fit(inputs, target.truth)
+    predicted, unseen = out_of_bag(forest, inputs)
+    if target.number:
+        predicted[unseen == 0] = target.marginal()
+        return predicted.astype(np.float32)
+    return _with_marginal(target.all_levels(predicted, forest.classes_), target.marginal(), unseen[:, None])
+
+
+def _with_marginal(shares: Floats, marginal: Scores, trees: Any) -> Floats:
+    """Return levels' shares of so many trees' votes and one of the marginal, so that no level is impossible."""
+    return np.asarray((shares * trees + marginal) / (trees + 1), dtype=np.float32)

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 from anomalo.plugin import Floats, Scores, in_row_blocks
 from anomalo_auto.imputation.target_column import Target
 
-LANDMARKS = 1000
+LANDMARKS = 300
 """Training rows that serve as centres of kernel functions, at most."""
+ROWS = 5000
+"""Training rows that coefficients are fitted to, at most."""
 REACH = 4.0
 """Inputs are clipped at this many standard deviations from their mean."""
 WIDTH = 0.3
 """The kernel is exp(-WIDTH d / median d) with d the squared distance."""
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 TINY = 1e-6
-"""Directions with a smaller share of the kernel's largest eigenvalue are left out."""
+"""Added to the landmarks' kernel, whose diagonal is 1."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class KernelRidge:
     """A Gaussian kernel's ridge regression, its penalty chosen by the exact leave-one-out error.
 
     Reference: Saunders, Gammerman and Vovk (1998), Ridge regression learning algorithm in dual variables, ICML;
-    Smola and Schoelkopf (2000), Sparse greedy matrix approximation for machine learning, ICML (landmarks); Allen
+    Williams and Seeger (2001), Using the Nystroem method to speed up kernel machines, NeurIPS (landmarks); Allen
     (1974), The relationship between variable selection and data augmentation, Technometrics 16 (leave-one-out).
 
     Attributes
@@ -53,23 +55,30 @@ class KernelRidge:
     def fit(
         cls, inputs: Floats, target: Target, rng: np.random.Generator, landmarks: int = LANDMARKS
     ) -> tuple[Self, Floats]:
-        """Fit on inputs [m, width]; return also the leave-one-out predictions, [m, size]."""
+        """Fit on inputs [m, width]; return also predictions of each row by the others, [m, size]."""
+        from scipy.linalg import cholesky, solve_triangular
+
         centre, scale = inputs.mean(axis=0, dtype=np.float64), inputs.std(axis=0, dtype=np.float64)
         scale = np.where(scale > TINY, scale, 1.0)
-        rows = _standardised(inputs, centre, scale)
-        chosen = np.sort(rng.permutation(len(rows))[:landmarks])
-        carriers = rows[chosen]
-        distance = _squared(rows, carriers)
+        order = rng.permutation(len(inputs))
+        fitted, others, chosen = np.sort(order[:ROWS]), np.sort(order[ROWS:]), order[:landmarks]
+        carriers = _standardised(inputs[chosen], centre, scale)
+        distance = _squared(_standardised(inputs[fitted], centre, scale), carriers)
         rate = WIDTH / max(float(np.median(distance)), TINY)
         kernel = np.exp(-rate * distance)
-        eigenvalues, vectors = np.linalg.eigh(kernel[chosen])
-        kept = eigenvalues > TINY * eigenvalues[-1]
-        root = vectors[:, kept] / np.sqrt(eigenvalues[kept])
+        among = kernel[np.searchsorted(fitted, chosen)] + TINY * np.eye(len(chosen))
+        root = cholesky(among, lower=True)
         outputs = target.outputs()
-        offset = outputs.mean(axis=0)
-        coefficients, held = _ridge(kernel @ root, outputs - offset)
-        fitted = cls(centre, scale, carriers.astype(np.float32), root @ coefficients, np.array([rate]), offset)
-        return fitted, target.as_predictions(held + offset)
+        offset = outputs[fitted].mean(axis=0)
+        features = solve_triangular(root, kernel.T, lower=True).T
+        coefficients, left_out = _ridge(features, outputs[fitted] - offset)
+        weights = solve_triangular(root, coefficients, lower=True, trans="T")
+        learned = cls(centre, scale, carriers.astype(np.float32), weights, np.array([rate]), offset)
+        held_out = np.empty((len(inputs), outputs.shape[1]), dtype=np.float32)
+        held_out[fitted] = target.as_predictions(left_out + offset)
+        if len(others):
+            held_out[others] = learned.predict(inputs[others], target)
+        return learned, held_out
 
     def predict(self, inputs: Floats, target: Target) -> Floats:
         """Return predictions, float32 [k, size]."""
@@ -99,12 +108,12 @@ def _ridge(features: Scores, outputs: Scores) -> tuple[Scores, Scores]:
     """Return the coefficients of the best penalty, and the leave-one-out predictions."""
     eigenvalues, vectors = np.linalg.eigh(features.T @ features)
     rotated = features @ vectors
-    pull = rotated.T @ outputs
+    squared, pull = np.square(rotated), rotated.T @ outputs
     best, chosen = np.inf, (np.zeros((features.shape[1], outputs.shape[1])), outputs)
     for penalty in PENALTIES:
         shrunk = 1 / (np.maximum(eigenvalues, 0) + penalty)
         residual = outputs - rotated @ (shrunk[:, None] * pull)
-        leverage = np.minimum(np.square(rotated) @ shrunk, 1 - TINY)
+        leverage = np.minimum(squared @ shrunk, 1 - TINY)
         left_out = residual / (1 - leverage)[:, None]
         error = float(np.square(left_out).mean())
         if error < best:

@@ -7,8 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Encoded, Mask, Model, Run, Scores, TableTransform, param
-from anomalo_baselines.gaussian import expectation_maximisation
+from anomalo.plugin import Encoded, Mask, Model, Run, Scores, TableTransform, expectation_maximisation, param
 from anomalo_baselines.generators.latent_intervals import Codes, LatentIntervals
 from anomalo_baselines.subsample import subsample
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from anomalo.plugin import (
+    Conditional,
     ConditionalImputer,
     Encoded,
     Floats,
@@ -16,11 +17,13 @@ from anomalo.plugin import (
     Mask,
     Run,
     Scores,
+    conditional,
+    expectation_maximisation,
     in_row_blocks,
+    inverse,
     param,
     row_uniform,
 )
-from anomalo_baselines.gaussian import Conditional, conditional, expectation_maximisation, inverse
 from anomalo_baselines.imputers.indicators import indicator_matrix, level_shares, probabilities, source_columns
 from anomalo_baselines.subsample import subsample
 

@@ -84,8 +84,8 @@ class ForestImputer(ConditionalImputer):
                 if not seen.all():
                     filled[~seen, column] = forest.predict(inputs[~seen])
                 if last and block.kind == "number":
-                    predicted, out = out_of_bag(forest, inputs[seen])
-                    held_out[column] = predicted[out, 0], truth[out]
+                    predicted, unseen = out_of_bag(forest, inputs[seen])
+                    held_out[column] = predicted[unseen > 0, 0], truth[unseen > 0]
         self._flatten(grown)
         self.remember(data, run, held_out)
         return self

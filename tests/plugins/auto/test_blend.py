@@ -8,18 +8,17 @@ from scipy.optimize import minimize
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 
-from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.registry.registry import Registry
-from anomalo_auto.auto import Auto
-from anomalo_auto.imputation import boosting, forest, kernel_ridge
+from anomalo_auto.imputation import forest, kernel_ridge
 from anomalo_auto.imputation.blend import Blend
-from anomalo_auto.imputation.boosting import ColumnBoosting
-from anomalo_auto.imputation.column_model import INPUTS, SMALLEST, _input_entries, _without_small
-from anomalo_auto.imputation.completed_rows import EntryLayout
-from anomalo_auto.imputation.forest import ColumnForest
-from anomalo_auto.imputation.imputation_rounds import ColumnFit, RoundFitter
+from anomalo_auto.imputation.column_model import SMALLEST, mixture
+from anomalo_auto.imputation.discriminant import Discriminant
+from anomalo_auto.imputation.entry_layout import EntryLayout
+from anomalo_auto.imputation.forest import ColumnForest, grow, unfitted
+from anomalo_auto.imputation.gaussian_base import GaussianBase, HeldOutRows
+from anomalo_auto.imputation.imputation_rounds import INPUTS, ColumnFit, RoundFitter
 from anomalo_auto.imputation.kernel_ridge import KernelRidge
 from anomalo_auto.imputation.missingness_notes import MissingnessTest
 from anomalo_auto.imputation.mixture_weights import mixture_weights
@@ -55,7 +54,7 @@ def levels(matrix: np.ndarray, size: int) -> np.ndarray:
 def test_the_kernel_regression_is_scikit_learns_where_every_row_is_a_landmark() -> None:
     matrix, new = inputs(150), inputs(40, seed=1)
     truth = numbers(matrix)
-    fitted, _ = KernelRidge.fit(matrix, target(NUMBER, truth), np.random.default_rng(0))
+    fitted, _ = KernelRidge.fit(matrix, target(NUMBER, truth), np.random.default_rng(0), landmarks=150)
     standardised = [np.clip((part - fitted.centre) / fitted.scale, -4, 4) for part in (matrix, new)]
     errors = []
     for penalty in kernel_ridge.PENALTIES:
@@ -84,50 +83,64 @@ def test_the_kernel_regressions_leave_one_out_predictions_are_those_of_refitting
 def test_the_forest_predicts_as_scikit_learns_does_in_and_out_of_the_bag(block: Block) -> None:
     matrix, new = inputs(200), inputs(50, seed=1)
     truth = numbers(matrix) if block.kind == "number" else levels(matrix, block.size)
-    fitted, held_out = ColumnForest.fit(matrix, target(block, truth), np.random.default_rng(5))
+    column = target(block, truth)
+    grown = unfitted(column, len(matrix), np.random.default_rng(5))
+    grow(grown, 10, matrix, column)
+    held_out = grow(grown, 50, matrix, column)
     peer = (RandomForestRegressor if block.kind == "number" else RandomForestClassifier)(
-        forest.TREES,
+        50,
         max_features=forest.FEATURES,
         min_samples_leaf=forest.LEAF[block.kind],
+        max_samples=200,
         random_state=int(np.random.default_rng(5).integers(2**31)),
         oob_score=True,
     ).fit(matrix, truth)
-    expected = peer.predict(new)[:, None] if block.kind == "number" else peer.predict_proba(new)
-    unseen = peer.oob_prediction_[:, None] if block.kind == "number" else peer.oob_decision_function_
-    assert np.allclose(fitted.predict(new, target(block, truth)), expected, atol=1e-5)
-    assert np.allclose(held_out, unseen, atol=1e-5)
+    found = ColumnForest.of(grown, column).predict(new, column)
+    if block.kind == "number":
+        assert np.allclose(found[:, 0], peer.predict(new), atol=1e-5)
+        assert np.allclose(held_out[:, 0], peer.oob_prediction_, atol=1e-5)
+    else:
+        expected = (50 * peer.predict_proba(new) + column.marginal()) / 51
+        assert np.allclose(found, expected, atol=1e-5)
+        assert (held_out.argmax(axis=1) == peer.oob_decision_function_.argmax(axis=1)).mean() > 0.95
+        assert held_out.min() > 0, "no level is impossible"
 
 
-@pytest.mark.parametrize("block", [NUMBER, category(2), category(4)], ids=["number", "two levels", "four levels"])
-def test_boosting_predicts_as_scikit_learns_does_with_missing_values(block: Block) -> None:
-    matrix, new = inputs(240, missing=0.3), inputs(60, seed=1, missing=0.3)
-    matrix[:, 3] = np.where(np.arange(240) % 2, np.nan, 1.0)  # only whether it is missing can be split on
-    truth = numbers(matrix) if block.kind == "number" else levels(matrix, block.size)
-    truth = truth + np.isnan(matrix[:, 3]) if block.kind == "number" else truth
-    column = target(block, truth)
-    fitted, held_out = ColumnBoosting.fit(matrix, column, np.random.default_rng(5))
-    rng = np.random.default_rng(5)
-    folds, seeds = rng.permutation(len(matrix)) % boosting.FOLDS, rng.integers(2**31, size=boosting.FOLDS)
-    peers = [boosting._boosted(matrix[folds != f], column, folds != f, int(seed)) for f, seed in enumerate(seeds)]
-
-    def predicted(peer: object, rows: np.ndarray) -> np.ndarray:
-        return peer.predict(rows)[:, None] if block.kind == "number" else peer.predict_proba(rows)  # type: ignore
-
-    mean = np.mean([predicted(peer, new) for peer in peers], axis=0)
-    assert np.allclose(fitted.predict(new, column), mean, atol=1e-5)
-    for fold, peer in enumerate(peers):
-        assert np.allclose(held_out[folds == fold], predicted(peer, matrix[folds == fold]), atol=1e-5)
+def test_trees_of_large_tables_are_grown_on_samples() -> None:
+    column = target(NUMBER, np.zeros(3 * forest.SAMPLE))
+    assert unfitted(column, len(column.truth), np.random.default_rng(0)).max_samples == forest.SAMPLE
 
 
-def test_a_level_that_a_fold_lacks_does_no_harm_to_boosting() -> None:
-    matrix = inputs(90)
-    truth = levels(matrix, 2)
-    truth[0] = 2  # a level of one row
-    fitted, held_out = ColumnBoosting.fit(matrix, target(category(3), truth), np.random.default_rng(0))
-    for proba in (held_out, fitted.predict(matrix, target(category(3), truth))):
-        assert np.allclose(proba.sum(axis=1), 1, atol=1e-5)
-    only, _ = ColumnBoosting.fit(matrix, target(category(3), np.append(np.zeros(89), 1)), np.random.default_rng(0))
-    assert np.isfinite(only.predict(matrix, target(category(3), truth))).all()
+def test_a_discriminant_recovers_levels_that_linear_regressions_mask() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=600)
+    place = truth + 0.3 * rng.normal(size=600)  # three levels in a row: the middle one's regression is flat
+    design = np.column_stack([np.ones(600), place])
+    expected = (design @ np.linalg.lstsq(design, np.eye(3)[truth], rcond=None)[0]).astype(np.float32)
+    fitted, held_out = Discriminant.fit(expected, target(category(3), truth), rng)
+    middle = truth == 1
+    assert np.mean(expected.argmax(axis=1)[middle] == 1) < 0.7
+    assert np.mean(held_out.argmax(axis=1)[middle] == 1) > 0.8
+    assert np.allclose(held_out.sum(axis=1), 1, atol=1e-5)
+    alone = fitted.predict(expected[3:4], target(category(3), truth))
+    assert np.array_equal(alone, fitted.predict(expected, target(category(3), truth))[3:4])
+
+
+def test_levels_that_share_an_entry_share_its_probability_by_frequency() -> None:
+    block = Block("town", "category", 0, levels=tuple(f"t{at}" for at in range(40)))
+    layout = EntryLayout(Layout("table", (1,), (block,)))
+    codes = np.concatenate([np.arange(40), np.full(60, 35)])
+    matrix, _ = layout.matrix(
+        Encoded(
+            (codes[:, None] + FIRST_LEVEL).astype(np.float32), np.ones((100, 1), bool), Layout("table", (1,), (block,))
+        )
+    )
+    assert matrix.shape == (100, 30)
+    assert (matrix[29:, 29] == 1).all()
+    column = target(block, codes)
+    _, held_out = Discriminant.fit(matrix.astype(np.float32), column, np.random.default_rng(0))
+    assert held_out.shape == (100, 40)
+    assert (held_out[40:].argmax(axis=1) == 35).all()
 
 
 def test_weights_of_numbers_minimise_the_squared_error() -> None:
@@ -227,7 +240,7 @@ def clusters(rows: int, seed: int) -> tuple[Encoded, np.ndarray]:
 
 @pytest.mark.slow
 def test_the_second_round_imputes_better_than_the_first(registry: Registry) -> None:
-    both, (data, truth) = fitted(clusters(300, 0)[0], registry), clusters(1000, 1)
+    both, (data, truth) = fitted(clusters(300, 0)[0], registry, quality="best"), clusters(1000, 1)
     first = copy(both)
     first._rounds = both._rounds[:1]
     missing = ~data.observed
@@ -236,28 +249,66 @@ def test_the_second_round_imputes_better_than_the_first(registry: Registry) -> N
     assert errors[0] < 0.97 * errors[1]
 
 
-def test_rows_are_completed_without_the_cell_that_is_to_be_predicted(simple: Blend) -> None:
-    data, truth = table(200, seed=4)
-    folds = np.arange(len(data)) % simple.folds_
+def gaussian(data: Encoded) -> tuple[np.ndarray, np.ndarray, GaussianBase, np.ndarray]:
+    layout = EntryLayout(data.layout)
+    matrix, seen = layout.matrix(data)
+    return matrix, seen, GaussianBase.fit(matrix, seen, layout.number), np.arange(len(data)) % 3
+
+
+@pytest.mark.parametrize("column", [0, 2], ids=["number", "category"])
+def test_rows_with_a_column_hidden_are_those_that_the_gaussian_completes_without_it(column: int) -> None:
+    data, _ = table(90, share=0.4)
+    matrix, seen, base, folds = gaussian(data)
+    models = base.without_each(matrix, seen, folds)
+    here = EntryLayout(data.layout).of(column)
+    others = np.setdiff1d(np.arange(matrix.shape[1]), np.arange(here.start, here.stop))
+    found, alone = HeldOutRows(matrix, seen, models, folds).without(here, others)
+    hidden = seen.copy()
+    hidden[:, here] = False
+    for fold, model in enumerate(models):
+        expected = model.complete(matrix, hidden)[folds == fold]
+        assert np.allclose(found[folds == fold], expected[:, others], atol=1e-4)
+        assert np.allclose(alone[folds == fold], expected[:, here], atol=1e-4)
+
+
+def test_a_gaussian_without_a_fold_has_forgotten_its_rows() -> None:
+    data, _ = table(300, share=0.4)
+    matrix, seen, base, folds = gaussian(data)
+    without = base.without_each(matrix, seen, folds)[0]
+    afresh = GaussianBase.fit(matrix[folds != 0], seen[folds != 0], EntryLayout(data.layout).number)
+    hidden = seen & (np.arange(matrix.shape[1]) != 1)
+    completed = [model.complete(matrix, hidden)[folds == 0, 1] for model in (without, afresh, base)]
+    assert np.abs(completed[0] - completed[1]).mean() < 0.5 * np.abs(completed[2] - completed[1]).mean()
+
+
+@pytest.mark.parametrize("quality", ["fast", "best"])
+def test_rows_are_completed_without_the_cell_that_is_to_be_predicted(registry: Registry, quality: str) -> None:
+    data, truth = table(120, seed=4)
     other = data.values.copy()
     other[:, 1] = np.where(data.observed[:, 1], truth[::-1, 1], 0)
+    learned = fitted(data, registry, quality=quality, trees=5)
     completed = []
     for values in (data.values, other):
         changed = Encoded(values, data.observed, data.layout)
-        targets = [Target.of(changed, block) for block in BLOCKS]
-        learned = [ColumnFit(target, target.outputs(), np.zeros(0)) for target in targets]
-        fit = RoundFitter(EntryLayout(data.layout), simple._bases, changed, folds, {})
-        completed.append([part[0] for part in fit._completed(simple._rounds, learned)])
+        layout = EntryLayout(data.layout)
+        matrix, seen = layout.matrix(changed)
+        rows = HeldOutRows(matrix, seen, [learned._base], np.zeros(len(data), np.intp))
+        fitter = RoundFitter(layout, changed, rows, learned._base.correlation(), np.ones(4, bool), {})
+        column = Target.of(changed, BLOCKS[1])
+        fit = ColumnFit(column, column.outputs().astype(np.float32), np.zeros(0))
+        completed.append(fitter._completed_again(BLOCKS[1], learned._rounds, fit))
     others = EntryLayout(data.layout).position != 1
-    assert np.array_equal(completed[0][1][:, others], completed[1][1][:, others])
-    assert not np.array_equal(completed[0][0][:, others], completed[1][0][:, others])
-    assert np.allclose(completed[1][1][data.observed[:, 1], 1], truth[::-1, 1][data.observed[:, 1]])  # held out
+    assert np.allclose(completed[0][:, others], completed[1][:, others], atol=1e-5)
+    assert np.allclose(completed[1][data.observed[:, 1], 1], truth[::-1, 1][data.observed[:, 1]])  # held out
 
 
 def test_small_weights_are_left_out() -> None:
-    assert np.allclose(_without_small(np.array([0.8, SMALLEST / 2, 0.2 - SMALLEST / 2])).sum(), 1)
-    assert np.flatnonzero(_without_small(np.array([0.8, SMALLEST / 2, 0.2 - SMALLEST / 2])) == 0).tolist() == [1]
-    assert np.allclose(_without_small(np.full(100, 0.01)), 0.01)
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=500)
+    good, bad = truth + 0.1 * rng.normal(size=500), truth + 2 * rng.normal(size=500)
+    weights = mixture({"good": good[:, None], "bad": bad[:, None]}, target(NUMBER, truth))
+    assert 0 < mixture_weights(np.stack([good, bad])[:, :, None], target(NUMBER, truth))[1] < SMALLEST
+    assert weights == {"good": 1.0, "bad": 0.0}
 
 
 def test_intervals_hold_nine_cells_of_ten(simple: Blend) -> None:
@@ -299,44 +350,45 @@ def test_rare_levels_are_reported_where_expected_even_if_they_are_most_frequent_
     assert "'town' (where rarer levels are expected)" in missingness.notes()[0]
 
 
-def test_a_column_complete_in_training_may_have_missing_values_later(registry: Registry) -> None:
-    data, _ = table(200, share=0.0)
-    found = fitted(data, registry)
+def correlation(found: Blend, data: Encoded, column: int) -> float:
     hidden = np.zeros_like(data.observed)
-    hidden[:50, 1] = True
-    filled = found.impute(data.hide(hidden))
-    assert np.corrcoef(filled.point[:50, 1], data.values[:50, 1])[0, 1] > 0.7
+    hidden[:50, column] = True
+    filled = found.impute(data.hide(hidden)).point[:50, column]
+    return float(np.corrcoef(filled, data.values[:50, column])[0, 1])
+
+
+def test_columns_without_missing_values_in_training_are_predicted_by_the_base_alone(registry: Registry) -> None:
+    data, _ = table(300, share=0.0)
+    only_a = np.zeros_like(data.observed)
+    only_a[::5, 0] = True
+    found = fitted(data.hide(only_a), registry)
+    assert [bool({*column.learners} - {"discriminant"}) for column in found._rounds[0].columns[:3]] == [
+        True,
+        False,
+        False,
+    ]
+    assert correlation(found, data, 1) > 0.3
+    error = found.hidden_cells().error
+    filled = found.impute(data.hide(np.arange(4) == np.ones((300, 1)))).point[:, 1]
+    assert error[1] == pytest.approx(np.sqrt(np.mean((filled - data.values[:, 1]) ** 2)), rel=0.1)
+
+
+def test_a_complete_table_teaches_all_columns_if_it_is_to_impute(registry: Registry) -> None:
+    data, _ = table(300, share=0.0)
+    run = LocalRun(seed=1, goals=frozenset({"impute"}), registered=registry.create)
+    found = Blend(quality="best").fit(data, run)
+    assert correlation(found, data, 1) > 0.7  # b bends: the base alone reaches about .5
     assert len(found._rounds) == 1, "without missing values there is nothing to complete for a second one"
-
-
-@pytest.mark.slow
-def test_networks_are_left_out_if_it_is_to_be_fast(registry: Registry) -> None:
-    data = table(60)[0]
-    names = {q: fitted(data, registry, quality=q, epochs=1).state().values["names_"] for q in ("fast", "best")}
-    assert Blend().quality == Auto().quality == "fast"
-    assert names == {"fast": ["chained"], "best": ["chained", "denoising"]}
-
-
-@pytest.mark.parametrize(
-    ("params", "text"),
-    [
-        ({"bases": ""}, "expected different models' names"),
-        ({"bases": "mean,mean"}, "expected different models' names"),
-        ({"bases": "iforest"}, "'iforest' cannot be one, it does not impute"),
-        ({"bases": "blend"}, "'blend' cannot be one"),
-    ],
-)
-def test_unusable_bases_are_named(registry: Registry, params: dict[str, str], text: str) -> None:
-    with pytest.raises(ParameterError, match=text):
-        fitted(table(40)[0], registry, **params)
 
 
 def test_many_columns_are_predicted_from_correlated_ones() -> None:
     rng = np.random.default_rng(3)
     origin = rng.normal(size=(300, 3))
-    completed = (origin[:, np.arange(230) % 3] + 0.5 * rng.normal(size=(300, 230))).astype(np.float32)
-    entry_layout = EntryLayout(Layout("table", (230,), tuple(Block(f"x{at}", "number", at) for at in range(230))))
-    entries = _input_entries(entry_layout, completed, target(Block("x7", "number", 7), completed[:, 7]))
-    assert len(entries) == INPUTS
-    assert 7 not in entries
-    assert np.isin(np.arange(1, 230, 3)[np.arange(1, 230, 3) != 7], entries).all()  # all 76 of the same origin
+    values = (origin[:, np.arange(230) % 3] + 0.5 * rng.normal(size=(300, 230))).astype(np.float32)
+    layout = Layout("table", (230,), tuple(Block(f"x{at}", "number", at) for at in range(230)))
+    data = Encoded(values, np.ones(values.shape, bool), layout)
+    fitter = RoundFitter(EntryLayout(layout), data, None, np.corrcoef(values.T), np.ones(230, bool), {})
+    chosen = fitter._inputs(layout.blocks[7])
+    assert len(chosen) == INPUTS
+    assert 7 not in chosen
+    assert (chosen % 3 == 1).all()  # all of the same origin

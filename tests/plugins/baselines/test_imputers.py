@@ -13,10 +13,18 @@ from sklearn.impute import IterativeImputer, KNNImputer
 from anomalo.errors import ParameterError
 from anomalo.models.run import LocalRun
 from anomalo.models.trees import Trees, flatten_forest, round_down_to_float32
-from anomalo.plugin import UNSEEN, Block, Encoded, Layout, boosting_inputs, missing_on_both_sides
+from anomalo.plugin import (
+    UNSEEN,
+    Block,
+    Encoded,
+    Layout,
+    boosting_inputs,
+    conditional,
+    expectation_maximisation,
+    missing_on_both_sides,
+)
 from anomalo.registry.registry import Registry
 from anomalo.workspace import artifacts
-from anomalo_baselines.gaussian import conditional, expectation_maximisation
 from anomalo_baselines.imputers.boosted import FEWEST, BoostedImputer
 from anomalo_baselines.imputers.chained import ChainedImputer
 from anomalo_baselines.imputers.forest import ForestImputer

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Mask, Scores
+from anomalo.encoding.encoded import Mask, Scores
 
 CELLS = 4_000_000
 """At most this many float64 cells of conditional covariances are held at a time."""
@@ -58,7 +58,12 @@ def inverse(matrix: Scores) -> Scores:
 
 
 def expectation_maximisation(
-    matrix: Scores, seen: Mask, ridge: Scores, rounds: int, tolerance: float
+    matrix: Scores,
+    seen: Mask,
+    ridge: Scores,
+    rounds: int,
+    tolerance: float,
+    start: tuple[Scores, Scores] | None = None,
 ) -> tuple[Scores, Scores]:
     """Return the mean [columns] and covariance [columns, columns] of rows with missing values.
 
@@ -76,13 +81,13 @@ def expectation_maximisation(
     rounds : int
         Steps at most; fewer if no entry changes by more than the tolerance.
     tolerance : float
+    start : (float64 [columns], float64 [columns, columns]), optional
+        Mean and covariance to start from; those of independent columns by default.
 
     Reference: Little and Rubin (2019), Statistical analysis with missing data, 3rd ed., section 11.2; Schafer (1997),
     Analysis of incomplete multivariate data, section 5.2.3 (the ridge prior).
     """
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
-    covariance = np.diag(np.where(seen, np.square(matrix - mean), 0.0).sum(axis=0) / count + ridge)
+    mean, covariance = _independent(matrix, seen, ridge) if start is None else start
     for _ in range(rounds):
         deviation, uncertain = _completed(matrix - mean, seen, inverse(covariance))
         step = deviation.mean(axis=0)
@@ -93,6 +98,13 @@ def expectation_maximisation(
         if change < tolerance:
             break
     return mean, covariance
+
+
+def _independent(matrix: Scores, seen: Mask, ridge: Scores) -> tuple[Scores, Scores]:
+    """Return the mean and covariance of independent columns."""
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
+    return mean, np.diag(np.where(seen, np.square(matrix - mean), 0.0).sum(axis=0) / count + ridge)
 
 
 def _completed(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
