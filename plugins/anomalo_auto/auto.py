@@ -125,7 +125,7 @@ class Auto(Model):
         for number, name in enumerate(names):
             self._members += self._fit_member(name, data, folds, ones, run, number * share, share)
         if misled:
-            trusted = least_suspicious(np.stack([member.out_of_fold for member in self._members]))
+            trusted = least_suspicious(harmonic_mean(np.stack([member.out_of_fold for member in self._members])))
             for number, name in enumerate(misled, start=len(names)):
                 twice += self._fit_member(name, data, folds, trusted, run, number * share, share)
         kept = [m for m in self._members if self.assume != "contaminated" or m.name not in misled]

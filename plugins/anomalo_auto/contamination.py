@@ -10,21 +10,20 @@ TRIMMED = 0.15
 
 
 def least_suspicious(surprisals: Scores) -> NDArray[np.bool_]:
-    """Return which rows robust detectors find the least surprising together, all but `TRIMMED` of them, bool [n].
+    """Return which rows are the least surprising, all but `TRIMMED` of them, bool [n].
 
-    Anomalies among the training rows mask each other from flexible models, which learn them; not from detectors that
-    look at each column alone or that leave the most anomalous rows out of their estimate.
+    Anomalies among the training rows mask each other from flexible models, which learn them. Those that stand out all
+    the same are left out of a second fit, which then shows more of them.
 
     Parameters
     ----------
-    surprisals : float64 [detectors, n]
-        In nats; see `tail_probability.surprisal`.
+    surprisals : float64 [n]
+        Of the training rows, out of fold, in nats.
 
     Reference: Barnett and Lewis (1994), Outliers in statistical data, 3rd ed. (masking); Rousseeuw and Leroy (1987),
     Robust regression and outlier detection (trimming).
     """
-    total = surprisals.sum(axis=0)
-    kept = max(1, round((1 - TRIMMED) * len(total)))
-    trusted = np.zeros(len(total), dtype=np.bool_)
-    trusted[np.argsort(total, kind="stable")[:kept]] = True
+    kept = max(1, round((1 - TRIMMED) * len(surprisals)))
+    trusted = np.zeros(len(surprisals), dtype=np.bool_)
+    trusted[np.argsort(surprisals, kind="stable")[:kept]] = True
     return trusted
