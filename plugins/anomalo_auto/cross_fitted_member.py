@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, ModelState, Scores
-from anomalo_auto.code_neighbours import CodeNeighbours
 from anomalo_auto.tail_probability import fit_tail, surprisal
 
 
@@ -19,13 +18,13 @@ class CrossFittedMember:
     Attributes
     ----------
     name : str
-        Of the detector's model; for the neighbours in its codes followed by "codes".
-    model : object
-        Fitted on all rows: it has the verbs of models that the detector has.
+        Of the detector.
+    model : model
+        Fitted on all rows.
     tail : float64
         The summary of out-of-fold scores; see `fit_tail`.
-    parts : sequence of objects
-        The same, fitted without each fold; only after a fit.
+    parts : sequence of models
+        Fitted without each fold; only after a fit.
     out_of_fold : float64 [n]
         The training rows' surprisals in nats; only after a fit.
     """
@@ -85,38 +84,18 @@ def learned_rows(folds: NDArray[np.intp], trusted: NDArray[np.bool_]) -> list[ND
     return [np.flatnonzero(rows if rows.any() else trusted) for rows in (*outside, trusted)]
 
 
-def code_member(
-    member: CrossFittedMember, data: Encoded, folds: NDArray[np.intp], trusted: NDArray[np.bool_], seed: int
-) -> CrossFittedMember:
-    """Return the member that looks at the nearest codes of another one; both were fitted on the same rows."""
-    fitted = [*member.parts, member.model]
-
-    def fit(rows: Encoded, number: int) -> CodeNeighbours:
-        return CodeNeighbours.fit(fitted[number], rows, np.random.default_rng([seed, number]))
-
-    return CrossFittedMember.fit(f"{member.name} codes", data, folds, trusted, fit)
-
-
 def state_of(state: ModelState, members: Sequence[CrossFittedMember]) -> ModelState:
     """Add what members have learned to a state, and return it."""
-    state.values["member_names"] = [member.name for member in members]
+    state.values["members_"] = len(members)
     for number, member in enumerate(members):
         state.arrays[f"tail_{number}"] = member.tail
-        if isinstance(member.model, CodeNeighbours):
-            state.arrays |= {f"codes_{number}_{name}": array for name, array in member.model.arrays().items()}
-        else:
-            state.models[f"member_{number}"] = (member.model.name, member.model.params(), member.model.state())
+        state.models[f"member_{number}"] = (member.name, member.model.params(), member.model.state())
     return state
 
 
 def members_of(state: ModelState, models: Mapping[str, Any]) -> list[CrossFittedMember]:
     """Return the members whose state `state_of` gave, of restored models by their keys."""
-    members: list[CrossFittedMember] = []
-    for number, name in enumerate(state.values["member_names"]):
-        model = models.get(f"member_{number}")
-        if model is None:  # neighbours in the codes of the member before
-            prefix = f"codes_{number}_"
-            arrays = {key.removeprefix(prefix): array for key, array in state.arrays.items() if key.startswith(prefix)}
-            model = CodeNeighbours(members[-1].model, **arrays)
-        members.append(CrossFittedMember(name, model, state.arrays[f"tail_{number}"]))
-    return members
+    return [
+        CrossFittedMember(model.name, model, state.arrays[f"tail_{number}"])
+        for number, model in enumerate(models[f"member_{number}"] for number in range(state.values["members_"]))
+    ]
