@@ -40,7 +40,7 @@ class Auto(Model):
     """A denoising network, tails and histograms of the columns, and a robust covariance, combined without labels.
 
     Every member is fitted on all rows, and once without each fold of them. By its out-of-fold scores a member's score
-    becomes a surprisal e = -log p, with p the share of rows that score at least as high; beyond the 90th percentile it
+    becomes a surprisal e = -log p, with p the share of rows that score at least as high; beyond the 85th percentile it
     is extrapolated. The score is -log of the harmonic mean of the M members' p-values,
 
         s = log (1/M sum_m exp(e_m))   [nats],

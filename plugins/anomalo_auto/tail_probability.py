@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from anomalo.plugin import Scores
 
-MIDDLE, BULK = 0.7, 0.9
+MIDDLE, BULK = 0.7, 0.85
 """Up to the second quantile the distribution is empirical; beyond it the tail is extrapolated from both."""
 KNOTS = 200
 """Quantiles that are kept of the bulk."""
@@ -18,8 +18,8 @@ FLAT = 1e-6
 def fit_tail(scores: Scores) -> Scores:
     """Summarise training scores as [KNOTS quantiles, scale], float64 [KNOTS + 1].
 
-    The tail beyond the 90th percentile is exponential. Its scale is not that of the highest training scores, which
-    anomalies among the rows would inflate, so that they would seem usual: it is taken from the 70th to the 90th
+    The tail beyond the 85th percentile is exponential. Its scale is not that of the highest training scores, which
+    anomalies among the rows would inflate, so that they would seem usual: it is taken from the 70th to the 85th
     percentile. So a member under which some rows stand out far from the others counts more for them.
 
     Reference: Embrechts, Klueppelberg and Mikosch (1997), Modelling extremal events, ch. 6 (exponential tails); Barnett

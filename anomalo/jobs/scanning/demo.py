@@ -55,7 +55,7 @@ def demo(
     """Fit a model on the bundled table, score and impute it; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.datasets") / "hypothyroid.csv") as path:
         source = str(path)
-        config = FitConfig("undercomplete", params or {}, seed=seed, device=device, folds=folds)
+        config = FitConfig("auto", params or {}, seed=seed, device=device, folds=folds)
         found = scan(context, source, config, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
     assert found.filled is not None
     return DemoResult(found, found.filled, _hidden(found))
