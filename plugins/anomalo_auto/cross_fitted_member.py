@@ -78,10 +78,14 @@ class CrossFittedMember:
 
 
 def learned_rows(folds: NDArray[np.intp], trusted: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Return the trusted rows outside each fold, and all of them last; these alone where there is one fold."""
+    """Return the trusted rows outside each fold, and all of them last; these alone where there is one fold.
+
+    Where all trusted rows are in one fold, as equal ones can be, its part learns from the others: never from the fold.
+    """
     count = int(folds.max()) + 1
-    outside = [trusted & (folds != fold) for fold in range(count if count > 1 else 0)]
-    return [np.flatnonzero(rows if rows.any() else trusted) for rows in (*outside, trusted)]
+    outside = [folds != fold for fold in range(count if count > 1 else 0)]
+    parts = [rows & trusted if (rows & trusted).any() else rows for rows in outside]
+    return [np.flatnonzero(rows) for rows in (*parts, trusted)]
 
 
 def state_of(state: ModelState, members: Sequence[CrossFittedMember]) -> ModelState:

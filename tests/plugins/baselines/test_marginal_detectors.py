@@ -1,6 +1,7 @@
 """The detectors that look at each column alone: `ecod` and `hbos` against loops over single cells."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def brute_force_bins(train: list[float], bins: int, value: float) -> float:
     outside = max(edges[0] - value, value - edges[-1])
     if outside > 0:
         return float(rare + min(outside, FAR))
-    pairs = list(zip(edges[:-1], edges[1:], strict=True))
+    pairs = list(pairwise(edges))
     median = np.median([high - low for low, high in pairs])
     for number, (low, high) in enumerate(pairs):
         last = number == len(pairs) - 1
