@@ -195,8 +195,7 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
-        found.extend(self.guarded.notes)
-        found.extend([self.facts["broken"]] if "broken" in self.facts else [])
+        found.extend([*self.guarded.notes, *([self.facts["broken"]] if "broken" in self.facts else [])])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
         contamination = None if self.classifies else contaminated(self.calibration.reference)
@@ -250,14 +249,18 @@ class Fitted:
         score : float64 [n], optional
             The model's scores of these rows, where they are known.
         """
-        score = self.guarded.score(data) if score is None else score
-        if not (data.observed.all() or self.classifies):
-            score = score + _total(novelty_surprisal(data, self.facts["rows"])) * self.calibration.surprisal_scale
+        score = self.score_as_new(data, score)
         if not len(self.calibration.reference):
-            return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
-        hashes = data.hashes()
-        p_values, known = self.calibration.p_values(score, hashes), self.calibration.known(hashes)
-        return Scored(self.calibration.out_of_fold(score, hashes), p_values, known)
+            return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=np.bool_))
+        found, hashes = self.calibration, data.hashes()
+        return Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
+
+    def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
+        """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
+        score = self.guarded.score(data) if score is None else score
+        if data.observed.all() or self.classifies:
+            return score
+        return score + _total(novelty_surprisal(data, self.facts["rows"])) * self.calibration.surprisal_scale
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell."""

@@ -49,7 +49,7 @@ class Auto(Model):
 
     Whether anomalies are among the training rows cannot be seen from the rows. The members differ in what misleads
     them, and the extrapolation does not depend on the highest scores. Only if the rows are assumed contaminated, those
-    that are not robust are fitted again, on the 85 % that all members together find the least surprising.
+    that are not robust are fitted again, on the 85 % that have the least scores by all members together.
 
     Fitted to impute, it imputes by `blend`.
 

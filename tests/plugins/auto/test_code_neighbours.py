@@ -32,10 +32,8 @@ def rows(values: NDArray[Any]) -> Encoded:
 def brute_force(train: NDArray[Any], new: NDArray[Any]) -> NDArray[np.float64]:
     """The mean Mahalanobis distance to the nearest training codes that are others."""
     inverse = np.linalg.inv(np.cov(train.T, bias=True))
-    found = []
-    for row in cdist(new.astype(np.float64), train.astype(np.float64), "mahalanobis", VI=inverse):
-        found.append(np.sort(row[row >= 1e-3])[:NEAREST].mean())
-    return np.array(found)
+    distances = cdist(new.astype(np.float64), train.astype(np.float64), "mahalanobis", VI=inverse)
+    return np.array([np.sort(row[row >= 1e-3])[:NEAREST].mean() for row in distances])
 
 
 def test_the_score_is_the_mean_distance_to_the_nearest_codes_in_whitened_components() -> None:
