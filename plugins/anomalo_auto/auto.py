@@ -100,14 +100,19 @@ class Auto(Model):
         self.folds_, self.notes_ = np.full(len(data), -1), list[str]()
         if is_goal(run.goals, "score") or is_goal(run.goals, "embed"):
             self._fit_members(data, run)
-        return self.extend(data, run) if is_goal(run.goals, "impute") else self
+        if is_goal(run.goals, "impute"):
+            self._fit_imputer(data, run, 0.5 if self._members else 0.0)
+        return self
 
     def extend(self, data: Encoded, run: Run) -> Self:
         """Fit the imputer as well."""
-        start = 0.5 if self._members and not run.goals else 0.0
+        self._fit_imputer(data, run, 0.0)
+        return self
+
+    def _fit_imputer(self, data: Encoded, run: Run, start: float) -> None:
+        """Fit the imputer; progress goes from `start` to the end."""
         imputer = run.create("blend", quality=EFFORTS[self.effort].quality, epochs=self.epochs)
         self._imputer = imputer.fit(data, MemberRun(run, "blend", start, 1 - start))
-        return self
 
     def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
         """Return what a fit of so many rows for these goals is going to do."""

@@ -208,6 +208,64 @@ def test_a_failing_writer_leaves_the_other_versions(store: Workspace) -> None:
     assert artifacts.load(first.path)
 
 
+def test_an_extended_model_is_the_same_version_in_another_folder(store: Workspace) -> None:
+    before, other = add(store), add(store)
+    store.tag(before.reference, "live")
+    after = store.extend_model(before, write_other, seconds=2.5, summary={"auroc": 1.0})
+    assert (after.reference, after.created, after.seconds) == (before.reference, before.created, 2.5)
+    assert after.summary == {"auroc": 1.0}
+    assert store.model("fraud@live") == after
+    assert artifacts.load(after.path).state.arrays["a_"].tolist() == [7.0]
+    assert not before.path.exists()
+    assert store.model(other.reference) == other
+    again = store.extend_model(after, write_model, seconds=3.0, summary={})
+    assert artifacts.load(again.path).state.arrays["a_"].tolist() == [0, 1, 2]
+    assert not after.path.exists()
+    assert add(store).version == 3
+
+
+def write_other(folder: Path) -> None:
+    artifacts.save(folder, {}, ModelState(arrays={"a_": np.array([7.0])}))
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_model_whose_extension_cannot_be_written_stays_as_it_was(
+    store: Workspace, failure: type[BaseException], late: bool
+) -> None:
+    record = add(store)
+    files = tree(store.workspace / "models")
+
+    def fails(folder: Path) -> None:
+        if late:
+            write_other(folder)
+        raise failure("disk on fire")
+
+    with pytest.raises(failure, match="disk on fire"):
+        store.extend_model(record, fails, seconds=9.0, summary={})
+    assert store.model("fraud") == record
+    assert tree(store.workspace / "models") == files
+    assert artifacts.load(record.path).state.arrays["a_"].tolist() == [0, 1, 2]
+
+
+def test_a_summary_that_json_cannot_hold_leaves_the_model_as_it_was(store: Workspace) -> None:
+    record = add(store)
+    with pytest.raises(AnomaloError):
+        store.extend_model(record, write_other, seconds=9.0, summary={"model": object()})
+    assert store.model("fraud") == record
+    assert artifacts.load(record.path).state.arrays["a_"].tolist() == [0, 1, 2]
+
+
+def test_what_a_killed_extension_left_is_no_obstacle(store: Workspace) -> None:
+    record = add(store)
+    left = record.path.with_name(f"{record.path.name}.extended")
+    left.mkdir()
+    (left / "half").write_text("")
+    after = store.extend_model(record, write_other, seconds=1.0, summary={})
+    assert not (after.path / "half").exists()
+    assert artifacts.load(after.path).state.arrays["a_"].tolist() == [7.0]
+
+
 def test_a_writer_that_writes_nothing_is_noticed(store: Workspace) -> None:
     with pytest.raises(OutputError, match="nothing was written there"):
         store.add_model("fraud", lambda folder: None, **FACTS)

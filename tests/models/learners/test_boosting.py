@@ -39,7 +39,8 @@ FIELDS = {
 def test_scikit_learns_private_trees_have_the_fields_that_are_read() -> None:
     advice = (
         f"scikit-learn {sklearn.__version__} keeps its boosted trees otherwise: adapt "
-        "anomalo/models/learners/boosting.py (and `_baseline_prediction` in the imputer `boosted`), or lower the upper bound of scikit-learn in pyproject.toml"
+        "anomalo/models/learners/boosting.py (and `_baseline_prediction` in the imputer `boosted`), or lower the upper "
+        "bound of scikit-learn in pyproject.toml"
     )
     rng = np.random.default_rng(0)
     matrix = np.column_stack([rng.integers(5, size=200), rng.normal(size=200)])
