@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Encoded, Model, Run, Scores
 from anomalo.testing.tables import tables
-from anomalo_auto.cross_fitted_member import CrossFittedMember, code_member, learned_rows, members_of, state_of
+from anomalo_auto.cross_fitted_member import CrossFittedMember, learned_rows, members_of, state_of
 from anomalo_auto.tail_probability import fit_tail, surprisal
 
 
@@ -28,12 +27,6 @@ class Memory(Model):
 
     def score(self, data: Encoded) -> Scores:
         return np.isin(data.hashes(), self.seen_).astype(np.float64)
-
-    def embed(self, data: Encoded) -> Any:
-        return data.values[:, :2]
-
-    def decode(self, codes: Any) -> Any:
-        return codes
 
 
 @dataclass(kw_only=True)
@@ -96,21 +89,6 @@ def test_no_part_learns_from_its_own_fold_and_all_from_trusted_rows_where_there_
         assert part.tolist() == np.flatnonzero(outside & trust if (outside & trust).any() else outside).tolist()
 
 
-@pytest.mark.parametrize("trust", [0.85, 1.0])
-def test_neighbours_in_codes_are_of_the_part_without_the_fold(trust: float) -> None:
-    train, _ = tables()
-    folds = LocalRun().folds(train, 3)
-    trusted = np.arange(len(train)) < trust * len(train)
-    found = member(train, folds, trusted)
-    codes = code_member(found, train, folds, trusted, seed=0)
-    assert codes.name == "m codes"
-    for fold, part in enumerate(codes.parts):
-        assert part.embedder is found.parts[fold]
-        assert len(part.reference) == (trusted & (folds != fold)).sum()
-    assert codes.model.embedder is found.model
-    assert len(codes.model.reference) == trusted.sum()
-
-
 def test_with_a_single_fold_there_are_no_parts() -> None:
     train, _ = tables()
     equal = train.take(np.zeros(5, dtype=int))
@@ -119,14 +97,12 @@ def test_with_a_single_fold_there_are_no_parts() -> None:
     assert np.isfinite(found.out_of_fold).all()
 
 
-def test_members_come_back_from_their_state_codes_with_their_embedder() -> None:
+def test_members_come_back_from_their_state() -> None:
     train, new = tables()
     folds = LocalRun().folds(train, 3)
-    first = member(train, folds, every(train), Sum)
-    members = [first, code_member(first, train, folds, every(train), seed=0), member(train, folds, every(train))]
+    members = [member(train, folds, every(train), model) for model in (Sum, Memory)]
     state = state_of(Memory().state(), members)
-    assert set(state.models) == {"member_0", "member_2"}
-    copies = members_of(state, {"member_0": first.model, "member_2": members[2].model})
-    assert [copy.name for copy in copies] == ["m", "m codes", "m"]
+    copies = members_of(state, {key: members[number].model for number, key in enumerate(sorted(state.models))})
+    assert len(copies) == 2
     for copy, before in zip(copies, members, strict=True):
         np.testing.assert_array_equal(copy.surprisal(new), before.surprisal(new))

@@ -29,8 +29,8 @@ def fitted(kind: type[Model], data: Encoded, **params: Any) -> Any:
     return kind(**params).fit(data, LocalRun(seed=1))
 
 
-def fixed(train: Encoded, data: Encoded, row: int, at: int) -> float:
-    """The surprisal of a category, and of being missing or not, counted cell by cell."""
+def rarity(train: Encoded, data: Encoded, row: int, at: int) -> float:
+    """-log of the share of a level, and of being missing or not, counted cell by cell."""
     lacking = sum(not seen for seen in train.observed[:, at])
     share = (lacking + 0.5) / (len(train) + 1) if lacking else 0.0
     if not data.observed[row, at]:
@@ -42,6 +42,15 @@ def fixed(train: Encoded, data: Encoded, row: int, at: int) -> float:
         equal = sum(code == data.values[row, at] for code in known)
         found -= np.log((equal + 0.5) / (len(known) + 0.5 * size))
     return float(found)
+
+
+def fixed(train: Encoded, data: Encoded, row: int) -> float:
+    """What does not depend on the values of numbers: how rare the levels are together, and which numbers are missing."""
+    categories = [at for at, block in enumerate(train.layout.blocks) if block.kind == "category"]
+    together = [sum(rarity(train, train, other, at) for at in categories) for other in range(len(train))]
+    own = sum(rarity(train, data, row, at) for at in categories)
+    numbers = sum(rarity(train, data, row, int(at)) for at in train.layout.numbers)
+    return numbers + (tails(together, own - 1e-9)[1] if categories and own else 0.0)
 
 
 def tails(train: list[float], value: float) -> tuple[float, float]:
@@ -60,9 +69,8 @@ def tails(train: list[float], value: float) -> tuple[float, float]:
 def brute_force_ecod(train: Encoded, data: Encoded) -> list[float]:
     scores = []
     for row in range(len(data)):
-        sums = np.zeros(3)
+        sums = np.full(3, fixed(train, data, row))
         for at, block in enumerate(train.layout.blocks):
-            sums += fixed(train, data, row, at)
             known = [float(v) for v, seen in zip(train.values[:, at], train.observed[:, at], strict=True) if seen]
             if block.kind == "number" and data.observed[row, at] and known:
                 left, right = tails(known, float(data.values[row, at]))
@@ -183,15 +191,30 @@ def test_a_missing_value_is_a_level_of_its_own(kind: type[Model]) -> None:
 
 
 @BOTH
-def test_a_category_has_the_surprisal_of_its_level_and_an_unseen_one_counts_as_missing(kind: type[Model]) -> None:
-    blocks = (Block("c", "category", 0, ("a", "b"), missing=0.1),)
-    codes = np.repeat(np.float32([2, 3, 0]), [6, 3, 1])[:, None]
-    train = Encoded(codes, codes > 0, Layout("table", (1,), blocks))
-    values = np.float32([[2], [3], [0], [UNSEEN]])
+def test_levels_have_the_surprisal_of_rows_that_are_as_rare_together(kind: type[Model]) -> None:
+    """Two columns: one cell of a rare level is as frequent in the rows as its share says, two are rarer."""
+    blocks = tuple(Block(f"c{at}", "category", at, ("a", "b"), missing=0.1 * at) for at in range(2))
+    rows = [(2, 2)] * 70 + [(3, 2)] * 15 + [(2, 3)] * 10 + [(3, 3)] * 2 + [(2, 0)] * 3
+    codes = np.float32(rows)
+    train = Encoded(codes, codes > 0, Layout("table", (2,), blocks))
+    values = np.float32([[2, 2], [3, 2], [3, 3], [2, 0], [2, UNSEEN]])
     new = Encoded(values, values >= 2, train.layout)
-    share = 1.5 / 11
-    expected = [-np.log(6.5 / 10) - np.log(1 - share), -np.log(3.5 / 10) - np.log(1 - share), *2 * [-np.log(share)]]
-    np.testing.assert_allclose(fitted(kind, train).score(new), expected)
+    found = fitted(kind, train).score(new)
+    alone = [[rarity(train, train, row, at) for at in range(2)] for row in range(100)]
+    order = np.array(alone).sum(axis=1)
+    own = [order[0], order[70], order[95], order[97], order[97]]
+    assert len(set(own)) == 4
+    np.testing.assert_allclose(found[:4], [-np.log(((order >= one).sum() + 0.5) / 101) for one in own[:4]])
+    assert found[4] == found[3]  # an unseen level counts as missing
+
+
+@BOTH
+def test_the_surprisal_of_levels_is_divided_by_how_rare_each_is(kind: type[Model]) -> None:
+    train, new = tables()
+    numbers = len(train.layout.numbers)
+    cells = fitted(kind, train).explain(new).contribution[:, numbers:]
+    alone = np.array([[rarity(train, new, row, numbers + at) for at in range(2)] for row in range(len(new))])
+    np.testing.assert_allclose(cells * alone.sum(axis=1, keepdims=True), alone * cells.sum(axis=1, keepdims=True))
 
 
 @BOTH
