@@ -45,7 +45,7 @@ def rarity(train: Encoded, data: Encoded, row: int, at: int) -> float:
 
 
 def fixed(train: Encoded, data: Encoded, row: int) -> float:
-    """What does not depend on the values of numbers: how rare the levels are together, and which numbers are missing."""
+    """How rare the levels are together, and which numbers are missing."""
     categories = [at for at, block in enumerate(train.layout.blocks) if block.kind == "category"]
     together = [sum(rarity(train, train, other, at) for at in categories) for other in range(len(train))]
     own = sum(rarity(train, data, row, at) for at in categories)
