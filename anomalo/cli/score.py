@@ -224,6 +224,7 @@ def scan(
     inf: InfOption = "error",
     schema: SchemaOption = None,
     threshold: ThresholdOption = "share=0.01",
+    safe_csv: SafeCsvOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -244,7 +245,7 @@ def scan(
     with console.work("scanning", threads) as progress:
         context = JobContext.at(workspace, progress)
         config = FitConfig(model, seed=seed, device=device, settings=parameters(settings, assume))
-        result = run_scan(context, source, config, options, limit)
+        result = run_scan(context, source, config, options, limit, safe_csv=safe_csv)
     console.warn(result.warnings)
     facts = {
         "evaluation": result.evaluation,

@@ -33,9 +33,17 @@ class ScanResult:
 
 
 def scan(
-    context: JobContext, source: str, config: FitConfig, options: SchemaOptions, threshold: Threshold
+    context: JobContext,
+    source: str,
+    config: FitConfig,
+    options: SchemaOptions,
+    threshold: Threshold,
+    *,
+    safe_csv: bool = False,
 ) -> ScanResult:
     """Fit `config` on `source`, save the model under the file's name, score the same rows and impute missing cells.
+
+    With `safe_csv`, a spreadsheet finds no formulas in the imputed table.
 
     Raises
     ------
@@ -48,7 +56,7 @@ def scan(
     opened = fitted.opened()
     scored = score(context, source, opened, threshold=threshold, device=config.device)
     warnings = [*fitted.warnings, *scored.warnings]
-    filled = _fill(context, source, opened, config.device)
+    filled = _fill(context, source, opened, config.device, safe_csv)
     evaluation = None
     if options.label is not None:
         evaluation = evaluate(scored, _labels(fitted))
@@ -57,12 +65,12 @@ def scan(
     return ScanResult(fitted, scored, filled, evaluation, tuple(dict.fromkeys(warnings)))
 
 
-def _fill(context: JobContext, source: str, opened: Opened, device: str) -> ImputeResult | None:
+def _fill(context: JobContext, source: str, opened: Opened, device: str, safe_csv: bool) -> ImputeResult | None:
     """Impute the table's missing cells, if it has any and the model imputes."""
     missing = any(block.missing > 0 for block in opened.fitted.encoder.layout.blocks)
     if not missing or "impute" not in opened.fitted.guarded.verbs:
         return None
-    return impute(context, source, opened, device=device)
+    return impute(context, source, opened, safe_csv=safe_csv, device=device)
 
 
 def _name(source: str) -> str:
