@@ -9,7 +9,7 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, formatting, job_progress, navigation
+from anomalo_dashboard import data, downloads, formatting, job_progress, navigation, sources
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -43,13 +43,12 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
 
 
 def _row(run: RunRecord, lines: pd.DataFrame) -> None:
-    first = lines.iloc[0]
+    first, rule = lines.iloc[0], literal(formatting.threshold(run.summary["threshold"]))
     if not first["normal"]:
         most = quantities.count(run.summary["most"], "cell")
         st.info(
-            f"Replacing {most} or fewer does not make this row normal (threshold "
-            f"{literal(run.summary['threshold'])}); the lowest score found is {first['score_after']:.4g}, from "
-            f"{first['score_before']:.4g}.",
+            f"Replacing {most} or fewer does not make this row normal (alerts: {rule}); the lowest score found "
+            f"is {first['score_after']:.4g}, from {first['score_before']:.4g}.",
             icon=":material/info:",
         )
         return
@@ -72,8 +71,8 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
         f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
         f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
         f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert "
-        f"(threshold {literal(run.summary['threshold'])}). Check whether the value really is wrong; the table has not "
-        "been changed."
+        f"(alerts: {rule}). Check whether {'the value is' if len(lines) == 1 else 'the values are'} really wrong; the "
+        "table has not been changed."
     )
 
 
@@ -88,6 +87,7 @@ def _offer(run: RunRecord) -> None:
         icon=":material/build:",
         help="Find, for each alert, the fewest cells to replace so that the row is normal; the table is not changed",
     ):
+        sources.again(run)
         job_progress.start(f"Repairs of {name_of(run.source)}", search)
 
 
@@ -121,7 +121,7 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
     facts, lines = run.summary, data.repairs(run)
     if not facts["alerts"]:
         st.info(
-            f"Nothing to repair: no row is an alert (threshold {literal(facts['threshold'])}).",
+            f"Nothing to repair: no row is an alert ({literal(formatting.threshold(facts['threshold']))}).",
             icon=":material/check_circle:",
         )
         return

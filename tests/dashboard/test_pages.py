@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import RunRecord, Workspace
-from anomalo_dashboard import data, downloads, fit_form, formatting, plugin
+from anomalo_dashboard import data, downloads, fit_form, formatting, plugin, sources
 from anomalo_dashboard.security import bounds, failures, literal, uploads
 from anomalo_dashboard.security.files import ALLOWED
 
@@ -371,7 +371,8 @@ def test_start_infers_the_columns_of_the_bundled_table_and_shows_the_commands(at
     assert [command.split()[1] for command in commands] == ["fit", "score", "impute"]
     assert "--set epochs=7 --label Target" in commands[0]
     assert "--threshold share=0.01" in commands[1]
-    assert all(command.endswith(f"--workspace {scored}") for command in commands)
+    assert all(command.endswith(f"--workspace .../{scored.name}") for command in commands)
+    assert str(sources.BUNDLED.parent) not in app.code[0].value
     next(box for box in app.selectbox if box.label == "Model").set_value("classifier").run()
     assert "--model classifier --supervised" in app.code[0].value
 
@@ -408,7 +409,7 @@ def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
 
 
 def test_a_job_can_be_stopped_and_resumed(at: Any, scored: Path) -> None:
-    endless = ["fit", str(data.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
+    endless = ["fit", str(sources.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
     job = queue.start(scored, "endless", [endless])
     app = at("start", job=job.id)
     fine(app)

@@ -57,7 +57,7 @@ def chart(table: pd.DataFrame) -> None:
 
 
 st.title("Overview", anchor=False)
-st.caption(f"Workspace {literal(navigation.workspace())}")
+st.caption(f"Workspace {literal(navigation.workspace().name)}")
 runs, models = data.runs(), data.models()
 if not runs and not models:
     navigation.empty(
@@ -66,7 +66,7 @@ if not runs and not models:
 
 table = pd.DataFrame([line(run) for run in runs])
 facts = st.columns(4)
-facts[0].metric("Saved models", f"{len({record.name for record in models}):,}", border=True)
+facts[0].metric("Saved models", f"{len(models):,}", border=True)
 facts[1].metric("Runs", f"{len(runs):,}", border=True)
 facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
@@ -90,7 +90,7 @@ if len(table):
             "when": st.column_config.TextColumn("When", width=150),
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
-            "rate": st.column_config.NumberColumn("Alert rate", format="%.2f %%"),
+            "rate": st.column_config.NumberColumn("Alert rate", format="%.1f %%"),
             "filled": st.column_config.NumberColumn("Cells imputed", format="localized"),
             "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
         },

@@ -19,8 +19,8 @@ def offer(run: RunRecord) -> None:
     path, what = data.output_table(run), "repaired" if run.verb == "repair" else "imputed"
     if path is None:
         st.warning(
-            f"The {what} table was written to {literal(name_of(str(run.summary.get('output'))))}, which no longer "
-            "exists; run the command again.",
+            f"The {what} table was written to {literal(name_of(str(run.summary.get('output'))))}, which is not "
+            "found; run the command again.",
             icon=":material/info:",
         )
         return
@@ -67,7 +67,8 @@ with left:
     navigation.run_box(found)
 if run.verb == "repair":
     right.caption(
-        f"{literal(name_of(run.source))}: repairs of its alerts at {literal(run.summary['threshold'])}, "
+        f"{literal(name_of(run.source))}: repairs of its alerts "
+        f"({literal(formatting.threshold(run.summary['threshold']))}), "
         f"suggested by {literal(run.model)} on {formatting.moment(run.created)}"
     )
     if run.summary["applied"]:
