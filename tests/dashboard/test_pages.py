@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -262,6 +263,12 @@ def test_tables_saved_as_csv_hold_no_formulas(tmp_path: Path) -> None:
     assert downloads.as_csv(path).decode() == expected
     frame = pd.DataFrame({"=x": ["=1", None, "-5"], "y": [-1.5, 2.0, 3.0], "z": [True, False, True]}, [7, 8, 9])
     assert downloads.without_formulas(frame).to_csv(index=False) == "'=x,y,z\n'=1,-1.5,True\n,2.0,False\n-5,3.0,True\n"
+
+
+def test_a_button_that_saves_a_page_writes_no_formulas() -> None:
+    column = Mock()
+    downloads.csv_button(column, "Save", lambda: pd.DataFrame({"=x": ["=1", "-5"]}), "rows.csv")
+    assert column.download_button.call_args.args[1]() == b"'=x\n'=1\n-5\n"
 
 
 def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None:

@@ -102,8 +102,8 @@ def cells(record: ModelRecord) -> None:
         hide_index=True,
         height="content" if len(found) < 31 else 1100,
         column_config={
-            "column": "Column",
-            "kind": "Kind",
+            "column": st.column_config.TextColumn("Column", width=195),
+            "kind": st.column_config.TextColumn("Kind", width=80),
             "error": st.column_config.TextColumn(
                 "Error",
                 alignment="right",

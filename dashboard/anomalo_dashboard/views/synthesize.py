@@ -22,6 +22,8 @@ from anomalo_dashboard.security.uploads import name_of
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
 MARGIN = 105  # Streamlit takes the legend, the axis and its margins from a chart's height
+LABELS = (300, 190)
+"""What it takes from the chart of pairs, in width and height: names of columns, and in width the legend too."""
 TILES = {
     "Quality": "Similarity of single columns and of pairs of columns to the real ones, from 0 to 1 = equal.",
     "Discriminator AUROC": "How well trees separate synthetic from real rows: 0.5 is not at all, 1 is always.",
@@ -204,13 +206,14 @@ def show(report: dict[str, Any]) -> None:
                 chart.properties(height=chart.height + MARGIN),
                 alt=f"{plain(entry['column'])} in real and synthetic rows",
             )
-    for title, together in (
-        ("Pairs of columns: similarity of their dependence", report_charts.pairs(report)),
-        ("Distance to the closest real row", report_charts.closeness(report)),
+    for title, together, (wider, higher) in (
+        ("Pairs of columns: similarity of their dependence", report_charts.pairs(report), LABELS),
+        ("Distance to the closest real row", report_charts.closeness(report), (0, 0)),
     ):
         if together is not None:
             st.subheader(title, anchor=False)
-            st.altair_chart(together, width="content", alt=title)
+            roomy = together.properties(width=together.width + wider, height=together.height + higher)
+            st.altair_chart(roomy, width="content", alt=title)
 
 
 st.title("Synthesize", anchor=False)
