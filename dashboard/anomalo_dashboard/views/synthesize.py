@@ -22,8 +22,8 @@ from anomalo_dashboard.security.uploads import name_of
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
 MARGIN = 105  # Streamlit takes the legend, the axis and its margins from a chart's height
-LABELS = (300, 190)
-"""What it takes from the chart of pairs, in width and height: names of columns, and in width the legend too."""
+LABELS = (300, 190)  # likewise, from the width and height of the chart of pairs: names of columns and the legend
+OPTIONS = re.compile(r" \(--[^)]*\)")  # what a report says of the command line; the form has fields for it
 TILES = {
     "Quality": "Similarity of single columns and of pairs of columns to the real ones, from 0 to 1 = equal.",
     "Discriminator AUROC": "How well trees separate synthetic from real rows: 0.5 is not at all, 1 is always.",
@@ -31,10 +31,6 @@ TILES = {
     "Closer to training": "Share of synthetic rows closer to a training row than to a held-out row; 50 % is best.",
     "Copies": "Share of synthetic rows that equal a training row in every cell.",
 }
-
-
-_OPTIONS = re.compile(r" \(--[^)]*\)")
-"""What a report says to people at a command line, in brackets: the form above has fields for it."""
 
 
 def generators() -> list[ModelRecord]:
@@ -189,7 +185,7 @@ def show(report: dict[str, Any]) -> None:
     for sentence in result["reasons"]:
         st.markdown(f"- {literal(sentence)}")
     for sentence in result["unchecked"]:
-        st.caption(f":material/info: {literal(_OPTIONS.sub('', sentence))}")
+        st.caption(f":material/info: {literal(OPTIONS.sub('', sentence))}")
     shown = figures(report)
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value, help=TILES[name], border=True)
