@@ -54,7 +54,8 @@ def raised_to(contribution: NDArray[np.float64], reported: Callable[[Scores], Sc
     positive, total = np.maximum(flat, 0), flat.sum(axis=1)
     share = np.full(flat.shape, 1 / flat.shape[1])
     np.divide(positive, positive.sum(axis=1, keepdims=True), out=share, where=positive.any(axis=1, keepdims=True))
-    return (flat + share * (reported(total) - total)[:, None]).reshape(contribution.shape)
+    raised: NDArray[np.float64] = flat + share * (reported(total) - total)[:, None]
+    return raised.reshape(contribution.shape)
 
 
 def occlusion(model: CanScore, data: Encoded) -> Cells:

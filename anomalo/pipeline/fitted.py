@@ -261,7 +261,8 @@ class Fitted:
         if data.observed.all() or self.classifies:
             return score
         novelty = novelty_surprisal(data, self.facts["rows"])
-        return score + novelty.sum(axis=tuple(range(1, novelty.ndim))) * self.calibration.surprisal_scale
+        total: Scores = novelty.reshape(len(data), -1).sum(axis=1) if len(data) else np.zeros(0)
+        return score + total * self.calibration.surprisal_scale
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""

@@ -138,6 +138,17 @@ def test_runs_are_numbered_and_keep_their_facts(store: Workspace) -> None:
     assert store.run("0002-impute") == second
 
 
+def test_a_table_is_recorded_with_its_folder(store: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.csv").write_text("a\n1\n")
+    for source, recorded in (
+        ("b.csv", str(tmp_path / "b.csv")),
+        ("absent.csv", "absent.csv"),
+        ("s3://b/c", "s3://b/c"),
+    ):
+        assert store.add_run("score", write_run, model=None, source=source).source == recorded
+
+
 def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: Workspace) -> None:
     def work(folder: Path) -> dict[str, Any]:
         assert store.runs() == []
