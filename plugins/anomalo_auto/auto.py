@@ -39,7 +39,7 @@ from anomalo_auto.member_run import MemberRun
 class Auto(Model):
     """A denoising network, tails and histograms of the columns, and a robust covariance, combined without labels.
 
-    Every member is fitted on all rows, and once without each fold of them. By its out-of-fold scores a member's score
+    Every member is fitted on all rows, and once without each fold of them. By its scores of the training rows its score
     becomes a surprisal e = -log p, with p the share of rows that score at least as high; beyond the 85th percentile it
     is extrapolated. The score is -log of the harmonic mean of the M members' p-values,
 

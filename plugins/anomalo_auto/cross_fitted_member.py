@@ -13,7 +13,10 @@ from anomalo_auto.tail_probability import fit_tail, surprisal
 
 @dataclass(frozen=True)
 class CrossFittedMember:
-    """A detector and the distribution of its out-of-fold scores.
+    """A detector and the distribution of its scores of the training rows.
+
+    That is of the scores out of fold and of those by the model that was fitted on all rows: the former are somewhat
+    higher than those of new rows, the latter lower. Whether rows are anomalous is calibrated later, out of fold.
 
     Attributes
     ----------
@@ -22,7 +25,7 @@ class CrossFittedMember:
     model : model
         Fitted on all rows.
     tail : float64
-        The summary of out-of-fold scores; see `fit_tail`.
+        The summary of these scores; see `fit_tail`.
     parts : sequence of models
         Fitted without each fold; only after a fit.
     out_of_fold : float64 [n]
@@ -61,7 +64,7 @@ class CrossFittedMember:
         for fold, part in enumerate(parts):
             held = np.flatnonzero(folds == fold)
             scores[held] = part.score(data.take(held))
-        tail = fit_tail(scores)
+        tail = fit_tail(np.concatenate([scores, model.score(data)]) if parts else scores)
         return cls(name, model, tail, parts, surprisal(scores, tail))
 
     def without(self, fold: int) -> Self:
