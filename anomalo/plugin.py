@@ -42,11 +42,11 @@ from anomalo.models.capabilities import (
     verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
-from anomalo.models.gaussian import Conditional, conditional, expectation_maximisation, inverse
+from anomalo.models.numerics.gaussian import Conditional, conditional, expectation_maximisation, inverse
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
-from anomalo.models.row_invariant import in_row_blocks
+from anomalo.models.numerics.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
 from anomalo.models.trees import ROW_BLOCK, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo.registry.hookspecs import hookimpl
