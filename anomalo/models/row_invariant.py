@@ -10,12 +10,12 @@ ROW_BLOCK = 1024
 """Rows are multiplied in blocks of exactly this many: a row's result cannot depend on its neighbours."""
 
 
-def in_row_blocks(rows: Scores, result: Callable[[Scores], Scores]) -> Scores:
-    """Return the results for rows [n, columns] from blocks of fixed size, the last one filled up with zeros."""
+def in_row_blocks(rows: Scores, result: Callable[[Scores], Scores], size: int = ROW_BLOCK) -> Scores:
+    """Return the results for rows [n, columns] from blocks of a fixed size, the last one filled up with zeros."""
     results = []
-    for start in range(0, max(1, len(rows)), ROW_BLOCK):
-        part = rows[start : start + ROW_BLOCK]
-        block = np.zeros((ROW_BLOCK, rows.shape[1]))
+    for start in range(0, max(1, len(rows)), size):
+        part = rows[start : start + size]
+        block = np.zeros((size, rows.shape[1]))
         block[: len(part)] = part
         results.append(result(block)[: len(part)])
     return np.concatenate(results)

@@ -9,6 +9,8 @@ from anomalo.encoding.encoded import Mask, Scores
 
 CELLS = 4_000_000
 """At most this many float64 cells of conditional covariances are held at a time."""
+LARGE = 200
+"""Larger matrices are inverted by their Cholesky factor."""
 
 Conditional = tuple[NDArray[np.intp], NDArray[np.intp], Scores, Scores]
 
@@ -53,7 +55,12 @@ def conditional(precision: Scores, pull: Scores, hidden: Mask) -> Iterator[Condi
 
 
 def inverse(matrix: Scores) -> Scores:
-    """Return the inverse of matrices, float64 [..., k, k]."""
+    """Return the inverse of symmetric positive definite matrices, float64 [..., k, k]."""
+    if matrix.ndim == 2 and len(matrix) >= LARGE:
+        from scipy.linalg import cho_factor, lapack
+
+        found, _ = lapack.dpotri(cho_factor(matrix, lower=True)[0], lower=1)
+        return np.asarray(np.tril(found) + np.tril(found, -1).T, dtype=np.float64)
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
@@ -110,9 +117,9 @@ def _independent(matrix: Scores, seen: Mask, ridge: Scores) -> tuple[Scores, Sco
 def _completed(deviation: Scores, seen: Mask, precision: Scores) -> tuple[Scores, Scores]:
     """Return deviations with missing values at their expectation, and the sum of their conditional covariances."""
     deviation = np.where(seen, deviation, 0.0)
-    uncertain = np.zeros(precision.shape)
+    uncertain = np.zeros(precision.size)
     pull = deviation @ precision
     for rows, at, mean, covariance in conditional(precision, pull, ~seen):
         deviation[rows[:, None], at] = mean
-        np.add.at(uncertain, (at[:, :, None], at[:, None, :]), covariance)
-    return deviation, uncertain
+        np.add.at(uncertain, (at[:, :, None] * len(precision) + at[:, None, :]).ravel(), covariance.ravel())
+    return deviation, uncertain.reshape(precision.shape)

@@ -13,6 +13,7 @@ from anomalo.plugin import (
     Encoded,
     Floats,
     HiddenCells,
+    Mask,
     Model,
     ModelState,
     Run,
@@ -32,6 +33,8 @@ ROWS = 20_000
 CELLS = 1_000_000
 """Training cells that are used, at most: of wide tables fewer rows, but no fewer than `FEWEST_ROWS`."""
 FEWEST_ROWS = 500
+WORK, COLUMN = 500_000, 2000
+"""Learners are fitted for so many columns that their number, times the training rows and `COLUMN`, is below `WORK`."""
 LEVEL = 0.9
 """Coverage of the intervals whose width is reported."""
 
@@ -79,9 +82,7 @@ class Blend(ConditionalImputer):
         folds = _folds(data, run.rng, self.folds)
         self._base = GaussianBase.fit(matrix, seen, entry_layout.number)
         rows = HeldOutRows(matrix, seen, self._base.without_each(matrix, seen, folds), folds)
-        missing = ~data.observed
-        everywhere = run.goals == {"impute"} and not missing.any()
-        learned = np.asarray(missing.any(axis=0) | everywhere)
+        learned = _learned(data, entry_layout, run)
         sizes = {"trees": self.trees, "landmarks": self.landmarks}
         fitter = RoundFitter(entry_layout, data, rows, self._base.correlation(), learned, sizes)
         rounds = 2 if self.quality == "best" else 1
@@ -157,6 +158,15 @@ def _folds(data: Encoded, rng: np.random.Generator, folds: int) -> NDArray[np.in
     count = int(which.max(initial=0)) + 1
     fold: NDArray[np.intp] = rng.permutation(count)[which] % min(folds, count)
     return fold
+
+
+def _learned(data: Encoded, entry_layout: EntryLayout, run: Run) -> Mask:
+    """Return which columns get learners, bool [columns]: those with the most missing values, as `WORK` allows."""
+    missing = (~data.observed).sum(axis=0)
+    everywhere = run.goals == {"impute"} and not missing.any()
+    chosen = np.argsort(-missing, kind="stable")[: max(1, WORK // (len(data) + COLUMN))]
+    first = np.isin(np.arange(len(missing)), chosen)
+    return np.asarray(first & ((missing > 0) | everywhere) & (entry_layout.sizes > 0))
 
 
 def _errors(target: Target, predicted: Floats) -> tuple[float, float]:

@@ -85,7 +85,7 @@ class ColumnModel:
             "base": _expected(base, target.block, marginal),
         }
         if target.varies and len(target.truth) >= FEWEST and len(inputs):
-            if "discriminant" in names and target.block.size > 1:
+            if "discriminant" in names and base.shape[1] > 1:
                 learners["discriminant"], predictions["discriminant"] = Discriminant.fit(base, target, rng)
             if "kernel" in names:
                 learners["kernel"], predictions["kernel"] = KernelRidge.fit(others, target, rng, sizes["landmarks"])
@@ -159,6 +159,8 @@ def _forest(
 
 def _expected(entries: Floats, block: Block, marginal: Scores) -> Floats:
     """Return what a column's completed entries predict, float32 [n, size]: numbers in units of its scale, or levels."""
-    if block.kind == "number" or not block.size:
+    if not entries.shape[1]:
+        return np.tile(marginal, (len(entries), 1)).astype(np.float32)
+    if block.kind == "number":
         return expanded(entries).astype(np.float32)
     return all_levels(np.maximum(entries, LEAST), marginal)

@@ -11,22 +11,39 @@ from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Floats, Layout, Mask, Sc
 
 LEVELS = 30
 """Entries of a category, at most: its rarest levels share the last one."""
+FEWEST_LEVELS = 3
+"""The same in a table that is too wide: at least so many."""
+WIDTH = 2000
+"""Entries of a row, at most."""
 
 
 @dataclass(frozen=True)
 class EntryLayout:
     """Which entries of a row [width] belong to which column.
 
-    Numbers are encoded as in the table; a level is 1 where it is observed and 0 where another one is.
+    Numbers are encoded as in the table; a level is 1 where it is observed and 0 where another one is. In wide tables
+    categories have fewer entries, and if that is still too many, columns with the fewest missing values have none.
     """
 
     layout: Layout
 
     @cached_property
+    def sizes(self) -> NDArray[np.intp]:
+        """How many entries each column has, intp [columns]."""
+        blocks = self.layout.blocks
+        full = np.array([1 if block.kind == "number" else block.size for block in blocks], dtype=np.intp)
+        levels = LEVELS
+        while levels > FEWEST_LEVELS and np.minimum(full, levels).sum() > WIDTH:
+            levels -= 1
+        sizes = np.minimum(full, levels)
+        order = np.argsort([-block.missing for block in blocks], kind="stable")
+        sizes[order[np.cumsum(sizes[order]) > WIDTH]] = 0
+        return sizes
+
+    @cached_property
     def position(self) -> NDArray[np.intp]:
         """The position of the column of each entry, intp [width], ascending."""
-        sizes = [1 if block.kind == "number" else min(block.size, LEVELS) for block in self.layout.blocks]
-        return np.repeat(np.arange(len(sizes)), sizes)
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
     @cached_property
     def number(self) -> Mask:
@@ -60,9 +77,11 @@ class EntryLayout:
 
     def entries(self, predicted: Floats, block: Block) -> Floats:
         """Return predictions of a column [n, size] as its entries."""
+        if not self.sizes[block.position]:
+            return predicted[:, :0]
         if block.kind == "number":
             return compressed(predicted)
-        last = min(block.size, LEVELS) - 1
+        last = self.sizes[block.position] - 1
         return np.concatenate([predicted[:, :last], predicted[:, last:].sum(axis=1, keepdims=True)], axis=1)
 
 

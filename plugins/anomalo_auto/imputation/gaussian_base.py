@@ -21,6 +21,8 @@ RIDGE = 0.01
 """Variance added to every entry: numbers have 1, indicators at most 1/4."""
 ROUNDS, TOLERANCE = 50, 1e-3
 """Steps of EM at most; it stops when no mean or covariance changes by more than the tolerance."""
+WORK, FEWEST_ROUNDS = 10**11, 4
+"""Of wide tables fewer steps: the work is about the cube of the entries and the rows times their square in a step."""
 STEPS_WITHOUT = 4
 """Steps of EM without the rows of a fold."""
 
@@ -52,7 +54,8 @@ class GaussianBase:
         scale = np.where(number & (scale > 0), scale, 1.0)
         ridge = np.full(len(centre), RIDGE)
         scaled = (matrix - centre) / scale
-        mean, covariance = expectation_maximisation(scaled, seen, ridge, ROUNDS, TOLERANCE)
+        rounds = max(FEWEST_ROUNDS, min(ROUNDS, WORK // max(1, len(centre) ** 2 * (len(matrix) + len(centre)))))
+        mean, covariance = expectation_maximisation(scaled, seen, ridge, rounds, TOLERANCE)
         return cls(centre + mean * scale, scale, covariance, inverse(covariance))
 
     def without_each(self, matrix: Scores, seen: Mask, folds: NDArray[np.intp]) -> list[Self]:
@@ -148,7 +151,7 @@ class HeldOutRows:
         place[chosen] = np.arange(len(chosen))
         found = self.deviation[:, np.append(chosen, -1)]
         for rows, fold, at, covariance in self._observing(column):
-            across = self.precision[fold[:, None, None], at[:, :, None], hidden]
+            across = self.precision[fold[:, None, None], at[:, :, None], hidden].astype(np.float32)
             regression = covariance @ across
             within = self.precision[fold[:, None, None], hidden[:, None], hidden]
             within = within - across.transpose(0, 2, 1) @ regression
@@ -160,7 +163,9 @@ class HeldOutRows:
         return entries[:, : len(others)], entries[:, len(others) :]
 
     def _observing(self, entries: slice) -> Iterator[_Group]:
-        """Yield the rows in which a column is observed."""
+        """Yield the rows in which a column is observed; none if it has no entries."""
+        if entries.start == entries.stop:
+            return
         for group in self.groups:
             here = self.seen[group.rows, entries.start]
             if here.any():

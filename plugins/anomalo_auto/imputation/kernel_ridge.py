@@ -18,6 +18,8 @@ REACH = 4.0
 WIDTH = 0.3
 """The kernel is exp(-WIDTH d / median d) with d the squared distance."""
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+BLOCK = 64
+"""Rows are predicted in blocks of this many: of wide tables few cells of a column are."""
 TINY = 1e-6
 """Added to the landmarks' kernel, whose diagonal is 1."""
 
@@ -89,7 +91,7 @@ class KernelRidge:
             kernel = np.exp(-self.rate[0] * _squared(_standardised(block, self.centre, self.scale), landmarks))
             return np.asarray(kernel @ self.weights)
 
-        return target.as_predictions(in_row_blocks(inputs.astype(np.float64), outputs) + self.offset)
+        return target.as_predictions(in_row_blocks(inputs.astype(np.float64), outputs, BLOCK) + self.offset)
 
 
 def _standardised(inputs: NDArray[np.floating], centre: Scores, scale: Scores) -> Scores:
