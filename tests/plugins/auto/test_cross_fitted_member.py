@@ -57,13 +57,13 @@ def test_each_fold_is_scored_by_the_part_that_did_not_see_it() -> None:
         np.testing.assert_array_equal(part.model.score(train), folds != fold)
 
 
-def test_a_surprisal_is_that_of_a_score_among_the_out_of_fold_ones() -> None:
+def test_a_surprisal_is_that_of_a_score_among_those_out_of_fold_and_those_of_the_whole_model() -> None:
     train, new = tables()
     folds = LocalRun().folds(train, 3)
     found = member(train, folds, every(train), Sum)
     sizes = np.array([(folds != fold).sum() for fold in range(3)])
     scores = train.values.sum(axis=1, dtype=np.float64) + sizes[folds]
-    np.testing.assert_array_equal(found.tail, fit_tail(scores))
+    np.testing.assert_array_equal(found.tail, fit_tail(np.concatenate([scores, found.model.score(train)])))
     np.testing.assert_array_equal(found.out_of_fold, surprisal(scores, found.tail))
     np.testing.assert_array_equal(found.surprisal(new), surprisal(found.model.score(new), found.tail))
 
