@@ -349,7 +349,7 @@ def test_progress_is_reported_after_each_epoch() -> None:
     run = LocalRun(progress=lambda share, text: calls.append((share, text)))
     Regression(epochs=4, patience=99).fit(table(), run)
     assert [share for share, _ in calls] == [0.25, 0.5, 0.75, 1.0]
-    assert calls[-1][1] == f"loss {run.history[-1]['validation_loss']:.4g}"
+    assert calls[-1][1] == f"training, loss {run.history[-1]['validation_loss']:.4g}"
 
 
 def test_a_loss_that_is_not_a_number_is_reported_with_what_to_do() -> None:

@@ -105,11 +105,10 @@ def fit(
         Training diverged.
     """
     _check_early(context, name, config, require)
-    before, base = (None, None) if initial is None else _initial(context, initial, options)
+    reference, base = (None, None) if initial is None else _initial(context, initial, options)
     schema = infer(table := ParsedTable(context.table(source)), options)
     require(model := config.create(context.registry, schema.modality))
     config = dataclasses.replace(config, goals=first or config.goals) if model.can(CanExtend) else config
-    reference = None if before is None else before.reference
     task = _task(model, config, schema) | {"initial": reference, "supervised": supervised}
     target = label_of(table, schema) if supervised else None
     context.store.prepare()
@@ -117,7 +116,7 @@ def fit(
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
-        if before is not None:
+        if reference is not None:
             outcome.fitted.facts["initial"]["reference"] = reference
         warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, outcome.fitted, warnings, keep)
@@ -184,7 +183,7 @@ def choice(
     return model, before.summary["parameters"] if model == before.model else {}
 
 
-def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tuple[ModelRecord, Fitted]:
+def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tuple[str, Fitted]:
     record = context.store.model(reference)
     base = load_fitted(record.path, context.registry, "cpu")
     read = {column.name for column in base.schema.features}
@@ -194,7 +193,7 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
                 f"column {name!r}: a fit that starts from {record.reference} reads its columns in the same way; "
                 "leave out --drop and --kind for it, or pretrain again with them"
             )
-    return record, base
+    return record.reference, base
 
 
 def _task(model: GuardedModel, config: FitConfig, schema: Schema) -> dict[str, Any]:
