@@ -446,7 +446,7 @@ def test_learners_are_fitted_for_the_columns_with_the_most_missing_values_as_the
 def test_held_out_predictions_do_not_know_the_cell(registry: Registry) -> None:
     rng = np.random.default_rng(5)
     blocks = tuple(Block(f"x{at}", "number", at, low=-4, high=4, missing=0.1) for at in range(30))
-    values = rng.normal(size=(60, 30)).astype(np.float32)  # more columns than a fit can bear: noise is learned by heart
+    values = rng.normal(size=(130, 30)).astype(np.float32)  # so few rows that a fit learns noise by heart
     data = Encoded(values, rng.random(values.shape) > 0.1, Layout("table", (30,), blocks))
     hidden = fitted(data, registry, trees=5).hidden_cells()
-    assert np.mean(hidden.error / hidden.baseline) > 0.97
+    assert np.mean(hidden.error / hidden.baseline) > 0.96
