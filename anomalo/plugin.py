@@ -18,13 +18,6 @@ from anomalo.encoding.scaling import compress, expand
 from anomalo.generators.density_ratio import DensityRatio, correct_by_density_ratio, learn_density_ratio
 from anomalo.generators.transform import Parts, TableTransform
 from anomalo.models.base import Model, Run, is_goal, is_model
-from anomalo.models.boosting import (
-    FittedBoosting,
-    boosting_inputs,
-    few_threads,
-    flatten_boosting,
-    missing_on_both_sides,
-)
 from anomalo.models.capabilities import (
     VERBS,
     CanClassify,
@@ -42,13 +35,27 @@ from anomalo.models.capabilities import (
     verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
-from anomalo.models.numerics.gaussian import Conditional, conditional, expectation_maximisation, inverse
+from anomalo.models.learners.boosting import (
+    FittedBoosting,
+    boosting_inputs,
+    few_threads,
+    flatten_boosting,
+    missing_on_both_sides,
+)
+from anomalo.models.learners.gaussian import Conditional, conditional, expectation_maximisation, inverse
+from anomalo.models.learners.trees import (
+    ROW_BLOCK,
+    Trees,
+    concatenated,
+    flatten_forest,
+    out_of_bag,
+    round_down_to_float32,
+)
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
-from anomalo.models.numerics.row_invariant import in_row_blocks
+from anomalo.models.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
-from anomalo.models.trees import ROW_BLOCK, Trees, concatenated, flatten_forest, out_of_bag, round_down_to_float32
 from anomalo.registry.hookspecs import hookimpl
 from anomalo.tabular.column import Column, with_modality
 from anomalo.tabular.columns import Columns

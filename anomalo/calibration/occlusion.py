@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout, Scores
 from anomalo.models.capabilities import CanExplain, CanScore
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Cells
@@ -35,6 +36,26 @@ def typical(layout: Layout) -> Floats:
 def cells_of(model: GuardedModel, data: Encoded) -> Cells:
     """Return the contributions of the model's `explain`, or those of `occlusion`."""
     return model.explain(data) if model.can(CanExplain) else occlusion(model, data)
+
+
+def raised_to(contribution: NDArray[np.float64], reported: Callable[[Scores], Scores]) -> NDArray[np.float64]:
+    """Return contributions [n, *shape] that sum to the reported scores; where they do already, they stay as they are.
+
+    The rest is divided in proportion to the positive contributions, or equally where there are none.
+
+    Parameters
+    ----------
+    reported : callable
+        Returns each row's reported score, [n], given the sum of its contributions.
+    """
+    if not contribution.size:
+        return contribution
+    flat = contribution.reshape(len(contribution), -1)
+    positive, total = np.maximum(flat, 0), flat.sum(axis=1)
+    share = np.full(flat.shape, 1 / flat.shape[1])
+    np.divide(positive, positive.sum(axis=1, keepdims=True), out=share, where=positive.any(axis=1, keepdims=True))
+    raised: NDArray[np.float64] = flat + share * (reported(total) - total)[:, None]
+    return raised.reshape(contribution.shape)
 
 
 def occlusion(model: CanScore, data: Encoded) -> Cells:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
-from anomalo.cli.printing import table
+from anomalo.cli.printing import nearby, table
 
 if TYPE_CHECKING:
     from anomalo.models.base import Model
@@ -120,7 +120,8 @@ def _range(parameter: dict[str, Any]) -> str:
 
 
 def _row(record: Mapping[str, Any], columns: tuple[str, ...]) -> list[str]:
-    shown = {**record, "seconds": f"{record['seconds']:.1f}", "created": record["created"][:16].replace("T", " ")}
+    created = record["created"][:16].replace("T", " ")
+    shown = {**record, "seconds": f"{record['seconds']:.1f}", "created": created, "source": nearby(record["source"])}
     return [_plain(shown[column]) for column in columns]
 
 

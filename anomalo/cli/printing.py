@@ -75,6 +75,12 @@ def probabilities(values: Sequence[float]) -> list[str]:
     return [f"{value:.{decimals}f}" for value in values]
 
 
+def nearby(source: str) -> str:
+    """Return a table's path as it is typed here: without the current folder, if the table is in it."""
+    here = os.path.join(os.getcwd(), "")
+    return source.removeprefix(here) or source
+
+
 def shortened(text: str | None) -> str:
     r"""Return a cell's text on one line of at most `LONGEST` characters; None is a missing cell.
 

@@ -26,22 +26,25 @@ def silence() -> Iterator[Update]:
 @contextmanager
 def lines() -> Iterator[Update]:
     """Write JSON lines on stderr, at most one a second, and a last one at the end if there was any."""
-    written, latest = -math.inf, ""
+    started, written, latest = time.monotonic(), -math.inf, ""
 
     def update(share: float, text: str) -> None:
         nonlocal written, latest
-        latest = text
-        if time.monotonic() - written >= EVERY:
-            written = time.monotonic()
-            _line(share, text)
+        latest, now = text, time.monotonic()
+        if now - written >= EVERY:
+            written = now
+            _line(share, text, (now - started) * (1 - share) / share if share else None)
 
     yield update
     if written > -math.inf:
-        _line(1.0, latest)
+        _line(1.0, latest, 0.0)
 
 
-def _line(share: float, text: str) -> None:
-    typer.echo(json.dumps({"level": "progress", "share": round(share, 4), "message": text}), err=True)
+def _line(share: float, text: str, left: float | None) -> None:
+    """Write one line; `left` is the time to the end in seconds, estimated from what the share so far took."""
+    seconds = None if left is None else round(left)
+    line = {"level": "progress", "share": round(share, 4), "seconds_left": seconds, "message": text}
+    typer.echo(json.dumps(line), err=True)
 
 
 @contextmanager

@@ -227,6 +227,7 @@ def scan(
     inf: InfOption = "error",
     schema: SchemaOption = None,
     threshold: ThresholdOption = "share=0.01",
+    safe_csv: SafeCsvOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -252,7 +253,7 @@ def scan(
     if not as_json:
         _show_anomalies(found)
     with console.work("imputing", threads) as progress:
-        result = complete(JobContext.at(workspace, progress), source, found, config)
+        result = complete(JobContext.at(workspace, progress), source, found, config, safe_csv=safe_csv)
     console.warn(result.warnings[len(found.warnings) :])
     facts = {
         "evaluation": result.evaluation,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Floats, Scores
-from anomalo.models.boosting import (
+from anomalo.models.learners.boosting import (
     MISSING_CODE,
     FittedBoosting,
     boosting_inputs,
@@ -19,7 +19,7 @@ from anomalo.models.boosting import (
     flatten_boosting,
     missing_on_both_sides,
 )
-from anomalo.models.trees import ROW_BLOCK, Trees
+from anomalo.models.learners.trees import ROW_BLOCK, Trees
 
 MOST_REAL, SYNTHETIC_EACH, MOST_SYNTHETIC = 20_000, 4, 20_000
 """The most real rows that the trees are fitted on, the synthetic rows for each of them, and the most synthetic rows."""

@@ -132,7 +132,8 @@ class CanExtend(Protocol):
     def extend(self, data: Encoded, run: Run) -> Self:
         """Learn from the same rows what `run.goals` need besides, and return self.
 
-        `fit` for some goals and `extend` for others give the model that `fit` for all of them gives.
+        `fit` for some goals and `extend` for others give the model that `fit` for all of them gives. Before, the model
+        answers its other verbs as well as it can: a model that explains imputes what it expects, for example.
         """
 
 

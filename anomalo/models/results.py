@@ -94,7 +94,7 @@ class Plan:
     text : str
         One sentence without a full stop.
     seconds : float
-        About how long it takes on two cores of an ordinary machine: an estimate for people, nothing depends on it.
+        About how long it takes on two cores: an estimate for people, nothing depends on it.
     """
 
     text: str

@@ -22,7 +22,7 @@ from anomalo.nn.model import CHUNK, NeuralModel
 from anomalo.nn.whitening import whitening
 
 INTERVAL = (0.05, 0.95)
-PASSES = 64
+PASSES = 32
 """Passes over the rows to explain them, at most."""
 
 

@@ -15,7 +15,7 @@ from anomalo.encoding.encoded import Scores
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import SourceError, UsageError
 from anomalo.evaluation.metrics import average_precision
-from anomalo.models.boosting import few_threads
+from anomalo.models.learners.boosting import few_threads
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import CHUNK, Generator, repeated

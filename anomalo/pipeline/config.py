@@ -34,7 +34,8 @@ class FitConfig:
     calibrate : bool
         Whether to cross-fit for p-values and intervals: costs 3 to 5 further fits.
     folds : int, optional
-        How many parts of the rows the cross-fit leaves out in turn; by default 5, and 3 of 20,000 rows or more.
+        How many parts of the rows the cross-fit leaves out in turn; by default 5, and 3 of 20,000 rows or more. A model
+        that cross-fits itself has its own.
     progress : callable, optional
         Called with the share of all fits that is done, and a text.
     announce : callable

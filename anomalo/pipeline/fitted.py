@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
-from anomalo.calibration.occlusion import cells_of, novelty_surprisal
+from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder, writing
@@ -24,7 +24,7 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanStart
+from anomalo.models.capabilities import CanClassify, CanExplain, CanStart
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
@@ -195,8 +195,7 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
-        found.extend(self.guarded.notes)
-        found.extend([self.facts["broken"]] if "broken" in self.facts else [])
+        found.extend([*self.guarded.notes, *([self.facts["broken"]] if "broken" in self.facts else [])])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
         contamination = None if self.classifies else contaminated(self.calibration.reference)
@@ -250,21 +249,29 @@ class Fitted:
         score : float64 [n], optional
             The model's scores of these rows, where they are known.
         """
-        score = self.guarded.score(data) if score is None else score
-        if not (data.observed.all() or self.classifies):
-            score = score + _total(novelty_surprisal(data, self.facts["rows"])) * self.calibration.surprisal_scale
+        score = self.score_as_new(data, score)
         if not len(self.calibration.reference):
-            return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=bool))
-        hashes = data.hashes()
-        p_values, known = self.calibration.p_values(score, hashes), self.calibration.known(hashes)
-        return Scored(self.calibration.out_of_fold(score, hashes), p_values, known)
+            return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=np.bool_))
+        found, hashes = self.calibration, data.hashes()
+        return Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
+
+    def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
+        """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
+        score = self.guarded.score(data) if score is None else score
+        if data.observed.all() or self.classifies:
+            return score
+        novelty = novelty_surprisal(data, self.facts["rows"])
+        total: Scores = novelty.reshape(len(data), -1).sum(axis=1) if len(data) else np.zeros(0)
+        return score + total * self.calibration.surprisal_scale
 
     def explain(self, data: Encoded) -> Explained:
-        """Explain encoded rows cell by cell."""
+        """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
         cells = cells_of(self.guarded, data)
         contribution = cells.contribution
         if not self.classifies:
             contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
+        if self.guarded.can(CanExplain):
+            contribution = raised_to(contribution, lambda total: self.calibration.out_of_fold(total, data.hashes()))
         low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))
         for at, mine in enumerate(data.layout.cells_of_block):
             low[:, mine], high[:, mine] = self.interval(cells.expected.reshape(low.shape)[:, mine], at)
@@ -288,8 +295,7 @@ class Fitted:
         """
         block = self.encoder.layout.blocks[position]
         if block.kind != "number" or self.hidden is None:
-            nothing = np.full(expected.shape, np.nan)
-            return nothing, nothing
+            return np.full(expected.shape, np.nan), np.full(expected.shape, np.nan)
         width = self.hidden.width[position]
         return (
             expand(expected - width, block.offset, block.scale),
@@ -352,11 +358,6 @@ class Fitted:
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
-
-
-def _total(cells: Scores) -> Scores:
-    """Return the sum over each row's cells, [n], of values [n, *shape]."""
-    return cells.reshape(len(cells), -1).sum(axis=1) if len(cells) else np.zeros(0)
 
 
 @dataclass(frozen=True)

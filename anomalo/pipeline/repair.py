@@ -240,7 +240,7 @@ def _seen(fitted: Fitted, data: Encoded) -> tuple[float, Scores]:
     reference = fitted.calibration.reference
     if not len(reference):
         return 0.0, np.ones(len(data))
-    typical, score = float(np.median(reference)), fitted.score(data).score
+    typical, score = float(np.median(reference)), fitted.score_as_new(data)
     unseen = fitted.calibration.out_of_fold(score, data.hashes())
     with np.errstate(divide="ignore", invalid="ignore"):
         times = (unseen - typical) / np.maximum(score - typical, 0.0)

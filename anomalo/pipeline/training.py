@@ -141,7 +141,12 @@ class _Fit:
 
 
 def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | None) -> HiddenCells | None:
-    """Return the errors of fills that the model reports, with the intervals of expected values that are known."""
+    """Return the errors of fills that the model reports, with the intervals of expected values that are known.
+
+    `hidden` is what is known without it; that alone if the model reports none.
+    """
+    if not model.can(ReportsErrors):
+        return hidden
     reported = model.hidden_cells(len(data.layout.blocks))
     return reported if hidden is None or reported is None else replace(reported, width=hidden.width)
 

@@ -18,7 +18,7 @@ class ModelRecord:
     model, plugin : str
         The kind of model and who provides it.
     source : str
-        The table that it was fitted on.
+        The table that it was fitted on; the path of a file is absolute.
     rows, columns : int
         The size of that table.
     seconds : float

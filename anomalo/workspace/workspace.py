@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -344,6 +345,8 @@ class Workspace:
 
 def _facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str, Any]:
     created = datetime.now(UTC).isoformat(timespec="seconds")
+    # Read from another folder, a relative path would name another file.
+    source = os.path.abspath(source) if os.path.isfile(source) else source
     facts = {"source": source, "seconds": float(seconds), "summary": json_ready(summary, "summary")}
     return facts | {"status": WRITING, "created": created}
 

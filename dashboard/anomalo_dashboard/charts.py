@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from anomalo.tabular import quantities
 from anomalo_dashboard.security.literal import plain
 
 NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
 LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
 BINS = 60
+_PERCENT = alt.Axis(labelExpr="format(100 * datum.value, '.3~g') + ' %'", tickCount=4)
 PICKED = "picked"
 """The name of the selection that holds the clicked point."""
 
@@ -29,7 +31,7 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
     table = pd.concat(bars).query("rows > 0").assign(zero=0)
     scale = alt.Scale(type="log" if edges[0] > 0 else "linear", domain=[edges[0], edges[-1]], nice=False)
     chart: alt.Chart = (
-        alt.Chart(table, height=230)
+        alt.Chart(table, height=280)
         .mark_bar(opacity=0.85)
         .encode(
             x=alt.X("low:Q", title=f"{plain(title)}; higher = more anomalous", scale=scale, axis=alt.Axis(tickCount=8)),
@@ -135,11 +137,11 @@ def alert_rates(runs: pd.DataFrame) -> alt.Chart:
         `run`, `model`, `rate`, `alerts`, `rows`, `when`.
     """
     chart: alt.Chart = (
-        alt.Chart(runs, height=240)
+        alt.Chart(runs.assign(share=runs["rate"].map(quantities.percent)), height=300)
         .mark_bar(size=26, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
         .encode(
             x=alt.X("run:N", title="Run", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110)),
-            y=alt.Y("rate:Q", title="Alert rate", axis=alt.Axis(format=".1~%", tickCount=4)),
+            y=alt.Y("rate:Q", title="Alert rate", axis=_PERCENT),
             color=alt.Color("model:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="top")),
             tooltip=[
                 alt.Tooltip("run:N", title="run"),
@@ -147,7 +149,7 @@ def alert_rates(runs: pd.DataFrame) -> alt.Chart:
                 alt.Tooltip("when:N", title="when"),
                 alt.Tooltip("alerts:Q", title="alerts", format=","),
                 alt.Tooltip("rows:Q", title="rows", format=","),
-                alt.Tooltip("rate:Q", title="share", format=".2~%"),
+                alt.Tooltip("share:N", title="share"),
             ],
         )
     )

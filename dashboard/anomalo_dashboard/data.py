@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,6 @@ from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
 from anomalo_dashboard.navigation import workspace
-from anomalo_dashboard.security.bounds import check_unpacked
-from anomalo_dashboard.security.files import openable
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -311,10 +308,10 @@ def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
 
 
 def output_table(run: RunRecord) -> Path | None:
-    """Return the file with a run's imputed or repaired table or synthetic rows; None if it no longer exists."""
+    """Return the file with a run's imputed or repaired table or synthetic rows; None if it is not found."""
     asked, name = run.summary.get("output"), {"repair": "repaired", "augment": "rows"}.get(run.verb, "filled")
     candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if path.is_absolute() and path.is_file()), None)
 
 
 def report(run: RunRecord) -> dict[str, Any]:
@@ -357,30 +354,6 @@ def refresh() -> None:
     """Clear the lists of models and plugins, to read them again."""
     kinds_of_model.clear()
     plugins.clear()
-
-
-BUNDLED = Path(str(files("anomalo.datasets") / "hypothyroid.csv")).resolve()
-"""A real table for a first try; its label is the column `Target`."""
-
-
-def chosen(source: str) -> Path:
-    """Return the file that a user chose by its path, if it may be opened and is not too large once unpacked.
-
-    Tables that a run or a model of the workspace has read may be opened: the workspace's owner chose them.
-
-    Raises
-    ------
-    UsageError
-        It may not be opened, or is too large.
-    """
-    path = openable(source, [BUNDLED, *(run.source for run in runs()), *(model.source for model in models())])
-    _bounded(path, path.stat().st_mtime_ns)
-    return path
-
-
-@st.cache_data(max_entries=64, show_spinner="Checking the file")
-def _bounded(path: Path, changed: int) -> None:
-    check_unpacked(path)
 
 
 def look(source: str, options: SchemaOptions) -> Preview:

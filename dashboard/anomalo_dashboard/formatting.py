@@ -37,6 +37,21 @@ def score(unit: str) -> str:
     return f"Anomaly score ({unit})" if unit else "Anomaly score"
 
 
+def threshold(rule: str) -> str:
+    r"""Write the rule of a threshold in words: which rows are alerts.
+
+    Examples
+    --------
+    >>> threshold("share=0.005"), threshold("fdr=0.05"), threshold("budget=100")
+    ('p-value at most 0.5\xa0%', 'at most 5\xa0% false alerts', 'the 100 most anomalous rows')
+    """
+    kind, _, value = rule.partition("=")
+    if kind == "budget":
+        return "the most anomalous row" if value == "1" else f"the {int(value):,} most anomalous rows"
+    percent = f"{100 * float(value):.6g}\N{NO-BREAK SPACE}%"
+    return f"p-value at most {percent}" if kind == "share" else f"at most {percent} false alerts"
+
+
 def moment(created: str) -> str:
     """Write a UTC time in the time zone of this machine.
 

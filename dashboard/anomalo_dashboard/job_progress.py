@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +32,10 @@ ENDED = {
 }
 
 
+_PATHS = ("--workspace", "--synthetic", "--real", "--holdout", "-o")
+"""The options whose values are paths."""
+
+
 def doing(job: Job) -> str:
     """Return the current step of a job as text."""
     verb = job.commands[job.step][0]
@@ -39,9 +43,23 @@ def doing(job: Job) -> str:
 
 
 def shell(commands: Sequence[Sequence[str]]) -> str:
-    """Return commands as they are typed in a shell, with the workspace."""
+    """Return commands as they are typed in a shell, with the workspace, where the dashboard was started."""
     where = ["--workspace", str(navigation.workspace())]
-    return "\n".join(" ".join(map(_quoted, ["anomalo", *command, *where])) for command in commands)
+    return "\n".join(" ".join(map(_quoted, ["anomalo", *_brief([*command, *where])])) for command in commands)
+
+
+def _brief(command: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command, paths without folders that nobody needs to see: `...` stands for them."""
+    for before, word in zip(["", *command], command, strict=False):
+        path = Path(word)
+        if not path.is_absolute() or (before.startswith("-") and before not in _PATHS):
+            yield word
+        elif path.is_relative_to(Path.cwd()):
+            yield str(path.relative_to(Path.cwd()))
+        elif path.is_relative_to(navigation.workspace()):
+            yield f".../{path.relative_to(navigation.workspace().parent)}"
+        else:
+            yield f".../{path.name}"
 
 
 def _quoted(word: str) -> str:

@@ -9,8 +9,8 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, formatting, job_progress, navigation
-from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard import data, downloads, formatting, job_progress, navigation, sources
+from anomalo_dashboard.security.literal import plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
 
@@ -43,13 +43,12 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
 
 
 def _row(run: RunRecord, lines: pd.DataFrame) -> None:
-    first = lines.iloc[0]
+    first, rule = lines.iloc[0], formatting.threshold(run.summary["threshold"])
     if not first["normal"]:
         most = quantities.count(run.summary["most"], "cell")
         st.info(
-            f"Replacing {most} or fewer does not make this row normal (threshold "
-            f"{literal(run.summary['threshold'])}); the lowest score found is {first['score_after']:.4g}, from "
-            f"{first['score_before']:.4g}.",
+            f"Replacing {most} or fewer does not make this row normal (alerts: {rule}); the lowest score found "
+            f"is {first['score_after']:.4g}, from {first['score_before']:.4g}.",
             icon=":material/info:",
         )
         return
@@ -72,8 +71,8 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
         f"With {'this cell' if len(lines) == 1 else f'these {len(lines)} cells'} replaced, the score falls from "
         f"{first['score_before']:.4g} to {first['score_after']:.4g} and the p-value rises from "
         f"{first['p_value_before']:.2g} to {first['p_value_after']:.2g}: no alert "
-        f"(threshold {literal(run.summary['threshold'])}). Check whether the value really is wrong; the table has not "
-        "been changed."
+        f"(alerts: {rule}). Check whether {'the value is' if len(lines) == 1 else 'the values are'} really wrong; the "
+        "table has not been changed."
     )
 
 
@@ -88,6 +87,7 @@ def _offer(run: RunRecord) -> None:
         icon=":material/build:",
         help="Find, for each alert, the fewest cells to replace so that the row is normal; the table is not changed",
     ):
+        sources.again(run)
         job_progress.start(f"Repairs of {name_of(run.source)}", search)
 
 
@@ -121,7 +121,7 @@ def page(run: RunRecord, scored: RunRecord | None) -> None:
     facts, lines = run.summary, data.repairs(run)
     if not facts["alerts"]:
         st.info(
-            f"Nothing to repair: no row is an alert (threshold {literal(facts['threshold'])}).",
+            f"Nothing to repair: no row is an alert ({formatting.threshold(facts['threshold'])}).",
             icon=":material/check_circle:",
         )
         return
@@ -162,7 +162,7 @@ def _by_column(replaced: dict[str, int]) -> None:
         height="content" if len(replaced) < 14 else 525,
         placeholder="",
         column_config={
-            "column": st.column_config.TextColumn("Column"),
+            "column": st.column_config.TextColumn("Column", width=220),
             "cells": st.column_config.NumberColumn("Cells", format="localized", width=70),
         },
         alt="Cells to replace by column",
@@ -201,16 +201,16 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
     st.dataframe(
         plain_table(shown.assign(open="Why?")),
         hide_index=True,
-        height=420,
+        height=420 if len(here) > 11 else "content",
         column_order=names if scored is None else ["open", *names],
         column_config={
             "open": st.column_config.ButtonColumn("", key="open_repair", width=60, type="tertiary"),
             "row": st.column_config.NumberColumn("Row", format="%d", width=60, help="Counted from 0"),
-            "column": st.column_config.TextColumn("Column"),
+            "column": st.column_config.TextColumn("Column", width=140),
             "before": st.column_config.TextColumn("Before", width=90),
             "after": st.column_config.TextColumn("After", width=90),
             "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
-            "score_before": st.column_config.NumberColumn("Score before", format=scores, width=95),
+            "score_before": st.column_config.NumberColumn("Score before", format=scores, width=105),
             "score_after": st.column_config.NumberColumn(
                 "Score after", format=scores, width=95, help="The score of the row with all its suggestions"
             ),

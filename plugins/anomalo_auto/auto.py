@@ -28,7 +28,7 @@ from anomalo.plugin import (
     param,
 )
 from anomalo_auto.contamination import least_suspicious
-from anomalo_auto.cross_fitted_member import CrossFittedMember, code_member, members_of, state_of
+from anomalo_auto.cross_fitted_member import CrossFittedMember, members_of, state_of
 from anomalo_auto.effort import EFFORTS, plan
 from anomalo_auto.fusion import harmonic_mean, shares
 from anomalo_auto.learning_curve import learning_curve
@@ -37,19 +37,19 @@ from anomalo_auto.member_run import MemberRun
 
 @dataclass(kw_only=True)
 class Auto(Model):
-    """Networks, neighbours in their codes, tails and histograms of the columns, combined without labels.
+    """A denoising network, tails and histograms of the columns, and a robust covariance, combined without labels.
 
-    Every member is fitted on all rows, and once without each fold of them. By its out-of-fold scores a member's score
-    becomes a surprisal e = -log p, with p the share of training rows that score at least as high, extrapolated beyond
-    them. The score is -log of the harmonic mean of the M members' p-values,
+    Every member is fitted on all rows, and once without each fold of them. By its scores of the training rows its score
+    becomes a surprisal e = -log p, with p the share of rows that score at least as high; beyond the 85th percentile it
+    is extrapolated. The score is -log of the harmonic mean of the M members' p-values,
 
         s = log (1/M sum_m exp(e_m))   [nats],
 
     so that one member alone can raise the score and several raise it further.
 
-    Whether anomalies are among the training rows cannot be seen from the rows. Members that they would mislead are
-    therefore fitted twice: on all rows, and on the 85 % that all members together find the least surprising. If the
-    rows are assumed clean there is only the first fit, if they are assumed contaminated only the second one counts.
+    Whether anomalies are among the training rows cannot be seen from the rows. The members differ in what misleads
+    them, and the extrapolation does not depend on the highest scores. Only if the rows are assumed contaminated, those
+    that are not robust are fitted again, on the 85 % that have the least scores by all members together.
 
     Fitted to impute, it imputes by `blend`.
 
@@ -70,12 +70,12 @@ class Auto(Model):
         choices=tuple(EFFORTS),
         help="How much work a fit may take: rows that are learned from, folds, sizes of networks.",
     )
-    members: str = param("denoising,ecod,hbos", help="The models to combine, by name.")
+    members: str = param("denoising,ecod,hbos,covariance", help="The models to combine, by name.")
     assume: str = param(
         "auto",
         choices=("auto", "clean", "contaminated"),
-        help="Whether the training rows contain anomalies: clean learns from all rows, contaminated without the most "
-        "suspicious ones, auto does both.",
+        help="Whether the training rows contain anomalies: if contaminated, members learn without the most suspicious "
+        "rows.",
     )
     robust: str = param(
         "ecod,hbos,iforest,covariance",
@@ -100,14 +100,19 @@ class Auto(Model):
         self.folds_, self.notes_ = np.full(len(data), -1), list[str]()
         if is_goal(run.goals, "score") or is_goal(run.goals, "embed"):
             self._fit_members(data, run)
-        return self.extend(data, run) if is_goal(run.goals, "impute") else self
+        if is_goal(run.goals, "impute"):
+            self._fit_imputer(data, run, 0.5 if self._members else 0.0)
+        return self
 
     def extend(self, data: Encoded, run: Run) -> Self:
         """Fit the imputer as well."""
-        start = 0.5 if self._members and not run.goals else 0.0
+        self._fit_imputer(data, run, 0.0)
+        return self
+
+    def _fit_imputer(self, data: Encoded, run: Run, start: float) -> None:
+        """Fit the imputer; progress goes from `start` to the end."""
         imputer = run.create("blend", quality=EFFORTS[self.effort].quality, epochs=self.epochs)
         self._imputer = imputer.fit(data, MemberRun(run, "blend", start, 1 - start))
-        return self
 
     def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
         """Return what a fit of so many rows for these goals is going to do."""
@@ -119,17 +124,16 @@ class Auto(Model):
         rows = np.sort(np.random.default_rng([run.seed, 17]).permutation(every)[: effort.rows])
         data = data.take(rows)
         self.folds_[rows] = folds = run.folds(data, effort.folds)
-        misled = [name for name in names if name not in _list(self.robust)] if self.assume != "clean" else []
+        misled = [name for name in names if name not in _list(self.robust)] if self.assume == "contaminated" else []
         share = (0.5 if is_goal(run.goals, "impute") else 1.0) / (len(names) + len(misled))
-        ones, twice = np.ones(len(data), dtype=np.bool_), []
+        trusted = np.ones(len(data), dtype=np.bool_)
         for number, name in enumerate(names):
-            self._members += self._fit_member(name, data, folds, ones, run, number * share, share)
+            self._members.append(self._fit_member(name, data, folds, trusted, run, number * share, share))
         if misled:
             trusted = least_suspicious(harmonic_mean(np.stack([member.out_of_fold for member in self._members])))
             for number, name in enumerate(misled, start=len(names)):
-                twice += self._fit_member(name, data, folds, trusted, run, number * share, share)
-        kept = [m for m in self._members if self.assume != "contaminated" or m.name not in misled]
-        self._members = [*twice, *kept]
+                again = self._fit_member(name, data, folds, trusted, run, number * share, share)
+                self._members[names.index(name)] = again
         if every > len(data):
             self.notes_.append(learning_curve(self._members, data, folds, every, run))
 
@@ -152,15 +156,14 @@ class Auto(Model):
         run: Run,
         start: float,
         share: float,
-    ) -> list[CrossFittedMember]:
-        """Fit a member, and the neighbours in its codes if it embeds; progress goes from `start` on by `share`."""
+    ) -> CrossFittedMember:
+        """Fit a member; the progress goes from `start` on by `share`."""
         part = share / (folds.max() + 2)
 
         def fit(rows: Encoded, number: int) -> Any:
             return self._create(name, run).fit(rows, MemberRun(run, name, start + number * part, part))
 
-        found = CrossFittedMember.fit(name, data, folds, trusted, fit)
-        return [found, code_member(found, data, folds, trusted, run.seed)] if found.can(CanEmbed) else [found]
+        return CrossFittedMember.fit(name, data, folds, trusted, fit)
 
     def _create(self, name: str, run: Run) -> Any:
         model: Any = run.create(name)
@@ -194,18 +197,14 @@ class Auto(Model):
     def explain(self, data: Encoded) -> Cells:
         """Return the mean of the members' contributions, weighted by how much each raises the row's score.
 
-        A member that does not explain counts for the one whose codes it reads, or is left out. The expected value of a
-        cell is that of the first member that explains.
+        Members that do not explain are left out. The expected value of a cell is that of the first one that does.
         """
         surprisals = self._surprisals(data)
-        raised = shares(surprisals)
-        names = [member.name for member in self._members]
         total, expected = np.zeros(data.values.shape), None
-        for at, member in enumerate(self._members):
+        for member, raised in zip(self._members, shares(surprisals), strict=True):
             if member.can(CanExplain):
                 cells = member.model.explain(data)
-                codes = at + 1 if names[at + 1 : at + 2] == [f"{member.name} codes"] else at
-                total += _relative(cells.contribution) * raised[at : codes + 1].sum(axis=0)[:, None]
+                total += _relative(cells.contribution) * raised[:, None]
                 expected = cells.expected if expected is None else expected
         assert expected is not None
         return Cells(_relative(total) * harmonic_mean(surprisals)[:, None], expected)
@@ -255,8 +254,7 @@ class Auto(Model):
 
     def use(self, device: str) -> None:
         """Run inference on this device."""
-        models = [member.model for member in self._members if isinstance(member.model, Model)]
-        for model in (*models, *([] if self._imputer is None else [self._imputer])):
+        for model in (*(member.model for member in self._members), *([self._imputer] if self._imputer else [])):
             model.use(device)
 
     def state(self) -> ModelState:

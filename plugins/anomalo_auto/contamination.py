@@ -10,7 +10,7 @@ TRIMMED = 0.15
 
 
 def least_suspicious(surprisals: Scores) -> NDArray[np.bool_]:
-    """Return which rows are the least surprising, all but `TRIMMED` of them, bool [n].
+    """Return which rows have the least surprisals, all but `TRIMMED` of them, bool [n].
 
     Anomalies among the training rows mask each other from flexible models, which learn them. Those that stand out all
     the same are left out of a second fit, which then shows more of them.

@@ -8,24 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, ModelState, Scores
-from anomalo_auto.code_neighbours import CodeNeighbours
 from anomalo_auto.tail_probability import fit_tail, surprisal
 
 
 @dataclass(frozen=True)
 class CrossFittedMember:
-    """A detector and the distribution of its out-of-fold scores.
+    """A detector and the distribution of its scores of the training rows.
+
+    That is of the scores out of fold and of those by the model that was fitted on all rows: the former are somewhat
+    higher than those of new rows, the latter lower. Whether rows are anomalous is calibrated later, out of fold.
 
     Attributes
     ----------
     name : str
-        Of the detector's model; for the neighbours in its codes followed by "codes".
-    model : object
-        Fitted on all rows: it has the verbs of models that the detector has.
+        Of the detector.
+    model : model
+        Fitted on all rows.
     tail : float64
-        The summary of out-of-fold scores; see `fit_tail`.
-    parts : sequence of objects
-        The same, fitted without each fold; only after a fit.
+        The summary of these scores; see `fit_tail`.
+    parts : sequence of models
+        Fitted without each fold; only after a fit.
     out_of_fold : float64 [n]
         The training rows' surprisals in nats; only after a fit.
     """
@@ -62,7 +64,7 @@ class CrossFittedMember:
         for fold, part in enumerate(parts):
             held = np.flatnonzero(folds == fold)
             scores[held] = part.score(data.take(held))
-        tail = fit_tail(scores)
+        tail = fit_tail(np.concatenate([scores, model.score(data)]) if parts else scores)
         return cls(name, model, tail, parts, surprisal(scores, tail))
 
     def without(self, fold: int) -> Self:
@@ -79,44 +81,28 @@ class CrossFittedMember:
 
 
 def learned_rows(folds: NDArray[np.intp], trusted: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Return the trusted rows outside each fold, and all of them last; these alone where there is one fold."""
+    """Return the trusted rows outside each fold, and all of them last; these alone where there is one fold.
+
+    Where all trusted rows are in one fold, as equal ones can be, its part learns from the others: never from the fold.
+    """
     count = int(folds.max()) + 1
-    outside = [trusted & (folds != fold) for fold in range(count if count > 1 else 0)]
-    return [np.flatnonzero(rows if rows.any() else trusted) for rows in (*outside, trusted)]
-
-
-def code_member(
-    member: CrossFittedMember, data: Encoded, folds: NDArray[np.intp], trusted: NDArray[np.bool_], seed: int
-) -> CrossFittedMember:
-    """Return the member that looks at the nearest codes of another one; both were fitted on the same rows."""
-    fitted = [*member.parts, member.model]
-
-    def fit(rows: Encoded, number: int) -> CodeNeighbours:
-        return CodeNeighbours.fit(fitted[number], rows, np.random.default_rng([seed, number]))
-
-    return CrossFittedMember.fit(f"{member.name} codes", data, folds, trusted, fit)
+    outside = [folds != fold for fold in range(count if count > 1 else 0)]
+    parts = [rows & trusted if (rows & trusted).any() else rows for rows in outside]
+    return [np.flatnonzero(rows) for rows in (*parts, trusted)]
 
 
 def state_of(state: ModelState, members: Sequence[CrossFittedMember]) -> ModelState:
     """Add what members have learned to a state, and return it."""
-    state.values["member_names"] = [member.name for member in members]
+    state.values["members_"] = len(members)
     for number, member in enumerate(members):
         state.arrays[f"tail_{number}"] = member.tail
-        if isinstance(member.model, CodeNeighbours):
-            state.arrays |= {f"codes_{number}_{name}": array for name, array in member.model.arrays().items()}
-        else:
-            state.models[f"member_{number}"] = (member.model.name, member.model.params(), member.model.state())
+        state.models[f"member_{number}"] = (member.name, member.model.params(), member.model.state())
     return state
 
 
 def members_of(state: ModelState, models: Mapping[str, Any]) -> list[CrossFittedMember]:
     """Return the members whose state `state_of` gave, of restored models by their keys."""
-    members: list[CrossFittedMember] = []
-    for number, name in enumerate(state.values["member_names"]):
-        model = models.get(f"member_{number}")
-        if model is None:  # neighbours in the codes of the member before
-            prefix = f"codes_{number}_"
-            arrays = {key.removeprefix(prefix): array for key, array in state.arrays.items() if key.startswith(prefix)}
-            model = CodeNeighbours(members[-1].model, **arrays)
-        members.append(CrossFittedMember(name, model, state.arrays[f"tail_{number}"]))
-    return members
+    return [
+        CrossFittedMember(model.name, model, state.arrays[f"tail_{number}"])
+        for number, model in enumerate(models[f"member_{number}"] for number in range(state.values["members_"]))
+    ]

@@ -1,28 +1,28 @@
 """No row is scored by a model that saw it, or its double; intervals cover; hidden cells are really hidden."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from anomalo.calibration.cross_fitting import (
     LEVEL,
     HiddenCells,
-    assign_folds,
     conformal_quantile,
     cross_fit,
-    fold_count,
     predict_hidden,
-    time_column,
 )
 from anomalo.encoding.scaling import expand
+from anomalo.models.folds import assign_folds
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Filled, Layout, Model, Run, Scores
 from anomalo.testing import tables
+
+Fit = Callable[[NDArray[np.intp], int], GuardedModel]
 
 
 @dataclass(kw_only=True)
@@ -67,8 +67,9 @@ class ScoresOnly(Model):
         return np.full(len(data), float(self.fold))  # type: ignore[attr-defined]
 
 
-def fit(rows: Encoded, fold: int) -> GuardedModel:
-    return GuardedModel.of(Memory()).fit(rows, LocalRun(seed=fold))
+def memory_of(data: Encoded, model: type[Memory] = Memory) -> Fit:
+    """Fit a model on the rows with the given numbers."""
+    return lambda rows, fold: GuardedModel.of(model()).fit(data.take(rows), LocalRun(seed=fold))
 
 
 def doubled() -> Encoded:
@@ -77,62 +78,14 @@ def doubled() -> Encoded:
     return train.take(rows)
 
 
-@settings(deadline=None, max_examples=50)
-@given(
-    codes=st.lists(st.integers(0, 12), min_size=1, max_size=60),
-    folds=st.integers(1, 6),
-    seed=st.integers(0, 99),
-    timed=st.booleans(),
-)
-def test_equal_rows_share_a_fold_and_folds_are_of_even_size(
-    codes: list[int], folds: int, seed: int, timed: bool
-) -> None:
-    hashes = np.array(codes, dtype=np.uint64)
-    times = hashes.astype(np.float32) if timed else None
-    assigned = assign_folds(hashes, folds, seed, times)
-    distinct = {code: {int(fold) for at, fold in zip(codes, assigned, strict=True) if at == code} for code in codes}
-    assert all(len(found) == 1 for found in distinct.values())
-    sizes = np.bincount([next(iter(found)) for found in distinct.values()])
-    assert len(sizes) == min(folds, len(distinct))
-    assert sizes.max() - sizes.min() <= 1
-
-
-def test_the_seed_shuffles() -> None:
-    hashes = np.arange(100, dtype=np.uint64)
-    np.testing.assert_array_equal(assign_folds(hashes, 5, 0), assign_folds(hashes, 5, 0))
-    assert (assign_folds(hashes, 5, 0) != assign_folds(hashes, 5, 1)).any()
-    assert (np.diff(assign_folds(hashes, 5, 0)) < 0).any()
-
-
-def test_with_times_each_fold_is_a_stretch_of_time() -> None:
-    rng = np.random.default_rng(0)
-    times = rng.normal(size=103).astype(np.float32)
-    folds = assign_folds(rng.permutation(103).astype(np.uint64), 5, 0, times)
-    assert (np.diff(folds[np.argsort(times)]) >= 0).all()
-    assert np.bincount(folds).tolist() == [21, 21, 20, 21, 20]
-
-
-def test_the_time_column_is_the_only_datetime() -> None:
-    blocks = (Block("a", "number", 0), Block("b", "number", 1), Block("c", "category", 2, levels=("x",)))
-    layout = Layout("table", (3,), blocks)
-    assert time_column(layout, {"b"}) == 1
-    assert time_column(layout, {"a", "b"}) is None
-    assert time_column(layout, set()) is None
-    assert time_column(layout, {"c"}) is None
-
-
-def test_large_tables_have_fewer_folds() -> None:
-    assert [fold_count(rows) for rows in (2, 19_999, 20_000, 10**7)] == [5, 5, 3, 3]
-
-
 def test_every_row_is_scored_by_a_model_that_never_saw_it_nor_its_double() -> None:
     data = doubled()
     hashes = data.hashes()
     assert len(np.unique(hashes)) < len(hashes)
-    evidence = cross_fit(data, assign_folds(hashes, 5, 0), fit)
+    evidence = cross_fit(data, assign_folds(hashes, 5, 0), memory_of(data))
     np.testing.assert_array_equal(evidence.scores, np.zeros(len(data)))
     # If doubles were split, the model would recognise them:
-    split = cross_fit(data, np.arange(len(data)) % 5, fit)
+    split = cross_fit(data, np.arange(len(data)) % 5, memory_of(data))
     assert split.scores is not None
     assert split.scores.any()
 
@@ -141,13 +94,37 @@ def test_scores_belong_to_their_rows() -> None:
     data = doubled()
     folds = assign_folds(data.hashes(), 4, 0)
 
-    def of_the_fold(rows: Encoded, fold: int) -> GuardedModel:
+    def of_the_fold(rows: NDArray[np.intp], fold: int) -> GuardedModel:
         model = ScoresOnly()
         model.fold = fold  # type: ignore[attr-defined]
         return GuardedModel.of(model)
 
     evidence = cross_fit(data, folds, of_the_fold)
     np.testing.assert_array_equal(evidence.scores, folds)
+    assert evidence.hidden is None
+
+
+def test_a_row_in_no_fold_is_learned_from_by_every_model_and_has_no_score() -> None:
+    data = doubled()
+    folds = assign_folds(data.hashes(), 3, 0)
+    none = np.isin(data.hashes(), data.hashes()[:40])
+    folds[none] = -1
+    learned: list[NDArray[np.intp]] = []
+
+    def fit(rows: NDArray[np.intp], fold: int) -> GuardedModel:
+        learned.append(rows)
+        return memory_of(data)(rows, fold)
+
+    evidence = cross_fit(data, folds, fit)
+    assert [set(rows) for rows in learned] == [set(np.flatnonzero(folds != fold)) for fold in range(3)]
+    np.testing.assert_array_equal(np.isnan(evidence.scores), none)
+    assert evidence.scores[~none].tolist() == [0.0] * int((~none).sum())
+
+
+def test_without_a_fold_there_is_no_evidence() -> None:
+    data = doubled()
+    evidence = cross_fit(data, np.full(len(data), -1), memory_of(data))
+    assert evidence.scores is None
     assert evidence.hidden is None
 
 
@@ -191,7 +168,7 @@ def test_an_oracle_has_all_the_skill_and_the_mean_has_none() -> None:
     complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
     Oracle.truth = complete
     folds = assign_folds(complete.hashes(), 3, 0)
-    perfect = cross_fit(complete, folds, lambda rows, fold: GuardedModel.of(Oracle()).fit(rows, LocalRun())).hidden
+    perfect = cross_fit(complete, folds, memory_of(complete, Oracle)).hidden
     assert perfect is not None
     assert perfect.skill() == 1.0
     np.testing.assert_array_equal(perfect.width, [0, 0, 0, np.nan, np.nan])
@@ -200,7 +177,7 @@ def test_an_oracle_has_all_the_skill_and_the_mean_has_none() -> None:
 def test_errors_and_widths_equal_those_computed_from_all_hidden_cells() -> None:
     train, _ = tables()
     folds = assign_folds(train.hashes(), 3, 0)
-    hidden = cross_fit(train, folds, fit).hidden
+    hidden = cross_fit(train, folds, memory_of(train)).hidden
     assert hidden is not None
     for position in train.layout.numbers:
         seen = train.observed[:, position]
@@ -222,7 +199,7 @@ def test_a_column_never_observed_has_no_evidence() -> None:
     cells = np.zeros(train.values.shape, dtype=bool)
     cells[:, [1, 3]] = True
     data = train.hide(cells)
-    hidden = cross_fit(data, assign_folds(data.hashes(), 3, 0), fit).hidden
+    hidden = cross_fit(data, assign_folds(data.hashes(), 3, 0), memory_of(data)).hidden
     assert hidden is not None
     for array in (hidden.width, hidden.error, hidden.baseline):
         assert np.isnan(array[[1, 3]]).all()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomalo.calibration.occlusion import cells_of, novelty_surprisal, occlusion, typical
+from anomalo.calibration.occlusion import cells_of, novelty_surprisal, occlusion, raised_to, typical
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, MISSING, UNSEEN, Block, Cells, Encoded, Layout, Model, Run, Scores
@@ -90,3 +90,12 @@ def test_no_rows_need_no_reasons() -> None:
     _, new = tables()
     cells = occlusion(Additive(), new.take(slice(0, 0)))
     assert cells.contribution.shape == cells.expected.shape == (0, 5)
+
+
+def test_what_a_reported_score_exceeds_the_sum_by_is_divided_among_positive_contributions() -> None:
+    cells = np.array([[3.0, 1.0, 0.0], [3.0, 1.0, -1.0], [0.0, -2.0, 0.0], [0.1, 0.2, 0.3]])
+    found = raised_to(cells, lambda total: np.array([8.0, 7.0, 1.0, total[3]]))
+    np.testing.assert_allclose(found[:3], [[6, 2, 0], [6, 2, -1], [1, -1, 1]])
+    assert found[3].tolist() == cells[3].tolist()  # to the bit
+    np.testing.assert_allclose(raised_to(cells[:1], lambda total: total / 2), [[1.5, 0.5, 0]])
+    assert raised_to(np.zeros((0, 3)), lambda total: total).shape == (0, 3)

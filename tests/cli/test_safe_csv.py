@@ -10,9 +10,13 @@ FORMULA = "=1+1"
 
 
 @pytest.fixture(scope="module")
-def home(anomalo: Any, patients: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("formulas")
+
+
+@pytest.fixture(scope="module")
+def home(anomalo: Any, patients: pd.DataFrame, folder: Path) -> Any:
     """A table with formulas for ids, levels and names of columns, and models of it; call verbs there."""
-    folder = tmp_path_factory.mktemp("formulas")
     table = patients.assign(name="=" + patients["name"], colour=patients["colour"].replace("red", FORMULA))
     table.rename(columns={"colour": "@colour"}).to_csv(folder / "table.csv", index=False)
 
@@ -48,6 +52,14 @@ def test_a_verb_writes_no_formulas_if_asked(verb: str, options: tuple[str, ...],
     assert not [text for text in safe if text.startswith(("=", "@"))]
     assert safe == [f"'{text}" if text.startswith(("=", "@")) else text for text in exact]
     assert verb == "repair" or any(text.startswith("=") for text in exact)
+
+
+def test_the_table_that_a_scan_imputes_too(home: Any, folder: Path) -> None:
+    for options in ((), ("--safe-csv",)):
+        home("scan", "--model", "undercomplete", "--set", "epochs=2", *options)
+    exact, safe = (texts(path) for path in sorted(folder.glob("workspace/runs/*-impute/filled.csv"))[-2:])
+    assert FORMULA in exact
+    assert safe == [f"'{text}" if text.startswith(("=", "@")) else text for text in exact]
 
 
 def test_the_repaired_table_too(home: Any, tmp_path: Path) -> None:

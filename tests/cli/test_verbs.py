@@ -345,12 +345,15 @@ def test_scan_takes_what_the_user_knows(run: Any, tables: Path, tmp_path: Path) 
     assert (schema["missing"], schema["infinite"]) == (["colour=blue"], "missing")
 
 
-def test_runs(run: Any, anomalo: Any, tables: Path, tmp_path: Path) -> None:
+def test_runs(run: Any, anomalo: Any, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("score", tables / "patients.csv", "--with", "near", "-o", tmp_path / "o.csv")
     last = run("runs", "--json").json["runs"][-1]
     assert last["model"] == "near@1"
     assert last["source"] == str(tables / "patients.csv")
-    assert last["id"] in run("runs").out
+    assert str(tables / "patients.csv") in run("runs").out
+    monkeypatch.chdir(tables)
+    (line,) = (line for line in run("runs").out.splitlines() if line.startswith(last["id"]))
+    assert line.split()[-1] == "patients.csv"
     shown = run("runs", last["id"]).out
     assert f"output     {tmp_path / 'o.csv'}" in shown
     assert "No runs yet" in anomalo("runs", "--workspace", tmp_path / "none").out

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.errors import UsageError
-from anomalo_dashboard import data
+from anomalo_dashboard import data, sources
 from anomalo_dashboard.security import uploads
 from anomalo_dashboard.security.files import ALLOWED, openable
 
@@ -38,7 +40,7 @@ def test_files_of_the_workspace_and_of_allowed_folders_are_opened(name: str, hom
 
 
 def test_the_bundled_table_is_opened() -> None:
-    assert data.chosen(str(data.BUNDLED)) == data.BUNDLED
+    assert sources.chosen(str(sources.BUNDLED)) == sources.BUNDLED
 
 
 def lay_out(home: Path) -> None:
@@ -121,6 +123,38 @@ def test_the_holdout_is_a_file_that_may_be_opened(home: Path, anomalo: Any, tabl
     app.text_input(key="holdout").input(str(source)).run()
     assert not app.error
     assert not opened("start", source=str(source)).error
+
+
+def test_a_table_recorded_without_its_folder_is_not_looked_for_here(
+    home: Path, anomalo: Any, tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("then", "now"):
+        (home / folder).mkdir()
+        (home / folder / "patients.csv").write_bytes((tables / "patients.csv").read_bytes())
+    workspace, now = home / "workspace", home / "now" / "patients.csv"
+    monkeypatch.chdir(home / "then")
+    assert anomalo("fit", "patients.csv", "--as", "m", "--model", "bootstrap", "--workspace", workspace).code == 0
+    assert anomalo("augment", "--with", "m", "-n", 5, "-o", "rows.csv", "--workspace", workspace).code == 0
+    monkeypatch.chdir(home / "now")
+    (record,), (run,) = data.models(), data.runs()
+    assert sources.again(record) == str(sources.chosen(record.source)) == str(home / "then" / "patients.csv")
+    assert data.output_table(run) == home / "then" / "rows.csv"
+    with pytest.raises(UsageError, match="may not open"):
+        sources.chosen("patients.csv")
+
+    # As it was recorded before.
+    (home / "now" / "rows.csv").write_bytes(TABLE)
+    with closing(sqlite3.connect(workspace / "anomalo.db")) as database:
+        database.execute("update models set source = 'patients.csv'")
+        database.execute("update runs set source = 'patients.csv', summary = json_set(summary, '$.output', 'rows.csv')")
+        database.commit()
+    for source in ("patients.csv", str(now)):
+        with pytest.raises(UsageError, match="may not open"):
+            sources.chosen(source)
+    for old in (data.models()[0], data.runs()[0]):
+        with pytest.raises(UsageError, match="recorded without its folder"):
+            sources.again(old)
+    assert data.output_table(data.runs()[0]) is None
 
 
 def test_an_upload_is_kept_under_a_random_name_for_its_owner_alone(home: Path) -> None:

@@ -184,6 +184,19 @@ def test_a_command_with_unseen_characters_is_read_again_by_a_shell(
     assert shlex.split(job_progress.shell([["score", "a b"]]))[2] == "a b"
 
 
+def test_a_command_shows_no_folders_that_nobody_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for workspace, shown in (("here/clinic", "clinic"), ("there/clinic", ".../clinic")):
+        monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path / workspace))
+        upload, elsewhere = tmp_path / workspace / "uploads" / "1.csv", tmp_path / "data" / "2.csv"
+        first, second = job_progress.shell(
+            [["fit", str(upload), "--missing", "/a/b"], ["evaluate", "--real", str(elsewhere), "--holdout", "c/3.csv"]]
+        ).splitlines()
+        assert first == f"anomalo fit {shown}/uploads/1.csv --missing /a/b --workspace {shown}"
+        assert second == f"anomalo evaluate --real .../2.csv --holdout c/3.csv --workspace {shown}"
+
+
 def test_charts_take_names_for_names() -> None:
     rows = pd.DataFrame({"x": [0.0], "y": [0.0], "row": [0], "score": [1.0], "p_value": [0.1], "alert": [True]})
     rows = rows.assign(reasons="a.b[0]:Q \u202e", id="<b>x</b> \u202e")

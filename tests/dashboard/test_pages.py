@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from streamlit.testing.v1 import AppTest
 import anomalo_dashboard
 from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import RunRecord, Workspace
-from anomalo_dashboard import data, downloads, fit_form, formatting, plugin
+from anomalo_dashboard import data, downloads, fit_form, formatting, plugin, sources
 from anomalo_dashboard.security import bounds, failures, literal, uploads
 from anomalo_dashboard.security.files import ALLOWED
 
@@ -264,6 +265,12 @@ def test_tables_saved_as_csv_hold_no_formulas(tmp_path: Path) -> None:
     assert downloads.without_formulas(frame).to_csv(index=False) == "'=x,y,z\n'=1,-1.5,True\n,2.0,False\n-5,3.0,True\n"
 
 
+def test_a_button_that_saves_a_page_writes_no_formulas() -> None:
+    column = Mock()
+    downloads.csv_button(column, "Save", lambda: pd.DataFrame({"=x": ["=1", "-5"]}), "rows.csv")
+    assert column.download_button.call_args.args[1]() == b"'=x\n'=1\n-5\n"
+
+
 def test_models_show_facts_curve_and_hidden_cells(at: Any, scored: Path) -> None:
     app = at("models", model="full@1")
     fine(app)
@@ -371,7 +378,8 @@ def test_start_infers_the_columns_of_the_bundled_table_and_shows_the_commands(at
     assert [command.split()[1] for command in commands] == ["fit", "score", "impute"]
     assert "--set epochs=7 --label Target" in commands[0]
     assert "--threshold share=0.01" in commands[1]
-    assert all(command.endswith(f"--workspace {scored}") for command in commands)
+    assert all(command.endswith(f"--workspace .../{scored.name}") for command in commands)
+    assert str(sources.BUNDLED.parent) not in app.code[0].value
     next(box for box in app.selectbox if box.label == "Model").set_value("classifier").run()
     assert "--model classifier --supervised" in app.code[0].value
 
@@ -408,7 +416,7 @@ def test_a_job_that_failed_says_why_in_one_line(at: Any, scored: Path) -> None:
 
 
 def test_a_job_can_be_stopped_and_resumed(at: Any, scored: Path) -> None:
-    endless = ["fit", str(data.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
+    endless = ["fit", str(sources.BUNDLED), "--as", "endless", "--set", "epochs=100000", "--set", "patience=100000"]
     job = queue.start(scored, "endless", [endless])
     app = at("start", job=job.id)
     fine(app)

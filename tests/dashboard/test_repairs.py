@@ -62,7 +62,7 @@ def test_a_row_shows_its_repair(home: Any) -> None:
     assert shown["before"].tolist() == ["190.25"]
     (caption,) = (caption.value for caption in app.caption if "the score falls" in caption.value)
     assert f"{lines['score_before'].iloc[0]:.4g} to {lines['score_after'].iloc[0]:.4g}" in caption
-    assert "no alert (threshold budget=4)" in caption
+    assert "no alert (alerts: the 4 most anomalous rows)" in caption
     normal = next(row for row in range(240) if row not in data.repairs(run)["row"].to_pylist())
     app = opened("row", row=normal)
     assert "Suggested repair" not in [head.value for head in app.subheader]

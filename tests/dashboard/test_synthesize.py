@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.jobs.background import queue
-from anomalo_dashboard import data
+from anomalo_dashboard import data, sources
 from anomalo_dashboard.security.files import ALLOWED
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
@@ -64,10 +64,10 @@ def test_an_empty_workspace_offers_to_fit_a_generator(home: Any, tmp_path: Path)
     app = opened()
     assert "No generator has been fitted yet" in app.markdown[0].value
     app.selectbox(key="learner").select("marginals")
-    app.text_input(key=f"label {data.BUNDLED}").input("Target").run()
+    app.text_input(key=f"label {sources.BUNDLED}").input("Target").run()
     press(app, "Fit the generator")
     job = finished(tmp_path / "workspace")
-    assert job.commands[0][:4] == ("fit", str(data.BUNDLED), "--as", "hypothyroid-rows")
+    assert job.commands[0][:4] == ("fit", str(sources.BUNDLED), "--as", "hypothyroid-rows")
     assert [record.model for record in data.models()] == ["marginals"]
     assert data.models()[0].summary["goals"] == ["sample"]
 

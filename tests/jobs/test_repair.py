@@ -185,8 +185,8 @@ def test_a_training_row_is_scored_as_if_it_had_not_been_in_training(joint: Fitte
     known, new = encode(joint, factors(600, 0)), encode(joint, factors(50, 9))
     typical, times = repairs._seen(joint, known)
     assert typical == np.median(joint.calibration.reference)
-    out_of_fold = joint.calibration.out_of_fold(joint.score(known).score, known.hashes())
-    exceeds = (out_of_fold > joint.score(known).score) & (joint.score(known).score > typical)
+    out_of_fold = joint.score(known).score
+    exceeds = (out_of_fold > joint.score_as_new(known)) & (joint.score_as_new(known) > typical)
     assert exceeds.sum() > 50
     assert (times[exceeds] > 1).all()
     np.testing.assert_array_equal(repairs._seen(joint, new)[1], 1)
@@ -194,7 +194,7 @@ def test_a_training_row_is_scored_as_if_it_had_not_been_in_training(joint: Fitte
     search = repairs._Search(joint, known, Boundary(SHARE))
     alert = np.flatnonzero(exceeds & (joint.score(known).p_value < 0.9 * SHARE))  # a new row's is a trifle larger
     assert len(alert) > 5
-    assert not search._strictly(alert, joint.score(known).score[alert] - 1e-9, new.take(np.arange(len(alert)))).any()
+    assert not search._strictly(alert, joint.score_as_new(known)[alert] - 1e-9, new.take(np.arange(len(alert)))).any()
 
 
 @settings(deadline=None)  # SciPy is imported on the way

@@ -40,8 +40,17 @@ def test_progress_gets_the_share_and_the_held_out_loss_if_there_is_one() -> None
     run.report(done=0.5, loss=0.5, validation_loss=12345.678)
     run.report(trees=100)  # not a share of anything
     run.report(done=1.0)
-    assert calls == [(0.25, "loss 0.713"), (0.5, "loss 1.235e+04"), (1.0, "loss nan")]
+    assert calls == [(0.25, "loss 0.713"), (0.5, "loss 1.235e+04"), (1.0, "")]
     assert len(run.history) == 4
+
+
+def test_progress_names_the_phase_or_part_and_has_a_loss_only_where_there_is_one() -> None:
+    texts: list[str] = []
+    run = LocalRun(progress=lambda _, text: texts.append(text))
+    run.report(done=0.1, phase="knn: training", loss=0.5)
+    run.report(done=0.2, part="ecod")
+    run.report(done=0.3, epoch=2)
+    assert texts == ["knn: training, loss 0.5", "ecod", ""]
 
 
 def test_plugins_are_notified_of_an_engine() -> None:

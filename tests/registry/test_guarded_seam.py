@@ -200,7 +200,7 @@ def test_scores_of_another_type_are_converted(session: Session, site: Path) -> N
 
 def test_a_fault_of_a_member_is_named_not_that_of_auto(session: Session, site: Path) -> None:
     lay_out(site, FAULTY / "faulty.py")
-    options = ("--for", "score", "--set", "robust_members=", "--set")
+    options = ("--for", "score", "--set", "assume=clean", "--set")
     for model in ("score_nan", "fit_none", "score_none"):
         outcome = session.fit("auto", *options, f"members=knn,{model}")
         require_named(outcome, model, *FIT[model][:1], FIT[model][1].partition(" (")[0])
@@ -298,7 +298,7 @@ def test_first_party_models_keep_their_names(session: Session, site: Path) -> No
 
 def test_a_part_of_a_model_is_restored_by_its_plugin(session: Session, site: Path) -> None:
     lay_out(site, FAULTY / "taker.py")
-    options = ("--for", "score", "--set", "robust_members=", "--set", "members=knn,taker:knn")
+    options = ("--for", "score", "--set", "assume=clean", "--set", "members=knn,taker:knn")
     outcome = session.fit("auto", *options)
     assert outcome.code == 0, outcome.err
     (manifest,) = session.workspace.glob("models/m/*/manifest.json")

@@ -138,6 +138,17 @@ def test_runs_are_numbered_and_keep_their_facts(store: Workspace) -> None:
     assert store.run("0002-impute") == second
 
 
+def test_a_table_is_recorded_with_its_folder(store: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.csv").write_text("a\n1\n")
+    for source, recorded in (
+        ("b.csv", str(tmp_path / "b.csv")),
+        ("absent.csv", "absent.csv"),
+        ("s3://b/c", "s3://b/c"),
+    ):
+        assert store.add_run("score", write_run, model=None, source=source).source == recorded
+
+
 def test_a_job_that_streams_into_its_run_says_afterwards_what_it_found(store: Workspace) -> None:
     def work(folder: Path) -> dict[str, Any]:
         assert store.runs() == []
@@ -206,6 +217,64 @@ def test_a_failing_writer_leaves_the_other_versions(store: Workspace) -> None:
         store.add_model("fraud", fail, **FACTS)
     assert store.models() == [first]
     assert artifacts.load(first.path)
+
+
+def test_an_extended_model_is_the_same_version_in_another_folder(store: Workspace) -> None:
+    before, other = add(store), add(store)
+    store.tag(before.reference, "live")
+    after = store.extend_model(before, write_other, seconds=2.5, summary={"auroc": 1.0})
+    assert (after.reference, after.created, after.seconds) == (before.reference, before.created, 2.5)
+    assert after.summary == {"auroc": 1.0}
+    assert store.model("fraud@live") == after
+    assert artifacts.load(after.path).state.arrays["a_"].tolist() == [7.0]
+    assert not before.path.exists()
+    assert store.model(other.reference) == other
+    again = store.extend_model(after, write_model, seconds=3.0, summary={})
+    assert artifacts.load(again.path).state.arrays["a_"].tolist() == [0, 1, 2]
+    assert not after.path.exists()
+    assert add(store).version == 3
+
+
+def write_other(folder: Path) -> None:
+    artifacts.save(folder, {}, ModelState(arrays={"a_": np.array([7.0])}))
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_model_whose_extension_cannot_be_written_stays_as_it_was(
+    store: Workspace, failure: type[BaseException], late: bool
+) -> None:
+    record = add(store)
+    files = tree(store.workspace / "models")
+
+    def fails(folder: Path) -> None:
+        if late:
+            write_other(folder)
+        raise failure("disk on fire")
+
+    with pytest.raises(failure, match="disk on fire"):
+        store.extend_model(record, fails, seconds=9.0, summary={})
+    assert store.model("fraud") == record
+    assert tree(store.workspace / "models") == files
+    assert artifacts.load(record.path).state.arrays["a_"].tolist() == [0, 1, 2]
+
+
+def test_a_summary_that_json_cannot_hold_leaves_the_model_as_it_was(store: Workspace) -> None:
+    record = add(store)
+    with pytest.raises(AnomaloError):
+        store.extend_model(record, write_other, seconds=9.0, summary={"model": object()})
+    assert store.model("fraud") == record
+    assert artifacts.load(record.path).state.arrays["a_"].tolist() == [0, 1, 2]
+
+
+def test_what_a_killed_extension_left_is_no_obstacle(store: Workspace) -> None:
+    record = add(store)
+    left = record.path.with_name(f"{record.path.name}.extended")
+    left.mkdir()
+    (left / "half").write_text("")
+    after = store.extend_model(record, write_other, seconds=1.0, summary={})
+    assert not (after.path / "half").exists()
+    assert artifacts.load(after.path).state.arrays["a_"].tolist() == [7.0]
 
 
 def test_a_writer_that_writes_nothing_is_noticed(store: Workspace) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
 from anomalo.evaluation.synthetic.tables import Cells, Rows
-from anomalo.models.boosting import few_threads
+from anomalo.models.learners.boosting import few_threads
 
 MOST = 20_000
 """The trees are trained on at most so many rows of a table; a random sample of a longer one."""

@@ -80,7 +80,7 @@ class _Job:
         return {
             "rows": self.monitor.rows,
             "latent": self.latent,
-            "output": None if self.output is None else str(self.output),
+            "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.monitor.warnings(),
         }
 

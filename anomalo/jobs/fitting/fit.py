@@ -106,8 +106,7 @@ def fit(
     """
     _check_early(context, name, config, require)
     before, base = (None, None) if initial is None else _initial(context, initial, options)
-    table = ParsedTable(context.table(source))
-    schema = infer(table, options)
+    schema = infer(table := ParsedTable(context.table(source)), options)
     require(model := config.create(context.registry, schema.modality))
     config = dataclasses.replace(config, goals=first or config.goals) if model.can(CanExtend) else config
     reference = None if before is None else before.reference
@@ -118,16 +117,15 @@ def fit(
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
-        fitted = outcome.fitted
         if before is not None:
-            fitted.facts["initial"]["reference"] = reference
-        warnings = (*fitted.warnings, *_equal_rows(fitted), *_nothing_to_resume(resume, keep))
-        record = _save(context, source, name, fitted, warnings, keep)
+            outcome.fitted.facts["initial"]["reference"] = reference
+        warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
+        record = _save(context, source, name, outcome.fitted, warnings, keep)
     return FitResult(record, warnings, table, outcome)
 
 
 def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResult:
-    """Fit a model that was fitted for some goals first for those of `config` too, and save it in its place.
+    """Fit a model that was fitted for some goals first for those of `config` too, and save it as the same version.
 
     A model that cannot be extended is returned as it is: it was fitted for all.
 
@@ -235,11 +233,11 @@ def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
     return ["nothing to resume: the fit started from the beginning"] if resume and not keep.resumed else []
 
 
-def _equal_rows(fitted: Fitted) -> list[str]:
+def _warnings(fitted: Fitted) -> tuple[str, ...]:
+    """Return the model's warnings, and that all rows are equal where its scores should have been calibrated."""
     asked = "score" in fitted.guarded.verbs and is_goal(frozenset(fitted.facts["goals"]), "score")
-    if len(fitted.calibration.hashes) > 1 or not asked or not fitted.facts["calibrated"]:
-        return []
-    return [EQUAL_ROWS]
+    equal = len(fitted.calibration.hashes) <= 1 and asked and fitted.facts["calibrated"]
+    return (*fitted.warnings, *([EQUAL_ROWS] if equal else []))
 
 
 def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:

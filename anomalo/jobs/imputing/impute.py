@@ -112,7 +112,7 @@ class _Job:
             "rows": self.monitor.rows,
             "filled": dict(self.monitor.missing),
             "draws": self.draws,
-            "output": None if self.output is None else str(self.output),
+            "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.monitor.warnings(),
         }
 

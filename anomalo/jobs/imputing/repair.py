@@ -127,7 +127,7 @@ class _Job:
             "repaired": self.found.repaired,
             "replaced": dict(columns.most_common()),
             "applied": self.apply,
-            "output": None if self.output is None else str(self.output),
+            "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.scored.warnings,
         }
 

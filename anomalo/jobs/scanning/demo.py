@@ -50,12 +50,11 @@ def demo(
     params: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
-    folds: int | None = None,
 ) -> DemoResult:
     """Fit a model on the bundled table, score and impute it; the diagnosis is never shown to the model."""
     with as_file(files("anomalo.datasets") / "hypothyroid.csv") as path:
         source = str(path)
-        config = FitConfig("undercomplete", params or {}, seed=seed, device=device, folds=folds)
+        config = FitConfig("auto", params or {}, seed=seed, device=device)
         found = scan(context, source, config, SchemaOptions(label=DIAGNOSIS), Threshold("share", 0.05))
     assert found.filled is not None
     return DemoResult(found, found.filled, _hidden(found))

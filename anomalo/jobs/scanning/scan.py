@@ -66,10 +66,15 @@ def find(
     return Anomalies(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)))
 
 
-def complete(context: JobContext, source: str, found: Anomalies, config: FitConfig) -> ScanResult:
-    """Fit the model of `find` for all other verbs too, and impute the table's missing cells."""
+def complete(
+    context: JobContext, source: str, found: Anomalies, config: FitConfig, *, safe_csv: bool = False
+) -> ScanResult:
+    """Fit the model of `find` for all other verbs too, and impute the table's missing cells.
+
+    With `safe_csv`, a spreadsheet finds no formulas in the imputed table.
+    """
     fitted = extend(context, found.fitted, config)
-    filled = _fill(context, source, fitted.opened(), config.device)
+    filled = _fill(context, source, fitted.opened(), config.device, safe_csv)
     warnings = tuple(dict.fromkeys((*found.warnings, *fitted.warnings)))
     return ScanResult(fitted, found.scored, found.evaluation, warnings, filled)
 
@@ -81,12 +86,12 @@ def scan(
     return complete(context, source, find(context, source, config, options, threshold), config)
 
 
-def _fill(context: JobContext, source: str, opened: Opened, device: str) -> ImputeResult | None:
+def _fill(context: JobContext, source: str, opened: Opened, device: str, safe_csv: bool) -> ImputeResult | None:
     """Impute the table's missing cells, if it has any and the model imputes."""
     missing = any(block.missing > 0 for block in opened.fitted.encoder.layout.blocks)
     if not missing or "impute" not in opened.fitted.guarded.verbs:
         return None
-    return impute(context, source, opened, device=device)
+    return impute(context, source, opened, safe_csv=safe_csv, device=device)
 
 
 def _name(source: str) -> str:

@@ -117,7 +117,7 @@ class _Job:
             "alerts": int(first.alert.sum()),
             "threshold": str(self.threshold),
             "explained": len(explained),
-            "output": None if self.output is None else str(self.output),
+            "output": None if self.output is None else str(self.output.absolute()),
             "warnings": first.warnings,
         }
 

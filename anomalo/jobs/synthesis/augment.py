@@ -112,7 +112,7 @@ def augment(
             "given": request.given,
             "constraints": list(request.constraints),
             "seed": request.seed,
-            "output": None if output is None else str(output),
+            "output": None if output is None else str(output.absolute()),
             "warnings": list(_warnings(fitted, generator, first)),
         }
 

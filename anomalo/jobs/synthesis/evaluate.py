@@ -123,7 +123,7 @@ def _summary(facts: Mapping[str, Any], output: Path | None, warnings: list[str])
     return figures | {
         "closeness": None if close is None else {name: close[name] for name in ("nearer_share", "membership")},
         "real": facts["sources"]["train"],
-        "output": None if output is None else str(output),
+        "output": None if output is None else str(output.absolute()),
         "warnings": warnings,
     }
 

@@ -45,7 +45,7 @@ with left:
 rule = run.summary.get("threshold", "share=0.01")
 right.caption(
     f"{literal(name_of(run.source))}, scored with {literal(run.model)} on {formatting.moment(run.created)}; "
-    f"threshold of the run: {literal(rule)}"
+    f"alerts of the run: {formatting.threshold(rule)}"
 )
 for warning in run.summary.get("warnings", []):
     st.warning(literal(formatting.sentence(warning)), icon=":material/info:")

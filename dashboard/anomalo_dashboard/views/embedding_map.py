@@ -7,7 +7,7 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import charts, data, job_progress, navigation, projection
+from anomalo_dashboard import charts, data, job_progress, navigation, projection, sources
 from anomalo_dashboard.security.literal import literal
 from anomalo_dashboard.security.uploads import name_of
 
@@ -41,6 +41,7 @@ def offer(run: RunRecord) -> None:
         f"The rows of {literal(name_of(run.source))} have no codes yet."
     )
     if st.button("Compute the map", type="primary", icon=":material/map:"):
+        sources.again(run)
         job_progress.start(f"Map of {name_of(run.source)}", command)
 
 

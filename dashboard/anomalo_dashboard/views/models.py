@@ -77,7 +77,7 @@ def curve(trained: dict[str, Any]) -> None:
     history = [entry for entry in trained.get("history", []) if "epoch" in entry and "loss" in entry]
     phases = trained.get("training", {}).get("phases", [])
     if not history:
-        st.info("There is no training curve: this model is not trained in epochs.")
+        st.info("There is no training curve: this model is not trained in epochs.", icon=":material/info:")
         return
     if phases:
         st.caption(literal(ends(phases)))
@@ -100,9 +100,10 @@ def cells(record: ModelRecord) -> None:
     st.dataframe(
         plain_table(found[["column", "kind", "error", "baseline"]].assign(less=100 * found["less"])),
         hide_index=True,
+        height="content" if len(found) < 31 else 1100,
         column_config={
-            "column": "Column",
-            "kind": "Kind",
+            "column": st.column_config.TextColumn("Column", width=195),
+            "kind": st.column_config.TextColumn("Kind", width=80),
             "error": st.column_config.TextColumn(
                 "Error",
                 alignment="right",

@@ -57,7 +57,7 @@ def chart(table: pd.DataFrame) -> None:
 
 
 st.title("Overview", anchor=False)
-st.caption(f"Workspace {literal(navigation.workspace())}")
+st.caption(f"Workspace {literal(navigation.workspace().name)}")
 runs, models = data.runs(), data.models()
 if not runs and not models:
     navigation.empty(
@@ -66,7 +66,7 @@ if not runs and not models:
 
 table = pd.DataFrame([line(run) for run in runs])
 facts = st.columns(4)
-facts[0].metric("Saved models", f"{len({record.name for record in models}):,}", border=True)
+facts[0].metric("Saved models", f"{len(models):,}", border=True)
 facts[1].metric("Runs", f"{len(runs):,}", border=True)
 facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
@@ -85,12 +85,12 @@ if len(table):
         column_config={
             "open": st.column_config.ButtonColumn("Open", key="open", width=120, type="tertiary"),
             "run": st.column_config.TextColumn("Run", width=120),
-            "model": st.column_config.TextColumn("Model"),
-            "table": st.column_config.TextColumn("Table"),
+            "model": st.column_config.TextColumn("Model", width=120),
+            "table": st.column_config.TextColumn("Table", width=130),
             "when": st.column_config.TextColumn("When", width=150),
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
-            "rate": st.column_config.NumberColumn("Alert rate", format="%.2f %%"),
+            "rate": st.column_config.NumberColumn("Alert rate", format="%.1f %%"),
             "filled": st.column_config.NumberColumn("Cells imputed", format="localized"),
             "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
         },
@@ -125,7 +125,7 @@ if models:
             "model": "Model",
             "kind": "Kind",
             "tags": "Tags",
-            "table": "Fitted on",
+            "table": st.column_config.TextColumn("Fitted on", width=150),
             "when": "When",
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "columns": st.column_config.NumberColumn("Columns", format="localized"),

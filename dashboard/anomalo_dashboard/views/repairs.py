@@ -19,8 +19,8 @@ def offer(run: RunRecord) -> None:
     path, what = data.output_table(run), "repaired" if run.verb == "repair" else "imputed"
     if path is None:
         st.warning(
-            f"The {what} table was written to {literal(name_of(str(run.summary.get('output'))))}, which no longer "
-            "exists; run the command again.",
+            f"The {what} table was written to {literal(name_of(str(run.summary.get('output'))))}, which is not "
+            "found; run the command again.",
             icon=":material/info:",
         )
         return
@@ -67,7 +67,8 @@ with left:
     navigation.run_box(found)
 if run.verb == "repair":
     right.caption(
-        f"{literal(name_of(run.source))}: repairs of its alerts at {literal(run.summary['threshold'])}, "
+        f"{literal(name_of(run.source))}: repairs of its alerts "
+        f"({formatting.threshold(run.summary['threshold'])}), "
         f"suggested by {literal(run.model)} on {formatting.moment(run.created)}"
     )
     if run.summary["applied"]:
@@ -99,7 +100,7 @@ with summary:
         hide_index=True,
         height="content" if len(filled) < 14 else 525,
         column_config={
-            "column": st.column_config.TextColumn("Column"),
+            "column": st.column_config.TextColumn("Column", width=150),
             "filled": st.column_config.NumberColumn("Imputed", format="localized", width=75),
             "share": st.column_config.NumberColumn("Of rows", format="%.1f %%", width=75),
         },
@@ -153,11 +154,11 @@ with cells:
     st.dataframe(
         plain_table(before_and_after(here, data.column_kinds(run.model))),
         hide_index=True,
-        height=420,
+        height=420 if len(here) > 11 else "content",
         placeholder="",
         column_config={
             "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0"),
-            "column": st.column_config.TextColumn("Column"),
+            "column": st.column_config.TextColumn("Column", width=190),
             "before": st.column_config.TextColumn("Before", width=80),
             "after": st.column_config.TextColumn("After"),
             "interval": st.column_config.TextColumn(

@@ -77,7 +77,8 @@ def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
         column_config={
             "column": st.column_config.TextColumn("Column", width=190),
             "contribution": st.column_config.ProgressColumn(
-                "Contribution to the score" + (f" ({unit})" if unit else ""),
+                # A range such as "0 to 1" is that of whole scores, not of their parts.
+                "Contribution to the score" + (f" ({unit})" if unit and not unit[0].isdigit() else ""),
                 format=formatting.decimals([most]),
                 min_value=0.0,
                 max_value=most,

@@ -10,7 +10,7 @@ from anomalo.jobs.describing.preview import Preview
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import Workspace
-from anomalo_dashboard import data, fit_form, formatting, job_progress, navigation
+from anomalo_dashboard import data, fit_form, formatting, job_progress, navigation, sources
 from anomalo_dashboard.security import failures, uploads
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
@@ -29,7 +29,7 @@ def uploaded() -> None:
 
 def bundled() -> None:
     """Choose the bundled table; called before the page is drawn again."""
-    st.session_state["source"] = str(data.BUNDLED)
+    st.session_state["source"] = str(sources.BUNDLED)
 
 
 def choose_table() -> str:
@@ -52,7 +52,7 @@ def choose_table() -> str:
     if "upload_error" in st.session_state:
         failures.show(st.session_state.pop("upload_error"))
     named = (source or "").strip()
-    return str(data.chosen(named)) if named else ""
+    return str(sources.chosen(named)) if named else ""
 
 
 def understand(source: str) -> tuple[Preview, SchemaOptions]:
@@ -66,7 +66,7 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
         f"{quantities.count(len(guess.schema.columns), 'column')}, {quantities.count(guess.missing, 'missing cell')}. "
         "Check the kind and role of each column, and correct what is wrong."
     )
-    label = "Target" if source == str(data.BUNDLED) else None
+    label = "Target" if source == str(sources.BUNDLED) else None
     guessed = fit_form.columns_of(guess)
     edited = fit_form.edit_columns(fit_form.columns_of(guess, label), key=f"columns {source} {missing}")
     st.text_input(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from anomalo.jobs.background import queue
 from anomalo.jobs.synthesis import report_charts
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, navigation
+from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, navigation, sources
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain, plain_values
 from anomalo_dashboard.security.uploads import name_of
@@ -21,6 +22,8 @@ from anomalo_dashboard.security.uploads import name_of
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
 MARGIN = 105  # Streamlit takes the legend, the axis and its margins from a chart's height
+LABELS = (300, 190)  # likewise, from the width and height of the chart of pairs: names of columns and the legend
+OPTIONS = re.compile(r" \(--[^)]*\)")  # what a report says of the command line; the form has fields for it
 TILES = {
     "Quality": "Similarity of single columns and of pairs of columns to the real ones, from 0 to 1 = equal.",
     "Discriminator AUROC": "How well trees separate synthetic from real rows: 0.5 is not at all, 1 is always.",
@@ -64,10 +67,10 @@ def generation(record: ModelRecord) -> list[list[str]]:
         help="A table that the generator was not trained on. It is needed to check whether training rows were copied.",
     ).strip()
     if holdout:
-        holdout = str(data.chosen(holdout))
+        holdout = str(sources.chosen(holdout))
     output = f"{queue.FOLDER}/rows.{suffix}"
     generate = ["augment", "--with", record.reference, "-n", str(rows), "--seed", str(seed), "-o", output, *where]
-    compare_with_real = ["evaluate", "--synthetic", output, "--real", record.source]
+    compare_with_real = ["evaluate", "--synthetic", output, "--real", sources.again(record)]
     compare_with_real += ["--holdout", holdout] if holdout else []
     label = record.summary.get("label")
     return [generate, compare_with_real + (["--label", label] if label else [])]
@@ -90,10 +93,11 @@ def generate_form(found: Sequence[ModelRecord]) -> None:
 
 def fit_generator() -> None:
     """Show the form that fits a generator on a table of the workspace."""
-    sources = list(dict.fromkeys([*(record.source for record in data.models()), str(data.BUNDLED)]))
+    read = filter(sources.is_certain, (record.source for record in data.models()))
+    tables = list(dict.fromkeys([*read, str(sources.BUNDLED)]))
     models = {model["name"]: model for model in data.kinds_of_model() if "sample" in model["verbs"]}
     left, middle, right = st.columns(3)
-    source = left.selectbox("Table", sources, format_func=lambda path: plain(name_of(path)), key="learn_from")
+    source = left.selectbox("Table", tables, format_func=lambda path: plain(name_of(path)), key="learn_from")
     model = middle.selectbox("Model", list(models), list(models).index("edm") if "edm" in models else 0, key="learner")
     name = right.text_input("Save as", f"{fit_form.suggested_name(source)}-rows", key=f"learn as {source}")
     label = st.text_input(
@@ -135,7 +139,7 @@ def offer(run: RunRecord, path: Path | None, compared: RunRecord | None) -> None
     """Offer the synthetic rows and the report as files."""
     if path is None:
         st.warning(
-            f"The rows were written to {literal(name_of(str(run.summary.get('output'))))}, which no longer exists; "
+            f"The rows were written to {literal(name_of(str(run.summary.get('output'))))}, which is not found; "
             "generate them again.",
             icon=":material/info:",
         )
@@ -154,7 +158,7 @@ def compare(run: RunRecord, path: Path) -> None:
     """Offer to compare the synthetic rows with the real ones."""
     st.info("These rows have not been compared with the real rows yet.", icon=":material/info:")
     if st.button("Compare", type="primary", icon=":material/compare:"):
-        start("Comparison", [["evaluate", "--synthetic", str(path), "--real", run.source]])
+        start("Comparison", [["evaluate", "--synthetic", str(path), "--real", sources.again(run)]])
 
 
 def figures(report: dict[str, Any]) -> dict[str, str]:
@@ -181,7 +185,7 @@ def show(report: dict[str, Any]) -> None:
     for sentence in result["reasons"]:
         st.markdown(f"- {literal(sentence)}")
     for sentence in result["unchecked"]:
-        st.caption(f":material/info: {literal(sentence)}")
+        st.caption(f":material/info: {literal(OPTIONS.sub('', sentence))}")
     shown = figures(report)
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value, help=TILES[name], border=True)
@@ -198,13 +202,14 @@ def show(report: dict[str, Any]) -> None:
                 chart.properties(height=chart.height + MARGIN),
                 alt=f"{plain(entry['column'])} in real and synthetic rows",
             )
-    for title, together in (
-        ("Pairs of columns: similarity of their dependence", report_charts.pairs(report)),
-        ("Distance to the closest real row", report_charts.closeness(report)),
+    for title, together, (wider, higher) in (
+        ("Pairs of columns: similarity of their dependence", report_charts.pairs(report), LABELS),
+        ("Distance to the closest real row", report_charts.closeness(report), (0, 0)),
     ):
         if together is not None:
             st.subheader(title, anchor=False)
-            st.altair_chart(together, width="content", alt=title)
+            roomy = together.properties(width=together.width + wider, height=together.height + higher)
+            st.altair_chart(roomy, width="content", alt=title)
 
 
 st.title("Synthesize", anchor=False)

@@ -22,7 +22,7 @@ class EntryLayout:
     """Which entries of a row [width] belong to which column.
 
     Numbers are encoded as in the table; a level is 1 where it is observed and 0 where another one is. In wide tables
-    categories have fewer entries, and if there are still too many, the columns with the fewest missing values have none.
+    categories have fewer entries, and if that is still too many, columns with the fewest missing values have none.
     """
 
     layout: Layout

@@ -15,6 +15,8 @@ CLIP = 2.5
 """Values are clipped at this many robust standard deviations for the first estimate."""
 SMALLEST = 1e-3
 """The least variance of a direction, as a share of the mean one."""
+WIDTH = 256
+"""Dense columns in a block: in wider tables, columns of different blocks are taken to be uncorrelated."""
 NOISE = 0.3
 """Variance that is added to levels and missing flags: a rare level is not extreme, as such a number would be."""
 
@@ -25,7 +27,8 @@ class RobustCovariance(Model):
 
     From a winsorised start, the rows that are nearest by the present estimate give the next one, until they stay
     the same (concentration steps). The covariance is shrunk towards a multiple of the identity, so that constant,
-    dependent or too many columns do no harm.
+    dependent or too many columns do no harm. The work grows with the cube of the columns up to `WIDTH`, and beyond it
+    in proportion to them.
 
     Reference: Rousseeuw and Van Driessen (1999), A fast algorithm for the minimum covariance determinant estimator,
     Technometrics 41; Boudt et al. (2020), The minimum regularized covariance determinant estimator, Statistics and
@@ -54,8 +57,12 @@ class RobustCovariance(Model):
         count = max(2, round(self.support * len(scaled)))  # at most all rows are kept
         kept: NDArray[np.intp] | None = None
         sample = np.clip(scaled, middle - CLIP, middle + CLIP)
+        self.block_ends_ = _block_ends(dense)
+        self.whitening_ = np.zeros((sample.shape[1], int(np.diff(self.block_ends_, prepend=0).max(initial=0))))
         for _ in range(STEPS):
-            self.centre_, self.whitening_ = sample.mean(axis=0), _whitening(sample, noise)
+            self.centre_ = sample.mean(axis=0)
+            for part in self._blocks():
+                self.whitening_[part, : part.stop - part.start] = _whitening(sample[:, part], noise[part])
             nearest = np.sort(np.argsort(self._distances(scaled), kind="stable")[:count])
             if kept is not None and np.array_equal(nearest, kept):
                 break
@@ -78,11 +85,14 @@ class RobustCovariance(Model):
         """
         dense = data.dense()
         scaled = dense.matrix.astype(np.float64) / self.scale_
-        precision = self.whitening_ @ self.whitening_.T
-        # The conditional covariances of all cells, one block each.
-        covariance = np.linalg.inv(np.where(dense.position[:, None] == dense.position, precision, 0.0))
-        pulled = in_row_blocks(scaled, lambda block: (block - self.centre_) @ precision)
-        residual = in_row_blocks(pulled, lambda block: block @ covariance)
+        pulled, residual = np.empty_like(scaled), np.empty_like(scaled)
+        for part in self._blocks():
+            whitening, position = self._whitening_of(part), dense.position[part]
+            precision = whitening @ whitening.T
+            # The conditional covariances of all cells.
+            covariance = np.linalg.inv(np.where(position[:, None] == position, precision, 0.0))
+            pulled[:, part] = _product(scaled[:, part] - self.centre_[part], precision)
+            residual[:, part] = _product(pulled[:, part], covariance)
         drops, expected = np.zeros(data.values.shape), np.empty_like(data.values)
         for block, part in zip(data.layout.blocks, dense_parts(data, dense), strict=True):
             drops[:, block.position] = 0.5 * (pulled[:, part] * residual[:, part]).sum(axis=1)
@@ -91,7 +101,36 @@ class RobustCovariance(Model):
         return Cells(in_proportion(self.score(data), np.maximum(drops, 0)), expected)
 
     def _distances(self, scaled: Scores) -> Scores:
-        return in_row_blocks(scaled, lambda block: np.square((block - self.centre_) @ self.whitening_).sum(axis=1))
+        total = np.zeros(len(scaled))
+        for part in self._blocks():
+            whitened = _product(scaled[:, part] - self.centre_[part], self._whitening_of(part))
+            total += np.square(whitened).sum(axis=1)
+        return total
+
+    def _blocks(self) -> list[slice]:
+        ends = self.block_ends_.tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+    def _whitening_of(self, part: slice) -> Scores:
+        block: Scores = self.whitening_[part, : part.stop - part.start]
+        return block
+
+
+def _product(rows: Scores, matrix: Scores) -> Scores:
+    return in_row_blocks(rows, lambda block: block @ matrix)
+
+
+def _block_ends(dense: Dense) -> NDArray[np.int64]:
+    """Return where blocks of at most `WIDTH` dense columns end, or of one cell's; no cell is in two of them."""
+    _, starts = np.unique(dense.position, return_index=True)
+    ends = [*starts[1:].tolist(), len(dense.position)] if len(starts) else []
+    found: list[int] = []
+    for end in ends:
+        if found and end - (found[-2] if len(found) > 1 else 0) <= WIDTH:
+            found[-1] = end
+        else:
+            found.append(end)
+    return np.array(found, dtype=np.int64)
 
 
 def _numbers(data: Encoded, dense: Dense) -> NDArray[np.bool_]:

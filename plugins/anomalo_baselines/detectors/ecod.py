@@ -4,14 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Run, Scores, param
-from anomalo_baselines.detectors.marginal_detector import MarginalDetector
+from anomalo_baselines.detectors.marginal_detector import MarginalDetector, upper_tail
 from anomalo_baselines.subsample import subsample
-
-TAIL = 0.05
-"""Beyond the training values a tail is extrapolated with the mean excess over this share of them."""
 
 
 @dataclass(kw_only=True)
@@ -59,21 +55,9 @@ class EmpiricalTails(MarginalDetector):
         for at in data.layout.numbers:
             rows = seen[:, at]
             values = self.sorted_[self.sorted_starts_[at] : self.sorted_ends_[at]].astype(np.float64)
-            left[rows, at] = _surprisal(-values[::-1], -data.values[rows, at].astype(np.float64))
-            right[rows, at] = _surprisal(values, data.values[rows, at].astype(np.float64))
+            left[rows, at] = upper_tail(-values[::-1], -data.values[rows, at].astype(np.float64))
+            right[rows, at] = upper_tail(values, data.values[rows, at].astype(np.float64))
         skewed = np.where(self.skewed_left_, left, right)
         sides = np.stack([left, right, skewed])
         best = sides.sum(axis=2).argmax(axis=0)
         return np.asarray(fixed + sides[best, np.arange(len(best))])
-
-
-def _surprisal(ordered: Scores, values: Scores) -> NDArray[np.float64]:
-    """Return -log of the share of the ordered training values that are at least as large, float64 [n] >= 0."""
-    count = len(ordered)
-    if not count:
-        return np.zeros(len(values))
-    above = count - np.searchsorted(ordered, values, side="left")
-    found = -np.log(np.minimum((above + 0.5) / (count + 1), 1.0))
-    top = ordered[int((1 - TAIL) * count) :]
-    scale = max(float((top - top[0]).mean()), 1e-3)
-    return np.asarray(found + np.maximum(values - ordered[-1], 0) / scale)

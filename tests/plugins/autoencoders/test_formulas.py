@@ -15,7 +15,7 @@ from anomalo.neural import MixtureHeads
 from anomalo.plugin import Block, Encoded, Layout
 from anomalo_autoencoders.bottleneck.residual import Residual
 from anomalo_autoencoders.bottleneck.stacked import Stacked, StackedNet
-from anomalo_autoencoders.masking.denoising import Denoising
+from anomalo_autoencoders.masking.denoising import Denoising, dropout
 from anomalo_autoencoders.masking.masked import MaskedAutoencoder
 from anomalo_autoencoders.regularised.contractive import Contractive, ContractiveNet, jacobian_norm
 from anomalo_autoencoders.regularised.sparse import RATE_DECAY, Sparse, bernoulli_divergence
@@ -302,6 +302,37 @@ def test_corruption_is_of_the_three_kinds_asked_for() -> None:
         assert np.isin(swapped[:, column], data.values[:, column]).all()
     _, seen = corrupted(hide=0.25)
     assert seen.mean() == pytest.approx(0.75, abs=0.02)
+
+
+@pytest.mark.parametrize(("share", "steps"), [(0.1, 26), (0.5, 128), (0.95, 243), (0.999, 255)])
+def test_dropout_sets_a_share_of_units_to_zero_and_scales_the_others_up(share: float, steps: int) -> None:
+    units = torch.rand(401, 499) + 1  # not a multiple of the eight bytes that are drawn at once
+    left = dropout(units, share)
+    kept = left != 0
+    torch.testing.assert_close(left[kept], units[kept] * 256 / (256 - steps))
+    rate = steps / 256
+    assert abs(float((~kept).float().mean()) - rate) < 5 * math.sqrt(rate * (1 - rate) / units.numel())
+    one_each = [kept[0::2].float().mean(), kept[1::2].float().mean(), kept[:, 0::2].float().mean()]
+    assert max(one_each) - min(one_each) < 0.02
+    torch.manual_seed(1)
+    again = dropout(units, share)
+    assert not torch.equal(again, left)
+    torch.manual_seed(1)
+    assert torch.equal(dropout(units, share), again)
+
+
+def test_dropout_of_nothing_changes_nothing() -> None:
+    units = torch.rand(3, 5)
+    assert torch.equal(dropout(units, 0.0), units)
+
+
+def test_units_are_dropped_in_training_only() -> None:
+    net: Any = Denoising(hidden=(8, 8), members=2, dropout=0.5).build(layout(3, 2))
+    x, seen = tensors(table(20))
+    net.eval()
+    assert torch.equal(net.encode(x, seen), net.encode(x, seen))
+    net.train()
+    assert not torch.equal(net.encode(x, seen), net.encode(x, seen))
 
 
 def test_residual_blocks_start_as_the_identity() -> None:

@@ -67,7 +67,7 @@ def test_the_plugin_offers_its_models_under_their_names() -> None:
     assert all(is_model(model) for model in models)
     verbs = {model.name: verbs_of(model) for model in models}
     fills = dict.fromkeys(["mean", "median", "mode", "chained", "forest", "boosted", "knn_impute"], ("impute",))
-    explains = dict.fromkeys(["covariance", "knn"], ("score", "explain"))
+    explains = dict.fromkeys(["covariance", "knn", "ecod", "hbos"], ("score", "explain"))
     makes = dict.fromkeys(["copula", "mixture", "smote", "marginals", "bootstrap"], ("sample",))
     assert verbs == {**dict.fromkeys(["iforest", "lof"], ("score",)), **explains, **fills, **makes}
 

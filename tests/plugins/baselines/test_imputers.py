@@ -11,8 +11,8 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 
 from anomalo.errors import ParameterError
+from anomalo.models.learners.trees import Trees, flatten_forest, round_down_to_float32
 from anomalo.models.run import LocalRun
-from anomalo.models.trees import Trees, flatten_forest, round_down_to_float32
 from anomalo.plugin import (
     UNSEEN,
     Block,

@@ -6,7 +6,7 @@ import sklearn
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from anomalo.models.boosting import SMALL, few_threads
+from anomalo.models.learners.boosting import SMALL, few_threads
 
 
 def threads() -> set[int]:
@@ -33,13 +33,14 @@ FIELDS = {
     "is_categorical",
     "bitset_idx",
 }
-"""The fields of scikit-learn's nodes that `anomalo/models/boosting.py` reads."""
+"""The fields of scikit-learn's nodes that `anomalo/models/learners/boosting.py` reads."""
 
 
 def test_scikit_learns_private_trees_have_the_fields_that_are_read() -> None:
     advice = (
-        f"scikit-learn {sklearn.__version__} keeps its boosted trees otherwise: adapt anomalo/models/boosting.py (and "
-        "`_baseline_prediction` in the imputer `boosted`), or lower the upper bound of scikit-learn in pyproject.toml"
+        f"scikit-learn {sklearn.__version__} keeps its boosted trees otherwise: adapt "
+        "anomalo/models/learners/boosting.py (and `_baseline_prediction` in the imputer `boosted`), or lower the upper "
+        "bound of scikit-learn in pyproject.toml"
     )
     rng = np.random.default_rng(0)
     matrix = np.column_stack([rng.integers(5, size=200), rng.normal(size=200)])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats
-from anomalo.models.trees import Trees, concatenated, round_down_to_float32
+from anomalo.models.learners.trees import Trees, concatenated, round_down_to_float32
 
 MISSING_CODE = 255
 """The code of a missing category in a tree's sets; levels count from 0."""

@@ -1,0 +1,1 @@
+"""What models are made of: trees, boosting and Gaussians of columns with missing values."""

@@ -1,1 +1,0 @@
-"""Linear algebra of models without a network: Gaussians of incomplete rows, products by rows."""
