@@ -34,7 +34,7 @@ CELLS = 1_000_000
 """Training cells that are used, at most: of wide tables fewer rows, but no fewer than `FEWEST_ROWS`."""
 FEWEST_ROWS = 500
 WORK, COLUMN = 500_000, 2000
-"""Learners are fitted for so many columns that their number, times the training rows and `COLUMN`, is below `WORK`."""
+"""Learners are fitted for so many columns that their number times the training rows plus `COLUMN` is at most `WORK`."""
 LEVEL = 0.9
 """Coverage of the intervals whose width is reported."""
 
@@ -50,7 +50,8 @@ class Blend(ConditionalImputer):
     predictions of training cells: leave-one-out for the kernel, out-of-bag for the forest. A forest begins with a
     fifth of its trees, and ends with them if they get no weight. Learners are fitted for columns with missing values
     in training only, or, if there are none and the fit is to impute, for all; other columns are predicted by the
-    Gaussian. With `quality=best` a second round of learners, those that had a weight, is fitted on rows that the first
+    Gaussian. In wide tables learners are fitted for the columns with the most missing values only, and the Gaussian has
+    fewer entries of a category and takes fewer steps. With `quality=best` a second round of learners, those that had a weight, is fitted on rows that the first
     completes. The last held-out predictions also give the expected error of each column and the width of intervals
     and draws.
 

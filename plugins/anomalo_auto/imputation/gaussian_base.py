@@ -17,8 +17,10 @@ from anomalo.plugin import (
     inverse,
 )
 
-RIDGE = 0.01
-"""Variance added to every entry: numbers have 1, indicators at most 1/4."""
+RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+"""Variance added to every entry: numbers have 1, indicators at most 1/4. The first, unless entries are many."""
+MANY = 1 / 4
+"""With more entries than this share of the rows, the ridge is chosen by the error on the other half of the rows."""
 ROUNDS, TOLERANCE = 50, 1e-3
 """Steps of EM at most; it stops when no mean or covariance changes by more than the tolerance."""
 WORK, FEWEST_ROUNDS = 10**11, 4
@@ -37,11 +39,14 @@ class GaussianBase:
     ----------
     centre, scale : float64 [width]
         An entry less its centre, in units of its scale, is Gaussian.
+    ridge : float64 [width]
+        Variance that was added.
     covariance, precision : float64 [width, width]
     """
 
     centre: Scores
     scale: Scores
+    ridge: Scores
     covariance: Scores
     precision: Scores
 
@@ -52,11 +57,11 @@ class GaussianBase:
         centre = np.where(seen, matrix, 0.0).sum(axis=0) / count
         scale = np.sqrt(np.where(seen, np.square(matrix - centre), 0.0).sum(axis=0) / count)
         scale = np.where(number & (scale > 0), scale, 1.0)
-        ridge = np.full(len(centre), RIDGE)
         scaled = (matrix - centre) / scale
+        ridge = np.full(len(centre), best_ridge(np.where(seen, scaled, 0.0), seen))
         rounds = max(FEWEST_ROUNDS, min(ROUNDS, WORK // max(1, len(centre) ** 2 * (len(matrix) + len(centre)))))
         mean, covariance = expectation_maximisation(scaled, seen, ridge, rounds, TOLERANCE)
-        return cls(centre + mean * scale, scale, covariance, inverse(covariance))
+        return cls(centre + mean * scale, scale, ridge, covariance, inverse(covariance))
 
     def without_each(self, matrix: Scores, seen: Mask, folds: NDArray[np.intp]) -> list[Self]:
         """Return the Gaussian of the rows without each fold [n], by some more steps of EM that leave its rows out.
@@ -66,12 +71,14 @@ class GaussianBase:
         Reference: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm, JRSS
         B 39, section 3 (rate of convergence).
         """
-        ridge, start = np.full(len(self.centre), RIDGE), (np.zeros(len(self.centre)), self.covariance)
+        start = np.zeros(len(self.centre)), self.covariance
         found = []
         for fold in range(int(folds.max(initial=0)) + 1):
             rest = folds != fold if folds.any() else folds == fold
             scaled = self.deviations(matrix[rest], seen[rest])
-            mean, covariance = expectation_maximisation(scaled, seen[rest], ridge, STEPS_WITHOUT, TOLERANCE, start)
+            mean, covariance = expectation_maximisation(
+                scaled, seen[rest], self.ridge, STEPS_WITHOUT, TOLERANCE, start
+            )
             centre = self.centre + mean * self.scale
             found.append(replace(self, centre=centre, covariance=covariance, precision=inverse(covariance)))
         return found
@@ -92,6 +99,31 @@ class GaussianBase:
         for rows, at, mean, _ in conditional(self.precision, pull, ~seen):
             deviation[rows[:, None], at] = mean
         return np.where(seen, matrix, deviation * self.scale + self.centre)
+
+
+def best_ridge(deviation: Scores, seen: Mask) -> float:
+    """Return the ridge with the smallest error of cells predicted from a row's others, fitted to other rows.
+
+    Parameters
+    ----------
+    deviation, seen : float64, bool [n, width]
+        Scaled deviations from the mean, 0 where not observed.
+
+    Reference: Rue and Held (2005), Gaussian Markov random fields, theorem 2.5: a cell lies (P d)_j / P_jj above what
+    its row's other cells predict, with P the precision matrix and d the deviations.
+    """
+    half = len(deviation) // 2
+    if deviation.shape[1] <= MANY * len(deviation) or not half:
+        return RIDGES[0]
+    _, singular, axes = np.linalg.svd(deviation[:half], full_matrices=False)
+    rows, scored = deviation[half:], seen[half:]
+    along, variance, square = rows @ axes.T, np.square(singular) / half, np.square(axes)
+    errors = []
+    for ridge in RIDGES:
+        share = variance / (variance + ridge)
+        residual = (rows - (along * share) @ axes) / (1 - share @ square)
+        errors.append(np.square(residual[scored]).sum())
+    return RIDGES[int(np.argmin(errors))]
 
 
 class _Group(NamedTuple):

@@ -11,7 +11,7 @@ from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 from anomalo.models.run import LocalRun
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout
 from anomalo.registry.registry import Registry
-from anomalo_auto.imputation import forest, kernel_ridge
+from anomalo_auto.imputation import blend, entry_layout, forest, kernel_ridge
 from anomalo_auto.imputation.blend import Blend
 from anomalo_auto.imputation.column_model import SMALLEST, mixture
 from anomalo_auto.imputation.discriminant import Discriminant
@@ -124,6 +124,15 @@ def test_a_discriminant_recovers_levels_that_linear_regressions_mask() -> None:
     assert np.allclose(held_out.sum(axis=1), 1, atol=1e-5)
     alone = fitted.predict(expected[3:4], target(category(3), truth))
     assert np.array_equal(alone, fitted.predict(expected, target(category(3), truth))[3:4])
+
+
+def test_a_discriminants_held_out_predictions_do_not_know_the_level() -> None:
+    rng = np.random.default_rng(0)
+    expected, truth = rng.normal(size=(60, 8)).astype(np.float32), rng.integers(8, size=60)
+    fitted, held_out = Discriminant.fit(expected, target(category(8), truth), rng)
+    known = fitted.predict(expected, target(category(8), truth))
+    assert np.mean(known.argmax(axis=1) == truth) > 0.3
+    assert np.mean(held_out.argmax(axis=1) == truth) < 0.2
 
 
 def test_levels_that_share_an_entry_share_its_probability_by_frequency() -> None:
@@ -392,3 +401,52 @@ def test_many_columns_are_predicted_from_correlated_ones() -> None:
     assert len(chosen) == INPUTS
     assert 7 not in chosen
     assert (chosen % 3 == 1).all()  # all of the same origin
+
+
+def test_in_wide_tables_categories_share_entries_and_columns_with_few_missing_values_have_none(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = tuple(
+        Block(f"x{at}", "category", at, levels=tuple("abcdefgh"), missing=at / 10)
+        if at % 2
+        else Block(f"x{at}", "number", at, low=-4, high=4, missing=at / 10)
+        for at in range(6)
+    )
+    assert EntryLayout(Layout("table", (6,), blocks)).sizes.tolist() == [1, 8, 1, 8, 1, 8]
+    monkeypatch.setattr(entry_layout, "WIDTH", 18)
+    assert EntryLayout(Layout("table", (6,), blocks)).sizes.tolist() == [1, 5, 1, 5, 1, 5]
+    monkeypatch.setattr(entry_layout, "WIDTH", 8)
+    layout = Layout("table", (6,), blocks)
+    assert EntryLayout(layout).sizes.tolist() == [0, 0, 1, 3, 1, 3]
+    rng = np.random.default_rng(0)
+    origin = rng.normal(size=200)
+    values = np.where(np.arange(6) % 2, FIRST_LEVEL + np.digitize(origin, [-1, 0, 1])[:, None], origin[:, None])
+    data = Encoded(values.astype(np.float32), rng.random((200, 6)) > 0.2, layout)
+    found = fitted(data, registry, trees=5)
+    filled = found.impute(data)
+    assert np.allclose(filled.point[~data.observed[:, 0], 0], origin[data.observed[:, 0]].mean(), atol=1e-4)
+    for at in (2, 4):
+        missing = ~data.observed[:, at]
+        assert np.corrcoef(filled.point[missing, at], origin[missing])[0, 1] > 0.8
+    again = Blend().restore(found.state())
+    assert np.array_equal(again.impute(data).point, filled.point)
+
+
+def test_learners_are_fitted_for_the_columns_with_the_most_missing_values_as_the_work_allows(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _ = table(300, share=0.1)
+    more = np.zeros_like(data.observed)
+    more[::3, 1] = True
+    monkeypatch.setattr(blend, "WORK", blend.COLUMN + 300)
+    columns = fitted(data.hide(more), registry, trees=5)._rounds[0].columns
+    assert [at for at, column in enumerate(columns) if {*column.learners} - {"discriminant"}] == [1]
+
+
+def test_held_out_predictions_do_not_know_the_cell(registry: Registry) -> None:
+    rng = np.random.default_rng(5)
+    blocks = tuple(Block(f"x{at}", "number", at, low=-4, high=4, missing=0.1) for at in range(30))
+    values = rng.normal(size=(130, 30)).astype(np.float32)  # so few rows that a fit learns noise by heart
+    data = Encoded(values, rng.random(values.shape) > 0.1, Layout("table", (30,), blocks))
+    hidden = fitted(data, registry, trees=5).hidden_cells()
+    assert np.mean(hidden.error / hidden.baseline) > 0.96
