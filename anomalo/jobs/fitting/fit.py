@@ -95,8 +95,8 @@ def fit(
     SourceError
         The table cannot be read or holds nothing to learn from.
     UsageError
-        The model, a parameter, a column or the device does not exist; a fit of this name is running already;
-        or the fit to resume is of another table or configuration.
+        The model, a parameter, a column or the device does not exist; a fit of this name is running already; or the fit
+        to resume is of another table or configuration.
     SchemaError
         A column does not hold the kind that was asked for.
     OutputError
@@ -117,8 +117,7 @@ def fit(
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
-        if before is not None:
-            outcome.fitted.facts["initial"]["reference"] = reference
+        outcome.fitted.facts.get("initial", {})["reference"] = reference
         warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
         record = _save(context, source, name, outcome.fitted, warnings, keep)
     return FitResult(record, warnings, table, outcome)
