@@ -117,10 +117,10 @@ def fit(
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
-        outcome.fitted.facts.get("initial", {})["reference"] = reference
+        if before is not None:
+            outcome.fitted.facts["initial"]["reference"] = reference
         warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
-        record = _save(context, source, name, outcome.fitted, warnings, keep)
-    return FitResult(record, warnings, table, outcome)
+        return FitResult(_save(context, source, name, outcome.fitted, warnings, keep), warnings, table, outcome)
 
 
 def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResult:
