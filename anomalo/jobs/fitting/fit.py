@@ -95,8 +95,8 @@ def fit(
     SourceError
         The table cannot be read or holds nothing to learn from.
     UsageError
-        The model, a parameter, a column or the device does not exist; a fit of this name is running already;
-        or the fit to resume is of another table or configuration.
+        The model, a parameter, a column or the device does not exist; a fit of this name is running already; or the fit
+        to resume is of another table or configuration.
     SchemaError
         A column does not hold the kind that was asked for.
     OutputError
@@ -119,8 +119,7 @@ def fit(
         if reference is not None:
             outcome.fitted.facts["initial"]["reference"] = reference
         warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
-        record = _save(context, source, name, outcome.fitted, warnings, keep)
-    return FitResult(record, warnings, table, outcome)
+        return FitResult(_save(context, source, name, outcome.fitted, warnings, keep), warnings, table, outcome)
 
 
 def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResult:
