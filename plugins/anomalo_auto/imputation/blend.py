@@ -51,9 +51,9 @@ class Blend(ConditionalImputer):
     fifth of its trees, and ends with them if they get no weight. Learners are fitted for columns with missing values
     in training only, or, if there are none and the fit is to impute, for all; other columns are predicted by the
     Gaussian. In wide tables learners are fitted for the columns with the most missing values only, and the Gaussian has
-    fewer entries of a category and takes fewer steps. With `quality=best` a second round of learners, those that had a weight, is fitted on rows that the first
-    completes. The last held-out predictions also give the expected error of each column and the width of intervals
-    and draws.
+    fewer entries of a category, a larger ridge and takes fewer steps. With `quality=best` a second round of learners,
+    those that had a weight, is fitted on rows that the first completes. The last held-out predictions also give the
+    expected error of each column and the width of intervals and draws.
 
     Reference: Breiman (1996), Stacked regressions, Machine Learning 24; van der Laan, Polley and Hubbard (2007), Super
     learner, Statistical Applications in Genetics and Molecular Biology 6; Stekhoven and Buehlmann (2012), MissForest,

@@ -76,9 +76,7 @@ class GaussianBase:
         for fold in range(int(folds.max(initial=0)) + 1):
             rest = folds != fold if folds.any() else folds == fold
             scaled = self.deviations(matrix[rest], seen[rest])
-            mean, covariance = expectation_maximisation(
-                scaled, seen[rest], self.ridge, STEPS_WITHOUT, TOLERANCE, start
-            )
+            mean, covariance = expectation_maximisation(scaled, seen[rest], self.ridge, STEPS_WITHOUT, TOLERANCE, start)
             centre = self.centre + mean * self.scale
             found.append(replace(self, centre=centre, covariance=covariance, precision=inverse(covariance)))
         return found

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from anomalo.models.numerics import gaussian
-from anomalo.models.numerics.gaussian import conditional, expectation_maximisation, inverse
+from anomalo.models.learners import gaussian
+from anomalo.models.learners.gaussian import conditional, expectation_maximisation, inverse
 
 COVARIANCE = np.array([[1.0, 0.6, 0.3], [0.6, 1.0, -0.2], [0.3, -0.2, 1.0]])
 
