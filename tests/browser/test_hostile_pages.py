@@ -40,7 +40,10 @@ PAGES = {
 
 def check(page: Any, expected: str, dialogs: list[str]) -> None:
     page.wait_for_function("document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'")
-    page.wait_for_timeout(1500)  # charts and icons are loaded afterwards
+    page.wait_for_function(  # charts, tables and icons are loaded afterwards, on a busy machine long afterwards
+        "text => document.body.innerText.replaceAll('\\u2060', '').includes(text)", arg=expected
+    )
+    page.wait_for_timeout(1500)
     for what, selector in FROM_DATA.items():
         assert page.locator(selector).count() == 0, what
     assert set(page.locator(ICONS).all_inner_texts()) <= OWN_ICONS
