@@ -311,6 +311,24 @@ def test_rows_are_completed_without_the_cell_that_is_to_be_predicted(registry: R
     assert np.allclose(completed[1][data.observed[:, 1], 1], truth[::-1, 1][data.observed[:, 1]])  # held out
 
 
+@pytest.mark.parametrize("quality", ["fast", "best"])
+def test_all_that_was_learned_is_restored(registry: Registry, quality: str) -> None:
+    data, _ = table(200, seed=4)
+    learned = fitted(data, registry, quality=quality, trees=5)
+    state = learned.state()
+    restored = Blend(quality=quality).restore(state)
+    again = restored.state()
+    assert again.values == state.values
+    assert again.arrays.keys() == state.arrays.keys()
+    assert all(np.array_equal(again.arrays[name], array, equal_nan=True) for name, array in state.arrays.items())
+    for found, expected in zip(restored._rounds, learned._rounds, strict=True):
+        for one, other in zip(found.columns, expected.columns, strict=True):
+            assert np.array_equal(one.marginal, other.marginal)
+            assert one.weights.sum() == pytest.approx(1)
+    filled, expected = restored.impute(data, draws=2), learned.impute(data, draws=2)
+    assert np.array_equal(filled.draws, expected.draws)
+
+
 def test_small_weights_are_left_out() -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=500)
