@@ -15,8 +15,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
-def run(*command: object) -> None:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd=ROOT)
+def run(*command: object, cwd: Path = ROOT) -> None:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -38,4 +38,5 @@ def test_the_example_plugin_is_strictly_typed_against_the_wheel(tmp_path: Path) 
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     plugin = ROOT / "examples" / "anomalo-zscore" / "anomalo_zscore.py"
     options = ("--config-file", "", "--cache-dir", tmp_path / "cache", "--python-executable", python)
-    run(sys.executable, "-m", "mypy", "--strict", *options, plugin)
+    # Elsewhere than in the clone, whose packages mypy would take instead of the wheel's.
+    run(sys.executable, "-m", "mypy", "--strict", *options, plugin, cwd=tmp_path)
