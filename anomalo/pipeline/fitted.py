@@ -28,7 +28,7 @@ from anomalo.models.capabilities import CanClassify, CanExplain, CanStart
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.training import reported_errors, train
+from anomalo.pipeline.training import reported_errors, time_block, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -143,6 +143,7 @@ class Fitted:
         """
         started = time.perf_counter()
         run = config.run(registry, data.layout.modality, 0, 1)
+        run.time = time_block(data, self.schema)
         self.guarded.extend(data, run)
         self.hidden = reported_errors(self.guarded, data, self.hidden)
         self.facts["goals"] = sorted(config.goals)

@@ -54,7 +54,7 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     plan = model.plan(data.layout, len(data), config.goals)
     if plan is not None:
         config.announce(plan)
-    fit = _Fit(model, data, config, registry, schema.modality, _time(data, schema))
+    fit = _Fit(model, data, config, registry, schema.modality, time_block(data, schema))
     main, evidence = fit.in_parts() if model.can(CrossFits) else fit.and_cross_fit()
     hidden = reported_errors(model, data, evidence.hidden) if fit.reports_errors else evidence.hidden
     calibration, marginals, scores = Calibration.empty(), None, None
@@ -151,6 +151,6 @@ def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | No
     return reported if hidden is None or reported is None else replace(reported, width=hidden.width)
 
 
-def _time(data: Encoded, schema: Schema) -> int | None:
+def time_block(data: Encoded, schema: Schema) -> int | None:
     """Return the number of the block that holds the rows' times, if there is one."""
     return time_column(data.layout, {column.name for column in schema.features if column.kind == "datetime"})

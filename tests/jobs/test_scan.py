@@ -14,7 +14,7 @@ from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import extend
 from anomalo.jobs.scanning.scan import FIRST, complete, find, scan
 from anomalo.pipeline.config import FitConfig
-from anomalo.plugin import Encoded, Filled, Model, Plan, Run, Scores, hookimpl
+from anomalo.plugin import Encoded, Filled, HiddenCells, Model, Plan, Run, Scores, hookimpl
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions
 
@@ -58,9 +58,20 @@ class Failing(InTwo):
         raise ValueError("no memory left")
 
 
+@dataclass(kw_only=True)
+class Reporting(InTwo):
+    """The same; it reports small errors once it is extended."""
+
+    name: ClassVar[str] = "reporting"
+
+    def hidden_cells(self) -> HiddenCells:
+        columns = len(self.centre_)
+        return HiddenCells(np.full(columns, np.nan), np.full(columns, 0.1), np.ones(columns))
+
+
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
-    return [InTwo, Failing]
+    return [InTwo, Failing, Reporting]
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +116,17 @@ def test_a_scan_is_both_and_gives_what_a_fit_for_all_gives(tables: Path, tmp_pat
     assert whole["goals"] == []
     assert whole["skill"] is not None
     assert result.filled is not None
+
+
+def test_a_warning_that_no_longer_holds_once_the_model_is_extended_is_not_saved(tables: Path, tmp_path: Path) -> None:
+    context, source, config = JobContext.at(tmp_path), str(tables / "patients.csv"), FitConfig("reporting")
+    found = find(context, source, config, OPTIONS, BUDGET)
+    early = [text for text in context.store.model("patients").summary["warnings"] if "no better than" in text]
+    assert len(early) == 1
+    complete(context, source, found, config)
+    saved = context.store.model("patients").summary["warnings"]
+    assert not any("no better than" in text for text in saved)
+    assert saved == [text for text in found.fitted.warnings if text not in early]
 
 
 def test_a_model_that_cannot_be_extended_is_fitted_once_for_all(tables: Path, tmp_path: Path) -> None:

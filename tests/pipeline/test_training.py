@@ -37,7 +37,7 @@ class Parted(Model):
 
     def extend(self, data: Encoded, run: Run) -> "Parted":
         run.report(done=1.0, epoch=1, part="fills")
-        self.fills_ = float(data.values[0, 0])
+        self.fills_, self.fold_ = float(data.values[0, 0]), run.folds(data, 4)
         return self
 
     def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
@@ -182,3 +182,5 @@ def test_a_model_with_times_gets_folds_that_are_stretches_of_time(mine: Registry
     folds = outcome.fitted.model.folds()
     stretches = folds[np.argsort(when)]
     assert (np.diff(stretches[stretches >= 0]) >= 0).all()
+    outcome.fitted.extend(outcome.data, FitConfig("parted"), mine)
+    assert (np.diff(outcome.fitted.model.fold_[np.argsort(when)]) >= 0).all()

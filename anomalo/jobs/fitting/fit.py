@@ -135,8 +135,10 @@ def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResu
     fitted = result.fitted
     if not fitted.guarded.can(CanExtend):
         return result
+    before = fitted.warnings
     fitted.extend(result.outcome.data, dataclasses.replace(config, progress=context.progress), context.registry)
-    warnings = tuple(dict.fromkeys((*result.warnings, *fitted.warnings)))
+    others = [text for text in result.warnings if text not in before]
+    warnings = (*fitted.warnings, *others)
     write, seconds, summary = partial(save_fitted, fitted), fitted.facts["seconds"], _summary(fitted, warnings)
     record = context.store.extend_model(result.record, write, seconds=seconds, summary=summary)
     return dataclasses.replace(result, record=record, warnings=warnings)
