@@ -17,9 +17,12 @@ import pytest
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def launch() -> Iterator[Callable[..., Any]]:
-    """A function that starts a browser, with further arguments."""
+    """A function that starts a browser, with further arguments.
+
+    The driver is closed after each module: while it is open its event loop counts as running in this thread, and
+    no other test could start one."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
@@ -28,7 +31,7 @@ def launch() -> Iterator[Callable[..., Any]]:
         yield lambda *more: driver.chromium.launch(executable_path=CHROMIUM, args=[*usual, *more])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(launch: Callable[..., Any]) -> Iterator[Any]:
     launched = launch()
     yield launched
