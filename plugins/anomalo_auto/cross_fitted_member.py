@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, ModelState, Scores
-from anomalo_auto.tail_probability import fit_tail, surprisal
+from anomalo_auto.tail_probability import BULK, fit_tail, surprisal
 
 
 @dataclass(frozen=True)
 class CrossFittedMember:
-    """A detector and the distribution of its scores of the training rows.
+    """A detector and the distribution of its scores of the training rows, by which members are made comparable.
 
-    That is of the scores out of fold and of those by the model that was fitted on all rows: the former are somewhat
-    higher than those of new rows, the latter lower. Whether rows are anomalous is calibrated later, out of fold.
+    These are the scores by the model that was fitted on all rows, which scores new rows too; those out of fold, if it
+    knows its rows by heart. Whether rows are anomalous is calibrated later, out of fold.
 
     Attributes
     ----------
@@ -60,11 +60,12 @@ class CrossFittedMember:
         """
         learned = learned_rows(folds, trusted)
         *parts, model = [fit(data.take(rows), number) for number, rows in enumerate(learned)]
-        scores = model.score(data) if not parts else np.empty(len(data))
+        seen = model.score(data)
+        scores = seen if not parts else np.empty(len(data))
         for fold, part in enumerate(parts):
             held = np.flatnonzero(folds == fold)
             scores[held] = part.score(data.take(held))
-        tail = fit_tail(np.concatenate([scores, model.score(data)]) if parts else scores)
+        tail = fit_tail(scores if by_heart(seen, scores) else seen)
         return cls(name, model, tail, parts, surprisal(scores, tail))
 
     def without(self, fold: int) -> Self:
@@ -78,6 +79,17 @@ class CrossFittedMember:
     def surprisal(self, data: Encoded) -> Scores:
         """Return the rows' surprisals, float64 [n] in nats."""
         return surprisal(self.model.score(data), self.tail)
+
+
+def by_heart(seen: Scores, unseen: Scores) -> bool:
+    """Whether a model knows its rows by heart: most of them, scored without having been seen, lie in the tail.
+
+    Parameters
+    ----------
+    seen, unseen : float64 [n]
+        Scores of the training rows, by the model that learned from them and out of fold.
+    """
+    return bool((unseen > np.quantile(seen, BULK)).mean() > 0.5)
 
 
 def learned_rows(folds: NDArray[np.intp], trusted: NDArray[np.bool_]) -> list[NDArray[np.intp]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Encoded, Model, Run, Scores
 from anomalo.testing.tables import tables
-from anomalo_auto.cross_fitted_member import CrossFittedMember, learned_rows, members_of, state_of
+from anomalo_auto.cross_fitted_member import CrossFittedMember, by_heart, learned_rows, members_of, state_of
 from anomalo_auto.tail_probability import fit_tail, surprisal
 
 
@@ -57,15 +57,24 @@ def test_each_fold_is_scored_by_the_part_that_did_not_see_it() -> None:
         np.testing.assert_array_equal(part.model.score(train), folds != fold)
 
 
-def test_a_surprisal_is_that_of_a_score_among_those_out_of_fold_and_those_of_the_whole_model() -> None:
+def test_a_surprisal_is_that_of_a_score_among_those_of_the_whole_model() -> None:
     train, new = tables()
     folds = LocalRun().folds(train, 3)
     found = member(train, folds, every(train), Sum)
     sizes = np.array([(folds != fold).sum() for fold in range(3)])
     scores = train.values.sum(axis=1, dtype=np.float64) + sizes[folds]
-    np.testing.assert_array_equal(found.tail, fit_tail(np.concatenate([scores, found.model.score(train)])))
+    np.testing.assert_array_equal(found.tail, fit_tail(found.model.score(train)))
     np.testing.assert_array_equal(found.out_of_fold, surprisal(scores, found.tail))
     np.testing.assert_array_equal(found.surprisal(new), surprisal(found.model.score(new), found.tail))
+
+
+def test_a_model_that_knows_its_rows_by_heart_is_measured_out_of_fold() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.gamma(2.0, size=400)
+    assert not by_heart(scores, scores)
+    assert not by_heart(0.7 * scores, scores)
+    assert by_heart(0.2 * scores, scores)
+    assert by_heart(np.zeros(400), scores)
 
 
 @settings(deadline=None, max_examples=100)
