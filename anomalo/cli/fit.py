@@ -84,6 +84,14 @@ MissingOption = Annotated[
         help="A value that stands for a missing cell, in all columns or in one; can be repeated.",
     ),
 ]
+KeepOption = Annotated[
+    list[str],
+    typer.Option(
+        "--keep",
+        metavar="[COL=]VALUE",
+        help="A value that usually stands for a missing cell, such as NA, and does not here; can be repeated.",
+    ),
+]
 InfOption = Annotated[
     str, typer.Option("--inf", metavar="error|missing", help="Refuse infinite numbers, or treat them as missing.")
 ]
@@ -129,8 +137,8 @@ SHOWN = 12
 """The most columns whose expected errors are printed."""
 
 
-def pairs(items: list[str], option: str) -> dict[str, str]:
-    """Split `NAME=VALUE` items.
+def pairs(items: list[str], option: str, last: bool = False) -> dict[str, str]:
+    """Split `NAME=VALUE` items at the first equals sign, or at the last.
 
     Raises
     ------
@@ -139,7 +147,7 @@ def pairs(items: list[str], option: str) -> dict[str, str]:
     """
     found = {}
     for item in items:
-        key, equals, value = item.partition("=")
+        key, equals, value = item.rpartition("=") if last else item.partition("=")
         if not (key and equals):
             raise UsageError(f"{option} {item}: expected NAME=VALUE")
         found[key] = value
@@ -191,6 +199,7 @@ def fit(
     label: LabelOption = None,
     kind: KindOption = [],  # noqa: B006
     missing: MissingOption = [],  # noqa: B006
+    keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
     constraint: ConstraintOption = [],  # noqa: B006
@@ -215,7 +224,7 @@ def fit(
     from anomalo.pipeline.config import FitConfig
 
     console = Console(as_json, log_json)
-    options = schema_options(kind, drop, identifier, label, missing, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
         model, params = choice(context, model, initial, supervised)
@@ -251,6 +260,7 @@ def schema_options(
     identifier: str | None,
     label: str | None,
     missing: list[str],
+    keep: list[str],
     inf: Any,
     schema: Path | None,
 ) -> SchemaOptions:
@@ -267,7 +277,9 @@ def schema_options(
 
     if inf not in ("error", "missing"):
         raise UsageError(f"--inf {inf}: expected error or missing")
-    options = SchemaOptions(pairs(kinds, "--kind"), tuple(drop), identifier, label, tuple(missing), inf)
+    options = SchemaOptions(
+        pairs(kinds, "--kind", last=True), tuple(drop), identifier, label, tuple(missing), inf, tuple(keep)
+    )
     return options if schema is None else options.merged(SchemaOptions.from_toml(schema))
 
 

@@ -23,6 +23,7 @@ from anomalo.cli.fit import (
     DropOption,
     IdOption,
     InfOption,
+    KeepOption,
     KindOption,
     LabelOption,
     MissingOption,
@@ -46,6 +47,7 @@ def pretrain(
     label: LabelOption = None,
     kind: KindOption = [],  # noqa: B006
     missing: MissingOption = [],  # noqa: B006
+    keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
     seed: SeedOption = 0,
@@ -64,7 +66,7 @@ def pretrain(
     from anomalo.pipeline.config import FitConfig
 
     console = Console(as_json, log_json)
-    options = schema_options(kind, drop, identifier, label, missing, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress)
         config = FitConfig(model, seed=seed, device=device, every=checkpoint_every, settings=parameters(settings))

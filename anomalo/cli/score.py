@@ -28,6 +28,7 @@ from anomalo.cli.fit import (
     EffortOption,
     IdOption,
     InfOption,
+    KeepOption,
     KindOption,
     LabelOption,
     MissingOption,
@@ -224,6 +225,7 @@ def scan(
     label: LabelOption = None,
     kind: KindOption = [],  # noqa: B006
     missing: MissingOption = [],  # noqa: B006
+    keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
     threshold: ThresholdOption = "share=0.01",
@@ -244,7 +246,7 @@ def scan(
 
     console = Console(as_json, log_json)
     limit = Threshold.parse(threshold)
-    options = schema_options(kind, drop, identifier, label, missing, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     asked = parameters(settings, assume, effort)
     config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan)
     with console.work("scanning", threads) as progress:

@@ -19,7 +19,8 @@ Mask = NDArray[np.bool_]
 MISSING = 0
 """The code of a missing category."""
 UNSEEN = 1
-"""The code of a category that was not in the training table (such a cell is not observed)."""
+"""The code of a category that was not in the training table, and the value of a number's cell that cannot be read (such
+cells are not observed)."""
 FIRST_LEVEL = 2
 """The code of a block's first known level."""
 DENSE_LEVELS = 32
@@ -57,6 +58,8 @@ class Block:
         Share of missing cells in the training table, from 0 to 1.
     label : bool
         Whether it is the label: a model that samples learns it, but it is never observed when rows are scored.
+    unreadable : float
+        Share of a number's cells in the training table that are not missing and cannot be read, from 0 to 1.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Block:
     step: float = 0.0
     missing: float = 0.0
     label: bool = False
+    unreadable: float = 0.0
 
     @property
     def size(self) -> int:
@@ -192,9 +196,9 @@ class Encoded:
     ----------
     values : float32 [n, *layout.shape]
         Scaled numbers and category codes; 0 where a cell is missing, and `UNSEEN` where a category
-        holds a level that the training table did not have.
+        holds a level that the training table did not have, or a number's cell cannot be read.
     observed : bool [n, *layout.shape]
-        False for missing cells and for unseen levels.
+        False for missing cells, for unseen levels and for cells that cannot be read.
     layout : Layout
         What each position means.
     target : float64 [n] or None

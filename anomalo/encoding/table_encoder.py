@@ -55,7 +55,7 @@ class TableEncoder:
             if isinstance(values, Texts):
                 blocks.append(self._fit_category(column, position, values))
             else:
-                blocks.append(self._fit_number(column, position, values))
+                blocks.append(self._fit_number(column, position, values, columns.unreadable.get(column.name)))
         self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
         self._prepare()
         return self
@@ -77,6 +77,8 @@ class TableEncoder:
                 values[:, block.position], observed[:, block.position] = MISSING, False
                 continue
             encoded, seen = self._encode_column(block, columns.values[column.name])
+            if (unreadable := columns.unreadable.get(column.name)) is not None:
+                encoded = np.where(unreadable, UNSEEN, encoded)
             values[:, block.position] = encoded
             observed[:, block.position] = seen
         return Encoded(values, observed, self._layout)
@@ -103,7 +105,7 @@ class TableEncoder:
         """
         column = self._schema.features[position]
         cells = self._render(values, position, arrow_type(column.storage), round=True, clip=True)
-        again = read(column, cells, self._schema.missing, self._schema.infinite)
+        again = read(column, cells, self._schema.reading)
         return self._encode_column(self._layout.blocks[position], again)[0].astype(np.float32)
 
     def fill(self, batch: pa.RecordBatch, point: Floats, where: Mask, round: bool = True) -> pa.RecordBatch:
@@ -202,8 +204,9 @@ class TableEncoder:
                 self._vocabulary[block.position] = pa.array([*block.levels, *block.rare], pa.string())
                 self._codes[block.position] = np.concatenate([separate, shared, [UNSEEN]]).astype(np.float32)
 
-    def _fit_number(self, column: Column, position: int, values: Numbers) -> Block:
+    def _fit_number(self, column: Column, position: int, values: Numbers, unreadable: Mask | None) -> Block:
         seen = values[~np.isnan(values)]
+        bad = 0 if unreadable is None else int(unreadable.sum())
         offset, scale = _centre_and_scale(seen)
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
         self._range[position] = (low, high)
@@ -218,7 +221,8 @@ class TableEncoder:
             high=float(ends[1]),
             integer=bool(np.all(np.round(seen) == seen)),
             step=_grid(seen),
-            missing=_share_missing(len(seen), len(values)),
+            missing=_share_missing(len(seen) + bad, len(values)),
+            unreadable=bad / max(len(values), 1),
             label=column.role == "label",
         )
 

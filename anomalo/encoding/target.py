@@ -83,4 +83,4 @@ def label_of(table: pa.Table | ParsedTable, schema: Schema) -> Target:
     column = next((column for column in schema.columns if column.role == "label"), None)
     if column is None:
         raise UsageError("a supervised fit needs a label; name its column with --label COL")
-    return Target.of(levels(column, ParsedTable.of(table).cells(column.name), schema.missing).expand())
+    return Target.of(levels(column, ParsedTable.of(table).cells(column.name), schema.reading).expand())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -243,7 +243,7 @@ def _truth(table: ParsedTable, schema: Schema) -> tuple[NDArray[np.int8], str]:
     column = schema.column(str(schema.label))
     if column.kind in (set(MEASURED) - {"integer"}):
         raise UsageError(f"label {column.name!r} is a {column.kind}; expected classes")
-    texts = parsing.parse(column, table.cells(column.name), schema.missing, "missing")
+    texts = parsing.parse(column, table.cells(column.name), replace(schema.reading, infinite="missing"))
     names = np.array([None if text is None else _plain(text) for text in texts.to_pylist()], dtype=object)
     known = np.array([name is not None for name in names])
     levels, counts = np.unique(names[known].astype(str), return_counts=True)

@@ -265,11 +265,11 @@ def _kept(column: Column, given: pa.Array, cells: pa.Array, fitted: Fitted) -> p
     """
     if is_string(given.type) and (column.storage == TEXT or column.role in ("id", "dropped")):
         spelled = given.cast(pa.string())
-        blank = parsing.levels(column, given, fitted.schema.missing).expand() if column.role != "id" else spelled
+        blank = parsing.levels(column, given, fitted.schema.reading).expand() if column.role != "id" else spelled
         return pc.if_else(pc.is_null(blank), cells.cast(pa.string()), spelled).cast(cells.type)
     if column.kind in MEASURED:
         return cells
-    labels = parsing.levels(column, given, fitted.schema.missing).expand()
+    labels = parsing.levels(column, given, fitted.schema.reading).expand()
     rendered = render_labels(column, labels, cells.type)
     return pc.if_else(pc.is_null(labels), _plainly(cells), _plainly(rendered)).cast(cells.type)
 

@@ -30,7 +30,11 @@ TEXT = "text"
 METADATA = b"anomalo"
 """The key of an Arrow schema's metadata under which a reader records how it read its source (JSON)."""
 
-_OPTIONS: dict[str, Any] = {"columns": dict, "drop": list, "id": str, "label": str, "missing": list, "infinite": str}
+_OPTIONS: dict[str, Any] = {
+    "columns": dict,
+    **dict.fromkeys(("drop", "missing", "keep"), list),
+    **dict.fromkeys(("id", "label", "infinite"), str),
+}
 _CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
 
 
@@ -60,6 +64,8 @@ class Column:
         How a text column writes a datetime, for `strptime`.
     note : str
         Why the column is left out.
+    why : str
+        Why the kind was guessed, in a few words.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Column:
     tokens: tuple[str, str] = ("false", "true")
     date_format: str | None = None
     note: str = ""
+    why: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the column as JSON-ready values."""
@@ -99,6 +106,8 @@ class SchemaOptions:
         Texts that stand for a missing cell, besides the usual ones; `COLUMN=TEXT` is for one column only.
     infinite : {"error", "missing"}
         What an infinite number is.
+    keep : tuple of str
+        Texts that are values although they usually stand for a missing cell; `COLUMN=TEXT` is for one column only.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -107,6 +116,7 @@ class SchemaOptions:
     label: str | None = None
     missing: tuple[str, ...] = ()
     infinite: Infinite = "error"
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, kind in self.kinds.items():
@@ -141,6 +151,7 @@ class SchemaOptions:
             label=value.get("label"),
             missing=tuple(value.get("missing", ())),
             infinite=value.get("infinite", "error"),
+            keep=tuple(value.get("keep", ())),
         )
 
     def to_toml(self) -> str:
@@ -151,12 +162,13 @@ class SchemaOptions:
         >>> print(SchemaOptions({"age": "integer"}, drop=("note",)).to_toml(), end="")
         drop = ["note"]
         missing = []
+        keep = []
         infinite = "error"
         <BLANKLINE>
         [columns]
         "age" = "integer"
         """
-        lists = {"drop": self.drop, "missing": self.missing}
+        lists = {"drop": self.drop, "missing": self.missing, "keep": self.keep}
         texts = {"id": self.id, "label": self.label, "infinite": self.infinite}
         lines = [f"{key} = [{', '.join(map(_quoted, items))}]" for key, items in lists.items()]
         lines += [f"{key} = {_quoted(item)}" for key, item in texts.items() if item is not None]
@@ -172,6 +184,7 @@ class SchemaOptions:
             label=self.label or below.label,
             missing=tuple(dict.fromkeys([*below.missing, *self.missing])),
             infinite="missing" if "missing" in (self.infinite, below.infinite) else "error",
+            keep=tuple(dict.fromkeys([*below.keep, *self.keep])),
         )
 
     def require_known(self, names: Sequence[str]) -> None:
@@ -182,7 +195,7 @@ class SchemaOptions:
         UsageError
             One does not; close matches are listed.
         """
-        restricted = [token.split("=", 1)[0] for token in self.missing if not _fits(token, names)]
+        restricted = [item.rpartition("=")[0] for item in (*self.missing, *self.keep) if not _fits(item, names)]
         for name in [*self.kinds, *self.drop, self.id, self.label, *restricted]:
             if name is not None and name not in names:
                 raise UsageError(f"there is no column {name!r}{column_hint(name, names)}")
@@ -204,13 +217,6 @@ def _check_option(path: Path, key: str, item: Any) -> None:
 
 def _fits(token: str, names: Iterable[str]) -> bool:
     return "=" not in token or any(token.startswith(f"{name}=") for name in names)
-
-
-def missing_texts(name: str, missing: Iterable[str]) -> list[str]:
-    """Return the user's texts for a missing cell that apply to the column `name`, trimmed."""
-    mine = f"{name}="
-    texts = [token.removeprefix(mine) for token in missing if token.startswith(mine) or "=" not in token]
-    return [text.strip() for text in texts]
 
 
 def column_hint(name: str, names: Iterable[str]) -> str:

@@ -8,11 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from anomalo.tabular import parsing
 from anomalo.tabular.cells import Cells, Numbers, whole
-from anomalo.tabular.column import Column, Infinite, missing_texts
-from anomalo.tabular.parsing import Texts, read
+from anomalo.tabular.column import MEASURED, Column
+from anomalo.tabular.parsing import Mask, Texts
+from anomalo.tabular.understanding.reading import PLAIN, Reading
 
 Values = Numbers | Texts
+Parsed = tuple[Values, Mask | None]
+"""A column's values, and which of its cells are unreadable; None if none is."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,14 @@ class Columns:
         How many rows it has.
     values : mapping of str to Numbers or Texts
         By column: float64 [rows] with nan for a missing cell, or texts.
+    unreadable : mapping of str to bool array
+        By measured column that has any: the cells [rows] that are not missing, and cannot be read as the column's kind;
+        their values are nan.
     """
 
     rows: int
     values: Mapping[str, Values]
+    unreadable: Mapping[str, Mask] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class ParsedTable:
     """
 
     table: pa.Table | pa.RecordBatch
-    _parsed: dict[str, tuple[Any, Values]] = field(default_factory=dict, init=False, repr=False)
+    _parsed: dict[str, tuple[Any, Parsed]] = field(default_factory=dict, init=False, repr=False)
     _cells: dict[str, Cells] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -74,16 +82,19 @@ class ParsedTable:
     def parse(
         self,
         column: Column,
-        missing: tuple[str, ...] = (),
-        infinite: Infinite = "error",
+        reading: Reading = PLAIN,
         first_row: int = 0,
         cells: Cells | None = None,
-    ) -> Values:
-        """Return a column's values [n] as `parsing.read` reads them from `cells`, by default those of the table."""
-        absent = tuple(missing_texts(column.name, missing))
-        understanding = (column.kind, column.decimal_comma, column.date_format, column.tokens, absent, infinite)
+    ) -> Parsed:
+        """Return a column's values [n] as `parsing` reads them from `cells`, by default those of the table."""
+        mine = reading.of(column.name)
+        understanding = (column.kind, column.decimal_comma, column.date_format, column.tokens, mine)
         known = self._parsed.get(column.name)
         if known is None or known[0] != understanding:
-            values = read(column, cells or self.cells(column.name), missing, infinite, first_row)
-            known = self._parsed[column.name] = understanding, values
+            cells = cells or self.cells(column.name)
+            if column.kind in MEASURED:
+                known = understanding, parsing.measured(column, cells, reading, first_row)
+            else:
+                known = understanding, (parsing.levels(column, cells, reading), None)
+            self._parsed[column.name] = known
         return known[1]

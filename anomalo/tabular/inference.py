@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from anomalo.errors import UsageError
 from anomalo.tabular import datetimes, parsing
 from anomalo.tabular.cells import Cells, Numbers, is_plain, is_string
-from anomalo.tabular.column import Column, Kind, missing_texts
+from anomalo.tabular.column import Column, Kind
+from anomalo.tabular.understanding.reading import PLAIN, Reading
 
 _FEW_ROWS = 20
 """With fewer rows, distinct values are no evidence that a column identifies its rows."""
@@ -48,8 +48,8 @@ class _Sample:
     def total(self) -> int:
         return int(self.counts.sum())
 
-    def without_missing(self, kind: Kind, user_missing: Sequence[str]) -> _Sample:
-        kept = pc.invert(parsing.is_missing(self.texts, kind, user_missing))
+    def without_missing(self, kind: Kind, mine: Reading) -> _Sample:
+        kept = pc.invert(parsing.is_missing(self.texts, kind, mine))
         positions = np.append(np.cumsum(kept.to_numpy(zero_copy_only=False)) - 1, -1).astype(np.int32)
         mask = np.append(kept.to_numpy(zero_copy_only=False), False)
         index = np.where(mask[self.index], positions[self.index], np.int32(-1))
@@ -73,16 +73,15 @@ class _Sample:
         return _Sample(cells, texts, np.flatnonzero(merged >= 0)[at], counts, index)
 
 
-def guess_text(name: str, cells: Cells, missing: Sequence[str], separator: str) -> Guess:
+def guess_text(name: str, cells: Cells, mine: Reading, separator: str) -> Guess:
     """Guess a column of a text file."""
-    user_missing = missing_texts(name, missing)
     everything = _Sample.of(cells)
     base = Column(name, "category")
-    boolean = _boolean(base, everything, user_missing)
+    boolean = _boolean(base, everything, mine)
     if boolean:
         return Guess(boolean)
-    sample = everything.without_missing("category", user_missing)
-    measured = everything.without_missing("number", user_missing)
+    sample = everything.without_missing("category", mine)
+    measured = everything.without_missing("number", mine)
     if measured.total == 0 and sample.total == 0:
         return _empty(base)
     if len(sample.texts) == 1:
@@ -97,7 +96,7 @@ def guess_text(name: str, cells: Cells, missing: Sequence[str], separator: str) 
     return Guess(left_out) if left_out else Guess(base, _nearly_numbers(name, measured))
 
 
-def guess_typed(name: str, cells: Cells, storage: str, missing: Sequence[str]) -> Guess:
+def guess_typed(name: str, cells: Cells, storage: str, mine: Reading) -> Guess:
     """Infer a typed column's kind from its type."""
     kind = cells.array.type
     base = Column(name, "category", storage=storage)
@@ -106,7 +105,7 @@ def guess_typed(name: str, cells: Cells, storage: str, missing: Sequence[str]) -
         return Guess(replace(base, kind="text", note=note))
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if is_string(value) or pa.types.is_dictionary(kind):
-        sample = _Sample.of(cells).without_missing("category", missing_texts(name, missing))
+        sample = _Sample.of(cells).without_missing("category", mine)
         if sample.total == 0:
             return _empty(base)
         if len(sample.texts) == 1:
@@ -116,7 +115,7 @@ def guess_typed(name: str, cells: Cells, storage: str, missing: Sequence[str]) -
     return _of_type(base, cells.array)
 
 
-def forced(base: Column, kind: Kind, cells: Cells, missing: Sequence[str], separator: str) -> Column:
+def forced(base: Column, kind: Kind, cells: Cells, mine: Reading, separator: str) -> Column:
     """Return the column as the kind that the user asked for, with the text format that goes with it.
 
     Raises
@@ -131,10 +130,10 @@ def forced(base: Column, kind: Kind, cells: Cells, missing: Sequence[str], separ
         raise UsageError(f"column {base.name!r} holds {stored}, which cannot be read as {kind}; drop the column")
     textual = is_string(stored) or pa.types.is_dictionary(stored)
     if kind == "boolean" and not pa.types.is_boolean(stored):
-        return _forced_boolean(column, cells, missing)
+        return _forced_boolean(column, cells, mine)
     if not textual:
         return column
-    sample = _Sample.of(cells).without_missing(kind, missing_texts(base.name, missing))
+    sample = _Sample.of(cells).without_missing(kind, mine)
     if kind == "datetime":
         return replace(column, date_format=datetimes.guess_format(sample.texts, sample.seconds))
     if kind in ("number", "integer"):
@@ -146,8 +145,8 @@ def _empty(base: Column) -> Guess:
     return Guess(replace(base, kind="empty", note="every cell is missing"))
 
 
-def _boolean(base: Column, sample: _Sample, user_missing: Sequence[str]) -> Column | None:
-    sample = sample.without_missing("boolean", user_missing) if user_missing else sample
+def _boolean(base: Column, sample: _Sample, mine: Reading) -> Column | None:
+    sample = sample.without_missing("boolean", mine) if mine != PLAIN else sample
     known = pc.invert(parsing.is_missing(sample.texts, "boolean")).to_numpy(zero_copy_only=False)
     signs = pc.is_in(sample.texts, pa.array(["+", "-"])).to_numpy(zero_copy_only=False)
     kept = known | signs if pc.any(pc.equal(sample.texts, "+")).as_py() else known
@@ -163,13 +162,12 @@ def _boolean(base: Column, sample: _Sample, user_missing: Sequence[str]) -> Colu
     return replace(base, kind="boolean", tokens=(false, true))
 
 
-def _forced_boolean(column: Column, cells: Cells, missing: Sequence[str]) -> Column:
+def _forced_boolean(column: Column, cells: Cells, mine: Reading) -> Column:
     sample = _Sample.of(cells)
-    user_missing = missing_texts(column.name, missing)
-    known = _boolean(column, sample, user_missing)
+    known = _boolean(column, sample, mine)
     if known:
         return known
-    texts = sorted(sample.without_missing("boolean", user_missing).texts.to_pylist())
+    texts = sorted(sample.without_missing("boolean", mine).texts.to_pylist())
     if len(texts) != 2:
         raise UsageError(f"column {column.name!r} has {len(texts)} distinct values; a boolean needs two")
     return replace(column, tokens=(texts[0], texts[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from anomalo.errors import SchemaError, SourceError
 from anomalo.tabular import datetimes
 from anomalo.tabular.cells import Cells, Numbers, is_number, is_plain, is_string, to_floats
-from anomalo.tabular.column import MEASURED, Column, Infinite, Kind, missing_texts
+from anomalo.tabular.column import MEASURED, Column, Kind
+from anomalo.tabular.understanding.reading import PLAIN, Reading
 
 MISSING_TEXTS = ("", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "(null)")
 """Texts that stand for a missing cell, in any case of letters; "None" does too, but "none" is a value."""
@@ -24,6 +24,9 @@ MISSING_NUMBERS = (*MISSING_TEXTS, ".", "--", "n.a.", "nat", "nil", "none", "mis
 BOOLEANS = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("0", "1"), ("off", "on"), ("-", "+"))
 """Spellings of false and true, in lower case."""
 
+Mask = NDArray[np.bool_]
+
+_ENOUGH = 20
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _WORDS = {word: value for pair in BOOLEANS for value, word in enumerate(pair)} | {"0.0": 0, "1.0": 1}
 
@@ -51,8 +54,7 @@ class Texts:
 def read(
     column: Column,
     cells: Cells | pa.Array,
-    missing: Sequence[str] = (),
-    infinite: Infinite = "error",
+    reading: Reading = PLAIN,
     first_row: int = 0,
 ) -> Numbers | Texts:
     """Read one batch of a column, whatever its source.
@@ -63,38 +65,37 @@ def read(
         What the column is.
     cells : Cells or Array [n]
         As text or as typed values.
-    missing, infinite
-        As `SchemaOptions` has them.
+    reading : Reading
+        The user's decisions.
     first_row : int
         The position in the table of the batch's first row, for messages.
 
     Returns
     -------
     Numbers or Texts [n]
-        float64 for numbers, integers and datetimes (seconds since 1970, UTC), nan where a cell is missing; else
-        trimmed texts, null where a cell is missing.
+        float64 for numbers, integers and datetimes (seconds since 1970, UTC), nan where a cell is missing or cannot be
+        read as one; else trimmed texts, null where a cell is missing.
 
     Raises
     ------
     SchemaError
-        A cell does not fit the column's kind.
+        The cells are of a type that does not fit the column's kind.
     SourceError
-        A number is infinite and `infinite` is "error".
+        A number is infinite, and the user did not decide that it is a missing cell.
     """
     if column.kind in MEASURED:
-        return numbers(column, cells, missing, infinite, first_row)
-    return levels(column, cells, missing)
+        return numbers(column, cells, reading, first_row)
+    return levels(column, cells, reading)
 
 
 def parse(
     column: Column,
     cells: Cells | pa.Array,
-    missing: Sequence[str] = (),
-    infinite: Infinite = "error",
+    reading: Reading = PLAIN,
     first_row: int = 0,
 ) -> pa.Array:
     """Return what `read` does, as an array."""
-    return as_array(read(column, cells, missing, infinite, first_row))
+    return as_array(read(column, cells, reading, first_row))
 
 
 def as_array(values: Numbers | Texts) -> pa.Array:
@@ -102,32 +103,63 @@ def as_array(values: Numbers | Texts) -> pa.Array:
     return values.expand() if isinstance(values, Texts) else pa.array(values, from_pandas=True)
 
 
-def numbers(
-    column: Column,
-    cells: Cells | pa.Array,
-    missing: Sequence[str] = (),
-    infinite: Infinite = "error",
-    first_row: int = 0,
-) -> Numbers:
-    """Return the numbers of a measured column, float64 [n], nan where a cell is missing; see `read`."""
-    cells, user_missing = Cells.of(cells), missing_texts(column.name, missing)
+def numbers(column: Column, cells: Cells | pa.Array, reading: Reading = PLAIN, first_row: int = 0) -> Numbers:
+    """Return the numbers of a measured column, float64 [n], nan where there is none; see `read`."""
+    return measured(column, cells, reading, first_row)[0]
+
+
+def measured(
+    column: Column, cells: Cells | pa.Array, reading: Reading = PLAIN, first_row: int = 0
+) -> tuple[Numbers, Mask | None]:
+    """Return what `numbers` does, and the cells [n] that are not missing and cannot be read; None if there are none."""
+    cells, mine = Cells.of(cells), reading.of(column.name)
     kind = cells.array.type
+    unreadable: Mask | None = None
     if pa.types.is_dictionary(kind) or is_string(kind):
         distinct, index = cells.distinct
         if is_string(distinct.type):
-            values, bad = _text_numbers(column, cells, user_missing)
-            _reject_text(column, cells.texts, index, bad, first_row)
+            values, bad = _text_numbers(column, cells, mine)
+            unreadable = np.append(bad, False)[index] if bad.any() else None
         else:
             values = _typed_numbers(column, distinct)
         values = np.append(values, np.nan)[index]
     else:
         values = _typed_numbers(column, cells.array)
-    for sentinel in _sentinels(column, user_missing):
+    for sentinel in _sentinels(column, mine):
         values = np.where(values == sentinel, np.nan, values)
-    return _without_infinite(column, values, infinite, first_row)
+    found = unreadable is not None and unreadable.any()  # a dictionary may hold texts that no row has
+    return _without_infinite(column, values, reading.infinite, first_row), unreadable if found else None
 
 
-def levels(column: Column, cells: Cells | pa.Array, missing: Sequence[str] = ()) -> Texts:
+def mostly_unreadable(unreadable: int, present: int) -> bool:
+    """Whether so many of a column's cells that are not missing are unreadable that it is another column.
+
+    Examples
+    --------
+    >>> mostly_unreadable(3, 5), mostly_unreadable(5, 5), mostly_unreadable(11, 20), mostly_unreadable(0, 0)
+    (False, True, True, False)
+    """
+    return unreadable > present / 2 and (unreadable == present or present >= _ENOUGH)
+
+
+def refuse(column: Column, cells: Cells | pa.Array, unreadable: Mask, first_row: int = 0) -> None:
+    """Raise the error about the first of a column's unreadable cells [n].
+
+    Raises
+    ------
+    SchemaError
+        Always.
+    """
+    cells, row = Cells.of(cells), int(np.argmax(unreadable))
+    value = cells.texts[int(cells.distinct[1][row])].as_py()
+    raise SchemaError(
+        f"column {column.name!r} holds {value!r} in row {first_row + row}, "
+        f"where {_a(column.kind)} is expected; correct it, or fit with it as a missing cell: "
+        f"--missing '{column.name}={value}'"
+    )
+
+
+def levels(column: Column, cells: Cells | pa.Array, reading: Reading = PLAIN) -> Texts:
     """Return the texts of any other column, by its distinct texts; see `read`.
 
     Typed values take one canonical spelling, so that 1, 1.0 and "1" are the same level; a boolean takes
@@ -143,7 +175,7 @@ def levels(column: Column, cells: Cells | pa.Array, missing: Sequence[str] = ())
     if not is_plain(kind):
         raise SchemaError(f"column {column.name!r} holds {kind}; expected {_a(column.kind)}; cast it or drop it")
     texts = cells.texts
-    absent = pc.fill_null(is_missing(texts, column.kind, missing_texts(column.name, missing)), True)
+    absent = pc.fill_null(is_missing(texts, column.kind, reading.of(column.name)), True)
     if column.kind == "boolean":
         absent = pc.and_(absent, pc.invert(pc.is_in(texts, pa.array(column.tokens))))
         texts = pa.array([_spelled(text, column.tokens) for text in texts.to_pylist()], pa.string())
@@ -152,11 +184,13 @@ def levels(column: Column, cells: Cells | pa.Array, missing: Sequence[str] = ())
     return Texts(pc.if_else(absent, None, texts), cells.distinct[1])
 
 
-def is_missing(texts: pa.StringArray, kind: Kind, user_missing: Sequence[str] = ()) -> pa.BooleanArray:
-    """Return which trimmed texts stand for a missing cell of a column of that kind, `user_missing` among them."""
+def is_missing(texts: pa.StringArray, kind: Kind, mine: Reading = PLAIN) -> pa.BooleanArray:
+    """Return which trimmed texts stand for a missing cell of a column of that kind; `mine` is `Reading.of` it."""
     known = pa.array(MISSING_NUMBERS if kind in MEASURED else MISSING_TEXTS)
-    exact = pa.array(["None", *user_missing], pa.string())
-    return pc.or_(pc.is_in(pc.utf8_lower(texts), known), pc.is_in(texts, exact))
+    usual = pc.or_(pc.is_in(pc.utf8_lower(texts), known), pc.equal(texts, "None"))
+    if mine.keep:
+        usual = pc.and_(usual, pc.invert(pc.is_in(texts, pa.array(mine.keep, pa.string()))))
+    return pc.or_(usual, pc.is_in(texts, pa.array(mine.missing, pa.string()))) if mine.missing else usual
 
 
 def to_seconds(array: pa.Array) -> Numbers:
@@ -190,9 +224,9 @@ def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _text_numbers(column: Column, cells: Cells, user_missing: Sequence[str]) -> tuple[Numbers, NDArray[np.bool_]]:
+def _text_numbers(column: Column, cells: Cells, mine: Reading) -> tuple[Numbers, Mask]:
     """Numbers of distinct texts, nan where there is none, and whether that is because the text is not a number."""
-    absent = pc.fill_null(is_missing(cells.texts, column.kind, user_missing), True).to_numpy(zero_copy_only=False)
+    absent = pc.fill_null(is_missing(cells.texts, column.kind, mine), True).to_numpy(zero_copy_only=False)
     if column.kind == "datetime":
         form = column.date_format or datetimes.guess_format(
             cells.texts.filter(~absent), lambda form: cells.seconds(form)[~absent]
@@ -203,24 +237,11 @@ def _text_numbers(column: Column, cells: Cells, user_missing: Sequence[str]) -> 
     return np.where(absent, np.nan, values), np.isnan(values) & ~absent
 
 
-def _reject_text(
-    column: Column, texts: pa.Array, index: NDArray[np.int32], bad: NDArray[np.bool_], first_row: int
-) -> None:
-    rows = np.flatnonzero(np.append(bad, False)[index])
-    if len(rows):
-        value = texts[int(index[rows[0]])].as_py().strip()
-        raise SchemaError(
-            f"column {column.name!r} holds {value!r} in row {first_row + rows[0]}, "
-            f"where {_a(column.kind)} is expected; correct it, or fit with it as a missing cell: "
-            f"--missing '{column.name}={value}'"
-        )
-
-
-def _sentinels(column: Column, user_missing: Sequence[str]) -> Numbers:
+def _sentinels(column: Column, mine: Reading) -> Numbers:
     """The user's texts for a missing cell as numbers, so that -999 is also found where it is -999.0."""
-    if not user_missing:
+    if not mine.missing:
         return np.array([])
-    texts = pa.array(list(user_missing), pa.string())
+    texts = pa.array(mine.missing, pa.string())
     if column.kind == "datetime":
         found = datetimes.to_seconds(column.date_format, Cells(texts).seconds)
     else:
@@ -228,7 +249,7 @@ def _sentinels(column: Column, user_missing: Sequence[str]) -> Numbers:
     return found[~np.isnan(found)]
 
 
-def _without_infinite(column: Column, values: Numbers, infinite: Infinite, first_row: int) -> Numbers:
+def _without_infinite(column: Column, values: Numbers, infinite: str, first_row: int) -> Numbers:
     endless = np.isinf(values)
     if not endless.any():
         return values

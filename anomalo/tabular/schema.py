@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from anomalo.errors import SchemaError, SourceError, UsageError
-from anomalo.tabular import inference, sentinels
-from anomalo.tabular.cells import Cells
+from anomalo.tabular import inference, parsing, sentinels
+from anomalo.tabular.cells import Cells, Numbers
 from anomalo.tabular.column import (
     KINDS,
     LEFT_OUT,
@@ -32,6 +32,7 @@ from anomalo.tabular.column import (
 from anomalo.tabular.columns import Columns, ParsedTable, Values
 from anomalo.tabular.inference import Guess
 from anomalo.tabular.parsing import Texts, parse
+from anomalo.tabular.understanding.reading import Reading
 
 __all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
 
@@ -57,6 +58,8 @@ class Schema:
     modality : str
         What the rows are, as the reader of the source says: "table" unless it says otherwise. It decides which encoder
         and which models there are for them.
+    keep : tuple of str
+        The user's texts that are values although they usually stand for a missing cell.
     """
 
     columns: tuple[Column, ...]
@@ -66,6 +69,12 @@ class Schema:
     warnings: tuple[str, ...] = ()
     label_learned: bool = False
     modality: str = TABLE
+    keep: tuple[str, ...] = ()
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How cells are read."""
+        return Reading(self.missing, self.keep, self.infinite)
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -111,7 +120,13 @@ class Schema:
             which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
             raise SchemaError(f"the model reads the {which}, which the table does not have{hint}")
 
-    def parse(self, batch: pa.RecordBatch | pa.Table | ParsedTable, first_row: int = 0, label: bool = False) -> Columns:
+    def parse(
+        self,
+        batch: pa.RecordBatch | pa.Table | ParsedTable,
+        first_row: int = 0,
+        label: bool = False,
+        strict: bool = False,
+    ) -> Columns:
         """Parse the columns that a model reads; they are found by name.
 
         Parameters
@@ -122,19 +137,27 @@ class Schema:
             The position in the whole table of the batch's first row, for messages.
         label : bool
             Whether to parse the label too, if the model learns it; else it may be absent.
+        strict : bool
+            Whether a cell that cannot be read is an error; else only a column most of whose cells cannot is one.
 
         Raises
         ------
         SchemaError
-            A feature is absent, or a cell is not of its column's kind.
+            A feature is absent, or its cells are not of its kind.
         SourceError
             A number is infinite, and the schema does not take those as missing.
         """
         table = ParsedTable.of(batch)
         self.check(table.names)
         read = [column for column in self.features if label or column.role != "label"]
-        values = {column.name: table.parse(column, self.missing, self.infinite, first_row) for column in read}
-        return Columns(table.rows, values)
+        values: dict[str, Values] = {}
+        unreadable: dict[str, parsing.Mask] = {}
+        for column in read:
+            values[column.name], bad = table.parse(column, self.reading, first_row)
+            if bad is not None:
+                _check_readable(column, table, values[column.name], bad, first_row, strict)
+                unreadable[column.name] = bad
+        return Columns(table.rows, values, unreadable)
 
     def to_json(self) -> dict[str, Any]:
         """Return the schema as JSON-ready values."""
@@ -142,21 +165,15 @@ class Schema:
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "columns": [column.to_json() for column in self.columns],
             "missing": list(self.missing),
+            "keep": list(self.keep),
             "warnings": list(self.warnings),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Schema:
         """Rebuild a schema from `to_json`."""
-        return cls(
-            tuple(Column.from_json(column) for column in value["columns"]),
-            value["rows"],
-            tuple(value["missing"]),
-            value["infinite"],
-            tuple(value["warnings"]),
-            value["label_learned"],
-            value["modality"],
-        )
+        lists = {name: tuple(value[name]) for name in ("missing", "keep", "warnings")}
+        return cls(**{**value, **lists, "columns": tuple(map(Column.from_json, value["columns"]))})
 
     def continuing(self, before: Schema) -> Schema:
         """Return the schema of this table for a model that starts from one fitted with the schema `before`.
@@ -249,7 +266,9 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
     warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
     modality = modality_of(table.table.schema)
-    return Schema(columns, table.rows, options.missing, options.infinite, tuple(warnings), modality=modality)
+    return Schema(
+        columns, table.rows, options.missing, options.infinite, tuple(warnings), modality=modality, keep=options.keep
+    )
 
 
 def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
@@ -261,13 +280,16 @@ def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: Sc
     if base.role == "id":
         return Guess(replace(base, kind="identifier", note="it names the row"))
     cells = table.cells(name)
-    guess = _kind(base, cells, notes.get("separator", ","), options)
+    reading = Reading(options.missing, options.keep, options.infinite)
+    guess = _kind(base, cells, notes.get("separator", ","), reading, options.kinds)
     if base.role == "label":
         table.keep(name, cells)
         return Guess(replace(guess.column, role="label", note="it says what the row is"))
     if guess.column.kind in LEFT_OUT:
         return replace(guess, column=replace(guess.column, role="dropped"))
-    values = table.parse(guess.column, options.missing, options.infinite, cells=cells)
+    values, unreadable = table.parse(guess.column, reading, cells=cells)
+    if unreadable is not None:
+        _check_readable(guess.column, table, values, unreadable, 0, False)
     return replace(guess, warnings=(*guess.warnings, *_sentinels(guess.column, values)))
 
 
@@ -279,13 +301,22 @@ def _role(name: str, options: SchemaOptions) -> Role:
     return "dropped" if name in options.drop else "feature"
 
 
-def _kind(base: Column, cells: Cells, separator: str, options: SchemaOptions) -> Guess:
-    if base.name in options.kinds:
-        kind = cast("Kind", options.kinds[base.name])
-        return Guess(inference.forced(base, kind, cells, options.missing, separator))
+def _kind(base: Column, cells: Cells, separator: str, reading: Reading, kinds: Mapping[str, str]) -> Guess:
+    mine = reading.of(base.name)
+    if base.name in kinds:
+        return Guess(inference.forced(base, cast("Kind", kinds[base.name]), cells, mine, separator))
     if base.storage == TEXT:
-        return inference.guess_text(base.name, cells, options.missing, separator)
-    return inference.guess_typed(base.name, cells, base.storage, options.missing)
+        return inference.guess_text(base.name, cells, mine, separator)
+    return inference.guess_typed(base.name, cells, base.storage, mine)
+
+
+def _check_readable(
+    column: Column, table: ParsedTable, values: Values, unreadable: parsing.Mask, first_row: int, strict: bool
+) -> None:
+    bad = int(unreadable.sum())
+    present = bad + int(np.count_nonzero(~np.isnan(cast("Numbers", values))))
+    if strict or parsing.mostly_unreadable(bad, present):
+        parsing.refuse(column, table.cells(column.name), unreadable, first_row)
 
 
 def _sentinels(column: Column, values: Values) -> list[str]:

@@ -110,6 +110,7 @@ def schema_arguments(options: SchemaOptions) -> list[str]:
     found = [part for name, kind in options.kinds.items() for part in ("--kind", f"{name}={kind}")]
     found += [part for name in options.drop for part in ("--drop", name)]
     found += [part for text in options.missing for part in ("--missing", text)]
+    found += [part for text in options.keep for part in ("--keep", text)]
     for option, value in (("--id", options.id), ("--label", options.label)):
         found += [] if value is None else [option, value]
     return found

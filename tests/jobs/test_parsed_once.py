@@ -74,7 +74,7 @@ def work(installed: Registry, monkeypatch: pytest.MonkeyPatch) -> Work:
     def rows(_: Any, data: Any) -> None:
         found.scored += len(data)
 
-    for name in ("numbers", "levels"):
+    for name in ("measured", "levels"):
         seen(monkeypatch, parsing, name, parse)
     seen(monkeypatch, cells, "to_floats", convert)
     seen(monkeypatch, Registry, "read", read)

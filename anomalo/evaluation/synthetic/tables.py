@@ -99,9 +99,9 @@ def _read(column: Column, tables: Mapping[str, pa.Table], schema: Schema) -> tup
     arrays = {name: whole(table.column(column.name)) for name, table in tables.items()}
     try:
         if column.kind in MEASURED:
-            numbers = {n: parsing.numbers(column, a, schema.missing, schema.infinite) for n, a in arrays.items()}
+            numbers = {n: parsing.numbers(column, a, schema.reading) for n, a in arrays.items()}
             return (), numbers
-        return _codes({n: parsing.levels(column, a, schema.missing).expand() for n, a in arrays.items()})
+        return _codes({n: parsing.levels(column, a, schema.reading).expand() for n, a in arrays.items()})
     except SchemaError as error:
         raise SchemaError(f"{error} (the tables to compare must have columns of the same kinds)") from error
 

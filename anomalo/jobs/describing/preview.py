@@ -98,4 +98,4 @@ def _texts(column: Column, schema: Schema, cells: pa.Array) -> pa.Array:
     written = text(cells)
     if column.role != "feature":
         return written
-    return pc.if_else(parse(column, cells, schema.missing, schema.infinite).is_valid(), written, None)
+    return pc.if_else(parse(column, cells, schema.reading).is_valid(), written, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def _name(source: str) -> str:
 def _labels(result: FitResult) -> pa.Array:
     schema = result.fitted.schema
     column = schema.column(str(schema.label))
-    return parse(column, result.table.cells(column.name), schema.missing, "missing")
+    return parse(column, result.table.cells(column.name), replace(schema.reading, infinite="missing"))
 
 
 def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:

@@ -135,7 +135,7 @@ def _schema(table: pa.Table, label: str | None) -> Schema:
     if label is None or schema.column(label).kind not in MEASURED:
         return schema
     column = schema.column(label)
-    values = numbers(column, read.cells(label), schema.missing, schema.infinite)
+    values = numbers(column, read.cells(label), schema.reading)
     two = len(set(values[values == values].tolist())) <= 2
     return infer(read, replace(options, kinds={label: "category"})) if two else schema
 
