@@ -35,7 +35,13 @@ class Calibration:
     surprisal_scale: float
 
     @classmethod
-    def from_scores(cls, scores: Scores, hashes: NDArray[np.uint64], fitted: Scores | None = None) -> Self:
+    def from_scores(
+        cls,
+        scores: Scores,
+        hashes: NDArray[np.uint64],
+        fitted: Scores | None = None,
+        surprisal: Scores | float = 0.0,
+    ) -> Self:
         """Build a calibration from each training row's out-of-fold score and hash.
 
         The final model saw more rows than those of the folds, and some models' scores grow with that: new rows would
@@ -51,14 +57,19 @@ class Calibration:
             Equal for equal rows.
         fitted : float64 [m], optional
             The final model's scores of the same rows.
+        surprisal : float64 [m], optional
+            What cells that no model sees add to these rows' scores, in nats.
         """
+        scale = _tail_scale(scores)
+        scores = scores + surprisal * scale
+        fitted = None if fitted is None else fitted + surprisal * scale
         distinct, first = np.unique(hashes, return_index=True)
         ordered = np.sort(scores)
         reference = ordered if fitted is None else np.maximum(ordered, np.sort(fitted))
         # Equal scores stay equal.
         reference = reference[np.searchsorted(ordered, ordered, side="right") - 1]
         training_scores = reference[np.searchsorted(ordered, scores[first])]
-        return cls(reference, distinct, training_scores, _tail_scale(scores))
+        return cls(reference, distinct, training_scores, scale)
 
     @classmethod
     def empty(cls) -> Self:

@@ -19,13 +19,24 @@ def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
 
     Those cells are unseen levels, and missing values in a column that never had one. Their probability is the
     Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
+    Numbers that cannot be read have the estimate of what was seen in k of n rows, (k + 0.5) / (n + 1).
     """
     layout = data.layout
     complete = layout.spread([block.missing == 0 and not block.label for block in layout.blocks])  # a label is hidden
     category = layout.spread([block.kind == "category" and not block.label for block in layout.blocks])
     unseen = ~data.observed & category & (data.values == UNSEEN)
     missing = ~data.observed & complete & (data.values == MISSING)
-    return np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
+    novel = np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
+    return novel + unreadable_surprisal(data, training_rows)
+
+
+def unreadable_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
+    """Return the surprisal of the numbers that cannot be read, [n, *shape] in nats; 0 elsewhere.
+
+    See `novelty_surprisal`.
+    """
+    rate = np.array([(block.unreadable * training_rows + 0.5) / (training_rows + 1) for block in data.layout.blocks])
+    return np.where(data.unreadable(), -np.log(data.layout.spread(rate)), 0.0)
 
 
 def typical(layout: Layout) -> Floats:

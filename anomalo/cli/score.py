@@ -259,6 +259,7 @@ def scan(
     console.warn(result.warnings[len(found.warnings) :])
     facts = {
         "evaluation": result.evaluation,
+        "structure": list(result.structure),
         "impute": None if result.filled is None else result.filled.run.to_json(),
         "warnings": list(result.warnings),
     }
@@ -275,6 +276,8 @@ def _show_anomalies(found: Anomalies) -> None:
             f"{compared['positive']!r}, and {compared['positives']:,} of all {count(compared['rows'], 'row')}\n"
             f"AUROC {compared['auroc']:.3f}, average precision {compared['ap']:.3f}"
         )
+    for sentence in found.structure:
+        typer.echo(f"table: {sentence}")
     sys.stdout.flush()
 
 

@@ -239,6 +239,17 @@ class Encoded:
         values = np.where(cells, np.float32(MISSING), self.values)
         return Encoded(values, self.observed & ~cells, self.layout, self.target)
 
+    def unreadable(self) -> Mask:
+        """Return which cells of numbers cannot be read, bool [n, *shape]."""
+        number = self.layout.spread([block.kind == "number" for block in self.layout.blocks])
+        found: Mask = ~self.observed & (self.values == UNSEEN) & number
+        return found
+
+    def as_models_see(self) -> Encoded:
+        """Return the rows with the cells that cannot be read missing, which they are to a model."""
+        unreadable = self.unreadable()
+        return self.hide(unreadable) if unreadable.any() else self
+
     def without_label(self) -> Encoded:
         """Return the rows with the label, if the layout has one, hidden."""
         if not len(self.layout.labels):

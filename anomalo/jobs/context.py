@@ -23,6 +23,7 @@ from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.saved_model import load_fitted
 from anomalo.registry.registry import Registry
+from anomalo.tabular.parsing import a_kind
 from anomalo.tabular.writers import check_suffix
 from anomalo.workspace.workspace import ModelRecord, Workspace
 
@@ -69,12 +70,15 @@ class JobContext:
         Called with the share that is done, from 0 to 1, and a text.
     batch_rows : int, optional
         The most rows of a batch; by default as many as the source yields at a time.
+    strict : bool
+        Whether one cell that is not of its column's kind stops a job with a saved model; else it is unreadable.
     """
 
     registry: Registry
     store: Workspace
     progress: Progress | None = None
     batch_rows: int | None = None
+    strict: bool = False
 
     @classmethod
     def at(cls, workspace: Path, progress: Progress | None = None, batch_rows: int | None = None) -> JobContext:
@@ -159,7 +163,7 @@ class JobContext:
     def _encoded(self, source: str, fitted: Fitted) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
         first = 0
         for batch in self.read(source):
-            yield batch, fitted.encode(batch, first)
+            yield batch, fitted.encode(batch, first, strict=self.strict)
             first += batch.num_rows
 
 
@@ -193,11 +197,11 @@ def _restore(environment: dict[str, str | None], cpus: int) -> None:
 
 
 Counts = dict[str, dict[str, int]]
-"""How many cells of each column are "unseen" levels, "missing", or numbers "outside" the training range."""
+"""How many cells of each column are "unseen" levels, "unreadable", "missing" or "outside" the training range."""
 
 
 def counts(data: Encoded) -> Counts:
-    """Count a batch's unseen levels, missing cells and numbers outside the training range, by column or channel.
+    """Count a batch's cells that are missing or have no precedent in training, by column or channel.
 
     Columns without any are left out.
     """
@@ -205,8 +209,10 @@ def counts(data: Encoded) -> Counts:
     numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in layout.blocks]
     low, high = (layout.spread(ends) for ends in np.array(numbers, dtype=np.float32).T)
     hidden = layout.spread([block.label for block in layout.blocks])
+    unreadable = data.unreadable()
     found = {
-        "unseen": ~data.observed & ~missing & ~hidden,
+        "unseen": ~data.observed & ~missing & ~hidden & ~unreadable,
+        "unreadable": unreadable,
         "missing": missing,
         "outside": data.observed & ((data.values < low) | (data.values > high)),
     }
@@ -231,13 +237,14 @@ class DataQualityMonitor:
     ----------
     rows : int
         Rows seen so far.
-    unseen, missing, outside : Counter
+    unseen, unreadable, missing, outside : Counter
         Cells of each sort by column, so far.
     """
 
     fitted: Fitted
     rows: int = 0
     unseen: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
@@ -245,6 +252,7 @@ class DataQualityMonitor:
         """Add a batch's counts."""
         self.rows += rows
         self.unseen.update(counted["unseen"])
+        self.unreadable.update(counted["unreadable"])
         self.missing.update(counted["missing"])
         self.outside.update(counted["outside"])
 
@@ -254,6 +262,12 @@ class DataQualityMonitor:
         found = [
             f"column {name!r}: {self._share(count)} cells hold a level that is not in the training data"
             for name, count in self.unseen.items()
+        ]
+        kinds = {column.name: column.kind for column in self.fitted.schema.features}
+        found += [
+            f"column {name!r}: {self._share(count)} cells cannot be read as {a_kind(kinds[name])}; they stay as they "
+            f"are, and count as anomalous (where one stands for a missing cell: fit with --missing '{name}=…')"
+            for name, count in self.unreadable.items()
         ]
         for name, count in self.missing.items():
             if count == self.rows and blocks[name].missing < 1:

@@ -210,7 +210,7 @@ class Work:
             elif part.data is not None:
                 yield part
             else:
-                yield replace(part, data=self.fitted.encode(part.batch, int(part.rows[0])))
+                yield replace(part, data=self.fitted.encode(part.batch, int(part.rows[0]), strict=self.context.strict))
 
 
 Result = TypeVar("Result", covariant=True)

@@ -77,6 +77,7 @@ class GuardedModel:
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit the model, and return self."""
+        data = data.as_models_see()
         with self._guard("fit"):
             result_checks.require_self("fit", self.model.fit(data, run), self.model)
         return self
@@ -86,6 +87,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanScore):
             raise self._unable("score")
+        data = data.as_models_see()
         with self._guard("score"):
             return result_checks.scores(model.score(data), data)
 
@@ -94,6 +96,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanExplain):
             raise self._unable("explain")
+        data = data.as_models_see()
         with self._guard("explain"):
             return result_checks.cells(model.explain(data), data)
 
@@ -102,6 +105,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanImpute):
             raise self._unable("impute")
+        data = data.as_models_see()
         with self._guard("impute"):
             return result_checks.filled(model.impute(data, draws), data, draws)
 
@@ -110,6 +114,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanEmbed):
             raise self._unable("embed")
+        data = data.as_models_see()
         with self._guard("embed"):
             return result_checks.codes(model.embed(data), data)
 
@@ -126,6 +131,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanSample):
             raise self._unable("sample")
+        given = given.as_models_see()
         with self._guard("sample"):
             return result_checks.rows(model.sample(given, run), given)
 
@@ -134,6 +140,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanClassify):
             raise self._unable("proba")
+        data = data.as_models_see()
         with self._guard("proba"):
             return result_checks.probabilities(model.proba(data), data)
 
@@ -174,6 +181,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanExtend):
             raise self._unable("extend")
+        data = data.as_models_see()
         with self._guard("extend"):
             result_checks.require_self("extend", model.extend(data, run), model)
         return self

@@ -233,12 +233,14 @@ class Fitted:
             if goals and part in GOALS and part not in goals:
                 raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
 
-    def encode(self, batch: pa.RecordBatch | pa.Table, first_row: int = 0, label: bool = False) -> Encoded:
+    def encode(
+        self, batch: pa.RecordBatch | pa.Table, first_row: int = 0, label: bool = False, strict: bool = False
+    ) -> Encoded:
         """Parse and encode one batch; see `Schema.parse`, whose errors it raises.
 
         A label that the model learns is hidden unless `label`.
         """
-        return self.encoder.encode(self.schema.parse(batch, first_row, label), label)
+        return self.encoder.encode(self.schema.parse(batch, first_row, label, strict), label)
 
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
         """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal.

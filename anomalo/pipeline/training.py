@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
+from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CrossFits, ReportsErrors
@@ -61,7 +62,8 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     if evidence.scores is not None:
         used = np.flatnonzero(np.isfinite(evidence.scores))
         found = model.score(shown.take(used))
-        calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found)
+        unreadable = unreadable_surprisal(shown.take(used), len(data)).reshape(len(used), -1).sum(axis=1)
+        calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found, unreadable)
         marginals = Marginals.of(shown)
         scores = found if len(used) == len(shown) else None
     if config.progress is not None:

@@ -26,7 +26,7 @@ BOOLEANS = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("0", "1")
 
 Mask = NDArray[np.bool_]
 
-_ENOUGH = 20
+_FEW, _ENOUGH = 3, 20
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _WORDS = {word: value for pair in BOOLEANS for value, word in enumerate(pair)} | {"0.0": 0, "1.0": 1}
 
@@ -134,12 +134,14 @@ def measured(
 def mostly_unreadable(unreadable: int, present: int) -> bool:
     """Whether so many of a column's cells that are not missing are unreadable that it is another column.
 
+    One or two rows say nothing about a column.
+
     Examples
     --------
-    >>> mostly_unreadable(3, 5), mostly_unreadable(5, 5), mostly_unreadable(11, 20), mostly_unreadable(0, 0)
+    >>> mostly_unreadable(3, 5), mostly_unreadable(5, 5), mostly_unreadable(11, 20), mostly_unreadable(1, 1)
     (False, True, True, False)
     """
-    return unreadable > present / 2 and (unreadable == present or present >= _ENOUGH)
+    return unreadable > present / 2 and present >= (_FEW if unreadable == present else _ENOUGH)
 
 
 def refuse(column: Column, cells: Cells | pa.Array, unreadable: Mask, first_row: int = 0) -> None:
@@ -154,7 +156,7 @@ def refuse(column: Column, cells: Cells | pa.Array, unreadable: Mask, first_row:
     value = cells.texts[int(cells.distinct[1][row])].as_py()
     raise SchemaError(
         f"column {column.name!r} holds {value!r} in row {first_row + row}, "
-        f"where {_a(column.kind)} is expected; correct it, or fit with it as a missing cell: "
+        f"where {a_kind(column.kind)} is expected; correct it, or fit with it as a missing cell: "
         f"--missing '{column.name}={value}'"
     )
 
@@ -173,7 +175,7 @@ def levels(column: Column, cells: Cells | pa.Array, reading: Reading = PLAIN) ->
     cells = Cells.of(cells)
     kind = cells.array.type
     if not is_plain(kind):
-        raise SchemaError(f"column {column.name!r} holds {kind}; expected {_a(column.kind)}; cast it or drop it")
+        raise SchemaError(f"column {column.name!r} holds {kind}; expected {a_kind(column.kind)}; cast it or drop it")
     texts = cells.texts
     absent = pc.fill_null(is_missing(texts, column.kind, reading.of(column.name)), True)
     if column.kind == "boolean":
@@ -205,7 +207,8 @@ def to_seconds(array: pa.Array) -> Numbers:
     return np.array(ticks.to_numpy(zero_copy_only=False), dtype=np.float64) / per_second
 
 
-def _a(kind: Kind) -> str:
+def a_kind(kind: Kind) -> str:
+    """Return a kind with its article."""
     return f"{'an' if kind == 'integer' else 'a'} {kind}"
 
 
@@ -220,7 +223,7 @@ def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
     elif column.kind != "datetime" and pa.types.is_decimal(kind):
         array = array.cast(pa.float64())
     elif column.kind == "datetime" or not is_number(kind):
-        raise SchemaError(f"column {column.name!r} holds {kind}; expected {_a(column.kind)}; cast it first")
+        raise SchemaError(f"column {column.name!r} holds {kind}; expected {a_kind(column.kind)}; cast it first")
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 

@@ -19,6 +19,7 @@ from anomalo.jobs.imputing.impute import ImputeResult, impute
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions, parse
+from anomalo.tabular.structure import structure
 
 FIRST = frozenset({"score", "embed"})
 """What a model is fitted for first, so that the anomalous rows are known soon."""
@@ -26,12 +27,13 @@ FIRST = frozenset({"score", "embed"})
 
 @dataclass(frozen=True)
 class Anomalies:
-    """The saved model, the scores, how they match the label if one is named, and warnings."""
+    """The saved model, the scores, how they match the label if one is named, warnings, and what the table is like."""
 
     fitted: FitResult
     scored: ScoreResult
     evaluation: dict[str, Any] | None
     warnings: tuple[str, ...]
+    structure: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def find(
         evaluation = evaluate(scored, _labels(fitted))
         if evaluation is None:
             warnings.append(f"label {options.label!r} does not have two values: the scores are not compared with it")
-    return Anomalies(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)))
+    like = structure(fitted.table, fitted.fitted.schema)
+    return Anomalies(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)), like.sentences)
 
 
 def complete(
@@ -76,7 +79,7 @@ def complete(
     fitted = extend(context, found.fitted, config)
     filled = _fill(context, source, fitted.opened(), config.device, safe_csv)
     warnings = tuple(dict.fromkeys((*found.warnings, *fitted.warnings)))
-    return ScanResult(fitted, found.scored, found.evaluation, warnings, filled)
+    return ScanResult(fitted, found.scored, found.evaluation, warnings, found.structure, filled)
 
 
 def scan(
