@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from anomalo.cli import augment, catalogue, demo, embed, evaluate, fit, impute, pretrain, repair, score
+from anomalo.cli import augment, catalogue, demo, embed, evaluate, fit, impute, pretrain, repair, schema, score
 from anomalo.cli.console import fail
 from anomalo.errors import AnomaloError, InterruptedJobError
 from anomalo.models.guard import INTERRUPTION, Origin, deepest_line, failure
@@ -86,7 +86,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find anomalous rows in a table, explain them cell by cell, and impute missing values.",
 )
-for verbs in (demo, fit, pretrain, score, impute, repair, augment, evaluate, embed, catalogue):
+for verbs in (demo, schema, fit, pretrain, score, impute, repair, augment, evaluate, embed, catalogue):
     verbs.register(app)
 
 

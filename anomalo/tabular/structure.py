@@ -142,7 +142,7 @@ def _skipped(groups: list[list[str]], missing: NDArray[np.bool_], columns: Colum
             share = mask.mean()
             chance = len(mask) * (share * np.log(share) + (1 - share) * np.log1p(-share))
             if exact and column.name not in names and chance < np.log(CHANCE):
-                where = sorted(_level(columns.values[column.name], codes, code) for code in np.flatnonzero(absent))
+                where = sorted(_level(columns.values[column.name], codes, int(code)) for code in np.flatnonzero(absent))
                 verb = "is" if len(names) == 1 else "are"
                 yield f"{_listed(names)} {verb} missing exactly where {column.name!r} is {' or '.join(where[:5])}"
 

@@ -1,0 +1,109 @@
+"""`anomalo schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomalo.cli.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    JsonOption,
+    LogJsonOption,
+    SourceArgument,
+    WorkspaceOption,
+)
+from anomalo.cli.fit import (
+    DropOption,
+    IdOption,
+    InfOption,
+    KeepOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    schema_options,
+)
+from anomalo.cli.printing import shortened, table
+from anomalo.tabular.quantities import count, percent
+
+if TYPE_CHECKING:
+    from anomalo.jobs.describing.schema import ColumnReport, SchemaReport
+
+
+def schema(
+    source: SourceArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the TOML to edit to this file, not to the screen."),
+    ] = None,
+    drop: DropOption = [],  # noqa: B006
+    identifier: IdOption = None,
+    label: LabelOption = None,
+    kind: KindOption = [],  # noqa: B006
+    missing: MissingOption = [],  # noqa: B006
+    keep: KeepOption = [],  # noqa: B006
+    inf: InfOption = "error",
+    given: SchemaOption = None,
+    workspace: WorkspaceOption = WORKSPACE,
+    as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show how a table's columns are understood, why, and a TOML file in which to decide otherwise."""
+    from anomalo.jobs.context import JobContext
+    from anomalo.jobs.describing.schema import schema_of
+    from anomalo.persistence.atomic import atomic_file, require_writable
+
+    console = Console(as_json, log_json)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given)
+    if output is not None:
+        require_writable(output)
+    with console.work("reading") as progress:
+        report = schema_of(JobContext.at(workspace, progress), source, options)
+    if output is not None:
+        with atomic_file(output) as file:
+            file.write_text(report.toml, encoding="utf-8")
+    console.warn(report.warnings)
+    console.result(report.to_json(), lambda: _show(report, output))
+
+
+def _show(report: SchemaReport, output: Path | None) -> None:
+    typer.echo(f"{report.source}: {count(report.rows, 'row')}, {count(len(report.columns), 'column')}\n")
+    table(
+        ("column", "kind", "missing", "distinct", "values", "why"),
+        [
+            (
+                column.name,
+                column.kind if column.role == "feature" else f"{column.kind}, {column.role}",
+                percent(column.missing / report.rows) if column.missing else "",
+                f"{column.distinct:,}",
+                _values(column),
+                column.why,
+            )
+            for column in report.columns
+        ],
+        right=("missing", "distinct"),
+    )
+    typer.echo("")
+    for sentence in report.structure:
+        typer.echo(f"table: {sentence}")
+    if output is not None:
+        typer.echo(f"to decide otherwise, edit {output} and give it as --schema {output}")
+        return
+    typer.echo("to decide otherwise, save this to a file, edit it and give it as --schema FILE:\n")
+    typer.echo(report.toml.rstrip())
+
+
+def _values(column: ColumnReport) -> str:
+    tokens = [f"{text!r} missing in {number:,}" for text, number in column.tokens.items() if text]
+    unreadable = [f"{column.unreadable:,} unreadable"] if column.unreadable else []
+    return "; ".join([", ".join(map(shortened, column.examples)), *tokens, *unreadable])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("schema")(schema)
