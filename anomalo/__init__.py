@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from anomalo.estimators.embedder import TableEmbedder
     from anomalo.estimators.imputer import TableImputer
     from anomalo.evaluation.multiple_imputation import pool
+    from anomalo.tabular.column import SchemaOptions
 
 __all__ = [
     "AnomalyDetector",
+    "SchemaOptions",
     "TableAugmenter",
     "TableClassifier",
     "TableEmbedder",
@@ -25,6 +27,7 @@ __all__ = [
 
 _HOMES = {
     "AnomalyDetector": "anomalo.estimators.detector",
+    "SchemaOptions": "anomalo.tabular.column",
     "TableAugmenter": "anomalo.estimators.augmenter",
     "TableClassifier": "anomalo.estimators.classifier",
     "TableEmbedder": "anomalo.estimators.embedder",

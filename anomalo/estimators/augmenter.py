@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from anomalo.errors import UsageError
 from anomalo.estimators.base import TableEstimator, seed_of
+from anomalo.estimators.columns import Choices
 from anomalo.estimators.frames import typed
 from anomalo.models.base import Model
 from anomalo.pipeline.generator import Generator, conditions
@@ -23,7 +24,7 @@ class TableAugmenter(TableEstimator):
 
     Parameters
     ----------
-    model, params, random_state, device
+    model, params, columns, random_state, device
         As in `AnomalyDetector`; the model has to sample.
     constraints : sequence of str
         What every synthetic row has to satisfy: "0 <= age <= 99", "start < end", "fixed: city, country".
@@ -48,12 +49,14 @@ class TableAugmenter(TableEstimator):
         model: str | Model = "edm",
         *,
         params: dict[str, Any] | None = None,
+        columns: Choices = None,
         constraints: Sequence[str] = (),
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
     ) -> None:
         self.model = model
         self.params = params
+        self.columns = columns
         self.constraints = constraints
         self.random_state = random_state
         self.device = device

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +14,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.target import Target
 from anomalo.errors import SchemaError, UsageError
+from anomalo.estimators.columns import Choices, options_of, speaking_python, warn
 from anomalo.models.base import Model
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.column import TABLE
 from anomalo.tabular.columns import ParsedTable
-from anomalo.tabular.schema import SchemaOptions, infer, require_unique
+from anomalo.tabular.schema import infer, require_unique
 
 
 class TableEstimator(BaseEstimator):  # type: ignore[misc]
@@ -30,6 +30,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
     model: str | Model
     params: dict[str, Any] | None
     effort: str | None = None
+    columns: Choices = None
     random_state: int | np.random.RandomState | np.random.Generator | None
     device: str
     fitted_: Fitted
@@ -87,17 +88,18 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if verb not in model.verbs:
             raise UsageError(f"model {model.name!r} cannot {verb}; it can: {', '.join(model.verbs)}")
         table = ParsedTable(self._batch(X, reset=True))
-        schema = infer(table, SchemaOptions())
-        outcome = Fitted.fit(table, schema, config, registry, base=base, target=target)
+        with speaking_python():
+            schema = infer(table, options_of(self.columns))
+            outcome = Fitted.fit(table, schema, config, registry, base=base, target=target)
         self.fitted_ = outcome.fitted
-        for text in self.fitted_.warnings:
-            warnings.warn(text, UserWarning, stacklevel=3)
+        warn(self.fitted_.warnings, stacklevel=3)
         return outcome
 
     def _encode(self, X: Any) -> tuple[pa.RecordBatch, Encoded]:
         check_is_fitted(self, "fitted_")
         batch = self._batch(X, reset=False)
-        return batch, self.fitted_.encode(batch)
+        with speaking_python():
+            return batch, self.fitted_.encode(batch)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

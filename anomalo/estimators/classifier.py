@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from anomalo.encoding.target import Target
 from anomalo.errors import UsageError
 from anomalo.estimators.base import TableEstimator
+from anomalo.estimators.columns import Choices
 from anomalo.models.base import Model
 from anomalo.pipeline.fitted import Fitted
 
@@ -26,7 +27,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    model, params, random_state, device
+    model, params, columns, random_state, device
         As in `AnomalyDetector`; the model has to classify.
     initial : estimator, optional
         An `AnomalyDetector`, `TableImputer` or `TableEmbedder` whose model is pretrained, with its columns and scales.
@@ -55,12 +56,14 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         model: str | Model = "classifier",
         *,
         params: dict[str, Any] | None = None,
+        columns: Choices = None,
         initial: Any = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
     ) -> None:
         self.model = model
         self.params = params
+        self.columns = columns
         self.initial = initial
         self.random_state = random_state
         self.device = device

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from anomalo.errors import UsageError
 from anomalo.estimators.base import TableEstimator
+from anomalo.estimators.columns import Choices
 from anomalo.models.base import Model
 from anomalo.pipeline.cell_tables import cells_table
 
@@ -28,6 +29,10 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         A registered model's name, or an instance, of any class, whose hyperparameters are used.
     params : dict, optional
         Hyperparameters, where `model` is a name.
+    columns : dict or SchemaOptions, optional
+        What columns are, by name, where it should not be inferred: a kind ("number", "integer", "boolean", "category",
+        "datetime", "identifier" or "text") or a role ("id", "label" or "drop"). `SchemaOptions` says more, such as
+        values that stand for a missing cell.
     effort : str, optional
         How much work a fit may take: "fast", "default" or "thorough"; for a model with such a parameter.
     contamination : "auto" or float in (0, 0.5]
@@ -63,6 +68,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         model: str | Model = "auto",
         *,
         params: dict[str, Any] | None = None,
+        columns: Choices = None,
         effort: str | None = None,
         contamination: float | str = "auto",
         calibrate: bool = True,
@@ -71,6 +77,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
     ) -> None:
         self.model = model
         self.params = params
+        self.columns = columns
         self.effort = effort
         self.contamination = contamination
         self.calibrate = calibrate

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.estimators.base import TableEstimator
+from anomalo.estimators.columns import Choices
 from anomalo.estimators.frames import typed
 from anomalo.models.base import Model
 
@@ -22,7 +23,7 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    model, params, random_state, device
+    model, params, columns, random_state, device
         As in `AnomalyDetector`.
     round : bool
         Whether decoded cells of columns that hold whole numbers are rounded.
@@ -51,12 +52,14 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
         model: str | Model = "residual",
         *,
         params: dict[str, Any] | None = None,
+        columns: Choices = None,
         round: bool = True,
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
         device: str = "auto",
     ) -> None:
         self.model = model
         self.params = params
+        self.columns = columns
         self.round = round
         self.random_state = random_state
         self.device = device

@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
+from anomalo.encoding.encoded import Mask
 from anomalo.errors import UsageError
 from anomalo.estimators.base import TableEstimator
+from anomalo.estimators.columns import Choices
 from anomalo.models.base import Model
 from anomalo.pipeline.cell_tables import Fills, absent
 
@@ -20,7 +22,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
 
     Parameters
     ----------
-    model, params, effort, random_state, device
+    model, params, columns, effort, random_state, device
         As in `AnomalyDetector`.
     round : bool
         Whether fills of columns that hold whole numbers are rounded.
@@ -42,6 +44,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         model: str | Model = "auto",
         *,
         params: dict[str, Any] | None = None,
+        columns: Choices = None,
         effort: str | None = None,
         round: bool = True,
         random_state: int | np.random.RandomState | np.random.Generator | None = 0,
@@ -49,6 +52,7 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
     ) -> None:
         self.model = model
         self.params = params
+        self.columns = columns
         self.effort = effort
         self.round = round
         self.random_state = random_state
@@ -62,13 +66,15 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
     def transform(self, X: Any) -> Any:
         """Return X with its missing cells filled: a DataFrame for a DataFrame, else a float64 array.
 
-        A cell is missing if pandas' `isna` says so. Columns that were empty in training, or hold identifiers or free
-        text, stay as they are. A column of nullable integers becomes one of nullable floats only if it is
-        filled with `round=False`, and a categorical one gains a category only if a fill is not among its categories.
+        A cell is missing if pandas' `isna` says so, or if it holds a value that `columns` says stands for that. Columns
+        that were empty in training, or hold identifiers or free text, stay as they are. A column of nullable integers
+        becomes one of nullable floats only if it is filled with `round=False`, and a categorical one gains a category
+        only if a fill is not among its categories.
         """
         batch, data = self._encode(X)
+        missing = absent(data)
         point = self.fitted_.impute(data).point
-        return self._filled(X, self.fitted_.encoder.fill(batch, point, absent(data), self.round))
+        return self._filled(X, self.fitted_.encoder.fill(batch, point, missing, self.round), missing)
 
     def draw(self, X: Any, draws: int = 20) -> list[Any]:
         """Return X filled `draws` times at random, for multiple imputation; each is what `transform` returns.
@@ -83,8 +89,8 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         if not isinstance(draws, int | np.integer) or draws < 1:
             raise UsageError(f"draws={draws!r}: expected a whole number from 1, such as 20")
         batch, data = self._encode(X)
-        fills = Fills.of(data, self.fitted_.impute(data, int(draws)))
-        return [self._filled(X, fills.fill(self.fitted_, batch, drawn, self.round)) for drawn in fills.draws]
+        fills, missing = Fills.of(data, self.fitted_.impute(data, int(draws))), absent(data)
+        return [self._filled(X, fills.fill(self.fitted_, batch, drawn, self.round), missing) for drawn in fills.draws]
 
     def cells(self, X: Any) -> pd.DataFrame:
         """Return one line for each missing cell of X: row, column, value, low, high, probability.
@@ -98,19 +104,19 @@ class TableImputer(OneToOneFeatureMixin, TransformerMixin, TableEstimator):  # t
         found: pd.DataFrame = fills.table(self.fitted_, batch, filled, 0).drop("draws").to_pandas()
         return found.sort_values("row", kind="stable", ignore_index=True)
 
-    def _filled(self, X: Any, filled: pa.RecordBatch) -> Any:
-        """Return the filled rows as X has them."""
+    def _filled(self, X: Any, filled: pa.RecordBatch, missing: Mask) -> Any:
+        """Return the filled rows as X has them; `missing` [n, features] says which cells were."""
         if not isinstance(X, pd.DataFrame):
             return np.column_stack([column.to_numpy(zero_copy_only=False) for column in filled.columns])
-        out = X.copy()
-        for at, cells in enumerate(filled.columns):
-            out.isetitem(at, _fill(X.iloc[:, at], cells))
+        out, names = X.copy(), filled.schema.names
+        for block in self.fitted_.encoder.layout.blocks:
+            at = names.index(block.name)
+            out.isetitem(at, _fill(X.iloc[:, at], filled.column(at), missing[:, block.position]))
         return out
 
 
-def _fill(column: Any, cells: pa.Array) -> Any:
+def _fill(column: Any, cells: pa.Array, missing: Mask) -> Any:
     """Return a Series [n] whose missing cells are taken from `cells` [n]; all others stay as they are."""
-    missing = column.isna().to_numpy()
     fills = cells.filter(pa.array(missing))
     if not len(fills) or fills.null_count:
         return column

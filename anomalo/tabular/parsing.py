@@ -26,7 +26,7 @@ BOOLEANS = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("0", "1")
 
 Mask = NDArray[np.bool_]
 
-_FEW, _ENOUGH = 3, 20
+_FEW, _ENOUGH = 2, 20
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _WORDS = {word: value for pair in BOOLEANS for value, word in enumerate(pair)} | {"0.0": 0, "1.0": 1}
 
@@ -134,7 +134,7 @@ def measured(
 def mostly_unreadable(unreadable: int, present: int) -> bool:
     """Whether so many of a column's cells that are not missing are unreadable that it is another column.
 
-    One or two rows say nothing about a column.
+    One row says nothing about a column.
 
     Examples
     --------
