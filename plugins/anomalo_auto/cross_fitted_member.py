@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from anomalo.plugin import Encoded, ModelState, Scores
 from anomalo_auto.tail_probability import BULK, fit_tail, surprisal
 
+BY_HEART = 0.9
+"""If a larger share of rows lies in the tail of the scores of rows that were seen, these say nothing of new rows."""
+
 
 @dataclass(frozen=True)
 class CrossFittedMember:
@@ -82,14 +85,14 @@ class CrossFittedMember:
 
 
 def by_heart(seen: Scores, unseen: Scores) -> bool:
-    """Whether a model knows its rows by heart: most of them, scored without having been seen, lie in the tail.
+    """Whether a model knows its rows by heart: nearly all of them, scored without having been seen, lie in the tail.
 
     Parameters
     ----------
     seen, unseen : float64 [n]
         Scores of the training rows, by the model that learned from them and out of fold.
     """
-    return bool((unseen > np.quantile(seen, BULK)).mean() > 0.5)
+    return bool((unseen > np.quantile(seen, BULK)).mean() > BY_HEART)
 
 
 def learned_rows(folds: NDArray[np.intp], trusted: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
