@@ -22,6 +22,8 @@ HIDDEN_PER_COLUMN = 200
 HIDDEN_PER_FOLD = 20_000
 HIDDEN_AT_ONCE = 4096
 """Rows that a model predicts in one call."""
+ALONE = 100
+"""In a row of at least twice so many cells, one of each so many is hidden at a time: the others hardly miss it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ Predicted = list[tuple[Floats, Floats]]
 
 
 def predict_hidden(model: CanImpute, data: Encoded, seed: int) -> Predicted:
-    """Hide observed cells of one column or channel at a time, and predict them.
+    """Hide observed cells, one of a row at a time or in wide rows 1 %, and predict them.
 
     Returns
     -------
@@ -112,16 +114,13 @@ def predict_hidden(model: CanImpute, data: Encoded, seed: int) -> Predicted:
     cells = data.layout.cells_of_block
     share = max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(len(cells), 1)))
     picked = [_picked(rng, seen[:, mine], mine, share) for mine in cells]
-    together = max(HIDDEN_AT_ONCE // share, 1)
-    return [
-        pair
-        for start in range(0, len(picked), together)
-        for pair in _predict(model, data, picked[start : start + together])
-    ]
+    truth, guess = _predict(model, data, np.concatenate(picked), max(seen.shape[1] // ALONE, 1), rng)
+    ends = np.cumsum([len(hidden) for hidden in picked])[:-1]
+    return list(zip(np.split(truth, ends), np.split(guess, ends), strict=True))
 
 
 Hidden = NDArray[np.intp]
-"""Cells to hide, one in each copy of a row: [k, 2], the row and the cell of its flattened values."""
+"""Cells to hide, [k, 2]: the row and the cell of its flattened values."""
 
 
 def _picked(rng: np.random.Generator, seen: Mask, cells: NDArray[np.intp], most: int) -> Hidden:
@@ -130,17 +129,34 @@ def _picked(rng: np.random.Generator, seen: Mask, cells: NDArray[np.intp], most:
     return np.column_stack([row, cells[at]])
 
 
-def _predict(model: Any, data: Encoded, picked: list[Hidden]) -> Predicted:
-    """Predict the picked cells of some blocks, in one call: models are faster on many rows at a time."""
-    row, cell = np.concatenate(picked).T
-    rows, at = data.take(row), (np.arange(len(row)), cell)
-    hidden = np.zeros(rows.flat()[0].shape, dtype=bool)
-    hidden[at] = True
-    truth = rows.flat()[0][at]
-    guess = model.impute(rows.hide(hidden.reshape(rows.values.shape))).point if len(rows) else rows.values
-    ends = np.cumsum([len(cells) for cells in picked])[:-1]
-    predicted = guess.reshape(hidden.shape)[at]
-    return list(zip(np.split(truth, ends), np.split(predicted, ends), strict=True))
+def _predict(
+    model: Any, data: Encoded, hidden: Hidden, together: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Return the true and the predicted values of hidden cells, float32 [k]; at most so many of one row at a time."""
+    order, copy = _copies(hidden, together, rng)
+    row, cell = hidden[order].T
+    truth, guess = np.empty((2, len(row)), dtype=np.float32)
+    for start in range(0, int(copy.max(initial=-1)) + 1, HIDDEN_AT_ONCE):
+        here = slice(*np.searchsorted(copy, [start, start + HIDDEN_AT_ONCE]))
+        at = (copy[here] - start, cell[here])
+        rows = data.take(row[here][np.unique(at[0], return_index=True)[1]])
+        mask = np.zeros(rows.flat()[0].shape, dtype=bool)
+        mask[at] = True
+        truth[order[here]] = rows.flat()[0][at]
+        filled = model.impute(rows.hide(mask.reshape(rows.values.shape))).point
+        guess[order[here]] = filled.reshape(mask.shape)[at]
+    return truth, guess
+
+
+def _copies(hidden: Hidden, together: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return an order of hidden cells, and for each in that order the number of the copy of its row, ascending."""
+    if together == 1:
+        return np.arange(len(hidden)), np.arange(len(hidden))
+    order = np.lexsort((rng.random(len(hidden)), hidden[:, 0]))
+    row = hidden[order, 0]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    starts = np.append(True, np.diff(row) > 0) | (rank % together == 0)
+    return order, np.cumsum(starts[: len(row)]) - 1
 
 
 def _summarise(data: Encoded, parts: list[FoldResult]) -> HiddenCells:

@@ -188,7 +188,7 @@ def require_possible(
     """
     for name in given.schema.names:
         _require_known(fitted, name, error)
-    data = fitted.encode(_complete(fitted, given), first_row, label=True)
+    data = fitted.encode(_complete(fitted, given), first_row, label=True, strict=True)
     for block in data.layout.blocks:
         if block.name in given.schema.names:
             _require_block(block, data, given.column(block.name), first_row, error)
@@ -235,7 +235,7 @@ def _complete(fitted: Fitted, given: pa.RecordBatch) -> pa.RecordBatch:
 
 def _encoded(fitted: Fitted, given: pa.RecordBatch) -> tuple[Encoded, Scores]:
     """Return given cells as the model reads them, and as they are written, exact to the bit, [n, columns]."""
-    columns = fitted.schema.parse(_complete(fitted, given), label=True)
+    columns = fitted.schema.parse(_complete(fitted, given), label=True, strict=True)
     data = fitted.encoder.encode(columns, label=True)
     exact = np.where(data.observed, data.values, np.nan).astype(np.float64)
     for position, column in enumerate(fitted.schema.features):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
@@ -16,10 +17,12 @@ from anomalo.calibration.cross_fitting import (
     predict_hidden,
 )
 from anomalo.encoding.scaling import expand
+from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.models.folds import assign_folds
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Block, Encoded, Filled, Layout, Model, Run, Scores
+from anomalo.tabular.schema import infer
 from anomalo.testing import tables
 
 Fit = Callable[[NDArray[np.intp], int], GuardedModel]
@@ -226,3 +229,26 @@ def test_intervals_cover_at_least_as_often_as_they_say(count: int) -> None:
 def test_the_quantile_is_the_right_residual_and_never_beyond_the_largest() -> None:
     assert conformal_quantile(np.arange(1.0, 20.0), 0.9) == 18.0  # ceil(20 * 0.9)
     assert conformal_quantile(np.array([3.0, 1.0]), 0.9) == 3.0
+
+
+def test_of_wide_rows_one_percent_of_the_cells_is_hidden_at_a_time() -> None:
+    table = pa.table({f"x{at}": np.random.default_rng(at).normal(size=40) for at in range(450)})
+    schema = infer(table)
+    columns = schema.parse(table)
+    data = TableEncoder().fit(columns, schema).encode(columns)
+    asked: list[Encoded] = []
+
+    class Asked:
+        def impute(self, rows: Encoded) -> Filled:
+            asked.append(rows)
+            return Filled(np.where(rows.observed, rows.values, np.arange(450, dtype=np.float32)))
+
+    found = predict_hidden(Asked(), data, seed=3)
+    rows = Encoded.concatenate(asked)
+    count = (~rows.observed).sum(axis=1)
+    assert count.max() == 4
+    assert count.sum() == 450 * 40 == sum(len(truth) for truth, _ in found)
+    assert len(rows) < 450 * 40 / 3.5
+    for position, (truth, guess) in enumerate(found):
+        assert sorted(truth) == sorted(data.values[:, position])
+        assert (guess == position).all()
