@@ -60,12 +60,12 @@ def dates(base: Column, sample: Sample, mostly: float = MOSTLY) -> Measure | Non
     if not _enough(good, sample, mostly):
         return None
     read = sample.only(good)
-    first = read.texts[int(np.argmax(read.counts))].as_py()
+    first = _examples(forms, read)[0]
     column = replace(base, kind="datetime", date_format=forms, why=f"dates such as {first} ({forms[0]})")
     said = _unreadable(column, sample, good)
     if len(forms) > 1:
-        what = ", ".join(_examples(forms, read))
-        said.append(f"column {base.name!r}: dates are written in {len(forms)} ways, such as {what}; each is read")
+        what = ", ".join(f"such as {text}" for text in _examples(forms, read))
+        said.append(f"column {base.name!r}: dates are written in {len(forms)} ways, {what}; all are read")
     if any(datetimes.ambiguous(read.texts, form, read.seconds) for form in forms):
         which = "month" if forms[0].replace("%-", "%").startswith("%m") else "day"
         said.append(f"column {base.name!r}: dates such as {first} could be read two ways; {which} first is taken")

@@ -35,7 +35,7 @@ _TAIL = re.compile(rf"(?P<space>\s*)(?P<suffix>{_UNIT})?\s*(?P<minus>[\u2212-])?
 _SCALED = re.compile(rf"(?P<magnitude>{'|'.join(filter(None, MAGNITUDES))})(?:\s+(?=\S)|(?=[{_SYMBOLS}])|$)")
 _PARTS = (
     rf"^(?P<head>[^\d.,]*)(?P<body>(?:\d(?:[\d.,{GROUPING}]*\d)?[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?)"
-    r"(?P<tail>(?:\D+[23]?)?)$"
+    r"(?P<tail>(?:\D+(?:[23][^\d\w]*)?)?)$"
 )
 _GROUPED = "|".join(rf"^\d{{1,3}}(?:{mark}\d{{3}})+(?:[.,]\d+)?$" for mark in GROUPING)
 

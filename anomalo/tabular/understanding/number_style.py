@@ -197,7 +197,8 @@ def described(texts: pa.StringArray, counts: Counts, comma: bool) -> NumberStyle
     thousands = mark if grouped.any() and counts[grouped].sum() > counts[large].sum() else ""
     plus = np.asarray(pc.starts_with(texts, "+"), dtype=np.bool_)
     minus = np.asarray(pc.starts_with(texts, "-"), dtype=np.bool_)
-    plain = counts[~plus & ~minus].sum()
+    zero = ~np.asarray(pc.match_substring_regex(texts, "[1-9]"), dtype=np.bool_)
+    plain = counts[~plus & ~minus & ~zero].sum()
     return NumberStyle(decimals, least, comma, thousands, plus=bool(plus.any() and counts[plus].sum() > 4 * plain))
 
 
@@ -228,7 +229,8 @@ def _styled(texts: pa.StringArray, counts: Counts, semicolon: bool) -> NumberSty
     bare = bool(named) and pairs["", ""] > pairs[prefix, suffix]
     point, comma = (_share(to_floats(parts.bodies, way), counts) for way in (False, True))
     decimal_comma = semicolon if point == comma else comma > point
-    mine = ~np.isnan(read_styled(texts, NumberStyle(comma=decimal_comma, prefix=prefix, suffix=suffix)))
+    values = read_styled(texts, NumberStyle(comma=decimal_comma, prefix=prefix, suffix=suffix))
+    mine = ~np.isnan(values)
     bodies = parts.bodies.filter(pa.array(mine))
     plain = described(bodies, counts[mine], decimal_comma)
     heads = _count(parts.heads, parts.head[mine], counts[mine])
@@ -261,7 +263,7 @@ def _styled(texts: pa.StringArray, counts: Counts, semicolon: bool) -> NumberSty
         bare,
         _top(negatives) or "-",
         first >= after,
-        _plus(heads),
+        _plus(_count(parts.heads, parts.head[values > 0], counts[values > 0])),
         tuple(magnitudes),
         _top(between),
     )
