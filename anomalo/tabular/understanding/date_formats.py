@@ -20,13 +20,15 @@ _DAYS = (
     *("%b %d %Y", "%B %d %Y", "%Y-%b-%d", "%d%b%Y", "%d. %B %Y"),
 )
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p")
-_TIMES = ("", *(between + clock for between in (" ", ", ") for clock in _CLOCKS), "T%H:%M", "T%H:%M:%S", "T%H%M%S")
+_TIMES = ("", *(between + clock for between in (" ", ", ") for clock in _CLOCKS))
+_JOINED = tuple(day + time for day in ("%Y/%m/%d", "%Y-%m-%d", "%Y%m%d") for time in ("T%H:%M", "T%H:%M:%S", "T%H%M%S"))
 _ZONES = ("", " %z", " GMT", " UTC", "Z")
 _LONG = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y")
 _WITH_ZONE = tuple(day + f" %H:%M:%S{zone}" for day in _DAYS for zone in _ZONES[1:])
 FORMATS = (
     *(day + time for time in _TIMES for day in _DAYS),
     *_WITH_ZONE,
+    *_JOINED,
     *_LONG,
     *("%I:%M %p", "%I:%M:%S %p", "%I:%M%p"),
     "%a %b %d %H:%M:%S %Y",
@@ -118,7 +120,7 @@ def unpadded(form: str) -> list[str]:
 
 def _piece(moments: pa.TimestampArray, form: str) -> pa.StringArray:
     if form.startswith("%-"):
-        return pc.utf8_ltrim(pc.strftime(moments, format="%" + form[2:]), "0")
+        return pc.replace_substring_regex(pc.strftime(moments, format="%" + form[2:]), r"^0(\d)", r"\1")
     return pc.strftime(moments, format=form.replace(".%f", ""))  # Arrow writes the fraction of a second with %S
 
 
@@ -131,4 +133,4 @@ def _offset(texts: pa.StringArray) -> NDArray[np.float64]:
 
 
 def _plain(texts: pa.StringArray) -> pa.StringArray:
-    return pc.replace_substring_regex(pc.utf8_lower(texts), r"\b0(\d)", r"\1")
+    return pc.replace_substring_regex(pc.utf8_lower(texts), r"(\b|t)0(\d)", r"\1\2")

@@ -60,21 +60,22 @@ def write(seconds: NDArray[np.float64], form: str, round: bool = True) -> pa.Str
     fields = re.findall(r"\{(\w+)\}([^{]*)", form)
     smallest = _SECONDS[fields[-1][0][0]]
     ticks = (np.rint if round else np.floor)(seconds / smallest) * smallest
-    start = form[len(MARK) : form.index("{")]
-    return pa.array([_text(int(value), fields, start, ":" in form) for value in ticks], pa.string())
+    return pa.array([_text(int(value), fields, form) for value in ticks], pa.string())
 
 
-def _text(value: int, fields: list[tuple[str, str]], start: str, clock: bool) -> str:
+def _text(value: int, fields: list[tuple[str, str]], form: str) -> str:
     sign, rest = ("-" if value < 0 else ""), abs(value)
-    pieces: list[str] = []
+    clock, iso = ":" in form, form.startswith(MARK + "P")
+    days = times = ""
     for field, literal in fields:
         amount, rest = divmod(rest, _SECONDS[field[0]])
-        last_hope = (field, literal) == fields[-1] and not pieces
-        if clock or amount or last_hope:
-            pieces.append(f"{amount:0{len(field)}d}{literal}")
-        elif literal.endswith("T"):
-            pieces.append("T")
-    return sign + start + "".join(pieces).rstrip(" ,T")
+        if not (clock or amount or ((field, literal) == fields[-1] and not days + times)):
+            continue
+        piece = f"{amount:0{len(field)}d}{literal.replace('T', '') if iso else literal}"
+        days, times = (days + piece, times) if field == "d" else (days, times + piece)
+    if iso:
+        return f"{sign}P{days}T{times}" if times else f"{sign}P{days}"
+    return sign + (days + times).rstrip(" ,")
 
 
 def _pattern(form: str) -> str:
