@@ -15,6 +15,7 @@ from anomalo.errors import SchemaError, SourceError
 from anomalo.tabular import datetimes
 from anomalo.tabular.cells import Cells, is_number, is_plain, is_string
 from anomalo.tabular.column import MEASURED, Column, Kind
+from anomalo.tabular.understanding.names import option
 from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import PLAIN, Reading
 
@@ -157,7 +158,7 @@ def refuse(column: Column, cells: Cells | pa.Array, unreadable: Mask, first_row:
     raise SchemaError(
         f"column {column.name!r} holds {value!r} in row {first_row + row}, "
         f"where {_a(column.kind)} is expected; correct it, or fit with it as a missing cell: "
-        f"--missing '{column.name}={value}'"
+        f"{option('--missing', f'{column.name}={value}')}"
     )
 
 

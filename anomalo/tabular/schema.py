@@ -226,7 +226,7 @@ class Schema:
         if column.kind in LEFT_OUT:
             raise SchemaError(
                 f"the label {column.name!r} cannot be learned: {column.note or column.kind}; "
-                f"expected a few classes or a number (--kind '{column.name}=category' makes it one)"
+                f"expected a few classes or a number ({option('--kind', f'{column.name}=category')} makes it one)"
             )
         return replace(self, label_learned=True)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from anomalo.tabular import datetimes
 from anomalo.tabular.column import Column
+from anomalo.tabular.understanding.names import option
 from anomalo.tabular.understanding.number_parts import Numbers
 
 _NUMBERS = np.array([s * float("9" * k) for k in range(2, 10) for s in (-1, 1)] + [-1.0, -888.0, -8888.0, 8888.0])
@@ -48,5 +49,5 @@ def warn(column: Column, value: float, count: int) -> str:
         text = f"{value:.0f}"
     return (
         f"column {column.name!r}: {text} occurs {count:,} times, far from all other values; if it stands for a missing "
-        f"cell, give --missing '{column.name}={text}'"
+        f"cell, give {option('--missing', f'{column.name}={text}')}"
     )
