@@ -57,6 +57,7 @@ def guess_formats(texts: pa.StringArray, counts: Counts, read: Read, mostly: flo
         if best < _RARE:
             break
         close = [form for form, share in shares.items() if share >= (1 - _CLOSE) * best]
+        close = [ISO] if shares.get(ISO) == best else close  # no other format has the same texts
         fits = {form: ~np.isnan(read(form)) & unread for form in close}
         form = max(close, key=lambda form: counts[fits[form]].sum())
         forms.append(form)
@@ -106,6 +107,9 @@ def ambiguous(texts: pa.StringArray, form: str, read: Read) -> bool:
     if plain.startswith("%Y") or "%m" not in plain or "%d" not in plain:
         return False
     other = plain.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
+    first = texts.slice(0, _SAMPLE)
+    if np.isnan(exact(first, other)[~np.isnan(exact(first, plain))]).any():
+        return False
     return not np.isnan(read(other)[~np.isnan(read(plain))]).any()
 
 

@@ -18,6 +18,7 @@ DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$
 GROUPING = " \u00a0\u202f\u2009'\u2019"
 """What may separate thousands, besides a point or a comma."""
 MAGNITUDES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "mio": 1e6, "Mio": 1e6, "B": 1e9, "bn": 1e9, "Bn": 1e9, "": 1.0}
+_FIRST = 50
 _SYMBOLS = "$€£¥₹₽₩₺₪₫฿₴₦₱"
 _CODES = (
     *("USD", "EUR", "GBP", "JPY", "CHF", "CNY", "RMB", "INR", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "ISK", "PLN"),
@@ -104,9 +105,10 @@ def to_floats(texts: pa.StringArray, decimal_comma: bool = False) -> Numbers:
 
 
 def looks_styled(texts: pa.StringArray) -> bool:
-    """Whether most of the first texts have digits in the middle of what may be a number's parts."""
-    first = texts.slice(0, 50)
-    return 2 * (pc.sum(pc.match_substring_regex(first, _PARTS)).as_py() or 0) >= len(first) > 0
+    """Whether at least half of the first texts are numbers with something before or after them."""
+    parts = split(texts.slice(0, _FIRST))
+    heads = parts.of_head([head is not None for head in parts.heads])
+    return bool(len(texts)) and float(np.mean(heads * parts.of_tail([tail is not None for tail in parts.tails]))) >= 0.5
 
 
 def split(texts: pa.StringArray) -> Parts:

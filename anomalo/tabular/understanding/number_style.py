@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ MOSTLY = 0.9
 """If this share of a column's cells are of a kind, it is of that kind, and the others are unreadable."""
 _HABIT = 0.95
 _COMMON = 0.1
+_PLUS = 0.8
 _MINUSES = ("-", "\u2212", "\u2013")
 
 Counts = NDArray[np.intp]
@@ -141,7 +143,7 @@ def read_styled(texts: pa.StringArray, style: NumberStyle) -> Numbers:
 
 def bounds(texts: pa.StringArray) -> NDArray[np.bool_]:
     """Return which texts [n] are bounds of a number, such as <0.5."""
-    return np.asarray(pc.match_substring_regex(texts, r"^[<>≤≥]=?\s*\S*\d"), dtype=np.bool_)
+    return _where(texts, r"^[<>≤≥]=?\s*\S*\d")
 
 
 def write(values: Numbers, style: NumberStyle, round: bool = True) -> list[str | None]:
@@ -192,19 +194,22 @@ def described(texts: pa.StringArray, counts: Counts, comma: bool) -> NumberStyle
     """Return the style of texts [k] that are numbers without a prefix or a suffix."""
     decimals, least = _decimals(texts, counts, comma)
     mark = "." if comma else ","
-    large = np.asarray(pc.match_substring_regex(texts, r"^[+-]?\d{4}"), dtype=np.bool_)
-    grouped = np.asarray(pc.match_substring(texts, mark), dtype=np.bool_)
-    thousands = mark if grouped.any() and counts[grouped].sum() > counts[large].sum() else ""
-    plus = np.asarray(pc.starts_with(texts, "+"), dtype=np.bool_)
-    minus = np.asarray(pc.starts_with(texts, "-"), dtype=np.bool_)
-    zero = ~np.asarray(pc.match_substring_regex(texts, "[1-9]"), dtype=np.bool_)
-    plain = counts[~plus & ~minus & ~zero].sum()
-    return NumberStyle(decimals, least, comma, thousands, plus=bool(plus.any() and counts[plus].sum() > 4 * plain))
+    grouped, large = _where(texts, re.escape(mark)), r"^[+-]?\d{4}"
+    thousands = mark if grouped.any() and counts[grouped].sum() > counts[_where(texts, large)].sum() else ""
+    plus = _where(texts, r"^\+")
+    positive = plus.any() and counts[_where(texts, r"^[^-].*[1-9]|^[1-9]")].sum()
+    return NumberStyle(
+        decimals, least, comma, thousands, plus=bool(plus.any() and counts[plus].sum() > _PLUS * positive)
+    )
+
+
+def _where(texts: pa.StringArray, pattern: str) -> NDArray[np.bool_]:
+    return np.asarray(pc.match_substring_regex(texts, pattern), dtype=np.bool_)
 
 
 def _decimals(texts: pa.StringArray, counts: Counts, comma: bool) -> tuple[int | None, int]:
     """Return how many decimals texts [k] have by habit, at most and at least; (None, 0) if they have exponents."""
-    exponents = np.asarray(pc.match_substring_regex(texts, r"\d[.,]?[eE][+-]?\d"), dtype=np.bool_)
+    exponents = _where(texts, r"\d[.,]?[eE][+-]?\d")
     if counts[exponents].sum() > (1 - _HABIT) * counts.sum() or not len(texts):
         return None, 0
     fractions = pc.replace_substring_regex(texts, r"^[^,]*,?" if comma else r"^[^.]*\.?", "")
@@ -272,7 +277,7 @@ def _styled(texts: pa.StringArray, counts: Counts, semicolon: bool) -> NumberSty
 def _plus(heads: Counter[Any]) -> bool:
     with_plus = sum(count for head, count in heads.items() if head.sign == "+")
     without = sum(count for head, count in heads.items() if not head.sign and not head.bracket)
-    return with_plus > 4 * without
+    return with_plus > _PLUS * (with_plus + without)
 
 
 def _affixes(parts: Parts, counts: Counts) -> Counter[tuple[str, str]]:

@@ -41,6 +41,8 @@ class Sample:
 
     def only(self, kept: NDArray[np.bool_]) -> Sample:
         """Return the texts under the mask [k]."""
+        if kept.all():
+            return self
         positions = np.append(np.cumsum(kept) - 1, -1).astype(np.int32)
         index = np.where(np.append(kept, False)[self.index], positions[self.index], np.int32(-1))
         return Sample(self.cells, self.texts.filter(pa.array(kept)), self.at[kept], self.counts[kept], index)
