@@ -10,22 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.encoding.domain import few_values, grid, nearest, on_grid
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
 from anomalo.encoding.scaling import LARGEST, compress, expand
-from anomalo.tabular.cells import Numbers, is_string
+from anomalo.tabular.cells import is_string
 from anomalo.tabular.column import MEASURED, Column
 from anomalo.tabular.columns import Columns, Values
 from anomalo.tabular.formatting import arrow_type, render_labels, render_numbers
 from anomalo.tabular.parsing import Texts, read
 from anomalo.tabular.schema import Schema
+from anomalo.tabular.understanding.number_parts import Numbers
 
 ALL_LEVELS = 20
 """A category with at most this many levels keeps them all."""
 MOST_LEVELS = 100
 """At most this many levels of a category get a separate code."""
-
-DECIMALS = 6
-"""Numbers with more decimals than this are taken to be continuous."""
 
 
 class TableEncoder:
@@ -38,6 +37,7 @@ class TableEncoder:
         self._layout = Layout(self.modality, (0,), ())
         self._range: dict[int, tuple[float, float]] = {}
         self._rare: dict[int, list[int]] = {}
+        self._few: dict[int, list[float]] = {}
         self._prepare()
 
     @property
@@ -48,7 +48,7 @@ class TableEncoder:
     def fit(self, columns: Columns, schema: Schema) -> Self:
         """Learn the centres, scales and ranges of numbers, and the levels of categories."""
         self._schema = schema
-        self._range, self._rare = {}, {}
+        self._range, self._rare, self._few = {}, {}, {}
         blocks = []
         for position, column in enumerate(schema.features):
             values = columns.values[column.name]
@@ -101,7 +101,8 @@ class TableEncoder:
     def round_trip(self, values: Floats, position: int) -> Floats:
         """Return what encoded values [n] of one position become when they are written to cells and read again.
 
-        Numbers are clipped to the range seen in training, and rounded as `fill` rounds them.
+        Numbers are clipped to the range seen in training, and rounded as `fill` rounds them: to one of the observed
+        values where these are few, datetimes to whole steps such as days.
         """
         column = self._schema.features[position]
         cells = self._render(values, position, arrow_type(column.storage), round=True, clip=True)
@@ -116,8 +117,8 @@ class TableEncoder:
         batch : RecordBatch [n]
             With at least the features.
         point : float32 [n, columns]
-            Encoded fills (only those of the cells to fill are read); numbers are clipped to the range seen
-            in training.
+            Encoded fills (only those of the cells to fill are read); numbers are clipped to the range seen in
+            training. Where few values were observed, a fill is one of them; datetimes are whole steps, such as days.
         where : bool [n, columns]
             The cells to fill, missing or not.
         round : bool
@@ -147,14 +148,23 @@ class TableEncoder:
         return self.clip_to_domain(cells)
 
     def clip_to_domain(self, cells: Numbers) -> Numbers:
-        """Return cells [n, columns] in original units, numbers clipped to the training range and rounded to a step."""
+        """Return cells [n, columns] in original units, numbers clipped to the training range and rounded to a step.
+
+        Where few values were observed, numbers become the nearest of them.
+        """
         clipped = cells.copy()
         for block in self._layout.blocks:
             if block.kind == "number":
-                low, high = self._range[block.position]
-                numbers = np.clip(cells[:, block.position], low, high)
-                clipped[:, block.position] = _on_grid(numbers, low, block.step) if block.step else numbers
+                clipped[:, block.position] = self._as_seen(block, cells[:, block.position], block.step > 0)
         return clipped
+
+    def _as_seen(self, block: Block, numbers: Numbers, stepped: bool) -> Numbers:
+        """Return numbers clipped to the training range, as one of few observed values or, if asked, on whole steps."""
+        if block.position in self._few:
+            return nearest(numbers, self._few[block.position])
+        low, high = self._range[block.position]
+        clipped = np.clip(numbers, low, high)
+        return on_grid(clipped, low, block.step) if stepped else clipped
 
     def write(self, cells: Numbers, rng: np.random.Generator) -> pa.RecordBatch:
         """Return cells [n, columns] of `to_original_units` as a table, each column in its type and format.
@@ -180,7 +190,8 @@ class TableEncoder:
         """Return what `fit` learned as JSON-ready values."""
         ranges = [[position, low, high] for position, (low, high) in self._range.items()]
         rare = [[position, counts] for position, counts in self._rare.items()]
-        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare}
+        few = [[position, values] for position, values in self._few.items()]
+        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
@@ -189,7 +200,7 @@ class TableEncoder:
         encoder._schema = schema
         encoder._layout = Layout.from_json(value["layout"])
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
-        encoder._rare = dict(value["rare"])
+        encoder._rare, encoder._few = dict(value["rare"]), dict(value["few"])
         encoder._prepare()
         return encoder
 
@@ -210,6 +221,8 @@ class TableEncoder:
         offset, scale = _centre_and_scale(seen)
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
         self._range[position] = (low, high)
+        if column.kind != "datetime" and (few := few_values(seen)):
+            self._few[position] = few
         ends = compress(np.array([low, high]), offset, scale).astype(np.float32)
         return Block(
             name=column.name,
@@ -220,7 +233,7 @@ class TableEncoder:
             low=float(ends[0]),
             high=float(ends[1]),
             integer=bool(np.all(np.round(seen) == seen)),
-            step=_grid(seen),
+            step=grid(seen),
             missing=_share_missing(len(seen) + bad, len(values)),
             unreadable=bad / max(len(values), 1),
             label=column.role == "label",
@@ -262,7 +275,9 @@ class TableEncoder:
         if block.kind == "category":
             return render_labels(column, _labels(block, values), kind)
         decoded = expand(values, block.offset, block.scale)
-        if clip:
+        if clip and round:
+            decoded = self._as_seen(block, decoded, column.kind == "datetime" and block.step >= 1)
+        elif clip:
             decoded = np.clip(decoded, *self._range[position])
         return render_numbers(column, decoded, kind, block.integer, round)
 
@@ -285,31 +300,6 @@ def _centre_and_scale(values: Numbers) -> tuple[float, float]:
 def _deviation(values: Numbers) -> float:
     largest = float(np.abs(values).max())
     return float(np.std(values / largest) * largest) if largest > 0 else 0.0
-
-
-def _grid(values: Numbers) -> float:
-    """Return the largest step that all differences of the values are multiples of; 0 if there is none of `DECIMALS`.
-
-    It is a power of ten, or a whole number.
-    """
-    for decimals in range(DECIMALS + 1):
-        if np.array_equal(np.round(values, decimals), values):
-            break
-    else:
-        return 0.0
-    if decimals or not len(values) or np.abs(values).max() >= 2**53:
-        return 10.0**-decimals
-    whole = values.astype(np.int64)
-    return float(max(np.gcd.reduce(whole - whole.min()), 1))
-
-
-def _on_grid(values: Numbers, origin: float, step: float) -> Numbers:
-    """Return the nearest numbers that are whole steps from the origin."""
-    steps = np.round((values - origin) / step)
-    if step >= 1:
-        return origin + steps * step
-    # As the number would be read from its decimals, to the bit.
-    return np.round(origin + steps * step, round(-np.log10(step)))
 
 
 def _share_missing(seen: int, rows: int) -> float:

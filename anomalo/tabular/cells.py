@@ -10,11 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.tabular import datetimes
-
-Numbers = NDArray[np.float64]
-
-DECIMAL_POINT = r"^[+-]?(\d+\.?\d*|\.\d+|\d{1,3}(,\d{3})+(\.\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
-DECIMAL_COMMA = r"^[+-]?(\d+,?\d*|,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
+from anomalo.tabular.understanding.number_parts import Numbers, to_floats
+from anomalo.tabular.understanding.number_style import NumberStyle, read_styled
 
 
 class Cells:
@@ -24,11 +21,15 @@ class Cells:
     ----------
     array : Array [n]
         As text or as typed values.
+    text : bool
+        Whether they come from a text file.
     """
 
-    def __init__(self, array: pa.Array) -> None:
+    def __init__(self, array: pa.Array, text: bool = False) -> None:
         self.array = array
-        self._numbers: dict[bool, Numbers] = {}
+        self.text = text
+        self._plain: dict[bool, Numbers] = {}
+        self._numbers: dict[tuple[bool, str, str], Numbers] = {}
         self._seconds: dict[str, Numbers] = {}
 
     @cached_property
@@ -46,11 +47,22 @@ class Cells:
         """Return the cells of an array, or those that are given."""
         return cells if isinstance(cells, Cells) else cls(cells)
 
-    def numbers(self, decimal_comma: bool = False) -> Numbers:
+    def plain_numbers(self, decimal_comma: bool = False) -> Numbers:
         """Return the texts as numbers [k]; see `to_floats`."""
-        if decimal_comma not in self._numbers:
-            self._numbers[decimal_comma] = to_floats(self.texts, decimal_comma)
-        return self._numbers[decimal_comma]
+        if decimal_comma not in self._plain:
+            self._plain[decimal_comma] = to_floats(self.texts, decimal_comma)
+        return self._plain[decimal_comma]
+
+    def numbers(self, style: NumberStyle, absent: NDArray[np.bool_]) -> Numbers:
+        """Return the texts as numbers [k] in a style; those that are `absent` [k] are not read beyond plain numbers."""
+        if style.reading not in self._numbers:
+            values = self.plain_numbers(style.comma)
+            other = np.isnan(values) & ~absent
+            if other.any():
+                values = values.copy()
+                values[other] = read_styled(self.texts.filter(pa.array(other)), style)
+            self._numbers[style.reading] = values
+        return self._numbers[style.reading]
 
     def seconds(self, form: str) -> Numbers:
         """Return the texts as seconds since 1970 [k]; see `datetimes.exact`."""
@@ -76,14 +88,6 @@ def whole(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.unify_dictionaries()
     return column.combine_chunks()
-
-
-def to_floats(texts: pa.StringArray, decimal_comma: bool = False) -> Numbers:
-    """Return trimmed texts as numbers [n], nan where a text is none. Thousands may be separated."""
-    fits = pc.match_substring_regex(texts, DECIMAL_COMMA if decimal_comma else DECIMAL_POINT)
-    plain = pc.replace_substring(pc.if_else(fits, texts, None), "." if decimal_comma else ",", "")
-    plain = pc.utf8_ltrim(pc.replace_substring(plain, ",", "."), "+")
-    return np.array(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def is_string(kind: pa.DataType) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast, get_args
 import pyarrow as pa
 
 from anomalo.errors import SourceError, UsageError, did_you_mean
+from anomalo.tabular.understanding.number_style import PLAIN_STYLE, NumberStyle
 
 Kind = Literal["number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty"]
 Role = Literal["feature", "id", "label", "dropped"]
@@ -35,6 +36,7 @@ _OPTIONS: dict[str, Any] = {
     **dict.fromkeys(("drop", "missing", "keep"), list),
     **dict.fromkeys(("id", "label", "infinite"), str),
 }
+_STRINGS = ("string", "large_string", "string_view")
 _CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
 
 
@@ -52,16 +54,12 @@ class Column:
         Only features are shown to a model.
     storage : str
         The Arrow type that decoded values take; "text" for a column of a text file.
-    decimals : int or None
-        The most decimals seen in a text column; None if it uses exponents, or is not text.
-    padded : bool
-        Whether a text column pads its decimals with zeros ("1.50").
-    decimal_comma : bool
-        Whether a text column writes 1,5 for one and a half.
+    numbers : NumberStyle
+        How a text column writes numbers.
     tokens : tuple of two str
         How a boolean column spells false and true.
-    date_format : str or None
-        How a text column writes a datetime, for `strptime`.
+    date_format : tuple of str
+        How a text column writes datetimes (see `datetimes`), the most frequent format first.
     note : str
         Why the column is left out.
     why : str
@@ -72,13 +70,16 @@ class Column:
     kind: Kind
     role: Role = "feature"
     storage: str = TEXT
-    decimals: int | None = None
-    padded: bool = False
-    decimal_comma: bool = False
+    numbers: NumberStyle = PLAIN_STYLE
     tokens: tuple[str, str] = ("false", "true")
-    date_format: str | None = None
+    date_format: tuple[str, ...] = ()
     note: str = ""
     why: str = ""
+
+    @property
+    def typed_text(self) -> bool:
+        """Whether a typed source holds the column as text: there, no text stands for a missing cell."""
+        return self.storage.removeprefix("dictionary<values=").split(",")[0] in _STRINGS
 
     def to_json(self) -> dict[str, Any]:
         """Return the column as JSON-ready values."""
@@ -87,7 +88,9 @@ class Column:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Column:
         """Rebuild a column from `to_json`."""
-        return cls(**{**value, "tokens": tuple(value["tokens"])})
+        numbers = NumberStyle.from_json(value["numbers"])
+        pairs = {name: tuple(value[name]) for name in ("tokens", "date_format")}
+        return cls(**{**value, "numbers": numbers, **pairs})
 
 
 @dataclass(frozen=True)

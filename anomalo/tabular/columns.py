@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from anomalo.tabular import parsing
-from anomalo.tabular.cells import Cells, Numbers, whole
-from anomalo.tabular.column import MEASURED, Column
+from anomalo.tabular.cells import Cells, whole
+from anomalo.tabular.column import MEASURED, Column, read_notes
 from anomalo.tabular.parsing import Mask, Texts
+from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import PLAIN, Reading
 
 Values = Numbers | Texts
@@ -73,7 +74,8 @@ class ParsedTable:
         if name in self._cells:
             return self._cells[name]
         column = self.table.column(name)
-        return Cells(whole(column) if isinstance(column, pa.ChunkedArray) else column)
+        text = bool(read_notes(self.table.schema).get("text"))
+        return Cells(whole(column) if isinstance(column, pa.ChunkedArray) else column, text)
 
     def keep(self, name: str, cells: Cells) -> None:
         """Keep a column's cells, with what has been read of them, for later calls of `cells`."""
@@ -88,7 +90,7 @@ class ParsedTable:
     ) -> Parsed:
         """Return a column's values [n] as `parsing` reads them from `cells`, by default those of the table."""
         mine = reading.of(column.name)
-        understanding = (column.kind, column.decimal_comma, column.date_format, column.tokens, mine)
+        understanding = (column.kind, column.numbers.reading, column.date_format, column.tokens, mine)
         known = self._parsed.get(column.name)
         if known is None or known[0] != understanding:
             cells = cells or self.cells(column.name)

@@ -10,70 +10,140 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.tabular.understanding import date_formats, durations
+from anomalo.tabular.understanding.date_formats import BY_SKELETON, skeleton, unpadded
+from anomalo.tabular.understanding.number_style import MOSTLY
+
 _ISO = (
     r"^(?P<date>\d{4}-\d{2}-\d{2})"
     r"(?:[T ](?P<time>\d{2}:\d{2})(?P<second>:\d{2})?(?P<fraction>\.\d{1,9})?)?"
     r"(?:(?P<utc>Z)|(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2}))?$"
 )
-_DAYS = (
-    *("%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y"),
-    *("%d %B %Y", "%B %d, %Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y"),
-)
-_FORMATS = tuple(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S"))
-_HEAD = 50  # texts that are tried before all others: they rule out most formats
+_SAMPLE = 200
+_FORMS = 4
+_RARE = 0.02
+_CLOSE = 0.1
+_LEAST = 0.2
 ISO = "ISO 8601"
 """The format of any text in ISO 8601, and no other one."""
-_SHAPES = {"Y": r"\d{4}", "y": r"\d{2}", "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}"}
-
 
 Read = Callable[[str], NDArray[np.float64]]
 """Returns the seconds since 1970 of texts [n] in a format, as `exact` does; a text that was read need not be again."""
+Counts = NDArray[np.intp]
 
 
-def guess_format(texts: pa.StringArray, read: Read) -> str | None:
-    """Return the format that every text fits, or None; `read` reads these texts.
+def guess_formats(texts: pa.StringArray, counts: Counts, read: Read, mostly: float = MOSTLY) -> tuple[str, ...]:
+    """Return the formats that most texts fit, the most frequent one first; empty if less than most do.
 
-    ISO 8601 goes first; where the text allows both orders of day and month, month first is taken (see `ambiguous`).
+    Where the text allows both orders of day and month, month first is taken (see `ambiguous`).
+
+    Parameters
+    ----------
+    texts : StringArray [k]
+        Distinct trimmed texts.
+    counts : intp [k]
+        How many cells have each.
+    read : function
+        Reads these texts.
+    mostly : float
+        The least share of the cells.
     """
-    if len(texts) == 0:
-        return None
-    if _fits(texts, ISO, read):
-        longest = int(np.argmax(pc.utf8_length(texts).to_numpy()))
-        return _iso_format(texts[longest].as_py())
-    return next((form for form in _FORMATS if _fits(texts, form, read)), None)
+    sample = texts if len(texts) <= _SAMPLE else texts.take(np.linspace(0, len(texts) - 1, _SAMPLE).astype(np.int64))
+    known = {form: ~np.isnan(exact(sample, form)) for form in _candidates(sample)}
+    left, unread, forms = np.ones(len(sample), dtype=np.bool_), np.ones(len(texts), dtype=np.bool_), list[str]()
+    while known and len(forms) < _FORMS and counts[unread].sum() > 0:
+        shares = {form: (fits & left).mean() for form, fits in known.items()}
+        best = max(shares.values(), default=0.0)
+        if best < _RARE:
+            break
+        close = [form for form, share in shares.items() if share >= (1 - _CLOSE) * best]
+        close = [ISO] if shares.get(ISO) == best else close  # no other format has the same texts
+        fits = {form: ~np.isnan(read(form)) & unread for form in close}
+        form = max(close, key=lambda form: counts[fits[form]].sum())
+        forms.append(form)
+        unread, left = unread & ~fits[form], left & ~known.pop(form)
+        if not forms[1:] and best < min(_LEAST, mostly):
+            return ()
+    if counts[unread].sum() > (1 - mostly + 1e-9) * counts.sum():
+        return ()
+    return tuple(_as_written(form, texts, counts, read) for form in forms)
+
+
+def _candidates(sample: pa.StringArray) -> list[str]:
+    if not pc.any(pc.match_substring_regex(sample, r"\d")).as_py():
+        return []
+    shapes = dict.fromkeys(map(skeleton, sample.to_pylist()))
+    forms = [form for shape in shapes for form in BY_SKELETON.get(shape, ())]
+    iso = any(shape.startswith("9-9-9") for shape in shapes)
+    return [*([ISO] if iso else []), *forms, *durations.guess(sample)]
+
+
+def _as_written(form: str, texts: pa.StringArray, counts: Counts, read: Read) -> str:
+    """Return the format with the details in which most of its texts are written."""
+    seconds = read(form)
+    fits = ~np.isnan(seconds)
+    mine = texts.filter(pa.array(fits))
+    if form == ISO:
+        lengths = pc.utf8_length(mine).to_numpy(zero_copy_only=False)
+        often = np.bincount(lengths, weights=counts[fits])
+        most = len(often) - 1 - int(np.argmax(often[::-1]))
+        return _iso_format(mine[int(np.argmax(lengths == most))].as_py())
+    if form.startswith(durations.MARK):
+        return form
+    first, moments = mine.slice(0, _SAMPLE), seconds[fits][:_SAMPLE]
+    ways = unpadded(form)
+    same = [pc.sum(pc.equal(from_seconds(moments, way), first)).as_py() or 0 for way in ways]
+    return ways[int(np.argmax(same))]
+
+
+def is_iso(form: str) -> bool:
+    """Whether a format is read as any ISO 8601."""
+    return form == ISO or form.startswith("%Y-%m-%d")
 
 
 def ambiguous(texts: pa.StringArray, form: str, read: Read) -> bool:
-    """Whether the texts also fit the format with day and month exchanged."""
-    if form.startswith("%d"):
-        other = form.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
-    else:
-        other = form.replace("%m", "%_", 1).replace("%d", "%m").replace("%_", "%d")
-    return not form.startswith("%Y") and "%m" in form and _fits(texts, other, read)
+    """Whether the texts that fit the format also fit it with day and month exchanged."""
+    plain = form.replace("%-", "%")
+    if plain.startswith("%Y") or "%m" not in plain or "%d" not in plain:
+        return False
+    other = plain.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
+    first = texts.slice(0, _SAMPLE)
+    if np.isnan(exact(first, other)[~np.isnan(exact(first, plain))]).any():
+        return False
+    return not np.isnan(read(other)[~np.isnan(read(plain))]).any()
 
 
-def to_seconds(form: str | None, read: Read) -> NDArray[np.float64]:
-    """Return seconds since 1970 in UTC, [n]; nan for a text that fits neither the format nor ISO 8601."""
-    if form is None or form.startswith("%Y-"):
-        return read(ISO)
-    seconds = read(form)
-    other = np.isnan(seconds)
-    return np.where(other, read(ISO), seconds) if other.any() else seconds
+def to_seconds(forms: tuple[str, ...], read: Read) -> NDArray[np.float64]:
+    """Return seconds since 1970 in UTC, [n]; nan for a text that fits none of the formats, and is not in ISO 8601."""
+    seconds = read(_read_as(forms[0])) if forms else read(ISO)
+    for form in (*forms[1:], ISO):
+        other = np.isnan(seconds)
+        if other.any():
+            seconds = np.where(other, read(_read_as(form)), seconds)
+    return seconds
+
+
+def _read_as(form: str) -> str:
+    return ISO if is_iso(form) else form if form.startswith(durations.MARK) else form.replace("%-", "%")
 
 
 def exact(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
     """Return seconds since 1970 in UTC, [n]; nan for a text that does not fit the format."""
-    return _iso_seconds(texts) if form == ISO else _parse(texts, form)
+    if form == ISO:
+        return _iso_seconds(texts)
+    return durations.read(texts, form) if form.startswith(durations.MARK) else date_formats.read(texts, form)
 
 
 def from_seconds(seconds: NDArray[np.float64], form: str, round: bool = True) -> pa.StringArray:
     """Write seconds since 1970 in the format, [n]; rounded to the smallest unit that it shows, else truncated."""
+    if form.startswith(durations.MARK):
+        return durations.write(seconds, form, round)
     unit = "us" if "%f" in form else "s"
     smallest = 1e-6 if "%f" in form else 1 if "%S" in form else 60 if "%M" in form else 86_400
     shown = np.round(seconds / smallest) * smallest if round else seconds
     ticks = np.round(shown * (1e6 if unit == "us" else 1)).astype(np.int64)
     zone = "UTC" if "%z" in form or form.endswith("Z") else None
-    return pc.strftime(pa.array(ticks).cast(pa.timestamp(unit, zone)), format=form.replace(".%f", ""))
+    return date_formats.write(pa.array(ticks).cast(pa.timestamp(unit, zone)), form)
 
 
 def _iso_seconds(texts: pa.StringArray) -> NDArray[np.float64]:
@@ -81,7 +151,7 @@ def _iso_seconds(texts: pa.StringArray) -> NDArray[np.float64]:
     field = {name: pc.struct_field(parts, name) for name in ("date", "time", "second", "fraction")}
     padded = [field["date"], " ", _or(field["time"], "00:00"), _or(field["second"], ":00")]
     whole = pc.binary_join_element_wise(*padded, "", null_handling="emit_null")
-    seconds = _checked(whole, "%Y-%m-%d %H:%M:%S")
+    seconds = date_formats.checked(whole, "%Y-%m-%d %H:%M:%S")
     seconds += _floats(_or(field["fraction"], "0"))
     sign = _floats(pc.binary_join_element_wise(_or(pc.struct_field(parts, "sign"), "+"), "1", ""))
     hours = _floats(_or(pc.struct_field(parts, "hours"), "0"))
@@ -106,29 +176,3 @@ def _iso_format(text: str) -> str:
         return "%Y-%m-%d" + zone
     seconds = (":%S" if match["second"] else "") + (".%f" if match["fraction"] else "")
     return f"%Y-%m-%d{text[10]}%H:%M{seconds}{zone}"
-
-
-def _fits(texts: pa.StringArray, form: str, read: Read) -> bool:
-    head = not np.isnan(exact(texts.slice(0, _HEAD), form)).any()
-    return head and not np.isnan(read(form)).any()
-
-
-def _parse(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
-    # strptime is lenient (two digits pass for a year), so the shape is checked first.
-    pattern = re.sub(r"%(\w)", lambda match: _SHAPES.get(match[1], r"\d{1,2}"), form.replace(".", r"\."))
-    shaped = pc.match_substring_regex(texts, f"^{pattern}$")
-    if not pc.any(shaped).as_py():
-        return np.full(len(texts), np.nan)
-    return _checked(pc.if_else(shaped, texts, None), form)
-
-
-def _checked(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
-    moments = pc.strptime(texts, format=form, unit="s", error_is_null=True)
-    # strptime takes 30 February for 1 March: only a date that is written back the same is one.
-    same = pc.equal(_plain(pc.strftime(moments, format=form)), _plain(texts))
-    kept = pc.if_else(pc.fill_null(same, False), moments.cast(pa.int64()), None)
-    return np.array(kept.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _plain(texts: pa.StringArray) -> pa.StringArray:
-    return pc.replace_substring_regex(pc.utf8_lower(texts), r"\b0(\d)", r"\1")

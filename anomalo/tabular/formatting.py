@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from anomalo.errors import SchemaError
 from anomalo.tabular import datetimes
-from anomalo.tabular.cells import Numbers, is_number, is_string, to_floats
+from anomalo.tabular.cells import is_number, is_string
 from anomalo.tabular.column import TEXT, Column
+from anomalo.tabular.understanding.number_parts import Numbers, to_floats
+from anomalo.tabular.understanding.number_style import write
 
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -59,6 +62,8 @@ def render_numbers(column: Column, values: Numbers, kind: pa.DataType, whole: bo
         values = np.round(values)
     if is_string(kind):
         return pa.array(_number_texts(column, values, whole, round), pa.string()).cast(kind)
+    if column.kind == "datetime" and is_number(kind):
+        return pa.array(_number_texts(column, values, whole, True), pa.string()).cast(pa.int64()).cast(kind)
     if pa.types.is_temporal(kind):
         return _from_seconds(values, kind)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -107,30 +112,16 @@ def _as_dictionary(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _number_texts(column: Column, values: Numbers, whole: bool, round: bool) -> list[str | None]:
     if column.kind == "datetime":
-        form = column.date_format or "%Y-%m-%dT%H:%M:%S"
+        form = (*column.date_format, "%Y-%m-%dT%H:%M:%S")[0]
         seen = ~np.isnan(values)
         texts = datetimes.from_seconds(np.where(seen, values, 0.0), form, round)
         return [text if there else None for text, there in zip(texts.to_pylist(), seen, strict=True)]
-    decimals = 0 if whole and not column.padded else column.decimals
-    texts_of = [None if np.isnan(value) else _text(value, decimals, column.padded, round) for value in values.tolist()]
-    if not column.decimal_comma:
-        return texts_of
-    return [None if text is None else text.replace(".", ",") for text in texts_of]
-
-
-def _text(value: float, decimals: int | None, padded: bool, round: bool) -> str:
-    if not round:
-        return repr(value)
-    if decimals is None:
-        return f"{value:.7g}"
-    text = f"{value:.{decimals}f}"
-    if decimals and not padded:
-        text = text.rstrip("0").rstrip(".")
-    return text.removeprefix("-") if float(text) == 0 else text
+    style = column.numbers
+    return write(values, replace(style, decimals=style.least) if whole else style, round)
 
 
 def _padded_constant(column: Column, labels: pa.StringArray) -> pa.StringArray:
-    if column.storage != TEXT or not column.decimals or np.isnan(to_floats(labels)).any():
+    if column.storage != TEXT or not column.numbers.decimals or np.isnan(to_floats(labels)).any():
         return labels
     return pa.array(_number_texts(column, to_floats(labels), False, True), pa.string())
 

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from anomalo.errors import SchemaError, SourceError
 from anomalo.tabular import datetimes
-from anomalo.tabular.cells import Cells, Numbers, is_number, is_plain, is_string, to_floats
+from anomalo.tabular.cells import Cells, is_number, is_plain, is_string
 from anomalo.tabular.column import MEASURED, Column, Kind
+from anomalo.tabular.understanding.names import option
+from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import PLAIN, Reading
 
 MISSING_TEXTS = ("", "?", "-", "na", "n/a", "#n/a", "<na>", "nan", "null", "(null)")
@@ -115,9 +117,10 @@ def measured(
     cells, mine = Cells.of(cells), reading.of(column.name)
     kind = cells.array.type
     unreadable: Mask | None = None
-    if pa.types.is_dictionary(kind) or is_string(kind):
+    written = column.kind == "datetime" and is_number(kind) and column.date_format  # 20190105 is a date
+    if pa.types.is_dictionary(kind) or is_string(kind) or written:
         distinct, index = cells.distinct
-        if is_string(distinct.type):
+        if is_string(distinct.type) or written:
             values, bad = _text_numbers(column, cells, mine)
             unreadable = np.append(bad, False)[index] if bad.any() else None
         else:
@@ -157,7 +160,7 @@ def refuse(column: Column, cells: Cells | pa.Array, unreadable: Mask, first_row:
     raise SchemaError(
         f"column {column.name!r} holds {value!r} in row {first_row + row}, "
         f"where {a_kind(column.kind)} is expected; correct it, or fit with it as a missing cell: "
-        f"--missing '{column.name}={value}'"
+        f"{option('--missing', f'{column.name}={value}')}"
     )
 
 
@@ -177,17 +180,37 @@ def levels(column: Column, cells: Cells | pa.Array, reading: Reading = PLAIN) ->
     if not is_plain(kind):
         raise SchemaError(f"column {column.name!r} holds {kind}; expected {a_kind(column.kind)}; cast it or drop it")
     texts = cells.texts
-    absent = pc.fill_null(is_missing(texts, column.kind, reading.of(column.name)), True)
+    usual = cells.text or not column.typed_text
+    missing = pc.fill_null(absent(column, texts, reading.of(column.name), usual), True)
     if column.kind == "boolean":
-        absent = pc.and_(absent, pc.invert(pc.is_in(texts, pa.array(column.tokens))))
         texts = pa.array([_spelled(text, column.tokens) for text in texts.to_pylist()], pa.string())
     elif column.kind == "constant":
         texts = pa.array([_shortest(text) for text in texts.to_pylist()], pa.string())
-    return Texts(pc.if_else(absent, None, texts), cells.distinct[1])
+    return Texts(pc.if_else(missing, None, texts), cells.distinct[1])
 
 
-def is_missing(texts: pa.StringArray, kind: Kind, mine: Reading = PLAIN) -> pa.BooleanArray:
-    """Return which trimmed texts stand for a missing cell of a column of that kind; `mine` is `Reading.of` it."""
+def absent(column: Column, texts: pa.StringArray, mine: Reading, usual: bool) -> pa.BooleanArray:
+    """Return which trimmed texts stand for a missing cell of a column; see `is_missing`."""
+    found = is_missing(texts, column.kind, mine, usual)
+    return pc.and_(found, pc.invert(pc.is_in(texts, pa.array(column.tokens)))) if column.kind == "boolean" else found
+
+
+def is_missing(texts: pa.StringArray, kind: Kind, mine: Reading = PLAIN, usual: bool = True) -> pa.BooleanArray:
+    """Return which trimmed texts stand for a missing cell of a column of that kind.
+
+    Parameters
+    ----------
+    texts : StringArray [k]
+        Trimmed.
+    kind : Kind
+        The column's.
+    mine : Reading
+        `Reading.of` the column.
+    usual : bool
+        Whether the usual texts do too: not those of a typed column of levels, where null is there for that.
+    """
+    if not usual and kind not in MEASURED:
+        return pc.is_in(texts, pa.array(mine.missing, pa.string()))
     known = pa.array(MISSING_NUMBERS if kind in MEASURED else MISSING_TEXTS)
     usual = pc.or_(pc.is_in(pc.utf8_lower(texts), known), pc.equal(texts, "None"))
     if mine.keep:
@@ -229,15 +252,19 @@ def _typed_numbers(column: Column, array: pa.Array) -> Numbers:
 
 def _text_numbers(column: Column, cells: Cells, mine: Reading) -> tuple[Numbers, Mask]:
     """Numbers of distinct texts, nan where there is none, and whether that is because the text is not a number."""
-    absent = pc.fill_null(is_missing(cells.texts, column.kind, mine), True).to_numpy(zero_copy_only=False)
+    missing = pc.fill_null(is_missing(cells.texts, column.kind, mine), True).to_numpy(zero_copy_only=False)
     if column.kind == "datetime":
-        form = column.date_format or datetimes.guess_format(
-            cells.texts.filter(~absent), lambda form: cells.seconds(form)[~absent]
-        )
-        values = datetimes.to_seconds(form, cells.seconds)
+        values = datetimes.to_seconds(column.date_format or _formats(cells, missing), cells.seconds)
     else:
-        values = cells.numbers(column.decimal_comma)
-    return np.where(absent, np.nan, values), np.isnan(values) & ~absent
+        values = cells.numbers(column.numbers, missing)
+    return np.where(missing, np.nan, values), np.isnan(values) & ~missing
+
+
+def _formats(cells: Cells, missing: Mask) -> tuple[str, ...]:
+    texts = cells.texts.filter(pa.array(~missing))
+    return datetimes.guess_formats(
+        texts, np.ones(len(texts), dtype=np.intp), lambda form: cells.seconds(form)[~missing]
+    )
 
 
 def _sentinels(column: Column, mine: Reading) -> Numbers:
@@ -248,7 +275,7 @@ def _sentinels(column: Column, mine: Reading) -> Numbers:
     if column.kind == "datetime":
         found = datetimes.to_seconds(column.date_format, Cells(texts).seconds)
     else:
-        found = to_floats(texts, column.decimal_comma)
+        found = Cells(texts).numbers(column.numbers, np.zeros(len(texts), dtype=np.bool_))
     return found[~np.isnan(found)]
 
 

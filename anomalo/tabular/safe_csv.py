@@ -7,7 +7,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.tabular.cells import DECIMAL_COMMA, DECIMAL_POINT
+from anomalo.tabular.understanding.number_parts import DECIMAL_COMMA, DECIMAL_POINT
 
 HOW = "Text that a spreadsheet would take for a formula (=, +, -, @, tab) begins with an apostrophe."
 """How a page that offers such a file describes it."""

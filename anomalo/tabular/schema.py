@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from anomalo.errors import SchemaError, SourceError, UsageError
 from anomalo.tabular import inference, parsing, sentinels
-from anomalo.tabular.cells import Cells, Numbers
+from anomalo.tabular.cells import Cells, is_plain
 from anomalo.tabular.column import (
     KINDS,
     LEFT_OUT,
@@ -32,6 +32,8 @@ from anomalo.tabular.column import (
 from anomalo.tabular.columns import Columns, ParsedTable, Values
 from anomalo.tabular.inference import Guess
 from anomalo.tabular.parsing import Texts, parse
+from anomalo.tabular.understanding.names import option
+from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import Reading
 
 __all__ = ["KINDS", "Column", "Kind", "Schema", "SchemaOptions", "infer", "parse", "require_unique"]
@@ -59,7 +61,10 @@ class Schema:
         What the rows are, as the reader of the source says: "table" unless it says otherwise. It decides which encoder
         and which models there are for them.
     keep : tuple of str
-        The user's texts that are values although they usually stand for a missing cell.
+        Texts that are values although they usually stand for a missing cell: the user's, and those that a typed column
+        has as values.
+    tokens : mapping of str to mapping of str to int
+        By column of a text file: the texts that were taken as missing cells, and how many cells had each.
     """
 
     columns: tuple[Column, ...]
@@ -70,6 +75,7 @@ class Schema:
     label_learned: bool = False
     modality: str = TABLE
     keep: tuple[str, ...] = ()
+    tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @cached_property
     def reading(self) -> Reading:
@@ -162,10 +168,11 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         """Return the schema as JSON-ready values."""
         return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            **{item.name: getattr(self, item.name) for item in dataclasses.fields(self)},
             "columns": [column.to_json() for column in self.columns],
             "missing": list(self.missing),
             "keep": list(self.keep),
+            "tokens": {name: dict(counts) for name, counts in self.tokens.items()},
             "warnings": list(self.warnings),
         }
 
@@ -219,7 +226,7 @@ class Schema:
         if column.kind in LEFT_OUT:
             raise SchemaError(
                 f"the label {column.name!r} cannot be learned: {column.note or column.kind}; "
-                f"expected a few classes or a number (--kind '{column.name}=category' makes it one)"
+                f"expected a few classes or a number ({option('--kind', f'{column.name}=category')} makes it one)"
             )
         return replace(self, label_learned=True)
 
@@ -261,13 +268,23 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
     notes = read_notes(table.table.schema)
     guesses = [_column(name, table, notes, options) for name in table.names]
     columns = tuple(guess.column for guess in guesses)
-    left_out = [_left_out(column) for column in columns if column.role == "dropped" and column.name not in options.drop]
+    left_out = [
+        _left_out(column, table) for column in columns if column.role == "dropped" and column.name not in options.drop
+    ]
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
     warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
     modality = modality_of(table.table.schema)
+    kept = dict.fromkeys(f"{guess.column.name}={text}" for guess in guesses for text in guess.kept)
     return Schema(
-        columns, table.rows, options.missing, options.infinite, tuple(warnings), modality=modality, keep=options.keep
+        columns,
+        table.rows,
+        options.missing,
+        options.infinite,
+        tuple(warnings),
+        modality=modality,
+        keep=tuple(dict.fromkeys([*options.keep, *kept])),
+        tokens={guess.column.name: guess.missing for guess in guesses if guess.missing},
     )
 
 
@@ -284,7 +301,7 @@ def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: Sc
     guess = _kind(base, cells, notes.get("separator", ","), reading, options.kinds)
     if base.role == "label":
         table.keep(name, cells)
-        return Guess(replace(guess.column, role="label", note="it says what the row is"))
+        return replace(guess, column=replace(guess.column, role="label", note="it says what the row is"), warnings=())
     if guess.column.kind in LEFT_OUT:
         return replace(guess, column=replace(guess.column, role="dropped"))
     values, unreadable = table.parse(guess.column, reading, cells=cells)
@@ -304,7 +321,7 @@ def _role(name: str, options: SchemaOptions) -> Role:
 def _kind(base: Column, cells: Cells, separator: str, reading: Reading, kinds: Mapping[str, str]) -> Guess:
     mine = reading.of(base.name)
     if base.name in kinds:
-        return Guess(inference.forced(base, cast("Kind", kinds[base.name]), cells, mine, separator))
+        return inference.forced(base, cast("Kind", kinds[base.name]), cells, mine, separator)
     if base.storage == TEXT:
         return inference.guess_text(base.name, cells, mine, separator)
     return inference.guess_typed(base.name, cells, base.storage, mine)
@@ -326,6 +343,7 @@ def _sentinels(column: Column, values: Values) -> list[str]:
     return [sentinels.warn(column, value, int(np.count_nonzero(values == value))) for value in found]
 
 
-def _left_out(column: Column) -> str:
-    keep = "" if column.kind == "empty" else f" (to keep it: --kind '{column.name}=category')"
+def _left_out(column: Column, table: ParsedTable) -> str:
+    readable = column.kind != "empty" and is_plain(table.table.schema.field(column.name).type)
+    keep = f" (to keep it: {option('--kind', f'{column.name}=category')})" if readable else ""
     return f"column {column.name!r} is left out: {column.note}{keep}"

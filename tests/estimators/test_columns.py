@@ -54,7 +54,7 @@ def test_codes_that_are_a_category_are_imputed_with_codes_that_occur() -> None:
 def test_cells_and_transform_agree_on_what_is_missing() -> None:
     rows = table()
     rows.loc[3, "size"], rows.loc[4, "weight"], rows.loc[5, "weight"] = -999.0, np.nan, -999.0
-    options = SchemaOptions(missing=("size=-999",), id="key")
+    options = SchemaOptions({"zone": "integer"}, missing=("size=-999",), id="key")
     imputer = TableImputer("median", columns=options).fit(rows)
     filled, cells = imputer.transform(rows), imputer.cells(rows)
     assert list(zip(cells["row"], cells["column"], strict=True)) == [(3, "size"), (4, "weight")]
@@ -68,7 +68,7 @@ def test_texts_that_are_numbers_can_be_said_to_be() -> None:
     rows = table().assign(size=lambda frame: frame["size"].astype(str))
     rows.loc[7, "size"] = "n/k"
     with pytest.warns(UserWarning, match="1 of 120 cells") as caught:
-        detector = AnomalyDetector("knn", columns={"size": "number", "key": "id"}).fit(rows)
+        detector = AnomalyDetector("knn", columns={"size": "number", "key": "id", "zone": "category"}).fit(rows)
     assert not any("--" in str(warning.message) for warning in caught)
     assert kinds(detector)["size"] == ("number", "feature")
     assert detector.score_samples(rows).argmin() == 7
@@ -96,7 +96,7 @@ def test_options_are_taken_as_they_are() -> None:
 
 def test_errors_speak_python() -> None:
     rows = table()
-    detector = AnomalyDetector("knn", columns={"key": "id"}).fit(rows)
+    detector = AnomalyDetector("knn", columns={"key": "id", "zone": "category"}).fit(rows)
     with pytest.raises(SchemaError) as refused:
         detector.score_samples(rows.assign(size="ten"))
     assert "--" not in str(refused.value)
