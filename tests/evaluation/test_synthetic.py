@@ -241,6 +241,22 @@ def test_the_assessment_gives_figures_and_says_what_was_not_checked() -> None:
     assert ["--holdout" in sentence for sentence in unchecked] == [True, True]
 
 
+def test_rows_that_repeat_as_often_as_the_real_ones_are_no_copies() -> None:
+    def draw(seed: int) -> Rows:
+        rng = np.random.default_rng(seed)
+        return numeric(np.column_stack([rng.integers(0, 3, 400), rng.integers(0, 4, 400), rng.integers(0, 2, 400)]))
+
+    train, fresh = draw(0), draw(1)
+    found = measure(train, fresh)
+    frame = pd.DataFrame(train.cells)
+    assert found.recurring == frame.duplicated(keep=False).mean() > 0.9
+    assert found.copied > 0.9
+    assert "copies of" not in assess(found).title
+    assert f"as {100 * found.recurring:.1f} % of the training rows equal another one" in assess(found).reasons[0]
+    distinct = numeric(np.random.default_rng(2).normal(size=(400, 3)))
+    assert assess(measure(distinct, distinct.take(slice(0, 200)))).title == "copies of the training rows"
+
+
 def test_a_report_is_json_and_holds_everything() -> None:
     frames = {"train": people(0, 120), "synthetic": people(0, 120).iloc[:60], "holdout": people(2, 60)}
     found = of_frames(frames, SchemaOptions(kinds=KINDS))

@@ -9,7 +9,7 @@ import numpy as np
 from anomalo.errors import UsageError
 from anomalo.evaluation.synthetic.correlations import Pairs, column_pairs, quality
 from anomalo.evaluation.synthetic.marginals import column_shapes
-from anomalo.evaluation.synthetic.privacy import Closeness, closeness, copies
+from anomalo.evaluation.synthetic.privacy import Closeness, closeness, copies, repeated
 from anomalo.evaluation.synthetic.tables import Cells, Rows
 from anomalo.evaluation.synthetic.utility import Task, distinguishability, task, usefulness
 
@@ -54,8 +54,9 @@ class Fidelity:
     closeness : Closeness or None
     copied : float
         The share of synthetic rows that equal a training row in every cell.
-    recurring : float or None
-        The share of holdout rows that equal a training row: how often equal rows occur anyway.
+    recurring : float
+        How often equal rows occur anyway: the share of holdout rows that equal a training row, or without any of
+        training rows that equal another one.
     """
 
     shapes: Cells
@@ -66,7 +67,7 @@ class Fidelity:
     usefulness: Usefulness | None
     closeness: Closeness | None
     copied: float
-    recurring: float | None
+    recurring: float
 
 
 def measure(
@@ -114,7 +115,7 @@ def measure(
         else _usefulness(train, synthetic, predicted, label, seed),
         closeness=None if holdout is None else closeness(train, holdout, synthetic, seed),
         copied=copies(synthetic, train),
-        recurring=None if holdout is None else copies(holdout, train),
+        recurring=repeated(train) if holdout is None else copies(holdout, train),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +71,12 @@ def copies(rows: Rows, of: Rows) -> float:
     """Return the share of rows that equal a row of `of` in every cell."""
     known = {row.tobytes() for row in _comparable(of)}
     return float(np.mean([row.tobytes() in known for row in _comparable(rows)])) if len(rows) else 0.0
+
+
+def repeated(rows: Rows) -> float:
+    """Return the share of rows that equal another one of them in every cell."""
+    counts = Counter(row.tobytes() for row in _comparable(rows))
+    return sum(count for count in counts.values() if count > 1) / max(len(rows), 1)
 
 
 def closest(one: Matrix, other: Matrix) -> tuple[Cells, Cells]:

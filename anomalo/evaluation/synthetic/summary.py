@@ -52,7 +52,7 @@ def assess(found: Fidelity) -> Assessment:
 
 def copied(found: Fidelity) -> bool:
     """Whether the rows are copies of training rows, as far as the measures show."""
-    repeats = found.copied > REPEATS + 2 * (found.recurring or 0.0)
+    repeats = found.copied > REPEATS + 2 * found.recurring
     return repeats or _nearer(found, COPIES)
 
 
@@ -108,14 +108,16 @@ def _title(found: Fidelity) -> str:
 
 
 def _copying(found: Fidelity) -> str:
-    exact = f"; {percent(found.copied)} equal a training row in every cell" if found.copied else ""
+    real = "training rows equal another one" if found.closeness is None else "rows that it never saw do"
+    exact = f"{percent(found.copied)} of the rows equal a training row in every cell" if found.copied else ""
+    exact += f", as {percent(found.recurring)} of the {real}" if found.copied and found.recurring else ""
     if found.closeness is None:
-        return f"{percent(found.copied)} of the rows equal a training row in every cell." if found.copied else ""
+        return f"{exact}." if exact else ""
     share, membership = found.closeness.nearer_share, found.closeness.membership
     away = f" Their distance to these rows reveals which rows were in training (AUROC {membership:.2f})."
     return (
         f"{percent(share)} of the rows are nearer to a training row than to any row that the generator never saw "
-        f"(50 % is expected of new rows){exact}.{away if membership >= COPIES else ''}"
+        f"(50 % is expected of new rows){'; ' if exact else ''}{exact}.{away if membership >= COPIES else ''}"
     )
 
 
