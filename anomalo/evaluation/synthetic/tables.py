@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
 from anomalo.errors import SchemaError
-from anomalo.tabular import parsing
-from anomalo.tabular.cells import whole
-from anomalo.tabular.column import MEASURED, Column
-from anomalo.tabular.schema import Schema, SchemaOptions, infer
+from anomalo.tabular.column import Column
+from anomalo.tabular.columns import ParsedTable, Values
+from anomalo.tabular.parsing import Texts
+from anomalo.tabular.schema import Schema, SchemaOptions, check_readable, infer
 
 Cells = NDArray[np.float64]
 
@@ -96,14 +96,16 @@ def _check(name: str, table: pa.Table, columns: list[Column]) -> None:
 
 def _read(column: Column, tables: Mapping[str, pa.Table], schema: Schema) -> tuple[tuple[str, ...], dict[str, Cells]]:
     """Return a column's levels, and its cells [n] in each table."""
-    arrays = {name: whole(table.column(column.name)) for name, table in tables.items()}
+    found: dict[str, Values] = {}
     try:
-        if column.kind in MEASURED:
-            numbers = {n: parsing.numbers(column, a, schema.reading) for n, a in arrays.items()}
-            return (), numbers
-        return _codes({n: parsing.levels(column, a, schema.reading).expand() for n, a in arrays.items()})
+        for name, table in ((name, ParsedTable(table)) for name, table in tables.items()):
+            found[name], unreadable = table.parse(column, schema.reading)
+            if unreadable is not None:
+                check_readable(column, table, found[name], unreadable)
     except SchemaError as error:
         raise SchemaError(f"{error} (the tables to compare must have columns of the same kinds)") from error
+    texts = {name: values.expand() for name, values in found.items() if isinstance(values, Texts)}
+    return _codes(texts) if texts else ((), {name: cast("Cells", values) for name, values in found.items()})
 
 
 def _codes(texts: Mapping[str, pa.StringArray]) -> tuple[tuple[str, ...], dict[str, Cells]]:
