@@ -31,7 +31,7 @@ from anomalo.tabular.column import (
 )
 from anomalo.tabular.columns import Columns, ParsedTable, Values
 from anomalo.tabular.inference import Guess
-from anomalo.tabular.parsing import Texts, parse
+from anomalo.tabular.parsing import Mask, Texts, parse
 from anomalo.tabular.understanding.names import option
 from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import Reading
@@ -157,7 +157,7 @@ class Schema:
         self.check(table.names)
         read = [column for column in self.features if label or column.role != "label"]
         values: dict[str, Values] = {}
-        unreadable: dict[str, parsing.Mask] = {}
+        unreadable: dict[str, Mask] = {}
         for column in read:
             values[column.name], bad = table.parse(column, self.reading, first_row)
             if bad is not None:
@@ -331,7 +331,7 @@ def check_readable(
     column: Column,
     table: ParsedTable,
     values: Values,
-    unreadable: parsing.Mask,
+    unreadable: Mask,
     first_row: int = 0,
     strict: bool = False,
 ) -> None:
