@@ -388,3 +388,17 @@ def test_a_closed_pipe_and_a_full_disk_at_stdout(workspace: Path) -> None:
     full = command(f"runs --workspace {workspace} > /dev/full")
     assert full.returncode == 1
     assert full.stderr == "error: [Errno 28] No space left on device\n"
+
+
+def test_a_text_is_kept_as_a_value_and_the_last_equals_sign_separates_a_kind(run: Any, tmp_path: Path) -> None:
+    source = tmp_path / "regions.csv"
+    rows = [f"{('NA', 'EU', 'AS', '')[row % 4]},{row % 2},{row % 7}" for row in range(80)]
+    source.write_text("\n".join(["region,a=b,v", *rows]))
+    fit = ("fit", source, "--model", "mode", "--json", "--as")
+    assert "--keep 'region=NA'" in " ".join(run(*fit, "usual").json["warnings"])
+    asked = run(*fit, "kept", "--keep", "region=NA", "--kind", "a=b=category").json
+    assert not any("region" in warning for warning in asked["warnings"])
+    record = run("models", "kept", "--json").json
+    schema = read_manifest(Path(record["path"]))["schema"]
+    assert schema["keep"] == ["region=NA"]
+    assert [column["kind"] for column in schema["columns"][:2]] == ["category", "category"]

@@ -48,7 +48,7 @@ UNIQUE = [int(value) for value in np.random.default_rng(0).permutation(10_000)[:
 @pytest.mark.parametrize(
     "name",
     ["zone_id", "zoneId", "ZIP", "zip code", "postal_code", "Status", "product-class", "room_type", "blood category"]
-    + ["zone", "plz", "HTTP status", "sensorID"],
+    + ["zone", "plz", "HTTP status", "sensorID", "PhoneNumber", "phone", "house no"],
 )
 def test_whole_numbers_whose_name_says_code_are_a_category(name: str) -> None:
     for table in (text_table(**{name: CODES}), pa.table({name: CODES, "x": [row % 7 / 2 for row in range(200)]})):
@@ -61,7 +61,10 @@ def test_whole_numbers_whose_name_says_code_are_a_category(name: str) -> None:
         assert (again.column(name).kind, again.warnings) == ("integer", ())
 
 
-@pytest.mark.parametrize("name", ["visits", "type_count", "age", "number of classes", "idle", "zones", "code_length"])
+@pytest.mark.parametrize(
+    "name",
+    ["visits", "type_count", "age", "number of classes", "idle", "zones", "code_length", "number", "education-num"],
+)
 def test_other_whole_numbers_are_numbers(name: str) -> None:
     assert column_of(name, CODES).kind == "integer"
 

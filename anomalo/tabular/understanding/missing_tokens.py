@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from anomalo.tabular import parsing
-from anomalo.tabular.column import MEASURED, Column
+from anomalo.tabular.column import LEFT_OUT, MEASURED, Column
 from anomalo.tabular.quantities import count
 from anomalo.tabular.understanding.names import option
 from anomalo.tabular.understanding.reading import Reading
@@ -34,7 +34,7 @@ def values(sample: Sample) -> tuple[str, ...]:
 
 def warn(column: Column, tokens: Mapping[str, int], sample: Sample, mine: Reading) -> list[str]:
     """Return the warning about texts that may be values, with the option that keeps them."""
-    if column.kind in MEASURED or column.kind in ("boolean", "empty"):
+    if column.kind in MEASURED | LEFT_OUT or column.kind == "boolean":
         return []
     levels = sample.only(~np.isin(np.array(sample.texts.to_pylist(), dtype=object), list(tokens))) if tokens else sample
     doubtful = {

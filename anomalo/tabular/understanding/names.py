@@ -10,8 +10,9 @@ _IDS = frozenset(
 )
 _CODES = frozenset(
     ("id", "code", "codes", "zip", "zipcode", "postal", "postcode", "postalcode", "plz", "zone", "status", "class")
-) | {"type", "category", "cat"}
+) | {"type", "category", "cat", "phone", "telephone", "tel", "fax"}
 _NUMBERED = frozenset(("code", "no", "nr", "number", "num", "ref", "reference", "sku"))
+_NUMBERS = frozenset(("number", "no", "nr"))
 _YEARS = frozenset(("year", "years", "yr", "yrs", "jahr", "jahre", "année", "año", "anno", "jaar", "rok"))
 
 
@@ -32,14 +33,15 @@ def says_id(name: str) -> bool:
 
 
 def says_code(name: str) -> str | None:
-    """Return the word of a name that says that whole numbers are codes, if there is one.
+    """Return the word of a name that says that whole numbers are codes, if there is one; "number" after another word.
 
     Examples
     --------
-    >>> says_code("zone_id"), says_code("type_count"), says_code("zipcode")
-    ('id', None, 'zipcode')
+    >>> says_code("zone_id"), says_code("type_count"), says_code("zipcode"), says_code("Flight number")
+    ('id', None, 'zipcode', 'number')
     """
-    return next((word for word in words(name)[-1:] if word in _CODES), None)
+    *first, last = words(name) or [""]
+    return last if last in _CODES or (first and last in _NUMBERS) else None
 
 
 def says_year(name: str) -> bool:
