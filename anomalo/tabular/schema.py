@@ -247,14 +247,14 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
     left_out = [_left_out(column) for column in columns if column.role == "dropped" and column.name not in options.drop]
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
-    warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
+    warnings = [*notes.get("warnings", []), *left_out, *(warning for guess in guesses for warning in guess.warnings)]
     modality = modality_of(table.table.schema)
     return Schema(columns, table.rows, options.missing, options.infinite, tuple(warnings), modality=modality)
 
 
 def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
     stored = str(table.table.schema.field(name).type)
-    storage = TEXT if notes.get("text") else notes.get("strings", {}).get(name, stored)
+    storage = TEXT if notes.get("text") or name in notes.get("text_columns", ()) else notes.get("strings", {}).get(name, stored)
     base = Column(name, "text", _role(name, options), storage)
     if base.role == "dropped":
         return Guess(replace(base, note="it was asked to be dropped"))

@@ -1,0 +1,1 @@
+"""Text tables: their packing, encoding, separator, header and ragged ends, all brought to one path."""

@@ -1,0 +1,43 @@
+"""The rows of a text table, one after the other, each with its line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+SPACES = " "
+"""The separator of a table whose columns stand apart by runs of spaces."""
+SEPARATORS = ",;\t|^"
+LONGEST = 1 << 25
+"""Characters that one line or one cell may have."""
+
+
+class Row(NamedTuple):
+    """One row: its first line, from 1, its cells, and whether it begins as a comment does."""
+
+    line: int
+    cells: list[str]
+    comment: bool
+
+    @property
+    def blank(self) -> bool:
+        """Whether the row is an empty line."""
+        return len(self.cells) <= 1 and not any(cell.strip() for cell in self.cells)
+
+
+def rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
+    """Split lines, each with its end, into rows; a quoted cell may have several lines."""
+    pending: list[str] = []
+
+    def noted() -> Iterator[str]:
+        for line in lines:
+            pending.append(line[:1])
+            yield line.strip(" \r\n") + "\n" if separator == SPACES else line
+
+    reader = csv.reader(noted(), delimiter=separator, skipinitialspace=separator == SPACES)
+    first = 1
+    for cells in reader:
+        yield Row(first, cells, pending[0] == "#")
+        first = reader.line_num + 1
+        pending.clear()
