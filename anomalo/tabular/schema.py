@@ -254,7 +254,11 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
 
 def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
     stored = str(table.table.schema.field(name).type)
-    storage = TEXT if notes.get("text") or name in notes.get("text_columns", ()) else notes.get("strings", {}).get(name, stored)
+    storage = (
+        TEXT
+        if notes.get("text") or name in notes.get("text_columns", ())
+        else notes.get("strings", {}).get(name, stored)
+    )
     base = Column(name, "text", _role(name, options), storage)
     if base.role == "dropped":
         return Guess(replace(base, note="it was asked to be dropped"))

@@ -22,7 +22,8 @@ def launch() -> Iterator[Callable[..., Any]]:
     """A function that starts a browser, with further arguments.
 
     The driver is closed after each module: while it is open its event loop counts as running in this thread, and
-    no other test could start one."""
+    no other test could start one.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")

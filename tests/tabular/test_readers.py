@@ -20,7 +20,7 @@ from anomalo.registry.hooks import anomalo_read
 from anomalo.tabular.column import read_notes
 from anomalo.tabular.reading.batches import BATCH, is_text
 from anomalo.tabular.schema import infer
-from anomalo.tabular.writers import TableWriter, check_suffix
+from anomalo.tabular.writing.writer import TableWriter, check_suffix
 
 
 def read(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from anomalo.errors import SourceError
@@ -28,7 +29,11 @@ _STARTS = {
 }
 _PARTS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
 """Files in a zip archive that is a workbook."""
-_ASKED = {"parquet": "it does not start with PAR1", "arrow": "it does not start with ARROW1", "workbook": "it is no zip archive"}
+_ASKED = {
+    "parquet": "it does not start with PAR1",
+    "arrow": "it does not start with ARROW1",
+    "workbook": "it is no zip archive",
+}
 
 
 def known_suffix(path: Path) -> bool:
@@ -37,7 +42,7 @@ def known_suffix(path: Path) -> bool:
 
 
 def kind_of(file: LocalFile, name: str) -> str | None:
-    """Return the format of a file with content: "text", "json", "parquet", "arrow" or "workbook"; None if it is unknown.
+    """Return the format of a file that is not empty, one of `KINDS`; None if it is not known.
 
     Raises
     ------
@@ -80,9 +85,7 @@ def _is_workbook(path: Path) -> bool:
 
 def _starts_as_json(file: LocalFile) -> bool:
     """Whether a text starts with an object, or with a list of objects."""
-    try:
-        with opened(file) as stream:
-            start = stream.read(4096).removeprefix(b"\xef\xbb\xbf")
-    except (*DAMAGED, SourceError):
-        return False
+    start = b""
+    with suppress(SourceError, *DAMAGED), opened(file) as stream:
+        start = stream.read(4096).removeprefix(b"\xef\xbb\xbf")
     return re.match(rb'\s*(\[\s*)?\{\s*("|\})', start) is not None

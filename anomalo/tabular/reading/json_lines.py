@@ -102,7 +102,9 @@ def _list(file: LocalFile, found: Iterator[str]) -> Iterator[Record]:
         parts.append(part)
         size += len(part)
         if size > _MOST:
-            raise SourceError(f"{file}: a JSON list of more than {_MOST:,} characters; write JSON lines, an object each")
+            raise SourceError(
+                f"{file}: a JSON list of more than {_MOST:,} characters; write JSON lines, an object each"
+            )
     value = _parsed(file, 1, "".join(parts))
     for at, item in enumerate(value if isinstance(value, list) else [value], 1):
         yield _flat(file, at, item, "item")

@@ -43,7 +43,9 @@ def _free(name: str, taken: set[str], stem: str | None = None, seen: Counter[str
 def renamed(source: str, given: Sequence[str], originals: Sequence[str]) -> list[str]:
     """Return a warning that lists the first columns whose name was not their own; none if there is none."""
     changed = [
-        (position, name, own) for position, (name, own) in enumerate(zip(given, originals, strict=True), 1) if name != own
+        (position, name, own)
+        for position, (name, own) in enumerate(zip(given, originals, strict=True), 1)
+        if name != own
     ]
     if not changed:
         return []

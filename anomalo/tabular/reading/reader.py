@@ -79,6 +79,6 @@ def _reader(kind: str | None) -> Reader:
         from anomalo.tabular.reading.arrow_files import read_arrow
 
         return read_arrow
-    from anomalo.tabular.reading.workbook import read_workbook
+    from anomalo.tabular.reading.workbooks.sheet import read_workbook
 
     return read_workbook

@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-_LARGEST = 2**53  # beyond, a float is not a whole number for certain
 _SMALLEST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
 
 
@@ -28,7 +27,7 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < _LARGEST else repr(value)
+        return repr(value).removesuffix(".0")
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
@@ -83,7 +82,7 @@ def _sort(value: Any) -> str:
     if isinstance(value, int):
         return "integer" if _SMALLEST_INT <= value <= _LARGEST_INT else "large"
     if isinstance(value, float):
-        return "integer" if value.is_integer() and abs(value) < _LARGEST else "number"
+        return "number"
     if isinstance(value, datetime.datetime):
         return "datetime"
     if isinstance(value, datetime.date):

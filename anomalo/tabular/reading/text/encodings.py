@@ -118,7 +118,7 @@ def guess(sample: bytes) -> str:
 
     Examples
     --------
-    >>> guess("Köln, München".encode("latin-1")), guess("\u6771\u4eac\u90fd\u3001\u5927\u962a\u5e9c".encode("shift_jis"))
+    >>> guess("Köln, München".encode("latin-1")), guess("東京,大阪,京都".encode("shift_jis"))
     ('cp1252', 'cp932')
     """
     import charset_normalizer  # not above: it is slow to import
@@ -137,7 +137,9 @@ def guess(sample: bytes) -> str:
 def _is_other_script(text: str) -> bool:
     """Whether a text has words in another script than Latin: characters beyond ASCII that stand side by side."""
     beyond = [character > "\x7f" for character in text]
-    beside = sum(here and (before or after) for before, here, after in zip(beyond, beyond[1:], beyond[2:], strict=False))
+    beside = sum(
+        here and (before or after) for before, here, after in zip(beyond, beyond[1:], beyond[2:], strict=False)
+    )
     foreign = sum(character >= "\u0370" and character.isalpha() for character in text)
     return foreign > 0.5 * sum(beyond) and beside > 0.6 * sum(beyond)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -43,7 +44,9 @@ def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
     alike = []
     for at, cell in enumerate(first):
         found = [kind for kind in (kind_of(row[at]) for row in below if at < len(row)) if kind]
-        measured = next((kind for kind in ("number", "date") if found.count(kind) >= max(1, _MOSTLY * len(found))), None)
+        measured = next(
+            (kind for kind in ("number", "date") if found.count(kind) >= max(1, _MOSTLY * len(found))), None
+        )
         if measured and kind_of(cell) == "text":
             return "names"
         if measured and kind_of(cell) == measured:
@@ -56,7 +59,7 @@ def _may_name(cells: list[str], below: list[list[str]]) -> bool:
     if not all(cell.isascii() and cell.isdecimal() for cell in cells):
         return False
     numbers = [int(cell) for cell in cells]
-    steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
     if len(steps) == 1 and min(steps) > 0:
         return True
     years = all(number in _YEARS for number in numbers) and all(step > 0 for step in steps)

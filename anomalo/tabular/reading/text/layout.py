@@ -93,12 +93,18 @@ def find_layout(text: str, whole: bool, source: str, options: ReadOptions) -> La
         spaced = _candidate(text, whole, SPACES, source, options)
         if spaced and spaced.agreement[1] > 1 and _is_aligned(text, spaced):
             best = spaced
-    best = best or _candidate(text, whole, ",", source, options, single=True)
+    best = best or _one_column(text, whole, source, options)
     if best is None:
         raise SourceError(f"{source} is empty; expected a header line and rows")
     names = unique(best.header)
     warnings = [*best.warnings, *renamed(source, names, best.header)]
     return replace(best, names=tuple(names), warnings=tuple(warnings))
+
+
+def _one_column(text: str, whole: bool, source: str, options: ReadOptions) -> Layout | None:
+    """Return the layout of a table of one column, with a separator that its cells do not contain, if there is one."""
+    candidates = [_candidate(text, whole, separator, source, options, single=True) for separator in SEPARATORS]
+    return max((found for found in candidates if found), key=lambda found: found.agreement, default=None)
 
 
 def _candidate(
@@ -124,7 +130,9 @@ def _table(found: list[Row], separator: str, options: ReadOptions, source: str) 
     if options.line:
         kept = [row for row in found if row.line >= options.line]
         if not kept or kept[0].line != options.line or kept[0].blank:
-            raise UsageError(f"--header {options.line}: {source} has no such line among the first ones; expected its names")
+            raise UsageError(
+                f"--header {options.line}: {source} has no such line among the first ones; expected its names"
+            )
         return _without_comments(_Table(separator, kept), skip=1)
     filled = [row for row in found if not row.blank]
     if not filled:
@@ -133,9 +141,12 @@ def _table(found: list[Row], separator: str, options: ReadOptions, source: str) 
     start = 0 if options.headless else _title_rows(table.rows)
     first = table.rows[start].line
     skipped = [row for row in filled if row.line < first]
-    # Empty lines are the empty cells of a table of one column.
-    kept = [row for row in table.rows[start:]]
-    return replace(table, rows=kept, skipped=skipped, comments=table.comments and any(r.comment for r in filled if r.line > first))
+    return replace(
+        table,
+        rows=table.rows[start:],
+        skipped=skipped,
+        comments=table.comments and any(r.comment for r in filled if r.line > first),
+    )
 
 
 def _without_comments(table: _Table, skip: int = 0) -> _Table:
@@ -198,7 +209,9 @@ def _shaped(table: _Table, headless: bool) -> Layout:
     ends = width + 1 if surplus else width
     agreeing = sum(len(row.cells) == ends for row in below) + 1
     total = len(table.rows) + len(table.skipped) - sum(row.blank for row in below)
-    regular = not (surplus or cut or table.comments or table.separator == SPACES) and agreeing == total - len(table.skipped)
+    regular = not (surplus or cut or table.comments or table.separator == SPACES) and agreeing == total - len(
+        table.skipped
+    )
     return Layout(
         table.separator,
         tuple(header),

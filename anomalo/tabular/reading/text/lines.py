@@ -75,7 +75,9 @@ def lines(file: LocalFile, text: IO[str], first: int = 1) -> Iterator[str]:
     while line := text.readline(LONGEST):
         number += 1
         if len(line) == LONGEST and line[-1] not in "\r\n":
-            raise SourceError(f"{file}, line {number}: longer than {LONGEST:,} characters; split it into cells or lines")
+            raise SourceError(
+                f"{file}, line {number}: longer than {LONGEST:,} characters; split it into cells or lines"
+            )
         if number >= first:
             yield line
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from anomalo.errors import SourceError
+from anomalo.tabular.quantities import count
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.text.layout import Layout
 from anomalo.tabular.reading.text.lines import decoded, lines
@@ -88,11 +89,11 @@ class Normaliser:
         found = []
         if self.cut:
             found.append(
-                f"{self.file}: {self.cut:,} rows have empty cells beyond the last column, first in line {self._cut_at}; "
-                "they are dropped"
+                f"{self.file}: empty cells beyond the last column are dropped in {count(self.cut, 'row')}, first in "
+                f"line {self._cut_at}"
             )
         if self.comments:
-            found.append(f"{self.file}: {self.comments:,} lines that begin with # are skipped as comments")
+            found.append(f"{self.file}: {count(self.comments, 'comment line')} skipped, beginning with #")
         return found
 
     @staticmethod
@@ -103,11 +104,11 @@ class Normaliser:
 
     def _rows(self, texts: Iterator[str]) -> Iterator[list[str]]:
         """Yield the cells of each row that is one."""
-        offset, width, last = self.layout.line - 1, len(self.layout.names), 0
+        offset, width, last = self.layout.line - 1, len(self.layout.names), Row(1, [], False)
         found = rows(texts, self.layout.separator)
         try:
             for at, row in enumerate(found):
-                last = row.line
+                last = row
                 if at == 0 and not self.layout.headless:
                     continue
                 if width > 1 and row.blank:
@@ -120,9 +121,11 @@ class Normaliser:
                     yield kept
         except csv.Error as problem:
             raise SourceError(
-                f"{self.file}, after line {offset + last}: {problem}; is a quote left open, or a cell longer than "
+                f"{self.file}, after line {offset + last.line}: {problem}; is a quote left open, or a cell longer than "
                 f"{LONGEST:,} characters?"
             ) from problem
+        if last.unclosed:
+            raise SourceError(f"{self.file}, line {offset + last.line}: a quote is left open; close it in its cell")
 
     def _kept(self, row: Row, width: int, line: int) -> list[str] | None:
         """Return a row that is too wide without what is empty; None for a comment."""

@@ -57,7 +57,7 @@ def opened(file: LocalFile) -> Iterator[BinaryIO]:
         elif kind == "bz2":
             opening = bz2.BZ2File(path)
         elif kind == "xz":
-            opening = lzma.LZMAFile(path)
+            opening = lzma.LZMAFile(path)  # noqa: SIM115, it is entered below
         elif kind == "zstd":
             opening = pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "zstd")
         elif kind == "zip":

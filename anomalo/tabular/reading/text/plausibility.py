@@ -5,10 +5,11 @@ from __future__ import annotations
 _LETTERS = "äöüßÄÖÜéèêëÉÈàâáÁÀçÇñÑóÓôíÍîïúÚûåÅæÆøØãõÃÕœŒìòùąćęłńśźżĄĆĘŁŃŚŹŻčďěňřšťůžČĎĚŇŘŠŤŮŽőűŐŰăşţğıİŞĞÊÂÎÔÇ"
 """Letters that words are full of."""
 _RARE = "þðýÝÞÐÿľĺŕ"
-_MARKS = "“”‘’„‚–—…•€°£§²³µ·«»½¼¾±×™®©ªº†"
+_MARKS = "“”‘’„‚–—…•€°£§²³µ·«»½¼¾±×™®©ªº†"  # noqa: RUF001
 """Marks that stand beside words, but not inside them."""
+_OPEN, _CLOSED = "“‘„«", "”’»"  # noqa: RUF001
 _OPENING = "¿¡"
-_APOSTROPHES = "’·"
+_APOSTROPHES = "’·"  # noqa: RUF001
 
 
 def plausibility(text: str, rare: str = "") -> float:
@@ -35,9 +36,9 @@ def plausibility(text: str, rare: str = "") -> float:
 def _weight(character: str, before: str, after: str) -> float:
     inside = before.isalpha() and after.isalpha()
     if character in _MARKS:
-        quotes = (character in "“‘„«" and not before.isalnum()) or (character in "”’»" and not after.isalnum())
+        opens, closes = character in _OPEN and not before.isalnum(), character in _CLOSED and not after.isalnum()
         exact = character in "€°" or (character in "²³" and before.isalpha())
-        usual = 1.2 if quotes or exact else 0.7
+        usual = 1.2 if opens or closes or exact else 0.7
         return usual if not inside or character in _APOSTROPHES else -1.0
     if character in _OPENING:
         return 0.5 if not before.isalnum() and after.isalpha() else -1.0

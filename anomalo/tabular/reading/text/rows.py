@@ -14,11 +14,12 @@ LONGEST = 1 << 25
 
 
 class Row(NamedTuple):
-    """One row: its first line, from 1, its cells, and whether it begins as a comment does."""
+    """One row: its first line, from 1, its cells, whether it begins as a comment, and whether a quote may be open."""
 
     line: int
     cells: list[str]
     comment: bool
+    unclosed: bool = False
 
     @property
     def blank(self) -> bool:
@@ -29,15 +30,18 @@ class Row(NamedTuple):
 def rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
     """Split lines, each with its end, into rows; a quoted cell may have several lines."""
     pending: list[str] = []
+    quotes = 0
 
     def noted() -> Iterator[str]:
+        nonlocal quotes
         for line in lines:
+            quotes += line.count('"')
             pending.append(line[:1])
             yield line.strip(" \r\n") + "\n" if separator == SPACES else line
 
     reader = csv.reader(noted(), delimiter=separator, skipinitialspace=separator == SPACES)
     first = 1
     for cells in reader:
-        yield Row(first, cells, pending[0] == "#")
-        first = reader.line_num + 1
+        yield Row(first, cells, pending[0] == "#", len(pending) > 1 and quotes % 2 == 1)
+        first, quotes = reader.line_num + 1, 0
         pending.clear()

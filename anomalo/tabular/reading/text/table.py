@@ -132,4 +132,8 @@ class _Table:
         layout = self._layout
         originals = {new: own for new, own in zip(layout.names, layout.header, strict=True) if new != own}
         notes: dict[str, Any] = {"text": True, "separator": separator_of(layout)}
-        return notes | ({"names": originals} if originals else {}) | ({"warnings": self._warnings} if self._warnings else {})
+        return (
+            notes
+            | ({"names": originals} if originals else {})
+            | ({"warnings": self._warnings} if self._warnings else {})
+        )

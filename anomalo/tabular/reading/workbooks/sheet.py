@@ -14,12 +14,13 @@ from anomalo.errors import SourceError, UsageError, did_you_mean
 from anomalo.tabular.column import write_notes
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.names import renamed, unique
-from anomalo.tabular.reading.sheet_layout import SheetLayout, find_sheet_layout
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.values import Kinds, to_array
-from anomalo.tabular.reading.workbook_bounds import check_bounds
+from anomalo.tabular.reading.workbooks.bounds import check_bounds
+from anomalo.tabular.reading.workbooks.layout import SheetLayout, find_sheet_layout
 
 _BATCH = 8_192
+_WHOLE = 2**53  # beyond, a float is not a whole number for certain
 
 
 def read_workbook(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -82,7 +83,7 @@ class _Sheet:
         kept: dict[tuple[int, int], Any] = {}
         starts = set(self.spread.values())
         for number, cells in enumerate(self.iterate()):
-            row = [None if cell == "" else cell for cell in cells]
+            row = [_value(cell) for cell in cells]
             for column in range(len(row)) if starts else ():
                 if (number, column) in starts:
                     kept[number, column] = row[column]
@@ -110,6 +111,13 @@ class _Sheet:
             raise SourceError(f"{file} {' '.join(what.split())}") from error
         which = f"sheet {names[0]!r} has" if options.sheet else "no sheet has"
         raise SourceError(f"{file}: {which} {'no ' if options.sheet else ''}cells; expected a header row and rows")
+
+
+def _value(cell: Any) -> Any:
+    """Return a cell as Python has it: a sheet's numbers are all floats, and an empty cell is an empty text."""
+    if type(cell) is float and cell.is_integer() and abs(cell) < _WHOLE:
+        return int(cell)
+    return None if cell == "" else cell
 
 
 def _chosen(file: LocalFile, names: list[str], asked: str | None) -> list[str]:
