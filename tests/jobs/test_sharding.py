@@ -28,7 +28,7 @@ from anomalo.jobs.scoring.score import score
 from anomalo.jobs.sharding import MANIFEST, Shards
 from anomalo.models.run import Progress
 from anomalo.persistence.resume import ResumableState, resumable_state
-from anomalo.tabular.reading.text import table as text_table
+from anomalo.tabular.text import table as text_table
 
 BATCH = 50
 """Rows in a batch here: the table of 240 rows comes in five."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anomalo.errors import SourceError
 from anomalo.tabular.reading.source import LocalFile
-from anomalo.tabular.reading.text.packed import DAMAGED, SUFFIXES, member_suffix, opened, packing
+from anomalo.tabular.text.packed import DAMAGED, SUFFIXES, member_suffix, opened, packing
 
 TEXT, JSON = "text", "json"
 KINDS: dict[str, tuple[str, ...]] = {

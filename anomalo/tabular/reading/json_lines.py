@@ -16,9 +16,9 @@ from anomalo.tabular.column import write_notes
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.names import renamed, unique
 from anomalo.tabular.reading.source import LocalFile
-from anomalo.tabular.reading.text.encodings import recognise
-from anomalo.tabular.reading.text.lines import decoded, lines
 from anomalo.tabular.reading.values import Kinds, to_array
+from anomalo.tabular.text.encodings import recognise
+from anomalo.tabular.text.lines import decoded, lines
 
 _BATCH = 8_192
 _MOST = 1 << 28  # characters of a list, which is read in one piece

@@ -12,7 +12,7 @@ from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.formats import JSON, TEXT, kind_of, known_suffix
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.stdin import STDIN, spooled
-from anomalo.tabular.reading.text.table import read_text
+from anomalo.tabular.text.table import read_text
 
 Reader = Callable[[LocalFile, ReadOptions], Iterator[pa.RecordBatch]]
 

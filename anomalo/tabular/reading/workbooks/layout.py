@@ -9,8 +9,8 @@ from typing import Any
 
 from anomalo.errors import SourceError, UsageError
 from anomalo.tabular.read_options import ReadOptions
-from anomalo.tabular.reading.text.header import verdict
 from anomalo.tabular.reading.values import as_text
+from anomalo.tabular.text.header import verdict
 
 Cells = Sequence[Any]
 

@@ -16,11 +16,12 @@ from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.batches import slices
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.temporary import take, temporary_file
-from anomalo.tabular.reading.text.encodings import UTF8, named, recognise
-from anomalo.tabular.reading.text.layout import Layout, find_layout
-from anomalo.tabular.reading.text.lines import first_lines, unreadable
-from anomalo.tabular.reading.text.normalised import Normaliser, recode, separator_of
-from anomalo.tabular.reading.text.packed import DAMAGED, most_unpacked, native
+from anomalo.tabular.text.encodings import UTF8, named, recognise
+from anomalo.tabular.text.layout import Layout
+from anomalo.tabular.text.lines import first_lines, unreadable
+from anomalo.tabular.text.normalised import Normaliser, recode, separator_of
+from anomalo.tabular.text.packed import DAMAGED, most_unpacked, native
+from anomalo.tabular.text.separator import find_layout
 
 _BLOCK = 1 << 23  # bytes parsed at a time
 

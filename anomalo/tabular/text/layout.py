@@ -1,4 +1,4 @@
-"""The layout of a text table, from its first lines: separator, names, and the lines that are no rows of it."""
+"""The layout of a text table with a given separator: its names, and the lines that are no rows of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from anomalo.errors import SourceError, UsageError
+from anomalo.errors import UsageError
 from anomalo.tabular.read_options import ReadOptions
-from anomalo.tabular.reading.names import renamed, unique
-from anomalo.tabular.reading.text.header import verdict
-from anomalo.tabular.reading.text.rows import SEPARATORS, SPACES, Row, rows
+from anomalo.tabular.text.header import verdict
+from anomalo.tabular.text.rows import SPACES, Row, rows
 
 ROWS = 100
 """Rows from which the layout is found."""
@@ -66,51 +65,13 @@ class _Table:
     comments: bool = False
 
 
-def find_layout(text: str, whole: bool, source: str, options: ReadOptions) -> Layout:
-    """Return the layout of a table.
-
-    Parameters
-    ----------
-    text : str
-        The first lines, complete.
-    whole : bool
-        Whether these are all.
-    source : str
-        What messages call the file.
-    options : ReadOptions
-        The user's decisions.
-
-    Raises
-    ------
-    SourceError
-        There is no line.
-    UsageError
-        The line of the header is not among the first ones.
-    """
-    candidates = [_candidate(text, whole, separator, source, options) for separator in SEPARATORS]
-    best = max((found for found in candidates if found), key=lambda found: found.agreement, default=None)
-    if best is None or best.agreement[1] == 1:
-        spaced = _candidate(text, whole, SPACES, source, options)
-        if spaced and spaced.agreement[1] > 1 and _is_aligned(text, spaced):
-            best = spaced
-    best = best or _one_column(text, whole, source, options)
-    if best is None:
-        raise SourceError(f"{source} is empty; expected a header line and rows")
-    names = unique(best.header)
-    warnings = [*best.warnings, *renamed(source, names, best.header)]
-    return replace(best, names=tuple(names), warnings=tuple(warnings))
-
-
-def _one_column(text: str, whole: bool, source: str, options: ReadOptions) -> Layout | None:
-    """Return the layout of a table of one column, with a separator that its cells do not contain, if there is one."""
-    candidates = [_candidate(text, whole, separator, source, options, single=True) for separator in SEPARATORS]
-    return max((found for found in candidates if found), key=lambda found: found.agreement, default=None)
-
-
-def _candidate(
+def layout_with(
     text: str, whole: bool, separator: str, source: str, options: ReadOptions, single: bool = False
 ) -> Layout | None:
-    """Return the layout with this separator; None if it leaves the header in one piece."""
+    """Return the layout of a table with this separator; None if it leaves the header in one piece.
+
+    The parameters are those of `find_layout`; with `single`, a header in one piece will do.
+    """
     last = ROWS + (options.line or 0)
     found = list(itertools.islice(rows(io.StringIO(text, newline=""), separator), last + 1))
     if not whole and len(found) <= last and len(found) > 1:
@@ -221,16 +182,6 @@ def _shaped(table: _Table, headless: bool) -> Layout:
         regular=regular,
         agreement=(agreeing / total, width),
     )
-
-
-def _is_aligned(text: str, layout: Layout) -> bool:
-    """Whether spaces separate columns: nearly all rows have the same number of words, and some columns are numbers."""
-    found = [row for row in itertools.islice(rows(io.StringIO(text, newline=""), SPACES), ROWS) if not row.blank]
-    table = [row.cells for row in found if row.line >= layout.line]
-    if layout.agreement[0] < _MOSTLY or len(table) < 3:
-        return False
-    runs = sum("  " in line.strip() or "\t" in line for line in text.splitlines()[:ROWS]) > len(table) / 2
-    return runs or verdict(table[0], table[1:]) != "unknown"
 
 
 def _warnings(source: str, table: _Table, layout: Layout, said: bool) -> list[str]:

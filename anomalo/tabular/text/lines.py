@@ -9,9 +9,9 @@ from typing import IO, cast
 
 from anomalo.errors import SourceError
 from anomalo.tabular.reading.source import LocalFile
-from anomalo.tabular.reading.text.encodings import undecodable
-from anomalo.tabular.reading.text.packed import DAMAGED, opened, packing
-from anomalo.tabular.reading.text.rows import LONGEST
+from anomalo.tabular.text.encodings import undecodable
+from anomalo.tabular.text.packed import DAMAGED, opened, packing
+from anomalo.tabular.text.rows import LONGEST
 
 _CHUNK = 1 << 16
 _FEWEST = 5

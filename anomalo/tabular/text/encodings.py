@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from anomalo.errors import SourceError
 from anomalo.tabular.reading.source import LocalFile
-from anomalo.tabular.reading.text.packed import opened
-from anomalo.tabular.reading.text.plausibility import plausibility
+from anomalo.tabular.text.packed import opened
+from anomalo.tabular.text.plausibility import plausibility
 
 UTF8 = ("utf-8", "utf-8-sig")
 """The encodings that Arrow reads."""

@@ -11,9 +11,9 @@ from typing import BinaryIO
 from anomalo.errors import SourceError
 from anomalo.tabular.quantities import count
 from anomalo.tabular.reading.source import LocalFile
-from anomalo.tabular.reading.text.layout import Layout
-from anomalo.tabular.reading.text.lines import decoded, lines
-from anomalo.tabular.reading.text.rows import LONGEST, SPACES, Row, rows
+from anomalo.tabular.text.layout import Layout
+from anomalo.tabular.text.lines import decoded, lines
+from anomalo.tabular.text.rows import LONGEST, SPACES, Row, rows
 
 _CHUNK = 1 << 20
 

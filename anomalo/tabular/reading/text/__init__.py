@@ -1,1 +1,0 @@
-"""Text tables: their packing, encoding, separator, header and ragged ends, all brought to one path."""
