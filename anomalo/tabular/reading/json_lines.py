@@ -85,13 +85,14 @@ def _batches(file: LocalFile, encoding: str) -> Iterator[list[Record]]:
 
 def _records(file: LocalFile, encoding: str) -> Iterator[Record]:
     with decoded(file, encoding) as text:
-        found = lines(file, text)
+        found, first = lines(file, text), True
         for number, line in enumerate(found, 1):
             if not line.strip():
                 continue
-            if line.lstrip().startswith("[") and not line.rstrip().endswith("}"):
+            if first and line.lstrip().startswith("[") and not line.rstrip().endswith("}"):
                 yield from _list(file, itertools.chain([line], found))
                 return
+            first = False
             yield _flat(file, number, _parsed(file, number, line))
 
 

@@ -61,7 +61,7 @@ def flat_batches(
         There are no columns.
     """
     metadata, names = None, None
-    for batch in batches:
+    for batch in filter(len, batches):
         flat = _flat(_decoded(batch, texts))
         if names is None:
             if not flat.schema.names:
@@ -99,4 +99,5 @@ def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch whose structs are columns of their own, one level deep: "place.city"."""
     if not any(pa.types.is_struct(field.type) for field in batch.schema):
         return batch
-    return batch.flatten()
+    (flat,) = pa.Table.from_batches([batch]).flatten().combine_chunks().to_batches()
+    return flat

@@ -60,7 +60,7 @@ def _may_name(cells: list[str], below: list[list[str]]) -> bool:
         return False
     numbers = [int(cell) for cell in cells]
     steps = {after - before for before, after in itertools.pairwise(numbers)}
-    if len(steps) == 1 and min(steps) > 0:
+    if steps == {1} or (len(steps) == 1 and len(numbers) > 2 and min(steps) > 0):
         return True
     years = all(number in _YEARS for number in numbers) and all(step > 0 for step in steps)
     return years and not all(cell.isdecimal() and int(cell) in _YEARS for column in below for cell in column)

@@ -67,22 +67,18 @@ class Normaliser:
         SourceError
             A row has too many or too few cells, or a cell or line is too long; the line is named. Or as `recode`.
         """
-        before = csv.field_size_limit(LONGEST)
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer, delimiter=separator_of(self.layout), lineterminator="\n")
-        try:
-            with decoded(self.file, encoding) as text:
-                for cells in self._rows(lines(self.file, text, self.layout.line)):
-                    start = buffer.tell()
-                    writer.writerow(cells)
-                    self.rows += 1
-                    self.longest = max(self.longest, 4 * (buffer.tell() - start))
-                    if buffer.tell() > _CHUNK:
-                        self._flush(buffer, output)
-            self._flush(buffer, output)
-            output.flush()
-        finally:
-            csv.field_size_limit(before)
+        with decoded(self.file, encoding) as text:
+            for cells in self._rows(lines(self.file, text, self.layout.line)):
+                start = buffer.tell()
+                writer.writerow(cells)
+                self.rows += 1
+                self.longest = max(self.longest, 4 * (buffer.tell() - start))
+                if buffer.tell() > _CHUNK:
+                    self._flush(buffer, output)
+        self._flush(buffer, output)
+        output.flush()
 
     def warnings(self) -> list[str]:
         """Return one sentence for each sort of what was dropped."""

@@ -39,6 +39,7 @@ def rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
             pending.append(line[:1])
             yield line.strip(" \r\n") + "\n" if separator == SPACES else line
 
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
     reader = csv.reader(noted(), delimiter=separator, skipinitialspace=separator == SPACES)
     first = 1
     for cells in reader:

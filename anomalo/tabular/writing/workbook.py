@@ -36,8 +36,7 @@ class WorkbookFormat:
             raise self._too_large(f"{len(schema.names):,} columns, but a sheet has at most {_COLUMNS:,}")
         self._book = openpyxl.Workbook(write_only=True)
         self._sheet = self._book.create_sheet("Table")
-        stack.callback(self._book.close)
-        stack.push(lambda kind, error, trace: self._save(path) if kind is None else None)
+        stack.push(lambda kind, error, trace: self._save(path) if kind is None else self._drop())
         self._sheet.append([self._cell(name) for name in schema.names])
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -50,6 +49,11 @@ class WorkbookFormat:
 
     def _save(self, path: Path) -> None:
         self._book.save(path)
+
+    def _drop(self) -> None:
+        """Delete what the library has written to a temporary file of its own."""
+        self._sheet.close()
+        self._sheet._writer.cleanup()
 
     def _cell(self, value: Any) -> Any:
         """Return what the library writes for a value."""

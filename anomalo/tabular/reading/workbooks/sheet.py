@@ -105,6 +105,8 @@ class _Sheet:
                     others = len(workbook.sheet_names) - 1
                     said = () if options.sheet or not others else (_which(file, name, others),)
                     return cls(name, sheet.iter_rows, _spread(sheet), said)
+        except UsageError:
+            raise
         except (python_calamine.PasswordError, python_calamine.CalamineError, OSError, ValueError) as error:
             locked = isinstance(error, python_calamine.PasswordError)
             what = "is locked with a password; save it without one" if locked else f"is a damaged workbook: {error}"
