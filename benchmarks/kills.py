@@ -37,7 +37,7 @@ def make_tables(folder: Path, rows: int, training: int, suffix: str) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from anomalo.tabular.writers import TableWriter
+    from anomalo.tabular.writing.writer import TableWriter
 
     rng = np.random.default_rng(0)
     signals = rng.normal(size=(rows, 3))

@@ -12,11 +12,15 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     SafeCsvOption,
+    SheetOption,
     ThreadsOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
 from anomalo.cli.printing import table
@@ -26,6 +30,7 @@ from anomalo.tabular.quantities import count
 if TYPE_CHECKING:
     from anomalo.jobs.synthesis.advise import AdviseResult
     from anomalo.jobs.synthesis.augment import AugmentResult
+    from anomalo.tabular.read_options import ReadOptions
 
 NAMES = {"none": "real rows", "weights": "real rows, weighted"}
 """What a classifier is trained on, where no generator is tried."""
@@ -76,6 +81,9 @@ def augment(
     advise: AdviseOption = False,
     label: RareLabelOption = None,
     tried: TriedOption = [],  # noqa: B006
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -85,12 +93,12 @@ def augment(
     debug: DebugOption = False,
 ) -> None:
     """Draw synthetic rows, or report whether they would help."""
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     if advise:
         drawing = (model, rows, output, given, *where, *constraint, safe_csv or None)
         if any(option is not None for option in drawing):
             raise UsageError("--advise draws no rows: it takes only SOURCE, --label, --model and --seed")
-        _advise(console, source, label, tuple(tried), seed, threads, workspace)
+        _advise(console, source, label, tuple(tried), seed, threads, workspace, reading)
         return
     if model is None or source is not None or label is not None or tried:
         raise UsageError(
@@ -101,7 +109,7 @@ def augment(
     from anomalo.jobs.synthesis.augment import augment as run_augment
 
     with console.work("drawing rows", threads) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         request = SampleRequest(rows, pairs(where, "--where"), given, tuple(constraint), seed)
         result = run_augment(context, model, request, output=output, safe_csv=safe_csv, device=device)
     console.warn(result.warnings)
@@ -116,6 +124,7 @@ def _advise(
     seed: int,
     threads: int | None,
     workspace: Path,
+    reading: ReadOptions,
 ) -> None:
     if source is None or label is None:
         raise UsageError("--advise needs a table and its label: anomalo augment SOURCE --advise --label COL")
@@ -125,7 +134,7 @@ def _advise(
     from anomalo.tabular.schema import SchemaOptions
 
     with console.work("comparing generators", threads) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         options = SchemaOptions(label=label)
         result = run_advise(context, source, options, generators=tried or GENERATORS, seed=seed)
     console.result(result.run.to_json(), lambda: _show_advice(result))

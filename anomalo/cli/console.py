@@ -21,6 +21,7 @@ from anomalo.tabular.quantities import duration
 
 if TYPE_CHECKING:
     from anomalo.models.results import Plan
+    from anomalo.tabular.read_options import ReadOptions
 
 WorkspaceOption = Annotated[
     Path,
@@ -50,7 +51,22 @@ SafeCsvOption = Annotated[
         help="In a CSV file, begin text that a spreadsheet would take for a formula with an apostrophe.",
     ),
 ]
-SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="A CSV or Parquet file.")]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="A table: CSV, a workbook, Parquet, Feather or JSON lines; - for stdin."),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="The encoding of a text file, where it is not recognised."),
+]
+HeaderOption = Annotated[
+    str | None,
+    typer.Option("--header", metavar="none|N", help="The line with the column names, from 1, or none."),
+]
+SheetOption = Annotated[
+    str | None,
+    typer.Option("--sheet", metavar="NAME|N", help="The sheet of a workbook, by name or number; default: the first."),
+]
 
 WORKSPACE = Path("anomalo-workspace")
 
@@ -148,6 +164,19 @@ class _Warnings(logging.Handler):
         if error is not None and "--debug" in sys.argv:
             traceback.print_exception(error)
         self.console.warn([record.getMessage()])
+
+
+def read_options(encoding: str | None, header: str | None, sheet: str | None) -> ReadOptions:
+    """Return how the source is to be read.
+
+    Raises
+    ------
+    UsageError
+        An option has an unexpected value.
+    """
+    from anomalo.tabular.read_options import ReadOptions
+
+    return ReadOptions(encoding, header, sheet)
 
 
 def _limited(threads: int | None) -> AbstractContextManager[None]:

@@ -12,14 +12,18 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     ResumeOption,
     SafeCsvOption,
+    SheetOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.tabular.quantities import count
 
@@ -35,6 +39,9 @@ def embed(
         typer.Option("-o", "--output", metavar="OUT", help="Also write the codes to this file: .csv or .parquet."),
     ] = None,
     safe_csv: SafeCsvOption = False,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -47,9 +54,9 @@ def embed(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.embed import embed as run_embed
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("embedding", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         result = run_embed(context, source, model, output=output, safe_csv=safe_csv, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}

@@ -11,10 +11,14 @@ from anomalo.cli.console import (
     WORKSPACE,
     Console,
     DebugOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
+    SheetOption,
     ThreadsOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.fit import SeedOption
 
@@ -43,6 +47,9 @@ def evaluate(
         Path | None,
         typer.Option("-o", "--output", metavar="FOLDER", help="Also write report.json and report.html to this folder."),
     ] = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -54,9 +61,9 @@ def evaluate(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.evaluate import evaluate as run_evaluate
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("comparing", threads) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         result = run_evaluate(
             context, synthetic, real, holdout=holdout, test=test, label=label, output=output, seed=seed
         )

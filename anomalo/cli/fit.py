@@ -14,12 +14,16 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     ResumeOption,
+    SheetOption,
     SourceArgument,
     ThreadsOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.printing import table
 from anomalo.errors import UsageError
@@ -210,6 +214,9 @@ def fit(
     checkpoint_every: CheckpointOption = 10.0,
     log_csv: LogCsvOption = None,
     tensorboard: TensorboardOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -223,10 +230,10 @@ def fit(
     from anomalo.jobs.fitting.fit import fit as run_fit
     from anomalo.pipeline.config import FitConfig
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         model, params = choice(context, model, initial, supervised)
         logs = _logs(log_csv, tensorboard)
         config = FitConfig(

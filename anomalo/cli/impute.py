@@ -12,14 +12,18 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     ResumeOption,
     SafeCsvOption,
+    SheetOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.printing import table
 from anomalo.tabular.quantities import count
@@ -42,6 +46,9 @@ def impute(
         typer.Option("--draws", metavar="K", min=0, help="Also draw each missing value K times (multiple imputation)."),
     ] = 0,
     safe_csv: SafeCsvOption = False,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -54,9 +61,9 @@ def impute(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.impute import impute as run_impute
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("imputing", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         result = run_impute(
             context, source, model, output=output, draws=draws, safe_csv=safe_csv, device=device, resume=resume
         )

@@ -11,12 +11,16 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     ResumeOption,
+    SheetOption,
     SourceArgument,
     ThreadsOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.fit import (
     CheckpointOption,
@@ -53,6 +57,9 @@ def pretrain(
     seed: SeedOption = 0,
     resume: ResumeOption = False,
     checkpoint_every: CheckpointOption = 10.0,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -65,10 +72,10 @@ def pretrain(
     from anomalo.jobs.fitting.pretrain import pretrain as run_pretrain
     from anomalo.pipeline.config import FitConfig
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         config = FitConfig(model, seed=seed, device=device, every=checkpoint_every, settings=parameters(settings))
         result = run_pretrain(context, source, name, config, options, resume=resume)
     report(console, result)

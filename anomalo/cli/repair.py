@@ -12,14 +12,18 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     ResumeOption,
     SafeCsvOption,
+    SheetOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.printing import numbers, shortened, table
 from anomalo.cli.score import ThresholdOption
@@ -48,6 +52,9 @@ def repair(
     cells: Annotated[int, typer.Option("--cells", metavar="N", min=1, help="Replace at most N cells of a row.")] = 5,
     apply: Annotated[bool, typer.Option("--apply", help="Write the table with the suggested cells replaced.")] = False,
     safe_csv: SafeCsvOption = False,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -61,10 +68,10 @@ def repair(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.repair import repair as run_repair
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     limit = Threshold.parse(threshold)
     with console.work("repairing", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         result = run_repair(
             context,
             source,

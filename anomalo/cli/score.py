@@ -13,14 +13,18 @@ from anomalo.cli.console import (
     Console,
     DebugOption,
     DeviceOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
     ResumeOption,
     SafeCsvOption,
+    SheetOption,
     SourceArgument,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.fit import (
     AssumeOption,
@@ -79,6 +83,9 @@ def score(
     explain: ExplainOption = 1000,
     fail_over: FailOverOption = None,
     safe_csv: SafeCsvOption = False,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -92,10 +99,10 @@ def score(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.score import score as run_score
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     limit = Threshold.parse(threshold)
     with console.work("scoring", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress)
+        context = JobContext.at(workspace, progress, reading=reading)
         result = run_score(
             context,
             source,
@@ -174,6 +181,9 @@ def explain(
     source: SourceArgument,
     model: WithOption,
     row: Annotated[int, typer.Option("--row", metavar="N", min=0, help="The row's number, counted from 0.")],
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -185,9 +195,9 @@ def explain(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.explain import explain as run_explain
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("explaining", threads):
-        found = run_explain(JobContext.at(workspace), source, model, row, device=device)
+        found = run_explain(JobContext.at(workspace, reading=reading), source, model, row, device=device)
     console.result(found, lambda: _show_cells(found))
 
 
@@ -230,6 +240,9 @@ def scan(
     schema: SchemaOption = None,
     threshold: ThresholdOption = "share=0.01",
     safe_csv: SafeCsvOption = False,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -244,18 +257,18 @@ def scan(
     from anomalo.jobs.scanning.scan import complete, find
     from anomalo.pipeline.config import FitConfig
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     limit = Threshold.parse(threshold)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     asked = parameters(settings, assume, effort)
     config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan)
     with console.work("scanning", threads) as progress:
-        found = find(JobContext.at(workspace, progress), source, config, options, limit)
+        found = find(JobContext.at(workspace, progress, reading=reading), source, config, options, limit)
     console.warn(found.warnings)
     if not as_json:
         _show_anomalies(found)
     with console.work("imputing", threads) as progress:
-        result = complete(JobContext.at(workspace, progress), source, found, config, safe_csv=safe_csv)
+        result = complete(JobContext.at(workspace, progress, reading=reading), source, found, config, safe_csv=safe_csv)
     console.warn(result.warnings[len(found.warnings) :])
     facts = {
         "evaluation": result.evaluation,

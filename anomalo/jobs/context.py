@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,8 @@ from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.saved_model import load_fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.parsing import a_kind
-from anomalo.tabular.writers import check_suffix
+from anomalo.tabular.read_options import ReadOptions
+from anomalo.tabular.writing.writer import check_suffix
 from anomalo.workspace.workspace import ModelRecord, Workspace
 
 EQUAL_ROWS = "all training rows are equal, so no row can be called anomalous: every p-value is 1"
@@ -70,6 +72,8 @@ class JobContext:
         Called with the share that is done, from 0 to 1, and a text.
     batch_rows : int, optional
         The most rows of a batch; by default as many as the source yields at a time.
+    reading : ReadOptions
+        What the user decided about reading the sources.
     strict : bool
         Whether one cell that is not of its column's kind stops a job with a saved model; else it is unreadable.
     """
@@ -78,16 +82,30 @@ class JobContext:
     store: Workspace
     progress: Progress | None = None
     batch_rows: int | None = None
+    reading: ReadOptions = field(default_factory=ReadOptions)
     strict: bool = False
 
     @classmethod
-    def at(cls, workspace: Path, progress: Progress | None = None, batch_rows: int | None = None) -> JobContext:
+    def at(
+        cls,
+        workspace: Path,
+        progress: Progress | None = None,
+        batch_rows: int | None = None,
+        reading: ReadOptions | None = None,
+        strict: bool = False,
+    ) -> JobContext:
         """Return the context of a workspace folder, with the installed plugins."""
-        return cls(Registry.load(), Workspace(workspace), progress, batch_rows)
+        return cls(Registry.load(), Workspace(workspace), progress, batch_rows, reading or ReadOptions(), strict)
+
+    @property
+    def read_facts(self) -> dict[str, Any]:
+        """How the user said that the source is read, for the summary of a run or model; empty if nothing was said."""
+        said = self.reading.to_json()
+        return {"reading": said} if said else {}
 
     def read(self, source: str | pa.Table) -> Iterator[pa.RecordBatch]:
         """Read a source, or a table that was read from one, batch by batch."""
-        for batch in self.registry.read(source) if isinstance(source, str) else source.to_batches():
+        for batch in self.registry.read(source, self.reading) if isinstance(source, str) else source.to_batches():
             rows = self.batch_rows or max(batch.num_rows, 1)
             for start in range(0, max(batch.num_rows, 1), rows):
                 yield batch.slice(start, rows)
@@ -100,7 +118,7 @@ class JobContext:
         SourceError
             It cannot be read, or has no rows.
         """
-        batches = list(self.registry.read(source))
+        batches = list(self.registry.read(source, self.reading))
         if not batches:
             raise SourceError(f"{source} has no rows; give a table with at least one")
         return pa.Table.from_batches(batches)

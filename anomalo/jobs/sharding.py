@@ -18,13 +18,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded
-from anomalo.errors import SchemaError
+from anomalo.errors import SchemaError, UsageError
 from anomalo.jobs.context import Counts, JobContext, Opened
 from anomalo.jobs.engines.local import ahead
 from anomalo.persistence.atomic import append_line
 from anomalo.persistence.checksums import array_digest, digest
 from anomalo.persistence.resume import Arrays, ResumableState, resumable_state
 from anomalo.pipeline.fitted import Fitted
+from anomalo.tabular.column import read_notes
+from anomalo.tabular.reading.stdin import STDIN
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
@@ -133,7 +135,7 @@ class Work:
     shards : Shards
         The finished results, batch by batch.
     warnings : tuple of str
-        A sentence if there was nothing to resume.
+        A sentence if there was nothing to resume, and those of the source's reader.
     schema : Schema
         The Arrow schema of the source's batches, once the first part is there.
     """
@@ -192,7 +194,8 @@ class Work:
         """Yield the source's batches that have rows."""
         first, opened = 0, self.opened
         for batch in self.context.read(self.source if opened.table is None else opened.table):
-            self.schema = batch.schema if first == 0 else self.schema
+            if first == 0:
+                self._see(batch.schema)
             self.fitted.schema.check(batch.schema.names)
             rows = np.arange(first, first + batch.num_rows)
             if len(rows):
@@ -200,6 +203,12 @@ class Work:
                     rows, batch, None if opened.data is None else opened.data.take(slice(first, first + len(rows)))
                 )
             first += len(rows)
+
+    def _see(self, schema: pa.Schema) -> None:
+        """Keep the schema of the source, and what its reader has to say of it, unless the fit has said it."""
+        self.schema = schema
+        if self.opened.table is None:
+            self.warnings = tuple(dict.fromkeys([*self.warnings, *read_notes(schema).get("warnings", [])]))
 
     def _prepared(self, kind: str, parts: Iterable[Part]) -> Iterator[Part]:
         """Yield each part with its results if they are kept, else with its encoded rows."""
@@ -262,7 +271,9 @@ def stored(
         opened = Opened(*context.load(reference, verb, device))
     with resumable(context, verb, source, opened, device=device, resume=resume) as work:
         job = create(work)
-        run = context.store.add_run(verb, job.write, model=opened.record, source=source, job=work.job)
+        run = context.store.add_run(
+            verb, job.write, model=opened.record, source=source, summary=context.read_facts, job=work.job
+        )
     context.registry.run_saved(context.store, run.id)
     return job.result(run)
 
@@ -280,7 +291,10 @@ def resumable(
     OutputError
         The workspace cannot be written.
     """
+    if resume and source == STDIN:
+        raise UsageError("--resume cannot continue a table from standard input, which is gone; give a file")
     task = _task(verb, source, opened.record, device)
+    task["source"] |= context.read_facts
     key = digest("\0".join((verb, opened.record.reference, task["source"]["path"])).encode())[:12]
     with resumable_state(context.store.workspace / "unfinished" / f"{verb}-{key}", task, resume=resume) as job:
         shards = Shards(job)

@@ -9,13 +9,14 @@ import pyarrow as pa
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.registry.hookspecs import hookimpl
-from anomalo.tabular import readers
+from anomalo.tabular.read_options import ReadOptions
+from anomalo.tabular.reading.reader import read
 
 
 @hookimpl
-def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
-    """Read a local CSV or Parquet file."""
-    return readers.read(source)
+def anomalo_read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordBatch] | None:
+    """Read a local file: text, a workbook, Parquet, Arrow or JSON."""
+    return read(source, options)
 
 
 @hookimpl

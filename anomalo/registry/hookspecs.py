@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from anomalo.encoding.encoder import Encoder
     from anomalo.models.base import Model, Run
+    from anomalo.tabular.read_options import ReadOptions
 
 hookspec = pluggy.HookspecMarker("anomalo")
 hookimpl = pluggy.HookimplMarker("anomalo")
@@ -42,7 +43,7 @@ def anomalo_encoders() -> Iterable[type[Encoder]]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
+def anomalo_read(source: str, options: ReadOptions) -> Iterator[pa.RecordBatch] | None:
     """Read a table.
 
     Readers are called one after the other, first-party ones first, then by the plugin's name. The first one that
@@ -52,6 +53,9 @@ def anomalo_read(source: str) -> Iterator[pa.RecordBatch] | None:
     ----------
     source : str
         What the user gave: a path, a URL, or anything else that a reader knows.
+    options : ReadOptions
+        What the user decided: `encoding`, `header` and `sheet`, None where the reader shall notice it. An
+        implementation that has no use for them may take `source` only.
 
     Returns
     -------

@@ -22,6 +22,8 @@ from anomalo.registry.plugin_checks import check_hooks, checked_batches, items
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from anomalo.tabular.read_options import ReadOptions
+
 T = TypeVar("T")
 
 _logger = logging.getLogger("anomalo")
@@ -145,7 +147,7 @@ class PluginCalls:
         manager = self._manager(plugin)
         return None if manager is None else getattr(manager.hook, hook)(**arguments)
 
-    def read(self, plugin: str, source: str) -> Iterator[pa.RecordBatch] | None:
+    def read(self, plugin: str, source: str, options: ReadOptions) -> Iterator[pa.RecordBatch] | None:
         """Return the batches of a source; None if the plugin does not read it.
 
         Raises
@@ -156,7 +158,7 @@ class PluginCalls:
             While iterating: it failed after its first batch.
         """
         with self._guard(plugin, "anomalo_read", passing=(AnomaloError,)):
-            batches = self._call(plugin, "anomalo_read", source=source)
+            batches = self._call(plugin, "anomalo_read", source=source, options=options)
             if batches is None:
                 return None
             # The first batch is read inside the guard, because a generator runs no code before.

@@ -24,6 +24,7 @@ from anomalo.models.guarded import GuardedModel, guard_part, named
 from anomalo.registry.discovery import Failure, Found, PluginInfo, find
 from anomalo.registry.plugin_calls import PluginCalls
 from anomalo.registry.plugin_checks import checked_encoder, checked_model, checked_page
+from anomalo.tabular.read_options import ReadOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -209,8 +210,15 @@ class Registry:
             )
         return offer[1]
 
-    def read(self, source: str) -> Iterator[pa.RecordBatch]:
+    def read(self, source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordBatch]:
         """Return the batches of the first plugin that reads `source`.
+
+        Parameters
+        ----------
+        source : str
+            A path, a URL, or anything else that a reader knows.
+        options : ReadOptions, optional
+            What the user decided about reading it.
 
         Raises
         ------
@@ -222,7 +230,7 @@ class Registry:
             While iterating: the reader failed after its first batch.
         """
         for plugin in self._calls.readers():
-            batches = self._calls.read(plugin, source)
+            batches = self._calls.read(plugin, source, options or ReadOptions())
             if batches is not None:
                 return batches
         raise SourceError(_unreadable(source) + self._known())
@@ -362,7 +370,7 @@ def _conflict(what: str, key: Key, claims: list[tuple[str, T]], keeper: tuple[st
 
 
 def _unreadable(source: str) -> str:
-    expected = "; expected a CSV file (.csv, .tsv, .txt; gzip too) or a Parquet file (.parquet)"
+    expected = "; expected a text table (.csv, .tsv, .txt), a workbook (.xlsx, .ods), .parquet, .feather or .jsonl"
     folder, name = os.path.split(source)
     if os.path.exists(source) or not os.path.isdir(folder or "."):
         return f"cannot read {source}: no reader knows this kind of source{expected}"

@@ -273,7 +273,7 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
     ]
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
-    warnings = [*left_out, *(warning for guess in guesses for warning in guess.warnings)]
+    warnings = [*notes.get("warnings", []), *left_out, *(warning for guess in guesses for warning in guess.warnings)]
     modality = modality_of(table.table.schema)
     kept = dict.fromkeys(f"{guess.column.name}={text}" for guess in guesses for text in guess.kept)
     return Schema(
@@ -290,7 +290,11 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
 
 def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
     stored = str(table.table.schema.field(name).type)
-    storage = TEXT if notes.get("text") else notes.get("strings", {}).get(name, stored)
+    storage = (
+        TEXT
+        if notes.get("text") or name in notes.get("text_columns", ())
+        else notes.get("strings", {}).get(name, stored)
+    )
     base = Column(name, "text", _role(name, options), storage)
     if base.role == "dropped":
         return Guess(replace(base, note="it was asked to be dropped"))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from streamlit.delta_generator import DeltaGenerator
 
 from anomalo.tabular.safe_csv import HOW, safe, safe_name
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.writing.writer import TableWriter
 from anomalo_dashboard import data
 
 

@@ -17,7 +17,7 @@ from anomalo_dashboard.security.uploads import name_of
 def command(run: RunRecord, *options: str) -> list[str]:
     """Return the command that searches repairs of a run's alerts."""
     rule = run.summary.get("threshold", "share=0.01")
-    return ["repair", run.source, "--with", str(run.model), "--threshold", rule, *options]
+    return ["repair", run.source, "--with", str(run.model), "--threshold", rule, *sources.flags(run), *options]
 
 
 def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) -> None:

@@ -44,6 +44,19 @@ def is_certain(source: str) -> bool:
     return os.path.isabs(source) or not os.path.exists(source)
 
 
+def flags(record: RunRecord | ModelRecord) -> list[str]:
+    """Return the options with which the table of a run or a model was read, for a command that reads it again.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> flags(SimpleNamespace(summary={"reading": {"encoding": "cp1252", "header": "none"}}))
+    ['--encoding', 'cp1252', '--header', 'none']
+    """
+    said = record.summary.get("reading", {})
+    return [text for name, value in said.items() for text in (f"--{name}", str(value))]
+
+
 def again(record: RunRecord | ModelRecord) -> str:
     """Return the table that a run or a model has read, to read it again.
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
+from pyarrow import orc
 
 from anomalo import plugin
 from anomalo.calibration.thresholds import Threshold
@@ -207,8 +208,8 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
 def test_the_examples_of_hooks_do_what_the_page_says(
     clinic: Registry, tmp_path: Path, patients: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, context = str(tmp_path / "visits.jsonl"), JobContext(clinic, Workspace(tmp_path / "workspace"))
-    patients.drop(columns="name").to_json(source, orient="records", lines=True)
+    source, context = str(tmp_path / "visits.orc"), JobContext(clinic, Workspace(tmp_path / "workspace"))
+    orc.write_table(pa.Table.from_pandas(patients.drop(columns="name"), preserve_index=False), source)
     fit(context, source, "missing", FitConfig("missing_cells", {}), SchemaOptions())
     found = score(context, source, "missing", threshold=Threshold("budget", 3))
     assert found.score[[3, 4, 50]].tolist() == [1.0, 1.0, 2.0]

@@ -26,7 +26,7 @@ LIGHT = (
     "anomalo.registry.registry",
     "anomalo.tabular.schema",
     "anomalo.encoding.table_encoder",
-    "anomalo.tabular.readers",
+    "anomalo.tabular.reading.reader",
 )
 
 

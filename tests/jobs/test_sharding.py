@@ -28,7 +28,7 @@ from anomalo.jobs.scoring.score import score
 from anomalo.jobs.sharding import MANIFEST, Shards
 from anomalo.models.run import Progress
 from anomalo.persistence.resume import ResumableState, resumable_state
-from anomalo.tabular import readers
+from anomalo.tabular.text import table as text_table
 
 BATCH = 50
 """Rows in a batch here: the table of 240 rows comes in five."""
@@ -125,13 +125,13 @@ def test_batches_without_rows_change_nothing(
     verb: str, home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = results(verb, home, table)
-    slices = readers._slices
+    slices = text_table.slices
 
     def with_empty_ones(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         for part in slices(batch):
             yield from (part.slice(0, 0), part)
 
-    monkeypatch.setattr(readers, "_slices", with_empty_ones)
+    monkeypatch.setattr(text_table, "slices", with_empty_ones)
     assert results(verb, home, table) == expected
 
 

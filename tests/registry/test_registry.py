@@ -325,7 +325,7 @@ def test_a_source_without_a_reader_is_an_error_that_lists_what_can_be_read(
     registry = Registry.load(entry_points=found(site))
     with pytest.raises(SourceError, match=r"adlut.csv: there is no such file; did you mean 'adult.csv'\?$"):
         registry.read(str(site / "adlut.csv"))
-    with pytest.raises(SourceError, match=r"no reader knows this kind of source; expected a CSV file \(.csv"):
+    with pytest.raises(SourceError, match=r"no reader knows this kind of source; expected a text table \(.csv"):
         registry.read("postgresql://host/" + "x" * 400)
     monkeypatch.chdir(site)
     with pytest.raises(SourceError, match="no reader knows this kind of source"):

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from anomalo.errors import OutputError, SourceError, UsageError
 from anomalo.registry.hooks import anomalo_read
 from anomalo.tabular.column import read_notes
-from anomalo.tabular.readers import BATCH, is_text
+from anomalo.tabular.reading.batches import BATCH, is_text
 from anomalo.tabular.schema import infer
-from anomalo.tabular.writers import TableWriter, check_suffix
+from anomalo.tabular.writing.writer import TableWriter, check_suffix
 
 
 def read(path):
@@ -100,19 +100,17 @@ def test_batches_are_bounded_and_in_order(csv_path):
         (b"\n \n", "is empty"),
         (b"a,b\n", "has a header but no rows"),
         (b"a,b", "has a header but no rows"),
-        (b"a,b,a \n1,2,3\n", "several columns named 'a'"),
         (b"a,b\n1,2\n3\n", "line 3: 1 fields, but the header has 2"),
         (b'a,b\n"1\n1",2\n3,4,5\n', "line 4: 3 fields, but the header has 2"),
-        (b"a,b\n1,2\n3,caf\xe9\n", r"is not UTF-8: byte 0xe9 at position 13, line 3.*iconv"),
-        (b"caf\xe9,b\n1,2\n", r"is not UTF-8: byte 0xe9 at position 3, line 1"),
-        (b"a,b\n1,\xe4\xbd", "is not UTF-8"),
+        ("größe,b\n1,2\n3,caf".encode() + b"\xe9\n", r"is not UTF-8: byte 0xe9 at position 19, line 3.*--encoding"),
+        ("ä,b\n1,".encode() + b"\xe4\xbd", "is not UTF-8: it ends inside a character"),
         (b"a,b\n1,\x00\x01\n", "not a text file"),
         (
             gzip.compress(b"a,b\n" + random.Random(0).randbytes(9_900).hex().encode(), mtime=0)[:-900],
             "damaged or truncated gzip",
         ),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:12], "damaged or truncated gzip"),
-        (b"\xff\xfea\x00,", "not valid UTF-16"),
+        (b"\xff\xfea\x00,", "is not UTF-16: it ends inside a character"),
     ],
 )
 def test_bad_text_files_are_refused_in_one_line(csv_path, content, message):
@@ -136,7 +134,10 @@ def test_sources_that_are_no_files(tmp_path):
         anomalo_read(str(tmp_path))
     for unknown in ("sqlite:///x.db::select 1", "s3://bucket/a.csv", "lake:orders.v2"):
         assert anomalo_read(unknown) is None
-    assert anomalo_read(str(written(tmp_path / "book.xlsx", b"PK\x03\x04"))) is None
+    assert anomalo_read(str(written(tmp_path / "notes.docx", b"PK\x03\x04"))) is None
+    assert anomalo_read(str(tmp_path / "notes.docx.gz")) is None
+    with pytest.raises(SourceError, match="not a workbook"):
+        anomalo_read(str(written(tmp_path / "book.xlsx", b"PK\x03\x04")))
 
 
 def typed_table(rows):
@@ -177,9 +178,6 @@ def test_bad_parquet_files(tmp_path):
         read(written(tmp_path / "text.parquet", b"a,b\n1,2\n"))
     pq.write_table(typed_table(0), good)
     with pytest.raises(SourceError, match="no rows"):
-        read(good)
-    pq.write_table(pa.table([[1], [2]], names=["a", "a"]), good)
-    with pytest.raises(SourceError, match="several columns named 'a'"):
         read(good)
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from anomalo.tabular import safe_csv
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.writing.writer import TableWriter
 
 FORMULAS = [
     '=HYPERLINK("http://evil.example","x")',

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from anomalo.registry.hooks import anomalo_read
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.writing.writer import TableWriter
 
 CELLS = ["plain", "a\rb", "\r", "a\r\nb", "a\nb", 'a"b', "a,b", "a;b", "\t", " ", "", "a\r"]
 

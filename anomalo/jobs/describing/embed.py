@@ -13,7 +13,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
 from anomalo.jobs.scoring.score import free_name
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 FILE = "codes.parquet"

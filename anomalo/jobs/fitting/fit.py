@@ -139,7 +139,11 @@ def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResu
     fitted.extend(result.outcome.data, dataclasses.replace(config, progress=context.progress), context.registry)
     others = [text for text in result.warnings if text not in before]
     warnings = (*fitted.warnings, *others)
-    write, seconds, summary = partial(save_fitted, fitted), fitted.facts["seconds"], _summary(fitted, warnings)
+    write, seconds, summary = (
+        partial(save_fitted, fitted),
+        fitted.facts["seconds"],
+        _summary(fitted, warnings) | context.read_facts,
+    )
     record = context.store.extend_model(result.record, write, seconds=seconds, summary=summary)
     return dataclasses.replace(result, record=record, warnings=warnings)
 
@@ -224,7 +228,7 @@ def _save(
         rows=fitted.facts["rows"],
         columns=len(fitted.schema.features),
         seconds=fitted.facts["seconds"],
-        summary=_summary(fitted, warnings),
+        summary=_summary(fitted, warnings) | context.read_facts,
         job=job,
     )
 

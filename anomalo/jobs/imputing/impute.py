@@ -15,8 +15,8 @@ from anomalo.errors import UsageError
 from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
 from anomalo.jobs.sharding import Found, Rows, Work, stored
 from anomalo.pipeline.cell_tables import FILLS, Fills
-from anomalo.tabular.readers import is_text
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.reading.batches import is_text
+from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 

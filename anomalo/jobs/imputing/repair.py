@@ -23,8 +23,8 @@ from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.repair import MOST, Repaired
 from anomalo.pipeline.repair import repair as search
-from anomalo.tabular.readers import is_text
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.reading.batches import is_text
+from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 FILE = "repairs.parquet"

@@ -20,7 +20,7 @@ from anomalo.jobs.scoring.candidates import Candidates
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, reasons
 from anomalo.pipeline.fitted import Fitted
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 ROWS = 32_768

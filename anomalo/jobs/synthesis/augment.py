@@ -17,7 +17,7 @@ from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import Generator, conditions
 from anomalo.tabular.column import TEXT, write_notes
 from anomalo.tabular.formatting import arrow_type
-from anomalo.tabular.writers import TableWriter
+from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
 
@@ -93,7 +93,7 @@ def augment(
     constraints = [*fitted.constraints, *parse(request.constraints, fitted.schema, fitted.encoder.layout)]
     generator = Generator(fitted, constraints, request.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
-    given = () if request.given is None else context.registry.read(request.given)
+    given = () if request.given is None else context.registry.read(request.given, context.reading)
     parts = conditions(fitted, dict(request.where), request.rows, given)
     first = next(parts, None)  # the request is checked before a file is created
     if first is None:

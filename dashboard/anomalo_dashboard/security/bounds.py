@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from anomalo.errors import UsageError
@@ -16,7 +16,7 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _RATIO, _FREE = 200, 10**8
 """A table that shrinks by more than this ratio, and holds more than these bytes, is one that is made to fill memory."""
 _CHUNK = 1 << 20
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_PARQUET = b"PAR1"
 
 
 def size(text: str) -> int:
@@ -51,7 +51,7 @@ def check_unpacked(path: Path) -> None:
     most = int(os.environ.get(MOST) or size(DEFAULT))
     with path.open("rb") as file:
         start = file.read(4)
-    found = _in_gzip(path, most) if start[:2] == _GZIP else _in_parquet(path) if start == _PARQUET else 0
+    found = _in_parquet(path) if start == _PARQUET else _in_packed(path, most)
     if found > most:
         raise UsageError(
             f"{path} holds more than {most:,} bytes once it is unpacked: give a smaller table, or start the dashboard "
@@ -59,17 +59,23 @@ def check_unpacked(path: Path) -> None:
         )
 
 
-def _in_gzip(path: Path, most: int) -> int:
+def _in_packed(path: Path, most: int) -> int:
     """Return how many bytes a file holds, of more than `most` only that; damage is left to the reader of tables."""
+    from anomalo.tabular.reading.source import LocalFile  # not above: `anomalo --help` reads this module
+    from anomalo.tabular.text.packed import DAMAGED, opened, packing
+
     found, packed = 0, path.stat().st_size
-    try:
-        with gzip.open(path) as file:
-            while found <= most and (chunk := file.read(_CHUNK)):
-                found += len(chunk)
-                if found > max(_FREE, _RATIO * packed):
-                    return most + 1
-    except (OSError, EOFError, zlib.error):
-        pass
+    kind = packing(path)
+    if kind is None:
+        return 0
+    if kind == "zip":
+        with suppress(*DAMAGED), zipfile.ZipFile(path) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    with suppress(*DAMAGED), opened(LocalFile(path, str(path))) as file:
+        while found <= most and (chunk := file.read(_CHUNK)):
+            found += len(chunk)
+            if found > max(_FREE, _RATIO * packed):
+                return most + 1
     return found
 
 

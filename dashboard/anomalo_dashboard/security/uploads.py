@@ -13,7 +13,8 @@ from anomalo.persistence.atomic import atomic_file
 from anomalo_dashboard.navigation import workspace
 
 _TEXT = (".csv", ".tsv", ".txt", ".tab", ".psv", ".data", ".dat")
-SUFFIXES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet", ".pq")
+_OTHERS = (".feather", ".arrow", ".jsonl", ".ndjson", ".json", ".xlsx", ".xlsm", ".xls", ".ods")
+SUFFIXES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet", ".pq", *_OTHERS)
 """Those that say how a file is read; another one is not kept."""
 _RANDOM = 16  # bytes
 _LONGEST = 255

@@ -33,7 +33,7 @@ def can_embed(run: RunRecord) -> bool:
 
 def offer(run: RunRecord) -> None:
     """Offer to embed the table in the background; show that job while it runs, or why it failed."""
-    command = ["embed", run.source, "--with", str(run.model)]
+    command = ["embed", run.source, "--with", str(run.model), *sources.flags(run)]
     if job_progress.show_unfinished(command) or not can_embed(run):
         return
     st.write(
@@ -115,7 +115,8 @@ if embedded.summary["rows"] != len(scores.score):
         f"{embedded.summary['rows']:,} when it was embedded. Score and embed it again.",
         icon=":material/info:",
     )
-    st.code(job_progress.shell([[verb, run.source, "--with", str(run.model)] for verb in ("score", "embed")]), "shell")
+    commands = [[verb, run.source, "--with", str(run.model), *sources.flags(run)] for verb in ("score", "embed")]
+    st.code(job_progress.shell(commands), "shell")
     st.stop()
 with right:
     how = st.segmented_control(

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions
+from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -106,7 +106,7 @@ def not_explained(run: RunRecord, rank: int) -> None:
         f"this one has rank {rank:,}. To explain it too, score the table again:",
         icon=":material/info:",
     )
-    command = ["score", run.source, "--with", str(run.model), "--explain", str(rank)]
+    command = ["score", run.source, "--with", str(run.model), "--explain", str(rank), *sources.flags(run)]
     st.code(job_progress.shell([command]), language="shell", wrap_lines=True)
 
 

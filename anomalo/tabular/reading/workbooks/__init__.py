@@ -1,0 +1,1 @@
+"""Workbooks: the sheet that is read, where its table begins, and how much it may hold."""
