@@ -51,6 +51,10 @@ SafeCsvOption = Annotated[
         help="In a CSV file, begin text that a spreadsheet would take for a formula with an apostrophe.",
     ),
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Stop at the first cell that is not of its column's kind, rather than score it so."),
+]
 SourceArgument = Annotated[
     str,
     typer.Argument(metavar="SOURCE", help="A table: CSV, a workbook, Parquet, Feather or JSON lines; - for stdin."),

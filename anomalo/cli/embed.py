@@ -20,6 +20,7 @@ from anomalo.cli.console import (
     SafeCsvOption,
     SheetOption,
     SourceArgument,
+    StrictOption,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
@@ -42,6 +43,7 @@ def embed(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    strict: StrictOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -56,7 +58,7 @@ def embed(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("embedding", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading)
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
         result = run_embed(context, source, model, output=output, safe_csv=safe_csv, device=device, resume=resume)
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}

@@ -20,6 +20,7 @@ from anomalo.cli.console import (
     SafeCsvOption,
     SheetOption,
     SourceArgument,
+    StrictOption,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
@@ -49,6 +50,7 @@ def impute(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    strict: StrictOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -63,7 +65,7 @@ def impute(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("imputing", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading)
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
         result = run_impute(
             context, source, model, output=output, draws=draws, safe_csv=safe_csv, device=device, resume=resume
         )

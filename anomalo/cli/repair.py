@@ -20,6 +20,7 @@ from anomalo.cli.console import (
     SafeCsvOption,
     SheetOption,
     SourceArgument,
+    StrictOption,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
@@ -55,6 +56,7 @@ def repair(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    strict: StrictOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -71,7 +73,7 @@ def repair(
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     limit = Threshold.parse(threshold)
     with console.work("repairing", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading)
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
         result = run_repair(
             context,
             source,

@@ -11,10 +11,14 @@ from anomalo.cli.console import (
     WORKSPACE,
     Console,
     DebugOption,
+    EncodingOption,
+    HeaderOption,
     JsonOption,
     LogJsonOption,
+    SheetOption,
     SourceArgument,
     WorkspaceOption,
+    read_options,
 )
 from anomalo.cli.fit import (
     DropOption,
@@ -48,6 +52,9 @@ def schema(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     given: SchemaOption = None,
+    encoding: EncodingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -58,12 +65,12 @@ def schema(
     from anomalo.jobs.describing.schema import schema_of
     from anomalo.persistence.atomic import atomic_file, require_writable
 
-    console = Console(as_json, log_json)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, given)
     if output is not None:
         require_writable(output)
     with console.work("reading") as progress:
-        report = schema_of(JobContext.at(workspace, progress), source, options)
+        report = schema_of(JobContext.at(workspace, progress, reading=reading), source, options)
     if output is not None:
         with atomic_file(output) as file:
             file.write_text(report.toml, encoding="utf-8")

@@ -21,6 +21,7 @@ from anomalo.cli.console import (
     SafeCsvOption,
     SheetOption,
     SourceArgument,
+    StrictOption,
     ThreadsOption,
     WithOption,
     WorkspaceOption,
@@ -86,6 +87,7 @@ def score(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    strict: StrictOption = False,
     resume: ResumeOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -102,7 +104,7 @@ def score(
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     limit = Threshold.parse(threshold)
     with console.work("scoring", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading)
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
         result = run_score(
             context,
             source,

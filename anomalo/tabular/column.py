@@ -240,6 +240,12 @@ def read_notes(schema: pa.Schema) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(notes)) if notes else {}
 
 
+def is_text_column(schema: pa.Schema, name: str) -> bool:
+    """Whether a column's cells are texts of the source, in which any kind may be written, by its reader's notes."""
+    notes = read_notes(schema)
+    return bool(notes.get("text")) or name in notes.get("text_columns", ())
+
+
 def modality_of(schema: pa.Schema) -> str:
     """Return what the rows of a source are, by its reader's notes: "table" if it does not say."""
     return str(read_notes(schema).get("modality", TABLE))

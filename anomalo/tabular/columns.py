@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from anomalo.tabular import parsing
 from anomalo.tabular.cells import Cells, whole
-from anomalo.tabular.column import MEASURED, Column, read_notes
+from anomalo.tabular.column import MEASURED, Column, is_text_column
 from anomalo.tabular.parsing import Mask, Texts
 from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import PLAIN, Reading
@@ -74,8 +74,8 @@ class ParsedTable:
         if name in self._cells:
             return self._cells[name]
         column = self.table.column(name)
-        text = bool(read_notes(self.table.schema).get("text"))
-        return Cells(whole(column) if isinstance(column, pa.ChunkedArray) else column, text)
+        whole_column = whole(column) if isinstance(column, pa.ChunkedArray) else column
+        return Cells(whole_column, is_text_column(self.table.schema, name))
 
     def keep(self, name: str, cells: Cells) -> None:
         """Keep a column's cells, with what has been read of them, for later calls of `cells`."""

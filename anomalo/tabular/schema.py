@@ -26,6 +26,7 @@ from anomalo.tabular.column import (
     Role,
     SchemaOptions,
     column_hint,
+    is_text_column,
     modality_of,
     read_notes,
 )
@@ -289,12 +290,8 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
 
 
 def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: SchemaOptions) -> Guess:
-    stored = str(table.table.schema.field(name).type)
-    storage = (
-        TEXT
-        if notes.get("text") or name in notes.get("text_columns", ())
-        else notes.get("strings", {}).get(name, stored)
-    )
+    stored = notes.get("strings", {}).get(name, str(table.table.schema.field(name).type))
+    storage = TEXT if is_text_column(table.table.schema, name) else stored
     base = Column(name, "text", _role(name, options), storage)
     if base.role == "dropped":
         return Guess(replace(base, note="it was asked to be dropped"))

@@ -126,7 +126,7 @@ def _report(column: Column, schema: Schema, table: ParsedTable) -> ColumnReport:
         missing, cells = cells.null_count, cells.drop_null()
     distinct, examples = _examples(cells)
     why = column.note or column.why
-    tokens = dict(schema.tokens.get(column.name, {})) if hasattr(schema, "tokens") else {}
+    tokens = dict(schema.tokens.get(column.name, {}))
     return ColumnReport(column.name, column.kind, column.role, why, missing, tokens, wrong, distinct, examples)
 
 
