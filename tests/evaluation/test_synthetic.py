@@ -24,6 +24,7 @@ from anomalo.evaluation.synthetic.report import report
 from anomalo.evaluation.synthetic.summary import assess
 from anomalo.evaluation.synthetic.tables import Rows, of_frames, side_by_side
 from anomalo.evaluation.synthetic.utility import distinguishability, usefulness
+from anomalo.tabular.column import write_notes
 from anomalo.tabular.schema import SchemaOptions, infer
 
 KINDS = {"height": "number", "weight": "number", "children": "number"} | dict.fromkeys(
@@ -60,6 +61,7 @@ def numeric(matrix: Any) -> Rows:
 def test_tables_of_any_source_are_read_alike() -> None:
     typed = pa.table({"n": [1.0, 2.0, None], "c": ["b", None, "a"], "flag": [True, False, True]})
     text = pa.table({"c": ["a", "z", "?"], "flag": ["true", "false", ""], "n": ["2", "", "7.5"]})
+    text = text.replace_schema_metadata(write_notes(text.schema, {"text": True}).metadata)
     found = side_by_side({"real": typed, "other": text}, infer(typed))
     assert found["real"].levels == ((), ("a", "b", "z"), ("true", "false"))
     np.testing.assert_array_equal(found["real"].cells, [[1, 1, 0], [2, NAN, 1], [NAN, 0, 0]])

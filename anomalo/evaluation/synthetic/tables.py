@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import Mask
 from anomalo.errors import SchemaError
 from anomalo.tabular import parsing
-from anomalo.tabular.cells import whole
 from anomalo.tabular.column import MEASURED, Column
+from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 Cells = NDArray[np.float64]
@@ -96,7 +96,7 @@ def _check(name: str, table: pa.Table, columns: list[Column]) -> None:
 
 def _read(column: Column, tables: Mapping[str, pa.Table], schema: Schema) -> tuple[tuple[str, ...], dict[str, Cells]]:
     """Return a column's levels, and its cells [n] in each table."""
-    arrays = {name: whole(table.column(column.name)) for name, table in tables.items()}
+    arrays = {name: ParsedTable.of(table).cells(column.name) for name, table in tables.items()}
     try:
         if column.kind in MEASURED:
             numbers = {n: parsing.numbers(column, a, schema.reading) for n, a in arrays.items()}
