@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.tabular.understanding import date_formats, durations
 from anomalo.tabular.understanding.date_formats import BY_SKELETON, skeleton, unpadded
-from anomalo.tabular.understanding.number_style import MOSTLY
+from anomalo.tabular.understanding.number_guess import MOSTLY
 
 _ISO = (
     r"^(?P<date>\d{4}-\d{2}-\d{2})"

@@ -12,7 +12,8 @@ from anomalo.tabular import datetimes
 from anomalo.tabular.column import Column
 from anomalo.tabular.quantities import count, percent
 from anomalo.tabular.understanding.names import option
-from anomalo.tabular.understanding.number_style import MOSTLY, bounds, units
+from anomalo.tabular.understanding.number_guess import MOSTLY, units
+from anomalo.tabular.understanding.number_style import bounds
 from anomalo.tabular.understanding.reading import Reading
 from anomalo.tabular.understanding.sample import Sample
 
