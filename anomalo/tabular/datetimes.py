@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.tabular.understanding import date_formats, durations
-from anomalo.tabular.understanding.date_formats import BY_SKELETON, skeleton, unpadded
-from anomalo.tabular.understanding.number_style import MOSTLY
+from anomalo.tabular.understanding.date_formats import BY_SKELETON, plain, skeleton, ways_to_write
+from anomalo.tabular.understanding.number_guess import MOSTLY
 
 _ISO = (
     r"^(?P<date>\d{4}-\d{2}-\d{2})"
@@ -91,7 +91,7 @@ def _as_written(form: str, texts: pa.StringArray, counts: Counts, read: Read) ->
     if form.startswith(durations.MARK):
         return form
     first, moments = mine.slice(0, _SAMPLE), seconds[fits][:_SAMPLE]
-    ways = unpadded(form)
+    ways = ways_to_write(form)
     same = [pc.sum(pc.equal(from_seconds(moments, way), first)).as_py() or 0 for way in ways]
     return ways[int(np.argmax(same))]
 
@@ -103,14 +103,14 @@ def is_iso(form: str) -> bool:
 
 def ambiguous(texts: pa.StringArray, form: str, read: Read) -> bool:
     """Whether the texts that fit the format also fit it with day and month exchanged."""
-    plain = form.replace("%-", "%")
-    if plain.startswith("%Y") or "%m" not in plain or "%d" not in plain:
+    mine = plain(form)
+    if mine.startswith("%Y") or "%m" not in mine or "%d" not in mine:
         return False
-    other = plain.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
+    other = mine.replace("%d", "%_", 1).replace("%m", "%d").replace("%_", "%m")
     first = texts.slice(0, _SAMPLE)
-    if np.isnan(exact(first, other)[~np.isnan(exact(first, plain))]).any():
+    if np.isnan(exact(first, other)[~np.isnan(exact(first, mine))]).any():
         return False
-    return not np.isnan(read(other)[~np.isnan(read(plain))]).any()
+    return not np.isnan(read(other)[~np.isnan(read(mine))]).any()
 
 
 def to_seconds(forms: tuple[str, ...], read: Read) -> NDArray[np.float64]:
@@ -124,7 +124,7 @@ def to_seconds(forms: tuple[str, ...], read: Read) -> NDArray[np.float64]:
 
 
 def _read_as(form: str) -> str:
-    return ISO if is_iso(form) else form if form.startswith(durations.MARK) else form.replace("%-", "%")
+    return ISO if is_iso(form) else form if form.startswith(durations.MARK) else plain(form)
 
 
 def exact(texts: pa.StringArray, form: str) -> NDArray[np.float64]:

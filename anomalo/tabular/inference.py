@@ -64,10 +64,10 @@ def guess_typed(name: str, cells: Cells, storage: str, mine: Reading) -> Guess:
     kept = missing_tokens.values(sample) if base.typed_text else ()
     if len(sample.texts) == 1:
         return Guess(replace(base, kind="constant", why="all cells are equal"), kept=kept)
-    if storage.startswith("dictionary"):  # whoever made the table says that it is a category
+    if storage.startswith("dictionary"):
         return Guess(_category(base, sample), kept=kept)
-    near = texts.near_unique(base, sample)
-    return Guess(near or _category(base, sample), nearly_measured(base, everything, mine), kept=kept)
+    column = texts.near_unique(base, sample) or _category(base, sample)
+    return Guess(column, nearly_measured(base, everything, mine), kept=kept)
 
 
 def forced(base: Column, kind: Kind, cells: Cells, mine: Reading, separator: str) -> Guess:

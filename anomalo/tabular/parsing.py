@@ -107,7 +107,10 @@ def as_array(values: Numbers | Texts) -> pa.Array:
 
 def numbers(column: Column, cells: Cells | pa.Array, reading: Reading = PLAIN, first_row: int = 0) -> Numbers:
     """Return the numbers of a measured column, float64 [n], nan where there is none; see `read`."""
-    return measured(column, cells, reading, first_row)[0]
+    cells = Cells.of(cells)
+    values, unreadable = measured(column, cells, reading, first_row)
+    require_readable(column, cells, values, unreadable, first_row)
+    return values
 
 
 def measured(
@@ -147,15 +150,22 @@ def mostly_unreadable(unreadable: int, present: int) -> bool:
     return unreadable > present / 2 and present >= (_FEW if unreadable == present else _ENOUGH)
 
 
-def refuse(column: Column, cells: Cells | pa.Array, unreadable: Mask, first_row: int = 0) -> None:
-    """Raise the error about the first of a column's unreadable cells [n].
+def require_readable(
+    column: Column, cells: Cells, values: Numbers, unreadable: Mask | None, first_row: int = 0, strict: bool = False
+) -> None:
+    """Check that not most of a measured column's cells are unreadable, or with `strict` that none is.
 
     Raises
     ------
     SchemaError
-        Always.
+        They are; the first one is named.
     """
-    cells, row = Cells.of(cells), int(np.argmax(unreadable))
+    if unreadable is None:
+        return
+    bad = int(unreadable.sum())
+    if not strict and not mostly_unreadable(bad, bad + int(np.count_nonzero(~np.isnan(values)))):
+        return
+    row = int(np.argmax(unreadable))
     value = cells.texts[int(cells.distinct[1][row])].as_py()
     raise SchemaError(
         f"column {column.name!r} holds {value!r} in row {first_row + row}, "

@@ -162,7 +162,8 @@ class Schema:
         for column in read:
             values[column.name], bad = table.parse(column, self.reading, first_row)
             if bad is not None:
-                check_readable(column, table, values[column.name], bad, first_row, strict)
+                numbers = cast("Numbers", values[column.name])
+                parsing.require_readable(column, table.cells(column.name), numbers, bad, first_row, strict)
                 unreadable[column.name] = bad
         return Columns(table.rows, values, unreadable)
 
@@ -307,7 +308,7 @@ def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: Sc
         return replace(guess, column=replace(guess.column, role="dropped"))
     values, unreadable = table.parse(guess.column, reading, cells=cells)
     if unreadable is not None:
-        check_readable(guess.column, table, values, unreadable, 0, False)
+        parsing.require_readable(guess.column, cells, cast("Numbers", values), unreadable)
     return replace(guess, warnings=(*guess.warnings, *_sentinels(guess.column, values)))
 
 
@@ -326,27 +327,6 @@ def _kind(base: Column, cells: Cells, separator: str, reading: Reading, kinds: M
     if base.storage == TEXT:
         return inference.guess_text(base.name, cells, mine, separator)
     return inference.guess_typed(base.name, cells, base.storage, mine)
-
-
-def check_readable(
-    column: Column,
-    table: ParsedTable,
-    values: Values,
-    unreadable: Mask,
-    first_row: int = 0,
-    strict: bool = False,
-) -> None:
-    """Check that most cells of a measured column are of its kind, or all of them if `strict`.
-
-    Raises
-    ------
-    SchemaError
-        They are not; the first one that is not is named.
-    """
-    bad = int(unreadable.sum())
-    present = bad + int(np.count_nonzero(~np.isnan(cast("Numbers", values))))
-    if strict or parsing.mostly_unreadable(bad, present):
-        parsing.refuse(column, table.cells(column.name), unreadable, first_row)
 
 
 def _sentinels(column: Column, values: Values) -> list[str]:

@@ -138,7 +138,7 @@ def test_models_report_what_they_cannot_start_from(
     [
         (pa.array([0, 1, None, 1]), ("1", "0"), [1, 0, np.nan, 0]),
         (pa.array([0.0, 1.0, np.nan, 1.0]), ("1", "0"), [1, 0, np.nan, 0]),
-        (pa.array(["b", "?", " a", "b"]), ("b", "a"), [0, np.nan, 1, 0]),
+        (pa.array(["b", None, " a", "b"]), ("b", "a"), [0, np.nan, 1, 0]),
         (pa.array([True, False, None, None]), ("false", "true"), [1, 0, np.nan, np.nan]),
     ],
 )

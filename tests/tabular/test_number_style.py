@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anomalo.errors import SchemaError
 from anomalo.tabular.column import Column, SchemaOptions, write_notes
-from anomalo.tabular.parsing import numbers
+from anomalo.tabular.parsing import measured, numbers
 from anomalo.tabular.schema import Schema, infer
+from anomalo.tabular.understanding.number_guess import guess_style
 from anomalo.tabular.understanding.number_parts import to_floats
-from anomalo.tabular.understanding.number_style import NumberStyle, guess_style, read_styled, write
+from anomalo.tabular.understanding.number_style import NumberStyle, read_styled, write
 
 NBSP, THIN, MINUS, QUOTE = "\u00a0", "\u202f", "\u2212", "\u2019"
 
@@ -129,10 +131,14 @@ def test_numbers_with_and_without_a_unit_are_said() -> None:
 
 def test_a_percent_sign_in_a_column_without_is_unreadable() -> None:
     plain = Column("x", "number", numbers=NumberStyle(1))
-    assert np.isnan(numbers(plain, pa.array(["12.5%", "$5", "5 kg", "1.5"]))).tolist() == [True, True, True, False]
+    values, unreadable = measured(plain, pa.array(["12.5%", "$5", "5 kg", "1.5", "2", "3", "?"]))
+    assert np.isnan(values).tolist() == [True, True, True, False, False, False, True]
+    assert unreadable is not None
+    assert unreadable.tolist() == [True, True, True, False, False, False, False]
     percent = Column("x", "number", numbers=NumberStyle(1, suffix="%"))
     assert numbers(percent, pa.array(["12.5%", "12.5 %", "12.5"])).tolist() == [12.5] * 3
-    assert np.isnan(numbers(percent, pa.array(["5 kg"])))[0]
+    with pytest.raises(SchemaError, match="'x' holds '5 kg' in row 0, where a number is expected"):
+        numbers(percent, pa.array(["5 kg"]))
 
 
 def test_decimals_are_those_of_most_cells() -> None:

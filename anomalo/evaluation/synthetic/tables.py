@@ -16,8 +16,8 @@ from anomalo.encoding.encoded import Mask
 from anomalo.errors import SchemaError
 from anomalo.tabular.column import Column
 from anomalo.tabular.columns import ParsedTable, Values
-from anomalo.tabular.parsing import Texts
-from anomalo.tabular.schema import Schema, SchemaOptions, check_readable, infer
+from anomalo.tabular.parsing import Texts, require_readable
+from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 Cells = NDArray[np.float64]
 
@@ -101,7 +101,8 @@ def _read(column: Column, tables: Mapping[str, pa.Table], schema: Schema) -> tup
         for name, table in ((name, ParsedTable(table)) for name, table in tables.items()):
             found[name], unreadable = table.parse(column, schema.reading)
             if unreadable is not None:
-                check_readable(column, table, found[name], unreadable)
+                cells, numbers = table.cells(column.name), cast("Cells", found[name])
+                require_readable(column, cells, numbers, unreadable)
     except SchemaError as error:
         raise SchemaError(f"{error} (the tables to compare must have columns of the same kinds)") from error
     texts = {name: values.expand() for name, values in found.items() if isinstance(values, Texts)}

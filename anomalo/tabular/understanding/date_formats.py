@@ -1,6 +1,7 @@
 """Formats of dates and times, as `strptime` has them: which may fit a text, reading and writing.
 
-Besides its directives there are %-d (and %-m, %-H, %-I) for a number without a leading zero, and %q for a quarter.
+Besides its directives there are %-d (and %-m, %-H, %-I) for a number without a leading zero, %P for am and pm in lower
+case, and %q for a quarter.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ BY_SKELETON = _by_skeleton()
 
 def read(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
     """Return seconds since 1970 in UTC, [n]; nan for a text that does not fit the format."""
-    form = form.replace("%-", "%")
+    form = plain(form)
     # strptime is lenient (two digits pass for a year), so the shape is checked first.
     number = r"\d{2}" if "%Y%m%d" in form else r"\d{1,2}"
     pattern = re.sub(r"%(\w)", lambda match: _SHAPES.get(match[1], number), form.replace(".", r"\."))
@@ -94,7 +95,7 @@ def checked(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
     """Return seconds since 1970 in UTC, [n]; nan for a text that is no date of a plain `strptime` format."""
     moments = pc.strptime(texts, format=form, unit="s", error_is_null=True)
     # strptime takes 30 February for 1 March: only a date that is written back the same is one.
-    same = pc.equal(_plain(pc.strftime(moments, format=form)), _plain(texts))
+    same = pc.equal(_spelled(pc.strftime(moments, format=form)), _spelled(texts))
     kept = pc.if_else(pc.fill_null(same, False), moments.cast(pa.int64()), None)
     return np.array(kept.to_numpy(zero_copy_only=False), dtype=np.float64)
 
@@ -106,19 +107,33 @@ def write(moments: pa.TimestampArray, form: str) -> pa.StringArray:
         for months, quarter in (("Q0[1-3]", "Q1"), ("Q0[4-6]", "Q2"), ("Q0[7-9]", "Q3"), ("Q1[0-2]", "Q4")):
             texts = pc.replace_substring_regex(texts, months, quarter)
         return texts
-    pieces = [_piece(moments, piece) for piece in re.split(r"(%-\w)", form) if piece]
+    pieces = [_piece(moments, piece) for piece in re.split(r"(%-\w|%P)", form) if piece]
     return pc.binary_join_element_wise(*pieces, "")
 
 
-def unpadded(form: str) -> list[str]:
-    """Return the ways to write a format: as it is, and with the day and month, the hour, or all without zeros."""
+def ways_to_write(form: str) -> list[str]:
+    """Return the ways to write a format: with or without zeros in the date and in the hour, and with am or AM."""
     if "%Y%m%d" in form:
         return [form]
     dates, hours = re.sub(r"%([md])", r"%-\1", form), re.sub(r"%([HI])", r"%-\1", form)
-    return list(dict.fromkeys([form, hours, dates, re.sub(r"%([HI])", r"%-\1", dates)]))
+    ways = dict.fromkeys([form, hours, dates, re.sub(r"%([HI])", r"%-\1", dates)])
+    return [*ways, *(way.replace("%p", "%P") for way in ways if "%p" in way)]
+
+
+def plain(form: str) -> str:
+    """Return the format as `strptime` has it, which reads any number of zeros and any case.
+
+    Examples
+    --------
+    >>> plain("%-d.%-m.%Y %-I:%M %P")
+    '%d.%m.%Y %I:%M %p'
+    """
+    return form.replace("%-", "%").replace("%P", "%p")
 
 
 def _piece(moments: pa.TimestampArray, form: str) -> pa.StringArray:
+    if form == "%P":
+        return pc.utf8_lower(pc.strftime(moments, format="%p"))
     if form.startswith("%-"):
         return pc.replace_substring_regex(pc.strftime(moments, format="%" + form[2:]), r"^0(\d)", r"\1")
     return pc.strftime(moments, format=form.replace(".%f", ""))  # Arrow writes the fraction of a second with %S
@@ -132,5 +147,5 @@ def _offset(texts: pa.StringArray) -> NDArray[np.float64]:
     return np.array(signed.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _plain(texts: pa.StringArray) -> pa.StringArray:
+def _spelled(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_substring_regex(pc.utf8_lower(texts), r"(\b|t)0(\d)", r"\1\2")

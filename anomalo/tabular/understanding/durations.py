@@ -20,7 +20,8 @@ _WORDS = (
 )
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 MARK = "~"
-"""What a format of durations begins with; in it, {h} is a number of hours and {hh} one of two digits."""
+"""What a format of durations begins with; in it, {h} is a number of hours and {hh} one of two digits.
+The T of ISO 8601 is left out."""
 
 
 def guess(texts: pa.StringArray) -> list[str]:
@@ -30,7 +31,8 @@ def guess(texts: pa.StringArray) -> list[str]:
         fits = texts.filter(pc.fill_null(_fits(texts, pattern), False))
         if len(fits):
             fields = pc.count_substring_regex(fits, r"\d+(\.\d+)?").to_numpy(zero_copy_only=False)
-            found.append(_template(fits[int(np.argmax(fields))].as_py(), fits, pattern))
+            lengths = pc.utf8_length(fits).to_numpy(zero_copy_only=False)
+            found.append(_template(fits[int(np.lexsort((lengths, fields))[-1])].as_py(), fits, pattern))
     return found
 
 
@@ -71,7 +73,7 @@ def _text(value: int, fields: list[tuple[str, str]], form: str) -> str:
         amount, rest = divmod(rest, _SECONDS[field[0]])
         if not (clock or amount or ((field, literal) == fields[-1] and not days + times)):
             continue
-        piece = f"{amount:0{len(field)}d}{literal.replace('T', '') if iso else literal}"
+        piece = f"{amount:0{len(field)}d}{literal}"
         days, times = (days + piece, times) if field == "d" else (days, times + piece)
     if iso:
         return f"{sign}P{days}T{times}" if times else f"{sign}P{days}"
@@ -87,12 +89,22 @@ def _fits(texts: pa.StringArray, pattern: str) -> pa.BooleanArray:
 
 
 def _template(longest: str, texts: pa.StringArray, pattern: str) -> str:
-    match = re.match(pattern, longest)
-    assert match is not None
-    template, end = MARK, 0
-    padded = not pc.any(pc.match_substring_regex(texts, r"^\d:")).as_py()
-    for unit in [unit for unit in match.groupdict() if match[unit]]:
-        wide = pattern == _CLOCK and (unit != "h" or padded)
-        template += longest[end : match.start(unit)] + "{" + unit * (2 if wide else 1) + "}"
+    """Return the format with the fields of all texts; what stands after a field is as in the longest that has it."""
+    parts = pc.extract_regex(texts, pattern)
+    wide = not pc.any(pc.match_substring_regex(texts, r"^\d:")).as_py()
+    template, spaced = MARK + ("P" if pattern == _ISO else ""), " " in longest
+    for unit in re.findall(r"\(\?P<(\w)>", pattern):
+        has = pc.not_equal(pc.struct_field(parts, unit), "")
+        if not pc.any(has).as_py():
+            continue
+        match = re.match(pattern, longest)
+        if match is None or not match[unit]:
+            match = re.match(pattern, texts.filter(has)[0].as_py())
+        assert match is not None
         end = match.end(unit)
-    return template + longest[end:]
+        later = [match.start(other) for other in match.groupdict() if match[other] and match.start(other) > end]
+        double = pattern == _CLOCK and (unit != "h" or wide)
+        between = " " if spaced and not template.endswith(("P", MARK, " ")) else ""
+        literal = match.string[end : min(later, default=len(match.string))].replace("T", "")
+        template += between + "{" + unit * (2 if double else 1) + "}" + literal
+    return template

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from anomalo.tabular import datetimes
 from anomalo.tabular.column import Column
 from anomalo.tabular.quantities import count, percent
+from anomalo.tabular.understanding.date_formats import plain
 from anomalo.tabular.understanding.names import option
-from anomalo.tabular.understanding.number_style import MOSTLY, bounds, units
+from anomalo.tabular.understanding.number_guess import MOSTLY, units
+from anomalo.tabular.understanding.number_style import bounds
 from anomalo.tabular.understanding.reading import Reading
 from anomalo.tabular.understanding.sample import Sample
 
@@ -42,10 +44,10 @@ def numbers(base: Column, sample: Sample, separator: str, mostly: float = MOSTLY
     if mostly and pc.any(pc.match_substring_regex(read.texts, r"^[+-]?0\d")).as_py():
         # A leading zero means a code, such as 02139: as a number it would lose it.
         return None
-    plain = pc.all(pc.match_substring_regex(read.texts, r"^[+-]?\d+$")).as_py()
+    whole = pc.all(pc.match_substring_regex(read.texts, r"^[+-]?\d+$")).as_py()
     affix = (style.prefix or style.suffix).strip()
-    why = f"{_all(read, sample)} are {'whole ' if plain else ''}numbers{f' with {affix!r}' if affix else ''}"
-    column = replace(base, kind="integer" if plain else "number", numbers=style, why=why)
+    why = f"{_all(read, sample)} are {'whole ' if whole else ''}numbers{f' with {affix!r}' if affix else ''}"
+    column = replace(base, kind="integer" if whole else "number", numbers=style, why=why)
     said = [*_unreadable(column, sample, good), *_mixed_units(column, read), *_bounds(column, read)]
     return Measure(column, tuple(said))
 
@@ -67,7 +69,7 @@ def dates(base: Column, sample: Sample, mostly: float = MOSTLY) -> Measure | Non
         what = ", ".join(f"such as {text}" for text in _examples(forms, read))
         said.append(f"column {base.name!r}: dates are written in {len(forms)} ways, {what}; all are read")
     if any(datetimes.ambiguous(read.texts, form, read.seconds) for form in forms):
-        which = "month" if forms[0].replace("%-", "%").startswith("%m") else "day"
+        which = "month" if plain(forms[0]).startswith("%m") else "day"
         said.append(f"column {base.name!r}: dates such as {first} could be read two ways; {which} first is taken")
     return Measure(column, tuple(said))
 

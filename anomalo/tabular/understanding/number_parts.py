@@ -104,6 +104,11 @@ def to_floats(texts: pa.StringArray, decimal_comma: bool = False) -> Numbers:
     return np.array(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
+def matches(texts: pa.StringArray, pattern: str) -> NDArray[np.bool_]:
+    """Return which texts [n] match a pattern somewhere."""
+    return np.asarray(pc.match_substring_regex(texts, pattern), dtype=np.bool_)
+
+
 def looks_styled(texts: pa.StringArray) -> bool:
     """Whether at least half of the first texts are numbers with something before or after them."""
     parts = split(texts.slice(0, _FIRST))
@@ -114,8 +119,8 @@ def looks_styled(texts: pa.StringArray) -> bool:
 def split(texts: pa.StringArray) -> Parts:
     """Return trimmed texts [n] in parts."""
     found = pc.extract_regex(texts, _PARTS)
-    heads, head = _distinct(pc.struct_field(found, "head"))
-    tails, tail = _distinct(pc.struct_field(found, "tail"))
+    heads, head = coded(pc.struct_field(found, "head"))
+    tails, tail = coded(pc.struct_field(found, "tail"))
     body = pc.struct_field(found, "body")
     grouping = pc.replace_substring_regex(pc.fill_null(body, ""), rf"[^{GROUPING}]", "")
     grouped = pc.not_equal(grouping, "")
@@ -127,7 +132,8 @@ def split(texts: pa.StringArray) -> Parts:
     return Parts([*map(_head, heads), None], head, [*map(_tail, tails), None], tail, body, grouping)
 
 
-def _distinct(texts: pa.StringArray) -> tuple[list[str], NDArray[np.intp]]:
+def coded(texts: pa.StringArray) -> tuple[list[str], NDArray[np.intp]]:
+    """Return the different texts, and which of them each text [n] is, -1 for null."""
     coded = texts.dictionary_encode()
     index = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
     return coded.dictionary.to_pylist(), index.astype(np.intp)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from anomalo.tabular import parsing
 from anomalo.tabular.cells import Cells
 from anomalo.tabular.column import Kind
+from anomalo.tabular.understanding.number_guess import guess_style
 from anomalo.tabular.understanding.number_parts import Numbers
-from anomalo.tabular.understanding.number_style import NumberStyle, guess_style
+from anomalo.tabular.understanding.number_style import NumberStyle
 from anomalo.tabular.understanding.reading import Reading
 
 
