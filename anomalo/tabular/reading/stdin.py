@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from anomalo.errors import SourceError
 from anomalo.tabular.reading.source import LocalFile
 
 STDIN = "-"
 """The source that is standard input."""
-_kept: list[IO[bytes]] = []  # deleted when the process ends
 
 
 @cache
@@ -37,5 +36,5 @@ def spooled() -> LocalFile:
         raise SourceError(f"cannot keep {name} in {tempfile.gettempdir()}: {error.strerror or error}") from error
     if file.tell() == 0:
         raise SourceError(f"{name} is empty; expected a table")
-    _kept.append(file)
+    atexit.register(file.close)  # which deletes it
     return LocalFile(Path(file.name), name)

@@ -161,7 +161,8 @@ def _shaped(table: _Table, headless: bool) -> Layout:
     wider = [row for row in below if len(row.cells) == len(header) + 1]
     surplus = len(header) > 1 and not headless and len(wider) == widths.total() > 0
     surplus = surplus and not any(row.cells[-1].strip() for row in wider)
-    cut = usual == len(header) - 1 > 1 and not header[-1] and len(widths) == 1
+    cut = usual == len(header) - 1 > 1 and not header[-1]
+    cut = cut and not any(row.cells[usual:] and row.cells[usual].strip() for row in below)
     if cut:
         header.pop()
     width = len(header)
