@@ -2,7 +2,8 @@
 
 A column is suspicious if at least 95 % of its cells that are not missing are numbers or dates by a reading that is
 independent of the product's (regular expressions and dateutil, below), but it became a category, an identifier or text.
-A suspicious column without any warning that names it is listed first.
+A suspicious column without any warning that names it is listed first. Columns of whole numbers whose name says that
+they are codes or identifiers are counted apart: they are not to be taken for numbers.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 SUFFIXES = tuple(
-    ".csv .tsv .tab .txt .psv .data .dat .xlsx .xls .ods .jsonl .ndjson .feather .parquet .csv.gz".split()  # noqa: SIM905
+    ".csv .tsv .tab .psv .data .dat .xlsx .xls .ods .jsonl .ndjson .feather .parquet .csv.gz".split()  # noqa: SIM905
 )
 MISSING = {
     "",
     *["na", "n/a", "nan", "null", "none", "-", "--", "?", ".", "missing", "unknown", "#n/a", "nil", "*", "n.a."],
 }
+CODES = re.compile(
+    r"(?i)(^|[^a-z])(id|ids|code|zip|zipcode|postal|postcode|fips|zone|district|ward|precinct|status|class|type|group|"
+    r"category|region|rank|no|num|number|index|key|x\.?\d*|rownames|obs|case|subject|respondent|column_1)([^a-z]|$)"
+)
 SHARE = 0.95
 CELLS = 2000
 """So many distinct cells of a column are tried."""
@@ -54,6 +59,7 @@ class Found:
     refused: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
+    codes: list[str] = field(default_factory=list)
     suspicious: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -120,6 +126,9 @@ def look(folder: Path, most: int) -> Found:
                 warned = any(repr(column.name) in text for text in schema.warnings)
                 values = ", ".join(map(repr, table.column(column.name).drop_null().unique().to_pylist()[:4]))
                 line = f"{name}: {column.name!r} is {column.kind} ({column.note or column.why}): {values[:120]}"
+                if CODES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column.name)):
+                    found.codes.append(line)
+                    continue
                 found.suspicious.append(line)
                 if not warned:
                     found.silent.append(line)
@@ -133,14 +142,16 @@ def main() -> None:
     command.add_argument("--most", type=int, default=sys.maxsize, help="open no more files of a folder")
     command.add_argument("--list", type=int, default=20, help="list no more of a kind")
     options = command.parse_args()
-    lines = ["| folder | files | refused | crashed | columns | kinds | suspicious | without a warning | CPU s |"]
-    lines.append("|" + "---|" * 9)
+    lines = [
+        "| folder | files | refused | crashed | columns | kinds | codes | suspicious | without a warning | CPU s |"
+    ]
+    lines.append("|" + "---|" * 10)
     for folder in options.folders:
         found = look(folder, options.most)
         total = found.opened + len(found.refused) + len(found.crashed)
         kinds = ", ".join(f"{number} {kind}" for kind, number in found.kinds.most_common())
         sizes = len(found.refused), len(found.crashed), sum(found.kinds.values())
-        last = f"{len(found.suspicious)} | {len(found.silent)} | {found.seconds:.0f} |"
+        last = f"{len(found.codes)} | {len(found.suspicious)} | {len(found.silent)} | {found.seconds:.0f} |"
         lines.append(f"| {folder.name} | {total} | {sizes[0]} | {sizes[1]} | {sizes[2]} | {kinds} | {last}")
         for title, texts in (
             ("crashed", found.crashed),

@@ -32,7 +32,7 @@ FORMATS = (
     *_JOINED,
     *_LONG,
     *("%I:%M %p", "%I:%M:%S %p", "%I:%M%p"),
-    "%a %b %d %H:%M:%S %Y",
+    *("%a %b %d %H:%M:%S %Y", "%H:%M:%S %d %b %Y", "%H:%M %d %b %Y", "%Y, %B", "%Y, %b", "%Y %B", "%Y %b"),
 )
 _SHAPES = {
     **{"Y": r"\d{4}", "y": r"\d{2}", "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}", "a": "[A-Za-z]{3}"},
@@ -43,14 +43,15 @@ _QUARTERS = (("Q1", "Q01"), ("Q2", "Q04"), ("Q3", "Q07"), ("Q4", "Q10"))
 
 
 def skeleton(text: str) -> str:
-    """Return a text with a 9 for every number, and an a for every word.
+    """Return a text with a 9 for every number, an a for every word and one space for several.
 
     Examples
     --------
     >>> skeleton("1/5/2019 3:04 PM"), skeleton("2019Q1"), skeleton("Mon, 07 Jan 2019 10:00:00 -0330")
     ('9/9/9 9:9 a', '9a9', 'a, 9 a 9 9:9:9 +9')
     """
-    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", re.sub(r" [+-]\d{4}$", " +9", text)))
+    marked = re.sub(r"\d+", "9", re.sub(r" [+-]\d{4}$", " +9", re.sub(" +", " ", text)))
+    return re.sub(r"[^\W\d_]+", "a", marked)
 
 
 def _skeleton_of(form: str) -> str:
@@ -72,7 +73,7 @@ BY_SKELETON = _by_skeleton()
 
 def read(texts: pa.StringArray, form: str) -> NDArray[np.float64]:
     """Return seconds since 1970 in UTC, [n]; nan for a text that does not fit the format."""
-    form = plain(form)
+    form, texts = plain(form), pc.replace_substring_regex(texts, " {2,}", " ")
     # strptime is lenient (two digits pass for a year), so the shape is checked first.
     number = r"\d{2}" if "%Y%m%d" in form else r"\d{1,2}"
     pattern = re.sub(r"%(\w)", lambda match: _SHAPES.get(match[1], number), form.replace(".", r"\."))
@@ -115,8 +116,9 @@ def ways_to_write(form: str) -> list[str]:
     """Return the ways to write a format: with or without zeros in the date and in the hour, and with am or AM."""
     if "%Y%m%d" in form:
         return [form]
-    dates, hours = re.sub(r"%([md])", r"%-\1", form), re.sub(r"%([HI])", r"%-\1", form)
-    ways = dict.fromkeys([form, hours, dates, re.sub(r"%([HI])", r"%-\1", dates)])
+    clock = r"%([HI])(?!%)"  # digits that follow each other need their zeros
+    dates, hours = re.sub(r"%([md])", r"%-\1", form), re.sub(clock, r"%-\1", form)
+    ways = dict.fromkeys([form, hours, dates, re.sub(clock, r"%-\1", dates)])
     return [*ways, *(way.replace("%p", "%P") for way in ways if "%p" in way)]
 
 

@@ -46,7 +46,7 @@ def says_code(name: str) -> str | None:
 
 def says_year(name: str) -> bool:
     """Whether a name says that whole numbers are years."""
-    return any(word in _YEARS for word in words(name))
+    return any(word in _YEARS or word.endswith("year") for word in words(name))
 
 
 def option(flag: str, value: str) -> str:

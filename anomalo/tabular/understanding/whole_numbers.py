@@ -28,7 +28,7 @@ def of_texts(found: Measure, sample: Sample) -> Measure:
     """Return a column of whole numbers of a text file as what they are."""
     column = found.column
     values = sample.numbers(column.numbers)
-    if _consecutive(values, sample):
+    if _consecutive(values, sample) and not _are_years(column, values):
         note = "its values count the rows one by one, so they say nothing about a row"
         return Measure(replace(column, kind="identifier", note=note, why="whole numbers that count the rows"))
     seen = ~np.isnan(values)
@@ -53,7 +53,7 @@ def of_type(column: Column, observed: pa.Array, cells: Cells) -> Measure:
 def _named(found: Measure, values: NDArray[np.float64], counts: NDArray[np.intp]) -> Measure:
     """Return what distinct whole numbers [k] are by the column's name, if it says so."""
     column, total = found.column, int(counts.sum())
-    if names.says_year(column.name) and values.min() >= _YEARS[0] and values.max() <= _YEARS[1]:
+    if _are_years(column, values):
         return replace(found, column=replace(column, why="years"))
     word = names.says_code(column.name)
     as_integer = option("--kind", f"{column.name}=integer")
@@ -67,6 +67,11 @@ def _named(found: Measure, values: NDArray[np.float64], counts: NDArray[np.intp]
         f"{as_integer} makes them numbers"
     )
     return Measure(replace(column, kind="category", why=f"codes: the name says {word}"), (said,))
+
+
+def _are_years(column: Column, values: NDArray[np.float64]) -> bool:
+    said = names.says_year(column.name)
+    return said and bool(np.nanmin(values) >= _YEARS[0] and np.nanmax(values) <= _YEARS[1])
 
 
 def _maybe_codes(column: Column, values: NDArray[np.float64], counts: NDArray[np.intp]) -> list[str]:
