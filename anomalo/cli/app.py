@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from anomalo.cli import augment, catalogue, demo, embed, evaluate, fit, impute, pretrain, repair, schema, score
-from anomalo.cli.console import fail
+from anomalo.cli.terminal.console import fail
 from anomalo.errors import AnomaloError, InterruptedJobError
 from anomalo.models.guard import INTERRUPTION, Origin, deepest_line, failure
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -22,8 +23,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
-from anomalo.cli.printing import table
+from anomalo.cli.terminal.printing import table
 from anomalo.errors import UsageError
 from anomalo.tabular.quantities import count
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
-from anomalo.cli.printing import nearby, table
+from anomalo.cli.terminal.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
+from anomalo.cli.terminal.printing import nearby, table
 
 if TYPE_CHECKING:
     from anomalo.models.base import Model

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.score import show, summary
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -17,8 +18,7 @@ from anomalo.cli.console import (
     ThreadsOption,
     WorkspaceOption,
 )
-from anomalo.cli.printing import table
-from anomalo.cli.score import show, summary
+from anomalo.cli.terminal.printing import table
 from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:

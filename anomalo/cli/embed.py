@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,

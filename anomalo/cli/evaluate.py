@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.fit import SeedOption
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -20,7 +21,6 @@ from anomalo.cli.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.fit import SeedOption
 
 if TYPE_CHECKING:
     from anomalo.jobs.synthesis.evaluate import EvaluateResult

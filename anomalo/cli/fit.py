@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -25,7 +25,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.printing import table
+from anomalo.cli.terminal.printing import table
 from anomalo.errors import UsageError
 from anomalo.tabular.quantities import count, expected_error, percent
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -26,7 +26,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.printing import table
+from anomalo.cli.terminal.printing import table
 from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:

@@ -6,22 +6,6 @@ from typing import Annotated
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    EncodingOption,
-    HeaderOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SheetOption,
-    SourceArgument,
-    ThreadsOption,
-    WorkspaceOption,
-    read_options,
-)
 from anomalo.cli.fit import (
     CheckpointOption,
     DropOption,
@@ -38,6 +22,22 @@ from anomalo.cli.fit import (
     parameters,
     report,
     schema_options,
+)
+from anomalo.cli.terminal.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SheetOption,
+    SourceArgument,
+    ThreadsOption,
+    WorkspaceOption,
+    read_options,
 )
 
 

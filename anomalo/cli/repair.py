@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.score import ThresholdOption
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -26,8 +27,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.printing import numbers, shortened, table
-from anomalo.cli.score import ThresholdOption
+from anomalo.cli.terminal.printing import numbers, shortened, table
 from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:

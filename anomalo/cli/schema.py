@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.console import (
+from anomalo.cli.fit import (
+    DropOption,
+    IdOption,
+    InfOption,
+    KeepOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    schema_options,
+)
+from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
     DebugOption,
@@ -20,18 +31,7 @@ from anomalo.cli.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.fit import (
-    DropOption,
-    IdOption,
-    InfOption,
-    KeepOption,
-    KindOption,
-    LabelOption,
-    MissingOption,
-    SchemaOption,
-    schema_options,
-)
-from anomalo.cli.printing import shortened, table
+from anomalo.cli.terminal.printing import shortened, table
 from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def schema(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show how a table's columns are understood, why, and a TOML file in which to decide otherwise."""
+    """Show how a table's columns are understood, and why."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.schema import schema_of
     from anomalo.persistence.atomic import atomic_file, require_writable

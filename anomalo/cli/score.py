@@ -8,25 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.console import (
-    WORKSPACE,
-    Console,
-    DebugOption,
-    DeviceOption,
-    EncodingOption,
-    HeaderOption,
-    JsonOption,
-    LogJsonOption,
-    ResumeOption,
-    SafeCsvOption,
-    SheetOption,
-    SourceArgument,
-    StrictOption,
-    ThreadsOption,
-    WithOption,
-    WorkspaceOption,
-    read_options,
-)
 from anomalo.cli.fit import (
     AssumeOption,
     DropOption,
@@ -45,7 +26,26 @@ from anomalo.cli.fit import (
     schema_options,
     show_skill,
 )
-from anomalo.cli.printing import numbers, probabilities, shortened, table
+from anomalo.cli.terminal.console import (
+    WORKSPACE,
+    Console,
+    DebugOption,
+    DeviceOption,
+    EncodingOption,
+    HeaderOption,
+    JsonOption,
+    LogJsonOption,
+    ResumeOption,
+    SafeCsvOption,
+    SheetOption,
+    SourceArgument,
+    StrictOption,
+    ThreadsOption,
+    WithOption,
+    WorkspaceOption,
+    read_options,
+)
+from anomalo.cli.terminal.printing import numbers, probabilities, shortened, table
 from anomalo.errors import GateError
 from anomalo.tabular.quantities import count
 

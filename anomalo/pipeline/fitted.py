@@ -396,6 +396,5 @@ def _require_able(model: GuardedModel, base: Fitted | None, target: Target | Non
     if target is not None and not model.can(CanClassify):
         raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
     if target is None and model.can(CanClassify):
-        raise UsageError(
-            f"model {model.name!r} learns from labels: fit it with --label COL --supervised, or by TableClassifier"
-        )
+        how = "fit it with --label COL --supervised, or by TableClassifier"
+        raise UsageError(f"model {model.name!r} learns from labels: {how}")

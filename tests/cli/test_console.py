@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from anomalo.cli import progress
-from anomalo.cli.console import Console
-from anomalo.cli.printing import table
+from anomalo.cli.terminal import progress
+from anomalo.cli.terminal.console import Console
+from anomalo.cli.terminal.printing import table
 from anomalo.errors import InterruptedJobError
 
 
@@ -65,7 +65,7 @@ def test_a_header_is_bold_in_a_terminal_unless_codes_are_not_asked_for(
 
 
 def test_results_are_ascii_where_the_terminal_is_not_unicode() -> None:
-    code = "from anomalo.cli.console import Console\nConsole(as_json=True).result({'ä': '€'}, print)\n"
+    code = "from anomalo.cli.terminal.console import Console\nConsole(as_json=True).result({'ä': '€'}, print)\n"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"ä": "€"}

@@ -15,7 +15,20 @@ from anomalo.cli.score import _show_cells
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.artifacts import read_manifest
 
-JOBS = ("demo", "fit", "pretrain", "scan", "score", "explain", "impute", "repair", "augment", "evaluate", "embed")
+JOBS = (
+    "demo",
+    "schema",
+    "fit",
+    "pretrain",
+    "scan",
+    "score",
+    "explain",
+    "impute",
+    "repair",
+    "augment",
+    "evaluate",
+    "embed",
+)
 VERBS = (*JOBS, "models", "runs", "plugins")
 
 
@@ -312,8 +325,10 @@ def test_scan_of_the_bundled_table(run: Any) -> None:
     source = str(files("anomalo.datasets") / "hypothyroid.csv")
     lines = run("scan", source, "--model", "iforest", "--label", "Target").out.splitlines()
     assert lines[0] == "3,163 rows, 31 alerts at share=0.01"
-    assert "of 31 alerts are 'hypothyroid', and 151 of all 3,163 rows" in lines[-3]
-    assert lines[-2].startswith("AUROC 0.")
+    at = next(at for at, line in enumerate(lines) if line.startswith("compared with the label"))
+    assert "of 31 alerts are 'hypothyroid', and 151 of all 3,163 rows" in lines[at]
+    assert lines[at + 1].startswith("AUROC 0.")
+    assert "table: 'TSH' is missing exactly where 'TSH_measured' is 'n'" in lines
     assert lines[-1] == "next: anomalo score OTHER.csv --with hypothyroid -o scores.csv"
 
 

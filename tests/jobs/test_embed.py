@@ -270,6 +270,6 @@ def test_the_command_prints_what_it_did(anomalo: Any, workspace: Path, tables: P
     assert (found["verb"], found["summary"]["latent"], found["warnings"]) == ("embed", 1, [])
     outcome = anomalo("embed", *common, "--with", "near")
     assert (outcome.code, outcome.err) == (2, "error: model 'knn' cannot embed; it can: score, explain\n")
-    outcome = anomalo("embed", *common, "--with", "full", "-o", tmp_path / "codes.xlsx")
+    outcome = anomalo("embed", *common, "--with", "full", "-o", tmp_path / "codes.docx")
     assert outcome.code == 2
-    assert "'codes.xlsx'" in outcome.err
+    assert "'codes.docx'" in outcome.err

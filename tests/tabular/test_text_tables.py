@@ -16,7 +16,7 @@ from anomalo.registry.hooks import anomalo_read
 from anomalo.tabular.column import read_notes
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.schema import infer
-from anomalo.tabular.text.header import verdict
+from anomalo.tabular.text.header import names_or_data
 from anomalo.tabular.writing.writer import TableWriter
 
 GERMAN = "city,v\nMünchen,4\nKöln,3\nGroßstadt,1\n"
@@ -171,7 +171,7 @@ def test_warnings_of_reading_come_first_in_the_schema(read):
     ],
 )
 def test_what_the_first_row_is(first, below, expected):
-    assert verdict(first, below) == expected
+    assert names_or_data(first, below) == expected
 
 
 def test_a_table_without_names_is_noticed_or_said(read):

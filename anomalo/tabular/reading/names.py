@@ -41,19 +41,19 @@ def _free(name: str, taken: set[str], stem: str | None = None, seen: Counter[str
 
 
 def renamed(source: str, given: Sequence[str], originals: Sequence[str]) -> list[str]:
-    """Return a warning that lists the first columns whose name was not their own; none if there is none."""
+    """Return a warning that lists the first columns whose name in the source was another; none if there is none."""
     changed = [
-        (position, name, own)
-        for position, (name, own) in enumerate(zip(given, originals, strict=True), 1)
-        if name != own
+        (position, name, original)
+        for position, (name, original) in enumerate(zip(given, originals, strict=True), 1)
+        if name != original
     ]
     if not changed:
         return []
     shown = [
         f"{name!r} for the column without a name at position {position}"
-        if not own
-        else f"{name!r} for another {own!r} at position {position}"
-        for position, name, own in changed[:_LISTED]
+        if not original
+        else f"{name!r} for another {original!r} at position {position}"
+        for position, name, original in changed[:_LISTED]
     ]
     more = f" and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
     return [f"{source}: columns are named by position: {', '.join(shown)}{more}"]

@@ -96,7 +96,7 @@ def _decoded(batch: pa.RecordBatch, texts: Sequence[str]) -> pa.RecordBatch:
 
 
 def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch whose structs are columns of their own, one level deep: "place.city"."""
+    """Return a batch whose structs are columns of their own, one level deep: "address.city"."""
     if not any(pa.types.is_struct(field.type) for field in batch.schema):
         return batch
     (flat,) = pa.Table.from_batches([batch]).flatten().combine_chunks().to_batches()

@@ -30,7 +30,7 @@ def kind_of(cell: str) -> str:
     return "date" if _DATE.fullmatch(text) else "number" if _NUMBER.fullmatch(text) else "text"
 
 
-def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
+def names_or_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
     """Return what the first row of a table is, by the rows below it.
 
     It has the names if it has a text where the cells below are numbers or dates. It is data if it has none such, but a
@@ -38,7 +38,7 @@ def verdict(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdict:
 
     Examples
     --------
-    >>> verdict(["a", "b"], [["x", "1"]]), verdict(["y", "2.5"], [["x", "1"]]), verdict(["city", "2020"], [["x", "1"]])
+    >>> names_or_data(["a", "b"], [["x", "1"]]), names_or_data(["y", "2.5"], [["x", "1"]]), names_or_data(["city", "2020"], [["x", "1"]])
     ('names', 'data', 'unknown')
     """
     alike = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from anomalo.errors import UsageError
 from anomalo.tabular.read_options import ReadOptions
-from anomalo.tabular.text.header import verdict
+from anomalo.tabular.text.header import names_or_data
 from anomalo.tabular.text.rows import SPACES, Row, rows
 
 ROWS = 100
@@ -134,7 +134,7 @@ def _title_rows(found: list[Row]) -> int:
     if start == 0 or len(below) < 2 or len(found[start].cells) != width or not all(found[start].cells):
         return 0
     agreeing = sum(len(row.cells) == width for row in below)
-    said = verdict(found[start].cells, [row.cells for row in below])
+    said = names_or_data(found[start].cells, [row.cells for row in below])
     if agreeing < _MOSTLY * len(below) or said == "data" or (said == "unknown" and width < 3):
         return 0
     return start
@@ -149,7 +149,7 @@ def _is_title(row: Row, width: int) -> bool:
 
 def _is_headless(table: _Table) -> bool:
     first, *below = table.rows
-    return verdict(first.cells, [row.cells for row in below if len(row.cells) >= len(first.cells)]) == "data"
+    return names_or_data(first.cells, [row.cells for row in below if len(row.cells) >= len(first.cells)]) == "data"
 
 
 def _shaped(table: _Table, headless: bool) -> Layout:

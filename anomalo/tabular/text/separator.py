@@ -9,7 +9,7 @@ from dataclasses import replace
 from anomalo.errors import SourceError
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.names import renamed, unique
-from anomalo.tabular.text.header import verdict
+from anomalo.tabular.text.header import names_or_data
 from anomalo.tabular.text.layout import ROWS, Layout, layout_with
 from anomalo.tabular.text.rows import SEPARATORS, SPACES, rows
 
@@ -64,4 +64,4 @@ def _is_aligned(text: str, layout: Layout) -> bool:
     if layout.agreement[0] < _MOSTLY or len(table) < 3:
         return False
     runs = sum("  " in line.strip() or "\t" in line for line in text.splitlines()[:ROWS]) > len(table) / 2
-    return runs or verdict(table[0], table[1:]) != "unknown"
+    return runs or names_or_data(table[0], table[1:]) != "unknown"

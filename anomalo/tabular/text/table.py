@@ -62,7 +62,7 @@ class _Table:
             self._warnings.insert(0, f"{file} is read as {named(encoding)}; give --encoding to overrule")
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches as Arrow finds them; where it fails, go on with the table rewritten."""
+        """Yield the batches as Arrow finds them; where it fails, continue with the table rewritten."""
         rows = 0
         if self._layout.regular:
             try:
@@ -131,7 +131,8 @@ class _Table:
 
     def _notes(self) -> dict[str, Any]:
         layout = self._layout
-        originals = {new: own for new, own in zip(layout.names, layout.header, strict=True) if new != own}
+        named = zip(layout.names, layout.header, strict=True)
+        originals = {name: original for name, original in named if name != original}
         notes: dict[str, Any] = {"text": True, "separator": separator_of(layout)}
         return (
             notes

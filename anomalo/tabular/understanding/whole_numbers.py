@@ -21,7 +21,7 @@ _FEW = 12
 _ENOUGH = 50
 _SPARSE = 1.5
 _RARE = 0.02
-_YEARS = (1800, 2100)
+_YEARS = (1500, 2100)
 
 
 def of_texts(found: Measure, sample: Sample) -> Measure:

@@ -10,7 +10,7 @@ from typing import Any
 from anomalo.errors import SourceError, UsageError
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.values import as_text
-from anomalo.tabular.text.header import verdict
+from anomalo.tabular.text.header import names_or_data
 
 Cells = Sequence[Any]
 
@@ -70,7 +70,7 @@ def _header(rows: list[list[Any]], filled: list[int]) -> int:
 
 def _is_data(rows: list[list[Any]], at: int, width: int) -> bool:
     first, *below = ([as_text(cell) or "" for cell in row[:width]] for row in rows[at:])
-    return verdict(first, below) == "data"
+    return names_or_data(first, below) == "data"
 
 
 def _names(row: Cells, width: int) -> list[str]:

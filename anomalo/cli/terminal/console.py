@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli import progress
-from anomalo.cli.progress import Update
+from anomalo.cli.terminal import progress
+from anomalo.cli.terminal.progress import Update
 from anomalo.errors import InterruptedJobError
 from anomalo.tabular.quantities import duration
 

@@ -1,0 +1,1 @@
+"""The terminal: what is printed, as tables, messages, JSON and progress."""
