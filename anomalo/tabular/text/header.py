@@ -38,8 +38,8 @@ def names_or_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> Verdi
 
     Examples
     --------
-    >>> names_or_data(["a", "b"], [["x", "1"]]), names_or_data(["y", "2.5"], [["x", "1"]]), names_or_data(["city", "2020"], [["x", "1"]])
-    ('names', 'data', 'unknown')
+    >>> [names_or_data(first, [["x", "1"]]) for first in (["a", "b"], ["y", "2.5"], ["city", "2020"])]
+    ['names', 'data', 'unknown']
     """
     alike = []
     for at, cell in enumerate(first):
