@@ -43,6 +43,7 @@ from anomalo.models.learners.boosting import (
     missing_on_both_sides,
 )
 from anomalo.models.learners.gaussian import Conditional, conditional, expectation_maximisation, inverse
+from anomalo.models.learners.shrinkage import ledoit_wolf
 from anomalo.models.learners.trees import (
     ROW_BLOCK,
     Trees,
@@ -125,6 +126,7 @@ __all__ = [
     "is_goal",
     "is_model",
     "learn_density_ratio",
+    "ledoit_wolf",
     "missing_on_both_sides",
     "out_of_bag",
     "param",

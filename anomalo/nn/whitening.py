@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomalo.encoding.encoded import Floats
+from anomalo.models.learners.shrinkage import ledoit_wolf
 
 SMALLEST_DEVIATION = 0.02
 """No residual's standard deviation is taken to be less than this, in units of its column's."""
@@ -29,15 +30,13 @@ def whitening(deviations: Floats) -> Floats:
     matrices, Journal of Multivariate Analysis 88; Kessy, Lewin and Strimmer (2018), Optimal whitening and
     decorrelation, The American Statistician 72.
     """
-    from sklearn.covariance import ledoit_wolf
-
     values = deviations.astype(np.float64)
     if not values.size:
         return np.zeros((0, 0), dtype=np.float32)
     deviation = np.maximum(np.sqrt(np.mean(values**2, axis=0)), SMALLEST_DEVIATION)
     if len(values) == 1:  # one row has no correlations
         return np.diag(1 / deviation).astype(np.float32)
-    covariance, _ = ledoit_wolf(values / deviation, assume_centered=True)
+    covariance = ledoit_wolf(values / deviation, centred=True)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     root = (vectors / np.sqrt(np.maximum(eigenvalues, 0) + SMALLEST_EIGENVALUE)) @ vectors.T
     whitened: Floats = (root / deviation[:, None]).astype(np.float32)

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, in_row_blocks, param
+from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, in_row_blocks, ledoit_wolf, param
 from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, in_proportion
 
 STEPS = 20
@@ -151,11 +151,9 @@ def _robust_scale(matrix: Scores, seen: NDArray[np.bool_]) -> Scores:
 
 def _whitening(sample: Scores, noise: Scores) -> Scores:
     """Return the matrix W [columns, columns] for which (sample - mean) @ W has unit covariance but for the noise."""
-    from sklearn.covariance import ledoit_wolf
-
     if not sample.shape[1] or len(sample) < 2:
         return np.eye(sample.shape[1])
-    covariance = ledoit_wolf(sample)[0] + np.diag(noise)
+    covariance = ledoit_wolf(sample) + np.diag(noise)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     smallest = SMALLEST * max(float(np.mean(eigenvalues)), 1e-12)
     whitening: Scores = vectors / np.sqrt(np.maximum(eigenvalues, smallest))
