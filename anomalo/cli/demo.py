@@ -9,6 +9,7 @@ import typer
 
 from anomalo.cli.score import show, summary
 from anomalo.cli.terminal.console import (
+    ONE_THREAD,
     WORKSPACE,
     Console,
     DebugOption,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def demo(
     device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
+    threads: ThreadsOption = ONE_THREAD,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,

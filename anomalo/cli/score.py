@@ -27,6 +27,7 @@ from anomalo.cli.fit import (
     show_skill,
 )
 from anomalo.cli.terminal.console import (
+    ONE_THREAD,
     WORKSPACE,
     Console,
     DebugOption,
@@ -247,7 +248,7 @@ def scan(
     sheet: SheetOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
+    threads: ThreadsOption = ONE_THREAD,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,

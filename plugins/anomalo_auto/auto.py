@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import (
@@ -98,15 +99,17 @@ class Auto(Model):
         self._members: list[CrossFittedMember] = []
         self._imputer: Any = None
         self.folds_, self.notes_ = np.full(len(data), -1), list[str]()
-        if is_goal(run.goals, "score") or is_goal(run.goals, "embed"):
-            self._fit_members(data, run)
-        if is_goal(run.goals, "impute"):
-            self._fit_imputer(data, run, 0.5 if self._members else 0.0)
+        with threadpool_limits(1):  # at these sizes more threads take more time, and no less until the end
+            if is_goal(run.goals, "score") or is_goal(run.goals, "embed"):
+                self._fit_members(data, run)
+            if is_goal(run.goals, "impute"):
+                self._fit_imputer(data, run, 0.5 if self._members else 0.0)
         return self
 
     def extend(self, data: Encoded, run: Run) -> Self:
         """Fit the imputer as well."""
-        self._fit_imputer(data, run, 0.0)
+        with threadpool_limits(1):
+            self._fit_imputer(data, run, 0.0)
         return self
 
     def _fit_imputer(self, data: Encoded, run: Run, start: float) -> None:

@@ -73,6 +73,8 @@ SheetOption = Annotated[
 ]
 
 WORKSPACE = Path("anomalo-workspace")
+ONE_THREAD = 1
+"""Of verbs that fit the default model: more threads take more processor time, and hardly less of the clock's."""
 
 
 @dataclass(frozen=True)
