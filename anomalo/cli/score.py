@@ -272,7 +272,7 @@ def scan(
         _show_anomalies(found)
     with console.work("imputing", threads) as progress:
         result = complete(JobContext.at(workspace, progress, reading=reading), source, found, config, safe_csv=safe_csv)
-    console.warn(result.warnings[len(found.warnings) :])
+    console.warn(text for text in result.warnings if text not in found.warnings)
     facts = {
         "evaluation": result.evaluation,
         "structure": list(result.structure),

@@ -78,7 +78,9 @@ def complete(
     """
     fitted = extend(context, found.fitted, config)
     filled = _fill(context, source, fitted.opened(), config.device, safe_csv)
-    warnings = tuple(dict.fromkeys((*found.warnings, *fitted.warnings)))
+    no_longer = set(found.fitted.warnings) - set(fitted.warnings)
+    every = dict.fromkeys((*found.warnings, *fitted.warnings))
+    warnings = tuple(text for text in every if text not in no_longer)
     return ScanResult(fitted, found.scored, found.evaluation, warnings, found.structure, filled)
 
 
