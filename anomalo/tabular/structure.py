@@ -100,20 +100,21 @@ def missing_by_design(columns: Columns, schema: Schema) -> list[str]:
         for names, mask in zip(together, masks, strict=True)
         if len(names) > 1
     ]
-    found += _nested(together, masks)
-    found += _skipped(together, masks, columns, schema)
+    skipped = list(_skipped(together, masks, columns, schema))
+    found += [sentence for _, sentence in skipped]
+    found += _nested(together, masks, {at for at, _ in skipped})
     more = len(found) - SHOWN
     return [*found[:SHOWN], *([f"{more:,} further patterns of missing cells"] if more > 0 else [])]
 
 
-def _nested(groups: list[list[str]], missing: NDArray[np.bool_]) -> list[str]:
-    """Say which columns have values only where another one has: the nearest such one for each."""
+def _nested(groups: list[list[str]], missing: NDArray[np.bool_], explained: set[int]) -> list[str]:
+    """Say which other columns have values only where another one has: the nearest such one for each."""
     observed = (~missing).astype(np.float32)
     # How many rows have a value of the first column where the second one is missing.
     against = observed @ missing.T.astype(np.float32)
     seen, rows = observed.sum(axis=1), missing.shape[1]
     found = []
-    for inner in range(len(groups)):
+    for inner in sorted(set(range(len(groups))) - explained):
         outer = [at for at in range(len(groups)) if at != inner and against[inner, at] == 0 and seen[at] > seen[inner]]
         if not outer:
             continue
@@ -127,8 +128,10 @@ def _nested(groups: list[list[str]], missing: NDArray[np.bool_]) -> list[str]:
     return found
 
 
-def _skipped(groups: list[list[str]], missing: NDArray[np.bool_], columns: Columns, schema: Schema) -> Iterator[str]:
-    """Say which columns are missing exactly where another one has certain values."""
+def _skipped(
+    groups: list[list[str]], missing: NDArray[np.bool_], columns: Columns, schema: Schema
+) -> Iterator[tuple[int, str]]:
+    """Say which columns, by the number of their group, are missing exactly where another one has certain values."""
     deciding = [column for column in schema.features if column.kind not in MEASURED and column.role == "feature"]
     for column in deciding:
         codes = _codes(columns.values[column.name])
@@ -136,7 +139,7 @@ def _skipped(groups: list[list[str]], missing: NDArray[np.bool_], columns: Colum
         if not 2 <= size <= LEVELS + 1:
             continue
         counts = np.bincount(codes, minlength=size)
-        for names, mask in zip(groups, missing, strict=True):
+        for at, (names, mask) in enumerate(zip(groups, missing, strict=True)):
             absent = np.bincount(codes, mask, minlength=size)
             exact = ((absent == 0) | (absent == counts)).all() and absent[0] == 0
             share = mask.mean()
@@ -144,7 +147,7 @@ def _skipped(groups: list[list[str]], missing: NDArray[np.bool_], columns: Colum
             if exact and column.name not in names and chance < np.log(CHANCE):
                 where = sorted(_level(columns.values[column.name], codes, int(code)) for code in np.flatnonzero(absent))
                 verb = "is" if len(names) == 1 else "are"
-                yield f"{_listed(names)} {verb} missing exactly where {column.name!r} is {' or '.join(where[:5])}"
+                yield at, f"{_listed(names)} {verb} missing exactly where {column.name!r} is {' or '.join(where[:5])}"
 
 
 def _level(values: Values, codes: Codes, code: int) -> str:
