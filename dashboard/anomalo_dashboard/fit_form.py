@@ -31,7 +31,7 @@ def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
                 "example": ", ".join(cells[:4]),
                 "kind": column.kind,
                 "role": LABEL if column.name == label else _ROLES[column.role],
-                "note": column.note,
+                "note": column.note or column.why,
             }
         )
     return pd.DataFrame(lines)
@@ -57,7 +57,7 @@ def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
                 width=140,
                 help="The label is hidden from detectors and used to evaluate them; the id identifies the rows.",
             ),
-            "note": st.column_config.TextColumn("Note"),
+            "note": st.column_config.TextColumn("Why"),
         },
         alt="Kind and role of each column; both can be changed",
     )

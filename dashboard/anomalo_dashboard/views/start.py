@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from anomalo.errors import AnomaloError, UsageError
@@ -38,7 +40,9 @@ def choose_table() -> str:
     left, right = st.columns(2, gap="large")
     limit = st.get_option("server.maxUploadSize")
     with left:
-        st.file_uploader(f"Upload a CSV or Parquet file, at most {limit} MB", key="upload", on_change=uploaded)
+        st.file_uploader(
+            f"Upload a table (CSV, Excel, Parquet, JSON lines), at most {limit} MB", key="upload", on_change=uploaded
+        )
     with right:
         source = st.text_input(
             "Or the path of a file on this machine", key="source", bind="query-params", placeholder="/data/patients.csv"
@@ -77,7 +81,8 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     options = fit_form.schema_options(guessed, edited, missing)
     preview = data.look(source, options)
     for warning in preview.schema.warnings:
-        st.caption(f":material/info: {literal(formatting.sentence(warning))}")
+        shown = warning.replace(source, Path(source).name)
+        st.caption(f":material/info: {literal(formatting.sentence(shown))}")
     with st.expander(f"The first {quantities.count(preview.head.num_rows, 'row')}", icon=":material/table_rows:"):
         st.dataframe(
             plain_table(preview.head.to_pandas()), hide_index=True, placeholder="", alt="The first rows of the table"
