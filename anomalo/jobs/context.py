@@ -16,7 +16,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from anomalo.encoding.encoded import Encoded, Layout, Mask, Scores
-from anomalo.errors import SourceError, UsageError
+from anomalo.errors import SchemaError, SourceError, UsageError
 from anomalo.jobs.engines.local import ahead
 from anomalo.models.run import Progress
 from anomalo.persistence.atomic import require_writable
@@ -24,7 +24,7 @@ from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.saved_model import load_fitted
 from anomalo.registry.registry import Registry
-from anomalo.tabular.parsing import a_kind
+from anomalo.tabular.parsing import a_kind, mostly_unreadable
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.writing.writer import check_suffix
 from anomalo.workspace.workspace import ModelRecord, Workspace
@@ -273,6 +273,21 @@ class DataQualityMonitor:
         self.unreadable.update(counted["unreadable"])
         self.missing.update(counted["missing"])
         self.outside.update(counted["outside"])
+
+    def require_readable(self) -> None:
+        """Check, once all rows were seen, that no column is another one.
+
+        Raises
+        ------
+        SchemaError
+            Most cells of one cannot be read.
+        """
+        for name, count in self.unreadable.items():
+            if mostly_unreadable(count, self.rows - self.missing[name]):
+                raise SchemaError(
+                    f"column {name!r}: {self._share(count)} cells cannot be read as "
+                    f"{a_kind(self.fitted.schema.column(name).kind)}; is it the same column? Correct it, or fit again"
+                )
 
     def warnings(self) -> list[str]:
         """Return one sentence for each column that differs."""

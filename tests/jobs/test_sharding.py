@@ -254,11 +254,11 @@ def test_one_job_at_a_time(home: Path, table: Path) -> None:
 
 
 def test_a_job_that_has_nothing_to_keep_leaves_nothing(home: Path, patients: pd.DataFrame, tmp_path: Path) -> None:
-    for first in (10, 160):  # so many bad cells that it is another column, in the first batches or in later ones
+    for first in (10, 100):  # so many bad cells that it is another column, in the first batch or in all of them
         bad = patients.astype({"children": object})
         bad.loc[first:, "children"] = "many"
         bad.to_csv(tmp_path / "bad.csv", index=False)
-        with pytest.raises(SchemaError, match="'many' in row"):
+        with pytest.raises(SchemaError, match=r"'many' in row|column 'children': 140 of 240 cells cannot be read"):
             score(at(home), str(tmp_path / "bad.csv"), "full", device="cpu")
     assert list((home / "unfinished").iterdir()) == []
 

@@ -118,6 +118,15 @@ def test_another_column_under_the_same_name_is_refused(context: JobContext, tmp_
         found(context, tmp_path, today)
 
 
+def test_the_end_of_a_file_may_hold_anything(context: JobContext, tmp_path: Path) -> None:
+    today = clean(200, seed=1)
+    today.loc[160:, "weight_kg"] = "n/k"
+    result = found(replace(context, batch_rows=40), tmp_path, today)
+    assert any("'weight_kg': 40 of 200 cells cannot be read as a number" in text for text in result.warnings)
+    whole = found(context, tmp_path, today)
+    np.testing.assert_array_equal(result.score, whole.score)
+
+
 def test_imputation_leaves_it_as_it_is_and_says_so(tmp_path: Path) -> None:
     context, table = JobContext.at(tmp_path / "w"), clean()
     table.loc[3, "weight_kg"], table.loc[5, "age"], table.loc[9, "weight_kg"] = "n/k", "", ""

@@ -108,6 +108,7 @@ class _Job:
                     writer.write(batch)
                 self.monitor.see(len(part.rows), part.counts)
                 self.work.context.report_rows(self.monitor.rows)
+            self.monitor.require_readable()
         return {
             "rows": self.monitor.rows,
             "filled": dict(self.monitor.missing),

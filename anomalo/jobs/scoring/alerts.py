@@ -65,6 +65,7 @@ def score_table(work: Work, threshold: Threshold, explain: int = 0) -> ScoredTab
         if identifiers is not None:
             ids.append(identifiers)
         work.context.report_rows(quality.rows)
+    quality.require_readable()
     score, p_value = np.concatenate(scores), np.concatenate(p_values)
     reference = len(fitted.calibration.reference)
     uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
