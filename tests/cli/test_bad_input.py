@@ -216,8 +216,13 @@ def test_a_batch_of_bad_cells_far_down_is_found_and_named(fails: Any, patients: 
     long.assign(children=long["children"].astype(object).where(long.index < 40_000, "many")).to_csv(
         tmp_path / "long.csv", index=False
     )
-    said = fails(4, "score", tmp_path / "long.csv", "--with", "full", "-o", tmp_path / "out.csv")
+    said = fails(4, "score", tmp_path / "long.csv", "--with", "full", "-o", tmp_path / "out.csv", "--strict")
     assert said.startswith("column 'children' holds 'many' in row 40000")
+    long.assign(children=long["children"].astype(object).where(long.index < 20_000, "many")).to_csv(
+        tmp_path / "long.csv", index=False
+    )
+    said = fails(4, "score", tmp_path / "long.csv", "--with", "full", "-o", tmp_path / "out.csv")
+    assert said.startswith("column 'children': 28,000 of 48,000 cells cannot be read as")
 
 
 FIT = ("fit", "{table}", "--as", "new", "--model", "knn")
