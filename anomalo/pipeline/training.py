@@ -14,7 +14,7 @@ from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.models.base import is_goal
-from anomalo.models.capabilities import CrossFits, ReportsErrors
+from anomalo.models.capabilities import CanClassify, CrossFits, ReportsErrors
 from anomalo.models.folds import fold_count, time_column
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
@@ -62,7 +62,7 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     if evidence.scores is not None:
         used = np.flatnonzero(np.isfinite(evidence.scores))
         found = model.score(shown.take(used))
-        unreadable = unreadable_surprisal(shown.take(used), len(data)).reshape(len(used), -1).sum(axis=1)
+        unreadable = surprisal_of_unreadable(model, shown.take(used), len(data))
         calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found, unreadable)
         marginals = Marginals.of(shown)
         scores = found if len(used) == len(shown) else None
@@ -84,6 +84,17 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
         "plan": None if plan is None else plan.text,
     }
     return Trained(calibration, hidden, marginals, scores, facts)
+
+
+def surprisal_of_unreadable(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
+    """Return what the cells that cannot be read add to the rows' scores, float64 [n] in nats.
+
+    The scores of a classifier are probabilities, to which nothing is added.
+    """
+    if model.can(CanClassify):
+        return np.zeros(len(data))
+    total: Scores = unreadable_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
+    return total
 
 
 @dataclass(frozen=True)
