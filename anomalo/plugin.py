@@ -57,6 +57,7 @@ from anomalo.models.residuals import residual_draws, residual_interval, residual
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
 from anomalo.models.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
+from anomalo.models.shares import relative
 from anomalo.registry.hookspecs import hookimpl
 from anomalo.tabular.column import Column, with_modality
 from anomalo.tabular.columns import Columns
@@ -130,6 +131,7 @@ __all__ = [
     "missing_on_both_sides",
     "out_of_bag",
     "param",
+    "relative",
     "residual_draws",
     "residual_interval",
     "residual_table",

@@ -12,6 +12,7 @@ from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floa
 from anomalo.models.capabilities import CanExplain, CanScore
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Cells
+from anomalo.models.shares import relative
 
 
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
@@ -62,10 +63,8 @@ def raised_to(contribution: NDArray[np.float64], reported: Callable[[Scores], Sc
     if not contribution.size:
         return contribution
     flat = contribution.reshape(len(contribution), -1)
-    positive, total = np.maximum(flat, 0), flat.sum(axis=1)
-    share = np.full(flat.shape, 1 / flat.shape[1])
-    np.divide(positive, positive.sum(axis=1, keepdims=True), out=share, where=positive.any(axis=1, keepdims=True))
-    raised: NDArray[np.float64] = flat + share * (reported(total) - total)[:, None]
+    total = flat.sum(axis=1)
+    raised: NDArray[np.float64] = flat + relative(flat) * (reported(total) - total)[:, None]
     return raised.reshape(contribution.shape)
 
 

@@ -16,6 +16,7 @@ from anomalo.models.base import Run
 from anomalo.models.parameters import param
 from anomalo.models.results import Cells, Filled
 from anomalo.models.row_random import row_uniform
+from anomalo.models.shares import relative
 from anomalo.nn.imputation import filled
 from anomalo.nn.layers import ColumnHeads, ColumnInput
 from anomalo.nn.model import CHUNK, NeuralModel
@@ -126,30 +127,36 @@ class Reconstructor(NeuralModel[CodeNet]):
         return energies
 
     def explain(self, data: Encoded) -> Cells:
-        """Return each cell's energy and its share of the code's, and its expectation with that cell hidden.
+        """Return each cell's share of the score, and its expectation with that cell hidden.
 
-        The code's energy is divided among the cells in proportion to how much it falls when each is hidden. A table
-        of more than `PASSES` columns has several hidden at a time, and the fall is divided equally among them.
+        The share is the geometric mean of two: of the cell's energy and its part of the code's, which is divided among
+        the cells in proportion to how much it falls when each is hidden; and of the cell's surprisal given the others
+        alone, which the network has not seen. A table of more than `PASSES` columns has several hidden at a time, and
+        the fall is divided equally among them.
         """
         energies, heads = self._energies(), self.net.heads
 
-        def without(x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-            return energies(x, observed)[1], heads.expected(self.net(x, observed))
+        def hidden(x: Tensor, observed: Tensor, values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            parameters = self.net(x, observed)
+            return energies(x, observed)[1], heads.expected(parameters), heads.nll(parameters, values, seen)
 
         cells, code = self.infer(energies, data)
-        expected, drop = np.empty_like(data.values), np.zeros(data.values.shape)
+        expected = np.empty_like(data.values)
+        drop, surprisal = np.zeros(data.values.shape), np.zeros(data.values.shape)
         groups = _groups(len(data.layout.blocks))
         at_once = max(1, CHUNK // max(len(data), 1))
         for first in range(0, len(groups), at_once):
             some = groups[first : first + at_once]
-            codes, fills = self.infer(without, _hidden_in_turn(data, some))
+            turns, known = _hidden_in_turn(data, some), Encoded.concatenate([data] * len(some))
+            rows = (turns.values, turns.observed, known.values, known.observed)
+            codes, fills, nll = self.in_chunks(hidden, *rows)
             for number, positions in enumerate(some):
-                rows = slice(number * len(data), (number + 1) * len(data))
-                expected[:, positions] = fills[rows][:, positions]
-                drop[:, positions] = np.maximum(code - codes[rows], 0)[:, None] / len(positions)
-        total = drop.sum(axis=1, keepdims=True)
-        share = np.divide(drop, total, out=np.full(drop.shape, 1 / len(data.layout.blocks)), where=total > 0)
-        return Cells(cells + share * code[:, None], expected)
+                turn = slice(number * len(data), (number + 1) * len(data))
+                expected[:, positions], surprisal[:, positions] = fills[turn][:, positions], nll[turn][:, positions]
+                drop[:, positions] = np.maximum(code - codes[turn], 0)[:, None] / len(positions)
+        contribution = cells + relative(drop) * code[:, None]
+        both = np.sqrt(relative(contribution) * relative(surprisal))
+        return Cells(relative(both) * contribution.sum(axis=1, keepdims=True), expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill missing cells by their conditional expectation, categories by the most probable level.

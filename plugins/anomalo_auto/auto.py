@@ -27,6 +27,7 @@ from anomalo.plugin import (
     Scores,
     is_goal,
     param,
+    relative,
 )
 from anomalo_auto.contamination import least_suspicious
 from anomalo_auto.cross_fitted_member import CrossFittedMember, members_of, state_of
@@ -34,6 +35,14 @@ from anomalo_auto.effort import EFFORTS, plan
 from anomalo_auto.fusion import harmonic_mean, shares
 from anomalo_auto.learning_curve import learning_curve
 from anomalo_auto.member_run import MemberRun
+from anomalo_auto.reasons import Reasons
+
+NEIGHBOURS = "knn"
+"""The model whose nearest rows are a view of reasons, whether it is a member or not."""
+REFERENCE, EXPLAINED = 5_000, 500
+"""Training rows that it keeps, and those from which the usual contributions of each column are learned."""
+MARGINAL = ("ecod", "hbos")
+"""Members that score each column by itself: no views of a row, they only count by how much they raise its score."""
 
 
 @dataclass(kw_only=True)
@@ -98,6 +107,7 @@ class Auto(Model):
         """
         self._members: list[CrossFittedMember] = []
         self._imputer: Any = None
+        self._neighbours: Any = None
         self.folds_, self.notes_ = np.full(len(data), -1), list[str]()
         with threadpool_limits(1):  # at these sizes more threads take more time, and no less until the end
             if is_goal(run.goals, "score") or is_goal(run.goals, "embed"):
@@ -137,8 +147,14 @@ class Auto(Model):
             for number, name in enumerate(misled, start=len(names)):
                 again = self._fit_member(name, data, folds, trusted, run, number * share, share)
                 self._members[names.index(name)] = again
+        self._fit_reasons(data, run)
         if every > len(data):
             self.notes_.append(learning_curve(self._members, data, folds, every, run))
+
+    def _fit_reasons(self, data: Encoded, run: Run) -> None:
+        few = data.take(np.sort(np.random.default_rng([run.seed, 23]).permutation(len(data))[:EXPLAINED]))
+        self._neighbours = run.create(NEIGHBOURS, reference=REFERENCE).fit(data, MemberRun(run, NEIGHBOURS, 0.0, 0.0))
+        self._reasons = Reasons.fit(_views(self._explained(few)))
 
     def _checked(self, run: Run) -> list[str]:
         names = _list(self.members)
@@ -187,6 +203,7 @@ class Auto(Model):
         """Return the part that was fitted without the rows of a fold; it has no imputer."""
         part = type(self)(**self.params())
         part._members, part._imputer = [member.without(fold) for member in self._members], None
+        part._neighbours, part._reasons = self._neighbours, self._reasons
         return part
 
     def score(self, data: Encoded) -> Scores:
@@ -198,19 +215,23 @@ class Auto(Model):
         return np.stack([member.surprisal(data) for member in self._members])
 
     def explain(self, data: Encoded) -> Cells:
-        """Return the mean of the members' contributions, weighted by how much each raises the row's score.
+        """Return the shares of the score of the cells that the members and the nearest rows agree on; see `Reasons`.
 
-        Members that do not explain are left out. The expected value of a cell is that of the first one that does.
+        One view is the mean of the members' contributions, weighted by how much each raises the row's score. Members
+        that do not explain are left out. The expected value of a cell is that of the first one that does.
         """
-        surprisals = self._surprisals(data)
-        total, expected = np.zeros(data.values.shape), None
-        for member, raised in zip(self._members, shares(surprisals), strict=True):
-            if member.can(CanExplain):
-                cells = member.model.explain(data)
-                total += _relative(cells.contribution) * raised[:, None]
-                expected = cells.expected if expected is None else expected
-        assert expected is not None
-        return Cells(_relative(total) * harmonic_mean(surprisals)[:, None], expected)
+        surprisals, explained = self._surprisals(data), self._explained(data)
+        total = np.zeros(data.values.shape)
+        for name, raised in zip((member.name for member in self._members), shares(surprisals), strict=True):
+            if name in explained:
+                total += relative(explained[name].contribution) * raised[:, None]
+        found = self._reasons.shares(relative(total), _views(explained))
+        return Cells(found * harmonic_mean(surprisals)[:, None], next(iter(explained.values())).expected)
+
+    def _explained(self, data: Encoded) -> dict[str, Cells]:
+        """Return the explanations of the members that explain, and of the nearest rows, by name."""
+        models = {member.name: member.model for member in self._members if member.can(CanExplain)}
+        return {name: model.explain(data) for name, model in {**models, NEIGHBOURS: self._neighbours}.items()}
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Impute missing values by `blend`; if not fitted to impute, by the first member that imputes or explains.
@@ -226,7 +247,8 @@ class Auto(Model):
             return filled
         if draws:
             raise UsageError(f"draws={draws}: this model was not fitted to impute, and gives no draws; ask for draws=0")
-        return Filled(np.where(data.observed, data.values, self.explain(data).expected))
+        first = next(member.model for member in self._members if member.can(CanExplain))
+        return Filled(np.where(data.observed, data.values, first.explain(data).expected))
 
     def hidden_cells(self) -> HiddenCells | None:
         """Return how well the imputer predicts held-out cells."""
@@ -257,13 +279,17 @@ class Auto(Model):
 
     def use(self, device: str) -> None:
         """Run inference on this device."""
-        for model in (*(member.model for member in self._members), *([self._imputer] if self._imputer else [])):
+        nested = [member.model for member in self._members] + [self._neighbours, self._imputer]
+        for model in filter(None, nested):
             model.use(device)
 
     def state(self) -> ModelState:
         """Return what was learned, with the members' states."""
         state = state_of(super().state(), self._members)
         del state.arrays["folds_"]
+        if self._members:
+            state.arrays["usual"] = self._reasons.usual
+            state.models[NEIGHBOURS] = (NEIGHBOURS, self._neighbours.params(), self._neighbours.state())
         if self._imputer is not None:
             state.models["imputer"] = (self._imputer.name, self._imputer.params(), self._imputer.state())
         return state
@@ -275,19 +301,17 @@ class Auto(Model):
         nested = {
             key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()
         }
-        self._imputer = nested.pop("imputer", None)
+        self._imputer, self._neighbours = nested.pop("imputer", None), nested.pop(NEIGHBOURS, None)
+        if self._neighbours is not None:
+            self._reasons = Reasons(state.arrays["usual"])
         self._members = members_of(state, nested)
         self.folds_ = np.zeros(0, dtype=np.intp)
         return self
 
 
-def _relative(contribution: Scores) -> Scores:
-    """Return the positive parts of contributions [n, columns] as shares that sum to 1 (equal ones if none is)."""
-    positive = np.maximum(contribution, 0)
-    total = positive.sum(axis=1, keepdims=True)
-    relative: Scores = np.full(positive.shape, 1 / max(1, positive.shape[1]))
-    np.divide(positive, total, out=relative, where=total > 0)
-    return relative
+def _views(explained: dict[str, Cells]) -> list[Scores]:
+    """Return the contributions of the models that evaluate a row by all of its columns together."""
+    return [cells.contribution for name, cells in explained.items() if name not in MARGINAL]
 
 
 def _list(text: str) -> list[str]:

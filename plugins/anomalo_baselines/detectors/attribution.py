@@ -1,4 +1,4 @@
-"""Attribution of scores to cells: parts of the dense matrix, encoded values of means, shares of the score."""
+"""Attribution of scores to cells: parts of the dense matrix, and encoded values of means."""
 
 import numpy as np
 
@@ -25,11 +25,3 @@ def encoded_value(block: Block, mean: Scores) -> Scores:
         return np.full(len(mean), float(FIRST_LEVEL))
     codes: Scores = np.argmax(mean[:, :levels], axis=1).astype(np.float64) + FIRST_LEVEL
     return codes
-
-
-def in_proportion(score: Scores, drops: Scores) -> Scores:
-    """Divide scores [n] in proportion to drops [n, columns], or equally where all drops are 0."""
-    total = drops.sum(axis=1, keepdims=True)
-    equal = np.full(drops.shape, 1 / max(1, drops.shape[1]))
-    contribution: Scores = score[:, None] * np.divide(drops, total, out=equal, where=total > 0)
-    return contribution

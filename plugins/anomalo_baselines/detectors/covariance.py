@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, in_row_blocks, ledoit_wolf, param
-from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, in_proportion
+from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, in_row_blocks, ledoit_wolf, param, relative
+from anomalo_baselines.detectors.attribution import dense_parts, encoded_value
 
 STEPS = 20
 """Concentration steps, at most."""
@@ -98,7 +98,7 @@ class RobustCovariance(Model):
             drops[:, block.position] = 0.5 * (pulled[:, part] * residual[:, part]).sum(axis=1)
             mean = (scaled[:, part] - residual[:, part]) * self.scale_[part]
             expected[:, block.position] = encoded_value(block, mean)
-        return Cells(in_proportion(self.score(data), np.maximum(drops, 0)), expected)
+        return Cells(self.score(data)[:, None] * relative(drops), expected)
 
     def _distances(self, scaled: Scores) -> Scores:
         total = np.zeros(len(scaled))

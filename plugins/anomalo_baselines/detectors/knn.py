@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Cells, Encoded, Floats, Model, Run, Scores, param
-from anomalo_baselines.detectors.attribution import dense_parts, encoded_value, in_proportion
+from anomalo.plugin import Cells, Encoded, Floats, Model, Run, Scores, param, relative
+from anomalo_baselines.detectors.attribution import dense_parts, encoded_value
 from anomalo_baselines.neighbour_search import NeighbourSearch
 from anomalo_baselines.subsample import subsample
 
@@ -71,7 +71,7 @@ class NearestNeighbours(Model):
             position = blocks[column].position
             drops[rows, position] = distance[rows] - distances.mean(axis=1)
             expected[rows, position] = encoded_value(blocks[column], mean)
-        return Cells(in_proportion(self.score(data), np.maximum(drops, 0)), expected)
+        return Cells(self.score(data)[:, None] * relative(drops), expected)
 
 
 def _mean(cells: Floats, flagged: bool) -> Scores:

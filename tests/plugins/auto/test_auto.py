@@ -1,5 +1,6 @@
 """The combined detector: its members, what they learn from, its score, reasons and fills."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from anomalo.errors import ParameterError, UsageError
 from anomalo.models.run import LocalRun
-from anomalo.plugin import Block, Encoded, Layout, ModelState, Scores
+from anomalo.plugin import Block, Encoded, Layout, ModelState, Scores, relative
 from anomalo.registry.registry import Registry
 from anomalo.testing.tables import tables as kit
 from anomalo_auto.auto import Auto
@@ -67,16 +68,23 @@ def test_the_score_is_the_harmonic_mean_of_p_values_among_training_scores(regist
     assert np.allclose(np.exp(-found.score(new)), 3 / (1 / p).sum(axis=0))
 
 
-def test_reasons_are_the_members_by_how_much_each_raises_the_score(registry: Registry) -> None:
+def test_reasons_are_cells_that_the_members_and_the_nearest_rows_agree_on(registry: Registry) -> None:
     data, rows = clustered(0), clustered(3, seed=1)
-    found = fit(data, registry, members="knn,covariance,iforest", assume="clean")
+    found = fit(data, registry, members="covariance,ecod,iforest", assume="clean")
+    knn, (covariance, ecod, _) = found._neighbours, (member.model for member in found._members)
     raised = np.exp([member.surprisal(rows) for member in found._members[:2]])  # iforest does not explain
-    cells = [np.maximum(member.model.explain(rows).contribution, 0) for member in found._members[:2]]
-    total = sum(
-        cell / cell.sum(axis=1, keepdims=True) * share[:, None] for cell, share in zip(cells, raised, strict=True)
-    )
-    expected = total / total.sum(axis=1, keepdims=True)
-    assert np.allclose(found.explain(rows).contribution, expected * found.score(rows)[:, None])
+    cells = [relative(model.explain(rows).contribution) for model in (covariance, ecod)]
+    views = [cells[0] * raised[0][:, None] + cells[1] * raised[1][:, None]]
+    views[0] /= views[0].sum(axis=1, keepdims=True)
+    for model in (covariance, knn):  # ecod judges each column by itself
+        contribution, training = model.explain(rows).contribution, model.explain(data).contribution
+        bulk = np.quantile(training, 0.85, axis=0)
+        excess = np.maximum(training - bulk, 0).mean(axis=0) / 0.15
+        beyond = np.maximum(contribution - bulk, 0) / excess
+        surprisal = -math.log(0.15) * np.minimum(contribution / bulk, 1) + beyond
+        views += [relative(contribution), relative(surprisal)]
+    agreed = np.exp(np.mean([np.log(view + 0.02) for view in views], axis=0)) - 0.02
+    assert np.allclose(found.explain(rows).contribution, relative(agreed) * found.score(rows)[:, None])
 
 
 def clustered(anomalies: int, seed: int = 0) -> Encoded:

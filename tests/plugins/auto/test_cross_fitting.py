@@ -17,6 +17,7 @@ from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import infer
 from anomalo.testing.tables import tables
 from anomalo_auto.auto import Auto
+from anomalo_baselines.detectors.knn import NearestNeighbours
 
 
 @dataclass(kw_only=True)
@@ -41,7 +42,7 @@ class Another(Memory):
 
 
 def create(name: str, **params: Any) -> Model:
-    return {"memory": Memory, "another": Another}[name](**params)
+    return {"memory": Memory, "another": Another, "knn": NearestNeighbours}[name](**params)
 
 
 def fit(data: Encoded, assume: str) -> Auto:
