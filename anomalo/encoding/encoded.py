@@ -60,6 +60,10 @@ class Block:
         Whether it is the label: a model that samples learns it, but it is never observed when rows are scored.
     unreadable : float
         Share of a number's cells in the training table that are not missing and cannot be read, from 0 to 1.
+    moment : bool
+        Whether it is a point in time: when rows are scored it is hidden, and what is derived from it is seen instead.
+    sources : tuple of str
+        Of a derived block, the columns that it is computed from.
     """
 
     name: str
@@ -76,6 +80,8 @@ class Block:
     missing: float = 0.0
     label: bool = False
     unreadable: float = 0.0
+    moment: bool = False
+    sources: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -106,6 +112,8 @@ class Layout:
     names : tuple of str
         The name of each cell of a row, in the order of the flattened shape, where they are more than the blocks' with
         the index along the other axes: see `cell_names`.
+    derived : Layout or None
+        Of what is computed from points in time; see `Encoded.derived`.
     """
 
     modality: str
@@ -114,6 +122,7 @@ class Layout:
     classes: tuple[str, ...] = ()
     axis: int = -1
     names: tuple[str, ...] = ()
+    derived: Layout | None = None
 
     @cached_property
     def block_of_cell(self) -> NDArray[np.intp]:
@@ -136,6 +145,13 @@ class Layout:
         return tuple(
             f"{self.blocks[at].name}{index.tolist()}" for at, index in zip(self.block_of_cell, others, strict=True)
         )
+
+    def with_derived(self) -> Layout:
+        """Return the layout of a table's rows with what is derived behind the columns."""
+        assert self.derived is not None, "nothing is derived"
+        first = len(self.blocks)
+        blocks = (*self.blocks, *(dataclasses.replace(b, position=first + b.position) for b in self.derived.blocks))
+        return dataclasses.replace(self, shape=(len(blocks),), blocks=blocks, derived=None)
 
     def spread(self, values: ArrayLike) -> NDArray[Any]:
         """Return one value for each block, [blocks], as one for each cell, [*shape]."""
@@ -164,11 +180,19 @@ class Layout:
     def from_json(cls, value: Mapping[str, Any]) -> Layout:
         """Rebuild a layout from `to_json`."""
         blocks = tuple(
-            Block(**{**block, "levels": tuple(block["levels"]), "rare": tuple(block["rare"])})
+            Block(**{**block, **{name: tuple(block.get(name, ())) for name in ("levels", "rare", "sources")}})
             for block in value["blocks"]
         )
-        names = tuple(value["names"])
-        return cls(value["modality"], tuple(value["shape"]), blocks, tuple(value["classes"]), value["axis"], names)
+        names, derived = tuple(value["names"]), value.get("derived")
+        return cls(
+            value["modality"],
+            tuple(value["shape"]),
+            blocks,
+            tuple(value["classes"]),
+            value["axis"],
+            names,
+            None if derived is None else cls.from_json(derived),
+        )
 
 
 @dataclass(frozen=True)
@@ -203,6 +227,10 @@ class Encoded:
         What each position means.
     target : float64 [n] or None
         Each row's class, an index into `Layout.classes`, for models that learn from labels.
+    derived : Encoded [n] or None
+        What is computed from the rows' points in time. The core shows it to models behind the columns.
+    time : float32 [n] or None
+        When each row happened, where a table has one column that says so: anything that grows with time.
 
     Raises
     ------
@@ -214,6 +242,8 @@ class Encoded:
     observed: Mask
     layout: Layout
     target: NDArray[np.float64] | None = None
+    derived: Encoded | None = None
+    time: Floats | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -221,7 +251,7 @@ class Encoded:
             raise ValueError(
                 f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
-        for name in ("values", "observed", "target"):
+        for name in ("values", "observed", "target", "time"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, _read_only(array))
@@ -232,12 +262,24 @@ class Encoded:
     def take(self, rows: NDArray[Any] | slice) -> Encoded:
         """Return the rows selected by an index array, a mask or a slice."""
         target = None if self.target is None else self.target[rows]
-        return Encoded(self.values[rows], self.observed[rows], self.layout, target)
+        time = None if self.time is None else self.time[rows]
+        derived = None if self.derived is None else self.derived.take(rows)
+        return Encoded(self.values[rows], self.observed[rows], self.layout, target, derived, time)
 
     def hide(self, cells: Mask) -> Encoded:
-        """Return a copy in which the cells under the mask `cells` [n, *shape] are missing."""
+        """Return a copy without the cells under the mask `cells` [n, *shape], and without what derives from them."""
         values = np.where(cells, np.float32(MISSING), self.values)
-        return Encoded(values, self.observed & ~cells, self.layout, self.target)
+        derived = self.derived
+        if derived is not None:
+            derived = derived.hide(self._derived_from(cells))
+        return Encoded(values, self.observed & ~cells, self.layout, self.target, derived, self.time)
+
+    def _derived_from(self, cells: Mask) -> Mask:
+        """Return which derived cells are computed from any of the cells under a mask."""
+        assert self.derived is not None
+        position = {block.name: block.position for block in self.layout.blocks}
+        sources = [[position[name] for name in block.sources] for block in self.derived.layout.blocks]
+        return np.stack([cells[:, at].any(axis=1) for at in sources], axis=1)
 
     def unreadable(self) -> Mask:
         """Return which cells of numbers cannot be read, bool [n, *shape]."""
@@ -288,15 +330,25 @@ class Encoded:
         matrix = np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
         return Dense(matrix.astype(np.float32, copy=False), np.array(position, dtype=np.intp))
 
+    @classmethod
+    def blank(cls, layout: Layout, rows: int = 1) -> Encoded:
+        """Return rows all of whose cells are missing."""
+        values = np.zeros((rows, *layout.shape), dtype=np.float32)
+        derived = None if layout.derived is None else cls.blank(layout.derived, rows)
+        return cls(values, values.astype(np.bool_), layout, derived=derived)
+
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
         """Stack batches of one layout; targets are kept if every part has them."""
-        targets = [part.target for part in parts if part.target is not None]
+        targets, times = ([getattr(part, name) for part in parts] for name in ("target", "time"))
+        derived = [part.derived for part in parts if part.derived is not None]
         return Encoded(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.observed for part in parts]),
             parts[0].layout,
-            np.concatenate(targets) if len(targets) == len(parts) else None,
+            None if any(target is None for target in targets) else np.concatenate(targets),
+            Encoded.concatenate(derived) if len(derived) == len(parts) else None,
+            None if any(time is None for time in times) else np.concatenate(times),
         )
 
 

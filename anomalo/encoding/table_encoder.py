@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from anomalo.tabular.cells import is_string
 from anomalo.tabular.column import MEASURED, Column
 from anomalo.tabular.columns import Columns, Values
 from anomalo.tabular.formatting import arrow_type, render_labels, render_numbers
+from anomalo.tabular.moments.derived import DerivedColumn, derive, derived_table, is_moment
 from anomalo.tabular.parsing import Texts, read
 from anomalo.tabular.schema import Schema
 from anomalo.tabular.understanding.number_parts import Numbers
@@ -38,6 +40,8 @@ class TableEncoder:
         self._range: dict[int, tuple[float, float]] = {}
         self._rare: dict[int, list[int]] = {}
         self._few: dict[int, list[float]] = {}
+        self._derivation: tuple[DerivedColumn, ...] = ()
+        self._derived: TableEncoder | None = None
         self._prepare()
 
     @property
@@ -58,7 +62,21 @@ class TableEncoder:
                 blocks.append(self._fit_number(column, position, values, columns.unreadable.get(column.name)))
         self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
         self._prepare()
+        self._derivation, self._derived = derive(columns, schema), None
+        if self._derivation:
+            self._derived = TableEncoder().fit(*derived_table(self._derivation, columns))
+            self._derived._mark_sources(self._derivation)
+            self._layout = replace(self._layout, derived=self._derived.layout)
         return self
+
+    def _mark_sources(self, derivation: Sequence[DerivedColumn]) -> None:
+        blocks = zip(self._layout.blocks, derivation, strict=True)
+        self._layout = replace(self._layout, blocks=tuple(replace(b, sources=one.sources) for b, one in blocks))
+
+    @property
+    def derivation(self) -> tuple[DerivedColumn, ...]:
+        """What is computed from points in time."""
+        return self._derivation
 
     def encode(self, columns: Columns, label: bool = False) -> Encoded:
         """Encode one batch.
@@ -81,7 +99,15 @@ class TableEncoder:
                 encoded = np.where(unreadable, UNSEEN, encoded)
             values[:, block.position] = encoded
             observed[:, block.position] = seen
-        return Encoded(values, observed, self._layout)
+        if self._derived is None:
+            return Encoded(values, observed, self._layout)
+        derived = self._derived.encode(derived_table(self._derivation, columns)[0])
+        return Encoded(values, observed, self._layout, None, derived, self._time(values))
+
+    def _time(self, values: Floats) -> Floats | None:
+        """Return the rows' times [n], if exactly one column has them."""
+        moments = [block.position for block in self._layout.blocks if block.moment]
+        return values[:, moments[0]].copy() if len(moments) == 1 else None
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's type and format.
@@ -191,7 +217,11 @@ class TableEncoder:
         ranges = [[position, low, high] for position, (low, high) in self._range.items()]
         rare = [[position, counts] for position, counts in self._rare.items()]
         few = [[position, values] for position, values in self._few.items()]
-        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few}
+        found: dict[str, Any] = {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few}
+        if self._derived is not None:
+            found["derivation"] = [one.to_json() for one in self._derivation]
+            found["derived"] = self._derived.to_json()
+        return found
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
@@ -202,6 +232,10 @@ class TableEncoder:
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
         encoder._rare, encoder._few = dict(value["rare"]), dict(value["few"])
         encoder._prepare()
+        if "derived" in value:
+            encoder._derivation = tuple(map(DerivedColumn.from_json, value["derivation"]))
+            columns = tuple(one.column for one in encoder._derivation)
+            encoder._derived = cls.from_json(value["derived"], Schema(columns, schema.rows))
         return encoder
 
     def _prepare(self) -> None:
@@ -237,6 +271,7 @@ class TableEncoder:
             missing=_share_missing(len(seen) + bad, len(values)),
             unreadable=bad / max(len(values), 1),
             label=column.role == "label",
+            moment=is_moment(column),
         )
 
     def _fit_category(self, column: Column, position: int, texts: Texts) -> Block:

@@ -64,7 +64,7 @@ class Target:
     def on(self, data: Encoded) -> Encoded:
         """Return the rows of `data` [n] whose class is known, with it as their target."""
         layout = replace(data.layout, classes=self.classes)
-        return Encoded(data.values, data.observed, layout, self.codes).take(self.known)
+        return replace(data, layout=layout, target=self.codes).take(self.known)
 
     @property
     def known(self) -> NDArray[np.intp]:

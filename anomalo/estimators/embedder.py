@@ -68,9 +68,7 @@ class TableEmbedder(TransformerMixin, TableEstimator):  # type: ignore[misc]
         """Fit on a DataFrame or a numeric array [n, columns], which may have missing values; `y` is ignored."""
         self._fit(X, "embed", calibrate=False)
         self.types_ = X.dtypes if isinstance(X, pd.DataFrame) else None
-        layout = self.fitted_.encoder.layout
-        empty = np.zeros((1, *layout.shape), dtype=np.float32)
-        self.latent_ = self.fitted_.embed(Encoded(empty, empty.astype(bool), layout)).shape[1]
+        self.latent_ = self.fitted_.embed(Encoded.blank(self.fitted_.encoder.layout)).shape[1]
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:

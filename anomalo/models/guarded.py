@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.errors import UsageError
 from anomalo.models import result_checks
-from anomalo.models.base import Model, Run
+from anomalo.models.base import Model, Run, is_goal
 from anomalo.models.capabilities import (
     CanClassify,
     CanEmbed,
@@ -30,6 +30,7 @@ from anomalo.models.capabilities import (
 )
 from anomalo.models.guard import Origin, guard
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
+from anomalo.models.view import View, explained_columns, filled_columns, hidden_columns
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,13 @@ class GuardedModel:
         The model itself.
     origin : Origin
         The plugin that gives its class.
+    view : View
+        What the model sees of rows.
     """
 
     model: Model
     origin: Origin
+    view: View = field(default_factory=View)
 
     @classmethod
     def of(cls, model: Model) -> Self:
@@ -77,9 +81,20 @@ class GuardedModel:
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit the model, and return self."""
-        data = data.as_models_see()
+        if data.derived is not None and not self.view.moments and is_goal(run.goals, "impute") and self.can(CanExtend):
+            return self._fit_in_turn(data, run)
+        return self._fit(data, run, self.view.moments or is_goal(run.goals, "impute"))
+
+    def _fit_in_turn(self, data: Encoded, run: Run) -> Self:
+        """Fit the model to score, without points in time, and then to impute, with them."""
+        goals, run.goals = run.goals, frozenset({"score", "embed"})
+        self._fit(data, run, False)
+        run.goals = goals
+        return self.extend(data, run)
+
+    def _fit(self, data: Encoded, run: Run, moments: bool) -> Self:
         with self._guard("fit"):
-            result_checks.require_self("fit", self.model.fit(data, run), self.model)
+            result_checks.require_self("fit", self.model.fit(self.view.of_rows(data, moments), run), self.model)
         return self
 
     def score(self, data: Encoded) -> Scores:
@@ -87,7 +102,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanScore):
             raise self._unable("score")
-        data = data.as_models_see()
+        data = self.view.of_rows(data)
         with self._guard("score"):
             return result_checks.scores(model.score(data), data)
 
@@ -96,25 +111,27 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanExplain):
             raise self._unable("explain")
-        data = data.as_models_see()
+        seen = self.view.of_rows(data)
         with self._guard("explain"):
-            return result_checks.cells(model.explain(data), data)
+            cells = result_checks.cells(model.explain(seen), seen)
+        return explained_columns(cells, data)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Return fills, and `draws` random imputations."""
         model = self.model
         if not isinstance(model, CanImpute):
             raise self._unable("impute")
-        data = data.as_models_see()
+        seen = self.view.of_rows(data, moments=True)
         with self._guard("impute"):
-            return result_checks.filled(model.impute(data, draws), data, draws)
+            filled = result_checks.filled(model.impute(seen, draws), seen, draws)
+        return filled if seen.values.shape == data.values.shape else filled_columns(filled, data.values.shape[1])
 
     def embed(self, data: Encoded) -> Floats:
         """Return codes, float32 [n, latent]."""
         model = self.model
         if not isinstance(model, CanEmbed):
             raise self._unable("embed")
-        data = data.as_models_see()
+        data = self.view.of_rows(data)
         with self._guard("embed"):
             return result_checks.codes(model.embed(data), data)
 
@@ -140,17 +157,20 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanClassify):
             raise self._unable("proba")
-        data = data.as_models_see()
+        data = self.view.of_rows(data)
         with self._guard("proba"):
             return result_checks.probabilities(model.proba(data), data)
 
-    def hidden_cells(self, columns: int) -> HiddenCells | None:
-        """Return the errors of predictions for held-out cells of so many columns."""
+    def hidden_cells(self, data: Encoded) -> HiddenCells | None:
+        """Return the errors of predictions for held-out cells of the columns of these rows."""
         model = self.model
         if not isinstance(model, ReportsErrors):
             raise self._unable("hidden_cells")
+        columns = len(data.layout.blocks)
+        seen = len(self.view.of_rows(data.take(slice(0, 0))).layout.blocks)
         with self._guard("hidden_cells"):
-            return result_checks.hidden_cells(model.hidden_cells(), columns)
+            found = result_checks.hidden_cells(model.hidden_cells(), seen)
+        return None if found is None else hidden_columns(found, columns)
 
     def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan | None:
         """Return what a fit is going to do, if the model can say so."""
@@ -174,14 +194,14 @@ class GuardedModel:
         if not isinstance(model, CrossFits):
             raise self._unable("without")
         with self._guard("without"):
-            return type(self)(result_checks.model("without", model.without(fold)), self.origin)
+            return type(self)(result_checks.model("without", model.without(fold)), self.origin, self.view)
 
     def extend(self, data: Encoded, run: Run) -> Self:
         """Fit the model for further goals, and return self."""
         model = self.model
         if not isinstance(model, CanExtend):
             raise self._unable("extend")
-        data = data.as_models_see()
+        data = self.view.of_rows(data, moments=True)
         with self._guard("extend"):
             result_checks.require_self("extend", model.extend(data, run), model)
         return self

@@ -23,10 +23,13 @@ class Cells:
     expected : float32 [n, *shape]
         The conditional expectation of each cell given the row's other cells, in encoded units (for a
         category the code of the most probable known level).
+    derived : Cells [n, derived] or None
+        The same of what is derived from points in time; its contributions are part of those of their columns.
     """
 
     contribution: NDArray[np.float64]
     expected: Floats
+    derived: Cells | None = None
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,6 @@ class LocalRun:
         `keep(number)` returns the checkpoint of training number 0, 1, … of this fit.
     initial : Model, optional
         The fitted model to start from.
-    time : int, optional
-        The number of the rows' block that holds times, if one does.
 
     Attributes
     ----------
@@ -71,7 +69,6 @@ class LocalRun:
     logs: Mapping[str, Path] = field(default_factory=dict)
     keep: Callable[[int], Checkpoint] | None = None
     initial: Model | None = None
-    time: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     _trainings: int = 0
 
@@ -93,8 +90,7 @@ class LocalRun:
 
     def folds(self, data: Encoded, count: int) -> NDArray[np.intp]:
         """Assign each row one of `count` folds, [n]; see `assign_folds`."""
-        times = None if self.time is None else data.flat()[0][:, data.layout.cells_of_block[self.time][0]]
-        return assign_folds(data.hashes(), count, self.seed, times)
+        return assign_folds(data.hashes(), count, self.seed, data.time)
 
     def attach(self, engine: Any, model: Model) -> None:
         """Let plugins attach their handlers to an Ignite engine."""

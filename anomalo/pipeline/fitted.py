@@ -24,11 +24,12 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanExplain, CanStart
+from anomalo.models.capabilities import CanClassify, CanExplain
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
+from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.training import reported_errors, time_block, train
+from anomalo.pipeline.training import reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -107,7 +108,7 @@ class Fitted:
         if table.rows < 2:
             raise SourceError(f"the table has {table.rows} row (n_samples = {table.rows}); give at least 2 rows")
         model = config.create(registry, schema.modality)
-        _require_able(model, base, target)
+        require_able(model, base is not None, target is not None)
         samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
@@ -116,6 +117,8 @@ class Fitted:
         columns = schema.parse(table, label=True)
         encoder = registry.encoder(schema.modality)().fit(columns, schema) if base is None else base.encoder
         data = encoder.encode(columns, label=True)
+        view = View.of(config.goals, "sample" in model.verbs) if base is None else base.guarded.view
+        model = replace(model, view=view)
         facts = {"model": model.name, "plugin": model.origin.plugin}
         fitted = cls(schema, encoder, model, Calibration.empty(), None, facts)
         if base is not None:
@@ -143,7 +146,6 @@ class Fitted:
         """
         started = time.perf_counter()
         run = config.run(registry, data.layout.modality, 0, 1)
-        run.time = time_block(data, self.schema)
         self.guarded.extend(data, run)
         self.hidden = reported_errors(self.guarded, data, self.hidden)
         self.facts["goals"] = sorted(config.goals)
@@ -387,14 +389,3 @@ def _plugins(model: GuardedModel, modality: str, registry: Registry) -> dict[str
     names = [name for name in models_in(model.state()) if name != model.name]
     found = {model.name: model.origin} | {name: registry.origin(name, modality) for name in names}
     return {name: asdict(origin) for name, origin in found.items()}
-
-
-def _require_able(model: GuardedModel, base: Fitted | None, target: Target | None) -> None:
-    """Raise unless the model can start from `base` and learn from `target`, if they are there."""
-    if base is not None and not model.can(CanStart):
-        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
-    if target is not None and not model.can(CanClassify):
-        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
-    if target is None and model.can(CanClassify):
-        how = "fit it with --label COL --supervised, or by TableClassifier"
-        raise UsageError(f"model {model.name!r} learns from labels: {how}")

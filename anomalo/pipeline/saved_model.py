@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from anomalo.models.base import Model
 from anomalo.models.guard import Origin
 from anomalo.models.guarded import GuardedModel, guard_part
 from anomalo.models.results import HiddenCells
+from anomalo.models.view import View
 from anomalo.pipeline.fitted import Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
@@ -50,6 +52,7 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
         "encoding": fitted.encoder.to_json(),
         "warnings": list(fitted.warnings),
         "surprisal_scale": fitted.calibration.surprisal_scale,
+        "view": asdict(fitted.guarded.view),
         "notes": [] if fitted.hidden is None else list(fitted.hidden.notes),
         "constraints": [constraints.to_json(one) for one in fitted.constraints],
     }
@@ -76,7 +79,8 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     artefact = artifacts.load(folder)
     manifest, kept = artefact.manifest, artefact.arrays["calibration"]
     schema = Schema.from_json(manifest["schema"])
-    model = _restored(folder, artefact, schema.modality, registry)
+    view = View(**manifest["view"]) if "view" in manifest else View()
+    model = replace(_restored(folder, artefact, schema.modality, registry), view=view)
     model.use(device)
     notes = tuple(manifest["notes"])
     hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None

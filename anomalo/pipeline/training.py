@@ -13,9 +13,10 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.errors import UsageError
 from anomalo.models.base import is_goal
-from anomalo.models.capabilities import CanClassify, CrossFits, ReportsErrors
-from anomalo.models.folds import fold_count, time_column
+from anomalo.models.capabilities import CanClassify, CanStart, CrossFits, ReportsErrors
+from anomalo.models.folds import fold_count
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
 from anomalo.models.run import LocalRun
@@ -55,7 +56,7 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     plan = model.plan(data.layout, len(data), config.goals)
     if plan is not None:
         config.announce(plan)
-    fit = _Fit(model, data, config, registry, schema.modality, time_block(data, schema))
+    fit = _Fit(model, data, config, registry, schema.modality)
     main, evidence = fit.in_parts() if model.can(CrossFits) else fit.and_cross_fit()
     hidden = reported_errors(model, data, evidence.hidden) if fit.reports_errors else evidence.hidden
     calibration, marginals, scores = Calibration.empty(), None, None
@@ -106,7 +107,6 @@ class _Fit:
     config: FitConfig
     registry: Registry
     modality: str
-    time: int | None
 
     @property
     def reports_errors(self) -> bool:
@@ -140,7 +140,8 @@ class _Fit:
             def fit(rows: NDArray[np.intp], fold: int) -> GuardedModel:
                 run = self._run(fold, parts)
                 run.goals = frozenset({"score"}) if self.reports_errors else config.goals
-                return config.create(self.registry, self.modality).fit(data.take(rows), run)
+                fresh = replace(config.create(self.registry, self.modality), view=self.model.view)
+                return fresh.fit(data.take(rows), run)
 
             evidence = cross_fit(data, folds, fit, config.keep, hide=not self.reports_errors)
         main = self._run(parts - 1, parts)
@@ -148,9 +149,7 @@ class _Fit:
         return main, evidence
 
     def _run(self, part: int, parts: int) -> LocalRun:
-        run = self.config.run(self.registry, self.modality, part, parts)
-        run.time = self.time
-        return run
+        return self.config.run(self.registry, self.modality, part, parts)
 
 
 def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | None) -> HiddenCells | None:
@@ -160,10 +159,22 @@ def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | No
     """
     if not model.can(ReportsErrors):
         return hidden
-    reported = model.hidden_cells(len(data.layout.blocks))
+    reported = model.hidden_cells(data)
     return reported if hidden is None or reported is None else replace(reported, width=hidden.width)
 
 
-def time_block(data: Encoded, schema: Schema) -> int | None:
-    """Return the number of the block that holds the rows' times, if there is one."""
-    return time_column(data.layout, {column.name for column in schema.features if column.kind == "datetime"})
+def require_able(model: GuardedModel, starts: bool, learns: bool) -> None:
+    """Check that a model can start from another one and learn from labels, where it has to.
+
+    Raises
+    ------
+    UsageError
+        It cannot, or it only learns from labels and there are none.
+    """
+    if starts and not model.can(CanStart):
+        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
+    if learns and not model.can(CanClassify):
+        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
+    if not learns and model.can(CanClassify):
+        how = "fit it with --label COL --supervised, or by TableClassifier"
+        raise UsageError(f"model {model.name!r} learns from labels: {how}")

@@ -53,7 +53,8 @@ class Reasons:
         for contribution, usual in zip(contributions, self.usual, strict=True):
             surprisal = _surprisal(np.maximum(contribution, 0.0), usual)
             total += np.log(relative(contribution) + LEAST) + np.log(relative(surprisal) + LEAST)
-        return relative(np.exp(total / (1 + 2 * len(self.usual))) - LEAST)
+        mean: Scores = np.exp(total / (1 + 2 * len(self.usual)))
+        return relative(mean - LEAST)
 
 
 def _usual(contribution: Scores) -> Scores:
@@ -62,7 +63,7 @@ def _usual(contribution: Scores) -> Scores:
     least = SLIGHT * float(positive.mean()) + np.finfo(np.float32).tiny
     bulk = np.quantile(positive, BULK, axis=0)
     excess = np.maximum(positive - bulk, 0.0).mean(axis=0) / (1 - BULK)
-    return np.maximum(np.stack([bulk, excess]), least)
+    return np.asarray(np.maximum(np.stack([bulk, excess]), least))
 
 
 def _surprisal(contribution: Scores, usual: Scores) -> Scores:

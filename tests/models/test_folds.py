@@ -1,12 +1,13 @@
 """Folds: equal rows share one, they are of even size, and with times they are stretches of time."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalo.models.folds import assign_folds, fold_count, time_column
+from anomalo.models.folds import STRETCHES, assign_folds, fold_count
 from anomalo.models.run import LocalRun
-from anomalo.plugin import Block, Layout
 from anomalo.testing import tables
 
 
@@ -27,7 +28,7 @@ def test_equal_rows_share_a_fold_and_folds_are_of_even_size(
     assert all(len(found) == 1 for found in distinct.values())
     sizes = np.bincount([next(iter(found)) for found in distinct.values()])
     assert len(sizes) == min(folds, len(distinct))
-    assert sizes.max() - sizes.min() <= 1
+    assert sizes.max() - sizes.min() <= (STRETCHES if timed else 1)
 
 
 def test_the_seed_shuffles() -> None:
@@ -37,21 +38,13 @@ def test_the_seed_shuffles() -> None:
     assert (np.diff(assign_folds(hashes, 5, 0)) < 0).any()
 
 
-def test_with_times_each_fold_is_a_stretch_of_time() -> None:
+def test_with_times_each_fold_is_several_stretches_of_time() -> None:
     rng = np.random.default_rng(0)
     times = rng.normal(size=103).astype(np.float32)
     folds = assign_folds(rng.permutation(103).astype(np.uint64), 5, 0, times)
-    assert (np.diff(folds[np.argsort(times)]) >= 0).all()
-    assert np.bincount(folds).tolist() == [21, 21, 20, 21, 20]
-
-
-def test_the_time_column_is_the_only_datetime() -> None:
-    blocks = (Block("a", "number", 0), Block("b", "number", 1), Block("c", "category", 2, levels=("x",)))
-    layout = Layout("table", (3,), blocks)
-    assert time_column(layout, {"b"}) == 1
-    assert time_column(layout, {"a", "b"}) is None
-    assert time_column(layout, set()) is None
-    assert time_column(layout, {"c"}) is None
+    in_time = folds[np.argsort(times)]
+    assert np.count_nonzero(np.diff(in_time)) == 5 * STRETCHES - 1
+    assert set(in_time[:25]) == set(in_time[-25:]) == set(range(5))
 
 
 def test_large_tables_have_fewer_folds() -> None:
@@ -68,8 +61,8 @@ def test_a_run_assigns_folds_by_its_seed_and_equal_rows_share_one() -> None:
 
 def test_a_run_whose_rows_have_times_assigns_stretches_of_time() -> None:
     train, _ = tables()
-    position = int(train.layout.numbers[0])
-    found = LocalRun(time=position).folds(train, 4)
-    times = train.values[:, position]
-    assert [times[found == fold].max() for fold in range(3)] <= [times[found == fold].min() for fold in (1, 2, 3)]
-    assert len(np.unique(found)) == 4
+    times = train.values[:, train.layout.numbers[0]]
+    data = replace(train, time=times)
+    expected = assign_folds(data.hashes(), 4, 0, times)
+    assert np.array_equal(LocalRun().folds(data, 4), expected)
+    assert not np.array_equal(LocalRun().folds(train, 4), expected)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
@@ -54,9 +52,7 @@ def impute(
 
     def create(work: Work) -> _Job:
         if draws:
-            layout = work.fitted.encoder.layout
-            empty = np.zeros((1, *layout.shape), dtype=np.float32)
-            work.fitted.impute(Encoded(empty, empty.astype(bool), layout), 1)  # fails if the model gives no draws
+            work.fitted.impute(Encoded.blank(work.fitted.encoder.layout), 1)  # fails if the model gives no draws
         return _Job(work, output, draws, safe_csv)
 
     if draws < 0:

@@ -1,0 +1,169 @@
+"""Columns that are computed from points in time: hour, weekday, month, distance from the usual span, and durations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo.tabular.column import Column
+from anomalo.tabular.columns import Columns
+from anomalo.tabular.moments.related import related
+from anomalo.tabular.parsing import Texts
+from anomalo.tabular.schema import Schema
+from anomalo.tabular.understanding.number_parts import Numbers
+
+Part = Literal["hour", "weekday", "month", "outside", "since"]
+
+DAY, YEAR = 86_400.0, 365.25 * 86_400.0
+"""Seconds."""
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+HOURS = tuple(f"{hour:02}:00" for hour in range(24))
+LEVELS: Mapping[Part, tuple[str, ...]] = {"hour": HOURS, "weekday": WEEKDAYS, "month": MONTHS}
+SPANS: Mapping[Part, float] = {"hour": 2 * DAY, "weekday": 21 * DAY, "month": 1.5 * YEAR}
+"""The least span of time in which a cycle can be seen, in seconds."""
+EACH = 5
+"""The least number of rows for each level of a cycle."""
+TIMED = 0.05
+"""The least share of moments that are not at midnight, or the first of a month, for hours or weekdays to be known."""
+USUAL = (0.01, 0.99)
+"""Quantiles between which the usual moments lie; as far beyond them as they are apart is not unusual either."""
+
+
+@dataclass(frozen=True)
+class DerivedColumn:
+    """One column that is computed from points in time.
+
+    Attributes
+    ----------
+    part : {"hour", "weekday", "month", "outside", "since"}
+        What it is: a level of a cycle; how far outside the usual span, in spans; or the seconds since another column.
+    sources : tuple of str
+        The column that it is computed from; of "since" the later one first.
+    usual : (float, float)
+        Of "outside", the ends of the usual span in seconds since 1970; of "hour" the first and the last usual hour.
+    """
+
+    part: Part
+    sources: tuple[str, ...]
+    usual: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def name(self) -> str:
+        """Its name, which says what it is computed from."""
+        return f"{self.part} of {self.sources[0]}" if self.part != "since" else " since ".join(self.sources)
+
+    @property
+    def column(self) -> Column:
+        """The column, as a schema describes it."""
+        return Column(self.name, "category" if self.part in LEVELS else "number", storage="double")
+
+    def values(self, columns: Columns) -> Numbers | Texts:
+        """Compute it from a batch's columns, [n]; missing where one of its sources is."""
+        seconds = _seconds(columns, self.sources[0])
+        if self.part == "since":
+            return seconds - _seconds(columns, self.sources[1])
+        if self.part == "outside":
+            first, last = self.usual
+            return _beyond(seconds, first, last) / max(last - first, DAY)
+        index = np.full(len(seconds), -1, dtype=np.int32)
+        seen = ~np.isnan(seconds)
+        index[seen] = _level(self.part, seconds[seen])
+        return Texts(pa.array(LEVELS[self.part], pa.string()), index)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> DerivedColumn:
+        """Rebuild it from `to_json`."""
+        return cls(value["part"], tuple(value["sources"]), tuple(value["usual"]))
+
+
+def derive(columns: Columns, schema: Schema) -> tuple[DerivedColumn, ...]:
+    """Choose what to derive from a training table's points in time, as far as their span supports it."""
+    moments = [column.name for column in schema.features if is_moment(column)]
+    found = [part for name in moments for part in _of_one(name, _seconds(columns, name))]
+    pairs = itertools.combinations(moments, 2)
+    seconds = {name: _seconds(columns, name) for name in moments}
+    since = related({pair: (seconds[pair[0]], seconds[pair[1]]) for pair in pairs})
+    return (*found, *(DerivedColumn("since", pair) for pair in since))
+
+
+def is_moment(column: Column) -> bool:
+    """Whether a column's cells are points in time."""
+    return column.kind == "datetime" and column.role == "feature"
+
+
+def derived_table(found: Sequence[DerivedColumn], columns: Columns) -> tuple[Columns, Schema]:
+    """Return the derived columns of a batch, and the schema that describes them."""
+    schema = Schema(tuple(derived.column for derived in found), columns.rows)
+    return Columns(columns.rows, {derived.name: derived.values(columns) for derived in found}), schema
+
+
+def _of_one(name: str, seconds: Numbers) -> list[DerivedColumn]:
+    seen = seconds[~np.isnan(seconds)]
+    if not len(seen):
+        return []
+    first, last = (float(end) for end in np.quantile(seen, USUAL))
+    usual = seen[(seen >= first) & (seen <= last)]
+    cycles = [part for part in LEVELS if _supports(part, usual, last - first)]
+    return [
+        *(DerivedColumn(part, (name,), _usual_hours(usual) if part == "hour" else (0.0, 0.0)) for part in cycles),
+        DerivedColumn("outside", (name,), (first, last)),
+    ]
+
+
+def _supports(part: Part, seconds: Numbers, span: float) -> bool:
+    """Whether moments span enough of a cycle, with enough rows and resolution, for its levels to mean anything."""
+    levels = _level(part, seconds)
+    if span < SPANS[part] or len(seconds) < EACH * len(LEVELS[part]) or len(np.unique(levels)) < 2:
+        return False
+    if part == "hour":
+        return bool(np.mean(seconds % DAY != 0) >= TIMED)
+    days = seconds.astype("datetime64[s]").astype("datetime64[D]")
+    first_of_month = days == days.astype("datetime64[M]").astype("datetime64[D]")
+    return part == "month" or bool(np.mean(~first_of_month) >= TIMED)
+
+
+def _level(part: Part, seconds: Numbers) -> NDArray[np.int32]:
+    """Return the number of each moment's level, [n]."""
+    if part == "hour":
+        return (seconds % DAY // 3600).astype(np.int32)
+    if part == "weekday":
+        return ((np.floor(seconds / DAY) + 3) % 7).astype(np.int32)  # 1970 began with a Thursday
+    months = np.floor(seconds).astype(np.int64).astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    return (months % 12).astype(np.int32)
+
+
+def _usual_hours(seconds: Numbers, share: float = 0.95) -> tuple[float, float]:
+    """Return the first and the last of the fewest successive hours that hold a share of the moments."""
+    counts = np.bincount(_level("hour", seconds), minlength=24)
+    for length in range(1, 25):
+        held = [counts[np.arange(first, first + length) % 24].sum() for first in range(24)]
+        if max(held) >= share * counts.sum():
+            first = int(np.argmax(held))
+            return float(first), float((first + length - 1) % 24)
+    return 0.0, 23.0
+
+
+def _beyond(seconds: Numbers, first: float, last: float) -> Numbers:
+    """Return how far moments are beyond the usual span and once its length around it, in seconds; negative before."""
+    span = max(last - first, DAY)
+    return np.minimum(seconds - (first - span), 0.0) + np.maximum(seconds - (last + span), 0.0)
+
+
+def _seconds(columns: Columns, name: str) -> Numbers:
+    values = columns.values[name]
+    assert not isinstance(values, Texts), f"column {name!r} holds texts; expected points in time"
+    return values
