@@ -47,11 +47,11 @@ class Marginals:
         """Return the number of cells of each column, or channel, in each bin, int64 [columns, 12]."""
         return _count(data, self.edges)
 
-    def moved(self, counts: Counts, layout: Layout) -> list[str]:
+    def moved(self, counts: Counts, layout: Layout, least: float = MOVED) -> list[str]:
         """Return the names of columns whose distribution differs from training, the most different first.
 
         The difference is the total variation distance: the share of cells that would have to change bins. A column
-        is named if that exceeds twice what chance alone makes it by `MOVED`.
+        is named if that exceeds twice what chance alone makes it by `least`. Points in time are not named: they move.
 
         Parameters
         ----------
@@ -69,7 +69,8 @@ class Marginals:
         variance = usual * (1 - usual) * (1 / rows + 1 / here)[:, None]
         excess: Scores = distance - 2 * np.sqrt(variance * 2 / np.pi).sum(axis=1) / 2
         order = np.argsort(-excess, kind="stable")
-        return [layout.blocks[position].name for position in order if excess[position] >= MOVED]
+        moved = [layout.blocks[position] for position in order if excess[position] >= least]
+        return [block.name for block in moved if not block.moment]
 
 
 def _edges(data: Encoded, position: int) -> NDArray[np.floating]:

@@ -30,10 +30,13 @@ class Explained:
     expected : float32 [n, columns]
         Encoded values.
     low, high : float64 [n, columns]
-        A 90 % interval for each number, in the column's original units; NaN for categories.
+        A 90 % interval for each number, in the column's original units; NaN for categories and points in time.
+    moments : float32 [n, columns of points in time, 3]
+        What is derived from each and contributes most: its number, its value and that expected; see `expected_moments`.
     """
 
     contribution: NDArray[np.float64]
     expected: NDArray[np.float32]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    moments: NDArray[np.float32]

@@ -56,6 +56,9 @@ class WritesRows(Protocol):
     def clip_to_domain(self, cells: Scores) -> Scores:
         """Return the nearest cells, in original units, that their columns can hold."""
 
+    def derive_again(self, data: Encoded, rows: Mask) -> Encoded:
+        """Return the rows with what is derived from their points in time computed anew for those under the mask [n]."""
+
     def round_trip(self, values: Floats, position: int) -> Floats:
         """Return what encoded values [n] of one block become when they are written to cells and read again."""
 

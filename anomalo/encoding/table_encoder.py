@@ -109,6 +109,18 @@ class TableEncoder:
         moments = [block.position for block in self._layout.blocks if block.moment]
         return values[:, moments[0]].copy() if len(moments) == 1 else None
 
+    def derive_again(self, data: Encoded, rows: Mask) -> Encoded:
+        """Return the rows with what is derived from their points in time computed anew for those under the mask [n]."""
+        if self._derived is None or data.derived is None or not rows.any():
+            return data
+        numbers = np.where(data.observed, data.values, np.nan)[rows].astype(np.float64)
+        moments = [block for block in self._layout.blocks if block.moment]
+        seconds = {block.name: expand(numbers[:, block.position], block.offset, block.scale) for block in moments}
+        new = self._derived.encode(derived_table(self._derivation, Columns(len(numbers), seconds))[0])
+        values, observed = data.derived.values.copy(), data.derived.observed.copy()
+        values[rows], observed[rows] = new.values, new.observed
+        return replace(data, derived=replace(data.derived, values=values, observed=observed))
+
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's type and format.
 

@@ -14,6 +14,7 @@ from anomalo.calibration.results import Explained
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Block, Encoded, Floats, Mask
 from anomalo.encoding.scaling import expand
 from anomalo.models.results import Filled
+from anomalo.pipeline.expected_moments import texts_of_moments
 from anomalo.pipeline.fitted import Fitted
 
 REASONS_PER_ROW = 5
@@ -104,10 +105,16 @@ def explained_cells(
     shown = np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
     names = [layout.cell_names[cell] for cell in shown]
     blocks = [layout.blocks[layout.block_of_cell[cell]] for cell in shown]
-    flat = {name: array.reshape(len(rows), -1)[:, shown] for name, array in vars(explained).items()}
+    arrays = ("contribution", "expected", "low", "high")
+    flat = {name: getattr(explained, name).reshape(len(rows), -1)[:, shown] for name in arrays}
     hidden = missing.reshape(len(rows), -1)[:, shown]
     values = [_within(block, flat["expected"][:, at]) for at, block in enumerate(blocks)]
     expected = [text(fitted.encoder.decode(value, b.position)) for value, b in zip(values, blocks, strict=True)]
+    moments = texts_of_moments(fitted.encoder, explained.moments)
+    expected = [
+        pa.array(moments[name], pa.string()) if name in moments else array
+        for name, array in zip(names, expected, strict=True)
+    ]
     observed = [_observed(batch, name, hidden[:, at]) for at, name in enumerate(names)]
     by_cell = np.arange(len(shown) * len(rows)).reshape(len(shown), len(rows))
     order = pa.array(by_cell.T.ravel())

@@ -15,6 +15,7 @@ from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
 from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to
+from anomalo.calibration.regimes import Regimes
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder, writing
@@ -29,6 +30,7 @@ from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
+from anomalo.pipeline.expected_moments import expected_moments
 from anomalo.pipeline.training import reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
@@ -63,6 +65,8 @@ class Fitted:
         The distribution of each column's training cells, if the model was calibrated.
     constraints : list of Constraint
         What synthetic rows have to satisfy.
+    regimes : Regimes
+        How scores of different stretches of time are put on one scale.
     """
 
     schema: Schema
@@ -73,6 +77,7 @@ class Fitted:
     facts: dict[str, Any]
     marginals: Marginals | None = None
     constraints: list[Constraint] = field(default_factory=list)
+    regimes: Regimes = field(default_factory=Regimes.none)
 
     @classmethod
     def fit(
@@ -131,6 +136,7 @@ class Fitted:
             fitted._constrain(data, config.constraints)
         trained = train(model, data, schema, config, registry)
         fitted.calibration, fitted.hidden, fitted.marginals = trained.calibration, trained.hidden, trained.marginals
+        fitted.regimes = trained.regimes
         before = 0.0 if config.keep is None else config.keep.seconds_before
         fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + before
@@ -198,7 +204,7 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
-        found.extend([*self.guarded.notes, *([self.facts["broken"]] if "broken" in self.facts else [])])
+        found.extend([*self.guarded.notes, *filter(None, map(self.facts.get, ("broken", "drift")))])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
         contamination = None if self.classifies else contaminated(self.calibration.reference)
@@ -262,7 +268,7 @@ class Fitted:
 
     def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
         """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
-        score = self.guarded.score(data) if score is None else score
+        score = self.regimes.adjusted(self.guarded.score(data) if score is None else score, data.time)
         if data.observed.all() or self.classifies:
             return score
         novelty = novelty_surprisal(data, self.facts["rows"])
@@ -273,6 +279,8 @@ class Fitted:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
         cells = cells_of(self.guarded, data)
         contribution = cells.contribution
+        if self.guarded.can(CanExplain):
+            contribution = raised_to(contribution, lambda total: self.regimes.adjusted(total, data.time))
         if not self.classifies:
             contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
         if self.guarded.can(CanExplain):
@@ -281,7 +289,8 @@ class Fitted:
         for at, mine in enumerate(data.layout.cells_of_block):
             low[:, mine], high[:, mine] = self.interval(cells.expected.reshape(low.shape)[:, mine], at)
         shape = cells.expected.shape
-        return Explained(contribution, cells.expected, low.reshape(shape), high.reshape(shape))
+        moments = expected_moments(data, cells)
+        return Explained(contribution, cells.expected, low.reshape(shape), high.reshape(shape), moments)
 
     def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ends of 90 % intervals around the expected values of a column or channel.
@@ -299,7 +308,7 @@ class Fitted:
             In original units; NaN for a category, or if no cell was hidden to estimate them.
         """
         block = self.encoder.layout.blocks[position]
-        if block.kind != "number" or self.hidden is None:
+        if block.kind != "number" or block.moment or self.hidden is None:
             return np.full(expected.shape, np.nan), np.full(expected.shape, np.nan)
         width = self.hidden.width[position]
         return (

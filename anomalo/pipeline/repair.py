@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,7 +190,9 @@ class _Search:
             values[at, position] = writing(self.fitted.encoder).round_trip(filled.point[at, position], position)
         categories = self.data.layout.categories
         observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
-        return Encoded(values, observed, before.layout), filled
+        after = replace(before, values=values, observed=observed)
+        moments = self.data.layout.spread([block.moment for block in self.data.layout.blocks])
+        return writing(self.fitted.encoder).derive_again(after, cells[:, moments].any(axis=1)), filled
 
     def keep(self, tried: _Tried) -> None:
         """Keep what is better for rows that are not normal yet: a set that makes them normal, or a lower score."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
+from anomalo.calibration.regimes import Regimes
 from anomalo.errors import ArtefactError
 from anomalo.generators import constraints
 from anomalo.models.base import Model
@@ -40,7 +41,7 @@ FACTS = (
         "plan",
         "seconds",
     ),
-    *("broken", "calibrated", "initial", "classes", "unlabelled"),
+    *("broken", "drift", "calibrated", "initial", "classes", "unlabelled"),
 )
 
 
@@ -63,6 +64,7 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
     }
     if fitted.marginals is not None:
         kept |= {"edges": fitted.marginals.edges, "cells": fitted.marginals.training}
+    kept |= {f"regimes.{name}": array for name, array in vars(fitted.regimes).items()}
     if fitted.hidden is not None:
         kept |= {name: getattr(fitted.hidden, name) for name in HIDDEN}
     artifacts.save(folder, manifest, fitted.guarded.state(), {"calibration": kept})
@@ -89,7 +91,9 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     facts = {key: manifest[key] for key in FACTS if key in manifest}
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
     kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
-    return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints)
+    parts = {name.removeprefix("regimes."): array for name, array in kept.items() if name.startswith("regimes.")}
+    regimes = Regimes(**parts) if parts else Regimes.none()
+    return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, regimes)
 
 
 def _restored(folder: Path, artefact: Artefact, modality: str, registry: Registry) -> GuardedModel:

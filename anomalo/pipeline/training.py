@@ -12,6 +12,7 @@ from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.calibration.occlusion import unreadable_surprisal
+from anomalo.calibration.regimes import Regimes, drift_in_time
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.errors import UsageError
 from anomalo.models.base import is_goal
@@ -31,7 +32,7 @@ class Trained:
 
     Attributes
     ----------
-    calibration, hidden, marginals
+    calibration, hidden, marginals, regimes
         As `Fitted` has them.
     scores : float64 [n] or None
         The model's scores of the training rows, if it is calibrated.
@@ -44,6 +45,7 @@ class Trained:
     marginals: Marginals | None
     scores: Scores | None
     facts: dict[str, Any]
+    regimes: Regimes
 
 
 def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig, registry: Registry) -> Trained:
@@ -59,12 +61,16 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     fit = _Fit(model, data, config, registry, schema.modality)
     main, evidence = fit.in_parts() if model.can(CrossFits) else fit.and_cross_fit()
     hidden = reported_errors(model, data, evidence.hidden) if fit.reports_errors else evidence.hidden
-    calibration, marginals, scores = Calibration.empty(), None, None
+    calibration, marginals, scores, regimes = Calibration.empty(), None, None, Regimes.none()
     if evidence.scores is not None:
         used = np.flatnonzero(np.isfinite(evidence.scores))
-        found = model.score(shown.take(used))
-        unreadable = surprisal_of_unreadable(model, shown.take(used), len(data))
-        calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found, unreadable)
+        rows = shown.take(used)
+        found = model.score(rows)
+        if not model.can(CanClassify):
+            regimes = Regimes.find(evidence.scores[used], rows.time)
+        unreadable = surprisal_of_unreadable(model, rows, len(data))
+        out_of_fold, seen = (regimes.adjusted(score, rows.time) for score in (evidence.scores[used], found))
+        calibration = Calibration.from_scores(out_of_fold, hashes[used], seen, unreadable)
         marginals = Marginals.of(shown)
         scores = found if len(used) == len(shown) else None
     if config.progress is not None:
@@ -83,8 +89,9 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
         },
         "fingerprint": fingerprint,
         "plan": None if plan is None else plan.text,
+        "drift": drift_in_time(shown, regimes) if evidence.scores is not None else None,
     }
-    return Trained(calibration, hidden, marginals, scores, facts)
+    return Trained(calibration, hidden, marginals, scores, facts, regimes)
 
 
 def surprisal_of_unreadable(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:

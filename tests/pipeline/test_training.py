@@ -58,8 +58,9 @@ class Parted(Model):
         return Filled(np.where(data.observed, data.values, np.float32(self.fills_)))
 
     def hidden_cells(self) -> HiddenCells:
-        nothing = np.full(2, np.nan)
-        return HiddenCells(nothing, np.array([0.25, 0.5]), np.ones(2))
+        nothing = np.full(len(self.centre_), np.nan)
+        error = np.append([0.25, 0.5], nothing[2:])
+        return HiddenCells(nothing, error, np.ones(len(nothing)))
 
 
 @hookimpl
