@@ -54,10 +54,9 @@ from anomalo.models.learners.trees import (
 )
 from anomalo.models.parameters import Parameter, param
 from anomalo.models.residuals import residual_draws, residual_interval, residual_table
-from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
+from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan, relative
 from anomalo.models.row_invariant import in_row_blocks
 from anomalo.models.row_random import row_uniform
-from anomalo.models.shares import relative
 from anomalo.registry.hookspecs import hookimpl
 from anomalo.tabular.column import Column, with_modality
 from anomalo.tabular.columns import Columns

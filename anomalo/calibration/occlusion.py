@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout, Scores
 from anomalo.models.capabilities import CanExplain, CanScore
 from anomalo.models.guarded import GuardedModel
-from anomalo.models.results import Cells
-from anomalo.models.shares import relative
+from anomalo.models.results import Cells, relative
 
 
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:

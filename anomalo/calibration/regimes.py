@@ -18,9 +18,9 @@ STRETCHES = 5
 FEWEST = 200
 """With fewer rows in a stretch, its quantiles are too uncertain."""
 UPPER = 0.9
-"""From the median to this quantile of the scores is their spread, which up to a tenth of anomalies hardly changes."""
+"""From the median to this quantile of the scores is their scale, which up to a tenth of anomalies hardly changes."""
 SHIFTED = 0.5
-"""A stretch has scores of its own if this quantile lies so many spreads from that of the others."""
+"""A stretch has scores of its own if this quantile lies that far from that of the others, in units of this scale."""
 MOVED = 0.25
 """The least share of a column's cells that has changed, where rows of a stretch are unlike the others."""
 
@@ -51,7 +51,7 @@ class Regimes:
 
     @classmethod
     def find(cls, scores: Scores, times: Floats | None) -> Self:
-        """Compare the median and the spread of out-of-fold scores [n] in each stretch with those of the others."""
+        """Compare the median and the scale of out-of-fold scores [n] in each stretch with those of the others."""
         if times is None or len(scores) < STRETCHES * FEWEST:
             return cls.none()
         ends = np.quantile(times.astype(np.float64), np.arange(1, STRETCHES) / STRETCHES)
@@ -59,12 +59,12 @@ class Regimes:
         if np.bincount(which, minlength=STRETCHES).min() < FEWEST:
             return cls.none()
         middle, upper = np.array([np.quantile(scores[which == at], [0.5, UPPER]) for at in range(STRETCHES)]).T
-        spread = upper - middle
-        if spread.min() <= 0:
+        width = upper - middle
+        if width.min() <= 0:
             return cls.none()
-        usual_middle, usual_spread, usual_upper = (float(np.median(of)) for of in (middle, spread, upper))
-        shifted = np.abs(upper - usual_upper) > SHIFTED * usual_spread
-        scale = np.where(shifted, usual_spread / spread, 1.0)
+        usual_middle, usual_width, usual_upper = (float(np.median(of)) for of in (middle, width, upper))
+        shifted = np.abs(upper - usual_upper) > SHIFTED * usual_width
+        scale = np.where(shifted, usual_width / width, 1.0)
         return cls(ends, scale, np.where(shifted, usual_middle - middle * scale, 0.0))
 
     @property

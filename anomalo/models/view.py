@@ -32,10 +32,8 @@ class View:
 
     @classmethod
     def of(cls, goals: frozenset[str], samples: bool) -> View:
-        """Return the view of a model that is fitted for these goals, and that samples or does not."""
-        if samples and is_goal(goals, "sample"):
-            return cls()
-        return cls(derived=True, moments=not is_goal(goals, "score"))
+        """Return the view of a model that is fitted for these goals, to sample among others or not."""
+        return cls() if samples else cls(derived=True, moments=not is_goal(goals, "score"))
 
     def of_rows(self, data: Encoded, moments: bool | None = None) -> Encoded:
         """Return the rows as the model sees them; moments are shown or hidden as the view has it, or as is asked."""

@@ -14,9 +14,8 @@ from typing_extensions import TypeVar
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.models.base import Run
 from anomalo.models.parameters import param
-from anomalo.models.results import Cells, Filled
+from anomalo.models.results import Cells, Filled, relative
 from anomalo.models.row_random import row_uniform
-from anomalo.models.shares import relative
 from anomalo.nn.imputation import filled
 from anomalo.nn.layers import ColumnHeads, ColumnInput
 from anomalo.nn.model import CHUNK, NeuralModel

@@ -122,8 +122,7 @@ class Fitted:
         columns = schema.parse(table, label=True)
         encoder = registry.encoder(schema.modality)().fit(columns, schema) if base is None else base.encoder
         data = encoder.encode(columns, label=True)
-        view = View.of(config.goals, "sample" in model.verbs) if base is None else base.guarded.view
-        model = replace(model, view=view)
+        model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
         facts = {"model": model.name, "plugin": model.origin.plugin}
         fitted = cls(schema, encoder, model, Calibration.empty(), None, facts)
         if base is not None:

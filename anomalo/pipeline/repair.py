@@ -192,7 +192,7 @@ class _Search:
         observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
         after = replace(before, values=values, observed=observed)
         moments = self.data.layout.spread([block.moment for block in self.data.layout.blocks])
-        return writing(self.fitted.encoder).derive_again(after, cells[:, moments].any(axis=1)), filled
+        return writing(self.fitted.encoder).derive_again(after, np.asarray(cells[:, moments].any(axis=1))), filled
 
     def keep(self, tried: _Tried) -> None:
         """Keep what is better for rows that are not normal yet: a set that makes them normal, or a lower score."""

@@ -9,7 +9,7 @@ import numpy as np
 from anomalo.tabular.understanding.number_parts import Numbers
 
 CLOSER = 0.5
-"""Two columns are related if their differences spread at most this much as far as the columns themselves."""
+"""Two columns are related if their differences have at most this part of the columns' interquartile ranges."""
 FEWEST = 20
 """Rows that have both."""
 
@@ -28,15 +28,15 @@ def related(pairs: Mapping[tuple[str, str], tuple[Numbers, Numbers]]) -> list[tu
         if both.sum() < FEWEST:
             continue
         difference = other[both] - one[both]
-        spread = _spread(difference)
-        if spread > CLOSER * min(_spread(one[both]), _spread(other[both])):
+        width = _width(difference)
+        if width > CLOSER * min(_width(one[both]), _width(other[both])):
             continue
         pair = (second, first) if np.median(difference) >= 0 else (first, second)
-        if second not in closest or spread < closest[second][0]:
-            closest[second] = spread, pair
+        if second not in closest or width < closest[second][0]:
+            closest[second] = width, pair
     return [pair for _, pair in closest.values()]
 
 
-def _spread(seconds: Numbers) -> float:
+def _width(seconds: Numbers) -> float:
     low, high = np.quantile(seconds, [0.25, 0.75])
     return float(high - low)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anomalo.models.shares import relative
+from anomalo.models.results import relative
 
 
 def test_shares_of_positive_parts_and_equal_ones_where_there_are_none() -> None:
