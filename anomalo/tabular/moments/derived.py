@@ -77,8 +77,8 @@ class DerivedColumn:
             return _beyond(seconds, first, last) / max(last - first, DAY)
         index = np.full(len(seconds), -1, dtype=np.int32)
         seen = ~np.isnan(seconds)
-        index[seen] = _level(self.part, seconds[seen])
-        return Texts(pa.array(LEVELS[self.part], pa.string()), index)
+        levels, index[seen] = np.unique(_level(self.part, seconds[seen]), return_inverse=True)
+        return Texts(pa.array([LEVELS[self.part][level] for level in levels], pa.string()), index)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""

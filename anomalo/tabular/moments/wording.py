@@ -10,7 +10,9 @@ UNITS = ((86_400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def expected_level(derived: DerivedColumn, observed: str | None, expected: str | None) -> str | None:
-    """Return which level of a cycle is expected in stead of another; None if the same is.
+    """Return which level of a cycle is expected instead of another; None if the same is.
+
+    A level that was not seen in training, or seldom, is None.
 
     Examples
     --------
@@ -27,7 +29,7 @@ def expected_level(derived: DerivedColumn, observed: str | None, expected: str |
         return f"a {expected}"
     first, last = (int(hour) for hour in derived.usual)
     usual = (int(expected[:2]) - first) % 24 <= (last - first) % 24
-    unusual = observed is not None and (int(observed[:2]) - first) % 24 > (last - first) % 24
+    unusual = observed is None or (int(observed[:2]) - first) % 24 > (last - first) % 24
     if usual and unusual:
         return f"between {first:02}:00 and {(last + 1) % 24:02}:00"
     return f"about {expected}"
