@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 from typing_extensions import TypeVar
 
 from anomalo.encoding.encoded import Encoded, Layout
@@ -20,6 +20,7 @@ from anomalo.models.parameters import param
 from anomalo.models.results import ModelState
 from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
 from anomalo.nn.layers import Standardised
+from anomalo.nn.optimiser import AdamW
 from anomalo.nn.trainer import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
 CHUNK = 4096

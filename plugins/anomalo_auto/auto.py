@@ -39,7 +39,7 @@ from anomalo_auto.reasons import Reasons
 
 NEIGHBOURS = "knn"
 """The model whose nearest rows are a view of reasons, whether it is a member or not."""
-REFERENCE, EXPLAINED = 5_000, 500
+REFERENCE, EXPLAINED = 5_000, 200
 """Training rows that it keeps, and those from which the usual contributions of each column are learned."""
 MARGINAL = ("ecod", "hbos")
 """Members that score each column by itself: no views of a row, they only count by how much they raise its score."""
