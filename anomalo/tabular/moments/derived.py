@@ -16,6 +16,7 @@ from anomalo.tabular.columns import Columns
 from anomalo.tabular.moments.related import related
 from anomalo.tabular.parsing import Texts
 from anomalo.tabular.schema import Schema
+from anomalo.tabular.understanding.durations import MARK
 from anomalo.tabular.understanding.number_parts import Numbers
 
 Part = Literal["hour", "weekday", "month", "outside", "since"]
@@ -31,6 +32,8 @@ HOURS = tuple(f"{hour:02}:00" for hour in range(24))
 LEVELS: Mapping[Part, tuple[str, ...]] = {"hour": HOURS, "weekday": WEEKDAYS, "month": MONTHS}
 SPANS: Mapping[Part, float] = {"hour": 2 * DAY, "weekday": 21 * DAY, "month": 1.5 * YEAR}
 """The least span of time in which a cycle can be seen, in seconds."""
+DURATIONS = ("time32", "time64", "duration")
+"""Arrow types of times of day and durations."""
 EACH = 5
 """The least number of rows for each level of a cycle."""
 TIMED = 0.05
@@ -101,8 +104,10 @@ def derive(columns: Columns, schema: Schema) -> tuple[DerivedColumn, ...]:
 
 
 def is_moment(column: Column) -> bool:
-    """Whether a column's cells are points in time."""
-    return column.kind == "datetime" and column.role == "feature"
+    """Whether a column's cells are points in time: neither times of day nor durations, which are plain numbers."""
+    if column.kind != "datetime" or column.role != "feature":
+        return False
+    return not column.storage.startswith(DURATIONS) and not any(form.startswith(MARK) for form in column.date_format)
 
 
 def derived_table(found: Sequence[DerivedColumn], columns: Columns) -> tuple[Columns, Schema]:

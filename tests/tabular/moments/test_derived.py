@@ -5,8 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from anomalo.tabular.column import Column
 from anomalo.tabular.columns import Columns
-from anomalo.tabular.moments.derived import DerivedColumn, derive, derived_table
+from anomalo.tabular.moments.derived import DerivedColumn, derive, derived_table, is_moment
 from anomalo.tabular.moments.related import related
 from anomalo.tabular.parsing import Texts
 from anomalo.tabular.schema import Schema, infer
@@ -40,6 +41,16 @@ def test_days_have_no_hours_and_months_no_weekdays() -> None:
     assert names(pd.DataFrame({"t": day})) == {"weekday of t", "month of t", "outside of t"}
     month = day.dt.to_period("M").dt.start_time.astype("datetime64[us]")
     assert names(pd.DataFrame({"t": month})) == {"month of t", "outside of t"}
+
+
+def test_times_of_day_and_durations_are_no_moments() -> None:
+    clock = np.random.default_rng(0).integers(0, 86_400, 500)
+    table = pa.table({"clock": pa.array(clock, pa.time32("s")), "lasted": pa.array(clock, pa.duration("s"))})
+    schema = infer(table)
+    assert {column.kind for column in schema.columns} == {"datetime"}
+    assert derive(schema.parse(table), schema) == ()
+    assert not is_moment(Column("at", "datetime", date_format=("~{hh}:{mm}",)))
+    assert is_moment(Column("at", "datetime", date_format=("%d.%m.%Y",)))
 
 
 def test_few_rows_have_no_cycles() -> None:
