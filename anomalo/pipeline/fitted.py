@@ -24,11 +24,12 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanExplain, CanStart
+from anomalo.models.capabilities import CanClassify, CanExplain
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.training import reported_errors, time_block, train
+from anomalo.pipeline.row_order import by_content
+from anomalo.pipeline.training import reported_errors, require_able, time_block, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -107,7 +108,7 @@ class Fitted:
         if table.rows < 2:
             raise SourceError(f"the table has {table.rows} row (n_samples = {table.rows}); give at least 2 rows")
         model = config.create(registry, schema.modality)
-        _require_able(model, base, target)
+        require_able(model, base is not None, target is not None)
         samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
@@ -126,12 +127,16 @@ class Fitted:
             data = target.on(data)
         if config.constraints:
             fitted._constrain(data, config.constraints)
+        order = by_content(data)
+        data = data.take(order)
         trained = train(model, data, schema, config, registry)
         fitted.calibration, fitted.hidden, fitted.marginals = trained.calibration, trained.hidden, trained.marginals
         before = 0.0 if config.keep is None else config.keep.seconds_before
         fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + before
-        return FitOutcome(fitted, data.without_label(), trained.scores)
+        back = np.argsort(order)
+        scores = None if trained.scores is None else trained.scores[back]
+        return FitOutcome(fitted, data.without_label().take(back), scores)
 
     def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         """Fit the model for the goals of `config` as well; its scores and their calibration stay.
@@ -144,6 +149,7 @@ class Fitted:
         started = time.perf_counter()
         run = config.run(registry, data.layout.modality, 0, 1)
         run.time = time_block(data, self.schema)
+        data = data.take(by_content(data))
         self.guarded.extend(data, run)
         self.hidden = reported_errors(self.guarded, data, self.hidden)
         self.facts["goals"] = sorted(config.goals)
@@ -387,14 +393,3 @@ def _plugins(model: GuardedModel, modality: str, registry: Registry) -> dict[str
     names = [name for name in models_in(model.state()) if name != model.name]
     found = {model.name: model.origin} | {name: registry.origin(name, modality) for name in names}
     return {name: asdict(origin) for name, origin in found.items()}
-
-
-def _require_able(model: GuardedModel, base: Fitted | None, target: Target | None) -> None:
-    """Raise unless the model can start from `base` and learn from `target`, if they are there."""
-    if base is not None and not model.can(CanStart):
-        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
-    if target is not None and not model.can(CanClassify):
-        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
-    if target is None and model.can(CanClassify):
-        how = "fit it with --label COL --supervised, or by TableClassifier"
-        raise UsageError(f"model {model.name!r} learns from labels: {how}")

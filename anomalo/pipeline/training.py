@@ -13,8 +13,9 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.errors import UsageError
 from anomalo.models.base import is_goal
-from anomalo.models.capabilities import CanClassify, CrossFits, ReportsErrors
+from anomalo.models.capabilities import CanClassify, CanStart, CrossFits, ReportsErrors
 from anomalo.models.folds import fold_count, time_column
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells
@@ -43,6 +44,23 @@ class Trained:
     marginals: Marginals | None
     scores: Scores | None
     facts: dict[str, Any]
+
+
+def require_able(model: GuardedModel, starts: bool, classes: bool) -> None:
+    """Raise unless the model can start from another one and learn classes, if it has to.
+
+    Raises
+    ------
+    UsageError
+        It cannot, or learns nothing but classes and there are none.
+    """
+    if starts and not model.can(CanStart):
+        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
+    if classes and not model.can(CanClassify):
+        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
+    if not classes and model.can(CanClassify):
+        how = "fit it with --label COL --supervised, or by TableClassifier"
+        raise UsageError(f"model {model.name!r} learns from labels: {how}")
 
 
 def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig, registry: Registry) -> Trained:
