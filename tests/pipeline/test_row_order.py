@@ -24,7 +24,9 @@ REGISTRY = Registry.load()
 MODELS = [REGISTRY.get(name) for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
 QUICK = {"auto", "chained", "forest", "iforest", "knn", "linear", "mixture", "undercomplete"}
 """Models that `make test` checks."""
-EVERY = [pytest.param(model, id=model.name, marks=() if model.name in QUICK else pytest.mark.matrix) for model in MODELS]
+EVERY = [
+    pytest.param(model, id=model.name, marks=() if model.name in QUICK else pytest.mark.matrix) for model in MODELS
+]
 
 
 def table() -> pa.Table:
@@ -38,7 +40,9 @@ def table() -> pa.Table:
             "height": 170 + 10 * hidden,
             "weight": pa.array(np.exp(3 * hidden + 0.3 * rng.normal(size=ROWS)), mask=missing[:, 1]),
             "children": pa.array(rng.poisson(np.exp(0.3 * hidden)), mask=missing[:, 2]),
-            "colour": pa.array(np.array(["red", "green", "blue"])[np.digitize(hidden, [-0.5, 0.5])], mask=missing[:, 3]),
+            "colour": pa.array(
+                np.array(["red", "green", "blue"])[np.digitize(hidden, [-0.5, 0.5])], mask=missing[:, 3]
+            ),
             "animal": pa.array(rng.choice(["cat", "dog", "emu"], ROWS), mask=missing[:, 4]),
             "day": pa.array(days, mask=missing[:, 5]),
             "kind": rng.choice(["common", "common", "rare"], ROWS),
