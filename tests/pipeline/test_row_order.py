@@ -121,3 +121,62 @@ def test_a_shuffled_table_gives_the_same_model_to_the_bit(model: type[Model]) ->
     if one.scores is not None and other.scores is not None:
         assert same(one.scores[order], other.scores)
         assert same(one.scores, one.fitted.guarded.score(one.data))
+
+
+class Killed(KeyboardInterrupt):
+    """What ends a fit."""
+
+
+def test_a_fit_that_was_killed_goes_on_with_the_rows_in_another_order(tmp_path: Path) -> None:
+    rows = table().drop_columns("kind")
+    shuffled = rows.take(np.random.default_rng(1).permutation(ROWS))
+    plan = replace(config(REGISTRY.get("undercomplete")), every=0)
+    whole = Fitted.fit(rows, infer(rows), plan, REGISTRY).fitted
+
+    def kill(share: float, text: str) -> None:
+        if share > 0.8:
+            raise Killed
+
+    folder, task = tmp_path / "fit", {"verb": "fit"}
+    with pytest.raises(Killed), resumable_state(folder, task, resume=False) as keep:
+        Fitted.fit(rows, infer(rows), replace(plan, keep=keep, progress=kill), REGISTRY)
+    with resumable_state(folder, task, resume=True) as keep:
+        assert keep.load("fold-0") is not None
+        resumed = Fitted.fit(shuffled, infer(shuffled), replace(plan, keep=keep), REGISTRY).fitted
+    first, second = (dict(learned(found.guarded.state())) for found in (whole, resumed))
+    assert [name for name in first if not same(first[name], second[name])] == []
+    assert same(whole.calibration.training_scores, resumed.calibration.training_scores)
+
+
+@pytest.mark.usefixtures("few_parts")
+def test_a_model_that_is_extended_later_is_the_same_too() -> None:
+    rows = table().drop_columns("kind")
+    order = np.random.default_rng(1).permutation(ROWS)
+    plan = config(REGISTRY.get("auto"))
+    found = []
+    for some in (rows, rows.take(order)):
+        outcome = Fitted.fit(some, infer(some), replace(plan, goals=frozenset({"score", "embed"})), REGISTRY)
+        outcome.fitted.extend(outcome.data, plan, REGISTRY)
+        found.append(outcome.fitted)
+    one, other = (answers(fit, some) for fit, some in zip(found, (rows, rows.take(order)), strict=True))
+    assert [name for name in one if not same(one[name][order], other[name])] == []
+    assert found[0].hidden is not None
+    assert found[1].hidden is not None
+    assert same(found[0].hidden.error, found[1].hidden.error)
+
+
+def test_what_a_fit_returns_of_the_rows_is_in_their_order() -> None:
+    rows = table()
+    for name in ("knn", "chained", "classifier", "mixture"):
+        outcome = fitted(REGISTRY.get(name), rows)
+        expected = outcome.fitted.encode(rows)
+        assert same(np.asarray(outcome.data.values), expected.values)
+        assert same(np.asarray(outcome.data.observed), expected.observed)
+
+
+def test_rows_that_only_differ_in_their_class_are_ordered_by_it() -> None:
+    encoded = fitted(REGISTRY.get("knn"), table()).fitted.encode(table())
+    equal = encoded.take(np.zeros(4, dtype=np.intp))
+    classes = [replace(equal, target=np.array(codes, dtype=np.float64)) for codes in ([1, 0, 1, 0], [0, 0, 1, 1])]
+    ordered = [rows.take(by_content(rows)).target for rows in classes]
+    assert [codes.tolist() for codes in ordered if codes is not None] == [[0, 0, 1, 1]] * 2
