@@ -1,4 +1,4 @@
-"""The corruptions of titanic, mpg and taxis: each changes cells of one row so that they contradict others or the column.
+"""Corruptions of titanic, mpg and taxis: each changes cells of one row so that they contradict others or the column.
 
 A corruption takes a row, its cells as they are in the file by column, and returns those that it changes; None if it
 would break nothing in that row.

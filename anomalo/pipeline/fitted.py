@@ -134,9 +134,7 @@ class Fitted:
         before = 0.0 if config.keep is None else config.keep.seconds_before
         fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + before
-        back = np.argsort(order)
-        scores = None if trained.scores is None else trained.scores[back]
-        return FitOutcome(fitted, data.without_label().take(back), scores)
+        return FitOutcome(fitted, data.without_label(), trained.scores).take(np.argsort(order))
 
     def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         """Fit the model for the goals of `config` as well; its scores and their calibration stay.
@@ -386,6 +384,10 @@ class FitOutcome:
     fitted: Fitted
     data: Encoded
     scores: Scores | None
+
+    def take(self, rows: NDArray[np.intp]) -> FitOutcome:
+        """Return the outcome with the rows in another order."""
+        return replace(self, data=self.data.take(rows), scores=None if self.scores is None else self.scores[rows])
 
 
 def _plugins(model: GuardedModel, modality: str, registry: Registry) -> dict[str, dict[str, str]]:

@@ -48,7 +48,7 @@ def guess_formats(texts: pa.StringArray, counts: Counts, read: Read, mostly: flo
     mostly : float
         The least share of the cells.
     """
-    some = _spread(texts)
+    some = _some(texts)
     sample = texts.take(pa.array(some))
     known = {form: ~np.isnan(exact(sample, form)) for form in _candidates(sample)}
     left, unread, forms = np.ones(len(sample), dtype=np.bool_), np.ones(len(texts), dtype=np.bool_), list[str]()
@@ -70,8 +70,8 @@ def guess_formats(texts: pa.StringArray, counts: Counts, read: Read, mostly: flo
     return tuple(_as_written(form, texts, some, counts, read) for form in forms)
 
 
-def _spread(texts: pa.StringArray) -> NDArray[np.int64]:
-    """Return the positions of some texts, at most `_SAMPLE`, evenly spread in alphabetical order."""
+def _some(texts: pa.StringArray) -> NDArray[np.int64]:
+    """Return the positions of some texts, at most `_SAMPLE`, at equal distances in alphabetical order."""
     order: NDArray[np.int64] = pc.array_sort_indices(texts).to_numpy().astype(np.int64)
     return order[np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(np.int64)]
 

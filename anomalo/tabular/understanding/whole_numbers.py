@@ -91,6 +91,6 @@ def _maybe_codes(column: Column, values: NDArray[np.float64], counts: NDArray[np
 def _consecutive(values: NDArray[np.float64], sample: Sample) -> bool:
     """Whether whole numbers [k] count the rows, in whatever order these are."""
     rows = len(sample.index)
-    if rows < FEW_ROWS or len(values) != rows or sample.total != rows or not values.max() - values.min() == rows - 1:
+    if rows < FEW_ROWS or len(values) != rows or sample.total != rows or values.max() - values.min() != rows - 1:
         return False
     return len(np.unique(values)) == rows
