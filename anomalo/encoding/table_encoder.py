@@ -339,14 +339,15 @@ def _centre_and_scale(values: Numbers) -> tuple[float, float]:
     # Differences of the largest numbers overflow; a power of two less, they do not, and nothing is rounded.
     unit = 2.0**20 if np.abs(values).max() > 1e290 else 1.0
     q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    scales = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652, _deviation(values / unit), 1.0)
-    scale = next(scale for scale in scales if scale > 0)
+    scales = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652)
+    scale = next((scale for scale in scales if scale > 0), 0.0) or _deviation(values / unit) or 1.0
     return float(median * unit), min(float(scale) * unit, LARGEST)
 
 
 def _deviation(values: Numbers) -> float:
+    """Return the standard deviation of numbers of any size, whatever their order."""
     largest = float(np.abs(values).max())
-    return float(np.std(values / largest) * largest) if largest > 0 else 0.0
+    return float(np.std(np.sort(values) / largest) * largest) if largest > 0 else 0.0
 
 
 def _share_missing(seen: int, rows: int) -> float:

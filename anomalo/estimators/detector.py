@@ -96,7 +96,7 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         if not isinstance(share, int | float | np.floating) or not 0 < share <= 0.5:
             raise UsageError(f"contamination={self.contamination!r}: expected 'auto' or a number in (0, 0.5]")
         outcome = self._fit(X, "score", calibrate=self.calibrate)
-        scores = -self.fitted_.score(outcome.data, outcome.scores).score
+        scores = -self.fitted_.score_as_new(outcome.data, outcome.scores)
         self.offset_ = self._offset(scores, float(share))
         return self
 
@@ -109,9 +109,12 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         return float(max(np.quantile(reference, share), second_most_anomalous))
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return how normal each row is, float64 [n]: the negative anomaly score."""
+        """Return how normal each row is, float64 [n]: the negative anomaly score, which the fitted model gives.
+
+        It has seen the rows that it was fitted on, and finds them more normal than `p_values` does.
+        """
         _, data = self._encode(X)
-        return -self.fitted_.score(data).score
+        return -self.fitted_.score_as_new(data)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return `score_samples` less `offset_`, float64 [n]: negative for outliers."""
@@ -136,7 +139,11 @@ class AnomalyDetector(OutlierMixin, TableEstimator):  # type: ignore[misc]
         return self.fitted_.score(data).p_value
 
     def explain(self, X: Any) -> pd.DataFrame:
-        """Return one line for each cell: row, column, contribution, observed, expected, low, high."""
+        """Return one line for each cell: row, column, contribution, observed, expected, low, high.
+
+        Where the model explains itself, contributions of a row that was in training sum to the out-of-fold score that
+        its p-value comes from, those of a new row to its score.
+        """
         batch, data = self._encode(X)
         found: pd.DataFrame = cells_table(self.fitted_, batch, np.arange(len(data)), data).to_pandas()
         return found

@@ -13,7 +13,7 @@ _UNCOMPILED = "__dynamo_disable"
 class AdamW(torch.optim.AdamW):
     """Adam with decoupled weight decay.
 
-    torch imports its compiler in the first step of any optimiser, only to tell it not to compile that. Steps here are
+    torch imports its compiler in the first step of any optimiser, only not to compile that. Steps here are
     the same, without the import.
 
     Reference: Loshchilov and Hutter (2019), Decoupled weight decay regularization, ICLR.

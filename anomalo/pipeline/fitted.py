@@ -31,6 +31,7 @@ from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.expected_moments import expected_moments
+from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.training import reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
@@ -133,13 +134,15 @@ class Fitted:
             data = target.on(data)
         if config.constraints:
             fitted._constrain(data, config.constraints)
+        order = by_content(data)
+        data = data.take(order)
         trained = train(model, data, schema, config, registry)
         fitted.calibration, fitted.hidden, fitted.marginals = trained.calibration, trained.hidden, trained.marginals
         fitted.regimes = trained.regimes
         before = 0.0 if config.keep is None else config.keep.seconds_before
         fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + before
-        return FitOutcome(fitted, data.without_label(), trained.scores)
+        return FitOutcome(fitted, data.without_label(), trained.scores).take(np.argsort(order))
 
     def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         """Fit the model for the goals of `config` as well; its scores and their calibration stay.
@@ -151,6 +154,7 @@ class Fitted:
         """
         started = time.perf_counter()
         run = config.run(registry, data.layout.modality, 0, 1)
+        data = data.take(by_content(data))
         self.guarded.extend(data, run)
         self.hidden = reported_errors(self.guarded, data, self.hidden)
         self.facts["goals"] = sorted(config.goals)
@@ -390,6 +394,10 @@ class FitOutcome:
     fitted: Fitted
     data: Encoded
     scores: Scores | None
+
+    def take(self, rows: NDArray[np.intp]) -> FitOutcome:
+        """Return the outcome with the rows in another order."""
+        return replace(self, data=self.data.take(rows), scores=None if self.scores is None else self.scores[rows])
 
 
 def _plugins(model: GuardedModel, modality: str, registry: Registry) -> dict[str, dict[str, str]]:

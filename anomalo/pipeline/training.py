@@ -48,6 +48,23 @@ class Trained:
     regimes: Regimes
 
 
+def require_able(model: GuardedModel, starts: bool, classes: bool) -> None:
+    """Raise unless the model can start from another one and learn classes, if it has to.
+
+    Raises
+    ------
+    UsageError
+        It cannot, or learns nothing but classes and there are none.
+    """
+    if starts and not model.can(CanStart):
+        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
+    if classes and not model.can(CanClassify):
+        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
+    if not classes and model.can(CanClassify):
+        how = "fit it with --label COL --supervised, or by TableClassifier"
+        raise UsageError(f"model {model.name!r} learns from labels: {how}")
+
+
 def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig, registry: Registry) -> Trained:
     """Fit the model on the rows, the label shown, and calibrate it."""
     shown = data.without_label()
@@ -168,20 +185,3 @@ def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | No
         return hidden
     reported = model.hidden_cells(data)
     return reported if hidden is None or reported is None else replace(reported, width=hidden.width)
-
-
-def require_able(model: GuardedModel, starts: bool, learns: bool) -> None:
-    """Check that a model can start from another one and learn from labels, where it has to.
-
-    Raises
-    ------
-    UsageError
-        It cannot, or it only learns from labels and there are none.
-    """
-    if starts and not model.can(CanStart):
-        raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
-    if learns and not model.can(CanClassify):
-        raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
-    if not learns and model.can(CanClassify):
-        how = "fit it with --label COL --supervised, or by TableClassifier"
-        raise UsageError(f"model {model.name!r} learns from labels: {how}")

@@ -48,7 +48,8 @@ def guess_formats(texts: pa.StringArray, counts: Counts, read: Read, mostly: flo
     mostly : float
         The least share of the cells.
     """
-    sample = texts if len(texts) <= _SAMPLE else texts.take(np.linspace(0, len(texts) - 1, _SAMPLE).astype(np.int64))
+    some = _some(texts)
+    sample = texts.take(pa.array(some))
     known = {form: ~np.isnan(exact(sample, form)) for form in _candidates(sample)}
     left, unread, forms = np.ones(len(sample), dtype=np.bool_), np.ones(len(texts), dtype=np.bool_), list[str]()
     while known and len(forms) < _FORMS and counts[unread].sum() > 0:
@@ -66,7 +67,13 @@ def guess_formats(texts: pa.StringArray, counts: Counts, read: Read, mostly: flo
             return ()
     if counts[unread].sum() > (1 - mostly + 1e-9) * counts.sum():
         return ()
-    return tuple(_as_written(form, texts, counts, read) for form in forms)
+    return tuple(_as_written(form, texts, some, counts, read) for form in forms)
+
+
+def _some(texts: pa.StringArray) -> NDArray[np.int64]:
+    """Return the positions of some texts, at most `_SAMPLE`, at equal distances in alphabetical order."""
+    order: NDArray[np.int64] = pc.array_sort_indices(texts).to_numpy().astype(np.int64)
+    return order[np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(np.int64)]
 
 
 def _candidates(sample: pa.StringArray) -> list[str]:
@@ -78,21 +85,21 @@ def _candidates(sample: pa.StringArray) -> list[str]:
     return [*([ISO] if iso else []), *forms, *durations.guess(sample)]
 
 
-def _as_written(form: str, texts: pa.StringArray, counts: Counts, read: Read) -> str:
-    """Return the format with the details in which most of its texts are written."""
+def _as_written(form: str, texts: pa.StringArray, some: NDArray[np.int64], counts: Counts, read: Read) -> str:
+    """Return the format with the details in which most of its texts are written; `some` of them show the details."""
     seconds = read(form)
     fits = ~np.isnan(seconds)
-    mine = texts.filter(pa.array(fits))
     if form == ISO:
+        mine = texts.filter(pa.array(fits))
         lengths = pc.utf8_length(mine).to_numpy(zero_copy_only=False)
         often = np.bincount(lengths, weights=counts[fits])
         most = len(often) - 1 - int(np.argmax(often[::-1]))
-        return _iso_format(mine[int(np.argmax(lengths == most))].as_py())
+        return _iso_format(pc.min(mine.filter(pa.array(lengths == most))).as_py())
     if form.startswith(durations.MARK):
         return form
-    first, moments = mine.slice(0, _SAMPLE), seconds[fits][:_SAMPLE]
-    ways = ways_to_write(form)
-    same = [pc.sum(pc.equal(from_seconds(moments, way), first)).as_py() or 0 for way in ways]
+    shown = some[fits[some]]
+    ways, written = ways_to_write(form), texts.take(pa.array(shown))
+    same = [pc.sum(pc.equal(from_seconds(seconds[shown], way), written)).as_py() or 0 for way in ways]
     return ways[int(np.argmax(same))]
 
 

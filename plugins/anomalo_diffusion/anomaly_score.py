@@ -58,7 +58,7 @@ def anomaly_scores(model: DenoisingModel, data: Encoded, distances: NDArray[np.f
         for at, level in enumerate(levels):
             rows = _denoised(model, clean, level)
             moved = (rows - clean)[:, : space.width].square() / scale[at].to(parts.device) / 2
-            shares = (rows * clean)[:, space.width :] @ space.code_membership
+            shares = space.sums((rows * clean)[:, space.width :])
             score += (torch.cat([moved, -shares.clamp(min=1e-6).log()], dim=1) * known).sum(dim=1)
         return (score / len(levels),)
 

@@ -73,7 +73,17 @@ class OneHotSpace(nn.Module):
     def _exponentials(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return exp(logits) [n, levels], and their sums for each code [n, codes]."""
         exponentials = logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT).exp()
-        return exponentials, exponentials @ self.code_membership
+        return exponentials, self.sums(exponentials)
+
+    def sums(self, levels: Tensor) -> Tensor:
+        """Return the sum over the values of each code, [n, codes], of numbers [n, levels].
+
+        On a CPU each row is summed by itself: a product with so few columns may round a row by where it stands.
+        """
+        if levels.device.type != "cpu":
+            return levels @ self.code_membership
+        owner = self.part_of_entry[self.width :] - self.width
+        return levels.new_zeros(len(levels), len(self.sizes)).index_add(1, owner, levels)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the codes' probabilities [n, levels]: a softmax for each code."""

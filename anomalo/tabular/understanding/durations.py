@@ -99,7 +99,7 @@ def _template(longest: str, texts: pa.StringArray, pattern: str) -> str:
             continue
         match = re.match(pattern, longest)
         if match is None or not match[unit]:
-            match = re.match(pattern, texts.filter(has)[0].as_py())
+            match = re.match(pattern, pc.min(texts.filter(has)).as_py())
         assert match is not None
         end = match.end(unit)
         later = [match.start(other) for other in match.groupdict() if match[other] and match.start(other) > end]

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.tabular.understanding.number_parts import (
+    MAGNITUDES,
     Head,
     Numbers,
     Parts,
@@ -78,10 +79,11 @@ def guess_style(
 
 
 def units(texts: pa.StringArray, counts: Counts) -> dict[tuple[str, str], float]:
-    """Return which share of the cells are numbers with each prefix and suffix, most frequent first."""
+    """Return which share of the cells are numbers with each prefix and suffix, most frequent first, then by name."""
     if not looks_styled(texts):
         return {}
-    return {pair: cells / counts.sum() for pair, cells in _affixes(split(texts), counts).most_common()}
+    pairs = _affixes(split(texts), counts)
+    return {pair: pairs[pair] / counts.sum() for pair in sorted(pairs, key=lambda pair: (-pairs[pair], pair))}
 
 
 def described(texts: pa.StringArray, counts: Counts, comma: bool) -> NumberStyle:
@@ -120,8 +122,8 @@ def _styled(texts: pa.StringArray, counts: Counts, semicolon: bool) -> NumberSty
     if not pairs or counts[bounds(texts)].sum() > counts.sum() / 2:
         return None
     least = _COMMON * sum(pairs.values())
-    named = [pair for pair, count in pairs.most_common() if pair != ("", "") and count >= least]
-    prefix, suffix = named[0] if named else ("", "")
+    named = {pair: count for pair, count in pairs.items() if pair != ("", "") and count >= least}
+    prefix, suffix = max(named, key=lambda pair: (named[pair], pair), default=("", ""))
     point, comma = (_share(to_floats(parts.bodies, way), counts) for way in (False, True))
     decimal_comma = semicolon if point == comma else comma > point
     values = read_styled(texts, NumberStyle(comma=decimal_comma, prefix=prefix, suffix=suffix))
@@ -142,7 +144,7 @@ def _styled(texts: pa.StringArray, counts: Counts, semicolon: bool) -> NumberSty
         negative=_negative(heads, tails),
         sign_first=_top((str(head.sign_first), count) for head, count in heads if head.sign) != "False",
         plus=_plus(_count(parts.heads, parts.head[values > 0], counts[values > 0])),
-        magnitudes=tuple(dict.fromkeys(tail.magnitude for tail, _ in tails)),
+        magnitudes=tuple(sorted({tail.magnitude for tail, _ in tails}, key=lambda word: (MAGNITUDES[word], word))),
         scaled_space=_top((leads[tail][0], count) for tail, count in tails if tail.magnitude),
     )
 
@@ -186,7 +188,7 @@ def _top(weighed: Iterable[tuple[str, int]]) -> str:
     found = Counter[str]()
     for text, count in weighed:
         found[text] += count
-    return found.most_common(1)[0][0] if found else ""
+    return max(found, key=lambda text: (found[text], text), default="")
 
 
 def _share(values: Numbers, counts: Counts) -> float:

@@ -89,6 +89,8 @@ def _maybe_codes(column: Column, values: NDArray[np.float64], counts: NDArray[np
 
 
 def _consecutive(values: NDArray[np.float64], sample: Sample) -> bool:
-    if sample.total < FEW_ROWS or sample.total != len(sample.index) or np.isnan(values).any():
+    """Whether whole numbers [k] count the rows, in whatever order these are."""
+    rows = len(sample.index)
+    if rows < FEW_ROWS or len(values) != rows or sample.total != rows or values.max() - values.min() != rows - 1:
         return False
-    return bool(np.all(np.diff(values[sample.index]) == 1))
+    return len(np.unique(values)) == rows

@@ -12,6 +12,7 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.models.run import LocalRun
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.row_order import by_content
 from anomalo.plugin import Cells, Encoded, Model, Run, Scores
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import infer
@@ -88,13 +89,13 @@ ROWS, LEARNED = 20_050, 20_000
 
 @pytest.fixture(scope="module")
 def sampled() -> tuple[Fitted, Encoded]:
-    """A model of a table that is larger than what it learns from, and the table."""
+    """A model of a table that is larger than what it learns from, and the table in the order of its folds."""
     rng = np.random.default_rng(0)
     table = pa.Table.from_pandas(pd.DataFrame(rng.normal(size=(ROWS, 2)), columns=["a", "b"]))
     config = FitConfig("auto", {"members": "ecod,hbos"}, goals=frozenset({"score"}))
     outcome = Fitted.fit(table, infer(table), config, Registry.load())
     assert outcome.scores is None  # of some rows only
-    return outcome.fitted, outcome.data
+    return outcome.fitted, outcome.data.take(by_content(outcome.data))
 
 
 def test_a_large_table_is_sampled_and_that_is_said(sampled: tuple[Fitted, Encoded]) -> None:
