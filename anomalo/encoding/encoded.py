@@ -203,6 +203,9 @@ class Encoded:
         What each position means.
     target : float64 [n] or None
         Each row's class, an index into `Layout.classes`, for models that learn from labels.
+    evidence : float32 [n, *layout.shape] or None
+        The surprisal in nats of cells that break a rule between columns, which no model sees; 0 for others, and None if
+        no cell breaks one.
 
     Raises
     ------
@@ -214,6 +217,7 @@ class Encoded:
     observed: Mask
     layout: Layout
     target: NDArray[np.float64] | None = None
+    evidence: Floats | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -221,7 +225,7 @@ class Encoded:
             raise ValueError(
                 f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
-        for name in ("values", "observed", "target"):
+        for name in ("values", "observed", "target", "evidence"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, _read_only(array))
@@ -232,12 +236,17 @@ class Encoded:
     def take(self, rows: NDArray[Any] | slice) -> Encoded:
         """Return the rows selected by an index array, a mask or a slice."""
         target = None if self.target is None else self.target[rows]
-        return Encoded(self.values[rows], self.observed[rows], self.layout, target)
+        evidence = None if self.evidence is None else self.evidence[rows]
+        return Encoded(self.values[rows], self.observed[rows], self.layout, target, evidence)
 
     def hide(self, cells: Mask) -> Encoded:
-        """Return a copy in which the cells under the mask `cells` [n, *shape] are missing."""
+        """Return a copy in which the cells under the mask `cells` [n, *shape] are missing, and break no rule."""
         values = np.where(cells, np.float32(MISSING), self.values)
-        return Encoded(values, self.observed & ~cells, self.layout, self.target)
+        return Encoded(values, self.observed & ~cells, self.layout, self.target, self.evidence_but(cells))
+
+    def evidence_but(self, cells: Mask) -> Floats | None:
+        """Return the evidence without that of the cells under the mask `cells` [n, *shape]."""
+        return None if self.evidence is None else np.where(cells, np.float32(0), self.evidence)
 
     def unreadable(self) -> Mask:
         """Return which cells of numbers cannot be read, bool [n, *shape]."""
@@ -274,6 +283,9 @@ class Encoded:
         total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)
         for column, (key, mask_key) in enumerate(keys):
             total += (flat[:, column] + np.uint64(1)) * key + seen[:, column] * mask_key
+        if self.evidence is not None:  # rows may differ in it alone: rare levels share a code
+            bits = np.ascontiguousarray(self.evidence).view(np.uint32).reshape(flat.shape)
+            total += (bits * keys[:, 0]).sum(axis=1, dtype=np.uint64)
         return total ^ (total >> np.uint64(32))
 
     def dense(self) -> Dense:
@@ -290,14 +302,21 @@ class Encoded:
 
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
-        """Stack batches of one layout; targets are kept if every part has them."""
+        """Stack batches of one layout; targets are kept if every part has them, evidence if any has."""
         targets = [part.target for part in parts if part.target is not None]
+        evident = any(part.evidence is not None for part in parts)
         return Encoded(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.observed for part in parts]),
             parts[0].layout,
             np.concatenate(targets) if len(targets) == len(parts) else None,
+            np.concatenate([_evidence(part) for part in parts]) if evident else None,
         )
+
+
+def _evidence(part: Encoded) -> Floats:
+    """Return a batch's evidence, 0 where it has none."""
+    return np.zeros(part.values.shape, dtype=np.float32) if part.evidence is None else part.evidence
 
 
 def _dense_columns(block: Block, values: Floats, seen: Mask) -> Iterable[NDArray[Any]]:

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from anomalo.encoding.domain import few_values, grid, nearest, on_grid
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
 from anomalo.encoding.scaling import LARGEST, compress, expand
+from anomalo.rules import stored
+from anomalo.rules.discovery import discover
+from anomalo.rules.evidence import surprisal
+from anomalo.rules.rule import Rule
 from anomalo.tabular.cells import is_string
 from anomalo.tabular.column import MEASURED, Column
 from anomalo.tabular.columns import Columns, Values
@@ -38,6 +42,7 @@ class TableEncoder:
         self._range: dict[int, tuple[float, float]] = {}
         self._rare: dict[int, list[int]] = {}
         self._few: dict[int, list[float]] = {}
+        self.rules: tuple[Rule, ...] = ()
         self._prepare()
 
     @property
@@ -46,7 +51,7 @@ class TableEncoder:
         return self._layout
 
     def fit(self, columns: Columns, schema: Schema) -> Self:
-        """Learn the centres, scales and ranges of numbers, and the levels of categories."""
+        """Learn the centres, scales and ranges of numbers, the levels of categories, and the rules between columns."""
         self._schema = schema
         self._range, self._rare, self._few = {}, {}, {}
         blocks = []
@@ -57,6 +62,7 @@ class TableEncoder:
             else:
                 blocks.append(self._fit_number(column, position, values, columns.unreadable.get(column.name)))
         self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
+        self.rules = discover(columns, schema.features)
         self._prepare()
         return self
 
@@ -81,7 +87,8 @@ class TableEncoder:
                 encoded = np.where(unreadable, UNSEEN, encoded)
             values[:, block.position] = encoded
             observed[:, block.position] = seen
-        return Encoded(values, observed, self._layout)
+        evidence = surprisal(self.rules, columns, [block.name for block in self._layout.blocks])
+        return Encoded(values, observed, self._layout, evidence=evidence)
 
     def decode(self, values: Floats, position: int, round: bool = True) -> pa.Array:
         """Turn encoded values [n] of one position back into the column's type and format.
@@ -191,7 +198,8 @@ class TableEncoder:
         ranges = [[position, low, high] for position, (low, high) in self._range.items()]
         rare = [[position, counts] for position, counts in self._rare.items()]
         few = [[position, values] for position, values in self._few.items()]
-        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few}
+        rules = stored.to_json(self.rules)
+        return {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few, "rules": rules}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
@@ -201,6 +209,7 @@ class TableEncoder:
         encoder._layout = Layout.from_json(value["layout"])
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
         encoder._rare, encoder._few = dict(value["rare"]), dict(value["few"])
+        encoder.rules = stored.from_json(value["rules"])
         encoder._prepare()
         return encoder
 

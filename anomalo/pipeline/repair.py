@@ -190,7 +190,7 @@ class _Search:
             values[at, position] = writing(self.fitted.encoder).round_trip(filled.point[at, position], position)
         categories = self.data.layout.categories
         observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
-        return Encoded(values, observed, before.layout), filled
+        return Encoded(values, observed, before.layout, evidence=before.evidence_but(cells)), filled
 
     def keep(self, tried: _Tried) -> None:
         """Keep what is better for rows that are not normal yet: a set that makes them normal, or a lower score."""
