@@ -107,7 +107,7 @@ class MissingWhere(Rule):
     def broken(self, columns: Columns) -> Mask:
         """Return the rows that are missing with another level, or not missing with one of these."""
         code = self.levels.codes(columns)
-        return (code >= 0) & (np.isin(code, self.absent) != missing(columns, self.target))
+        return np.asarray((code >= 0) & (np.isin(code, self.absent) != missing(columns, self.target)))
 
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return whether there should be a value, and why."""

@@ -27,6 +27,8 @@ UNDECIDED = 0.2
 """A level of the deciding column with a larger share of exceptions (of two or more) decides nothing."""
 PAIRED, PAIRED_LEVELS = 12, 20
 """Pairs of columns are tried among so many columns with at most so many levels."""
+PAIRED_SHARE = 0.005
+"""The largest share of exceptions to a pair."""
 NOTHING = -1
 """Stands for the decided level where there is none."""
 
@@ -73,12 +75,12 @@ class Dependency(Rule):
 
     def applies(self, columns: Columns) -> Mask:
         """Return the rows whose target is observed, and decided by what training rows had."""
-        return (self._expected(columns) != NOTHING) & (self.levels.codes(columns) != MISSING)
+        return np.asarray((self._expected(columns) != NOTHING) & (self.levels.codes(columns) != MISSING))
 
     def broken(self, columns: Columns) -> Mask:
         """Return the rows with another level than the decided one, be it a new one."""
         code, expected = self.levels.codes(columns), self._expected(columns)
-        return (expected != NOTHING) & (code != MISSING) & (code != expected)
+        return np.asarray((expected != NOTHING) & (code != MISSING) & (code != expected))
 
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return the decided level, and what decides."""
@@ -211,7 +213,8 @@ def _decides(discrete: _Discrete, sources: tuple[int, ...], target: int) -> _Tab
         source, size = np.where((source < 0) | (codes < 0), -1, source * more + codes), size * more
     wanted, levels = discrete.codes[:, target].astype(np.int64), len(discrete.levels[target].values)
     table = _Table.of(source, wanted, size, levels)
-    if table.support < SUPPORT or table.exceptions > SHARE * table.support:
+    share = SHARE if len(sources) == 1 else PAIRED_SHARE
+    if table.support < SUPPORT or table.exceptions > share * table.support:
         return None
     there = (source >= 0) & (wanted >= 0)
     source, wanted = source[there], wanted[there]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from anomalo.rules.absences import absences
 from anomalo.rules.acceptance import SHARE, SUPPORT
 from anomalo.rules.cells import take
+from anomalo.rules.constants import constants
 from anomalo.rules.dependencies import dependencies
 from anomalo.rules.intervals import intervals
 from anomalo.rules.orders import orders
@@ -95,7 +96,11 @@ def _candidates(part: Columns, sorts: _Sorts) -> Iterator[Rule]:
     rest = [name for name in sorts.categories if name not in targets]
     for interval in intervals(part, rest, [*sorts.numbers, *sorts.datetimes]):
         if set(interval.columns) not in known:
+            known.append(set(interval.columns))
             yield interval
+    for constant in constants(part, sorts.categories, sorts.numbers):
+        if not any(set(constant.columns) <= columns for columns in known):
+            yield constant
     yield from absences(part, list(part.values), sorts.categories)
 
 

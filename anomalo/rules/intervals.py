@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.rules.acceptance import SHARE, accepted
-from anomalo.rules.cells import UNKNOWN, Levels, Mask, Numbers, Writer, numbers, plain
+from anomalo.rules.cells import MISSING, Levels, Mask, Numbers, Writer, numbers, plain
 from anomalo.rules.rule import Rule
 from anomalo.tabular.columns import Columns
 
@@ -73,13 +73,13 @@ class Interval(Rule):
         """Return the rows whose number and target are observed, and the number is not between inside and outside."""
         inside, outside = self._sides(columns)
         code = self.levels.codes(columns)
-        return (inside | outside) & ((code >= 0) | (code == UNKNOWN))
+        return np.asarray((inside | outside) & (code != MISSING))
 
     def broken(self, columns: Columns) -> Mask:
         """Return the rows inside with another level, and those outside with this one."""
         inside, outside = self._sides(columns)
         code = self.levels.codes(columns)
-        other = ((code >= 0) | (code == UNKNOWN)) & (code != self.level)
+        other = (code != MISSING) & (code != self.level)
         return np.asarray((inside & other) | (outside & (code == self.level)))
 
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
@@ -147,10 +147,10 @@ def intervals(part: Columns, names: Sequence[str], numeric: Sequence[str]) -> It
     for terms in _numbers(part, numeric):
         number = np.asarray(np.sum([numbers(part, name) for name in terms], axis=0))
         few = slice(0, SCREEN)
-        for at in np.flatnonzero(_screened(number[few], is_level[few])):
+        for at in np.flatnonzero(_screened(number[few], is_level[few])).tolist():
             rule = _rule(terms, number, is_level[:, at], *flags[at])
             if rule is not None and (at not in found or rule[0] < found[at][0]):
-                found[int(at)] = rule
+                found[at] = rule
     for at in sorted(found):
         yield found[at][1]
 
@@ -197,7 +197,8 @@ def _screened(number: Numbers, is_level: NDArray[np.int64]) -> Mask:
         return np.zeros(is_level.shape[1], dtype=np.bool_)
     errors = _errors(number, is_level)[3]
     seen, with_level = (is_level[there] != 0).sum(axis=0), (is_level[there] > 0).sum(axis=0)
-    return np.asarray((errors <= 2 * SHARE * seen + 3) & (with_level > 0) & (with_level < seen))
+    fewest = np.minimum(with_level, seen - with_level)
+    return np.asarray((errors <= 2 * SHARE * seen + 3) & (errors <= 0.5 * fewest) & (fewest > 0))
 
 
 def _rule(

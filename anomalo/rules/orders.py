@@ -18,6 +18,14 @@ APART = 0.1
 """The least share of rows in which the two differ."""
 EDGES = (0.02, 0.05, 0.1)
 """Shares of the rows that keep an order and lie nearest to breaking it: where its edge is looked for."""
+CHANCE = 0.2
+"""Numbers paired at random would break an order in at least this share of rows: many are of about the same size."""
+LOOSE = 0.01
+"""The largest share of exceptions to an order of numbers whose difference varies nearly as much as at random."""
+COUPLED = 0.3
+"""Differences that vary by less than this share of what they do at random are not so."""
+GROSS = 0.5
+"""The median exception to an order of numbers is at least this share of how far the others are above as far below."""
 ENOUGH = 10
 """An edge has at least so many rows on its inner side, and at most a tenth of what is expected beyond it."""
 
@@ -81,23 +89,36 @@ def orders(part: Columns, matrix: Matrix, datetime: bool) -> Iterator[Order]:
         candidates &= (difference > 0).sum(axis=0) >= 0.5 * APART * there
         for upper in np.flatnonzero(candidates):
             if upper != lower:
-                never[lower, upper] = _is_rule(matrix.values[:, lower], matrix.values[:, upper])
+                never[lower, upper] = _is_rule(matrix.values[:, lower], matrix.values[:, upper], datetime)
     between = (never.astype(np.int64) @ never.astype(np.int64)) > 0
     for lower, upper in zip(*np.nonzero(never & ~between), strict=True):
         yield Order(target=matrix.names[upper], lower=matrix.names[lower], datetime=datetime)
 
 
-def _is_rule(lower: Numbers, upper: Numbers) -> bool:
+def _is_rule(lower: Numbers, upper: Numbers, datetime: bool) -> bool:
     there = ~np.isnan(lower) & ~np.isnan(upper)
     lower, upper = lower[there], upper[there]
     if not len(lower):
         return False
-    difference = upper - lower
-    below = int((difference < 0).sum())
-    chance = float(np.mean(np.searchsorted(np.sort(upper), lower, side="left") / len(upper)))
+    difference, random = upper - lower, np.roll(upper, len(upper) // 2) - lower
+    below, chance = int((difference < 0).sum()), float(np.mean(random < 0))
     if (difference > 0).mean() < APART or not accepted(len(lower), below, chance):
         return False
-    return has_edge(difference)
+    return has_edge(difference) and (datetime or (chance >= CHANCE and _gross(difference, random)))
+
+
+def _gross(difference: Numbers, random: Numbers) -> bool:
+    """Return whether the exceptions to an order of numbers look like errors, not like rows just across a limit."""
+    below, above = difference[difference < 0], difference[difference > 0]
+    if not len(below):
+        return True
+    coupled = _range(difference) <= COUPLED * _range(random)
+    few = coupled or len(below) <= LOOSE * len(difference)
+    return few and bool(np.median(-below) >= GROSS * np.median(above))
+
+
+def _range(values: Numbers) -> float:
+    return float(np.subtract(*np.quantile(values, [0.9, 0.1])))
 
 
 def has_edge(difference: Numbers) -> bool:

@@ -56,7 +56,7 @@ class Product(Rule):
         """Return the rows in which all numbers are observed, and the target or both factors are not 0."""
         target, first, second = (numbers(columns, name) for name in self.columns)
         there = ~(np.isnan(target) | np.isnan(first) | np.isnan(second))
-        return there & ((target != 0) | ((first != 0) & (second != 0)))
+        return np.asarray(there & ((target != 0) | ((first != 0) & (second != 0))))
 
     def broken(self, columns: Columns) -> Mask:
         """Return the rows in which the two sides differ by more than rounding."""

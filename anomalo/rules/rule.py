@@ -35,7 +35,7 @@ class Rule(ABC):
     @property
     @abstractmethod
     def kind(self) -> str:
-        """What sort of rule it is: sum, product, equality, order, dependency, interval or missing."""
+        """What sort of rule it is: sum, product, equality, order, dependency, interval, constant or missing."""
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anomalo.rules.absences import MissingWhere, MissingWith
+from anomalo.rules.constants import Constant
 from anomalo.rules.dependencies import Dependency
 from anomalo.rules.intervals import Interval
 from anomalo.rules.orders import Order
@@ -14,7 +15,7 @@ from anomalo.rules.rule import Rule
 from anomalo.rules.sums import Sum
 
 _SORTS: dict[str, type[Rule]] = {
-    sort.sort: sort for sort in (Sum, Product, Order, Dependency, Interval, MissingWith, MissingWhere)
+    sort.sort: sort for sort in (Sum, Product, Order, Dependency, Interval, Constant, MissingWith, MissingWhere)
 }
 
 

@@ -85,9 +85,8 @@ class Sum(Rule):
         return [f"{value} ({self._formula})" for value in write(self.target, self.exact(columns))]
 
     def _sum(self, columns: Columns) -> Numbers:
-        return np.sum(
-            [sign * numbers(columns, name) for name, sign in zip(self.terms, self.signs, strict=True)], axis=0
-        )
+        terms = zip(self.terms, self.signs, strict=True)
+        return np.asarray(np.sum([sign * numbers(columns, name) for name, sign in terms], axis=0))
 
     @property
     def _formula(self) -> str:
@@ -98,14 +97,14 @@ class Sum(Rule):
 def equalities(part: Columns, matrix: Matrix) -> Iterator[Sum]:
     """Yield the numbers that equal another one: each with the first of its equals."""
     equal: set[int] = set()
-    few = matrix.values[:MANY]
+    few, rounding = matrix.values[:MANY], np.where(matrix.steps < 1, matrix.steps, 0.0)
     for first in range(len(matrix.names)):
         if first in equal:
             continue
-        near = np.abs(few - few[:, [first]]) <= matrix.steps + RELATIVE * np.abs(few)
-        both = ~np.isnan(few) & ~np.isnan(few[:, [first]])
+        near = np.abs(few - few[:, [first]]) <= rounding + RELATIVE * np.abs(few)
+        both = ~np.isnan(few + few[:, [first]]) & ((few != 0) | (few[:, [first]] != 0))
         for other in np.flatnonzero((near & both).sum(axis=0) >= 0.9 * both.sum(axis=0)):
-            if other > first and other not in equal and (rule := _accepted(part, matrix, other, (first,), (1,))):
+            if other > first and other not in equal and (rule := _accepted(part, matrix, int(other), (first,), (1,))):
                 equal.add(int(other))
                 yield rule
 
@@ -178,7 +177,7 @@ def _varied(whole: NDArray[np.float64], attempt: int) -> NDArray[np.float64]:
     for column in whole.T:
         values, often = np.unique(column, return_counts=True)
         picked.append(rng.choice(np.flatnonzero(column != values[often.argmax()]), 2))
-    return whole[np.unique(np.concatenate(picked))]
+    return np.asarray(whole[np.unique(np.concatenate(picked))])
 
 
 def _null_space(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,11 +187,11 @@ def _null_space(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     for at in range(len(basis)):
         pivot = int(np.abs(basis[at]).argmax())
         if basis[at, pivot] == 0:
-            return basis[:at]
+            return np.asarray(basis[:at])
         basis[at] /= basis[at, pivot]
         others = np.arange(len(basis)) != at
         basis[others] -= basis[others, pivot][:, None] * basis[at]
-    return basis
+    return np.asarray(basis)
 
 
 def _whole_numbers(vector: NDArray[np.float64]) -> NDArray[np.int64] | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.rules.acceptance import SHARE
 from anomalo.rules.cells import Mask, Numbers, numbers, step
 from anomalo.tabular.columns import Columns
 
@@ -20,6 +21,8 @@ CANDIDATES = 200
 """The most pairs of columns that are tried as the parts of one column."""
 SEEN = 10
 """A term counts if it has another value than the neutral one in so many rows."""
+MOST_COLUMNS = 250
+"""So many columns are looked at, those with the rarest most frequent value."""
 MODE = 0.95
 """A column whose most frequent value has a greater share is made of no others."""
 
@@ -46,18 +49,22 @@ class Matrix:
     def of(cls, part: Columns, names: list[str]) -> Matrix:
         """Return the numbers of some columns that are not constant."""
         cells = {name: numbers(part, name) for name in names}
-        varied = [
-            name
-            for name, column in cells.items()
-            if np.nanmin(column, initial=np.inf) < np.nanmax(column, initial=-np.inf)
-        ]
-        values = np.stack([cells[name] for name in varied], axis=1) if varied else np.zeros((part.rows, 0))
-        return cls(tuple(varied), values, np.array([step(column) for column in values.T]))
+        usual = {name: _usual(column) for name, column in cells.items()}
+        varied = sorted((name for name in names if usual[name] < 1), key=lambda name: usual[name])[:MOST_COLUMNS]
+        kept = [name for name in names if name in set(varied)]
+        values = np.stack([cells[name] for name in kept], axis=1) if kept else np.zeros((part.rows, 0))
+        return cls(tuple(kept), values, np.array([step(column) for column in values.T]))
 
     def without(self, names: set[str]) -> Matrix:
         """Return the matrix without some columns."""
         kept = [at for at, name in enumerate(self.names) if name not in names]
         return Matrix(tuple(self.names[at] for at in kept), self.values[:, kept], self.steps[kept])
+
+
+def _usual(column: Numbers) -> float:
+    """Return the share of a column's most frequent value among the observed ones; 1 if there is none."""
+    often = np.unique(column[~np.isnan(column)], return_counts=True)[1]
+    return float(often.max() / often.sum()) if len(often) else 1.0
 
 
 def matters(rows: Mask, wrong: Mask) -> bool:
@@ -76,8 +83,21 @@ def triples(matrix: Matrix, combine: Callable[[Any, Any], Any]) -> Iterator[tupl
             here = rows[turn * ROWS : (turn + 1) * ROWS]
             if len(here) == ROWS:
                 found.update(_pairs(matrix, target, here, combine))
-        for first, second in sorted(found)[:CANDIDATES]:
+        pairs = np.array(sorted(found)[:CANDIDATES], dtype=np.intp).reshape(-1, 2)
+        for first, second in pairs[_mostly(matrix, target, pairs, combine)].tolist():
             yield target, first, second
+
+
+def _mostly(
+    matrix: Matrix, target: int, pairs: NDArray[np.intp], combine: Callable[[Any, Any], Any]
+) -> NDArray[np.bool_]:
+    """Return which pairs make the target in most of the rows that are not all 0, bool [k]."""
+    few = matrix.values[:MANY]
+    one, two = few[:, pairs[:, 0]], few[:, pairs[:, 1]]
+    made = few[:, [target]]
+    near = _near(made, one, two, matrix, target, combine, pairs[:, 0], pairs[:, 1])
+    there = ~np.isnan(made + one + two) & ((made != 0) | (combine(one, two) != 0))
+    return np.asarray((near & there).sum(axis=0) >= (1 - 3 * SHARE) * there.sum(axis=0) - 1)
 
 
 def _varied(column: Numbers) -> NDArray[np.intp]:
@@ -87,7 +107,8 @@ def _varied(column: Numbers) -> NDArray[np.intp]:
     if not len(there) or often.max() > MODE * len(there):
         return np.zeros(0, dtype=np.intp)
     usual = values[often.argmax()]
-    return there[(column[there] != 0) & ((column[there] != usual) | (len(values) < SEEN))]
+    varied = (column[there] != 0) & ((column[there] != usual) | (len(values) < SEEN))
+    return np.asarray(there[varied])
 
 
 def _pairs(
@@ -107,7 +128,7 @@ def _pairs(
 
 
 def _near(
-    target: float,
+    target: Any,
     first: NDArray[np.float64],
     second: NDArray[np.float64],
     matrix: Matrix,
@@ -124,4 +145,4 @@ def _near(
     else:
         rounding = 0.5 * (steps[at] + left + right)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(np.abs(target - combine(first, second)) <= 1.01 * rounding + 1e-6 * abs(target))
+        return np.asarray(np.abs(target - combine(first, second)) <= 1.01 * rounding + 1e-6 * np.abs(target))
