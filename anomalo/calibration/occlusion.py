@@ -18,8 +18,8 @@ from anomalo.models.shares import relative
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     """Return the surprisal of cells that no model sees, [n, *shape] in nats: those without precedent, and broken rules.
 
-    Without precedent are unseen levels, and missing values in a column that never had one. Their probability is the
-    Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
+    A cell has the largest of its surprisals. Without precedent are unseen levels, and missing values in a column that
+    never had one. Their probability is the Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
     Numbers that cannot be read have the estimate of what was seen in k of n rows, (k + 0.5) / (n + 1).
     """
     layout = data.layout
@@ -28,7 +28,7 @@ def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     unseen = ~data.observed & category & (data.values == UNSEEN)
     missing = ~data.observed & complete & (data.values == MISSING)
     novel = np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
-    return novel + repeated_surprisal(data, training_rows)
+    return np.maximum(novel, repeated_surprisal(data, training_rows))
 
 
 def repeated_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
@@ -38,7 +38,7 @@ def repeated_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]
     """
     rate = np.array([(block.unreadable * training_rows + 0.5) / (training_rows + 1) for block in data.layout.blocks])
     unreadable = np.where(data.unreadable(), -np.log(data.layout.spread(rate)), 0.0)
-    return unreadable if data.evidence is None else unreadable + data.evidence
+    return unreadable if data.evidence is None else np.maximum(unreadable, data.evidence)
 
 
 def typical(layout: Layout) -> Floats:

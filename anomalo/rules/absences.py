@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.rules.acceptance import accepted
-from anomalo.rules.cells import MISSING, Codes, Levels, Mask, Writer, missing, plain
+from anomalo.rules.acceptance import SHARE, accepted
+from anomalo.rules.cells import Codes, Levels, Mask, Writer, by_level, missing, plain
 from anomalo.rules.rule import Rule
 from anomalo.tabular.columns import Columns
 
@@ -135,30 +135,31 @@ def absences(part: Columns, names: Sequence[str], categories: Sequence[str]) -> 
     """
     empty = {name: mask for name in names if 0 < (mask := missing(part, name)).sum() < part.rows}
     explained = set()
+    targets = list(empty)
+    masks = np.stack(list(empty.values()), axis=1).astype(np.float32) if empty else np.zeros((part.rows, 0), np.float32)
     for category in categories if empty else ():
         levels = Levels.of(part, category, MOST_LEVELS)
-        codes = None if levels is None else levels.codes(part)
-        for name, mask in empty.items():
-            if levels is None or codes is None or name == category or name in explained:
-                continue
-            absent = _absent(codes, mask, len(levels.values))
-            if absent:
-                explained.add(name)
-                yield MissingWhere(target=name, levels=levels, absent=absent)
+        if levels is None:
+            continue
+        for at, absent in _absent(levels.codes(part), masks, len(levels.values)):
+            if targets[at] != category and targets[at] not in explained:
+                explained.add(targets[at])
+                yield MissingWhere(target=targets[at], levels=levels, absent=absent)
     yield from _with(empty, explained)
 
 
-def _absent(codes: Codes, mask: Mask, levels: int) -> tuple[int, ...]:
-    """Return the levels with which a column is missing; none if that is no rule."""
-    there = codes != MISSING
-    codes, mask = codes[there], mask[there]
-    counts, absent = np.bincount(codes, minlength=levels), np.bincount(codes, mask, minlength=levels)
-    with_level = 2 * absent > counts
-    wrong = int(np.where(with_level, counts - absent, absent).sum())
-    share, missing_share = counts[with_level].sum() / max(len(codes), 1), mask.mean() if len(mask) else 0.0
+def _absent(codes: Codes, masks: NDArray[np.float32], levels: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the columns that are missing exactly with some levels, if that is a rule, and the levels."""
+    absent = by_level(codes, levels, masks)
+    counts = np.bincount(codes[codes >= 0], minlength=levels)
+    rows = max(int(counts.sum()), 1)
+    with_level = 2 * absent > counts[:, None]
+    wrong = np.where(with_level, counts[:, None] - absent, absent).sum(axis=0)
+    share, missing_share = (counts[:, None] * with_level).sum(axis=0) / rows, absent.sum(axis=0) / rows
     chance = share * (1 - missing_share) + missing_share * (1 - share)
-    found = accepted(len(codes), wrong, float(chance))
-    return tuple(np.flatnonzero(with_level).tolist()) if found else ()
+    for at in np.flatnonzero(wrong <= SHARE * rows).tolist():
+        if accepted(rows, int(wrong[at]), float(chance[at])):
+            yield at, tuple(np.flatnonzero(with_level[:, at]).tolist())
 
 
 def _with(empty: dict[str, Mask], explained: set[str]) -> Iterator[MissingWith]:

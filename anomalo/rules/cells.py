@@ -108,6 +108,22 @@ class Levels:
         return pa.array(self.values, pa.string()) if self.textual else np.array(self.values, dtype=np.float64)
 
 
+def by_level(codes: Codes, levels: int, masks: NDArray[Any]) -> Codes:
+    """Return in how many rows of each level each mask is set, int64 [levels, k].
+
+    Parameters
+    ----------
+    codes : int64 [n]
+        As `Levels.codes` has them.
+    levels : int
+        How many there are.
+    masks : [n, k]
+        0 and 1.
+    """
+    is_level = (codes[None, :] == np.arange(levels)[:, None]).astype(np.float32)
+    return np.asarray(is_level @ masks.astype(np.float32, copy=False), dtype=np.int64)
+
+
 def step(values: Numbers) -> float:
     """Return the unit in the last decimal of numbers, from 1 to 1e-6; 0 if they have more decimals.
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from anomalo.rules.acceptance import accepted
-from anomalo.rules.cells import Codes, Levels, Mask, Numbers, Writer, numbers, plain
+from anomalo.rules.acceptance import SHARE, accepted
+from anomalo.rules.cells import Levels, Mask, Numbers, Writer, by_level, numbers, plain
 from anomalo.rules.rule import Rule
 from anomalo.tabular.columns import Columns
 
@@ -55,11 +55,11 @@ class Constant(Rule):
 
     def applies(self, columns: Columns) -> Mask:
         """Return the rows with one of the levels whose target is observed."""
-        return np.isin(self.levels.codes(columns), self.within) & ~np.isnan(numbers(columns, self.target))
+        return np.asarray(np.isin(self.levels.codes(columns), self.within) & ~np.isnan(numbers(columns, self.target)))
 
     def broken(self, columns: Columns) -> Mask:
         """Return those of them with another value."""
-        return self.applies(columns) & (numbers(columns, self.target) != self.value)
+        return np.asarray(self.applies(columns) & (numbers(columns, self.target) != self.value))
 
     def exact(self, columns: Columns) -> Numbers:
         """Return the value."""
@@ -87,24 +87,29 @@ def constants(part: Columns, categories: Sequence[str], numeric: Sequence[str]) 
     categories, numeric : sequence of str
         The columns whose levels may fix a number, and those that may be fixed.
     """
-    levels = [found for name in categories if (found := Levels.of(part, name, MOST_LEVELS)) is not None]
-    codes = [one.codes(part) for one in levels]
-    for name in numeric:
-        column = numbers(part, name)
-        there = ~np.isnan(column)
-        values, often = np.unique(column[there], return_counts=True)
-        if len(values) < 2:
+    fixed = [name for name in numeric if np.unique(numbers(part, name)).size > 1]
+    if not fixed:
+        return
+    cells = np.stack([numbers(part, name) for name in fixed], axis=1)
+    there = ~np.isnan(cells)
+    usual = np.array([_usual(column) for column in cells.T])
+    other = there & (cells != usual)
+    chance = other.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    there, other = there.astype(np.float32), other.astype(np.float32)
+    for name in categories:
+        levels = Levels.of(part, name, MOST_LEVELS)
+        if levels is None:
             continue
-        usual = float(values[often.argmax()])
-        for one, code in zip(levels, codes, strict=True):
-            within = _within(code[there], column[there] != usual, len(one.values))
-            if 0 < len(within) < len(one.values):
-                yield Constant(target=name, value=usual, levels=one, within=within)
+        codes, size = levels.codes(part), len(levels.values)
+        support, exceptions = by_level(codes, size, there), by_level(codes, size, other)
+        for at in np.flatnonzero((exceptions <= SHARE * support).any(axis=0)).tolist():
+            counts = zip(support[:, at].tolist(), exceptions[:, at].tolist(), strict=True)
+            within = tuple(level for level, count in enumerate(counts) if accepted(*count, float(chance[at])))
+            if 0 < len(within) < size:
+                yield Constant(target=fixed[at], value=float(usual[at]), levels=levels, within=within)
 
 
-def _within(code: Codes, other: Mask, levels: int) -> tuple[int, ...]:
-    """Return the levels with which hardly any number is another one than the most frequent."""
-    chance, known = float(other.mean()), code >= 0
-    support = np.bincount(code[known], minlength=levels).tolist()
-    exceptions = np.bincount(code[known], other[known], minlength=levels).astype(np.int64).tolist()
-    return tuple(at for at in range(levels) if accepted(support[at], exceptions[at], chance))
+def _usual(column: Numbers) -> float:
+    """Return the most frequent number."""
+    values, often = np.unique(column[~np.isnan(column)], return_counts=True)
+    return float(values[often.argmax()]) if len(values) else np.nan

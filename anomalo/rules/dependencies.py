@@ -171,8 +171,10 @@ class _Discrete:
         return cls([found[at] for at in first], codes[:, first].astype(np.int32), np.array(targets, dtype=np.intp))
 
 
-def dependencies(part: Columns, names: Sequence[str], numeric: Sequence[str]) -> list[Dependency]:
-    """Return the dependencies of a sample, none of which follows from others.
+def dependencies(
+    part: Columns, names: Sequence[str], numeric: Sequence[str]
+) -> tuple[list[Dependency], list[Dependency]]:
+    """Return the dependencies of a sample on one column, none of which follows from others, and those on two.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ def dependencies(part: Columns, names: Sequence[str], numeric: Sequence[str]) ->
     for source, target in _screened(discrete):
         found[source, target] = _decides(discrete, (source,), target) is not None
     rules = [_rule(discrete, (source,), target, both=bool(found[target, source])) for source, target in _reduced(found)]
-    return [*rules, *_pairs(discrete, found)]
+    return rules, list(_pairs(discrete, found))
 
 
 def _screened(discrete: _Discrete) -> Iterator[tuple[int, int]]:
@@ -211,14 +213,14 @@ def _decides(discrete: _Discrete, sources: tuple[int, ...], target: int) -> _Tab
     for other in sources[1:]:
         codes, more = discrete.codes[:, other], len(discrete.levels[other].values)
         source, size = np.where((source < 0) | (codes < 0), -1, source * more + codes), size * more
-    wanted, levels = discrete.codes[:, target].astype(np.int64), len(discrete.levels[target].values)
-    table = _Table.of(source, wanted, size, levels)
+    target_codes, levels = discrete.codes[:, target].astype(np.int64), len(discrete.levels[target].values)
+    table = _Table.of(source, target_codes, size, levels)
     share = SHARE if len(sources) == 1 else PAIRED_SHARE
     if table.support < SUPPORT or table.exceptions > share * table.support:
         return None
-    there = (source >= 0) & (wanted >= 0)
-    source, wanted = source[there], wanted[there]
-    random = _Table.of(source, np.roll(wanted, len(wanted) // 2), size, levels)
+    there = (source >= 0) & (target_codes >= 0)
+    source, target_codes = source[there], target_codes[there]
+    random = _Table.of(source, np.roll(target_codes, len(target_codes) // 2), size, levels)
     chance = random.exceptions / max(random.support, 1)
     return table if accepted(table.support, table.exceptions, chance) else None
 

@@ -88,20 +88,27 @@ def _candidates(part: Columns, sorts: _Sorts) -> Iterator[Rule]:
         for order in orders(part, matrix, datetime):
             if not any(set(order.columns) <= columns for columns in together):
                 yield order
-    some = [*sorts.categories, *sorts.numbers]
-    decided = dependencies(part, some, sorts.numbers)
-    yield from decided
+    yield from _between_levels(part, sorts)
+    yield from absences(part, list(part.values), sorts.categories)
+
+
+def _between_levels(part: Columns, sorts: _Sorts) -> Iterator[Rule]:
+    """Yield the rules on categories: dependencies, intervals of numbers, and numbers that levels fix."""
+    decided, pairs = dependencies(part, [*sorts.categories, *sorts.numbers], sorts.numbers)
     known = [set(rule.columns) for rule in decided]
     targets = {rule.target for rule in decided if rule.both}
     rest = [name for name in sorts.categories if name not in targets]
-    for interval in intervals(part, rest, [*sorts.numbers, *sorts.datetimes]):
-        if set(interval.columns) not in known:
-            known.append(set(interval.columns))
-            yield interval
+    found = intervals(part, rest, [*sorts.numbers, *sorts.datetimes])
+    limits = [rule for rule in found if set(rule.columns) not in known]
+    known += [set(rule.columns) for rule in limits]
+    yield from [*decided, *limits]
+    for rule in pairs:
+        if set(rule.columns) not in known:
+            known.append(set(rule.columns))
+            yield rule
     for constant in constants(part, sorts.categories, sorts.numbers):
         if not any(set(constant.columns) <= columns for columns in known):
             yield constant
-    yield from absences(part, list(part.values), sorts.categories)
 
 
 def _in_order(columns: Columns, names: Sequence[str]) -> NDArray[np.intp]:
@@ -111,8 +118,18 @@ def _in_order(columns: Columns, names: Sequence[str]) -> NDArray[np.intp]:
     for name, factor in zip(names, factors, strict=True):
         key += _bits(columns, name) * (factor | np.uint64(1))
         key ^= key >> np.uint64(31)
+    key += _occurrence(key) * np.uint64(0xD1B54A32D192ED03)  # equal rows lie apart, too
     key *= np.uint64(0x9E3779B97F4A7C15)
     return np.argsort(key ^ (key >> np.uint64(29)), kind="stable")
+
+
+def _occurrence(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return for each row how many earlier ones have the same key, [n]."""
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    found = np.empty(len(key), dtype=np.uint64)
+    found[order] = np.arange(len(key)) - np.searchsorted(ordered, ordered, side="left")
+    return found
 
 
 def _bits(columns: Columns, name: str) -> NDArray[np.uint64]:

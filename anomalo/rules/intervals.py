@@ -19,11 +19,12 @@ MOST_LEVELS = 10
 """A target has at most so many levels."""
 MOST_COUNTS, LARGEST_COUNT = 6, 12
 """Sums of two are tried among so many columns of whole numbers from 0, each with at most so many values."""
-SCREEN = 300
+SCREENS = 300, 1500
+"""A level is tried on so many rows first."""
+FEWEST = 200
+"""In fewer rows a gradual change may look like a limit."""
 NEAR = 0.05
 """Exceptions this near to a limit, as a share of the rows, are those of a gradual change."""
-RARE = 0.1
-"""At most this share of the rows inside, and as many as that of those outside, are exceptions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ def intervals(part: Columns, names: Sequence[str], numeric: Sequence[str]) -> It
     flags = [
         (levels, level) for name in names if (levels := Levels.of(part, name, MOST_LEVELS)) for level in _of(levels)
     ]
-    if not flags:
+    if not flags or part.rows < FEWEST:
         return
     codes = [levels.codes(part) for levels, _ in flags]
     is_level = np.stack(
@@ -146,8 +147,10 @@ def intervals(part: Columns, names: Sequence[str], numeric: Sequence[str]) -> It
     found: dict[int, tuple[int, Interval]] = {}
     for terms in _numbers(part, numeric):
         number = np.asarray(np.sum([numbers(part, name) for name in terms], axis=0))
-        few = slice(0, SCREEN)
-        for at in np.flatnonzero(_screened(number[few], is_level[few])).tolist():
+        left = np.arange(len(flags))
+        for few in SCREENS:
+            left = left[_screened(number[:few], is_level[:few, left])]
+        for at in left.tolist():
             rule = _rule(terms, number, is_level[:, at], *flags[at])
             if rule is not None and (at not in found or rule[0] < found[at][0]):
                 found[at] = rule
@@ -193,12 +196,12 @@ def _errors(
 def _screened(number: Numbers, is_level: NDArray[np.int64]) -> Mask:
     """Return which flags an interval of the number may explain, bool [k]."""
     there = ~np.isnan(number)
-    if len(np.unique(number[there])) < 2:
+    if not is_level.size or not there.any():
         return np.zeros(is_level.shape[1], dtype=np.bool_)
     errors = _errors(number, is_level)[3]
     seen, with_level = (is_level[there] != 0).sum(axis=0), (is_level[there] > 0).sum(axis=0)
     fewest = np.minimum(with_level, seen - with_level)
-    return np.asarray((errors <= 2 * SHARE * seen + 3) & (errors <= 0.5 * fewest) & (fewest > 0))
+    return np.asarray((errors <= 1.5 * SHARE * seen + 2) & (errors <= 0.2 * fewest + 2) & (fewest > 4))
 
 
 def _rule(
@@ -213,7 +216,11 @@ def _rule(
     wrong = inside != flag
     share, width = flag.mean(), inside.mean()
     chance = float(share * (1 - width) + width * (1 - share))
-    if not accepted(len(number), int(wrong.sum()), chance) or not _sharp(number, wrong, low, high):
+    if (
+        len(number) < FEWEST
+        or not accepted(len(number), int(wrong.sum()), chance)
+        or not _sharp(number, wrong, low, high)
+    ):
         return None
     smaller, larger = values[values < low], values[values > high]
     rule = Interval(
