@@ -209,7 +209,7 @@ class TableEncoder:
         encoder._layout = Layout.from_json(value["layout"])
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
         encoder._rare, encoder._few = dict(value["rare"]), dict(value["few"])
-        encoder.rules = stored.from_json(value["rules"])
+        encoder.rules = stored.from_json(value.get("rules", ()))
         encoder._prepare()
         return encoder
 
