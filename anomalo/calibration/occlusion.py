@@ -15,10 +15,10 @@ from anomalo.models.results import Cells, relative
 
 
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
-    """Return the surprisal of cells without precedent in training, [n, *shape] in nats; 0 elsewhere.
+    """Return the surprisal of cells that no model sees, [n, *shape] in nats: those without precedent, and broken rules.
 
-    Those cells are unseen levels, and missing values in a column that never had one. Their probability is the
-    Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
+    A cell has the largest of its surprisals. Without precedent are unseen levels, and missing values in a column that
+    never had one. Their probability is the Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
     Numbers that cannot be read have the estimate of what was seen in k of n rows, (k + 0.5) / (n + 1).
     """
     layout = data.layout
@@ -27,16 +27,17 @@ def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     unseen = ~data.observed & category & (data.values == UNSEEN)
     missing = ~data.observed & complete & (data.values == MISSING)
     novel = np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
-    return novel + unreadable_surprisal(data, training_rows)
+    return np.maximum(novel, repeated_surprisal(data, training_rows))
 
 
-def unreadable_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
-    """Return the surprisal of the numbers that cannot be read, [n, *shape] in nats; 0 elsewhere.
+def repeated_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
+    """Return the surprisal of cells that no model sees and training rows have too, [n, *shape] in nats; 0 elsewhere.
 
-    See `novelty_surprisal`.
+    They are numbers that cannot be read, see `novelty_surprisal`, and cells that break a rule, see `Encoded.evidence`.
     """
     rate = np.array([(block.unreadable * training_rows + 0.5) / (training_rows + 1) for block in data.layout.blocks])
-    return np.where(data.unreadable(), -np.log(data.layout.spread(rate)), 0.0)
+    unreadable = np.where(data.unreadable(), -np.log(data.layout.spread(rate)), 0.0)
+    return unreadable if data.evidence is None else np.maximum(unreadable, data.evidence)
 
 
 def typical(layout: Layout) -> Floats:
@@ -64,6 +65,32 @@ def raised_to(contribution: NDArray[np.float64], reported: Callable[[Scores], Sc
     flat = contribution.reshape(len(contribution), -1)
     total = flat.sum(axis=1)
     raised: NDArray[np.float64] = flat + relative(flat) * (reported(total) - total)[:, None]
+    return raised.reshape(contribution.shape)
+
+
+def rules_first(contribution: NDArray[np.float64], data: Encoded) -> NDArray[np.float64]:
+    """Return contributions [n, *shape] of the same sums, a broken rule's the largest of its row.
+
+    A rule that is broken explains more than any guess at other cells: those above a common level are lowered to it, so
+    far that the rule's cell reaches it. Of several such cells it is the one with the largest contribution.
+    """
+    if data.evidence is None or not data.evidence.any():
+        return contribution
+    raised = contribution.reshape(len(data), -1).copy()
+    evidence = data.evidence.reshape(raised.shape)
+    for row in np.flatnonzero(evidence.any(axis=1)):
+        cells = np.where(evidence[row] > 0, raised[row], -np.inf)
+        first = int(cells.argmax())
+        above = np.flatnonzero(raised[row] > raised[row, first])
+        above = above[np.argsort(-raised[row, above], kind="stable")]
+        if not len(above):
+            continue
+        level = (raised[row, first] + np.cumsum(raised[row, above])) / (np.arange(len(above)) + 2)
+        after = np.append(raised[row, above[1:]], -np.inf)
+        level = float(level[(level >= after).argmax()])
+        total = raised[row].sum()
+        raised[row, above] = np.minimum(raised[row, above], level * (1 - 1e-9))
+        raised[row, first] += total - raised[row].sum()
     return raised.reshape(contribution.shape)
 
 

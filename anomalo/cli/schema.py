@@ -60,7 +60,7 @@ def schema(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show how a table's columns are understood, and why."""
+    """Show how a table's columns are understood, and why, and the rules between them."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.schema import schema_of
     from anomalo.persistence.atomic import atomic_file, require_writable
@@ -98,11 +98,20 @@ def _show(report: SchemaReport, output: Path | None) -> None:
     typer.echo("")
     for sentence in report.structure:
         typer.echo(f"table: {sentence}")
+    _show_rules(report)
     if output is not None:
         typer.echo(f"to decide otherwise, edit {output} and give it as --schema {output}")
         return
     typer.echo("to decide otherwise, save this to a file, edit it and give it as --schema FILE:\n")
     typer.echo(report.toml.rstrip())
+
+
+def _show_rules(report: SchemaReport) -> None:
+    if report.rules:
+        typer.echo("")
+        cells = [(rule.rule, f"{rule.support:,}", f"{rule.exceptions:,}") for rule in report.rules]
+        table(("rule", "rows", "exceptions"), cells, right=("rows", "exceptions"))
+        typer.echo("")
 
 
 def _values(column: ColumnReport) -> str:

@@ -231,6 +231,9 @@ class Encoded:
         What is computed from the rows' points in time. The core shows it to models behind the columns.
     time : float32 [n] or None
         When each row happened, where a table has one column that says so: anything that grows with time.
+    evidence : float32 [n, *layout.shape] or None
+        The surprisal in nats of cells that break a rule between columns, which no model sees; 0 for others, and None if
+        no cell breaks one.
 
     Raises
     ------
@@ -244,6 +247,7 @@ class Encoded:
     target: NDArray[np.float64] | None = None
     derived: Encoded | None = None
     time: Floats | None = None
+    evidence: Floats | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -251,7 +255,7 @@ class Encoded:
             raise ValueError(
                 f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
-        for name in ("values", "observed", "target", "time"):
+        for name in ("values", "observed", "target", "time", "evidence"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, _read_only(array))
@@ -262,17 +266,24 @@ class Encoded:
     def take(self, rows: NDArray[Any] | slice) -> Encoded:
         """Return the rows selected by an index array, a mask or a slice."""
         target = None if self.target is None else self.target[rows]
-        time = None if self.time is None else self.time[rows]
+        target, time, evidence = (self._of_rows(name, rows) for name in ("target", "time", "evidence"))
         derived = None if self.derived is None else self.derived.take(rows)
-        return Encoded(self.values[rows], self.observed[rows], self.layout, target, derived, time)
+        return Encoded(self.values[rows], self.observed[rows], self.layout, target, derived, time, evidence)
+
+    def _of_rows(self, name: str, rows: NDArray[Any] | slice) -> Any:
+        array = getattr(self, name)
+        return None if array is None else array[rows]
 
     def hide(self, cells: Mask) -> Encoded:
-        """Return a copy without the cells under the mask `cells` [n, *shape], and without what derives from them."""
+        """Return a copy without the cells under the mask `cells` [n, *shape], and without what derives from them.
+
+        They break no rule any more.
+        """
         values = np.where(cells, np.float32(MISSING), self.values)
-        derived = self.derived
-        if derived is not None:
-            derived = derived.hide(self._derived_from(cells))
-        return Encoded(values, self.observed & ~cells, self.layout, self.target, derived, self.time)
+        derived = None if self.derived is None else self.derived.hide(self._derived_from(cells))
+        return dataclasses.replace(
+            self, values=values, observed=self.observed & ~cells, derived=derived, evidence=self.evidence_but(cells)
+        )
 
     def _derived_from(self, cells: Mask) -> Mask:
         """Return which derived cells are computed from any of the cells under a mask."""
@@ -280,6 +291,10 @@ class Encoded:
         position = {block.name: block.position for block in self.layout.blocks}
         sources = [[position[name] for name in block.sources] for block in self.derived.layout.blocks]
         return np.stack([cells[:, at].any(axis=1) for at in sources], axis=1)
+
+    def evidence_but(self, cells: Mask) -> Floats | None:
+        """Return the evidence without that of the cells under the mask `cells` [n, *shape]."""
+        return None if self.evidence is None else np.where(cells, np.float32(0), self.evidence)
 
     def unreadable(self) -> Mask:
         """Return which cells of numbers cannot be read, bool [n, *shape]."""
@@ -316,6 +331,9 @@ class Encoded:
         total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)
         for column, (key, mask_key) in enumerate(keys):
             total += (flat[:, column] + np.uint64(1)) * key + seen[:, column] * mask_key
+        if self.evidence is not None:  # rows may differ in it alone: rare levels share a code
+            bits = np.ascontiguousarray(self.evidence).view(np.uint32).reshape(flat.shape)
+            total += (bits * keys[:, 0]).sum(axis=1, dtype=np.uint64)
         return total ^ (total >> np.uint64(32))
 
     def dense(self) -> Dense:
@@ -339,9 +357,10 @@ class Encoded:
 
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
-        """Stack batches of one layout; targets are kept if every part has them."""
+        """Stack batches of one layout; targets and times are kept if every part has them, evidence if any has."""
         targets, times = ([getattr(part, name) for part in parts] for name in ("target", "time"))
         derived = [part.derived for part in parts if part.derived is not None]
+        evident = any(part.evidence is not None for part in parts)
         return Encoded(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.observed for part in parts]),
@@ -349,7 +368,13 @@ class Encoded:
             None if any(target is None for target in targets) else np.concatenate(targets),
             Encoded.concatenate(derived) if len(derived) == len(parts) else None,
             None if any(time is None for time in times) else np.concatenate(times),
+            np.concatenate([_evidence(part) for part in parts]) if evident else None,
         )
+
+
+def _evidence(part: Encoded) -> Floats:
+    """Return a batch's evidence, 0 where it has none."""
+    return np.zeros(part.values.shape, dtype=np.float32) if part.evidence is None else part.evidence
 
 
 def _dense_columns(block: Block, values: Floats, seen: Mask) -> Iterable[NDArray[Any]]:

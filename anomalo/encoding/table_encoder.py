@@ -11,11 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomalo.encoding.cell_filling import filled_type, with_fills
 from anomalo.encoding.domain import few_values, grid, nearest, on_grid
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
 from anomalo.encoding.scaling import LARGEST, compress, expand
-from anomalo.tabular.cells import is_string
-from anomalo.tabular.column import MEASURED, Column
+from anomalo.rules import stored
+from anomalo.rules.discovery import discover
+from anomalo.rules.evidence import surprisal
+from anomalo.rules.rule import Rule
+from anomalo.tabular.column import Column
 from anomalo.tabular.columns import Columns, Values
 from anomalo.tabular.formatting import arrow_type, render_labels, render_numbers
 from anomalo.tabular.moments.derived import DerivedColumn, derive, derived_table, is_moment
@@ -42,6 +46,7 @@ class TableEncoder:
         self._few: dict[int, list[float]] = {}
         self._derivation: tuple[DerivedColumn, ...] = ()
         self._derived: TableEncoder | None = None
+        self.rules: tuple[Rule, ...] = ()
         self._prepare()
 
     @property
@@ -50,6 +55,17 @@ class TableEncoder:
         return self._layout
 
     def fit(self, columns: Columns, schema: Schema) -> Self:
+        """Learn the columns, the rules between them, and what is derived from points in time."""
+        self._fit_columns(columns, schema)
+        self.rules = discover(columns, schema.features)
+        self._derivation, self._derived = derive(columns, schema), None
+        if self._derivation:
+            self._derived = TableEncoder()._fit_columns(*derived_table(self._derivation, columns))
+            self._derived._mark_sources(self._derivation)
+            self._layout = replace(self._layout, derived=self._derived.layout)
+        return self
+
+    def _fit_columns(self, columns: Columns, schema: Schema) -> Self:
         """Learn the centres, scales and ranges of numbers, and the levels of categories."""
         self._schema = schema
         self._range, self._rare, self._few = {}, {}, {}
@@ -62,11 +78,6 @@ class TableEncoder:
                 blocks.append(self._fit_number(column, position, values, columns.unreadable.get(column.name)))
         self._layout = Layout(self.modality, (len(blocks),), tuple(blocks))
         self._prepare()
-        self._derivation, self._derived = derive(columns, schema), None
-        if self._derivation:
-            self._derived = TableEncoder().fit(*derived_table(self._derivation, columns))
-            self._derived._mark_sources(self._derivation)
-            self._layout = replace(self._layout, derived=self._derived.layout)
         return self
 
     def _mark_sources(self, derivation: Sequence[DerivedColumn]) -> None:
@@ -99,10 +110,11 @@ class TableEncoder:
                 encoded = np.where(unreadable, UNSEEN, encoded)
             values[:, block.position] = encoded
             observed[:, block.position] = seen
+        evidence = surprisal(self.rules, columns, [block.name for block in self._layout.blocks])
         if self._derived is None:
-            return Encoded(values, observed, self._layout)
+            return Encoded(values, observed, self._layout, evidence=evidence)
         derived = self._derived.encode(derived_table(self._derivation, columns)[0])
-        return Encoded(values, observed, self._layout, None, derived, self._time(values))
+        return Encoded(values, observed, self._layout, None, derived, self._time(values), evidence)
 
     def _time(self, values: Floats) -> Floats | None:
         """Return the rows' times [n], if exactly one column has them."""
@@ -167,10 +179,10 @@ class TableEncoder:
             if block.label:
                 continue
             cells, here = batch.column(column.name), where[:, block.position]
-            kind = _filled_type(column, cells.type, round)
+            kind = filled_type(column, cells.type, round)
             if here.any() or kind != cells.type:
                 fills = self._render(point[here, block.position], block.position, kind, round, clip=True)
-                arrays[column.name] = _replace(cells, here, fills)
+                arrays[column.name] = with_fills(cells, here, fills)
         fields = [field.with_type(arrays[field.name].type) for field in batch.schema]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields, batch.schema.metadata))
 
@@ -229,7 +241,8 @@ class TableEncoder:
         ranges = [[position, low, high] for position, (low, high) in self._range.items()]
         rare = [[position, counts] for position, counts in self._rare.items()]
         few = [[position, values] for position, values in self._few.items()]
-        found: dict[str, Any] = {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few}
+        rules = stored.to_json(self.rules)
+        found = {"layout": self._layout.to_json(), "ranges": ranges, "rare": rare, "few": few, "rules": rules}
         if self._derived is not None:
             found["derivation"] = [one.to_json() for one in self._derivation]
             found["derived"] = self._derived.to_json()
@@ -243,6 +256,7 @@ class TableEncoder:
         encoder._layout = Layout.from_json(value["layout"])
         encoder._range = {position: (low, high) for position, low, high in value["ranges"]}
         encoder._rare, encoder._few = dict(value["rare"]), dict(value["few"])
+        encoder.rules = stored.from_json(value.get("rules", ()))
         encoder._prepare()
         if "derived" in value:
             encoder._derivation = tuple(map(DerivedColumn.from_json, value["derivation"]))
@@ -370,25 +384,3 @@ def _labels(block: Block, codes: NDArray[np.floating], rare: NDArray[np.intp] | 
     index = np.round(np.nan_to_num(codes)).astype(np.int64) - FIRST_LEVEL
     none = (index < 0) | (index >= block.size)
     return names.take(pa.array(np.where(index == len(block.levels), index + rare, index), mask=none))
-
-
-def _filled_type(column: Column, kind: pa.DataType, round: bool) -> pa.DataType:
-    """The type of a filled column: that of its cells, except where that cannot hold a fill."""
-    if pa.types.is_null(kind):
-        kind = arrow_type(column.storage)
-    return pa.float64() if column.kind in MEASURED and pa.types.is_integer(kind) and not round else kind
-
-
-def _replace(cells: pa.Array, absent: Mask, fills: pa.Array) -> pa.Array:
-    """Put the fills, in order, where the mask says; text keeps the spaces around it."""
-    kind = fills.type
-    if is_string(kind):
-        # Arrow has few functions for the other types of strings.
-        cells, fills = cells.cast(pa.string()), fills.cast(pa.string())
-        old = cells.filter(pa.array(absent)).fill_null("")
-        before = pc.replace_substring_regex(old, r"\S[\s\S]*$", "")
-        after = pc.replace_substring_regex(old, r"^[\s\S]*\S|^\s+$", "")
-        fills = pc.binary_join_element_wise(before, fills, after, "")
-    order = np.arange(len(cells))
-    order[absent] = len(cells) + np.arange(len(fills))
-    return pa.concat_arrays([cells.cast(fills.type), fills]).take(pa.array(order)).cast(kind)

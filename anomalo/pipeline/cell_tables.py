@@ -14,6 +14,7 @@ from anomalo.calibration.results import Explained
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Block, Encoded, Floats, Mask
 from anomalo.encoding.scaling import expand
 from anomalo.models.results import Filled
+from anomalo.pipeline.broken_rules import with_rules
 from anomalo.pipeline.expected_moments import texts_of_moments
 from anomalo.pipeline.fitted import Fitted
 
@@ -128,7 +129,7 @@ def explained_cells(
         _nullable(np.clip(flat["low"], *ends).ravel()),
         _nullable(np.clip(flat["high"], *ends).ravel()),
     ]
-    return pa.table(columns, schema=SCHEMA)
+    return with_rules(pa.table(columns, schema=SCHEMA), fitted, batch)
 
 
 def _observed(batch: pa.RecordBatch, name: str, missing: Mask) -> pa.Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
-from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to
+from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to, rules_first
 from anomalo.calibration.regimes import Regimes
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
@@ -254,7 +254,7 @@ class Fitted:
         return self.encoder.encode(self.schema.parse(batch, first_row, label, strict), label)
 
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
-        """Score encoded rows; unseen levels, and missing values in complete columns, add their surprisal.
+        """Score encoded rows; unseen levels, missing values in complete columns and broken rules add their surprisal.
 
         A row that was in training has its out-of-fold score, so that no larger score has a larger p-value.
 
@@ -272,10 +272,9 @@ class Fitted:
     def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
         """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
         score = self.regimes.adjusted(self.guarded.score(data) if score is None else score, data.time)
-        if data.observed.all() or self.classifies:
+        if self.classifies or not len(data) or (data.observed.all() and data.evidence is None):
             return score
-        novelty = novelty_surprisal(data, self.facts["rows"])
-        total: Scores = novelty.reshape(len(data), -1).sum(axis=1) if len(data) else np.zeros(0)
+        total: Scores = novelty_surprisal(data, self.facts["rows"]).reshape(len(data), -1).sum(axis=1)
         return score + total * self.calibration.surprisal_scale
 
     def explain(self, data: Encoded) -> Explained:
@@ -285,7 +284,8 @@ class Fitted:
         if self.guarded.can(CanExplain):
             contribution = raised_to(contribution, lambda total: self.regimes.adjusted(total, data.time))
         if not self.classifies:
-            contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
+            novelty = novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
+            contribution = rules_first(contribution + novelty, data)
         if self.guarded.can(CanExplain):
             contribution = raised_to(contribution, lambda total: self.calibration.out_of_fold(total, data.hashes()))
         low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))

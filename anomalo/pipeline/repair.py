@@ -190,7 +190,7 @@ class _Search:
             values[at, position] = writing(self.fitted.encoder).round_trip(filled.point[at, position], position)
         categories = self.data.layout.categories
         observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
-        after = replace(before, values=values, observed=observed)
+        after = replace(before, values=values, observed=observed, evidence=before.evidence_but(cells))
         moments = self.data.layout.spread([block.moment for block in self.data.layout.blocks])
         return writing(self.fitted.encoder).derive_again(after, np.asarray(cells[:, moments].any(axis=1))), filled
 

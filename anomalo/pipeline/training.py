@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
-from anomalo.calibration.occlusion import unreadable_surprisal
+from anomalo.calibration.occlusion import repeated_surprisal
 from anomalo.calibration.regimes import Regimes, drift_in_time
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.errors import UsageError
@@ -85,9 +85,9 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
         found = model.score(rows)
         if not model.can(CanClassify):
             regimes = Regimes.find(evidence.scores[used], rows.time)
-        unreadable = surprisal_of_unreadable(model, rows, len(data))
+        repeated = surprisal_beside_model(model, rows, len(data))
         out_of_fold, seen = (regimes.adjusted(score, rows.time) for score in (evidence.scores[used], found))
-        calibration = Calibration.from_scores(out_of_fold, hashes[used], seen, unreadable)
+        calibration = Calibration.from_scores(out_of_fold, hashes[used], seen, repeated)
         marginals = Marginals.of(shown)
         scores = found if len(used) == len(shown) else None
     if config.progress is not None:
@@ -111,14 +111,14 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     return Trained(calibration, hidden, marginals, scores, facts, regimes)
 
 
-def surprisal_of_unreadable(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
-    """Return what the cells that cannot be read add to the rows' scores, float64 [n] in nats.
+def surprisal_beside_model(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
+    """Return what cells that cannot be read, and broken rules, add to the rows' scores, float64 [n] in nats.
 
     The scores of a classifier are probabilities, to which nothing is added.
     """
     if model.can(CanClassify):
         return np.zeros(len(data))
-    total: Scores = unreadable_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
+    total: Scores = repeated_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
     return total
 
 

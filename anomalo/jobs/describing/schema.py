@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.cell_tables import text
+from anomalo.rules.discovery import discover
 from anomalo.tabular.cells import is_plain, whole
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.parsing import as_array
@@ -56,6 +57,27 @@ class ColumnReport:
 
 
 @dataclass(frozen=True)
+class RuleReport:
+    """A rule between columns.
+
+    Attributes
+    ----------
+    kind, rule : str
+        What sort of rule it is, and the rule in words.
+    columns : list of str
+        Those that it is about: first the one whose cell is reported where it is broken.
+    support, exceptions : int
+        Rows that could break it, and those of them that do.
+    """
+
+    kind: str
+    rule: str
+    columns: list[str]
+    support: int
+    exceptions: int
+
+
+@dataclass(frozen=True)
 class SchemaReport:
     """How a table is understood.
 
@@ -71,6 +93,8 @@ class SchemaReport:
         In the table's order.
     structure, warnings : list of str
         Sentences on the table as a whole, and on what may be wrong with its columns.
+    rules : list of RuleReport
+        What holds between columns in all rows, or in nearly all that could break it.
     toml : str
         The same understanding as options, for a file that `--schema` reads.
     """
@@ -81,6 +105,7 @@ class SchemaReport:
     columns: list[ColumnReport]
     structure: list[str]
     warnings: list[str]
+    rules: list[RuleReport]
     toml: str
 
     def to_json(self) -> dict[str, Any]:
@@ -111,8 +136,14 @@ def schema_of(context: JobContext, source: str, options: SchemaOptions) -> Schem
         columns,
         list(whole_table.sentences),
         list(schema.warnings),
+        _rules(table, schema),
         as_toml(schema, options),
     )
+
+
+def _rules(table: ParsedTable, schema: Schema) -> list[RuleReport]:
+    found = discover(schema.parse(table), schema.features)
+    return [RuleReport(rule.kind, rule.text, list(rule.columns), rule.support, rule.exceptions) for rule in found]
 
 
 def _report(column: Column, schema: Schema, table: ParsedTable) -> ColumnReport:

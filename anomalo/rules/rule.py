@@ -1,0 +1,94 @@
+"""What a rule is: the columns it is about, how often training rows kept and broke it, and what it expects."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from anomalo.rules.cells import Mask, Numbers, Writer, plain
+from anomalo.tabular.columns import Columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(ABC):
+    """A rule between columns.
+
+    Attributes
+    ----------
+    target : str
+        The column whose cell is reported where the rule is broken.
+    support : int
+        Training rows that could have broken it.
+    exceptions : int
+        Those of them that did.
+    """
+
+    sort: ClassVar[str]
+    """The name of the class in JSON."""
+    target: str
+    support: int = 0
+    exceptions: int = 0
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What sort of rule it is: sum, product, equality, order, dependency, interval, constant or missing."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it is about, the target first."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The rule in words."""
+
+    @abstractmethod
+    def applies(self, columns: Columns) -> Mask:
+        """Return the rows that could break it, bool [n]: those in which the cells it needs are observed."""
+
+    @abstractmethod
+    def broken(self, columns: Columns) -> Mask:
+        """Return the rows that break it, bool [n]; each is one that it applies to."""
+
+    @abstractmethod
+    def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
+        """Return what the target's cells should be, and why, as texts [n]; read them only of rows that break it.
+
+        Parameters
+        ----------
+        columns : Columns [n]
+            A batch.
+        write : callable
+            Writes numbers of a column as it writes its cells.
+        """
+
+    def exact(self, columns: Columns) -> Numbers:
+        """Return the number that the target should be, float64 [n]; nan where it is no number or not known exactly."""
+        return np.full(columns.rows, np.nan)
+
+    def refit(self, columns: Columns) -> Self:
+        """Return the rule with its support and exceptions among all training rows."""
+        support, exceptions = int(self.applies(columns).sum()), int(self.broken(columns).sum())
+        return replace(self, support=support, exceptions=exceptions)
+
+    @property
+    def surprisal(self) -> float:
+        """The surprisal of a row that breaks it, in nats: of an event not seen among the rows that kept it.
+
+        Its probability is the Krichevsky-Trofimov estimate, 0.5 / (n + 1).
+        """
+        return float(np.log((self.support - self.exceptions + 1) / 0.5))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as JSON-ready values."""
+        return {"sort": self.sort, **asdict(self)}
+
+    @classmethod
+    def from_fields(cls, **fields: Any) -> Self:
+        """Rebuild a rule from the fields of `to_json`, lists as tuples."""
+        return cls(**fields)
