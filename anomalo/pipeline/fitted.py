@@ -28,6 +28,7 @@ from anomalo.models.capabilities import CanClassify, CanExplain, CanStart
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
+from anomalo.pipeline.hiding_together import expected_together
 from anomalo.pipeline.training import reported_errors, time_block, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
@@ -269,7 +270,7 @@ class Fitted:
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
-        cells = cells_of(self.guarded, data)
+        cells = expected_together(self.guarded, data, cells_of(self.guarded, data), self.calibration)
         contribution = cells.contribution
         if not self.classifies:
             contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
@@ -278,8 +279,7 @@ class Fitted:
         low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))
         for at, mine in enumerate(data.layout.cells_of_block):
             low[:, mine], high[:, mine] = self.interval(cells.expected.reshape(low.shape)[:, mine], at)
-        shape = cells.expected.shape
-        return Explained(contribution, cells.expected, low.reshape(shape), high.reshape(shape))
+        return Explained(contribution, cells.expected, *(end.reshape(data.values.shape) for end in (low, high)))
 
     def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ends of 90 % intervals around the expected values of a column or channel.
