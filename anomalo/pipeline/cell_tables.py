@@ -91,7 +91,9 @@ def explained_cells(
     hidden = missing.reshape(len(rows), -1)[:, shown]
     training_rows = fitted.facts["rows"]
     expected = [
-        expected_cells(fitted.encoder, block, training_rows, *(flat[name][:, at] for name in ("expected", "low", "high")))
+        expected_cells(
+            fitted.encoder, block, training_rows, *(flat[name][:, at] for name in ("expected", "low", "high"))
+        )
         for at, block in enumerate(blocks)
     ]
     observed = [_observed(batch, name, hidden[:, at]) for at, name in enumerate(names)]

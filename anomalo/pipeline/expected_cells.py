@@ -79,10 +79,10 @@ def interval_of_fills(encoder: Encoder, block: Block, values: Floats, low: Float
     if block.kind == "category":
         nothing = np.full(len(values), np.nan)
         return nothing, nothing
-    ends = (expand(end, block.offset, block.scale) for end in (low, high))
+    first, last = (expand(end, block.offset, block.scale) for end in (low, high))
     if not isinstance(encoder, WritesRows):
-        return _clipped(*ends, block)
-    return containing(encoder, block, encoder.possible(values, block.position), *ends)
+        return _clipped(first, last, block)
+    return containing(encoder, block, encoder.possible(values, block.position), first, last)
 
 
 def unforeseeable(block: Block, rows: int, codes: Floats) -> Mask:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
-from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to
+from anomalo.calibration.novelty import contributions_with_novelty, score_with_novelty
+from anomalo.calibration.occlusion import cells_of, raised_to
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder, writing
@@ -264,16 +265,15 @@ class Fitted:
         score = self.guarded.score(data) if score is None else score
         if data.observed.all() or self.classifies:
             return score
-        novelty = novelty_surprisal(data, self.facts["rows"])
-        total: Scores = novelty.reshape(len(data), -1).sum(axis=1) if len(data) else np.zeros(0)
-        return score + total * self.calibration.surprisal_scale
+        return score_with_novelty(self.guarded, data, score, self.facts["rows"], self.calibration.surprisal_scale)
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
         cells = expected_together(self.guarded, data, cells_of(self.guarded, data), self.calibration)
         contribution = cells.contribution
         if not self.classifies:
-            contribution = contribution + novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
+            scale = self.calibration.surprisal_scale
+            contribution = contributions_with_novelty(self.guarded, data, cells, self.facts["rows"], scale)
         if self.guarded.can(CanExplain):
             contribution = raised_to(contribution, lambda total: self.calibration.out_of_fold(total, data.hashes()))
         low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))

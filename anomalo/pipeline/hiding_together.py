@@ -54,4 +54,5 @@ def _suspicious(data: Encoded, contribution: Scores) -> Mask:
     rank = np.argsort(np.argsort(-np.where(data.observed, contribution, -np.inf), axis=1, kind="stable"), axis=1)
     number = data.layout.spread([block.kind == "number" for block in data.layout.blocks])
     extreme = number & (np.abs(data.values) > EXTREME) & (rank < FIRST)
-    return data.observed & ((rank == 0) | extreme)
+    hidden: Mask = data.observed & ((rank == 0) | extreme)
+    return hidden

@@ -28,7 +28,7 @@ def reasons(fitted: Fitted, cells: pa.Table, rows: NDArray[np.intp]) -> dict[int
     """Return each explained row's most anomalous cells, largest contribution first.
 
     A cell that is equal or next to what is expected of it is no reason. Where that is so of all cells that contribute,
-    the first one is the reason, without an expected value.
+    or none contributes more than nothing, the first one is the reason: without an expected value if it is as expected.
 
     Parameters
     ----------
@@ -42,24 +42,23 @@ def reasons(fitted: Fitted, cells: pa.Table, rows: NDArray[np.intp]) -> dict[int
     columns = len(cells) // len(rows)
     contribution = cells["contribution"].to_numpy().reshape(len(rows), columns)
     dull = as_expected(fitted, cells, columns)
-    none = ~((contribution > 0) & ~dull).any(axis=1)
-    kept = np.where(dull & ~none[:, None], -np.inf, contribution)
+    kept = np.where((contribution > 0) & ~dull, contribution, -np.inf)
     order = np.argsort(-kept, axis=1, kind="stable")[:, :REASONS_PER_ROW]
-    order_of_kept = np.take_along_axis(kept, order, axis=1)
+    count = np.isfinite(np.take_along_axis(kept, order, axis=1)).sum(axis=1)
+    first = contribution.argmax(axis=1)
+    alone = (count == 0) & (contribution.max(axis=1) != 0)
+    order[alone, 0] = first[alone]
     at = np.arange(len(rows))[:, None] * columns + order
     lines = cells.select(["column", "contribution", "observed", "expected"]).take(pa.array(at.ravel())).to_pylist()
-    each, found = order.shape[1], {}
-    for number, row in enumerate(rows.tolist()):
-        mine = lines[number * each : (number + 1) * each]
-        some = [line for line, value in zip(mine, order_of_kept[number], strict=True) if value > 0]
-        found[row] = [{**line, "expected": None} for line in some[:1]] if none[number] else some
-    return found
+    for row in np.flatnonzero(alone & dull[np.arange(len(rows)), first]):
+        lines[row * order.shape[1]]["expected"] = None
+    starts, lengths = np.arange(len(rows)) * order.shape[1], np.where(alone, 1, count)
+    return {int(row): lines[start : start + length] for row, start, length in zip(rows, starts, lengths, strict=True)}
 
 
 def as_expected(fitted: Fitted, cells: pa.Table, columns: int) -> Mask:
     """Return which cells are equal or next to what is expected of them, bool [n, columns]; no missing cell is."""
-    observed, expected = (pc.fill_null(cells[name], missing) for name, missing in (("observed", ""), ("expected", "")))
-    equal = pc.and_(pc.equal(observed, expected), pc.is_valid(cells["observed"])).to_numpy().reshape(-1, columns)
+    equal = pc.fill_null(pc.equal(cells["observed"], cells["expected"]), False).to_numpy().reshape(-1, columns)
     features = {column.name: column for column in fitted.schema.features}
     blocks = {block.name: block for block in fitted.encoder.layout.blocks}
     for at, name in enumerate(cells["column"][:columns].to_pylist()):
@@ -73,7 +72,8 @@ def _near(column: Column, block: Block, cells: pa.Table, reading: Reading) -> Ma
     """Return which numbers of a column [n] are next to the expected ones; a text that is no number is not."""
     observed, expected = (_numbers(column, cells[name], reading) for name in ("observed", "expected"))
     width = np.subtract(*(cells[name].to_numpy() for name in ("high", "low")))
-    return np.abs(observed - expected) <= NEAR * np.where(np.isnan(width), block.scale, width)
+    near: Mask = np.abs(observed - expected) <= NEAR * np.where(np.isnan(width), block.scale, width)
+    return near
 
 
 def _numbers(column: Column, texts: pa.ChunkedArray, reading: Reading) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """What imputing promises: no observed cell changes, and each fill has an interval or a probability."""
 
+import math
 from pathlib import Path
 
-import math
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomalo.jobs.context import JobContext
-from anomalo.pipeline.cell_tables import text
+from anomalo.pipeline.expected_cells import text
 from anomalo.tabular.cells import is_plain, whole
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.parsing import as_array

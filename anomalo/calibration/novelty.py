@@ -1,0 +1,79 @@
+"""What cells without precedent add to a row's score, whatever the model does with cells that it cannot see."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.calibration.occlusion import cells_of, novelty_surprisal, typical, unreadable_surprisal
+from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
+from anomalo.models.capabilities import CanExplain
+from anomalo.models.guarded import GuardedModel
+from anomalo.models.results import Cells
+from anomalo.models.shares import relative
+
+
+def score_with_novelty(
+    model: GuardedModel, data: Encoded, score: Scores, training_rows: int, surprisal_scale: float
+) -> Scores:
+    """Return scores [n] raised by the surprisal of cells without precedent, which the model does not see.
+
+    A model that sums over observed cells scores a row lower the fewer it sees. So a row with a cell without precedent
+    has at least the score that it would have with its column's most frequent level or centre there.
+
+    Parameters
+    ----------
+    data : Encoded [n]
+        The rows; unseen levels are not observed.
+    score : float64 [n]
+        The model's scores of them.
+    training_rows : int
+        See `novelty_surprisal`.
+    surprisal_scale : float
+        See `Calibration`.
+    """
+    surprisal = novelty_surprisal(data, training_rows)
+    new = surprisal - unreadable_surprisal(data, training_rows) > 0
+    rows = np.flatnonzero(new.reshape(len(data), -1).any(axis=1)) if len(data) else np.zeros(0, dtype=np.intp)
+    if len(rows):
+        usual = np.broadcast_to(typical(data.layout), data.values.shape)[rows]
+        score = score.copy()
+        score[rows] = np.maximum(score[rows], model.score(_filled(data.take(rows), new[rows], usual)))
+    return score + surprisal.reshape(len(data), int(np.prod(data.layout.shape))).sum(axis=1) * surprisal_scale
+
+
+def contributions_with_novelty(
+    model: GuardedModel, data: Encoded, cells: Cells, training_rows: int, surprisal_scale: float
+) -> NDArray[np.float64]:
+    """Return contributions [n, *shape] in which cells without precedent have all that they add to the score.
+
+    The others are those of the row with what is expected in such cells: networks make much of a cell that is hidden
+    where none was in training, and would blame the others for it.
+
+    Parameters
+    ----------
+    data, training_rows, surprisal_scale
+        As above.
+    cells : Cells [n]
+        The model's explanation of the rows.
+    """
+    surprisal = novelty_surprisal(data, training_rows) * surprisal_scale
+    rows = np.flatnonzero(surprisal.reshape(len(data), -1).any(axis=1)) if len(data) else np.zeros(0, dtype=np.intp)
+    if not len(rows):
+        return cells.contribution
+    some, added = data.take(rows), surprisal[rows]
+    explained = cells_of(model, _filled(some, added > 0, cells.expected[rows])).contribution.reshape(len(rows), -1)
+    if model.can(CanExplain):
+        score = score_with_novelty(model, some, model.score(some), training_rows, surprisal_scale)
+        rest = score - explained.sum(axis=1)
+        explained = explained + relative(added.reshape(explained.shape)) * rest[:, None]
+    else:
+        explained = explained + added.reshape(explained.shape)
+    contribution = cells.contribution.copy()
+    contribution[rows] = explained.reshape(added.shape)
+    return contribution
+
+
+def _filled(data: Encoded, cells: Mask, values: Floats) -> Encoded:
+    """Return rows with values in the cells under the mask."""
+    return Encoded(np.where(cells, values, data.values), data.observed | cells, data.layout, data.target)
