@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.occlusion import cells_of, novelty_surprisal, typical, unreadable_surprisal
 from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
 from anomalo.models.capabilities import CanExplain
@@ -14,12 +17,13 @@ from anomalo.models.shares import relative
 
 
 def score_with_novelty(
-    model: GuardedModel, data: Encoded, score: Scores, training_rows: int, surprisal_scale: float
+    model: GuardedModel, data: Encoded, score: Scores, training_rows: int, calibration: Calibration
 ) -> Scores:
     """Return scores [n] raised by the surprisal of cells without precedent, which the model does not see.
 
     A model that sums over observed cells scores a row lower the fewer it sees. So a row with a cell without precedent
-    has at least the score that it would have with its column's most frequent level or centre there.
+    has at least the score that it would have with its column's most frequent level or centre there; and, raised, at
+    least that of training rows as rare as the cell.
 
     Parameters
     ----------
@@ -29,8 +33,8 @@ def score_with_novelty(
         The model's scores of them.
     training_rows : int
         See `novelty_surprisal`.
-    surprisal_scale : float
-        See `Calibration`.
+    calibration : Calibration
+        Of the model; it may be empty.
     """
     surprisal = novelty_surprisal(data, training_rows)
     new = surprisal - unreadable_surprisal(data, training_rows) > 0
@@ -39,11 +43,14 @@ def score_with_novelty(
         usual = np.broadcast_to(typical(data.layout), data.values.shape)[rows]
         score = score.copy()
         score[rows] = np.maximum(score[rows], model.score(_filled(data.take(rows), new[rows], usual)))
-    return score + surprisal.reshape(len(data), int(np.prod(data.layout.shape))).sum(axis=1) * surprisal_scale
+    total: Scores = surprisal.reshape(len(data), math.prod(data.layout.shape)).sum(axis=1)
+    score = score + total * calibration.surprisal_scale
+    score[rows] = np.maximum(score[rows], calibration.tail(total[rows]))
+    return score
 
 
 def contributions_with_novelty(
-    model: GuardedModel, data: Encoded, cells: Cells, training_rows: int, surprisal_scale: float
+    model: GuardedModel, data: Encoded, cells: Cells, training_rows: int, calibration: Calibration
 ) -> NDArray[np.float64]:
     """Return contributions [n, *shape] in which cells without precedent have all that they add to the score.
 
@@ -52,25 +59,23 @@ def contributions_with_novelty(
 
     Parameters
     ----------
-    data, training_rows, surprisal_scale
+    data, training_rows, calibration
         As above.
     cells : Cells [n]
         The model's explanation of the rows.
     """
-    surprisal = novelty_surprisal(data, training_rows) * surprisal_scale
+    surprisal = novelty_surprisal(data, training_rows)
     rows = np.flatnonzero(surprisal.reshape(len(data), -1).any(axis=1)) if len(data) else np.zeros(0, dtype=np.intp)
     if not len(rows):
         return cells.contribution
-    some, added = data.take(rows), surprisal[rows]
-    explained = cells_of(model, _filled(some, added > 0, cells.expected[rows])).contribution.reshape(len(rows), -1)
-    if model.can(CanExplain):
-        score = score_with_novelty(model, some, model.score(some), training_rows, surprisal_scale)
-        rest = score - explained.sum(axis=1)
-        explained = explained + relative(added.reshape(explained.shape)) * rest[:, None]
-    else:
-        explained = explained + added.reshape(explained.shape)
+    some, new, flat = data.take(rows), surprisal[rows] > 0, (len(rows), math.prod(data.layout.shape))
+    explained = cells_of(model, _filled(some, new, cells.expected[rows])).contribution
+    others = np.where(new, 0.0, explained).reshape(flat)
+    score = model.score(some)
+    raised = score_with_novelty(model, some, score, training_rows, calibration)
+    rest = raised - (others.sum(axis=1) if model.can(CanExplain) else score)
     contribution = cells.contribution.copy()
-    contribution[rows] = explained.reshape(added.shape)
+    contribution[rows] = (others + relative(surprisal[rows].reshape(flat)) * rest[:, None]).reshape(some.values.shape)
     return contribution
 
 

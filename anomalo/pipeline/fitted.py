@@ -29,7 +29,7 @@ from anomalo.models.capabilities import CanClassify, CanExplain, CanStart
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.hiding_together import expected_together
+from anomalo.pipeline.hiding_together import explained_together
 from anomalo.pipeline.training import reported_errors, time_block, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
@@ -265,15 +265,14 @@ class Fitted:
         score = self.guarded.score(data) if score is None else score
         if data.observed.all() or self.classifies:
             return score
-        return score_with_novelty(self.guarded, data, score, self.facts["rows"], self.calibration.surprisal_scale)
+        return score_with_novelty(self.guarded, data, score, self.facts["rows"], self.calibration)
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
-        cells = expected_together(self.guarded, data, cells_of(self.guarded, data), self.calibration)
+        cells = explained_together(self.guarded, data, cells_of(self.guarded, data), self.calibration)
         contribution = cells.contribution
         if not self.classifies:
-            scale = self.calibration.surprisal_scale
-            contribution = contributions_with_novelty(self.guarded, data, cells, self.facts["rows"], scale)
+            contribution = contributions_with_novelty(self.guarded, data, cells, self.facts["rows"], self.calibration)
         if self.guarded.can(CanExplain):
             contribution = raised_to(contribution, lambda total: self.calibration.out_of_fold(total, data.hashes()))
         low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))

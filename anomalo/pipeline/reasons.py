@@ -58,7 +58,7 @@ def reasons(fitted: Fitted, cells: pa.Table, rows: NDArray[np.intp]) -> dict[int
 
 def as_expected(fitted: Fitted, cells: pa.Table, columns: int) -> Mask:
     """Return which cells are equal or next to what is expected of them, bool [n, columns]; no missing cell is."""
-    equal = pc.fill_null(pc.equal(cells["observed"], cells["expected"]), False).to_numpy().reshape(-1, columns)
+    equal: Mask = pc.fill_null(pc.equal(cells["observed"], cells["expected"]), False).to_numpy().reshape(-1, columns)
     features = {column.name: column for column in fitted.schema.features}
     blocks = {block.name: block for block in fitted.encoder.layout.blocks}
     for at, name in enumerate(cells["column"][:columns].to_pylist()):

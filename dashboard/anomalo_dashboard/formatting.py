@@ -129,7 +129,7 @@ def intervals(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str,
 
 
 def pairs(first: pd.Series, second: pd.Series) -> tuple[list[str | None], list[str | None]]:
-    """Return the texts of cells and of what is beside them with the digits that distinguish them; None where missing."""
+    """Return the texts of cells and of what is beside them with the digits that distinguish them; None if missing."""
     texts = [apart(*(None if pd.isna(text) else text for text in pair)) for pair in zip(first, second, strict=True)]
     return [one for one, _ in texts], [other for _, other in texts]
 

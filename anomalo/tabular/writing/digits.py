@@ -75,7 +75,7 @@ def _parts(text: str) -> tuple[float, Callable[[int], str]] | None:
             return before + left.replace(",", separator) + mark * bool(right) + right + after
 
         return float(exact) * _sign(before), shortened
-    if match := _EXPONENT.fullmatch(text):
+    if (match := _EXPONENT.fullmatch(text)) and math.isfinite(float(match[2])):
         before, number, after = match.groups()
         power = Decimal(number).adjusted()
         return (
