@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask, Scores
 
+TAIL = 0.9
+"""The quantile of the scores where their tail begins."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -92,6 +95,15 @@ class Calibration:
         above = self._above(np.where(known, self.training_scores[at], scores))
         return np.where(known, above / total, (above + 1) / (total + 1))
 
+    def tail(self, surprisal: Scores) -> Scores:
+        """Return the scores that are exceeded with probabilities exp(-surprisal), [n]: the tail is exponential.
+
+        Meant for surprisals above log 10, where the tail begins.
+        """
+        begin = float(np.quantile(self.reference, TAIL)) if len(self.reference) else -np.inf
+        scores: Scores = begin + (surprisal + np.log1p(-TAIL)) * self.surprisal_scale
+        return scores
+
     def out_of_fold(self, scores: Scores, hashes: NDArray[np.uint64]) -> Scores:
         """Return the out-of-fold scores of rows that were in training, and `scores` of the others, float64 [n]."""
         if not len(self.hashes):
@@ -132,6 +144,6 @@ def _tail_scale(scores: Scores) -> float:
     """Mean excess over the 90th percentile; 1 where all scores are equal."""
     if not len(scores):
         return 1.0
-    cut = np.quantile(scores, 0.9)
+    cut = np.quantile(scores, TAIL)
     excess = scores[scores > cut] - cut
     return float(excess.mean()) if len(excess) else 1.0

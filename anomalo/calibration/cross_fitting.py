@@ -162,6 +162,7 @@ def _copies(hidden: Hidden, together: int, rng: np.random.Generator) -> tuple[ND
 def _summarise(data: Encoded, parts: list[FoldResult]) -> HiddenCells:
     blocks = data.layout.blocks
     width, error, baseline = (np.full(len(blocks), np.nan) for _ in range(3))
+    cells_hidden = np.bincount(np.concatenate([part["column"] for part in parts]), minlength=len(blocks))
     encoded, observed = data.flat()
     for at, (block, cells) in enumerate(zip(blocks, data.layout.cells_of_block, strict=True)):
         truth = np.concatenate([part["truth"][part["column"] == at] for part in parts]).astype(np.float64)
@@ -178,7 +179,7 @@ def _summarise(data: Encoded, parts: list[FoldResult]) -> HiddenCells:
             values, counts = np.unique(seen, return_counts=True)
             error[at] = np.mean(truth != guess)
             baseline[at] = np.mean(truth != values[counts.argmax()])
-    return HiddenCells(width, error, baseline)
+    return HiddenCells(width, error, baseline).with_enough(cells_hidden)
 
 
 def conformal_quantile(residuals: Scores, level: float) -> float:

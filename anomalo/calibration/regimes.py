@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.calibration.column_drift import Marginals
+from anomalo.calibration.occlusion import cells_of, raised_to
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.scaling import expand
+from anomalo.models.capabilities import CanExplain
+from anomalo.models.guarded import GuardedModel
+from anomalo.models.results import Cells
 
 STRETCHES = 5
 """The training rows' time is looked at in so many stretches of equally many rows."""
@@ -78,6 +82,30 @@ class Regimes:
             return scores
         which = np.searchsorted(self.ends, times, side="right")
         return np.asarray(self.scale[which] * scores + self.shift[which])
+
+
+@dataclass(frozen=True)
+class ComparableModel:
+    """A model whose scores of all stretches of time are on one scale."""
+
+    model: GuardedModel
+    regimes: Regimes
+
+    def can(self, capability: type) -> bool:
+        """Whether the model implements a protocol."""
+        return self.model.can(capability)
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the rows' scores, float64 [n]."""
+        return self.regimes.adjusted(self.model.score(data), data.time)
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return the rows' explanations, of these scores where the model explains, else by `occlusion`."""
+        cells = cells_of(self.model, data)
+        if not self.can(CanExplain):
+            return cells
+        raised = raised_to(cells.contribution, lambda total: self.regimes.adjusted(total, data.time))
+        return replace(cells, contribution=raised)
 
 
 def drift_in_time(data: Encoded, regimes: Regimes) -> str | None:

@@ -10,11 +10,14 @@ import typer
 
 from anomalo.cli.terminal.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
 from anomalo.cli.terminal.printing import nearby, table
+from anomalo.tabular.quantities import expected_error, percent, unit_of
 
 if TYPE_CHECKING:
     from anomalo.models.base import Model
     from anomalo.registry.registry import PluginInfo, Registry
     from anomalo.workspace.workspace import Workspace
+
+ERRORS = ("error", "baseline")
 
 
 def models(
@@ -51,7 +54,23 @@ def models(
 
 def _one(console: Console, store: Workspace, reference: str) -> None:
     record = store.model(reference).to_json()
-    console.result(record, lambda: _show(record, "reference"))
+    console.result(record, lambda: _show(_with_texts(record), "reference"))
+
+
+def _with_texts(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's record with the errors of its columns as texts, in the columns' units."""
+    summary = dict(record["summary"])
+    kinds, units = summary.get("kinds", {}), summary.pop("units", {})
+
+    def text(name: str, entry: Mapping[str, Any]) -> str:
+        unit = unit_of(units.get(name))
+        error, baseline = (expected_error(entry[which], kinds.get(name, entry["kind"]), unit) for which in ERRORS)
+        missing = f"; {percent(entry['missing'])} missing" if entry["missing"] else ""
+        return f"{error}, of the mean or mode {baseline}{missing}"
+
+    if summary.get("errors"):
+        summary["errors"] = {f"{name}:": text(name, entry) for name, entry in summary["errors"].items()}
+    return {**record, "summary": summary}
 
 
 def _kind(registry: Registry, name: str, model: type[Model]) -> dict[str, Any]:

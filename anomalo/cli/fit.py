@@ -27,7 +27,7 @@ from anomalo.cli.terminal.console import (
 )
 from anomalo.cli.terminal.printing import table
 from anomalo.errors import UsageError
-from anomalo.tabular.quantities import count, expected_error, percent
+from anomalo.tabular.quantities import count, expected_error, percent, unit_of
 
 if TYPE_CHECKING:
     from anomalo.jobs.fitting.fit import FitResult
@@ -323,7 +323,7 @@ def show_skill(record: ModelRecord) -> None:
 def show_errors(record: ModelRecord) -> None:
     """Print the expected errors of imputed values, column by column, most missing values first."""
     with_missing = [(name, entry) for name, entry in record.summary["errors"].items() if entry["missing"] > 0]
-    kinds = record.summary["kinds"]
+    kinds, units = record.summary["kinds"], record.summary.get("units", {})
     most_first = sorted(with_missing, key=lambda item: -item[1]["missing"])
     if most_first:
         columns = ("column", "missing", "expected error", "error of mean or mode")
@@ -331,7 +331,10 @@ def show_errors(record: ModelRecord) -> None:
             (
                 name,
                 percent(entry["missing"]),
-                *(expected_error(entry[which], kinds[name]) for which in ("error", "baseline")),
+                *(
+                    expected_error(entry[which], kinds[name], unit_of(units.get(name)))
+                    for which in ("error", "baseline")
+                ),
             )
             for name, entry in most_first[:SHOWN]
         ]

@@ -29,6 +29,7 @@ from anomalo.cli.terminal.console import (
 )
 from anomalo.cli.terminal.printing import numbers, shortened, table
 from anomalo.tabular.quantities import count
+from anomalo.tabular.writing.digits import apart
 
 if TYPE_CHECKING:
     from anomalo.jobs.imputing.repair import RepairResult
@@ -123,9 +124,10 @@ def _replacements(row: dict[str, Any]) -> list[str]:
     >>> _replacements({"cells": [{"column": "TSH", "before": "145", "after": "1.2"}]}), _replacements({"cells": []})
     (['TSH: 1.2 instead of 145'], ['no repair found'])
     """
-    return [
-        f"{cell['column']}: {shortened(cell['after'])} instead of {shortened(cell['before'])}" for cell in row["cells"]
-    ] or ["no repair found"]
+    texts = [(cell["column"], *apart(cell["before"], cell["after"])) for cell in row["cells"]]
+    return [f"{name}: {shortened(after)} instead of {shortened(before)}" for name, before, after in texts] or [
+        "no repair found"
+    ]
 
 
 def register(app: typer.Typer) -> None:

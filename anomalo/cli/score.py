@@ -205,23 +205,26 @@ def explain(
 
 
 def _show_cells(found: dict[str, Any]) -> None:
+    from anomalo.tabular.quantities import unit_of
     from anomalo.tabular.wording import interval_text
+    from anomalo.tabular.writing.digits import apart
 
     (score,), (p_value,) = numbers([found["score"]]), probabilities([found["p_value"]])
     typer.echo(f"row {found['row']}: score {score}, p-value {p_value}\n")
     cells = found["cells"]
     contributions = numbers([cell["contribution"] for cell in cells], 3)
+    texts = [apart(cell["observed"], cell["expected"]) for cell in cells]
     table(
         ("column", "contribution", "observed", "expected", "90 % interval"),
         [
             (
                 cell["column"],
                 part,
-                shortened(cell["observed"]),
-                shortened(cell["expected"] or ""),
-                interval_text(cell["low"], cell["high"], cell["kind"]),
+                shortened(observed),
+                "" if expected is None else shortened(expected),
+                interval_text(cell["low"], cell["high"], cell["kind"], unit_of(cell.get("unit"))),
             )
-            for cell, part in zip(cells, contributions, strict=True)
+            for cell, part, (observed, expected) in zip(cells, contributions, texts, strict=True)
         ],
         right=("contribution",),
     )

@@ -12,6 +12,8 @@ DECIMALS = 6
 """Numbers with more decimals than this are taken to be continuous."""
 FEW = 12
 """A column with at most this many different numbers has no others."""
+NEARLY = 1e-3
+"""An end of an interval this near to a whole step, in steps, is there: encoded values have seven digits."""
 _OFTEN = 4
 
 
@@ -38,6 +40,32 @@ def on_grid(values: Numbers, origin: float, step: float) -> Numbers:
         return origin + steps * step
     # As the number would be read from its decimals, to the bit.
     return np.round(origin + steps * step, round(-np.log10(step)))
+
+
+def outward(low: Numbers, high: Numbers, origin: float, step: float) -> tuple[Numbers, Numbers]:
+    """Return the ends of intervals [n] moved outward to whole steps from the origin, unless they are there.
+
+    Examples
+    --------
+    >>> outward(np.array([1.2]), np.array([3.0]), 0.0, 1.0), outward(np.array([1.2]), np.array([1.21]), 0.0, 0.1)
+    ((array([1.]), array([3.])), (array([1.2]), array([1.3])))
+    """
+    half = (0.5 - NEARLY) * step
+    return on_grid(low - half, origin, step), on_grid(high + half, origin, step)
+
+
+def around(low: Numbers, high: Numbers, observed: Sequence[float]) -> tuple[Numbers, Numbers]:
+    """Return the ends of intervals [n] moved outward to the nearest of the observed values, ascending.
+
+    Examples
+    --------
+    >>> around(np.array([4.5, 1.0]), np.array([5.5, 9.0]), [4.0, 6.0, 8.0])
+    (array([4., 4.]), array([6., 8.]))
+    """
+    known = np.array(observed)
+    first = np.searchsorted(known, low, side="right") - 1
+    last = np.searchsorted(known, high, side="left")
+    return known[first.clip(0)], known[last.clip(max=len(known) - 1)]
 
 
 def few_values(values: Numbers) -> list[float]:

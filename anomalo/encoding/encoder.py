@@ -62,6 +62,15 @@ class WritesRows(Protocol):
     def round_trip(self, values: Floats, position: int) -> Floats:
         """Return what encoded values [n] of one block become when they are written to cells and read again."""
 
+    def possible(self, values: Floats, position: int) -> Scores:
+        """Return the numbers that a block's cells can hold nearest to encoded values [n], in original units."""
+
+    def possible_interval(self, low: Scores, high: Scores, position: int) -> tuple[Scores, Scores]:
+        """Return the ends of intervals [n] of a block of numbers, in original units, moved outward to possible ones."""
+
+    def numbers_as_cells(self, numbers: Scores, position: int) -> pa.Array:
+        """Return numbers [n] of one block, in original units, in their original type and format."""
+
 
 def writing(encoder: Encoder) -> WritesRows:
     """Return an encoder that writes new rows.

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.encoding.cell_filling import filled_type, with_fills
-from anomalo.encoding.domain import few_values, grid, nearest, on_grid
+from anomalo.encoding.domain import around, few_values, grid, nearest, on_grid, outward
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
 from anomalo.encoding.scaling import LARGEST, compress, expand
 from anomalo.rules import stored
@@ -158,6 +158,29 @@ class TableEncoder:
         cells = self._render(values, position, arrow_type(column.storage), round=True, clip=True)
         again = read(column, cells, self._schema.reading)
         return self._encode_column(self._layout.blocks[position], again)[0].astype(np.float32)
+
+    def possible(self, values: Floats, position: int) -> Numbers:
+        """Return the numbers that a column can hold nearest to encoded values [n], in original units.
+
+        They are clipped to the range seen in training, and one of few observed values, or on whole steps.
+        """
+        block = self._layout.blocks[position]
+        return self._as_seen(block, expand(values, block.offset, block.scale), block.step > 0)
+
+    def possible_interval(self, low: Numbers, high: Numbers, position: int) -> tuple[Numbers, Numbers]:
+        """Return the ends of intervals [n] of a number's column, in original units, moved outward to possible ones."""
+        block = self._layout.blocks[position]
+        first, last = self._range[position]
+        if position in self._few:
+            return around(low, high, self._few[position])
+        if block.step > 0:
+            low, high = outward(low, high, first, block.step)
+        return np.clip(low, first, last), np.clip(high, first, last)
+
+    def numbers_as_cells(self, numbers: Numbers, position: int) -> pa.Array:
+        """Return numbers [n] of one column, in original units, in the column's type and format."""
+        column = self._schema.features[position]
+        return render_numbers(column, numbers, arrow_type(column.storage), self._layout.blocks[position].integer)
 
     def fill(self, batch: pa.RecordBatch, point: Floats, where: Mask, round: bool = True) -> pa.RecordBatch:
         """Return the batch with some cells filled; all other cells, and the label, stay as they are.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,10 @@ class Filled:
     high: Floats | None = None
 
 
+ENOUGH = 30
+"""Errors are estimated from at least so many cells."""
+
+
 @dataclass(frozen=True)
 class HiddenCells:
     """How well a model predicts cells that it cannot see, column by column.
@@ -75,7 +79,8 @@ class HiddenCells:
         Half the width of a 90 % interval around an expected value, in encoded units; NaN for
         categories and where there is no evidence.
     error : float64 [columns]
-        Root mean squared error of numbers in the column's original units, error rate of categories.
+        Root mean squared error of numbers in the column's original units, error rate of categories; NaN where there is
+        too little evidence.
     baseline : float64 [columns]
         The same for the column's mean, or its most frequent level.
     notes : tuple of str
@@ -87,6 +92,11 @@ class HiddenCells:
     baseline: Scores
 
     notes: tuple[str, ...] = ()
+
+    def with_enough(self, cells: NDArray[np.intp]) -> Self:
+        """Return these with errors, and their baselines, only of columns with enough cells, given how many each has."""
+        few = cells < ENOUGH
+        return replace(self, error=np.where(few, np.nan, self.error), baseline=np.where(few, np.nan, self.baseline))
 
     def skill(self) -> float:
         """Return 1 less the mean error relative to mean and mode: 0 is no better than them, 1 is perfect.

@@ -11,21 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Block, Encoded, Floats, Mask
-from anomalo.encoding.scaling import expand
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Mask
 from anomalo.models.results import Filled
-from anomalo.pipeline.broken_rules import with_rules
-from anomalo.pipeline.expected_moments import texts_of_moments
+from anomalo.pipeline.explaining.broken_rules import with_rules
+from anomalo.pipeline.explaining.expected_cells import expected_cells, interval_of_fills, text
+from anomalo.pipeline.explaining.expected_moments import moments_as_cells
 from anomalo.pipeline.fitted import Fitted
-
-REASONS_PER_ROW = 5
-"""The most reasons that a row is given."""
-
-ROUNDING = 1e-6
-"""Encoded values have seven digits: an end of a column's range this near to 0, in units of its scale, is 0."""
-
-EDGE = 0.01
-"""A whole number this near to an interval's end lies within."""
 
 SCHEMA = pa.schema(
     [
@@ -61,14 +52,6 @@ def absent(data: Encoded) -> Mask:
     layout = data.layout
     missing: Mask = ~data.observed & (data.values == MISSING)
     return missing & ~layout.spread([block.label for block in layout.blocks]) if len(layout.labels) else missing
-
-
-def text(array: pa.Array) -> pa.Array:
-    """Return an array as trimmed strings; a moment has no fraction of a second that is zero."""
-    if pa.types.is_dictionary(array.type):
-        array = pc.cast(array, array.type.value_type)
-    trimmed = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
-    return pc.replace_substring_regex(trimmed, r"\.0+(Z?)$", r"\1") if pa.types.is_temporal(array.type) else trimmed
 
 
 def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], data: Encoded) -> pa.Table:
@@ -109,25 +92,25 @@ def explained_cells(
     arrays = ("contribution", "expected", "low", "high")
     flat = {name: getattr(explained, name).reshape(len(rows), -1)[:, shown] for name in arrays}
     hidden = missing.reshape(len(rows), -1)[:, shown]
-    values = [_within(block, flat["expected"][:, at]) for at, block in enumerate(blocks)]
-    expected = [text(fitted.encoder.decode(value, b.position)) for value, b in zip(values, blocks, strict=True)]
-    moments = texts_of_moments(fitted.encoder, explained.moments)
+    training_rows, moments = fitted.facts["rows"], moments_as_cells(fitted.encoder, explained.moments)
     expected = [
-        pa.array(moments[name], pa.string()) if name in moments else array
-        for name, array in zip(names, expected, strict=True)
+        moments.get(block.name)
+        or expected_cells(
+            fitted.encoder, block, training_rows, *(flat[name][:, at] for name in ("expected", "low", "high"))
+        )
+        for at, block in enumerate(blocks)
     ]
     observed = [_observed(batch, name, hidden[:, at]) for at, name in enumerate(names)]
     by_cell = np.arange(len(shown) * len(rows)).reshape(len(shown), len(rows))
     order = pa.array(by_cell.T.ravel())
-    ends = np.array([range_of(block) for block in blocks]).T
     columns = [
         pa.array(np.repeat(rows, len(shown)), pa.int64()),
         pa.array(names).take(pa.array(np.tile(np.arange(len(shown)), len(rows)))),
         pa.array(flat["contribution"].ravel()),
         pa.concat_arrays(observed).take(order),
-        pa.concat_arrays(expected).take(order),
-        _nullable(np.clip(flat["low"], *ends).ravel()),
-        _nullable(np.clip(flat["high"], *ends).ravel()),
+        pa.concat_arrays([cells.text for cells in expected]).take(order),
+        _nullable(np.stack([cells.low for cells in expected], axis=1).ravel()),
+        _nullable(np.stack([cells.high for cells in expected], axis=1).ravel()),
     ]
     return with_rules(pa.table(columns, schema=SCHEMA), fitted, batch)
 
@@ -139,46 +122,8 @@ def _observed(batch: pa.RecordBatch, name: str, missing: Mask) -> pa.Array:
     return pc.if_else(pa.array(missing), None, text(batch.column(name)))
 
 
-def _within(block: Block, expected: Floats) -> Floats:
-    """Return a column's expected values [n], numbers within the range that training saw."""
-    return np.clip(expected, block.low, block.high) if block.kind == "number" else expected
-
-
-def range_of(block: Block) -> tuple[float, float]:
-    """Return the ends of a number's range in training, in original units; NaN for a category."""
-    if block.kind != "number":
-        return np.nan, np.nan
-    ends = expand([block.low, block.high], block.offset, block.scale)
-    low, high = np.where(np.abs(ends) < ROUNDING * block.scale, 0.0, ends)
-    return float(low), float(high)
-
-
 def _nullable(values: NDArray[np.float64]) -> pa.Array:
     return pa.array(values, mask=~np.isfinite(values))
-
-
-def reasons(cells: pa.Table, rows: NDArray[np.intp]) -> dict[int, list[dict[str, Any]]]:
-    """Return each explained row's most anomalous cells, largest contribution first.
-
-    Parameters
-    ----------
-    cells : Table
-        The result of `cells_table` for the rows.
-    rows : int [n]
-        Their numbers.
-    """
-    if not len(rows):
-        return {}
-    columns = len(cells) // len(rows)
-    contribution = cells["contribution"].to_numpy().reshape(len(rows), columns)
-    order = np.argsort(-contribution, axis=1, kind="stable")[:, :REASONS_PER_ROW]
-    at = np.arange(len(rows))[:, None] * columns + order
-    lines = cells.select(["column", "contribution", "observed", "expected"]).take(pa.array(at.ravel())).to_pylist()
-    each = order.shape[1]
-    return {
-        int(row): [line for line in lines[start : start + each] if line["contribution"] > 0]
-        for row, start in zip(rows, range(0, len(lines), each), strict=True)
-    }
 
 
 @dataclass(frozen=True)
@@ -258,7 +203,9 @@ class Fills:
         for cell, start, stop in zip(cells, starts, [*starts, len(self.position)][1:], strict=True):
             block, name = layout.blocks[layout.block_of_cell[cell]], layout.cell_names[cell]
             row = self.row[start:stop]
-            low, high = _in_original_units(self.low[start:stop], self.high[start:stop], block)
+            low, high = interval_of_fills(
+                fitted.encoder, block, *(part[start:stop] for part in (self.value, self.low, self.high))
+            )
             columns = [
                 pa.array(first + row.astype(np.int64)),
                 pa.array([name]).take(pa.array(np.zeros(len(row), dtype=np.int8))),
@@ -270,19 +217,6 @@ class Fills:
             ]
             parts.append(pa.table(columns, schema=FILLS))
         return pa.concat_tables(parts)
-
-
-def _in_original_units(low: Floats, high: Floats, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of intervals in original units; those of whole numbers are whole."""
-    if block.kind != "number":
-        nothing = np.full(len(low), np.nan)
-        return nothing, nothing
-    first, last = (np.clip(expand(end, block.offset, block.scale), *range_of(block)) for end in (low, high))
-    if not block.integer:
-        return first, last
-    inside = np.ceil(first - EDGE), np.floor(last + EDGE)
-    empty = inside[0] > inside[1]
-    return np.where(empty, np.floor(first), inside[0]), np.where(empty, np.ceil(last), inside[1])
 
 
 def _lists(columns: list[pa.Array], rows: int) -> pa.Array:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
-from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to, rules_first
-from anomalo.calibration.regimes import Regimes
+from anomalo.calibration.novelty import score_with_novelty
+from anomalo.calibration.regimes import ComparableModel, Regimes
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder, writing
@@ -25,12 +25,12 @@ from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
-from anomalo.models.capabilities import CanClassify, CanExplain
+from anomalo.models.capabilities import CanClassify
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Filled, HiddenCells, models_in
 from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.expected_moments import expected_moments
+from anomalo.pipeline.explaining.explanation import explanation
 from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.training import reported_errors, require_able, train
 from anomalo.registry.registry import Registry
@@ -269,31 +269,21 @@ class Fitted:
         found, hashes = self.calibration, data.hashes()
         return Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
 
+    @property
+    def _comparable(self) -> ComparableModel:
+        return ComparableModel(self.guarded, self.regimes)
+
     def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
         """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
-        score = self.regimes.adjusted(self.guarded.score(data) if score is None else score, data.time)
+        score = self._comparable.score(data) if score is None else self.regimes.adjusted(score, data.time)
         if self.classifies or not len(data) or (data.observed.all() and data.evidence is None):
             return score
-        total: Scores = novelty_surprisal(data, self.facts["rows"]).reshape(len(data), -1).sum(axis=1)
-        return score + total * self.calibration.surprisal_scale
+        return score_with_novelty(self._comparable, data, score, self.facts["rows"], self.calibration)
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
-        cells = cells_of(self.guarded, data)
-        contribution = cells.contribution
-        if self.guarded.can(CanExplain):
-            contribution = raised_to(contribution, lambda total: self.regimes.adjusted(total, data.time))
-        if not self.classifies:
-            novelty = novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
-            contribution = rules_first(contribution + novelty, data)
-        if self.guarded.can(CanExplain):
-            contribution = raised_to(contribution, lambda total: self.calibration.out_of_fold(total, data.hashes()))
-        low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))
-        for at, mine in enumerate(data.layout.cells_of_block):
-            low[:, mine], high[:, mine] = self.interval(cells.expected.reshape(low.shape)[:, mine], at)
-        shape = cells.expected.shape
-        moments = expected_moments(data, cells)
-        return Explained(contribution, cells.expected, low.reshape(shape), high.reshape(shape), moments)
+        rows = None if self.classifies else self.facts["rows"]
+        return explanation(self._comparable, data, rows, self.calibration, self.interval)
 
     def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ends of 90 % intervals around the expected values of a column or channel.

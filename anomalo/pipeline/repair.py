@@ -13,6 +13,7 @@ from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
 from anomalo.encoding.encoder import writing
 from anomalo.encoding.scaling import expand
 from anomalo.models.results import Filled
+from anomalo.pipeline.explaining.expected_cells import unforeseeable
 from anomalo.pipeline.fitted import Fitted
 
 MOST = 5
@@ -188,8 +189,10 @@ class _Search:
         for position in np.flatnonzero(cells.any(axis=0)).tolist():
             at = cells[:, position]
             values[at, position] = writing(self.fitted.encoder).round_trip(filled.point[at, position], position)
-        categories = self.data.layout.categories
-        observed[:, categories] &= values[:, categories] >= FIRST_LEVEL
+        for position in self.data.layout.categories.tolist():
+            block, rows = self.data.layout.blocks[position], self.fitted.facts["rows"]
+            unknown = cells[:, position] & unforeseeable(block, rows, values[:, position])
+            observed[:, position] &= (values[:, position] >= FIRST_LEVEL) & ~unknown
         after = replace(before, values=values, observed=observed, evidence=before.evidence_but(cells))
         moments = self.data.layout.spread([block.moment for block in self.data.layout.blocks])
         return writing(self.fitted.encoder).derive_again(after, np.asarray(cells[:, moments].any(axis=1))), filled

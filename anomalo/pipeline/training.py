@@ -184,4 +184,10 @@ def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | No
     if not model.can(ReportsErrors):
         return hidden
     reported = model.hidden_cells(data)
-    return reported if hidden is None or reported is None else replace(reported, width=hidden.width)
+    if reported is None:
+        return None
+    seen = data.flat()[1].sum(axis=0)
+    reported = reported.with_enough(
+        np.array([seen[cells].sum() for cells in data.layout.cells_of_block], dtype=np.intp)
+    )
+    return reported if hidden is None else replace(reported, width=hidden.width)

@@ -81,6 +81,11 @@ class Column:
         """Whether a typed source holds the column as text: there, no text stands for a missing cell."""
         return self.storage.removeprefix("dictionary<values=").split(",")[0] in _STRINGS
 
+    @property
+    def unit(self) -> tuple[str, str]:
+        """What stands before and after its numbers in a text file, such as a currency or a unit."""
+        return self.numbers.prefix, self.numbers.suffix
+
     def to_json(self) -> dict[str, Any]:
         """Return the column as JSON-ready values."""
         return {**dataclasses.asdict(self), "tokens": list(self.tokens)}

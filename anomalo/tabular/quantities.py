@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 DAY = 86_400.0
+Unit = tuple[str, str]
+"""What stands before and after a column's numbers, such as a currency, a percent sign or a unit, with spaces."""
+NO_UNIT: Unit = ("", "")
 
 
 def count(number: int, noun: str) -> str:
@@ -31,7 +35,25 @@ def percent(share: float) -> str:
     return f"{100 * share:.{decimals}f} %"
 
 
-def expected_error(value: float, kind: str) -> str:
+def unit_of(stored: Sequence[str] | None) -> Unit:
+    """Return a column's unit as it is stored: a pair of texts, or nothing."""
+    before, after = stored or NO_UNIT
+    return before, after
+
+
+def with_unit(number: str, unit: Unit) -> str:
+    """Write a number with its column's unit.
+
+    Examples
+    --------
+    >>> with_unit("-12", ("$", "")), with_unit("3.5", ("", " kg"))
+    ('-$12', '3.5 kg')
+    """
+    minus = number[: number.startswith("-")]
+    return minus + unit[0] + number.removeprefix("-") + unit[1]
+
+
+def expected_error(value: float, kind: str, unit: Unit = NO_UNIT) -> str:
     """Write the expected error of a column's cells in its own unit.
 
     Parameters
@@ -40,6 +62,8 @@ def expected_error(value: float, kind: str) -> str:
         A root mean squared error, of datetimes in seconds; of booleans and categories the share that is wrong.
     kind : str
         The column's kind.
+    unit : pair of str
+        Its unit.
 
     Examples
     --------
@@ -47,12 +71,14 @@ def expected_error(value: float, kind: str) -> str:
     ('28.7 % wrong', '18.7', '12,300')
     >>> expected_error(1.5, "datetime"), expected_error(172800.0, "datetime")
     ('1.5 s', '2 days')
+    >>> expected_error(2.5, "number", ("", " %"))
+    '2.5 %'
     """
     if kind in ("boolean", "category"):
         return f"{percent(value)} wrong"
     if kind == "datetime":
         return f"{_short(value)} s" if value < DAY else f"{_short(value / DAY)} days"
-    return _short(value)
+    return with_unit(_short(value), unit)
 
 
 def duration(seconds: float) -> str:

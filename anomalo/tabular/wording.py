@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.tabular.quantities import NO_UNIT, Unit, with_unit
+from anomalo.tabular.writing.digits import LONG, apart, interval_digits
+
 
 def reason_texts(column: pa.Array, observed: pa.Array, expected: pa.Array) -> pa.StringArray:
-    """Say of anomalous cells what they are and what was expected.
+    """Say of anomalous cells what they are and what was expected, with the digits that distinguish the two.
 
     Parameters
     ----------
@@ -21,24 +24,38 @@ def reason_texts(column: pa.Array, observed: pa.Array, expected: pa.Array) -> pa
     >>> reason_texts(pa.array(["TSH", "age"]), pa.array(["145", None]), pa.array(["1.2", None])).to_pylist()
     ['TSH is 145, expected 1.2', 'age is missing']
     """
+    observed, expected = _apart(observed, expected)
     differs = pc.fill_null(pc.not_equal(expected, pc.fill_null(observed, "\0")), False)
     tail = pc.if_else(differs, pc.binary_join_element_wise(", expected ", pc.fill_null(expected, ""), ""), "")
     return pc.binary_join_element_wise(column, " is ", pc.fill_null(observed, "missing"), tail, "")
 
 
-def interval_text(low: float | None, high: float | None, kind: str) -> str:
-    """Write an interval; one of datetimes is in seconds since 1970.
+def _apart(observed: pa.Array, expected: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return texts of cells with the digits that distinguish them; few cells have more."""
+    long = pc.or_(*(pc.fill_null(pc.match_substring_regex(texts, LONG), False) for texts in (observed, expected)))
+    if not pc.any(long).as_py():
+        return observed, expected
+    pairs = zip(observed.filter(long).to_pylist(), expected.filter(long).to_pylist(), strict=True)
+    shown = zip(*(apart(*pair) for pair in pairs), strict=True)
+    first, second = (pa.array(texts, pa.string()) for texts in shown)
+    return pc.replace_with_mask(observed, long, first), pc.replace_with_mask(expected, long, second)
+
+
+def interval_text(low: float | None, high: float | None, kind: str, unit: Unit = NO_UNIT) -> str:
+    """Write an interval, its ends rounded outward, with the column's unit; one of datetimes is in seconds since 1970.
 
     Examples
     --------
     >>> interval_text(0.8, 31.25, "number"), interval_text(None, None, "category"), interval_text(0, 86400, "datetime")
-    ('0.8 to 31.25', '', '1970-01-01 to 1970-01-02')
+    ('0.8 to 31.3', '', '1970-01-01 to 1970-01-02')
+    >>> interval_text(12500, 2500000, "integer", ("$", "")), interval_text(0.5, 1.5, "number", ("", " kg"))
+    ('$12500 to $2500000', '0.5 kg to 1.5 kg')
     """
     if low is None or high is None:
         return ""
     if kind == "datetime":
         return f"{_datetime_text(low)} to {_datetime_text(high)}"
-    return f"{low:.4g} to {high:.4g}"
+    return " to ".join(with_unit(text, unit) for text in interval_digits(low, high))
 
 
 def _datetime_text(seconds: float) -> str:

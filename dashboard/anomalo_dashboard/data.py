@@ -75,6 +75,13 @@ def column_kinds(reference: str | None) -> dict[str, str]:
     return {} if record is None else dict(record.summary.get("kinds", {}))
 
 
+def column_units(reference: str | None) -> dict[str, quantities.Unit]:
+    """Return what stands before and after the numbers of the columns of a model's table, where anything does."""
+    record = model_of(reference)
+    units = {} if record is None else record.summary.get("units", {})
+    return {name: (before, after) for name, (before, after) in units.items()}
+
+
 def score_unit(reference: str | None) -> str:
     """Return what a model's scores are measured in, such as "nats"; empty if that has no name or is unknown."""
     record = model_of(reference)
@@ -91,11 +98,13 @@ def hidden_cells(record: ModelRecord) -> pd.DataFrame:
         baseline's error that the model avoids.
     """
     kinds: dict[str, str] = record.summary.get("kinds", {})
+    units = column_units(record.reference)
     lines: list[dict[str, Any]] = []
     for name, entry in record.summary.get("errors", {}).items():
         kind = kinds.get(name, entry["kind"])
         if entry["baseline"] > 0:
-            texts = {which: quantities.expected_error(entry[which], kind) for which in ("error", "baseline")}
+            unit = units.get(name, quantities.NO_UNIT)
+            texts = {which: quantities.expected_error(entry[which], kind, unit) for which in ("error", "baseline")}
             lines.append({"column": name, "kind": kind, **texts, "less": 1 - entry["error"] / entry["baseline"]})
     return pd.DataFrame(sorted(lines, key=itemgetter("less"), reverse=True))
 

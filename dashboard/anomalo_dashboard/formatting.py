@@ -12,7 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.tabular.quantities import NO_UNIT, Unit
 from anomalo.tabular.wording import interval_text, reason_texts
+from anomalo.tabular.writing.digits import apart
 
 
 def sentence(text: str) -> str:
@@ -113,12 +115,23 @@ def reasons(rows: pa.Array, most: int = 3) -> pa.Array:
     return pc.if_else(pa.array(lengths > 0), joined, None)
 
 
-def intervals(cells: pd.DataFrame, kinds: Mapping[str, str]) -> list[str]:
-    """Write the intervals of cells (`column`, `low`, `high`) in the format of their columns."""
+def intervals(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str, Unit]) -> list[str]:
+    """Write the intervals of cells (`column`, `low`, `high`) in the format and the units of their columns."""
     return [
-        interval_text(None if pd.isna(low) else low, None if pd.isna(high) else high, kinds.get(column, "number"))
+        interval_text(
+            None if pd.isna(low) else low,
+            None if pd.isna(high) else high,
+            kinds.get(column, "number"),
+            units.get(column, NO_UNIT),
+        )
         for column, low, high in zip(cells["column"], cells["low"], cells["high"], strict=True)
     ]
+
+
+def pairs(first: pd.Series, second: pd.Series) -> tuple[list[str | None], list[str | None]]:
+    """Return the texts of cells and of what is beside them with the digits that distinguish them; None if missing."""
+    texts = [apart(*(None if pd.isna(text) else text for text in pair)) for pair in zip(first, second, strict=True)]
+    return [one for one, _ in texts], [other for _, other in texts]
 
 
 def decimals(values: Iterable[float], digits: int = 4) -> str:

@@ -53,7 +53,7 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
         )
         return
     st.dataframe(
-        plain_table(cells(lines, data.column_kinds(run.model))),
+        plain_table(cells(lines, data.column_kinds(run.model), data.column_units(run.model))),
         hide_index=True,
         height="content",
         column_order=["column", "before", "after", "interval"],
@@ -91,16 +91,17 @@ def _offer(run: RunRecord) -> None:
         job_progress.start(f"Repairs of {name_of(run.source)}", search)
 
 
-def cells(lines: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+def cells(lines: pd.DataFrame, kinds: dict[str, str], units: dict[str, quantities.Unit]) -> pd.DataFrame:
     """Return suggestions as they are shown."""
     found = lines["column"].notna()
+    before, after = (pd.Series(texts, lines.index) for texts in formatting.pairs(lines["before"], lines["after"]))
     return pd.DataFrame(
         {
             "row": lines["row"],
             "column": lines["column"].where(found, "no repair found"),
-            "before": lines["before"].fillna("missing").where(found, ""),
-            "after": lines["after"].where(found, ""),
-            "interval": formatting.intervals(lines, kinds),
+            "before": before.fillna("missing").where(found, ""),
+            "after": after.where(found, ""),
+            "interval": formatting.intervals(lines, kinds, units),
             "score_before": lines["score_before"],
             "score_after": lines["score_after"],
             "p_value_after": lines["p_value_after"],
@@ -195,7 +196,7 @@ def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> 
         span = navigation.one_page(len(lines), data.PAGE, "fill_page")
     here = lines.slice(span.start, data.PAGE).to_pandas()
     count.markdown(f"**{quantities.count(len(lines), 'line')}**; showing {span.start + 1:,} to {span.stop:,}")
-    shown = cells(here, data.column_kinds(run.model))
+    shown = cells(here, data.column_kinds(run.model), data.column_units(run.model))
     scores = formatting.decimals(pd.concat([shown["score_before"], shown["score_after"]]))
     names = [name for name in shown.columns if name != "p_value_after"]
     st.dataframe(

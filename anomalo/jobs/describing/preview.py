@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from anomalo.errors import SourceError, UsageError
 from anomalo.jobs.context import JobContext
-from anomalo.pipeline.cell_tables import text
+from anomalo.pipeline.explaining.expected_cells import text
 from anomalo.tabular.cells import is_plain, whole
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.parsing import as_array

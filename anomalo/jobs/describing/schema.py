@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomalo.jobs.context import JobContext
-from anomalo.pipeline.cell_tables import text
+from anomalo.pipeline.explaining.expected_cells import text
 from anomalo.rules.discovery import discover
 from anomalo.tabular.cells import is_plain, whole
 from anomalo.tabular.columns import ParsedTable

@@ -257,6 +257,7 @@ def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
         "score_unit": fitted.model.score_unit,
         "label": next((column.name for column in columns if column.role == "label"), None),
         "kinds": {column.name: column.kind for column in columns},
+        "units": {column.name: list(column.unit) for column in columns if any(column.unit)},
         "levels": _levels(fitted),
         "skill": skill if math.isfinite(skill) else None,
         "errors": fitted.errors(),

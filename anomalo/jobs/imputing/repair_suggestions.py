@@ -9,10 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
+from anomalo.encoding.encoder import writing
 from anomalo.jobs.scoring.alerts import ScoredTable
 from anomalo.jobs.scoring.score import free_name
 from anomalo.jobs.sharding import Part, Work
-from anomalo.pipeline.cell_tables import range_of, text
+from anomalo.pipeline.explaining.expected_cells import containing, text
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import Repaired
 
@@ -52,13 +53,14 @@ def suggestions(work: Work, part: Part, found: Repaired, scored: ScoredTable) ->
     # A column more, for rows that have no repair.
     at, position = np.nonzero(np.column_stack([found.cells, ~found.normal]))
     rows, has_score = part.rows[at], np.isfinite(found.score[at])
+    low, high = _intervals(work.fitted, found)
     columns = {
         "row": rows,
         "column": names[position],
         "before": _texts(work.fitted, part.batch, found.cells & ~part.arrays["missing"])[at, position],
         "after": _texts(work.fitted, after, found.cells)[at, position],
-        "low": _within(work.fitted, found.low)[at, position],
-        "high": _within(work.fitted, found.high)[at, position],
+        "low": low[at, position],
+        "high": high[at, position],
         "score_before": scored.score[rows],
         "score_after": np.where(has_score, found.score[at], np.nan),
         "p_value_before": scored.p_value[rows],
@@ -99,7 +101,13 @@ def _texts(fitted: Fitted, batch: pa.RecordBatch, cells: Mask) -> NDArray[np.obj
     return found
 
 
-def _within(fitted: Fitted, ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ends of intervals [n, columns] clipped to the columns' ranges, with a last column of NaN."""
-    low, high = np.array([range_of(block) for block in fitted.encoder.layout.blocks]).reshape(-1, 2).T
-    return np.column_stack([np.clip(ends, low, high), np.full(len(ends), np.nan)])
+def _intervals(fitted: Fitted, found: Repaired) -> NDArray[np.float64]:
+    """Return the ends of intervals [2, n, columns] as the columns can hold them, with a last column of NaN."""
+    ends = np.full((2, len(found.low), found.low.shape[1] + 1), np.nan)
+    encoder = writing(fitted.encoder)
+    for block in fitted.encoder.layout.blocks:
+        at = block.position
+        if block.kind == "number":
+            numbers = encoder.possible(found.value[:, at], at)
+            ends[:, :, at] = containing(encoder, block, numbers, found.low[:, at], found.high[:, at])
+    return ends

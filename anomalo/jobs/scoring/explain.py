@@ -34,11 +34,11 @@ def explain(context: JobContext, source: str, reference: str, row: int, *, devic
 
 def _explained(fitted: Fitted, row: int, batch: pa.RecordBatch, data: Encoded) -> dict[str, Any]:
     scored = fitted.score(data)
-    kinds = {column.name: column.kind for column in fitted.schema.features}
+    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.features}
     cells = cells_table(fitted, batch, np.array([row]), data).drop_columns("row").to_pylist()
     return {
         "row": row,
         "score": float(scored.score[0]),
         "p_value": float(scored.p_value[0]),
-        "cells": [{**cell, "kind": kinds[cell["column"]]} for cell in sorted(cells, key=lambda c: -c["contribution"])],
+        "cells": [{**cell, **columns[cell["column"]]} for cell in sorted(cells, key=lambda c: -c["contribution"])],
     }

@@ -18,7 +18,8 @@ from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.scoring.alerts import ScoredTable, score_table
 from anomalo.jobs.scoring.candidates import Candidates
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, reasons
+from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells
+from anomalo.pipeline.explaining.reasons import reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
@@ -149,7 +150,7 @@ class _Job:
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
                 explained = Explained(*(part.arrays[name] for name in EXPLAINED))
                 cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
-                why |= reasons(cells, part.rows)
+                why |= reasons(self.fitted, cells, part.rows)
                 for batch in cells.to_batches():
                     kept.write(batch)
                 self.work.context.report_rows(len(why), "rows explained")

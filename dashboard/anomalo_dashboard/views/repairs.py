@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from anomalo.tabular import quantities
+from anomalo.tabular.writing.digits import apart
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, fit_form, formatting, navigation, repair_suggestions
 from anomalo_dashboard.security.literal import literal, plain, plain_table
@@ -37,15 +38,15 @@ def chosen(fills: pa.Table, column: str | None, row: int | None, text: str) -> p
     return fills.filter(pc.match_substring(fills["value"], text, ignore_case=True)) if text else fills
 
 
-def before_and_after(fills: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+def before_and_after(fills: pd.DataFrame, kinds: dict[str, str], units: dict[str, quantities.Unit]) -> pd.DataFrame:
     """Return imputed cells as they are shown."""
     return pd.DataFrame(
         {
             "row": fills["row"],
             "column": fills["column"],
             "before": "missing",
-            "after": fills["value"],
-            "interval": formatting.intervals(fills, kinds),
+            "after": [apart(None, None if pd.isna(value) else value)[1] for value in fills["value"]],
+            "interval": formatting.intervals(fills, kinds, units),
             "probability": [None if share is None else 100 * share for share in fills["probability"]],
         }
     )
@@ -152,7 +153,7 @@ with cells:
     here = some.slice(span.start, data.PAGE).to_pandas()
     count.markdown(f"**{quantities.count(len(some), 'imputed cell')}**; showing {span.start + 1:,} to {span.stop:,}")
     st.dataframe(
-        plain_table(before_and_after(here, data.column_kinds(run.model))),
+        plain_table(before_and_after(here, data.column_kinds(run.model), data.column_units(run.model))),
         hide_index=True,
         height=420 if len(here) > 11 else "content",
         placeholder="",

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources
 from anomalo_dashboard.security.literal import literal, plain_table
@@ -53,15 +54,16 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
     score.metric(title, f"{scores.score[row]:.4g}", border=True, help="Higher = more anomalous.")
 
 
-def table(found: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) -> pd.DataFrame:
     """Return the explained cells as they are shown."""
+    observed, expected = formatting.pairs(found["observed"], found["expected"])
     return pd.DataFrame(
         {
             "column": found["column"],
             "contribution": found["contribution"],
-            "observed": found["observed"].fillna("missing"),
-            "expected": found["expected"].fillna(""),
-            "interval": formatting.intervals(found, kinds),
+            "observed": ["missing" if text is None else text for text in observed],
+            "expected": [text or "" for text in expected],
+            "interval": formatting.intervals(found, kinds, units),
         }
     )
 
@@ -71,7 +73,7 @@ def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
     st.subheader("Cell by cell", anchor=False)
     most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
     st.dataframe(
-        plain_table(table(found, data.column_kinds(run.model))),
+        plain_table(table(found, data.column_kinds(run.model), data.column_units(run.model))),
         hide_index=True,
         height="content",
         column_config={

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Floats, Layout
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.models.results import Cells
+from anomalo.pipeline.explaining.expected_cells import ExpectedCells
 from anomalo.tabular.moments.derived import DerivedColumn
 from anomalo.tabular.moments.wording import duration, expected_level, usual_span
 
@@ -37,8 +39,8 @@ def expected_moments(data: Encoded, cells: Cells) -> Floats:
     return np.stack(found, axis=1).astype(np.float32)
 
 
-def texts_of_moments(encoder: Encoder, moments: Floats) -> dict[str, list[str | None]]:
-    """Return in words what is expected of the points in time of `expected_moments`, by column; None where nothing else.
+def moments_as_cells(encoder: Encoder, moments: Floats) -> dict[str, ExpectedCells]:
+    """Return in words what is expected of the points in time of `expected_moments`, by column; null where nothing else.
 
     Parameters
     ----------
@@ -53,7 +55,8 @@ def texts_of_moments(encoder: Encoder, moments: Floats) -> dict[str, list[str | 
             _text(encoder.derivation[int(part)], layout.blocks[int(part)], observed, expected)
             for part, observed, expected in moments[:, at].tolist()
         ]
-        found[layout.blocks[parts[0]].sources[0]] = texts
+        nothing = np.full(len(texts), np.nan)
+        found[layout.blocks[parts[0]].sources[0]] = ExpectedCells(pa.array(texts, pa.string()), nothing, nothing)
     return found
 
 

@@ -1,0 +1,1 @@
+"""Why a row is anomalous: contributions, reasons, and what its cells should have been."""
