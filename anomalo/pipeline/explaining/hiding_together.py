@@ -18,7 +18,7 @@ FIRST = 5
 """So many cells of a row, those of the largest contributions, may be hidden together."""
 EXTREME = 2.5
 """Numbers this many robust standard deviations from their column's centre are extreme."""
-EXCUSED = 0.5
+EXCUSED = 0.2
 """A cell is excused by others if it is nearer than this part of its distance without them to what is expected."""
 
 
