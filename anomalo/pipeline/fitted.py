@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
-from anomalo.calibration.occlusion import cells_of, novelty_surprisal, raised_to, rules_first
+from anomalo.calibration.occlusion import beside_model, cells_of, raised_to, rules_first
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
 from anomalo.encoding.encoder import Encoder, writing
@@ -263,16 +263,17 @@ class Fitted:
         score = self.guarded.score(data) if score is None else score
         if self.classifies or not len(data) or (data.observed.all() and data.evidence is None):
             return score
-        total: Scores = novelty_surprisal(data, self.facts["rows"]).reshape(len(data), -1).sum(axis=1)
-        return score + total * self.calibration.surprisal_scale
+        added = beside_model(data, self.facts["rows"], self.calibration)
+        total: Scores = added.reshape(len(data), -1).sum(axis=1)
+        return score + total
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
         cells = cells_of(self.guarded, data)
         contribution = cells.contribution
         if not self.classifies:
-            novelty = novelty_surprisal(data, self.facts["rows"]) * self.calibration.surprisal_scale
-            contribution = rules_first(contribution + novelty, data)
+            added = beside_model(data, self.facts["rows"], self.calibration)
+            contribution = rules_first(contribution + added, data)
         if self.guarded.can(CanExplain):
             contribution = raised_to(contribution, lambda total: self.calibration.out_of_fold(total, data.hashes()))
         low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))

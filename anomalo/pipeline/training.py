@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
-from anomalo.calibration.occlusion import repeated_surprisal
+from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanClassify, CrossFits, ReportsErrors
@@ -62,8 +62,9 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     if evidence.scores is not None:
         used = np.flatnonzero(np.isfinite(evidence.scores))
         found = model.score(shown.take(used))
-        repeated = surprisal_beside_model(model, shown.take(used), len(data))
-        calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found, repeated)
+        unreadable = surprisal_of_unreadable(model, shown.take(used), len(data))
+        broken = surprisal_of_broken_rules(model, shown.take(used))
+        calibration = Calibration.from_scores(evidence.scores[used], hashes[used], found, unreadable, broken)
         marginals = Marginals.of(shown)
         scores = found if len(used) == len(shown) else None
     if config.progress is not None:
@@ -86,15 +87,22 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     return Trained(calibration, hidden, marginals, scores, facts)
 
 
-def surprisal_beside_model(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
-    """Return what cells that cannot be read, and broken rules, add to the rows' scores, float64 [n] in nats.
+def surprisal_of_unreadable(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
+    """Return what the cells that cannot be read add to the rows' scores, float64 [n] in nats.
 
     The scores of a classifier are probabilities, to which nothing is added.
     """
     if model.can(CanClassify):
         return np.zeros(len(data))
-    total: Scores = repeated_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
+    total: Scores = unreadable_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
     return total
+
+
+def surprisal_of_broken_rules(model: GuardedModel, data: Encoded) -> Scores:
+    """Return what cells that break a rule add to the rows' scores, float64 [n] in nats; nothing for a classifier."""
+    if data.evidence is None or model.can(CanClassify):
+        return np.zeros(len(data))
+    return np.asarray(data.evidence.reshape(len(data), -1).sum(axis=1, dtype=np.float64))
 
 
 @dataclass(frozen=True)

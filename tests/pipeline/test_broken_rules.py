@@ -57,7 +57,7 @@ def test_a_score_rises_by_the_surprisal_of_the_rule(fitted: Fitted) -> None:
     assert wrong.evidence is not None
     raised = fitted.score(wrong).score
     plain = fitted.score(Encoded(wrong.values, wrong.observed, wrong.layout)).score
-    added = math.log((ROWS + 1) / 0.5) * fitted.calibration.surprisal_scale
+    added = math.log((ROWS + 1) / 0.5) * fitted.calibration.rule_scale
     np.testing.assert_allclose(raised - plain, added, rtol=1e-5)
     assert (fitted.score(wrong).p_value <= fitted.score(right).p_value).all()
 
