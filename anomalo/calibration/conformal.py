@@ -30,12 +30,16 @@ class Calibration:
     surprisal_scale : float
         Score units per unit of surprisal (nats): the mean excess over the 90th percentile, which is the scale of an
         exponential tail (Embrechts, Klüppelberg and Mikosch 1997, ch. 6).
+    rule_scale : float
+        Score units per nat of a broken rule: the same, or more if the tail is heavier than that. A row with a typical
+        score that breaks a rule which n rows kept then has a score that hardly any of n rows has.
     """
 
     reference: Scores
     hashes: NDArray[np.uint64]
     training_scores: Scores
     surprisal_scale: float
+    rule_scale: float = 1.0
 
     @classmethod
     def from_scores(
@@ -44,6 +48,7 @@ class Calibration:
         hashes: NDArray[np.uint64],
         fitted: Scores | None = None,
         surprisal: Scores | float = 0.0,
+        broken: Scores | float = 0.0,
     ) -> Self:
         """Build a calibration from each training row's out-of-fold score and hash.
 
@@ -62,17 +67,20 @@ class Calibration:
             The final model's scores of the same rows.
         surprisal : float64 [m], optional
             What cells that no model sees add to these rows' scores, in nats.
+        broken : float64 [m], optional
+            What broken rules between columns add to them, in nats.
         """
-        scale = _tail_scale(scores)
-        scores = scores + surprisal * scale
-        fitted = None if fitted is None else fitted + surprisal * scale
+        scale, rule_scale = _tail_scale(scores), _rule_scale(scores)
+        added = surprisal * scale + broken * rule_scale
+        scores = scores + added
+        fitted = None if fitted is None else fitted + added
         distinct, first = np.unique(hashes, return_index=True)
         ordered = np.sort(scores)
         reference = ordered if fitted is None else np.maximum(ordered, np.sort(fitted))
         # Equal scores stay equal.
         reference = reference[np.searchsorted(ordered, ordered, side="right") - 1]
         training_scores = reference[np.searchsorted(ordered, scores[first])]
-        return cls(reference, distinct, training_scores, scale)
+        return cls(reference, distinct, training_scores, scale, rule_scale)
 
     @classmethod
     def empty(cls) -> Self:
@@ -147,3 +155,16 @@ def _tail_scale(scores: Scores) -> float:
     cut = np.quantile(scores, TAIL)
     excess = scores[scores > cut] - cut
     return float(excess.mean()) if len(excess) else 1.0
+
+
+def _rule_scale(scores: Scores) -> float:
+    """Return the least scale of an exponential tail from the median that lies above all scores of the tenth highest.
+
+    It is at least that of `_tail_scale`, and at most twice what it would be without the two highest.
+    """
+    if len(scores) < 30:
+        return _tail_scale(scores)
+    rank = np.arange(1, len(scores) // 10 + 1)
+    slopes = (np.sort(scores)[::-1][: len(rank)] - np.median(scores)) / np.log(len(scores) / rank)
+    robust = max(float(slopes[2:].max()), _tail_scale(scores))
+    return max(robust, min(float(slopes[:2].max()), 2 * robust))

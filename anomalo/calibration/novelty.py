@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.occlusion import novelty_surprisal, repeated_surprisal, typical
+from anomalo.calibration.occlusion import beside_model, novelty_surprisal, typical, unreadable_surprisal
 from anomalo.calibration.regimes import ComparableModel
 from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
 from anomalo.models.capabilities import CanExplain
@@ -37,14 +37,17 @@ def score_with_novelty(
         Of the model; it may be empty.
     """
     surprisal = novelty_surprisal(data, training_rows)
-    new = surprisal - repeated_surprisal(data, training_rows) > 0
+    new = surprisal - unreadable_surprisal(data, training_rows) > 0
     rows = np.flatnonzero(new.reshape(len(data), -1).any(axis=1)) if len(data) else np.zeros(0, dtype=np.intp)
     if len(rows):
         usual = np.broadcast_to(typical(data.layout), data.values.shape)[rows]
         score = score.copy()
         score[rows] = np.maximum(score[rows], model.score(_filled(data.take(rows), new[rows], usual)))
-    total: Scores = surprisal.reshape(len(data), math.prod(data.layout.shape)).sum(axis=1)
-    score = score + total * calibration.surprisal_scale
+    added, total = (
+        each.reshape(len(data), math.prod(data.layout.shape)).sum(axis=1)
+        for each in (beside_model(data, training_rows, calibration), surprisal)
+    )
+    score = score + added
     score[rows] = np.maximum(score[rows], calibration.tail(total[rows]))
     return score
 
@@ -66,16 +69,17 @@ def contributions_with_novelty(
     """
     surprisal = novelty_surprisal(data, training_rows)
     rows = np.flatnonzero(surprisal.reshape(len(data), -1).any(axis=1)) if len(data) else np.zeros(0, dtype=np.intp)
+    added = beside_model(data, training_rows, calibration)
     if not len(rows):
-        return cells.contribution
+        return cells.contribution + added
     some, new, flat = data.take(rows), surprisal[rows] > 0, (len(rows), math.prod(data.layout.shape))
     explained = model.explain(_filled(some, new, cells.expected[rows])).contribution
     others = np.where(new, 0.0, explained).reshape(flat)
     score = model.score(some)
     raised = score_with_novelty(model, some, score, training_rows, calibration)
     rest = raised - (others.sum(axis=1) if model.can(CanExplain) else score)
-    contribution = cells.contribution.copy()
-    contribution[rows] = (others + relative(surprisal[rows].reshape(flat)) * rest[:, None]).reshape(some.values.shape)
+    contribution = cells.contribution + added
+    contribution[rows] = (others + relative(added[rows].reshape(flat)) * rest[:, None]).reshape(some.values.shape)
     return contribution
 
 

@@ -8,17 +8,28 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.calibration.conformal import Calibration
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout, Scores
 from anomalo.models.capabilities import CanExplain, CanScore
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Cells, relative
 
 
-def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
-    """Return the surprisal of cells that no model sees, [n, *shape] in nats: those without precedent, and broken rules.
+def beside_model(data: Encoded, training_rows: int, calibration: Calibration) -> NDArray[np.float64]:
+    """Return what cells add to the score of a model that does not see it, [n, *shape] in score units.
 
-    A cell has the largest of its surprisals. Without precedent are unseen levels, and missing values in a column that
-    never had one. Their probability is the Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
+    That is the surprisal of cells without precedent, or of a rule between columns that the cell breaks, whichever is
+    more; see `novelty_surprisal` and `Encoded.evidence`.
+    """
+    novelty = novelty_surprisal(data, training_rows) * calibration.surprisal_scale
+    return novelty if data.evidence is None else np.maximum(novelty, data.evidence * calibration.rule_scale)
+
+
+def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
+    """Return the surprisal of cells without precedent in training, [n, *shape] in nats; 0 elsewhere.
+
+    Those cells are unseen levels, and missing values in a column that never had one. Their probability is the
+    Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
     Numbers that cannot be read have the estimate of what was seen in k of n rows, (k + 0.5) / (n + 1).
     """
     layout = data.layout
@@ -27,17 +38,16 @@ def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     unseen = ~data.observed & category & (data.values == UNSEEN)
     missing = ~data.observed & complete & (data.values == MISSING)
     novel = np.where(unseen | missing, math.log((training_rows + 1) / 0.5), 0.0)
-    return np.maximum(novel, repeated_surprisal(data, training_rows))
+    return novel + unreadable_surprisal(data, training_rows)
 
 
-def repeated_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
-    """Return the surprisal of cells that no model sees and training rows have too, [n, *shape] in nats; 0 elsewhere.
+def unreadable_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
+    """Return the surprisal of the numbers that cannot be read, [n, *shape] in nats; 0 elsewhere.
 
-    They are numbers that cannot be read, see `novelty_surprisal`, and cells that break a rule, see `Encoded.evidence`.
+    See `novelty_surprisal`.
     """
     rate = np.array([(block.unreadable * training_rows + 0.5) / (training_rows + 1) for block in data.layout.blocks])
-    unreadable = np.where(data.unreadable(), -np.log(data.layout.spread(rate)), 0.0)
-    return unreadable if data.evidence is None else np.maximum(unreadable, data.evidence)
+    return np.where(data.unreadable(), -np.log(data.layout.spread(rate)), 0.0)
 
 
 def typical(layout: Layout) -> Floats:

@@ -19,7 +19,7 @@ from anomalo.models.results import Cells
 
 STRETCHES = 5
 """The training rows' time is looked at in so many stretches of equally many rows."""
-FEWEST = 200
+FEWEST = 500
 """With fewer rows in a stretch, its quantiles are too uncertain."""
 UPPER = 0.9
 """From the median to this quantile of the scores is their scale, which up to a tenth of anomalies hardly changes."""

@@ -33,6 +33,8 @@ class Explained:
         A 90 % interval for each number, in the column's original units; NaN for categories and points in time.
     moments : float32 [n, columns of points in time, 3]
         What is derived from each and contributes most: its number, its value and that expected; see `expected_moments`.
+    near : bool [n, columns]
+        Which cells are next to what is expected of them, and break no rule.
     """
 
     contribution: NDArray[np.float64]
@@ -40,3 +42,4 @@ class Explained:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     moments: NDArray[np.float32]
+    near: Mask

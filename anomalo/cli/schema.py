@@ -60,7 +60,7 @@ def schema(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show how a table's columns are understood, and why, and the rules between them."""
+    """Show what a table's columns are taken for, and the rules between them."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.schema import schema_of
     from anomalo.persistence.atomic import atomic_file, require_writable

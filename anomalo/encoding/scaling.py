@@ -61,3 +61,24 @@ def expand(encoded: ArrayLike, offset: float = 0.0, scale: float = 1.0) -> Score
             quarter = np.where(beyond[endless] > 0, np.exp(beyond[endless] + np.log(LINEAR / 4) + np.log(scale)), near)
             values[endless] = 4 * (offset / 4 + np.copysign(quarter, np.asarray(encoded)[endless]))
     return np.clip(values, -LARGEST, LARGEST)
+
+
+def centre_and_scale(values: Scores) -> tuple[float, float]:
+    """Return the median and the first of several scale estimates that is not zero; (0, 1) for no values.
+
+    The divisors make each estimate equal to the standard deviation of normally distributed values.
+    """
+    if len(values) == 0:
+        return 0.0, 1.0
+    # Differences of the largest numbers overflow; a power of two less, they do not, and nothing is rounded.
+    unit = 2.0**20 if np.abs(values).max() > 1e290 else 1.0
+    q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    scales = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652)
+    scale = next((scale for scale in scales if scale > 0), 0.0) or _deviation(values / unit) or 1.0
+    return float(median * unit), min(float(scale) * unit, LARGEST)
+
+
+def _deviation(values: Scores) -> float:
+    """Return the standard deviation of numbers of any size, whatever their order."""
+    largest = float(np.abs(values).max())
+    return float(np.std(np.sort(values) / largest) * largest) if largest > 0 else 0.0

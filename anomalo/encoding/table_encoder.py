@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from anomalo.encoding.cell_filling import filled_type, with_fills
 from anomalo.encoding.domain import around, few_values, grid, nearest, on_grid, outward
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
-from anomalo.encoding.scaling import LARGEST, compress, expand
+from anomalo.encoding.scaling import centre_and_scale, compress, expand
 from anomalo.rules import stored
 from anomalo.rules.discovery import discover
 from anomalo.rules.evidence import surprisal
@@ -301,7 +301,7 @@ class TableEncoder:
     def _fit_number(self, column: Column, position: int, values: Numbers, unreadable: Mask | None) -> Block:
         seen = values[~np.isnan(values)]
         bad = 0 if unreadable is None else int(unreadable.sum())
-        offset, scale = _centre_and_scale(seen)
+        offset, scale = centre_and_scale(seen)
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (offset, offset)
         self._range[position] = (low, high)
         if column.kind != "datetime" and (few := few_values(seen)):
@@ -364,27 +364,6 @@ class TableEncoder:
         elif clip:
             decoded = np.clip(decoded, *self._range[position])
         return render_numbers(column, decoded, kind, block.integer, round)
-
-
-def _centre_and_scale(values: Numbers) -> tuple[float, float]:
-    """Return the median and the first of several scale estimates that is not zero; (0, 1) for no values.
-
-    The divisors make each estimate equal to the standard deviation of normally distributed values.
-    """
-    if len(values) == 0:
-        return 0.0, 1.0
-    # Differences of the largest numbers overflow; a power of two less, they do not, and nothing is rounded.
-    unit = 2.0**20 if np.abs(values).max() > 1e290 else 1.0
-    q01, q05, q25, median, q75, q95, q99 = np.quantile(values / unit, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    scales = ((q75 - q25) / 1.349, (q95 - q05) / 3.29, (q99 - q01) / 4.652)
-    scale = next((scale for scale in scales if scale > 0), 0.0) or _deviation(values / unit) or 1.0
-    return float(median * unit), min(float(scale) * unit, LARGEST)
-
-
-def _deviation(values: Numbers) -> float:
-    """Return the standard deviation of numbers of any size, whatever their order."""
-    largest = float(np.abs(values).max())
-    return float(np.std(np.sort(values) / largest) * largest) if largest > 0 else 0.0
 
 
 def _share_missing(seen: int, rows: int) -> float:

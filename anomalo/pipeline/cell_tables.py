@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Mask
 from anomalo.models.results import Filled
 from anomalo.pipeline.explaining.broken_rules import with_rules
 from anomalo.pipeline.explaining.expected_cells import expected_cells, interval_of_fills, text
@@ -71,6 +71,11 @@ def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], d
     return explained_cells(fitted, batch, rows, fitted.explain(data), absent(data))
 
 
+def shown_cells(layout: Layout) -> NDArray[np.intp]:
+    """Return the cells of a flattened row that are explained: all but a label's."""
+    return np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
+
+
 def explained_cells(
     fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], explained: Explained, missing: Mask
 ) -> pa.Table:
@@ -86,7 +91,7 @@ def explained_cells(
         Which cells are.
     """
     layout = fitted.encoder.layout
-    shown = np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
+    shown = shown_cells(layout)
     names = [layout.cell_names[cell] for cell in shown]
     blocks = [layout.blocks[layout.block_of_cell[cell]] for cell in shown]
     arrays = ("contribution", "expected", "low", "high")

@@ -32,7 +32,7 @@ from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.explaining.explanation import explanation
 from anomalo.pipeline.row_order import by_content
-from anomalo.pipeline.training import reported_errors, require_able, train
+from anomalo.pipeline.training import Trained, reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -118,8 +118,10 @@ class Fitted:
         samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
-        schema = schema.learning_label() if samples and base is None else schema
-        schema = schema if base is None else schema.continuing(base.schema)
+        if base is not None:
+            schema = schema.continuing(base.schema)
+        elif samples:
+            schema = schema.learning_label()
         columns = schema.parse(table, label=True)
         encoder = registry.encoder(schema.modality)().fit(columns, schema) if base is None else base.encoder
         data = encoder.encode(columns, label=True)
@@ -136,13 +138,15 @@ class Fitted:
             fitted._constrain(data, config.constraints)
         order = by_content(data)
         data = data.take(order)
-        trained = train(model, data, schema, config, registry)
-        fitted.calibration, fitted.hidden, fitted.marginals = trained.calibration, trained.hidden, trained.marginals
-        fitted.regimes = trained.regimes
+        fitted._keep(trained := train(model, data, schema, config, registry))
         before = 0.0 if config.keep is None else config.keep.seconds_before
         fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + before
         return FitOutcome(fitted, data.without_label(), trained.scores).take(np.argsort(order))
+
+    def _keep(self, trained: Trained) -> None:
+        self.calibration, self.hidden = trained.calibration, trained.hidden
+        self.marginals, self.regimes = trained.marginals, trained.regimes
 
     def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         """Fit the model for the goals of `config` as well; its scores and their calibration stay.

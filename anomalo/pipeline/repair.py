@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.calibration.occlusion import novelty_surprisal
+from anomalo.calibration.occlusion import beside_model
 from anomalo.calibration.thresholds import Boundary
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
 from anomalo.encoding.encoder import writing
@@ -126,7 +126,7 @@ def candidates(fitted: Fitted, data: Encoded, most: int) -> NDArray[np.intp]:
 
     A missing cell is one of them only where its absence is anomalous.
     """
-    able = data.observed | (novelty_surprisal(data, fitted.facts["rows"]) > 0)
+    able = data.observed | (beside_model(data, fitted.facts["rows"], fitted.calibration) > 0)
     columns = able.shape[1]
     if columns <= most:
         return np.where(able, np.arange(columns), -1)

@@ -54,6 +54,7 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
         "warnings": list(fitted.warnings),
         "surprisal_scale": fitted.calibration.surprisal_scale,
         "view": asdict(fitted.guarded.view),
+        "rule_scale": fitted.calibration.rule_scale,
         "notes": [] if fitted.hidden is None else list(fitted.hidden.notes),
         "constraints": [constraints.to_json(one) for one in fitted.constraints],
     }
@@ -86,7 +87,8 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     model.use(device)
     notes = tuple(manifest["notes"])
     hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
-    calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], manifest["surprisal_scale"])
+    scales = manifest["surprisal_scale"], manifest.get("rule_scale", 1.0)
+    calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], *scales)
     encoder = registry.encoder(schema.modality).from_json(manifest["encoding"], schema)
     facts = {key: manifest[key] for key in FACTS if key in manifest}
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None

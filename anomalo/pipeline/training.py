@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
-from anomalo.calibration.occlusion import repeated_surprisal
+from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.calibration.regimes import Regimes, drift_in_time
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.errors import UsageError
@@ -80,16 +80,8 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     hidden = reported_errors(model, data, evidence.hidden) if fit.reports_errors else evidence.hidden
     calibration, marginals, scores, regimes = Calibration.empty(), None, None, Regimes.none()
     if evidence.scores is not None:
-        used = np.flatnonzero(np.isfinite(evidence.scores))
-        rows = shown.take(used)
-        found = model.score(rows)
-        if not model.can(CanClassify):
-            regimes = Regimes.find(evidence.scores[used], rows.time)
-        repeated = surprisal_beside_model(model, rows, len(data))
-        out_of_fold, seen = (regimes.adjusted(score, rows.time) for score in (evidence.scores[used], found))
-        calibration = Calibration.from_scores(out_of_fold, hashes[used], seen, repeated)
+        calibration, regimes, scores = _calibrated(model, shown, evidence.scores)
         marginals = Marginals.of(shown)
-        scores = found if len(used) == len(shown) else None
     if config.progress is not None:
         config.progress(1.0, "done")
     facts = {
@@ -111,15 +103,41 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
     return Trained(calibration, hidden, marginals, scores, facts, regimes)
 
 
-def surprisal_beside_model(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
-    """Return what cells that cannot be read, and broken rules, add to the rows' scores, float64 [n] in nats.
+def _calibrated(model: GuardedModel, data: Encoded, scores: Scores) -> tuple[Calibration, Regimes, Scores | None]:
+    """Calibrate the model by out-of-fold scores of the training rows [n], nan where a row has none.
+
+    Also returned are its scores of these rows, if all of them have one out of fold.
+    """
+    used = np.flatnonzero(np.isfinite(scores))
+    rows = data.take(used)
+    found = model.score(rows)
+    regimes = Regimes.none() if model.can(CanClassify) else Regimes.find(scores[used], rows.time)
+    calibration = Calibration.from_scores(
+        regimes.adjusted(scores[used], rows.time),
+        rows.hashes(),
+        regimes.adjusted(found, rows.time),
+        surprisal_of_unreadable(model, rows, len(data)),
+        surprisal_of_broken_rules(model, rows),
+    )
+    return calibration, regimes, found if len(used) == len(data) else None
+
+
+def surprisal_of_unreadable(model: GuardedModel, data: Encoded, training_rows: int) -> Scores:
+    """Return what the cells that cannot be read add to the rows' scores, float64 [n] in nats.
 
     The scores of a classifier are probabilities, to which nothing is added.
     """
     if model.can(CanClassify):
         return np.zeros(len(data))
-    total: Scores = repeated_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
+    total: Scores = unreadable_surprisal(data, training_rows).reshape(len(data), -1).sum(axis=1)
     return total
+
+
+def surprisal_of_broken_rules(model: GuardedModel, data: Encoded) -> Scores:
+    """Return what cells that break a rule add to the rows' scores, float64 [n] in nats; nothing for a classifier."""
+    if data.evidence is None or model.can(CanClassify):
+        return np.zeros(len(data))
+    return np.asarray(data.evidence.reshape(len(data), -1).sum(axis=1, dtype=np.float64))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import pdtrc
 
 from anomalo.rules.acceptance import SHARE, accepted
 from anomalo.rules.cells import Mask, Numbers, Writer, numbers, plain
@@ -24,8 +25,14 @@ LOOSE = 0.01
 """The largest share of exceptions to an order of numbers whose difference varies nearly as much as at random."""
 COUPLED = 0.3
 """Differences that vary by less than this share of what they do at random are not so."""
+SPAN = 0.05
+"""Moments whose difference varies by less than this share of what it does at random are the ends of one event."""
 GROSS = 0.5
 """The median exception to an order of numbers is at least this share of how far the others are above as far below."""
+FAR, COINCIDENCE = 5, 1e-4
+"""Exceptions are no tail if they are so many times as many as that would have, with a smaller probability than this."""
+APART_BY = 3
+"""If most exceptions lie further below 0 than so many scales of the tail, only those are counted."""
 ENOUGH = 10
 """An edge has at least so many rows on its inner side, and at most a tenth of what is expected beyond it."""
 
@@ -104,7 +111,10 @@ def _is_rule(lower: Numbers, upper: Numbers, datetime: bool) -> bool:
     below, chance = int((difference < 0).sum()), float(np.mean(random < 0))
     if (difference > 0).mean() < APART or not accepted(len(lower), below, chance):
         return False
-    return has_edge(difference) and (datetime or (chance >= CHANCE and _gross(difference, random)))
+    if datetime:
+        near = not below and _range(difference) <= SPAN * _range(random)
+        return near or has_edge(difference)
+    return chance >= CHANCE and _gross(difference, random) and has_edge(difference)
 
 
 def _gross(difference: Numbers, random: Numbers) -> bool:
@@ -145,10 +155,36 @@ def has_edge(difference: Numbers) -> bool:
             width = np.min(kept[kept > 0], initial=np.inf)
         inner = np.searchsorted(kept, width, side="left") or 1
         beside = np.searchsorted(kept, 2 * width, side="left") - inner
-        beyond = inner * min(inner / max(beside, 1), 1.0) ** 2
+        beyond = inner * min(inner / max(beside, 1), 1.0) ** 3
         if beyond >= ENOUGH and (below >= -width).sum() <= 0.1 * beyond:
             return True
+    rate, tail = _tail(kept)
+    if not len(below):
+        return tail <= 0.1
+    far = int((below * rate < -APART_BY).sum())
+    tail, seen = (tail * np.exp(-APART_BY), far) if 2 * far > len(below) else (tail, len(below))
+    return bool(seen >= FAR * tail and pdtrc(seen - 1, tail) < COINCIDENCE)
+
+
+def _tail(kept: Numbers) -> tuple[float, float]:
+    """Return the rate of an exponential tail, cut off at 0, with the 1st and 5th percentile of the numbers above.
+
+    And how many numbers below 0 it would have without the cut; infinitely many if the density does not fall towards 0.
+
+    Parameters
+    ----------
+    kept : float64 [n]
+        Numbers of at least 0, ascending.
+    """
     first, second = kept[int(0.01 * (len(kept) - 1))], kept[int(0.05 * (len(kept) - 1))]
-    with np.errstate(divide="ignore"):
-        tail = 0.01 * len(kept) * np.exp(-np.log(5) * first / max(second - first, 1e-300)) if first > 0 else np.inf
-    return bool(tail <= 0.1 * max(len(below), 1))
+    second = max(second, first * (1 + 1e-3))
+    if first == 0 or second >= 5 * first:
+        return 0.0, np.inf
+    # (e^(r first) - 1) / (e^(r second) - e^(r first)) is 1/4 at the rate r; its logarithm falls with r.
+    low, high = 0.0, np.log(5) / (second - first)
+    for _ in range(50):
+        rate = (low + high) / 2
+        less = np.log(-np.expm1(-rate * first)) - rate * (second - first) - np.log(-np.expm1(-rate * (second - first)))
+        low, high = (rate, high) if less > np.log(0.25) else (low, rate)
+    with np.errstate(over="ignore"):
+        return high, float(0.01 * len(kept) / np.expm1(high * first))

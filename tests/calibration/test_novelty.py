@@ -6,7 +6,7 @@ import pytest
 
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.novelty import contributions_with_novelty, score_with_novelty
-from anomalo.calibration.occlusion import occlusion
+from anomalo.calibration.regimes import ComparableModel, Regimes
 from anomalo.estimators.detector import AnomalyDetector
 from anomalo.models.capabilities import verbs_of
 from anomalo.models.guarded import GuardedModel
@@ -68,21 +68,21 @@ def rows(values: Floats, observed: Mask) -> Encoded:
 
 
 def test_a_row_with_an_unseen_level_has_at_least_the_score_of_one_with_the_most_frequent_level() -> None:
-    model = GuardedModel(Sum(), Registry.load().origin("knn", "table"))
+    model = ComparableModel(GuardedModel(Sum(), Registry.load().origin("knn", "table")), Regimes.none())
     data = rows(np.array([[UNSEEN, 5], [2, 5]], np.float32), np.array([[False, True], [True, True]]))
     assert model.score(data).tolist() == [5, 7]
     surprisal, calibration = np.log(100 / 0.5), Calibration(np.zeros(0), np.zeros(0, np.uint64), np.zeros(0), 3.0)
     np.testing.assert_allclose(
         score_with_novelty(model, data, model.score(data), 99, calibration), [7 + 3 * surprisal, 7]
     )
-    explained = contributions_with_novelty(model, data, occlusion(model, data), 99, calibration)
+    explained = contributions_with_novelty(model, data, model.explain(data), 99, calibration)
     np.testing.assert_allclose(explained, [[2 + 3 * surprisal, 5], [2, 5]])
 
 
 def test_a_row_with_an_unseen_level_is_as_anomalous_as_training_rows_as_rare() -> None:
     scores = np.random.default_rng(0).exponential(2.0, 9_999) + 100  # a typical row is far below the tail
     calibration = Calibration.from_scores(scores, np.arange(9_999, dtype=np.uint64))
-    model = GuardedModel(Sum(), Registry.load().origin("knn", "table"))
+    model = ComparableModel(GuardedModel(Sum(), Registry.load().origin("knn", "table")), Regimes.none())
     data = rows(np.array([[UNSEEN, 5]], np.float32), np.array([[False, True]]))
     score = score_with_novelty(model, data, model.score(data), 9_999, calibration)
     # exceeded with probability 0.5 / 10,000

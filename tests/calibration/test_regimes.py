@@ -5,7 +5,7 @@ import pytest
 
 from anomalo.calibration.regimes import FEWEST, STRETCHES, Regimes
 
-ROWS = STRETCHES * 400
+ROWS = STRETCHES * 600
 
 
 def drawn(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -138,9 +138,11 @@ def test_a_scan_reads_parses_and_scores_once_and_loads_nothing(
         assert (found.filled is None) == (model == "knn")
         assert (work.reads, work.loaded, work.parsed) == (1, 0, each((*FEATURES, "sick"), ROWS))
         assert work.converted == distinct(texts, ROWS) + 2 * texts["colour"].nunique()
-        # By knn only: out of fold, by the fitted model, and those that it explains.
+        # By knn only: out of fold, by the fitted model, those that it explains, and again the few whose cells are new.
         explained = found.scored.run.summary["explained"]
-        assert (work.scored, explained) == ((2 * ROWS + explained) * (model == "knn"), ROWS)
+        assert explained == ROWS
+        again = work.scored - 3 * ROWS * (model == "knn")
+        assert 0 <= again < (ROWS / 10 if model == "knn" else 1)
 
 
 def test_a_detector_parses_and_scores_its_training_rows_once(work: Work, patients: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from anomalo.jobs.imputing.impute import impute
 from anomalo.jobs.imputing.repair import repair
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.training import surprisal_beside_model
+from anomalo.pipeline.training import surprisal_of_unreadable
 from anomalo.tabular.schema import SchemaOptions
 
 MODELS = ("knn", "covariance", "iforest", "undercomplete")
@@ -172,6 +172,6 @@ def test_it_adds_to_the_scores_of_training_rows_but_not_to_a_probability(tmp_pat
     detector = fit(context, source, "d", FitConfig("knn"), SchemaOptions(label="grp")).outcome
     config = FitConfig("classifier", {"epochs": 1})
     classifier = fit(context, source, "c", config, SchemaOptions(label="grp"), supervised=True).fitted
-    added = surprisal_beside_model(detector.fitted.guarded, detector.data, ROWS)
+    added = surprisal_of_unreadable(detector.fitted.guarded, detector.data, ROWS)
     np.testing.assert_allclose(added, np.where(np.arange(ROWS) < 3, np.log(201 / 3.5), 0))
-    assert not surprisal_beside_model(classifier.guarded, detector.data, ROWS).any()
+    assert not surprisal_of_unreadable(classifier.guarded, detector.data, ROWS).any()

@@ -18,7 +18,7 @@ from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.scoring.alerts import ScoredTable, score_table
 from anomalo.jobs.scoring.candidates import Candidates
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells
+from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, shown_cells
 from anomalo.pipeline.explaining.reasons import reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writing.writer import TableWriter
@@ -30,7 +30,7 @@ TOP = 10
 """How many of the most anomalous rows a result lists."""
 CELLS = 1_000_000
 """Cells that are explained at a time."""
-EXPLAINED = ("contribution", "expected", "low", "high", "moments")
+EXPLAINED = ("contribution", "expected", "low", "high", "moments", "near")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,9 @@ class _Job:
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
                 explained = Explained(*(part.arrays[name] for name in EXPLAINED))
                 cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
-                why |= reasons(self.fitted, cells, part.rows)
+                shown = shown_cells(self.fitted.encoder.layout)
+                near = explained.near.reshape(len(part.rows), -1)[:, shown]
+                why |= reasons(cells, part.rows, near)
                 for batch in cells.to_batches():
                     kept.write(batch)
                 self.work.context.report_rows(len(why), "rows explained")

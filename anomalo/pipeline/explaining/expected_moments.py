@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Floats, Layout
+from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Floats, Layout, Mask
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.table_encoder import TableEncoder
@@ -37,6 +37,15 @@ def expected_moments(data: Encoded, cells: Cells) -> Floats:
         most = np.array(parts)[np.argmax(cells.derived.contribution[:, parts], axis=1)]
         found.append(np.stack([most, data.derived.values[rows, most], cells.derived.expected[rows, most]], axis=1))
     return np.stack(found, axis=1).astype(np.float32)
+
+
+def as_usual(data: Encoded, moments: Floats) -> Mask:
+    """Return which points in time are as expected, bool [n, columns of points in time]."""
+    assert data.derived is not None
+    part, observed, expected = np.moveaxis(moments, 2, 0)
+    cycle = np.array([block.kind == "category" for block in data.derived.layout.blocks])[part.astype(np.intp)]
+    outside = np.array([len(block.sources) == 1 for block in data.derived.layout.blocks])[part.astype(np.intp)]
+    return np.asarray(np.where(cycle, observed == expected, outside & (observed == 0)))
 
 
 def moments_as_cells(encoder: Encoder, moments: Floats) -> dict[str, ExpectedCells]:

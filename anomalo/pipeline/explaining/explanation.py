@@ -12,10 +12,14 @@ from anomalo.calibration.novelty import contributions_with_novelty
 from anomalo.calibration.occlusion import raised_to, rules_first
 from anomalo.calibration.regimes import ComparableModel
 from anomalo.calibration.results import Explained
-from anomalo.encoding.encoded import Encoded, Floats
+from anomalo.encoding.encoded import Encoded, Floats, Mask
+from anomalo.encoding.scaling import expand
 from anomalo.models.capabilities import CanExplain
-from anomalo.pipeline.explaining.expected_moments import expected_moments
+from anomalo.pipeline.explaining.expected_moments import as_usual, expected_moments
 from anomalo.pipeline.explaining.hiding_together import explained_together
+
+NEAR = 0.1
+"""A number is next to the expected one within this part of the width of its interval, or of its column's scale."""
 
 Ends = NDArray[np.float64]
 Interval = Callable[[Floats, int], tuple[Ends, Ends]]
@@ -44,5 +48,22 @@ def explanation(
     for at, mine in enumerate(data.layout.cells_of_block):
         low[:, mine], high[:, mine] = interval(cells.expected.reshape(low.shape)[:, mine], at)
     shape = data.values.shape
-    moments = expected_moments(data, cells)
-    return Explained(contribution, cells.expected, low.reshape(shape), high.reshape(shape), moments)
+    low, high, moments = low.reshape(shape), high.reshape(shape), expected_moments(data, cells)
+    near = _near(data, cells.expected, high - low)
+    if moments.shape[1]:
+        near[:, [block.moment for block in data.layout.blocks]] = as_usual(data, moments)
+    return Explained(contribution, cells.expected, low, high, moments, near)
+
+
+def _near(data: Encoded, expected: Floats, width: Ends) -> Mask:
+    """Return which numbers [n, *shape] are next to the expected ones, within `NEAR` of the width of their intervals."""
+    near = np.zeros((len(data), len(data.layout.block_of_cell)), dtype=np.bool_)
+    flat = [array.reshape(near.shape) for array in (data.values, expected, width)]
+    for block, mine in zip(data.layout.blocks, data.layout.cells_of_block, strict=True):
+        if block.kind == "number" and not block.moment:
+            observed, guess, wide = (array[:, mine] for array in flat)
+            inside = np.clip(guess, block.low, block.high)
+            distance = np.abs(np.subtract(*(expand(each, block.offset, block.scale) for each in (observed, inside))))
+            near[:, mine] = distance <= NEAR * np.where(np.isnan(wide), block.scale, wide)
+    seen = data.observed if data.evidence is None else data.observed & (data.evidence == 0)
+    return near.reshape(seen.shape) & seen

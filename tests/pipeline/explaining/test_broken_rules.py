@@ -12,8 +12,9 @@ import pytest
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.target import label_of
-from anomalo.pipeline.cell_tables import cells_table, reasons
+from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.config import FitConfig
+from anomalo.pipeline.explaining.reasons import reasons
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.registry.registry import Registry
@@ -57,7 +58,7 @@ def test_a_score_rises_by_the_surprisal_of_the_rule(fitted: Fitted) -> None:
     assert wrong.evidence is not None
     raised = fitted.score(wrong).score
     plain = fitted.score(Encoded(wrong.values, wrong.observed, wrong.layout)).score
-    added = math.log((ROWS + 1) / 0.5) * fitted.calibration.surprisal_scale
+    added = math.log((ROWS + 1) / 0.5) * fitted.calibration.rule_scale
     np.testing.assert_allclose(raised - plain, added, rtol=1e-5)
     assert (fitted.score(wrong).p_value <= fitted.score(right).p_value).all()
 
@@ -68,7 +69,7 @@ def test_the_rule_is_the_first_reason(fitted: Fitted) -> None:
     batch = batch.set_column(3, "items", pa.array([4, 900, 4, 4, 4, 4, 4, 4]))  # and an unrelated gross error
     rows, data = np.arange(8), fitted.encode(batch)
     cells = cells_table(fitted, batch, rows, data)
-    for row, found in reasons(cells, rows).items():
+    for row, found in reasons(cells, rows, fitted.explain(data).near).items():
         net, tax, total, _ = (batch.column(at)[row].as_py() for at in range(4))
         assert found[0]["column"] == "total"
         assert found[0]["expected"] == f"{round(net + tax, 2)} (net + tax)"
