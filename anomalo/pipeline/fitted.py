@@ -118,10 +118,7 @@ class Fitted:
         samples = "sample" in model.verbs and is_goal(config.goals, "sample")
         if config.constraints and not samples:
             raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
-        if base is not None:
-            schema = schema.continuing(base.schema)
-        elif samples:
-            schema = schema.learning_label()
+        schema = schema.fitted_for(samples) if base is None else schema.continuing(base.schema)
         columns = schema.parse(table, label=True)
         encoder = registry.encoder(schema.modality)().fit(columns, schema) if base is None else base.encoder
         data = encoder.encode(columns, label=True)

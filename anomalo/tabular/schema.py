@@ -216,6 +216,10 @@ class Schema:
         ]
         return replace(before, columns=(*before.features, *rest), rows=self.rows, warnings=())
 
+    def fitted_for(self, samples: bool) -> Schema:
+        """Return the schema for a model that samples, or does not; raises as `learning_label` does."""
+        return self.learning_label() if samples else self
+
     def learning_label(self) -> Schema:
         """Return the schema for a model that samples, and so learns the label, if there is one, like any column.
 

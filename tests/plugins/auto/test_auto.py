@@ -68,7 +68,10 @@ def test_the_score_is_the_harmonic_mean_of_p_values_among_training_scores(regist
     assert np.allclose(np.exp(-found.score(new)), 3 / (1 / p).sum(axis=0))
 
 
-def test_reasons_are_cells_that_the_members_and_the_nearest_rows_agree_on(registry: Registry) -> None:
+def test_reasons_are_cells_that_the_members_and_the_nearest_rows_agree_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anomalo_auto.auto.EXPLAINED", 400)
     data, rows = clustered(0), clustered(3, seed=1)
     found = fit(data, registry, members="covariance,ecod,iforest", assume="clean")
     knn, (covariance, ecod, _) = found._neighbours, (member.model for member in found._members)
