@@ -263,9 +263,8 @@ class Fitted:
         score = self.guarded.score(data) if score is None else score
         if self.classifies or not len(data) or (data.observed.all() and data.evidence is None):
             return score
-        added = beside_model(data, self.facts["rows"], self.calibration)
-        total: Scores = added.reshape(len(data), -1).sum(axis=1)
-        return score + total
+        added: Scores = beside_model(data, self.facts["rows"], self.calibration).reshape(len(data), -1).sum(axis=1)
+        return score + added
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""

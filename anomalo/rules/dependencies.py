@@ -91,12 +91,9 @@ class Dependency(Rule):
         """Return the rule with what all rows decide."""
         sources, target = [source.codes(columns) for source in self.sources], self.levels.codes(columns)
         table = _Table.of(self._joint(sources), target, self._size, len(self.levels.values))
-        return replace(
-            self,
-            support=table.support,
-            exceptions=table.exceptions,
-            decided=tuple(np.where(table.decided, table.usual, NOTHING).tolist()),
-        )
+        rule = replace(self, decided=tuple(np.where(table.decided, table.usual, NOTHING).tolist()))
+        repeated = super(Dependency, rule).refit(columns).repeated
+        return replace(rule, support=table.support, exceptions=table.exceptions, repeated=repeated)
 
     @classmethod
     def from_fields(cls, **fields: Any) -> Self:

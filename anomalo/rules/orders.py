@@ -21,9 +21,9 @@ EDGES = (0.02, 0.05, 0.1)
 """Shares of the rows that keep an order and lie nearest to breaking it: where its edge is looked for."""
 CHANCE = 0.2
 """Numbers paired at random would break an order in at least this share of rows: many are of about the same size."""
-LOOSE = 0.01
+LOOSE = 0.005
 """The largest share of exceptions to an order of numbers whose difference varies nearly as much as at random."""
-COUPLED = 0.3
+COUPLED = 0.4
 """Differences that vary by less than this share of what they do at random are not so."""
 SPAN = 0.05
 """Moments whose difference varies by less than this share of what it does at random are the ends of one event."""
@@ -76,6 +76,10 @@ class Order(Rule):
         """Return the rows in which the target is below the other one."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self._difference(columns) < 0)
+
+    def ways(self, broken: Columns) -> int:
+        """Return 1 for numbers, all of which break an order in one way; for moments as `Rule.ways`."""
+        return super().ways(broken) if self.datetime else 1
 
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return the least value that the target can have, and where it comes from."""
