@@ -27,6 +27,8 @@ COUPLED = 0.4
 """Differences that vary by less than this share of what they do at random are not so."""
 SPAN = 0.05
 """Moments whose difference varies by less than this share of what it does at random are the ends of one event."""
+MANY_ENOUGH = 200
+"""An order of numbers in fewer rows has no exceptions: one may be a tail."""
 GROSS = 0.5
 """The median exception to an order of numbers is at least this share of how far the others are above as far below."""
 FAR, COINCIDENCE = 5, 1e-4
@@ -126,6 +128,8 @@ def _gross(difference: Numbers, random: Numbers) -> bool:
     below, above = difference[difference < 0], difference[difference > 0]
     if not len(below):
         return True
+    if len(difference) < MANY_ENOUGH:
+        return False
     coupled = _range(difference) <= COUPLED * _range(random)
     few = coupled or len(below) <= LOOSE * len(difference)
     return few and bool(np.median(-below) >= GROSS * np.median(above))
