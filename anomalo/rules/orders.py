@@ -23,7 +23,7 @@ CHANCE = 0.2
 """Numbers paired at random would break an order in at least this share of rows: many are of about the same size."""
 LOOSE = 0.005
 """The largest share of exceptions to an order of numbers whose difference varies nearly as much as at random."""
-COUPLED = 0.4
+COUPLED = 0.3
 """Differences that vary by less than this share of what they do at random are not so."""
 SPAN = 0.05
 """Moments whose difference varies by less than this share of what it does at random are the ends of one event."""
