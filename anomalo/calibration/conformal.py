@@ -160,11 +160,11 @@ def _tail_scale(scores: Scores) -> float:
 def _rule_scale(scores: Scores) -> float:
     """Return the least scale of an exponential tail from the median that lies above all scores of the tenth highest.
 
-    It is at least that of `_tail_scale`, and at most twice what it would be without the two highest.
+    It is at most twice what it would be without the two highest, or that of `_tail_scale` if that is more.
     """
     if len(scores) < 30:
         return _tail_scale(scores)
     rank = np.arange(1, len(scores) // 10 + 1)
     slopes = (np.sort(scores)[::-1][: len(rank)] - np.median(scores)) / np.log(len(scores) / rank)
-    robust = max(float(slopes[2:].max()), _tail_scale(scores))
-    return max(robust, min(float(slopes[:2].max()), 2 * robust))
+    robust, highest = float(slopes[2:].max()), float(slopes[:2].max())
+    return max(_tail_scale(scores), robust, min(highest, 2 * robust))

@@ -60,7 +60,7 @@ def schema(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what a table's columns are taken for, and the rules between them."""
+    """Show how columns are understood, and the rules between them."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.describing.schema import schema_of
     from anomalo.persistence.atomic import atomic_file, require_writable

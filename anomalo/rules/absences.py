@@ -124,7 +124,7 @@ class MissingWhere(Rule):
 
 
 def absences(part: Columns, names: Sequence[str], categories: Sequence[str]) -> Iterator[MissingWith | MissingWhere]:
-    """Yield the rules on missing cells: for each column those on levels, or else one on another that is missing.
+    """Yield the rules on missing cells: for each column the best on levels, or else one on another that is missing.
 
     Parameters
     ----------
@@ -134,22 +134,24 @@ def absences(part: Columns, names: Sequence[str], categories: Sequence[str]) -> 
         All columns, and those whose levels may decide.
     """
     empty = {name: mask for name in names if 0 < (mask := missing(part, name)).sum() < part.rows}
-    explained = set()
-    targets = list(empty)
-    masks = np.stack(list(empty.values()), axis=1).astype(np.float32) if empty else np.zeros((part.rows, 0), np.float32)
-    for category in categories if empty else ():
+    if not empty:
+        return
+    targets, masks = list(empty), np.stack(list(empty.values()), axis=1).astype(np.float32)
+    best: dict[str, tuple[int, MissingWhere]] = {}
+    for category in categories:
         levels = Levels.of(part, category, MOST_LEVELS)
         if levels is None:
             continue
-        for at, absent in _absent(levels.codes(part), masks, len(levels.values)):
-            if targets[at] != category and targets[at] not in explained:
-                explained.add(targets[at])
-                yield MissingWhere(target=targets[at], levels=levels, absent=absent)
-    yield from _with(empty, explained)
+        for at, absent, wrong in _absent(levels.codes(part), masks, len(levels.values)):
+            name = targets[at]
+            if name != category and (name not in best or wrong < best[name][0]):
+                best[name] = wrong, MissingWhere(target=name, levels=levels, absent=absent)
+    yield from (rule for _, rule in best.values())
+    yield from _with(empty, set(best))
 
 
-def _absent(codes: Codes, masks: NDArray[np.float32], levels: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield the columns that are missing exactly with some levels, if that is a rule, and the levels."""
+def _absent(codes: Codes, masks: NDArray[np.float32], levels: int) -> Iterator[tuple[int, tuple[int, ...], int]]:
+    """Yield the columns that are missing exactly with some levels, if that is a rule, the levels and the exceptions."""
     absent = by_level(codes, levels, masks)
     counts = np.bincount(codes[codes >= 0], minlength=levels)
     rows = max(int(counts.sum()), 1)
@@ -159,7 +161,7 @@ def _absent(codes: Codes, masks: NDArray[np.float32], levels: int) -> Iterator[t
     chance = share * (1 - missing_share) + missing_share * (1 - share)
     for at in np.flatnonzero(wrong <= SHARE * rows).tolist():
         if accepted(rows, int(wrong[at]), float(chance[at])):
-            yield at, tuple(np.flatnonzero(with_level[:, at]).tolist())
+            yield at, tuple(np.flatnonzero(with_level[:, at]).tolist()), int(wrong[at])
 
 
 def _with(empty: dict[str, Mask], explained: set[str]) -> Iterator[MissingWith]:

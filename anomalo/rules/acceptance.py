@@ -16,7 +16,7 @@ COINCIDENCE = 1e-9
 """The largest probability of so few exceptions if cells were paired at random."""
 
 
-def accepted(support: int, exceptions: int, chance: float) -> bool:
+def accepted(support: int, exceptions: int, chance: float, least: float = CHANCE) -> bool:
     """Return whether a regularity with so many exceptions is a rule.
 
     Parameters
@@ -27,6 +27,8 @@ def accepted(support: int, exceptions: int, chance: float) -> bool:
         Rows that do.
     chance : float
         The share of rows that would if the cells were paired at random, from 0 to 1.
+    least : float
+        What that has to be at least.
 
     Examples
     --------
@@ -36,7 +38,7 @@ def accepted(support: int, exceptions: int, chance: float) -> bool:
     return (
         support >= SUPPORT
         and exceptions <= SHARE * support
-        and chance >= CHANCE
+        and chance >= least
         and exceptions * TIMES <= chance * support
         and float(bdtr(exceptions, support, min(chance, 1.0))) < COINCIDENCE
     )

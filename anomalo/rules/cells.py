@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,6 +52,25 @@ def take(columns: Columns, rows: NDArray[np.intp]) -> Columns:
         for name, column in columns.values.items()
     }
     return Columns(len(rows), values, {name: bad[rows] for name, bad in columns.unreadable.items()})
+
+
+def keys(columns: Columns, names: Sequence[str]) -> NDArray[np.uint64]:
+    """Return a hash [n] of each row's cells in some columns, the same in every process."""
+    key = np.zeros(columns.rows, dtype=np.uint64)
+    factors = np.random.Generator(np.random.Philox(0)).integers(1, 2**63, size=len(names), dtype=np.uint64)
+    for name, factor in zip(names, factors, strict=True):
+        key += _bits(columns, name) * (factor | np.uint64(1))
+        key ^= key >> np.uint64(31)
+    return key
+
+
+def _bits(columns: Columns, name: str) -> NDArray[np.uint64]:
+    """Return a number [n] for each cell of a column, equal for equal cells."""
+    values = columns.values[name]
+    if not isinstance(values, Texts):
+        return (values + 0.0).view(np.uint64)
+    hashed = [0 if text is None else zlib.crc32(text.encode()) for text in values.distinct.to_pylist()]
+    return np.array([*hashed, 0], dtype=np.uint64)[values.index]
 
 
 @dataclass(frozen=True)

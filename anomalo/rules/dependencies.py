@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.rules import acceptance
 from anomalo.rules.acceptance import SHARE, SUPPORT, accepted
 from anomalo.rules.cells import MISSING, Codes, Levels, Mask, Writer, listed, plain
 from anomalo.rules.rule import Rule
@@ -20,6 +21,8 @@ MOST_SOURCE, MOST_TARGET, MOST_NUMBERS = 5000, 200, 30
 """The most levels of a column that decides, of one that is decided, and of a number among either."""
 MOST_COLUMNS = 300
 """So many columns are tried, those with the rarest most frequent level."""
+FEW, CHANCE = 20, 0.05
+"""One of more levels than so many may decide a column that chance alone would leave as it is but for this share."""
 USUAL = 0.95
 """A column with a level more frequent than this is not decided: chance alone would leave it as it is."""
 SCREEN = 512
@@ -91,12 +94,9 @@ class Dependency(Rule):
         """Return the rule with what all rows decide."""
         sources, target = [source.codes(columns) for source in self.sources], self.levels.codes(columns)
         table = _Table.of(self._joint(sources), target, self._size, len(self.levels.values))
-        return replace(
-            self,
-            support=table.support,
-            exceptions=table.exceptions,
-            decided=tuple(np.where(table.decided, table.usual, NOTHING).tolist()),
-        )
+        rule = replace(self, decided=tuple(np.where(table.decided, table.usual, NOTHING).tolist()))
+        repeated = super(Dependency, rule).refit(columns).repeated
+        return replace(rule, support=table.support, exceptions=table.exceptions, repeated=repeated)
 
     @classmethod
     def from_fields(cls, **fields: Any) -> Self:
@@ -222,7 +222,8 @@ def _decides(discrete: _Discrete, sources: tuple[int, ...], target: int) -> _Tab
     source, target_codes = source[there], target_codes[there]
     random = _Table.of(source, np.roll(target_codes, len(target_codes) // 2), size, levels)
     chance = random.exceptions / max(random.support, 1)
-    return table if accepted(table.support, table.exceptions, chance) else None
+    least = CHANCE if len(sources) == 1 and size > FEW else acceptance.CHANCE
+    return table if accepted(table.support, table.exceptions, chance, least) else None
 
 
 def _rule(discrete: _Discrete, sources: tuple[int, ...], target: int, both: bool = False) -> Dependency:

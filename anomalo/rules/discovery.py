@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from anomalo.rules.absences import absences
 from anomalo.rules.acceptance import SHARE, SUPPORT
-from anomalo.rules.cells import take
+from anomalo.rules.cells import keys, take
 from anomalo.rules.constants import constants
 from anomalo.rules.dependencies import dependencies
 from anomalo.rules.intervals import intervals
@@ -113,11 +112,7 @@ def _between_levels(part: Columns, sorts: _Sorts) -> Iterator[Rule]:
 
 def _in_order(columns: Columns, names: Sequence[str]) -> NDArray[np.intp]:
     """Return the rows in an order that depends on their cells alone, as good as random."""
-    key = np.zeros(columns.rows, dtype=np.uint64)
-    factors = np.random.Generator(np.random.Philox(0)).integers(1, 2**63, size=len(names), dtype=np.uint64)
-    for name, factor in zip(names, factors, strict=True):
-        key += _bits(columns, name) * (factor | np.uint64(1))
-        key ^= key >> np.uint64(31)
+    key = keys(columns, names)
     key += _occurrence(key) * np.uint64(0xD1B54A32D192ED03)  # equal rows lie apart, too
     key *= np.uint64(0x9E3779B97F4A7C15)
     return np.argsort(key ^ (key >> np.uint64(29)), kind="stable")
@@ -130,17 +125,3 @@ def _occurrence(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     found = np.empty(len(key), dtype=np.uint64)
     found[order] = np.arange(len(key)) - np.searchsorted(ordered, ordered, side="left")
     return found
-
-
-def _bits(columns: Columns, name: str) -> NDArray[np.uint64]:
-    """Return a number [n] for each cell of a column, equal for equal cells."""
-    values = columns.values[name]
-    if not isinstance(values, Texts):
-        return (values + 0.0).view(np.uint64)
-    hashed = [_hash(text) for text in values.distinct.to_pylist()]
-    return np.array([*hashed, 0], dtype=np.uint64)[values.index]
-
-
-def _hash(text: str | None) -> int:
-    """Return a hash of a text that is the same in every process; 0 for a missing one."""
-    return 0 if text is None else zlib.crc32(text.encode())

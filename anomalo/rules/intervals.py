@@ -23,6 +23,8 @@ SCREENS = 300, 1500
 """A level is tried on so many rows first."""
 FEWEST = 200
 """In fewer rows a gradual change may look like a limit."""
+STEPS = 2 * LARGEST_COUNT
+"""A number with at most so many values changes in steps, not gradually."""
 NEAR = 0.05
 """Exceptions this near to a limit, as a share of the rows, are those of a gradual change."""
 
@@ -238,6 +240,8 @@ def _rule(
 
 def _sharp(number: Numbers, wrong: Mask, low: float, high: float) -> bool:
     """Return whether the exceptions do not lie near the limits, as those of a gradual change do."""
+    if len(np.unique(number)) <= STEPS:
+        return True
     order = np.sort(number)
     rank = np.searchsorted(order, number[wrong])
     limits = np.array([np.searchsorted(order, low), np.searchsorted(order, high, side="right")])

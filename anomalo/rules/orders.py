@@ -21,12 +21,14 @@ EDGES = (0.02, 0.05, 0.1)
 """Shares of the rows that keep an order and lie nearest to breaking it: where its edge is looked for."""
 CHANCE = 0.2
 """Numbers paired at random would break an order in at least this share of rows: many are of about the same size."""
-LOOSE = 0.01
+LOOSE = 0.005
 """The largest share of exceptions to an order of numbers whose difference varies nearly as much as at random."""
 COUPLED = 0.3
 """Differences that vary by less than this share of what they do at random are not so."""
 SPAN = 0.05
 """Moments whose difference varies by less than this share of what it does at random are the ends of one event."""
+MANY_ENOUGH = 200
+"""An order of numbers in fewer rows has no exceptions: one may be a tail."""
 GROSS = 0.5
 """The median exception to an order of numbers is at least this share of how far the others are above as far below."""
 FAR, COINCIDENCE = 5, 1e-4
@@ -77,6 +79,10 @@ class Order(Rule):
         with np.errstate(invalid="ignore"):
             return np.asarray(self._difference(columns) < 0)
 
+    def ways(self, broken: Columns) -> int:
+        """Return 1 for numbers, all of which break an order in one way; for moments as `Rule.ways`."""
+        return super().ways(broken) if self.datetime else 1
+
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return the least value that the target can have, and where it comes from."""
         return [f"at least {value} ({self.lower})" for value in write(self.lower, numbers(columns, self.lower))]
@@ -122,6 +128,8 @@ def _gross(difference: Numbers, random: Numbers) -> bool:
     below, above = difference[difference < 0], difference[difference > 0]
     if not len(below):
         return True
+    if len(difference) < MANY_ENOUGH:
+        return False
     coupled = _range(difference) <= COUPLED * _range(random)
     few = coupled or len(below) <= LOOSE * len(difference)
     return few and bool(np.median(-below) >= GROSS * np.median(above))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from anomalo.rules.cells import Mask, Numbers, Writer, plain
+from anomalo.rules.cells import Mask, Numbers, Writer, keys, plain, take
 from anomalo.tabular.columns import Columns
 
 
@@ -24,6 +24,8 @@ class Rule(ABC):
         Training rows that could have broken it.
     exceptions : int
         Those of them that did.
+    repeated : float
+        How many other training rows broke it in the same way as one that did, on average.
     """
 
     sort: ClassVar[str]
@@ -31,6 +33,7 @@ class Rule(ABC):
     target: str
     support: int = 0
     exceptions: int = 0
+    repeated: float = 0.0
 
     @property
     @abstractmethod
@@ -73,16 +76,23 @@ class Rule(ABC):
 
     def refit(self, columns: Columns) -> Self:
         """Return the rule with its support and exceptions among all training rows."""
-        support, exceptions = int(self.applies(columns).sum()), int(self.broken(columns).sum())
-        return replace(self, support=support, exceptions=exceptions)
+        support, broken = int(self.applies(columns).sum()), np.flatnonzero(self.broken(columns))
+        repeated = len(broken) / self.ways(take(columns, broken)) - 1 if len(broken) else 0.0
+        return replace(self, support=support, exceptions=len(broken), repeated=repeated)
+
+    def ways(self, broken: Columns) -> int:
+        """Return in how many ways rows, at least one, break the rule: how many combinations of cells they have."""
+        return len(np.unique(keys(broken, self.columns)))
 
     @property
     def surprisal(self) -> float:
-        """The surprisal of a row that breaks it, in nats: of an event not seen among the rows that kept it.
+        """The surprisal of a row that breaks it, in nats: of an event seen r times beside the n rows that kept it.
 
-        Its probability is the Krichevsky-Trofimov estimate, 0.5 / (n + 1).
+        Its probability is the Krichevsky-Trofimov estimate, (r + 0.5) / (n + r + 1). What is broken in the same way
+        again and again is no error; r is `repeated`, 0 where all exceptions differ.
         """
-        return float(np.log((self.support - self.exceptions + 1) / 0.5))
+        kept = self.support - self.exceptions
+        return float(np.log((kept + self.repeated + 1) / (self.repeated + 0.5)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule as JSON-ready values."""

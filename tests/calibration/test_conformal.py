@@ -183,3 +183,26 @@ def test_the_number_of_training_rows_that_a_share_needs_is_right(share: float) -
 
 def test_a_budget_always_fires() -> None:
     assert Threshold("budget", 5).limits(1, 0) is None
+
+
+def test_the_scale_of_broken_rules_is_that_of_an_exponential_tail_or_more() -> None:
+    rng = np.random.default_rng(0)
+    light = Calibration.from_scores(rng.exponential(2.5, 5000), hashes(5000))
+    assert light.surprisal_scale <= light.rule_scale <= 1.3 * light.surprisal_scale
+    heavy = rng.pareto(2, 5000)
+    found = Calibration.from_scores(heavy, hashes(5000))
+    above = np.median(heavy) + found.rule_scale * np.log(5000 / np.arange(3, 501))
+    assert (np.sort(heavy)[::-1][2:500] <= above + 1e-9).all()
+    gross = Calibration.from_scores(np.append(heavy, 1e6), hashes(5001))
+    assert found.rule_scale < gross.rule_scale == pytest.approx(gross.surprisal_scale)
+    some = Calibration.from_scores(np.append(heavy, 300), hashes(5001))
+    assert found.rule_scale < some.rule_scale < 2.1 * found.rule_scale
+
+
+def test_broken_rules_count_in_the_reference_as_in_new_rows() -> None:
+    scores, broken = np.random.default_rng(1).exponential(1.0, 1000), np.zeros(1000)
+    broken[[3, 700]] = np.log(2 * 999)
+    found = Calibration.from_scores(scores, hashes(1000), None, 0.0, broken)
+    raised = scores + broken * found.rule_scale
+    np.testing.assert_allclose(found.reference, np.sort(raised))
+    assert set(np.argsort(-raised)[:2]) == {3, 700}

@@ -71,6 +71,21 @@ def test_its_file_leads_to_the_same_understanding(anomalo: Any, source: Path, tm
     assert [(c.name, c.kind, c.role) for c in after.columns] == [(c.name, c.kind, c.role) for c in before.columns]
 
 
+def test_rules_are_listed_with_support_and_exceptions(anomalo: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    fare, tip = rng.gamma(3, 4, 500).round(2), rng.gamma(2, 1, 500).round(2)
+    total = (fare + tip).round(2)
+    total[[5, 6]] += 10
+    pd.DataFrame({"fare": fare, "tip": tip, "total": total}).to_csv(tmp_path / "bills.csv", index=False)
+    expected = {"kind": "sum", "rule": "total = fare + tip", "columns": ["total", "fare", "tip"]}
+    assert anomalo("schema", tmp_path / "bills.csv", "--json").json["rules"] == [
+        {**expected, "support": 500, "exceptions": 2}
+    ]
+    lines = anomalo("schema", tmp_path / "bills.csv").out.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.split() == ["rule", "rows", "exceptions"])
+    assert lines[at + 2].split() == ["total", "=", "fare", "+", "tip", "500", "2"]
+
+
 def test_the_screen_shows_it_too(anomalo: Any, source: Path) -> None:
     out = anomalo("schema", source, "--kind", "city=text").out
     assert out.startswith(f"{source}: 60 rows, 9 columns")

@@ -46,7 +46,7 @@ def test_moments_in_order_with_swapped_ones(
 
 
 def test_numbers_in_order(rules: Found, rng: np.random.Generator) -> None:
-    low = rng.normal(10, 8, ROWS)
+    low = rng.normal(10, 15, ROWS)
     frame = pd.DataFrame({"low": low, "high": low + rng.gamma(2, 3, ROWS)}).round(1)
     frame.loc[:9, ["low", "high"]] = frame.loc[:9, ["high", "low"]].to_numpy()
     found = rules(frame)
