@@ -13,10 +13,13 @@ from anomalo.rules.acceptance import SHARE, SUPPORT
 from anomalo.rules.cells import keys, take
 from anomalo.rules.constants import constants
 from anomalo.rules.dependencies import dependencies
+from anomalo.rules.domains import domains
 from anomalo.rules.intervals import intervals
 from anomalo.rules.orders import orders
 from anomalo.rules.products import products
+from anomalo.rules.remainders import remainders
 from anomalo.rules.rule import Rule
+from anomalo.rules.signs import signs
 from anomalo.rules.sums import equalities, sums
 from anomalo.rules.triples import Matrix
 from anomalo.tabular.column import Column
@@ -81,14 +84,22 @@ def _candidates(part: Columns, sorts: _Sorts) -> Iterator[Rule]:
         matrix = Matrix.of(part, names)
         equal = list(equalities(part, matrix))
         matrix = matrix.without({rule.target for rule in equal})
-        made: list[Rule] = [] if datetime else [*sums(part, matrix), *products(part, matrix)]
+        made: list[Rule] = [] if datetime else _arithmetic(part, matrix)
         together = [set(rule.columns) for rule in made]
         yield from [*equal, *made]
         for order in orders(part, matrix, datetime):
             if not any(set(order.columns) <= columns for columns in together):
                 yield order
+    yield from signs(part, sorts.numbers)
+    yield from domains(part, sorts.categories)
     yield from _between_levels(part, sorts)
     yield from absences(part, list(part.values), sorts.categories)
+
+
+def _arithmetic(part: Columns, matrix: Matrix) -> list[Rule]:
+    """Return the sums and products of numbers; a number that is a sum is none up to a remainder."""
+    exact = [*sums(part, matrix), *products(part, matrix)]
+    return [*exact, *remainders(part, matrix.without({rule.target for rule in exact}))]
 
 
 def _between_levels(part: Columns, sorts: _Sorts) -> Iterator[Rule]:

@@ -118,8 +118,8 @@ def _is_rule(lower: Numbers, upper: Numbers, datetime: bool) -> bool:
     if (difference > 0).mean() < APART or not accepted(len(lower), below, chance):
         return False
     if datetime:
-        near = not below and _range(difference) <= SPAN * _range(random)
-        return near or has_edge(difference)
+        one_event = _range(difference) <= SPAN * _range(random)
+        return (one_event and below <= LOOSE * len(difference)) or has_edge(difference)
     return chance >= CHANCE and _gross(difference, random) and has_edge(difference)
 
 
@@ -166,7 +166,7 @@ def has_edge(difference: Numbers) -> bool:
         beyond = inner * min(inner / max(beside, 1), 1.0) ** 3
         if beyond >= ENOUGH and (below >= -width).sum() <= 0.1 * beyond:
             return True
-    rate, tail = _tail(kept)
+    rate, tail = tail_below(kept)
     if not len(below):
         return tail <= 0.1
     far = int((below * rate < -APART_BY).sum())
@@ -174,7 +174,7 @@ def has_edge(difference: Numbers) -> bool:
     return bool(seen >= FAR * tail and pdtrc(seen - 1, tail) < COINCIDENCE)
 
 
-def _tail(kept: Numbers) -> tuple[float, float]:
+def tail_below(kept: Numbers) -> tuple[float, float]:
     """Return the rate of an exponential tail, cut off at 0, with the 1st and 5th percentile of the numbers above.
 
     And how many numbers below 0 it would have without the cut; infinitely many if the density does not fall towards 0.

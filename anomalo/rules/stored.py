@@ -8,14 +8,21 @@ from typing import Any
 from anomalo.rules.absences import MissingWhere, MissingWith
 from anomalo.rules.constants import Constant
 from anomalo.rules.dependencies import Dependency
+from anomalo.rules.domains import Domain
 from anomalo.rules.intervals import Interval
 from anomalo.rules.orders import Order
 from anomalo.rules.products import Product
+from anomalo.rules.remainders import Remainder
 from anomalo.rules.rule import Rule
+from anomalo.rules.signs import Sign
 from anomalo.rules.sums import Sum
 
 _SORTS: dict[str, type[Rule]] = {
-    sort.sort: sort for sort in (Sum, Product, Order, Dependency, Interval, Constant, MissingWith, MissingWhere)
+    sort.sort: sort
+    for sort in (
+        *(Sum, Remainder, Product, Order, Sign, Domain),
+        *(Dependency, Interval, Constant, MissingWith, MissingWhere),
+    )
 }
 
 
