@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Mask
 from anomalo.models.results import Filled
 from anomalo.pipeline.expected_cells import expected_cells, interval_of_fills, text
 from anomalo.pipeline.fitted import Fitted
@@ -52,6 +52,11 @@ def absent(data: Encoded) -> Mask:
     return missing & ~layout.spread([block.label for block in layout.blocks]) if len(layout.labels) else missing
 
 
+def shown_cells(layout: Layout) -> NDArray[np.intp]:
+    """Return the cells of a row, as indices into its flattened values, that a table of cells has: all but the label."""
+    return np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
+
+
 def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], data: Encoded) -> pa.Table:
     """Explain rows, one line for each cell: row by row, the columns in the table's order.
 
@@ -84,7 +89,7 @@ def explained_cells(
         Which cells are.
     """
     layout = fitted.encoder.layout
-    shown = np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
+    shown = shown_cells(layout)
     names = [layout.cell_names[cell] for cell in shown]
     blocks = [layout.blocks[layout.block_of_cell[cell]] for cell in shown]
     flat = {name: array.reshape(len(rows), -1)[:, shown] for name, array in vars(explained).items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,21 +9,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Mask
+from anomalo.calibration.results import Explained
+from anomalo.encoding.encoded import Encoded, Mask
+from anomalo.encoding.encoder import WritesRows
+from anomalo.encoding.scaling import expand
+from anomalo.pipeline.cell_tables import shown_cells
 from anomalo.pipeline.fitted import Fitted
-from anomalo.tabular.column import TEXT, Column
-from anomalo.tabular.datetimes import ISO
-from anomalo.tabular.parsing import measured
-from anomalo.tabular.understanding.number_style import PLAIN_STYLE
-from anomalo.tabular.understanding.reading import Reading
 
 REASONS_PER_ROW = 5
 """The most reasons that a row is given."""
 NEAR = 0.1
 """A number is next to the expected one within this part of the width of its interval, or of its column's scale."""
+REMARK = r"\([^)]*\pL[^)]*\)"
+"""What says why a value is expected, such as "(net + tax)"; that it is near the observed one does not matter then."""
 
 
-def reasons(fitted: Fitted, cells: pa.Table, rows: NDArray[np.intp]) -> dict[int, list[dict[str, Any]]]:
+def reasons(cells: pa.Table, rows: NDArray[np.intp], near: Mask) -> dict[int, list[dict[str, Any]]]:
     """Return each explained row's most anomalous cells, largest contribution first.
 
     A cell that is equal or next to what is expected of it is no reason. Where that is so of all cells that contribute,
@@ -36,12 +36,16 @@ def reasons(fitted: Fitted, cells: pa.Table, rows: NDArray[np.intp]) -> dict[int
         The result of `cells_table` for the rows.
     rows : int [n]
         Their numbers.
+    near : bool [n, columns]
+        See `next_to_expected`.
     """
     if not len(rows):
         return {}
     columns = len(cells) // len(rows)
     contribution = cells["contribution"].to_numpy().reshape(len(rows), columns)
-    dull = as_expected(fitted, cells, columns)
+    remark = pc.fill_null(pc.match_substring_regex(cells["expected"], REMARK), False).to_numpy().reshape(-1, columns)
+    equal = pc.fill_null(pc.equal(cells["observed"], cells["expected"]), False).to_numpy().reshape(-1, columns)
+    dull = equal | (near & ~remark)
     kept = np.where((contribution > 0) & ~dull, contribution, -np.inf)
     order = np.argsort(-kept, axis=1, kind="stable")[:, :REASONS_PER_ROW]
     count = np.isfinite(np.take_along_axis(kept, order, axis=1)).sum(axis=1)
@@ -56,28 +60,18 @@ def reasons(fitted: Fitted, cells: pa.Table, rows: NDArray[np.intp]) -> dict[int
     return {int(row): lines[start : start + length] for row, start, length in zip(rows, starts, lengths, strict=True)}
 
 
-def as_expected(fitted: Fitted, cells: pa.Table, columns: int) -> Mask:
-    """Return which cells are equal or next to what is expected of them, bool [n, columns]; no missing cell is."""
-    equal: Mask = pc.fill_null(pc.equal(cells["observed"], cells["expected"]), False).to_numpy().reshape(-1, columns)
-    features = {column.name: column for column in fitted.schema.features}
-    blocks = {block.name: block for block in fitted.encoder.layout.blocks}
-    for at, name in enumerate(cells["column"][:columns].to_pylist()):
-        if name in features and name in blocks and blocks[name].kind == "number":
-            here = cells.take(pa.array(np.arange(at, len(cells), columns)))
-            equal[:, at] |= _near(features[name], blocks[name], here, fitted.schema.reading)
-    return equal
-
-
-def _near(column: Column, block: Block, cells: pa.Table, reading: Reading) -> Mask:
-    """Return which numbers of a column [n] are next to the expected ones; a text that is no number is not."""
-    observed, expected = (_numbers(column, cells[name], reading) for name in ("observed", "expected"))
-    width = np.subtract(*(cells[name].to_numpy() for name in ("high", "low")))
-    near: Mask = np.abs(observed - expected) <= NEAR * np.where(np.isnan(width), block.scale, width)
-    return near
-
-
-def _numbers(column: Column, texts: pa.ChunkedArray, reading: Reading) -> NDArray[np.float64]:
-    """Return texts of a column's cells as numbers [n], nan where they are none."""
-    if column.storage != TEXT:
-        column = replace(column, storage=TEXT, numbers=PLAIN_STYLE, date_format=(ISO,))
-    return measured(column, texts.combine_chunks(), replace(reading, infinite="missing"))[0]
+def next_to_expected(fitted: Fitted, data: Encoded, explained: Explained) -> Mask:
+    """Return which numbers are next to what is expected of them, bool [n, cells] of the cells in a table of cells."""
+    shape = len(data), len(data.layout.block_of_cell)
+    near = np.zeros(shape, dtype=np.bool_)
+    values, seen = data.flat()
+    expected, encoder = explained.expected.reshape(shape), fitted.encoder
+    width = (explained.high - explained.low).reshape(shape)
+    for block, at in zip(data.layout.blocks, data.layout.cells_of_block, strict=True):
+        if block.kind == "number":
+            observed, usual = (expand(numbers[:, at], block.offset, block.scale) for numbers in (values, expected))
+            if isinstance(encoder, WritesRows):
+                usual = encoder.possible(expected[:, at], block.position)
+            within = NEAR * np.where(np.isnan(width[:, at]), block.scale, width[:, at])
+            near[:, at] = np.abs(observed - usual) <= within
+    return (near & seen)[:, shown_cells(data.layout)]

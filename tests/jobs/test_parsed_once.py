@@ -22,6 +22,7 @@ from anomalo.jobs.scanning.scan import scan
 from anomalo.jobs.scoring.score import score
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.hiding_together import ANOMALOUS
 from anomalo.registry.registry import Registry
 from anomalo.tabular import cells, parsing
 from anomalo.tabular.columns import ParsedTable
@@ -138,9 +139,9 @@ def test_a_scan_reads_parses_and_scores_once_and_loads_nothing(
         assert (found.filled is None) == (model == "knn")
         assert (work.reads, work.loaded, work.parsed) == (1, 0, each((*FEATURES, "sick"), ROWS))
         assert work.converted == distinct(texts, ROWS) + 2 * texts["colour"].nunique()
-        # By knn only: out of fold, by the fitted model, and those that it explains.
-        explained = found.scored.run.summary["explained"]
-        assert (work.scored, explained) == ((2 * ROWS + explained) * (model == "knn"), ROWS)
+        # By knn only: out of fold, by the fitted model, and those that it explains, anomalous ones a second time.
+        explained, twice = found.scored.run.summary["explained"], int((found.scored.p_value < ANOMALOUS).sum())
+        assert (work.scored, explained) == ((2 * ROWS + explained + twice) * (model == "knn"), ROWS)
 
 
 def test_a_detector_parses_and_scores_its_training_rows_once(work: Work, patients: pd.DataFrame) -> None:

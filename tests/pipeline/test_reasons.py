@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from anomalo.calibration.thresholds import Boundary, Threshold
-from anomalo.pipeline.cell_tables import cells_table
+from anomalo.pipeline.cell_tables import SCHEMA, cells_table
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
-from anomalo.pipeline.reasons import reasons
+from anomalo.pipeline.reasons import next_to_expected, reasons
 from anomalo.pipeline.repair import repair
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
@@ -35,8 +35,10 @@ def fit(model: str, table: pa.Table, **kinds: str) -> Fitted:
 def explained(fitted: Fitted, table: pa.Table, rows: Any) -> tuple[pa.Table, dict[int, list[dict[str, Any]]]]:
     rows = np.array(rows)
     batch = table.take(pa.array(rows)).combine_chunks().to_batches()[0]
-    cells = cells_table(fitted, batch, rows, fitted.encode(batch))
-    return cells, reasons(fitted, cells, rows)
+    data = fitted.encode(batch)
+    near = next_to_expected(fitted, data, fitted.explain(data))
+    cells = cells_table(fitted, batch, rows, data)
+    return cells, reasons(cells, rows, near)
 
 
 def projects(seed: int) -> dict[str, np.ndarray]:
@@ -102,41 +104,35 @@ def test_no_reason_is_equal_or_next_to_what_is_expected(linear: tuple[Fitted, pa
     assert checked > ROWS
 
 
-def cells_of(*lines: tuple[str, float, str | None, str | None, float | None, float | None]) -> pa.Table:
-    names = ("column", "contribution", "observed", "expected", "low", "high")
-    rows = [{"row": 0, **dict(zip(names, line, strict=True))} for line in lines]
-    return pa.Table.from_pylist(rows, schema=pa.schema([("row", pa.int64()), *TYPES.items()]))
+def cells_of(*lines: tuple[str, float, str | None, str | None]) -> pa.Table:
+    names = ("column", "contribution", "observed", "expected")
+    rows = [{"row": 0, **dict(zip(names, line, strict=True)), "low": None, "high": None} for line in lines]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-TYPES = {name: pa.string() for name in ("column", "observed", "expected")}
-TYPES |= {name: pa.float64() for name in ("contribution", "low", "high")}
-
-
-def test_reasons_of_a_table_by_hand(linear: tuple[Fitted, pa.Table]) -> None:
-    fitted = linear[0]
+def test_reasons_of_a_table_by_hand() -> None:
     cells = cells_of(
-        ("start_year", 9.0, "2015", "2015", 2010.0, 2020.0),  # equal
-        ("score", 8.0, "50.5", "49.9", 40.0, 60.0),  # within a tenth of the interval's width
-        ("amount", 7.0, "14.3", "14.3 (fare + tip)", 10.0, 20.0),  # a text that is no number is a reason
-        ("end_year", 6.0, None, "2016", 2014.0, 2018.0),  # and so is a missing cell
-        ("kind", 5.0, "z", None, None, None),  # and a level that nothing is expected for
+        ("start_year", 9.0, "2015", "2015"),  # equal
+        ("score", 8.0, "50.5", "49.9"),  # near
+        ("amount", 7.0, "14.4", "14.3 (fare + tip)"),  # near, but it says why
+        ("end_year", 6.0, None, "2016"),  # missing
+        ("kind", 5.0, "z", None),  # nothing is expected
+        ("cost", 0.0, "1", "2"),  # contributes nothing
     )
-    (found,) = reasons(fitted, cells, np.array([4])).values()
+    (found,) = reasons(cells, np.array([4]), np.array([[False, True, True, False, False, False]])).values()
     assert [reason["column"] for reason in found] == ["amount", "end_year", "kind"]
     assert found[0]["expected"] == "14.3 (fare + tip)"
 
 
-def test_where_all_cells_are_as_expected_the_first_is_the_reason_without_an_expected_value(
-    linear: tuple[Fitted, pa.Table],
-) -> None:
-    cells = cells_of(("start_year", 1.0, "2015", "2015", 2010.0, 2020.0), ("kind", 2.0, "a", "a", None, None))
-    found = reasons(linear[0], cells, np.array([11]))
+def test_where_all_cells_are_as_expected_the_first_is_the_reason_without_an_expected_value() -> None:
+    cells = cells_of(("start_year", 1.0, "2015", "2016"), ("kind", 2.0, "a", "a"))
+    found = reasons(cells, np.array([11]), np.array([[True, False]]))
     assert found == {11: [{"column": "kind", "contribution": 2.0, "observed": "a", "expected": None}]}
 
 
-def test_of_negative_contributions_the_largest_is_the_reason(linear: tuple[Fitted, pa.Table]) -> None:
-    cells = cells_of(("kind", -2.0, "new", "a", None, None), ("score", -9.0, "10", "50", 40.0, 60.0))
-    (found,) = reasons(linear[0], cells, np.array([0])).values()
+def test_of_negative_contributions_the_largest_is_the_reason() -> None:
+    cells = cells_of(("kind", -2.0, "new", "a"), ("score", -9.0, "10", "50"))
+    (found,) = reasons(cells, np.array([0]), np.zeros((1, 2), dtype=bool)).values()
     assert [(reason["column"], reason["expected"]) for reason in found] == [("kind", "a")]
 
 

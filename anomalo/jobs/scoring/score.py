@@ -20,7 +20,7 @@ from anomalo.jobs.scoring.candidates import Candidates
 from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells
 from anomalo.pipeline.fitted import Fitted
-from anomalo.pipeline.reasons import reasons
+from anomalo.pipeline.reasons import next_to_expected, reasons
 from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
@@ -150,7 +150,7 @@ class _Job:
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
                 explained = Explained(*(part.arrays[name] for name in EXPLAINED))
                 cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
-                why |= reasons(self.fitted, cells, part.rows)
+                why |= reasons(cells, part.rows, part.arrays["near"])
                 for batch in cells.to_batches():
                     kept.write(batch)
                 self.work.context.report_rows(len(why), "rows explained")
@@ -163,7 +163,8 @@ class _Job:
 
     def _explain(self, data: Encoded, rows: Rows) -> Found:
         explained = self.fitted.explain(data)
-        return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}
+        found = {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}
+        return found | {"near": next_to_expected(self.fitted, data, explained)}, {}
 
     def _id(self) -> str | None:
         name = self.fitted.schema.id
