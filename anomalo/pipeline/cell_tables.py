@@ -54,6 +54,11 @@ def absent(data: Encoded) -> Mask:
     return missing & ~layout.spread([block.label for block in layout.blocks]) if len(layout.labels) else missing
 
 
+def shown_cells(layout: Layout) -> NDArray[np.intp]:
+    """Return the cells of a row, as indices into its flattened values, that a table of cells has: all but the label."""
+    return np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
+
+
 def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], data: Encoded) -> pa.Table:
     """Explain rows, one line for each cell: row by row, the columns in the table's order.
 
