@@ -76,11 +76,6 @@ def cells_table(fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], d
     return explained_cells(fitted, batch, rows, fitted.explain(data), absent(data))
 
 
-def shown_cells(layout: Layout) -> NDArray[np.intp]:
-    """Return the cells of a flattened row that are explained: all but a label's."""
-    return np.flatnonzero(~layout.spread([block.label for block in layout.blocks]).ravel())
-
-
 def explained_cells(
     fitted: Fitted, batch: pa.RecordBatch, rows: NDArray[np.intp], explained: Explained, missing: Mask
 ) -> pa.Table:
