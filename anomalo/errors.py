@@ -68,6 +68,18 @@ class InterruptedJobError(AnomaloError):
     exit_code = 5
 
 
+def closest(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return the known names that are spelt most alike, whatever their case; none below a similarity of `cutoff`.
+
+    Examples
+    --------
+    >>> closest("Wieght", ["height", "weight"]), closest("price", ["height", "weight"])
+    (['weight'], [])
+    """
+    lowered = {candidate.lower(): candidate for candidate in reversed(list(known))}
+    return [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=most, cutoff=cutoff)]
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     """Return the part of a message on an unknown name that suggests close ones; nothing if there is none.
 
@@ -76,6 +88,5 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     >>> did_you_mean("Wieght", ["height", "weight"]), did_you_mean("price", ["height", "weight"])
     ("; did you mean 'weight'?", '')
     """
-    lowered = {candidate.lower(): candidate for candidate in reversed(list(known))}
-    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=most)]
+    close = closest(name, known, most)
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -35,6 +35,8 @@ class Explained:
         What is derived from each and contributes most: its number, its value and that expected; see `expected_moments`.
     near : bool [n, columns]
         Which cells are next to what is expected of them, and break no rule.
+    broken : bool [n]
+        Which rows break a rule.
     """
 
     contribution: NDArray[np.float64]
@@ -43,3 +45,4 @@ class Explained:
     high: NDArray[np.float64]
     moments: NDArray[np.float32]
     near: Mask
+    broken: Mask

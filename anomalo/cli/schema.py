@@ -107,9 +107,10 @@ def _show(report: SchemaReport, output: Path | None) -> None:
 
 
 def _show_rules(report: SchemaReport) -> None:
-    if report.rules:
+    shown = [rule for rule in report.rules if len(rule.columns) > 1 or rule.exceptions]  # others the columns show
+    if shown:
         typer.echo("")
-        cells = [(rule.rule, f"{rule.support:,}", f"{rule.exceptions:,}") for rule in report.rules]
+        cells = [(rule.rule, f"{rule.support:,}", f"{rule.exceptions:,}") for rule in shown]
         table(("rule", "rows", "exceptions"), cells, right=("rows", "exceptions"))
         typer.echo("")
 

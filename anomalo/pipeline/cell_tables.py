@@ -117,7 +117,7 @@ def explained_cells(
         _nullable(np.stack([cells.low for cells in expected], axis=1).ravel()),
         _nullable(np.stack([cells.high for cells in expected], axis=1).ravel()),
     ]
-    return with_rules(pa.table(columns, schema=SCHEMA), fitted, batch)
+    return with_rules(pa.table(columns, schema=SCHEMA), fitted, batch, explained.broken)
 
 
 def _observed(batch: pa.RecordBatch, name: str, missing: Mask) -> pa.Array:

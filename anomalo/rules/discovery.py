@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from anomalo.rules.absences import absences
 from anomalo.rules.acceptance import SHARE, SUPPORT
+from anomalo.rules.arithmetic.products import products
+from anomalo.rules.arithmetic.remainders import remainders
+from anomalo.rules.arithmetic.sums import equalities, sums
+from anomalo.rules.arithmetic.triples import Matrix
 from anomalo.rules.cells import keys, take
 from anomalo.rules.constants import constants
 from anomalo.rules.dependencies import dependencies
-from anomalo.rules.domains import domains
 from anomalo.rules.intervals import intervals
 from anomalo.rules.orders import orders
-from anomalo.rules.products import products
-from anomalo.rules.remainders import remainders
 from anomalo.rules.rule import Rule
-from anomalo.rules.signs import signs
-from anomalo.rules.sums import equalities, sums
-from anomalo.rules.triples import Matrix
+from anomalo.rules.single.domains import domains
+from anomalo.rules.single.signs import signs
 from anomalo.tabular.column import Column
 from anomalo.tabular.columns import Columns
 from anomalo.tabular.parsing import Texts

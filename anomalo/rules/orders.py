@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import pdtrc
 
 from anomalo.rules.acceptance import SHARE, accepted
+from anomalo.rules.arithmetic.triples import MANY, Matrix
 from anomalo.rules.cells import Mask, Numbers, Writer, numbers, plain
 from anomalo.rules.rule import Rule
-from anomalo.rules.triples import MANY, Matrix
 from anomalo.tabular.columns import Columns
 
 APART = 0.1

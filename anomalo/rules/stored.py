@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anomalo.rules.absences import MissingWhere, MissingWith
+from anomalo.rules.arithmetic.products import Product
+from anomalo.rules.arithmetic.remainders import Remainder
+from anomalo.rules.arithmetic.sums import Sum
 from anomalo.rules.constants import Constant
 from anomalo.rules.dependencies import Dependency
-from anomalo.rules.domains import Domain
 from anomalo.rules.intervals import Interval
 from anomalo.rules.orders import Order
-from anomalo.rules.products import Product
-from anomalo.rules.remainders import Remainder
 from anomalo.rules.rule import Rule
-from anomalo.rules.signs import Sign
-from anomalo.rules.sums import Sum
+from anomalo.rules.single.domains import Domain
+from anomalo.rules.single.signs import Sign
 
 _SORTS: dict[str, type[Rule]] = {
     sort.sort: sort

@@ -29,12 +29,22 @@ def parser() -> Callable[..., tuple[Columns, Schema]]:
     return parse
 
 
+def found(table: Table, label: str | None = None) -> dict[str, Rule]:
+    columns, schema = parse(table, label)
+    return {rule.text: rule for rule in discover(columns, schema.features)}
+
+
+@pytest.fixture
+def every_rule() -> Callable[..., dict[str, Rule]]:
+    """Return the rules of a table, by their text."""
+    return found
+
+
 @pytest.fixture
 def rules() -> Callable[..., dict[str, Rule]]:
-    """Return the rules of a table, by their text."""
+    """Return the rules between columns of a table, by their text."""
 
     def find(table: Table, label: str | None = None) -> dict[str, Rule]:
-        columns, schema = parse(table, label)
-        return {rule.text: rule for rule in discover(columns, schema.features)}
+        return {text: rule for text, rule in found(table, label).items() if len(rule.columns) > 1}
 
     return find

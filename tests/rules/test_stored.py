@@ -41,6 +41,7 @@ def every_kind() -> pd.DataFrame:
             "asked": asked,
             "answer": np.where(asked == "y", rng.normal(size=ROWS), np.nan),
             "tip": np.where((city == "Reno") | (rng.random(ROWS) < 0.2), 0, rng.gamma(2, 1, ROWS)),
+            "bill": (net + tax + rng.choice([0.5, 2.5], ROWS)).round(2),
             "first": rng.normal(size=ROWS),
             "second": rng.normal(size=ROWS),
         }

@@ -30,7 +30,7 @@ TOP = 10
 """How many of the most anomalous rows a result lists."""
 CELLS = 1_000_000
 """Cells that are explained at a time."""
-EXPLAINED = ("contribution", "expected", "low", "high", "moments", "near")
+EXPLAINED = ("contribution", "expected", "low", "high", "moments", "near", "broken")
 
 
 @dataclass(frozen=True)

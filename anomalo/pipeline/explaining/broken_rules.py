@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from anomalo.encoding.encoded import Mask
 from anomalo.pipeline.fitted import Fitted
 from anomalo.rules.evidence import expectations
 from anomalo.rules.rule import Rule
@@ -16,7 +17,7 @@ def rules_of(fitted: Fitted) -> tuple[Rule, ...]:
     return rules
 
 
-def with_rules(cells: pa.Table, fitted: Fitted, batch: pa.RecordBatch) -> pa.Table:
+def with_rules(cells: pa.Table, fitted: Fitted, batch: pa.RecordBatch, broken: Mask) -> pa.Table:
     """Return explained cells in which those that break a rule have the rule's expected value, and no interval.
 
     Parameters
@@ -25,11 +26,14 @@ def with_rules(cells: pa.Table, fitted: Fitted, batch: pa.RecordBatch) -> pa.Tab
         As `cell_tables.cells_table` has them: row by row, each with the same columns.
     batch : RecordBatch [n]
         The raw rows.
+    broken : bool [n]
+        Those that break a rule, which alone are read again.
     """
-    rules = rules_of(fitted)
-    if not rules or not batch.num_rows:
+    rules, rows = rules_of(fitted), np.flatnonzero(broken)
+    if not rules or not len(rows):
         return cells
-    found = expectations(rules, fitted.schema.parse(batch, first_row=1), fitted.schema)
+    some = fitted.schema.parse(batch.take(pa.array(rows)), first_row=1)
+    found = {(int(rows[at]), name): cell for (at, name), cell in expectations(rules, some, fitted.schema).items()}
     if not found:
         return cells
     each = len(cells) // batch.num_rows

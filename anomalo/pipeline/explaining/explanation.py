@@ -52,7 +52,10 @@ def explanation(
     near = _near(data, cells.expected, high - low)
     if moments.shape[1]:
         near[:, [block.moment for block in data.layout.blocks]] = as_usual(data, moments)
-    return Explained(contribution, cells.expected, low, high, moments, near)
+    broken = np.zeros(len(data), dtype=np.bool_)
+    if data.evidence is not None:
+        broken |= data.evidence.reshape(len(data), -1).any(axis=1)
+    return Explained(contribution, cells.expected, low, high, moments, near, broken)
 
 
 def _near(data: Encoded, expected: Floats, width: Ends) -> Mask:

@@ -18,6 +18,10 @@ NEAR = 0.75
 """The 5th percentile is at most this part of the median: the numbers reach down towards 0, and stop there."""
 FEW = 1e-3
 """Negative numbers are no tail if it would have less than this many as far below 0 as they are."""
+UNSURE = (0.5, 7.0)
+"""Where none is negative, a tail that would have so many neither ends far from 0, nor is it certain that it stops."""
+SKEWED = 0.2
+"""The least skewness of numbers that vary by factors."""
 FEWEST = 5 * SUPPORT
 """Rows; in fewer, one that is negative may be a tail."""
 
@@ -72,5 +76,18 @@ def _stops(values: Numbers) -> bool:
     if middle <= 0 or low > NEAR * middle:
         return False
     below, (rate, tail) = values[values < 0], tail_below(np.sort(values[values > 0]))
-    expected = tail * np.exp(rate * np.median(below)) if len(below) else tail
-    return bool(expected <= (FEW if len(below) else 1.0)) or has_edge(values)
+    if not len(below) and (_skewed(values[values > 0]) or not UNSURE[0] < tail < UNSURE[1]):
+        return True
+    return bool(len(below) and tail * np.exp(rate * np.median(below)) <= FEW) or has_edge(values)
+
+
+def _skewed(positive: Numbers) -> bool:
+    """Return whether numbers are skewed to the right, and their logarithms much less: they vary by factors."""
+    skew, of_logarithms = (_skewness(each) for each in (positive, np.log(positive)))
+    return skew >= SKEWED and abs(of_logarithms) <= skew / 2
+
+
+def _skewness(values: Numbers) -> float:
+    """Return the skewness of Hinkley (1975, Biometrika 62), from -1 to 1, by the 10th, 50th and 90th percentile."""
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+    return float((high + low - 2 * middle) / max(high - low, np.finfo(np.float64).tiny))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.rules.acceptance import SHARE, accepted
+from anomalo.rules.arithmetic.triples import Matrix
 from anomalo.rules.cells import Mask, Numbers, Writer, decimals, listed, numbers, plain
 from anomalo.rules.rule import Rule
-from anomalo.rules.triples import Matrix
 from anomalo.tabular.columns import Columns
 
 MOST_REMAINDERS = 12

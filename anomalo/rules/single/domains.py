@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.errors import closest
 from anomalo.rules.acceptance import SUPPORT
 from anomalo.rules.cells import MISSING, UNKNOWN, Levels, Mask, Writer, plain
 from anomalo.rules.rule import Rule
@@ -23,6 +23,8 @@ SINGLE = 0.005
 """The largest share of rows whose level no other row has: what is left of the levels that have not been seen."""
 EACH = 10
 """Rows for each level, on average."""
+ALIKE = 0.7
+"""The least similarity of a misprint and what it should be."""
 NAMED = 4
 """So many levels are named."""
 
@@ -78,7 +80,7 @@ class Domain(Rule):
         assert isinstance(values, Texts)
         names = list(self.levels.values)
         rest = " or ".join(names) if len(names) <= NAMED else f"one of {len(names)} levels"
-        alike = [next(iter(get_close_matches(text or "", names, 1, 0.7)), rest) for text in values.distinct.to_pylist()]
+        alike = [next(iter(closest(text or "", names, cutoff=ALIKE)), rest) for text in values.distinct.to_pylist()]
         return [alike[at] if at >= 0 else rest for at in values.index.tolist()]
 
     @classmethod

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from anomalo.rules.acceptance import accepted
+from anomalo.rules.arithmetic.triples import Matrix, matters, triples
 from anomalo.rules.cells import Mask, Numbers, Writer, decimals, numbers, plain
 from anomalo.rules.rule import Rule
-from anomalo.rules.triples import Matrix, matters, triples
 from anomalo.tabular.columns import Columns
 
 RELATIVE = 1e-6

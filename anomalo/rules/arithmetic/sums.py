@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.rules.acceptance import accepted
+from anomalo.rules.arithmetic.triples import MANY, Matrix, matters, triples
 from anomalo.rules.cells import Mask, Numbers, Writer, decimals, numbers, plain
 from anomalo.rules.rule import Rule
-from anomalo.rules.triples import MANY, Matrix, matters, triples
 from anomalo.tabular.columns import Columns
 
 RELATIVE = 1e-6
