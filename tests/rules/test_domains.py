@@ -35,6 +35,14 @@ def test_a_level_of_its_own_breaks_the_domain(
     assert [expected[row] for row in misprints] == ["credit card", "cash"][: len(misprints)]
 
 
+def test_a_column_of_one_level_with_a_misprint(every_rule: Found) -> None:
+    color = np.full(ROWS, "yellow", dtype=object)
+    color[11] = "ylelow"
+    assert (
+        every_rule({"color": color, "x": np.random.default_rng(1).normal(size=ROWS)})["color is yellow"].exceptions == 1
+    )
+
+
 def test_missing_cells_break_no_domain_and_strange_levels_have_no_better_spelling(
     every_rule: Found, parse: Callable[..., Any]
 ) -> None:

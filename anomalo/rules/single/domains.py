@@ -98,5 +98,5 @@ def domains(part: Columns, names: Sequence[str]) -> Iterator[Domain]:
         often = counts.field("counts").to_numpy(zero_copy_only=False)
         levels = counts.field("values").filter(pa.array(often > 1)).to_pylist()
         enough = often.sum() >= max(SUPPORT, EACH * len(often))
-        if enough and 2 <= len(levels) <= MOST_LEVELS and (often == 1).sum() <= max(1, SINGLE * often.sum()):
+        if enough and 1 <= len(levels) <= MOST_LEVELS and (often == 1).sum() <= max(1, SINGLE * often.sum()):
             yield Domain(target=name, levels=Levels(name, tuple(sorted(levels))))
