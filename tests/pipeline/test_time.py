@@ -67,6 +67,20 @@ def test_drift_is_said_and_is_not_half_of_the_alerts(seed: int) -> None:
     assert (at >= 0.8).mean() < 0.5
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:model 'auto' predicts hidden cells no better", "ignore:about .* training rows")
+@pytest.mark.parametrize("seed", range(10))
+def test_spikes_of_a_short_log_come_first_and_alerts_are_not_at_its_ends(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    value = rng.normal(50, 4, 600)
+    spikes = rng.choice(np.arange(60, 540), 3, replace=False)
+    value[spikes] += rng.choice([-1, 1], 3) * rng.uniform(21, 40, 3)
+    time = pd.date_range("2024-01-01", periods=600, freq="h").as_unit("us")
+    found = alerts(pd.DataFrame({"when": time, "value": value.round(2), "line": rng.choice(["A", "B"], 600)}), 0.05)
+    assert set((found[:3] * 600).round().astype(int)) == set(spikes)
+    assert ((found < 0.1) | (found >= 0.9)).sum() <= 12
+
+
 @pytest.mark.filterwarnings("ignore:about .* training rows look anomalous")
 @pytest.mark.parametrize("seed", range(2))
 def test_spikes_at_night_are_found(seed: int) -> None:
