@@ -41,6 +41,8 @@ class Remainder(Rule):
         The columns that are added.
     remainders : tuple of float
         What may be left, ascending.
+    usual : float
+        What is left most often.
     unit : float
         The last decimal of the target.
     """
@@ -48,6 +50,7 @@ class Remainder(Rule):
     sort: ClassVar[str] = "remainder"
     terms: tuple[str, ...]
     remainders: tuple[float, ...]
+    usual: float
     unit: float
 
     @property
@@ -79,14 +82,10 @@ class Remainder(Rule):
             return np.asarray(np.abs(rest - nearest) > self.unit / 2)
 
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
-        """Return the possible value that is nearest to the target, and the formula."""
-        total = numbers(columns, self.target) - self._rest(columns)
-        known = np.array(self.remainders)
-        nearest = known[np.searchsorted((known[1:] + known[:-1]) / 2, np.nan_to_num(self._rest(columns)))]
-        values = write(self.target, np.round(total + nearest, decimals(self.unit)))
-        return [
-            f"{value} ({' + '.join(self.terms)} + {rest:.12g})" for value, rest in zip(values, nearest, strict=True)
-        ]
+        """Return the sum with the most frequent remainder, and the formula."""
+        total = numbers(columns, self.target) - self._rest(columns) + self.usual
+        formula = f"{' + '.join(self.terms)} + {self.usual:.12g}"
+        return [f"{value} ({formula})" for value in write(self.target, np.round(total, decimals(self.unit)))]
 
     def _rest(self, columns: Columns) -> Numbers:
         terms = np.sum([numbers(columns, name) for name in self.terms], axis=0)
@@ -102,10 +101,12 @@ def remainders(part: Columns, matrix: Matrix) -> Iterator[Remainder]:
         found = _fewest(few, matrix.steps, target)
         if found is None:
             continue
-        terms, rest = found
+        terms, rest, usual = found
         unit = float(matrix.steps[[target, *terms]].min())
         names = matrix.names
-        rule = Remainder(target=names[target], terms=tuple(names[at] for at in terms), remainders=rest, unit=unit)
+        rule = Remainder(
+            target=names[target], terms=tuple(names[at] for at in terms), remainders=rest, usual=usual, unit=unit
+        )
         there = np.flatnonzero(rule.applies(part))
         rolled = np.round(
             np.roll(matrix.values[there, target], len(there) // 2) - matrix.values[there][:, terms].sum(1), 6
@@ -115,9 +116,12 @@ def remainders(part: Columns, matrix: Matrix) -> Iterator[Remainder]:
             yield rule
 
 
-def _fewest(few: NDArray[np.float64], steps: Numbers, target: int) -> tuple[list[int], tuple[float, ...]] | None:
-    """Return the terms whose sum leaves the fewest values of the target, and these; None if they are not few."""
-    best: tuple[int, list[int], tuple[float, ...]] | None = None
+def _fewest(few: NDArray[np.float64], steps: Numbers, target: int) -> tuple[list[int], tuple[float, ...], float] | None:
+    """Return the terms whose sum leaves the fewest values of the target, these, and the most frequent of them.
+
+    None if they are not few.
+    """
+    best: tuple[int, list[int], tuple[float, ...], float] | None = None
     for terms in _subsets(few, steps, target):
         whole = few[:, [target, *terms]]
         whole = whole[~np.isnan(whole).any(axis=1)]
@@ -131,7 +135,7 @@ def _fewest(few: NDArray[np.float64], steps: Numbers, target: int) -> tuple[list
         if not covered or count > MOST_REMAINDERS or count * FEWER > len(np.unique(whole[:, 0])):
             continue
         if all(len(np.unique(term)) > 1 for term in whole[:, 1:].T) and (best is None or count < best[0]):
-            best = count, list(terms), tuple(values[frequent].tolist())
+            best = count, list(terms), tuple(values[frequent].tolist()), float(values[often.argmax()])
     return None if best is None or best[0] < 2 else best[1:]
 
 
