@@ -20,7 +20,7 @@ MOST_REMAINDERS = 12
 """A remainder has at most so many values,"""
 FEWER = 5
 """and the target, like the sum of the terms, at least so many times as many."""
-OFTEN = 0.002
+OFTEN = 0.004
 """The least share of rows with each of them."""
 MOST_TERMS = 4
 POOL = 8
@@ -129,7 +129,7 @@ def _fewest(few: NDArray[np.float64], steps: Numbers, target: int) -> tuple[list
             continue
         places = decimals(float(steps[[target, *terms]].min()))
         values, often = np.unique(np.round(whole[:, 0] - whole[:, 1:].sum(axis=1), places), return_counts=True)
-        frequent = often >= max(2, OFTEN * len(whole))
+        frequent = often >= max(3, OFTEN * len(whole))
         count = int(frequent.sum())
         covered = often[frequent].sum() >= (1 - SHARE) * len(whole)
         if not covered or count > MOST_REMAINDERS or count * FEWER > len(np.unique(whole[:, 0])):
