@@ -41,6 +41,8 @@ NEIGHBOURS = "knn"
 """The model whose nearest rows are a view of reasons, whether it is a member or not."""
 REFERENCE, EXPLAINED = 5_000, 200
 """Training rows that it keeps, and those from which the usual contributions of each column are learned."""
+WIDEST = 100
+"""Columns of a table whose nearest rows are looked for, without each of them in turn."""
 MARGINAL = ("ecod", "hbos")
 """Members that score each column by itself: no views of a row, they only count by how much they raise its score."""
 
@@ -153,7 +155,9 @@ class Auto(Model):
 
     def _fit_reasons(self, data: Encoded, run: Run) -> None:
         few = data.take(np.sort(np.random.default_rng([run.seed, 23]).permutation(len(data))[:EXPLAINED]))
-        self._neighbours = run.create(NEIGHBOURS, reference=REFERENCE).fit(data, MemberRun(run, NEIGHBOURS, 0.0, 0.0))
+        if len(data.layout.blocks) <= WIDEST:
+            neighbours = run.create(NEIGHBOURS, reference=REFERENCE)
+            self._neighbours = neighbours.fit(data, MemberRun(run, NEIGHBOURS, 0.0, 0.0))
         self._reasons = Reasons.fit(_views(self._explained(few)))
 
     def _checked(self, run: Run) -> list[str]:
@@ -229,9 +233,11 @@ class Auto(Model):
         return Cells(found * harmonic_mean(surprisals)[:, None], next(iter(explained.values())).expected)
 
     def _explained(self, data: Encoded) -> dict[str, Cells]:
-        """Return the explanations of the members that explain, and of the nearest rows, by name."""
+        """Return the explanations of the members that explain, and of the nearest rows but in wide tables, by name."""
         models = {member.name: member.model for member in self._members if member.can(CanExplain)}
-        return {name: model.explain(data) for name, model in {**models, NEIGHBOURS: self._neighbours}.items()}
+        if self._neighbours is not None:
+            models[NEIGHBOURS] = self._neighbours
+        return {name: model.explain(data) for name, model in models.items()}
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Impute missing values by `blend`; if not fitted to impute, by the first member that imputes or explains.
@@ -289,6 +295,7 @@ class Auto(Model):
         del state.arrays["folds_"]
         if self._members:
             state.arrays["usual"] = self._reasons.usual
+        if self._neighbours is not None:
             state.models[NEIGHBOURS] = (NEIGHBOURS, self._neighbours.params(), self._neighbours.state())
         if self._imputer is not None:
             state.models["imputer"] = (self._imputer.name, self._imputer.params(), self._imputer.state())
@@ -302,7 +309,7 @@ class Auto(Model):
             key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()
         }
         self._imputer, self._neighbours = nested.pop("imputer", None), nested.pop(NEIGHBOURS, None)
-        if self._neighbours is not None:
+        if "usual" in state.arrays:
             self._reasons = Reasons(state.arrays["usual"])
         self._members = members_of(state, nested)
         self.folds_ = np.zeros(0, dtype=np.intp)
