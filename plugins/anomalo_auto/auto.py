@@ -39,7 +39,7 @@ from anomalo_auto.reasons import Reasons
 
 NEIGHBOURS = "knn"
 """The model whose nearest rows are a view of reasons, whether it is a member or not."""
-REFERENCE, EXPLAINED = 5_000, 200
+REFERENCE, EXPLAINED = 2_000, 200
 """Training rows that it keeps, and those from which the usual contributions of each column are learned."""
 WIDEST = 100
 """Columns of a table whose nearest rows are looked for, without each of them in turn."""
