@@ -126,7 +126,8 @@ class Auto(Model):
 
     def _fit_imputer(self, data: Encoded, run: Run, start: float) -> None:
         """Fit the imputer; progress goes from `start` to the end."""
-        imputer = run.create("blend", quality=EFFORTS[self.effort].quality, epochs=self.epochs)
+        quality = EFFORTS[self.effort].quality(data.values.size)
+        imputer = run.create("blend", quality=quality, epochs=self.epochs)
         self._imputer = imputer.fit(data, MemberRun(run, "blend", start, 1 - start))
 
     def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
