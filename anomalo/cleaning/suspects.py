@@ -1,0 +1,114 @@
+"""One probability that a cell is wrong, its kind, and a suggestion, from all evidence and trees fitted on other tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.cleaning.candidates import candidates
+from anomalo.cleaning.coded import CodedTable
+from anomalo.cleaning.evidence.dependency import votes
+from anomalo.cleaning.features import ColumnEvidence
+from anomalo.cleaning.kinds import kinds
+from anomalo.cleaning.trees import Trees, read_trees
+
+Floats = NDArray[np.float64]
+
+MODEL = Path(__file__).with_name("cells.safetensors")
+"""The trees, fitted by `benchmarks/cell_bank.py`."""
+SUSPECTED = 0.05
+"""Only cells with a larger probability of being wrong get a kind and a suggestion."""
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """What is suspected of every cell of a table.
+
+    Attributes
+    ----------
+    names : list of str
+        The columns.
+    probability : float array [n, columns]
+        That the cell is wrong.
+    kind : object array [n, columns]
+        Of a suspected cell: typo, format, unit, dependency, outlier, missing or rare; else "".
+    suggestion : object array [n, columns]
+        What it should have been; None where nothing is suggested.
+    suggested : float array [n, columns]
+        The probability that the cell is wrong and the suggestion right.
+    threshold : float
+        Cells with a larger probability are flagged.
+    """
+
+    names: list[str]
+    probability: Floats
+    kind: NDArray[np.object_]
+    suggestion: NDArray[np.object_]
+    suggested: Floats
+    threshold: float
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """The cells [n, columns] that are more probably wrong than the threshold."""
+        return self.probability > self.threshold
+
+
+@cache
+def model() -> tuple[Trees, ...]:
+    """Return the trees for "the cell is wrong" and for "the suggestion is right, if it is"."""
+    return read_trees(MODEL, ("wrong", "right"))
+
+
+def suspects(table: CodedTable) -> Suspects:
+    """Find the wrong cells of a table by what the table itself holds; no labels are needed."""
+    wrong, right = model()
+    shape = (table.rows, len(table.columns))
+    probability, suggested = np.zeros(shape), np.zeros(shape)
+    kind, suggestion = np.full(shape, "", dtype=object), np.full(shape, None, dtype=object)
+    for at, (column, vote) in enumerate(zip(table.columns, votes(table), strict=True)):
+        evidence = ColumnEvidence(column, vote)
+        cells = evidence.features()
+        probability[:, at] = probabilities(wrong.log_odds(cells))
+        rows = np.flatnonzero(probability[:, at] > SUSPECTED)
+        found = candidates(evidence, rows, cells[rows])
+        chance = probabilities(right.log_odds(found.features))
+        for candidate in np.argsort(chance, kind="stable"):  # the likeliest one stays
+            row = rows[found.row[candidate]]
+            suggestion[row, at], suggested[row, at] = found.text[candidate], chance[candidate]
+        suggested[:, at] *= probability[:, at]
+        kind[rows, at] = kinds(evidence, rows, cells, suggestion[rows, at], wrong)
+    return Suspects(table.names, probability, kind, suggestion, suggested, threshold(probability.ravel()))
+
+
+def table_features(table: CodedTable) -> list[NDArray[np.float32]]:
+    """Return the features of each column's cells, float32 [n, features]."""
+    pairs = zip(table.columns, votes(table), strict=True)
+    return [ColumnEvidence(column, vote).features() for column, vote in pairs]
+
+
+def probabilities(log_odds: Floats) -> Floats:
+    """Return log-odds as probabilities."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
+
+
+def threshold(probability: Floats) -> float:
+    """Return the threshold with the largest expected F1: half of that F1, if the probabilities are calibrated.
+
+    References
+    ----------
+    Lipton, Elkan and Naryanaswamy (2014). Optimal thresholding of classifiers to maximize F1 measure. ECML PKDD.
+
+    Examples
+    --------
+    >>> threshold(np.array([1.0, 0.0, 0.0]))
+    0.5
+    """
+    ranked = np.sort(probability)[::-1]
+    if not len(ranked) or ranked[0] <= 0:
+        return 0.5
+    expected = 2 * np.cumsum(ranked) / (np.arange(1, len(ranked) + 1) + ranked.sum())
+    return float(expected.max() / 2)

@@ -1,0 +1,200 @@
+"""Fit the model of cells: errors put into clean public tables, the evidence about every cell, and two sets of trees.
+
+    python benchmarks/cell_bank.py --data FOLDER [--out anomalo/cleaning/cells.safetensors] [--folds 10] [--list]
+
+FOLDER holds the CSV files of `benchmarks/cell_bank.csv`, which lists for each its repository, path and licence; copy each
+there under its name. Prints, with every table left out of the fit that it is assessed by, the average precision of
+detection and the F1 at the product's threshold; then fits all tables and writes the trees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import safetensors.numpy
+from cell_errors import Injected, inject
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import average_precision_score, f1_score
+
+from anomalo.cleaning import suspects
+from anomalo.cleaning.candidates import FEATURES, candidates
+from anomalo.cleaning.coded import CodedTable
+from anomalo.cleaning.evidence.dependency import votes
+from anomalo.cleaning.features import NAMES, ColumnEvidence
+from anomalo.cleaning.trees import Trees
+from anomalo.tabular.parsing import MISSING_TEXTS
+
+HERE = Path(__file__).parent
+LIST = HERE / "cell_bank.csv"
+ROWS, COLUMNS, CLEAN_CELLS = 1500, 24, 5000
+VARIANTS = 3
+RISING = ("dependency_best", "dependency_second", "dependency_trusted", "dependency_mean", "dependency_confirmed")
+RISING += ("format_classes", "format_runs", "format_shape", "ngram_largest", "number_extreme", "no_number", "affix_surprisal")
+FALLING = ("dependency_lift", "log_count")
+
+
+@dataclass(frozen=True)
+class Lot:
+    """The cells of one table with errors: what is known of them, whether they are wrong, and their weights."""
+
+    table: str
+    cells: NDArray[np.float32]
+    wrong: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+    kinds: NDArray[np.object_]
+    suggested: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    all_cells: NDArray[np.float32]
+    all_wrong: NDArray[np.bool_]
+
+
+def clean_table(path: Path, random: np.random.Generator) -> tuple[list[str], NDArray[np.object_]]:
+    """Return the columns' names and a sample of the rows as texts, usual texts of missing cells as empty ones."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
+    frame = frame.loc[:, [name for name in frame if frame[name].nunique() > 1 and name != "rownames"]]
+    if frame.shape[1] > COLUMNS:
+        frame = frame.iloc[:, np.sort(random.choice(frame.shape[1], COLUMNS, replace=False))]
+    size = int(min(len(frame), random.integers(ROWS // 3, ROWS + 1)))
+    start = int(random.integers(len(frame) - size + 1))
+    picked = np.arange(start, start + size) if random.random() < 0.5 else np.sort(random.permutation(len(frame))[:size])
+    texts = frame.iloc[picked].map(str.strip)
+    return list(texts.columns), texts.where(~texts.isin(_missing(texts)), "").to_numpy(dtype=object)
+
+
+def _missing(texts: pd.DataFrame) -> list[str]:
+    found = pd.unique(texts.to_numpy().ravel())
+    return [text for text in found if text.lower() in MISSING_TEXTS]
+
+
+def lots(path: Path, variants: int) -> list[Lot]:
+    """Return a table's lots, each with other rows and other errors."""
+    random = np.random.default_rng(zlib.crc32(path.name.encode()))
+    return [lot(path.stem, inject(clean_table(path, random)[1], random), random) for _ in range(variants)]
+
+
+def lot(name: str, injected: Injected, random: np.random.Generator) -> Lot:
+    """Return what is known of the cells of a table with errors."""
+    table = CodedTable.of_texts({str(at): injected.dirty[:, at].tolist() for at in range(injected.dirty.shape[1])})
+    cells, suggested, right = [], [], []
+    for at, (column, vote) in enumerate(zip(table.columns, votes(table), strict=True)):
+        evidence = ColumnEvidence(column, vote)
+        features = evidence.features()
+        cells.append(features)
+        rows = np.flatnonzero(injected.dirty[:, at] != injected.clean[:, at])
+        found = candidates(evidence, rows, features[rows])
+        suggested.append(found.features)
+        right.append(np.array([injected.clean[rows[row], at] == text for row, text in zip(found.row, found.text, strict=True)]))
+    every = np.concatenate(cells)
+    wrong = (injected.dirty != injected.clean).T.ravel()
+    clean = np.flatnonzero(~wrong)
+    kept = random.permutation(clean)[:CLEAN_CELLS]
+    rows = np.concatenate([np.flatnonzero(wrong), kept])
+    weights = np.concatenate([np.ones(wrong.sum()), np.full(len(kept), len(clean) / max(len(kept), 1))])
+    kinds = injected.kinds.T.ravel()[rows]
+    return Lot(
+        name, every[rows], wrong[rows], weights / weights.sum(), kinds,
+        np.concatenate(suggested), np.concatenate(right).astype(bool), every, wrong,
+    )  # fmt: skip
+
+
+def fitted(features: NDArray[np.float32], target: NDArray[np.bool_], weights: NDArray[np.float64], trees: int) -> Trees:
+    """Return boosted trees as plain numbers."""
+    names = [*NAMES, *FEATURES][: features.shape[1]]
+    signs = [0] * len(names)
+    if features.shape[1] == len(NAMES):
+        signs = [1 if name in RISING else -1 if name in FALLING else 0 for name in names]
+    model = HistGradientBoostingClassifier(
+        max_iter=trees, learning_rate=0.1, max_leaf_nodes=16, min_samples_leaf=60, l2_regularization=10.0,
+        monotonic_cst=signs, early_stopping=False, random_state=0,
+    )  # fmt: skip
+    model.fit(features, target, sample_weight=weights * len(weights) / weights.sum())
+    return plain(model)
+
+
+def plain(model: HistGradientBoostingClassifier) -> Trees:
+    """Return the trees of a fitted model as arrays."""
+    parts: dict[str, list[NDArray]] = {name: [] for name in ("feature", "threshold", "left", "right", "value")}
+    roots, first = [], 0
+    for (predictor,) in model._predictors:
+        nodes = predictor.nodes
+        leaf = nodes["is_leaf"].astype(bool)
+        parts["feature"].append(np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32))
+        parts["threshold"].append(np.where(leaf, 0.0, nodes["num_threshold"]))
+        parts["left"].append((nodes["left"] + first).astype(np.int32))
+        parts["right"].append((nodes["right"] + first).astype(np.int32))
+        parts["value"].append(np.where(leaf, nodes["value"], 0.0))
+        roots.append(first)
+        first += len(nodes)
+    baseline = np.asarray(model._baseline_prediction, dtype=np.float64).reshape(1)
+    return Trees(**{name: np.concatenate(part) for name, part in parts.items()}, roots=np.array(roots, np.int32), baseline=baseline)
+
+
+def detector(some: list[Lot], trees: int) -> Trees:
+    cells, wrong = np.concatenate([lot.cells for lot in some]), np.concatenate([lot.wrong for lot in some])
+    return fitted(cells, wrong, np.concatenate([lot.weights for lot in some]), trees)
+
+
+def assess(bank: list[Lot], folds: int, trees: int) -> None:
+    """Print what trees fitted without a table say about its cells."""
+    names = sorted({lot.table for lot in bank})
+    results = []
+    for fold in range(folds):
+        left_out = set(names[fold::folds])
+        model = detector([lot for lot in bank if lot.table not in left_out], trees)
+        for lot in bank:
+            if lot.table in left_out:
+                odds = model.log_odds(lot.all_cells)
+                chance = suspects.probabilities(odds)
+                flagged = chance > suspects.threshold(chance)
+                results.append(
+                    (
+                        lot.table,
+                        lot.all_wrong.mean(),
+                        average_precision_score(lot.all_wrong, odds),
+                        f1_score(lot.all_wrong, flagged),
+                        f1_score(lot.all_wrong, odds > 0),
+                        chance.mean(),
+                    )
+                )
+    frame = pd.DataFrame(results, columns=["table", "wrong", "AP", "F1", "F1 at .5", "expected"])
+    print(frame.groupby("table").mean().round(3).to_string())
+    print(frame.drop(columns="table").mean().round(3).to_string())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="a folder with the CSV files of the list")
+    parser.add_argument("--out", type=Path, default=suspects.MODEL, help="where the trees are written")
+    parser.add_argument("--folds", type=int, default=10, help="tables are left out in so many groups; 0: not at all")
+    parser.add_argument("--variants", type=int, default=VARIANTS, help="samples of each table")
+    parser.add_argument("--trees", type=int, default=150, help="trees of the detector")
+    parser.add_argument("--list", action="store_true", help="print the tables, and end")
+    options = parser.parse_args()
+    if options.list or options.data is None:
+        print(LIST.read_text())
+        return
+    start = time.perf_counter()
+    with LIST.open(newline="") as file:
+        paths = [options.data / line["file"] for line in csv.DictReader(file)]
+    bank = [lot for path in paths for lot in lots(path, options.variants)]
+    print(f"{len(paths)} tables, {sum(len(lot.wrong) for lot in bank)} cells, {time.perf_counter() - start:.0f} s")
+    if options.folds:
+        assess(bank, options.folds, options.trees)
+    suggested = np.concatenate([lot.suggested for lot in bank])
+    right = np.concatenate([lot.right for lot in bank])
+    correction = fitted(suggested, right, np.ones(len(right)), options.trees)
+    tensors = {**detector(bank, options.trees).tensors("wrong"), **correction.tensors("right")}
+    safetensors.numpy.save_file(tensors, options.out, {"features": ",".join([*NAMES, *FEATURES])})
+    print(f"{options.out}: {options.out.stat().st_size} bytes, {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
