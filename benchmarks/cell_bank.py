@@ -35,10 +35,14 @@ from anomalo.tabular.parsing import MISSING_TEXTS
 HERE = Path(__file__).parent
 LIST = HERE / "cell_bank.csv"
 ROWS, COLUMNS, CLEAN_CELLS = 1500, 24, 5000
-VARIANTS = 3
+VARIANTS = 4
 RISING = ("dependency_best", "dependency_second", "dependency_trusted", "dependency_mean", "dependency_confirmed")
 RISING += ("format_classes", "format_runs", "format_shape", "ngram_largest", "number_extreme", "no_number", "affix_surprisal")
-FALLING = ("dependency_lift", "log_count")
+RISING += ("dependency_elected", "dependency_expected")
+FALLING = ("dependency_lift", "dependency_support", "log_count")
+AFFIXES = (("", "%"), ("$", ""), ("", " people"), ("", " kg"), ("", " min"), ("A-", ""), ("No. ", ""), ("id", ""), ("", "th"))
+OWN_WORDS = ("empty", "unknown", "none", "not available", "not applicable", "missing", "unspecified", "other", "no data")
+"""A table may have a word of its own for cells that are not known; it is no error there."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Lot:
     """The cells of one table with errors: what is known of them, whether they are wrong, and their weights."""
 
     table: str
+    other: str
     cells: NDArray[np.float32]
     wrong: NDArray[np.bool_]
     weights: NDArray[np.float64]
@@ -56,8 +61,8 @@ class Lot:
     all_wrong: NDArray[np.bool_]
 
 
-def clean_table(path: Path, random: np.random.Generator) -> tuple[list[str], NDArray[np.object_]]:
-    """Return the columns' names and a sample of the rows as texts, usual texts of missing cells as empty ones."""
+def clean_table(path: Path, random: np.random.Generator) -> NDArray[np.object_]:
+    """Return a sample of the rows as texts, usual texts of missing cells as empty ones."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
     frame = frame.loc[:, [name for name in frame if frame[name].nunique() > 1 and name != "rownames"]]
     if frame.shape[1] > COLUMNS:
@@ -66,7 +71,37 @@ def clean_table(path: Path, random: np.random.Generator) -> tuple[list[str], NDA
     start = int(random.integers(len(frame) - size + 1))
     picked = np.arange(start, start + size) if random.random() < 0.5 else np.sort(random.permutation(len(frame))[:size])
     texts = frame.iloc[picked].map(str.strip)
-    return list(texts.columns), texts.where(~texts.isin(_missing(texts)), "").to_numpy(dtype=object)
+    texts = texts.where(~texts.isin(_missing(texts)), "")
+    for name in texts:
+        if random.random() < 0.4:
+            texts[name] = texts[name].where(texts[name] != "", str(random.choice(OWN_WORDS)))
+    return np.stack([_formatted(texts[name].to_numpy(dtype=object), random) for name in texts], axis=1)
+
+
+def _formatted(column: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
+    """Return some columns of numbers in another format, as other tables have them: with a unit, as a code, padded."""
+    if random.random() > 0.2 or not all(text.isdigit() for text in column if text):
+        return column
+    width = max(map(len, column))
+    before, after = random.choice(AFFIXES)
+    if random.random() < 0.3:
+        return np.array([f"{before}{text.zfill(width)}{after}" if text else text for text in column], dtype=object)
+    return np.array([f"{before}{text}{after}" if text else text for text in column], dtype=object)
+
+
+def joined_table(one: NDArray[np.object_], other: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
+    """Return rows of a first table, each with several rows of a second one, as a database's join has them."""
+    parts = []
+    for table in (one, other):
+        rows = random.permutation(len(table))[: int(random.integers(8, 90))]
+        columns = np.sort(random.permutation(table.shape[1])[: int(random.integers(2, 10))])
+        parts.append(table[np.ix_(rows, columns)])
+    pairs = np.array([(at, to) for at in range(len(parts[0])) for to in range(len(parts[1]))])
+    kept = pairs[np.sort(random.permutation(len(pairs))[: int(random.integers(ROWS // 3, ROWS + 1))])]
+    joined = np.concatenate([parts[0][kept[:, 0]], parts[1][kept[:, 1]]], axis=1)
+    for _ in range(int(random.integers(3))):
+        joined = np.concatenate([joined, _coarse(joined[:, random.integers(joined.shape[1])], random)[:, None]], axis=1)
+    return joined[:, [len(np.unique(column.astype(str))) > 1 for column in joined.T]]
 
 
 def _missing(texts: pd.DataFrame) -> list[str]:
@@ -74,13 +109,29 @@ def _missing(texts: pd.DataFrame) -> list[str]:
     return [text for text in found if text.lower() in MISSING_TEXTS]
 
 
-def lots(path: Path, variants: int) -> list[Lot]:
-    """Return a table's lots, each with other rows and other errors."""
+def _coarse(column: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
+    """Return a code of few levels that the column decides, such as the region of a city."""
+    levels, codes = np.unique(column.astype(str), return_inverse=True)
+    width, size = int(random.integers(1, 5)), int(random.integers(2, 9))
+    letters = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ" if random.random() < 0.5 else "abcdefghijklmnopqrstuvwxyz")
+    names = ["".join(random.choice(letters, width)) for _ in range(size)] if random.random() < 0.7 else ["yes", "no"]
+    of_level = random.choice(len(names), size=len(levels), p=random.dirichlet(np.full(len(names), 0.7)))
+    return np.array(names, dtype=object)[of_level[codes]]
+
+
+def lots(path: Path, other: Path, variants: int) -> list[Lot]:
+    """Return a table's lots, each with other rows and other errors; every second one joined with another table."""
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
-    return [lot(path.stem, inject(clean_table(path, random)[1], random), random) for _ in range(variants)]
+    result = []
+    for at in range(variants):
+        clean = clean_table(path, random)
+        if at % 2:
+            clean = joined_table(clean, clean_table(other, random), random)
+        result.append(lot(path.stem, inject(clean, random), random, other.stem if at % 2 else ""))
+    return result
 
 
-def lot(name: str, injected: Injected, random: np.random.Generator) -> Lot:
+def lot(name: str, injected: Injected, random: np.random.Generator, other: str = "") -> Lot:
     """Return what is known of the cells of a table with errors."""
     table = CodedTable.of_texts({str(at): injected.dirty[:, at].tolist() for at in range(injected.dirty.shape[1])})
     cells, suggested, right = [], [], []
@@ -100,7 +151,7 @@ def lot(name: str, injected: Injected, random: np.random.Generator) -> Lot:
     weights = np.concatenate([np.ones(wrong.sum()), np.full(len(kept), len(clean) / max(len(kept), 1))])
     kinds = injected.kinds.T.ravel()[rows]
     return Lot(
-        name, every[rows], wrong[rows], weights / weights.sum(), kinds,
+        name, other, every[rows], wrong[rows], weights / weights.sum(), kinds,
         np.concatenate(suggested), np.concatenate(right).astype(bool), every, wrong,
     )  # fmt: skip
 
@@ -112,7 +163,7 @@ def fitted(features: NDArray[np.float32], target: NDArray[np.bool_], weights: ND
     if features.shape[1] == len(NAMES):
         signs = [1 if name in RISING else -1 if name in FALLING else 0 for name in names]
     model = HistGradientBoostingClassifier(
-        max_iter=trees, learning_rate=0.1, max_leaf_nodes=16, min_samples_leaf=60, l2_regularization=10.0,
+        max_iter=trees, learning_rate=0.1, max_leaf_nodes=20, min_samples_leaf=60, l2_regularization=10.0,
         monotonic_cst=signs, early_stopping=False, random_state=0,
     )  # fmt: skip
     model.fit(features, target, sample_weight=weights * len(weights) / weights.sum())
@@ -148,7 +199,7 @@ def assess(bank: list[Lot], folds: int, trees: int) -> None:
     results = []
     for fold in range(folds):
         left_out = set(names[fold::folds])
-        model = detector([lot for lot in bank if lot.table not in left_out], trees)
+        model = detector([lot for lot in bank if not left_out & {lot.table, lot.other}], trees)
         for lot in bank:
             if lot.table in left_out:
                 odds = model.log_odds(lot.all_cells)
@@ -156,15 +207,16 @@ def assess(bank: list[Lot], folds: int, trees: int) -> None:
                 flagged = chance > suspects.threshold(chance)
                 results.append(
                     (
-                        lot.table,
+                        f"{lot.table}{' + ' * bool(lot.other)}{lot.other}",
                         lot.all_wrong.mean(),
                         average_precision_score(lot.all_wrong, odds),
                         f1_score(lot.all_wrong, flagged),
                         f1_score(lot.all_wrong, odds > 0),
                         chance.mean(),
+                        *(f1_score(lot.all_wrong, chance > max(suspects.threshold(chance), floor)) for floor in (0.33, 0.4)),
                     )
                 )
-    frame = pd.DataFrame(results, columns=["table", "wrong", "AP", "F1", "F1 at .5", "expected"])
+    frame = pd.DataFrame(results, columns=["table", "wrong", "AP", "F1", "F1 at .5", "expected", "F1 floor .33", "F1 floor .4"])
     print(frame.groupby("table").mean().round(3).to_string())
     print(frame.drop(columns="table").mean().round(3).to_string())
 
@@ -175,7 +227,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=suspects.MODEL, help="where the trees are written")
     parser.add_argument("--folds", type=int, default=10, help="tables are left out in so many groups; 0: not at all")
     parser.add_argument("--variants", type=int, default=VARIANTS, help="samples of each table")
-    parser.add_argument("--trees", type=int, default=150, help="trees of the detector")
+    parser.add_argument("--trees", type=int, default=200, help="trees of the detector")
     parser.add_argument("--list", action="store_true", help="print the tables, and end")
     options = parser.parse_args()
     if options.list or options.data is None:
@@ -184,7 +236,8 @@ def main() -> None:
     start = time.perf_counter()
     with LIST.open(newline="") as file:
         paths = [options.data / line["file"] for line in csv.DictReader(file)]
-    bank = [lot for path in paths for lot in lots(path, options.variants)]
+    others = [*paths[7:], *paths[:7]]
+    bank = [lot for path, other in zip(paths, others, strict=True) for lot in lots(path, other, options.variants)]
     print(f"{len(paths)} tables, {sum(len(lot.wrong) for lot in bank)} cells, {time.perf_counter() - start:.0f} s")
     if options.folds:
         assess(bank, options.folds, options.trees)

@@ -16,6 +16,8 @@ Error = Callable[[str, Texts, Random], str]
 
 DISGUISES = ("N/A", "NA", "n/a", "?", "-", "--", "unknown", "Unknown", "none", "None", "null", "NULL", "empty", "nan")
 DISGUISES += ("missing", "not available", "9999", "-999", "999", "99", "-1", "0", ".", "tbd", "XXX", "TBA", "not known")
+WIDESPREAD = ("N/A", "NA", "n/a", "?", "-", "null", "NULL", "nan", "#N/A", "9999", "-999", "-1", "unknown")
+"""Those that may stand in many cells of a column."""
 UNITS = ("%", "$", "€", "kg", "cm", "m", "lb", "oz", "ml", "min", "USD", "mm", "h", "years", "pcs", "units", "km", "k")
 SWAPPED = {"-": " ", " ": "-", "/": "-", ".": ",", ",": ";", ":": ".", "_": " ", "'": "", "&": "and", "(": "["}
 DAMAGED = ("�", "Ã©", "_", "Â", "\u0331", "\u0326", "?", "&amp;", "\u00a0", "*", "#")
@@ -143,7 +145,7 @@ ERRORS: dict[str, Error] = {
     "outlier": outlier,
     "joined": joined,
 }
-SYSTEMATIC = ("format", "unit", "missing", "typo")
+SYSTEMATIC = ("format", "unit", "missing")
 """Errors of which one way may be used for a whole column."""
 
 
@@ -169,6 +171,8 @@ def inject(clean: Texts, random: Random, rate: float | None = None, only: str | 
         rows = np.flatnonzero(random.random(len(clean)) < share)
         if rate is None and random.random() < 0.06:
             _systematic(dirty, kinds, at, random)
+        if rate is None and random.random() < 0.15:
+            _variant(dirty, kinds, at, random)
         for row in rows:
             kind = only or str(random.choice(list(ERRORS), p=mixture))
             dirty[row, at] = ERRORS[kind](str(clean[row, at]), clean[:, at], random)
@@ -186,8 +190,8 @@ def _column_rate(rate: float, random: Random) -> float:
 def _systematic(dirty: Texts, kinds: Texts, at: int, random: Random) -> None:
     """Change many of a column's cells in one way, as a second source of rows would."""
     rows = np.flatnonzero(random.random(len(dirty)) < random.uniform(0.03, 0.45))
-    kind = str(random.choice(SYSTEMATIC[:3]))
-    token, mark, way = str(random.choice(DISGUISES)), str(random.choice(UNITS)), int(random.integers(len(FORMATS)))
+    kind = str(random.choice(SYSTEMATIC))
+    token, mark, way = str(random.choice(WIDESPREAD)), str(random.choice(UNITS)), int(random.integers(len(FORMATS)))
     for row in rows:
         text = str(dirty[row, at])
         if kind == "missing":
@@ -197,6 +201,16 @@ def _systematic(dirty: Texts, kinds: Texts, at: int, random: Random) -> None:
         elif kind == "format":
             dirty[row, at] = FORMATS[way](text)
         kinds[row, at] = kind
+
+
+def _variant(dirty: Texts, kinds: Texts, at: int, random: Random) -> None:
+    """Write one or two of a column's texts in a second, wrong way in some of their rows, the same one each time."""
+    for _ in range(int(random.integers(1, 3))):
+        text = str(random.choice(dirty[:, at]))
+        kind = str(random.choice(["typo", "format"]))
+        other = ERRORS[kind](text, dirty[:, at], random)
+        rows = np.flatnonzero((dirty[:, at] == text) & (random.random(len(dirty)) < random.uniform(0.01, 0.2)))
+        dirty[rows, at], kinds[rows, at] = other, kind
 
 
 def _swap(dirty: Texts, kinds: Texts, rows: NDArray[np.int64], random: Random) -> None:

@@ -25,6 +25,7 @@ SUSPECT = 3.0
 """A cell whose likeliest other value has larger log-odds by the most informative columns has no vote in round two."""
 ROUNDS = 2
 FEATURES = ("best", "second", "third", "trusted", "mean", "confirmed", "lift", "agreement", "trust", "others")
+FEATURES += ("elected", "expected", "support")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Votes:
         informative one that knows the row; `mean`: weighted by information; `confirmed`: the smallest by an
         informative one; `lift`: the mean gain of the observed value over its frequency; `agreement`: the share of the
         votes that the suggestion has; `trust`: the information of the trusted one; `others`: the logarithm of the rows it
-        counts.
+        counts; `elected`: the suggestion's weighted sum; `expected`: the largest probability of another value by an
+        informative determinant; `support`: that of the observed value.
     suggestion : int array [n]
         The code of the likeliest other value; -1 where no determinant knows the row.
     odds : float array [n]
@@ -55,12 +57,17 @@ class Votes:
 
 @dataclass(frozen=True)
 class _Vote:
-    """One determinant's vote: log-odds [n], the other value [n], the gain of the observed one [n], rows counted [n]."""
+    """One determinant's vote, each array [n].
+
+    Log-odds, the other value, the gain of the observed one, rows counted, and the probabilities of both values.
+    """
 
     odds: Floats
     other: Codes
     gain: Floats
     rows: Floats
+    expected: Floats
+    observed: Floats
     information: float
 
     @property
@@ -119,7 +126,7 @@ def _on(table: CodedTable, sources: Sequence[Codes], suspects: Mask, target: int
     if not ballots:
         return Votes(np.zeros((table.rows, len(FEATURES))), np.full(table.rows, -1), np.zeros(table.rows), [])
     suggestion, total, share = _elected(ballots)
-    return Votes(_features(ballots, share), suggestion, total, sorted(names, key=lambda name: -name[1]))
+    return Votes(_features(ballots, total, share), suggestion, total, sorted(names, key=lambda name: -name[1]))
 
 
 def _ballots(
@@ -159,7 +166,9 @@ def _vote(source: Codes, target: Codes, counted: Mask) -> _Vote:
     expected = np.where(there, counts[other_pair] + pseudo * frequency[values[other_pair]], observed)
     gain = np.log(observed / np.maximum(rows + pseudo, 1e-9) / frequency[target])
     odds = np.log(expected / observed)
-    return _Vote(np.where(there, odds, 0.0), other, np.where(rows > 0, gain, 0.0), rows, information)
+    total = np.maximum(rows + pseudo, 1e-9)
+    chances = np.where(there, expected / total, 0.0), np.where(rows > 0, observed / total, 0.0)
+    return _Vote(np.where(there, odds, 0.0), other, np.where(rows > 0, gain, 0.0), rows, *chances, information)
 
 
 def _groups(groups: Codes) -> tuple[Codes, Codes]:
@@ -211,7 +220,7 @@ def _elected(ballots: Sequence[_Vote]) -> tuple[Codes, Floats, Floats]:
     return suggestion, total, np.where(every > 0, total / np.maximum(every, 1e-12), 0.0)
 
 
-def _features(ballots: Sequence[_Vote], share: Floats) -> Floats:
+def _features(ballots: Sequence[_Vote], total: Floats, share: Floats) -> Floats:
     odds = np.stack([ballot.odds for ballot in ballots])
     known = np.stack([ballot.known for ballot in ballots])
     gain = np.stack([ballot.gain for ballot in ballots])
@@ -234,5 +243,8 @@ def _features(ballots: Sequence[_Vote], share: Floats) -> Floats:
         share,
         information.max(axis=0),
         np.log1p(np.stack([ballot.rows for ballot in ballots])[trusted, pick]),
+        total,
+        np.where(informative, np.stack([ballot.expected for ballot in ballots]), 0.0).max(axis=0),
+        np.where(informative, np.stack([ballot.observed for ballot in ballots]), 0.0).max(axis=0),
     ]
     return np.stack(columns, axis=1)

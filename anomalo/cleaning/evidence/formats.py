@@ -95,3 +95,11 @@ def rareness(formats: Sequence[str], counts: Counts) -> Floats:
     known = np.count_nonzero(totals)
     surprisal = np.log(max(counts.sum() - 1, 0) + 0.5 * known) - np.log(others + 0.5)
     return np.asarray(surprisal - np.average(surprisal, weights=counts), dtype=np.float64)
+
+
+def entropy(formats: Sequence[str], counts: Counts) -> float:
+    """Return the entropy of a column's formats in nats, from those of its distinct texts [k] and their rows."""
+    _, codes = np.unique(np.array(formats, dtype=object).astype(str), return_inverse=True)
+    shares = np.bincount(codes, weights=counts) / max(counts.sum(), 1)
+    shares = shares[shares > 0]
+    return float(-np.sum(shares * np.log(shares)))

@@ -59,7 +59,8 @@ def _shifted(letters: Counts, owner: Counts, lengths: Counts, back: int) -> Coun
     if not back:
         return letters
     position = np.arange(len(letters)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.where(position >= back, np.concatenate([np.zeros(back, dtype=np.int64), letters[:-back]]), 0)
+    earlier = np.concatenate([np.zeros(back, dtype=np.int64), letters])[: len(letters)]
+    return np.where(position >= back, earlier, 0)
 
 
 def _others(keys: Counts, owner: Counts, weights: Floats) -> Floats:
