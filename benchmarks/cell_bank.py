@@ -2,7 +2,7 @@
 
     python benchmarks/cell_bank.py --data FOLDER [--out anomalo/cleaning/cells.safetensors] [--folds 10] [--list]
 
-FOLDER holds the CSV files of `benchmarks/cell_bank.csv`, which lists for each its repository, path and licence; copy each
+FOLDER holds the CSV files of `benchmarks/cell_bank.csv`, which lists each one's repository, path and licence; copy each
 there under its name. Prints, with every table left out of the fit that it is assessed by, the average precision of
 detection and the F1 at the product's threshold; then fits all tables and writes the trees.
 """
@@ -37,11 +37,39 @@ LIST = HERE / "cell_bank.csv"
 ROWS, COLUMNS, CLEAN_CELLS = 1500, 24, 5000
 VARIANTS = 4
 RISING = ("dependency_best", "dependency_second", "dependency_trusted", "dependency_mean", "dependency_confirmed")
-RISING += ("format_classes", "format_runs", "format_shape", "ngram_largest", "number_extreme", "no_number", "affix_surprisal")
-RISING += ("dependency_elected", "dependency_expected")
+RISING += (
+    "format_classes",
+    "format_runs",
+    "format_shape",
+    "ngram_largest",
+    "number_extreme",
+    "no_number",
+    "affix_surprisal",
+)
+RISING += ("dependency_elected", "dependency_expected", "dependency_median")
 FALLING = ("dependency_lift", "dependency_support", "log_count")
-AFFIXES = (("", "%"), ("$", ""), ("", " people"), ("", " kg"), ("", " min"), ("A-", ""), ("No. ", ""), ("id", ""), ("", "th"))
-OWN_WORDS = ("empty", "unknown", "none", "not available", "not applicable", "missing", "unspecified", "other", "no data")
+AFFIXES = (
+    ("", "%"),
+    ("$", ""),
+    ("", " people"),
+    ("", " kg"),
+    ("", " min"),
+    ("A-", ""),
+    ("No. ", ""),
+    ("id", ""),
+    ("", "th"),
+)
+OWN_WORDS = (
+    "empty",
+    "unknown",
+    "none",
+    "not available",
+    "not applicable",
+    "missing",
+    "unspecified",
+    "other",
+    "no data",
+)
 """A table may have a word of its own for cells that are not known; it is no error there."""
 
 
@@ -89,7 +117,9 @@ def _formatted(column: NDArray[np.object_], random: np.random.Generator) -> NDAr
     return np.array([f"{before}{text}{after}" if text else text for text in column], dtype=object)
 
 
-def joined_table(one: NDArray[np.object_], other: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
+def joined_table(
+    one: NDArray[np.object_], other: NDArray[np.object_], random: np.random.Generator
+) -> NDArray[np.object_]:
     """Return rows of a first table, each with several rows of a second one, as a database's join has them."""
     parts = []
     for table in (one, other):
@@ -142,7 +172,9 @@ def lot(name: str, injected: Injected, random: np.random.Generator, other: str =
         rows = np.flatnonzero(injected.dirty[:, at] != injected.clean[:, at])
         found = candidates(evidence, rows, features[rows])
         suggested.append(found.features)
-        right.append(np.array([injected.clean[rows[row], at] == text for row, text in zip(found.row, found.text, strict=True)]))
+        right.append(
+            np.array([injected.clean[rows[row], at] == text for row, text in zip(found.row, found.text, strict=True)])
+        )
     every = np.concatenate(cells)
     wrong = (injected.dirty != injected.clean).T.ravel()
     clean = np.flatnonzero(~wrong)
@@ -185,7 +217,11 @@ def plain(model: HistGradientBoostingClassifier) -> Trees:
         roots.append(first)
         first += len(nodes)
     baseline = np.asarray(model._baseline_prediction, dtype=np.float64).reshape(1)
-    return Trees(**{name: np.concatenate(part) for name, part in parts.items()}, roots=np.array(roots, np.int32), baseline=baseline)
+    return Trees(
+        **{name: np.concatenate(part) for name, part in parts.items()},
+        roots=np.array(roots, np.int32),
+        baseline=baseline,
+    )
 
 
 def detector(some: list[Lot], trees: int) -> Trees:
@@ -213,10 +249,15 @@ def assess(bank: list[Lot], folds: int, trees: int) -> None:
                         f1_score(lot.all_wrong, flagged),
                         f1_score(lot.all_wrong, odds > 0),
                         chance.mean(),
-                        *(f1_score(lot.all_wrong, chance > max(suspects.threshold(chance), floor)) for floor in (0.33, 0.4)),
+                        *(
+                            f1_score(lot.all_wrong, chance > max(suspects.threshold(chance), floor))
+                            for floor in (0.33, 0.4)
+                        ),
                     )
                 )
-    frame = pd.DataFrame(results, columns=["table", "wrong", "AP", "F1", "F1 at .5", "expected", "F1 floor .33", "F1 floor .4"])
+    frame = pd.DataFrame(
+        results, columns=["table", "wrong", "AP", "F1", "F1 at .5", "expected", "F1 floor .33", "F1 floor .4"]
+    )
     print(frame.groupby("table").mean().round(3).to_string())
     print(frame.drop(columns="table").mean().round(3).to_string())
 

@@ -1,4 +1,4 @@
-"""Errors put into the cells of clean tables: typos, formats, units, missing values, other values, broken dependencies."""
+"""Errors put into cells of clean tables: typos, formats, units, missing values, other values, broken dependencies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAMAGED = ("�", "Ã©", "_", "Â", "\u0331", "\u0326", "?", "&amp;", "\u00a0",
 
 @dataclass(frozen=True)
 class Injected:
-    """A table with errors: its texts, the true ones, and the kind of error of each cell; "" for none, all [n, columns]."""
+    """A table with errors: its texts, the true ones, and each cell's kind of error ("" for none), all [n, columns]."""
 
     dirty: Texts
     clean: Texts

@@ -2,10 +2,10 @@
 
     python benchmarks/cells.py --data FOLDER [--ablation] [--model FILE]
 
-FOLDER holds a folder for each table, with `dirty.csv` and `clean.csv`; a cell is wrong where their texts differ. Prints for
-each table precision, recall and F1 at the product's threshold, average precision, the F1 of corrections (right ones among
-those suggested for flagged cells and among all wrong cells) and seconds; with `--ablation`, the average precision without
-each kind of evidence, and with that kind alone.
+FOLDER holds a folder for each table, with `dirty.csv` and `clean.csv`; a cell is wrong where their texts differ. Prints
+for each table precision, recall and F1 at the product's threshold, average precision, the F1 of corrections (right ones
+among those suggested for flagged cells and among all wrong cells) and CPU seconds; with `--ablation`, the average
+precision without each kind of evidence, and with that kind alone.
 """
 
 from __future__ import annotations
@@ -72,9 +72,10 @@ def figures(found: Suspects, observed: NDArray[np.object_], truth: NDArray[np.ob
     right = int((changed & wrong & (found.suggestion == truth)).sum())
     precision, recall = hits / max(flagged.sum(), 1), hits / max(wrong.sum(), 1)
     correct, share = right / max(changed.sum(), 1), right / max(wrong.sum(), 1)
+    ranked = float(average_precision_score(wrong.ravel(), found.probability.ravel()))
     return Figures(
-        precision, recall, _f1(precision, recall), float(average_precision_score(wrong.ravel(), found.probability.ravel())),
-        correct, share, _f1(correct, share), found.threshold, int(flagged.sum()), seconds,
+        precision, recall, _f1(precision, recall), ranked, correct, share, _f1(correct, share), found.threshold,
+        int(flagged.sum()), seconds,
     )  # fmt: skip
 
 
@@ -108,7 +109,9 @@ def columns_of(found: Suspects, wrong: NDArray[np.bool_]) -> None:
             kinds, counts = np.unique(found.kind[flagged[:, at], at].astype(str), return_counts=True)
             listed = ", ".join(f"{kind} {count}" for kind, count in zip(kinds, counts, strict=True))
             hits = int((wrong & flagged)[:, at].sum())
-            print(f"    {name:<22} wrong {wrong[:, at].sum():>5} flags {flagged[:, at].sum():>5} hits {hits:>5}  {listed}")
+            print(
+                f"    {name:<22} wrong {wrong[:, at].sum():>5} flags {flagged[:, at].sum():>5} hits {hits:>5}  {listed}"
+            )
 
 
 def main() -> None:
@@ -126,7 +129,8 @@ def main() -> None:
         print(f"{folder.name}: {dirty.shape[0]} x {dirty.shape[1]}, {wrong.sum()} wrong cells")
         print(
             f"  no labels     detection P {result.precision:.2f} R {result.recall:.2f} F1 {result.f1:.2f}, "
-            f"AP {result.average_precision:.3f}; correction P {result.correction_precision:.2f} F1 {result.correction_f1:.2f}; "
+            f"AP {result.average_precision:.3f}; "
+            f"correction P {result.correction_precision:.2f} F1 {result.correction_f1:.2f}; "
             f"threshold {result.threshold:.2f}, {result.flags} flags; {result.seconds:.1f} s"
         )
         for peer, (correction, detection) in PEERS.get(folder.name, {}).items():

@@ -16,7 +16,8 @@ Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 FEATURES = (
-    "by_dependency", "by_spelling", "by_format", "by_absence", "odds", "similarity", "log_count", "format_gain", "agree",
+    "by_dependency", "by_spelling", "by_format", "by_absence",
+    "odds", "similarity", "log_count", "format_gain", "agree",
 )  # fmt: skip
 """What is known of a candidate, besides the features of its cell."""
 LONGEST = 128

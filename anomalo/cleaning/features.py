@@ -25,7 +25,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "missing": ("disguise", "disguise_share", "empty", "empty_share"),
     "rare": ("log_count", "surprisal"),
     "unit": ("no_number", "affix_surprisal"),
-    "column": ("distinct_share", "log_distinct", "entropy", "numeric_share", "length", "words", "format_entropy", "shape_entropy"),
+    "column": (
+        "distinct_share",
+        "log_distinct",
+        "entropy",
+        "numeric_share",
+        "length",
+        "words",
+        "format_entropy",
+        "shape_entropy",
+    ),
 }
 """Features by the kind of error that they speak for; those of `column` say what column a cell is in."""
 NAMES = tuple(name for names in GROUPS.values() for name in names)
@@ -109,7 +118,9 @@ class ColumnEvidence:
         misfit = np.where(np.isnan(column.numbers) & ~column.empty, column.numeric_share, 0.0)
         usual = [len(counts) / rows, np.log1p(size), entropy, column.numeric_share]
         means = [np.average(lengths, weights=counts), np.average(words, weights=counts)]
-        forms = [formats.entropy([level(value) for value in column.short], counts) for level in (formats.runs, formats.shape)]
+        forms = [
+            formats.entropy([level(value) for value in column.short], counts) for level in (formats.runs, formats.shape)
+        ]
         of_column = np.broadcast_to(np.array([*usual, *means, *forms]), (size, len(GROUPS["column"])))
         parts = [log_count, surprisal, misfit, column.numeric_share * formats.rareness(affixes, counts)]
         return np.concatenate([np.stack(parts, axis=1), of_column], axis=1)

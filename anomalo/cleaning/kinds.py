@@ -1,4 +1,4 @@
-"""What kind of error a suspected cell has: by its suggestion, or by the evidence without which it is least suspected."""
+"""The kind of error of a suspected cell: by its suggestion, or by the evidence without which it is least suspected."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def _by_evidence(cells: NDArray[np.float32], rows: NDArray[np.int64], wrong: Tre
         columns = [NAMES.index(name) for name in GROUPS[kind]]
         changed[:, columns] = usual[columns]
         without.append(wrong.log_odds(changed))
-    return np.array(KINDS, dtype=object)[np.argmin(np.stack(without), axis=0)]
+    found: NDArray[np.object_] = np.array(KINDS, dtype=object)[np.argmin(np.stack(without), axis=0)]
+    return found
 
 
 def _by_suggestion(observed: str, suggestion: str, evident: str) -> str:

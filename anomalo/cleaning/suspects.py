@@ -1,4 +1,4 @@
-"""One probability that a cell is wrong, its kind, and a suggestion, from all evidence and trees fitted on other tables."""
+"""A probability that each cell is wrong, its kind and a suggestion, by all evidence and trees fitted on other tables."""
 
 from __future__ import annotations
 

@@ -22,10 +22,15 @@ SAMPLE = 2000
 BINS = 12
 """Numbers with more distinct values decide by so many intervals of equal frequency."""
 SUSPECT = 3.0
-"""A cell whose likeliest other value has larger log-odds by the most informative columns has no vote in round two."""
+"""A cell is suspect if the trusted column, or all on average, give its likeliest other value larger log-odds.
+
+In round two it has no vote on cells that are less suspect, and is not counted."""
 ROUNDS = 2
-FEATURES = ("best", "second", "third", "trusted", "mean", "confirmed", "lift", "agreement", "trust", "others")
-FEATURES += ("elected", "expected", "support")
+FEATURES = (
+    "best", "second", "third", "trusted", "mean", "confirmed", "lift", "agreement", "trust", "others",
+    "elected", "expected", "support", "median",
+)  # fmt: skip
+_SUSPICION = [FEATURES.index("trusted"), FEATURES.index("mean")]
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,10 @@ class Votes:
         `best`, `second`, `third`: the largest log-odds of another value by one determinant; `trusted`: by the most
         informative one that knows the row; `mean`: weighted by information; `confirmed`: the smallest by an
         informative one; `lift`: the mean gain of the observed value over its frequency; `agreement`: the share of the
-        votes that the suggestion has; `trust`: the information of the trusted one; `others`: the logarithm of the rows it
-        counts; `elected`: the suggestion's weighted sum; `expected`: the largest probability of another value by an
-        informative determinant; `support`: that of the observed value.
+        votes that the suggestion has; `trust`: the information of the trusted one; `others`: the logarithm of the rows
+        that it counts; `elected`: the suggestion's weighted sum; `expected`: the largest probability of another value by an
+        informative determinant; `support`: that of the observed value; `median`: the (lower) median of the log-odds by
+        informative ones.
     suggestion : int array [n]
         The code of the likeliest other value; -1 where no determinant knows the row.
     odds : float array [n]
@@ -78,14 +84,12 @@ class _Vote:
 def votes(table: CodedTable) -> list[Votes]:
     """Return the votes on each column of a table."""
     sources = [_source(column) for column in table.columns]
-    suspects = np.zeros((table.rows, len(sources)), dtype=np.bool_)
+    suspicion = np.zeros((table.rows, len(sources)))
     chosen: list[list[int]] = [_determinants(table, sources, target) for target in range(len(sources))]
     result: list[Votes] = []
-    for at in range(ROUNDS):
-        result = [_on(table, sources, suspects, target, chosen[target]) for target in range(len(sources))]
-        if at + 1 < ROUNDS:
-            trusted = [votes.features[:, [FEATURES.index("trusted"), FEATURES.index("mean")]].max(axis=1) for votes in result]
-            suspects = np.stack(trusted, axis=1) > SUSPECT if result else suspects
+    for _ in range(ROUNDS):
+        result = [_on(table, sources, suspicion, target, chosen[target]) for target in range(len(sources))]
+        suspicion = np.array([votes.features[:, _SUSPICION].max(axis=1) for votes in result]).T
     return result
 
 
@@ -100,7 +104,7 @@ def _source(column: CodedColumn) -> Codes:
 
 
 def _determinants(table: CodedTable, sources: Sequence[Codes], target: int) -> list[int]:
-    """Return the columns that may decide a target: the most informative ones in evenly spaced rows, if there are many."""
+    """Return the columns that may decide a target: the most informative ones in some rows, if there are many."""
     found = [at for at in range(len(sources)) if at != target and _repeats(sources[at])]
     if not _repeats(table.columns[target].codes) or len(table.columns[target].values) < 2:
         return []
@@ -119,9 +123,9 @@ def _repeats(codes: Codes) -> bool:
     return bool(counts[counts > 1].sum() >= max(0.05 * len(codes), 4) and np.count_nonzero(counts) > 1)
 
 
-def _on(table: CodedTable, sources: Sequence[Codes], suspects: Mask, target: int, chosen: Sequence[int]) -> Votes:
+def _on(table: CodedTable, sources: Sequence[Codes], suspicion: Floats, target: int, chosen: Sequence[int]) -> Votes:
     column = table.columns[target]
-    ballots = list(_ballots(column, sources, suspects, target, chosen))
+    ballots = list(_ballots(column, sources, suspicion, target, chosen))
     names = [(table.columns[at].name, ballot.information) for at, ballot in zip(chosen, ballots, strict=True)]
     if not ballots:
         return Votes(np.zeros((table.rows, len(FEATURES))), np.full(table.rows, -1), np.zeros(table.rows), [])
@@ -130,11 +134,12 @@ def _on(table: CodedTable, sources: Sequence[Codes], suspects: Mask, target: int
 
 
 def _ballots(
-    column: CodedColumn, sources: Sequence[Codes], suspects: Mask, target: int, chosen: Sequence[int]
+    column: CodedColumn, sources: Sequence[Codes], suspicion: Floats, target: int, chosen: Sequence[int]
 ) -> Iterator[_Vote]:
+    mine = suspicion[:, target]
     for at in chosen:
-        source = np.where(suspects[:, at], -1, sources[at])
-        yield _vote(source, column.codes, ~suspects[:, target])
+        ignored = (suspicion[:, at] > SUSPECT) & (suspicion[:, at] > mine)
+        yield _vote(np.where(ignored, -1, sources[at]), column.codes, mine <= SUSPECT)
 
 
 def _vote(source: Codes, target: Codes, counted: Mask) -> _Vote:
@@ -149,10 +154,10 @@ def _vote(source: Codes, target: Codes, counted: Mask) -> _Vote:
     frequency = np.bincount(target, minlength=size) / len(target)
     keys = np.where(known, source, source.max() + 1) * size + target
     pairs, pair = np.unique(keys, return_inverse=True)
-    counts = np.bincount(pair, weights=counted, minlength=len(pairs))
+    counts = np.bincount(pair, weights=counted, minlength=len(pairs)).astype(np.float64)
     groups, values = pairs // size, pairs % size
     group, group_of_pair = _groups(groups)
-    sizes = np.bincount(group_of_pair, weights=counts)
+    sizes = np.bincount(group_of_pair, weights=counts).astype(np.float64)
     pseudo, information = _smoothing(counts, sizes[group_of_pair], frequency[values])
     one = counted.astype(np.float64)
     rows = np.where(known, sizes[group_of_pair[pair]] - one, 0.0)
@@ -201,7 +206,7 @@ def _smoothing(counts: Floats, sizes: Floats, frequency: Floats) -> tuple[float,
 
 
 def _elected(ballots: Sequence[_Vote]) -> tuple[Codes, Floats, Floats]:
-    """Return each row's other value with the largest weighted sum of positive log-odds, the sum and its share of all."""
+    """Return each row's other value with the largest weighted sum of log-odds, the sum and its share of all sums."""
     rows = len(ballots[0].odds)
     suggestion, total, share = np.full(rows, -1), np.zeros(rows), np.zeros(rows)
     weighted = [np.maximum(ballot.odds, 0.0) * ballot.information for ballot in ballots]
@@ -232,6 +237,8 @@ def _features(ballots: Sequence[_Vote], total: Floats, share: Floats) -> Floats:
     weight = np.maximum(information.sum(axis=0), 1e-9)
     informative = information > 0.5 * information.max(axis=0)
     confirmed = np.where(informative, odds, np.inf).min(axis=0)
+    usual = np.sort(np.where(informative, odds, np.inf), axis=0)
+    median = usual[np.maximum(informative.sum(axis=0) - 1, 0) // 2, pick]
     columns = [
         ranked[0],
         second,
@@ -246,5 +253,6 @@ def _features(ballots: Sequence[_Vote], total: Floats, share: Floats) -> Floats:
         total,
         np.where(informative, np.stack([ballot.expected for ballot in ballots]), 0.0).max(axis=0),
         np.where(informative, np.stack([ballot.observed for ballot in ballots]), 0.0).max(axis=0),
+        np.where(np.isfinite(median), median, 0.0),
     ]
     return np.stack(columns, axis=1)

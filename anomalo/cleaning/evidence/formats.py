@@ -55,7 +55,7 @@ def _class(character: str) -> str:
             return "À" if character.isupper() else "à"
         return "A" if character.isupper() else "a"
     if unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs", "Cf"):
-        return "\x00"
+        return "�"
     return character
 
 
@@ -89,7 +89,7 @@ def affix(text: str) -> str:
 
 def rareness(formats: Sequence[str], counts: Counts) -> Floats:
     """Return the surprisal of each distinct text's format among the other rows, above the column's mean, [k]."""
-    _, codes = np.unique(np.array(formats, dtype=object).astype(str), return_inverse=True)
+    codes = _coded(formats)
     totals = np.bincount(codes, weights=counts)
     others = np.maximum(totals[codes] - 1.0, 0.0)
     known = np.count_nonzero(totals)
@@ -99,7 +99,11 @@ def rareness(formats: Sequence[str], counts: Counts) -> Floats:
 
 def entropy(formats: Sequence[str], counts: Counts) -> float:
     """Return the entropy of a column's formats in nats, from those of its distinct texts [k] and their rows."""
-    _, codes = np.unique(np.array(formats, dtype=object).astype(str), return_inverse=True)
-    shares = np.bincount(codes, weights=counts) / max(counts.sum(), 1)
+    shares = np.bincount(_coded(formats), weights=counts) / max(counts.sum(), 1)
     shares = shares[shares > 0]
     return float(-np.sum(shares * np.log(shares)))
+
+
+def _coded(formats: Sequence[str]) -> Counts:
+    index: dict[str, int] = {}
+    return np.array([index.setdefault(text, len(index)) for text in formats], dtype=np.int64)

@@ -47,7 +47,7 @@ def surprisals(values: Sequence[str], counts: Counts) -> Floats:
 
 
 def _letters(values: Sequence[str]) -> tuple[Counts, int]:
-    """Return the characters of all texts, each text with an edge after it, as small codes, and how many codes there are."""
+    """Return the characters of all texts as small codes, an edge after each text, and how many codes there are."""
     joined = _EDGE.join(values) + _EDGE
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     known, codes = np.unique(points, return_inverse=True)

@@ -128,7 +128,7 @@ def edit_distances(left: Sequence[str], right: Sequence[str]) -> Floats:
     sizes = np.array([len(text) for text in left]), np.array([len(text) for text in right])
     steps = np.arange(other.shape[1] + 1, dtype=np.int64)
     row = np.broadcast_to(steps, (len(left), len(steps))).copy()
-    result = row[np.arange(len(left)), sizes[1]].astype(np.float64)
+    result: Floats = row[np.arange(len(left)), sizes[1]].astype(np.float64)
     for at in range(one.shape[1]):
         changed = row[:, :-1] + (one[:, at : at + 1] != other)
         best = np.concatenate([row[:, :1] + 1, np.minimum(changed, row[:, 1:] + 1)], axis=1)
