@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import safetensors.numpy
-from cell_errors import Injected, inject
+from cell_errors import FORMATS, Injected, inject
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, f1_score
@@ -27,8 +27,8 @@ from sklearn.metrics import average_precision_score, f1_score
 from anomalo.cleaning import suspects
 from anomalo.cleaning.candidates import FEATURES, candidates
 from anomalo.cleaning.coded import CodedTable
-from anomalo.cleaning.evidence.dependency import votes
-from anomalo.cleaning.features import NAMES, ColumnEvidence
+from anomalo.cleaning.features import NAMES
+from anomalo.cleaning.features import evidence as of_columns
 from anomalo.cleaning.trees import Trees
 from anomalo.tabular.parsing import MISSING_TEXTS
 
@@ -46,7 +46,7 @@ RISING += (
     "no_number",
     "affix_surprisal",
 )
-RISING += ("dependency_elected", "dependency_expected", "dependency_median")
+RISING += ("dependency_elected", "dependency_expected", "dependency_median", "dependency_excess", "residual")
 FALLING = ("dependency_lift", "dependency_support", "log_count")
 AFFIXES = (
     ("", "%"),
@@ -107,7 +107,12 @@ def clean_table(path: Path, random: np.random.Generator) -> NDArray[np.object_]:
 
 
 def _formatted(column: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
-    """Return some columns of numbers in another format, as other tables have them: with a unit, as a code, padded."""
+    """Return some columns of numbers in another format, as other tables do: untidy, with a unit, a code, padded."""
+    if random.random() < 0.08:
+        ways = random.choice(len(FORMATS), size=8)
+        return np.array(
+            [FORMATS[random.choice(ways)](text) if random.random() < 0.5 else text for text in column], object
+        )
     if random.random() > 0.2 or not all(text.isdigit() for text in column if text):
         return column
     width = max(map(len, column))
@@ -165,8 +170,7 @@ def lot(name: str, injected: Injected, random: np.random.Generator, other: str =
     """Return what is known of the cells of a table with errors."""
     table = CodedTable.of_texts({str(at): injected.dirty[:, at].tolist() for at in range(injected.dirty.shape[1])})
     cells, suggested, right = [], [], []
-    for at, (column, vote) in enumerate(zip(table.columns, votes(table), strict=True)):
-        evidence = ColumnEvidence(column, vote)
+    for at, evidence in enumerate(of_columns(table)):
         features = evidence.features()
         cells.append(features)
         rows = np.flatnonzero(injected.dirty[:, at] != injected.clean[:, at])

@@ -169,7 +169,7 @@ def inject(clean: Texts, random: Random, rate: float | None = None, only: str | 
     for at in range(clean.shape[1]):
         share = rate if rate is not None else _column_rate(table_rate, random)
         rows = np.flatnonzero(random.random(len(clean)) < share)
-        if rate is None and random.random() < 0.06:
+        if rate is None and random.random() < 0.1:
             _systematic(dirty, kinds, at, random)
         if rate is None and random.random() < 0.15:
             _variant(dirty, kinds, at, random)

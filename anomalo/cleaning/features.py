@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.cleaning.coded import CodedColumn
+from anomalo.cleaning.coded import CodedColumn, CodedTable
 from anomalo.cleaning.evidence import dependency, formats, ngrams, numbers
-from anomalo.cleaning.evidence.dependency import Votes
+from anomalo.cleaning.evidence.dependency import Votes, votes
 from anomalo.cleaning.evidence.disguises import disguises
 from anomalo.cleaning.evidence.rarity import rarity
+from anomalo.cleaning.evidence.regression import residuals
 from anomalo.cleaning.evidence.spelling import Spelling, spelling
 
 Floats = NDArray[np.float64]
@@ -21,7 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "dependency": tuple(f"dependency_{name}" for name in dependency.FEATURES),
     "format": tuple(f"format_{level.__name__}" for level in formats.LEVELS),
     "typo": ("ngram_largest", "ngram_mean", "spelling_similarity", "spelling_edits", "spelling_ratio"),
-    "outlier": ("number_extreme", "number_gap"),
+    "outlier": ("residual", "residual_explained", "number_extreme", "number_gap"),
     "missing": ("disguise", "disguise_share", "empty", "empty_share"),
     "rare": ("log_count", "surprisal"),
     "unit": ("no_number", "affix_surprisal"),
@@ -50,10 +52,13 @@ class ColumnEvidence:
         Its cells.
     votes : Votes
         What the other columns say of them.
+    residuals : float array [n, 2]
+        How far its numbers are from those that the row lets expect; see `regression`.
     """
 
     column: CodedColumn
     votes: Votes
+    residuals: Floats
 
     @cached_property
     def spelling(self) -> Spelling:
@@ -76,7 +81,8 @@ class ColumnEvidence:
     def features(self) -> NDArray[np.float32]:
         """Return the features of each row's cell, [n, features] in the order of `NAMES`."""
         by_value = np.concatenate([self._of_texts(), self._of_numbers(), self._of_column()], axis=1)[self.column.codes]
-        return np.concatenate([self.votes.features, by_value], axis=1).astype(np.float32)
+        texts, others = np.split(by_value, [len(GROUPS["format"]) + len(GROUPS["typo"])], axis=1)
+        return np.concatenate([self.votes.features, texts, self.residuals, others], axis=1).astype(np.float32)
 
     def _of_texts(self) -> Floats:
         column, near = self.column, self.spelling
@@ -124,3 +130,9 @@ class ColumnEvidence:
         of_column = np.broadcast_to(np.array([*usual, *means, *forms]), (size, len(GROUPS["column"])))
         parts = [log_count, surprisal, misfit, column.numeric_share * formats.rareness(affixes, counts)]
         return np.concatenate([np.stack(parts, axis=1), of_column], axis=1)
+
+
+def evidence(table: CodedTable) -> Iterator[ColumnEvidence]:
+    """Yield the evidence about each column of a table."""
+    for column, vote, residual in zip(table.columns, votes(table), residuals(table), strict=True):
+        yield ColumnEvidence(column, vote, residual)

@@ -1,4 +1,4 @@
-"""A probability that each cell is wrong, its kind and a suggestion, by all evidence and trees fitted on other tables."""
+"""How probably each cell is wrong, its kind and a suggestion, by all evidence and trees fitted on other tables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from anomalo.cleaning.candidates import candidates
 from anomalo.cleaning.coded import CodedTable
-from anomalo.cleaning.evidence.dependency import votes
-from anomalo.cleaning.features import ColumnEvidence
+from anomalo.cleaning.features import evidence as of_columns
 from anomalo.cleaning.kinds import kinds
 from anomalo.cleaning.trees import Trees, read_trees
 
@@ -22,6 +21,8 @@ MODEL = Path(__file__).with_name("cells.safetensors")
 """The trees, fitted by `benchmarks/cell_bank.py`."""
 SUSPECTED = 0.05
 """Only cells with a larger probability of being wrong get a kind and a suggestion."""
+LEAST = 0.4
+"""The least threshold: at least two of five flags are expected to be right, however few wrong cells are found."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ def suspects(table: CodedTable) -> Suspects:
     shape = (table.rows, len(table.columns))
     probability, suggested = np.zeros(shape), np.zeros(shape)
     kind, suggestion = np.full(shape, "", dtype=object), np.full(shape, None, dtype=object)
-    for at, (column, vote) in enumerate(zip(table.columns, votes(table), strict=True)):
-        evidence = ColumnEvidence(column, vote)
+    for at, evidence in enumerate(of_columns(table)):
         cells = evidence.features()
         probability[:, at] = probabilities(wrong.log_odds(cells))
         rows = np.flatnonzero(probability[:, at] > SUSPECTED)
@@ -86,8 +86,7 @@ def suspects(table: CodedTable) -> Suspects:
 
 def table_features(table: CodedTable) -> list[NDArray[np.float32]]:
     """Return the features of each column's cells, float32 [n, features]."""
-    pairs = zip(table.columns, votes(table), strict=True)
-    return [ColumnEvidence(column, vote).features() for column, vote in pairs]
+    return [evidence.features() for evidence in of_columns(table)]
 
 
 def probabilities(log_odds: Floats) -> Floats:
@@ -96,7 +95,7 @@ def probabilities(log_odds: Floats) -> Floats:
 
 
 def threshold(probability: Floats) -> float:
-    """Return the threshold with the largest expected F1: half of that F1, if the probabilities are calibrated.
+    """Return the threshold with the largest expected F1, half of that F1 if probabilities are calibrated, or `LEAST`.
 
     References
     ----------
@@ -111,4 +110,4 @@ def threshold(probability: Floats) -> float:
     if not len(ranked) or ranked[0] <= 0:
         return 0.5
     expected = 2 * np.cumsum(ranked) / (np.arange(1, len(ranked) + 1) + ranked.sum())
-    return float(expected.max() / 2)
+    return max(float(expected.max() / 2), LEAST)

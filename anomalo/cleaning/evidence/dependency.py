@@ -28,7 +28,7 @@ In round two it has no vote on cells that are less suspect, and is not counted."
 ROUNDS = 2
 FEATURES = (
     "best", "second", "third", "trusted", "mean", "confirmed", "lift", "agreement", "trust", "others",
-    "elected", "expected", "support", "median",
+    "elected", "expected", "support", "median", "excess", "excess_mean",
 )  # fmt: skip
 _SUSPICION = [FEATURES.index("trusted"), FEATURES.index("mean")]
 
@@ -44,9 +44,10 @@ class Votes:
         informative one that knows the row; `mean`: weighted by information; `confirmed`: the smallest by an
         informative one; `lift`: the mean gain of the observed value over its frequency; `agreement`: the share of the
         votes that the suggestion has; `trust`: the information of the trusted one; `others`: the logarithm of the rows
-        that it counts; `elected`: the suggestion's weighted sum; `expected`: the largest probability of another value by an
-        informative determinant; `support`: that of the observed value; `median`: the (lower) median of the log-odds by
-        informative ones.
+        that it counts; `elected`: the suggestion's weighted sum; `expected`: the largest probability of another value
+        by an informative determinant; `support`: that of the observed value; `median`: the (lower) median of the
+        log-odds by informative ones; `excess`, `excess_mean`: what the trusted one, and all on average, add to the
+        log-odds that the frequencies of both values alone give.
     suggestion : int array [n]
         The code of the likeliest other value; -1 where no determinant knows the row.
     odds : float array [n]
@@ -65,12 +66,14 @@ class Votes:
 class _Vote:
     """One determinant's vote, each array [n].
 
-    Log-odds, the other value, the gain of the observed one, rows counted, and the probabilities of both values.
+    Log-odds, the other value, the gain of the observed one, the log-odds beyond those of the frequencies, rows counted,
+    and the probabilities of both values.
     """
 
     odds: Floats
     other: Codes
     gain: Floats
+    excess: Floats
     rows: Floats
     expected: Floats
     observed: Floats
@@ -173,7 +176,10 @@ def _vote(source: Codes, target: Codes, counted: Mask) -> _Vote:
     odds = np.log(expected / observed)
     total = np.maximum(rows + pseudo, 1e-9)
     chances = np.where(there, expected / total, 0.0), np.where(rows > 0, observed / total, 0.0)
-    return _Vote(np.where(there, odds, 0.0), other, np.where(rows > 0, gain, 0.0), rows, *chances, information)
+    excess = odds - np.log(frequency[other] / frequency[target])
+    votes = (np.where(known, values, 0.0) for known, values in ((there, odds), (rows > 0, gain), (there, excess)))
+    log_odds, gain, excess = votes
+    return _Vote(log_odds, other, gain, excess, rows, *chances, information)
 
 
 def _groups(groups: Codes) -> tuple[Codes, Codes]:
@@ -229,6 +235,7 @@ def _features(ballots: Sequence[_Vote], total: Floats, share: Floats) -> Floats:
     odds = np.stack([ballot.odds for ballot in ballots])
     known = np.stack([ballot.known for ballot in ballots])
     gain = np.stack([ballot.gain for ballot in ballots])
+    excess = np.stack([ballot.excess for ballot in ballots])
     information = np.array([ballot.information for ballot in ballots])[:, None] * known
     ranked = np.sort(np.where(information > 0.02, odds, 0.0), axis=0)[::-1]
     second, third = (ranked[at] if len(ranked) > at else np.zeros(ranked.shape[1]) for at in (1, 2))
@@ -254,5 +261,7 @@ def _features(ballots: Sequence[_Vote], total: Floats, share: Floats) -> Floats:
         np.where(informative, np.stack([ballot.expected for ballot in ballots]), 0.0).max(axis=0),
         np.where(informative, np.stack([ballot.observed for ballot in ballots]), 0.0).max(axis=0),
         np.where(np.isfinite(median), median, 0.0),
+        excess[trusted, pick],
+        (information * excess).sum(axis=0) / weight,
     ]
     return np.stack(columns, axis=1)
