@@ -25,7 +25,7 @@ def classes(text: str) -> str:
     >>> classes("Box 12-b"), runs("Box 12-b"), shape("Box 12-b")
     ('Aaa 00-a', 'Aa 0-a', 'a 0-a')
     """
-    return "".join(map(_class, text))
+    return text.translate(_CLASSES)
 
 
 def runs(text: str) -> str:
@@ -57,6 +57,17 @@ def _class(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs", "Cf"):
         return "�"
     return character
+
+
+class _Classes(dict[int, str]):
+    """The class of each code point, found once."""
+
+    def __missing__(self, point: int) -> str:
+        self[point] = _class(chr(point))
+        return self[point]
+
+
+_CLASSES = _Classes()
 
 
 def surprisals(values: Sequence[str], counts: Counts) -> Floats:

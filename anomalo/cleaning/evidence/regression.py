@@ -48,7 +48,7 @@ def residuals(table: CodedTable) -> list[Floats]:
             data.append(parts[at])
     matrix = np.concatenate(data, axis=1)
     covariance = matrix.T @ matrix / len(matrix) + RIDGE * np.eye(width)
-    inverse = np.linalg.inv(covariance)
+    inverse = np.linalg.inv(covariance).astype(np.float64)
     for at in numbers:
         if at in position:
             result[at] = _residual(matrix, covariance, inverse, position[at], table.columns[at])
