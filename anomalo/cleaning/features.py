@@ -133,6 +133,8 @@ class ColumnEvidence:
 
 
 def evidence(table: CodedTable) -> Iterator[ColumnEvidence]:
-    """Yield the evidence about each column of a table."""
+    """Yield the evidence about each column of a table; of none if there are no rows."""
+    if not table.rows:
+        return
     for column, vote, residual in zip(table.columns, votes(table), residuals(table), strict=True):
         yield ColumnEvidence(column, vote, residual)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.cleaning.coded import CodedColumn
 from anomalo.cleaning.evidence.formats import affix, shape
 from anomalo.cleaning.evidence.numbers import numbers_of
 from anomalo.cleaning.evidence.spelling import edit_distances
@@ -41,13 +42,28 @@ def kinds(
     """
     found = _by_evidence(cells, rows, wrong)
     column, codes = evidence.column, evidence.column.codes[rows]
+    plain = _plain_numbers(column)
     for at, (code, suggestion) in enumerate(zip(codes, suggestions, strict=True)):
         observed = column.values[code]
         if not observed or evidence.disguised[code] > 1 or (evidence.disguised[code] == 1 and suggestion == ""):
             found[at] = "missing"
+        elif plain[code] and found[at] in ("format", "rare", "outlier"):
+            found[at] = "outlier"
         elif suggestion:
             found[at] = _by_suggestion(observed, str(suggestion), str(found[at]))
     return found
+
+
+def _plain_numbers(column: CodedColumn) -> NDArray[np.bool_]:
+    """Return which distinct texts [k] of a column of numbers are numbers with the column's most frequent unit."""
+    if not column.numeric:
+        return np.zeros(len(column.values), dtype=np.bool_)
+    affixes = [affix(value) for value in column.short]
+    counts: dict[str, int] = {}
+    for mark, count in zip(affixes, column.counts.tolist(), strict=True):
+        counts[mark] = counts.get(mark, 0) + count
+    usual = max(counts, key=lambda mark: (counts[mark], mark))
+    return ~np.isnan(column.numbers) & np.array([mark == usual for mark in affixes])
 
 
 def _by_evidence(cells: NDArray[np.float32], rows: NDArray[np.int64], wrong: Trees) -> NDArray[np.object_]:

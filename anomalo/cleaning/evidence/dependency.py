@@ -108,7 +108,8 @@ def _source(column: CodedColumn) -> Codes:
 
 def _determinants(table: CodedTable, sources: Sequence[Codes], target: int) -> list[int]:
     """Return the columns that may decide a target: the most informative ones in some rows, if there are many."""
-    found = [at for at in range(len(sources)) if at != target and _repeats(sources[at])]
+    named = sorted(range(len(sources)), key=lambda at: table.columns[at].name)  # in any order of columns
+    found = [at for at in named if at != target and _repeats(sources[at])]
     if not _repeats(table.columns[target].codes) or len(table.columns[target].values) < 2:
         return []
     if len(found) <= DETERMINANTS:
@@ -117,7 +118,8 @@ def _determinants(table: CodedTable, sources: Sequence[Codes], target: int) -> l
     codes = table.columns[target].codes[rows]
     here = np.ones(len(rows), dtype=np.bool_)
     information = [_vote(sources[at][rows], codes, here).information for at in found]
-    return sorted(found[at] for at in np.argsort(information, kind="stable")[::-1][:DETERMINANTS])
+    best = np.argsort(information, kind="stable")[::-1][:DETERMINANTS]
+    return [found[at] for at in np.sort(best)]
 
 
 def _repeats(codes: Codes) -> bool:

@@ -42,7 +42,7 @@ def residuals(table: CodedTable) -> list[Floats]:
         return result
     position, data = {}, []
     width = 0
-    for at in sorted(used, key=lambda at: (at not in numbers, parts[at].shape[1], at)):
+    for at in sorted(used, key=lambda at: (at not in numbers, parts[at].shape[1], table.columns[at].name)):
         if width + parts[at].shape[1] <= WIDTH:
             position[at], width = width, width + parts[at].shape[1]
             data.append(parts[at])
