@@ -1,11 +1,15 @@
 """Wrong cells of real dirty tables: found and corrected without a label, beside what the peers published.
 
-    python benchmarks/cells.py --data FOLDER [--ablation] [--model FILE]
+    python benchmarks/cells.py --data FOLDER [--ablation] [--columns] [--model FILE]
+    python benchmarks/cells.py --clean FOLDER [--rows 2000] [--rates .005,.02,.1] [--seeds 0,1,2]
 
 FOLDER holds a folder for each table, with `dirty.csv` and `clean.csv`; a cell is wrong where their texts differ. Prints
 for each table precision, recall and F1 at the product's threshold, average precision, the F1 of corrections (right ones
 among those suggested for flagged cells and among all wrong cells) and CPU seconds; with `--ablation`, the average
 precision without each kind of evidence, and with that kind alone.
+
+With `--clean`, FOLDER holds clean CSV files: errors of one kind at a time are put into that share of the cells, and the
+average precision is printed for each table, kind and rate.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cell_errors import inject
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
@@ -25,6 +31,10 @@ from anomalo.cleaning.coded import CodedTable
 from anomalo.cleaning.features import GROUPS, NAMES
 from anomalo.cleaning.suspects import Suspects
 
+APPLIED = 0.9
+"""Suggestions of this probability are counted by themselves: they would be applied."""
+INJECTED = ("typo", "format", "unit", "other row", "missing", "other level")
+"""Errors that are put into clean tables; another level of a column breaks a dependency where there is one."""
 PEERS = {
     "hospital": {"Raha + Baran": (0.55, 0.62), "HoloClean": (0.17, 0.21)},
     "flights": {"Raha + Baran": (0.65, 0.74), "HoloClean": (0.33, 0.56)},
@@ -47,6 +57,8 @@ class Figures:
     correction_f1: float
     threshold: float
     flags: int
+    applied: int
+    applied_precision: float
     seconds: float
 
 
@@ -69,13 +81,15 @@ def figures(found: Suspects, observed: NDArray[np.object_], truth: NDArray[np.ob
     wrong, flagged = observed != truth, found.flagged
     hits = int((wrong & flagged).sum())
     changed = flagged & (found.suggestion != None)  # noqa: E711 - by element
+    sure = found.suggested >= APPLIED
     right = int((changed & wrong & (found.suggestion == truth)).sum())
     precision, recall = hits / max(flagged.sum(), 1), hits / max(wrong.sum(), 1)
     correct, share = right / max(changed.sum(), 1), right / max(wrong.sum(), 1)
     ranked = float(average_precision_score(wrong.ravel(), found.probability.ravel()))
     return Figures(
         precision, recall, _f1(precision, recall), ranked, correct, share, _f1(correct, share), found.threshold,
-        int(flagged.sum()), seconds,
+        int(flagged.sum()), int(sure.sum()),
+        int((sure & (found.suggestion == truth)).sum()) / max(sure.sum(), 1), seconds,
     )  # fmt: skip
 
 
@@ -114,15 +128,43 @@ def columns_of(found: Suspects, wrong: NDArray[np.bool_]) -> None:
             )
 
 
+def injected(folder: Path, rows: int, rates: list[float], seeds: list[int]) -> None:
+    """Print the average precision for errors put into clean tables, by table, kind and rate, and the means."""
+    results = []
+    for path in sorted(folder.glob("*.csv")):
+        frame = texts(path)
+        for rate, seed, kind in product(rates, seeds, INJECTED):
+            random = np.random.default_rng(seed)
+            clean = frame.sample(min(rows, len(frame)), random_state=seed).to_numpy(dtype=object)
+            table = inject(clean, random, rate, kind)
+            wrong = table.dirty != table.clean
+            found = suspects.suspects(
+                CodedTable.of_texts({n: table.dirty[:, at].tolist() for at, n in enumerate(frame)})
+            )
+            score = average_precision_score(wrong.ravel(), found.probability.ravel()) if wrong.any() else np.nan
+            results.append((path.stem, rate, kind, score))
+    table = pd.DataFrame(results, columns=["table", "rate", "kind", "AP"])
+    print(table.pivot_table(index=["rate", "table"], columns="kind", values="AP", margins=True).round(3).to_string())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="a folder with a folder for each table")
+    parser.add_argument("--data", type=Path, help="a folder with a folder for each table")
+    parser.add_argument("--clean", type=Path, help="a folder of clean CSV files, for errors that are put into them")
+    parser.add_argument("--rows", type=int, default=2000, help="rows of each clean table")
+    parser.add_argument("--rates", default="0.005,0.02,0.1", help="shares of wrong cells")
+    parser.add_argument("--seeds", default="0,1,2", help="seeds of the errors")
     parser.add_argument("--model", type=Path, help="other trees than those that are shipped")
     parser.add_argument("--ablation", action="store_true", help="leave out each kind of evidence in turn")
     parser.add_argument("--columns", action="store_true", help="print the columns of each table, too")
     options = parser.parse_args()
     if options.model is not None:
         suspects.MODEL = options.model
+    if options.clean is not None:
+        seeds = [int(seed) for seed in options.seeds.split(",")]
+        injected(options.clean, options.rows, [float(rate) for rate in options.rates.split(",")], seeds)
+    if options.data is None:
+        return
     for folder in sorted(path for path in options.data.iterdir() if (path / "dirty.csv").is_file()):
         dirty, clean = texts(folder / "dirty.csv"), texts(folder / "clean.csv")
         result, found, wrong = measured(dirty, clean)
@@ -131,7 +173,9 @@ def main() -> None:
             f"  no labels     detection P {result.precision:.2f} R {result.recall:.2f} F1 {result.f1:.2f}, "
             f"AP {result.average_precision:.3f}; "
             f"correction P {result.correction_precision:.2f} F1 {result.correction_f1:.2f}; "
-            f"threshold {result.threshold:.2f}, {result.flags} flags; {result.seconds:.1f} s"
+            f"threshold {result.threshold:.2f}, {result.flags} flags; "
+            f"{result.applied} suggestions of {APPLIED:.0%}, {result.applied_precision:.2f} right; "
+            f"{result.seconds:.1f} s"
         )
         for peer, (correction, detection) in PEERS.get(folder.name, {}).items():
             print(f"  {peer:<13} detection F1 {detection:.2f}; correction F1 {correction:.2f} (20 rows labelled)")

@@ -63,7 +63,7 @@ def _plain_numbers(column: CodedColumn) -> NDArray[np.bool_]:
     for mark, count in zip(affixes, column.counts.tolist(), strict=True):
         counts[mark] = counts.get(mark, 0) + count
     usual = max(counts, key=lambda mark: (counts[mark], mark))
-    return ~np.isnan(column.numbers) & np.array([mark == usual for mark in affixes])
+    return np.array([mark == usual for mark in affixes], dtype=np.bool_) & ~np.isnan(column.numbers)
 
 
 def _by_evidence(cells: NDArray[np.float32], rows: NDArray[np.int64], wrong: Trees) -> NDArray[np.object_]:

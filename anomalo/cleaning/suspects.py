@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.cleaning.candidates import candidates
+from anomalo.cleaning.budget import within_budget
+from anomalo.cleaning.candidates import Candidates, candidates
 from anomalo.cleaning.coded import CodedTable
+from anomalo.cleaning.evidence import disguises
+from anomalo.cleaning.features import ColumnEvidence
 from anomalo.cleaning.features import evidence as of_columns
 from anomalo.cleaning.kinds import kinds
 from anomalo.cleaning.trees import Trees, read_trees
@@ -72,16 +75,23 @@ def suspects(table: CodedTable) -> Suspects:
     kind, suggestion = np.full(shape, "", dtype=object), np.full(shape, None, dtype=object)
     for at, evidence in enumerate(of_columns(table)):
         cells = evidence.features()
-        probability[:, at] = probabilities(wrong.log_odds(cells))
+        probability[:, at] = within_budget(evidence.column, probabilities(wrong.log_odds(cells)))
         rows = np.flatnonzero(probability[:, at] > SUSPECTED)
         found = candidates(evidence, rows, cells[rows])
         chance = probabilities(right.log_odds(found.features))
+        chance = np.where(_absences(evidence, rows, found), 1.0, chance)
         for candidate in np.argsort(chance, kind="stable"):  # the likeliest one stays
             row = rows[found.row[candidate]]
             suggestion[row, at], suggested[row, at] = found.text[candidate], chance[candidate]
         suggested[:, at] *= probability[:, at]
         kind[rows, at] = kinds(evidence, rows, cells, suggestion[rows, at], wrong)
     return Suspects(table.names, probability, kind, suggestion, suggested, threshold(probability.ravel()))
+
+
+def _absences(evidence: ColumnEvidence, rows: NDArray[np.int64], found: Candidates) -> NDArray[np.bool_]:
+    """Return which candidates make a cell with a standard text of a missing value missing: that is what it says."""
+    standard = evidence.disguised[evidence.column.codes[rows[found.row]]] == disguises.STANDARD_GRADE
+    return np.array([not text for text in found.text], dtype=np.bool_) & standard
 
 
 def table_features(table: CodedTable) -> list[NDArray[np.float32]]:

@@ -18,6 +18,7 @@ USUAL = frozenset(
 """Other texts that often do, in lower case."""
 SENTINELS = frozenset(("-1", "-9", "-99", "-999", "-9999", "99", "999", "9999", "99999", "999999", "1111", "1/1/1900"))
 """Numbers and dates that often do."""
+STANDARD_GRADE = 3
 
 
 def disguises(values: Sequence[str]) -> NDArray[np.float64]:
@@ -32,5 +33,5 @@ def disguises(values: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _grade(text: str) -> int:
-    grades = ((STANDARD, 3), (USUAL, 2), (SENTINELS, 1))
+    grades = ((STANDARD, STANDARD_GRADE), (USUAL, 2), (SENTINELS, 1))
     return next((grade for known, grade in grades if text in known), 0)
