@@ -91,7 +91,8 @@ def suspects(table: CodedTable) -> Suspects:
 def _absences(evidence: ColumnEvidence, rows: NDArray[np.int64], found: Candidates) -> NDArray[np.bool_]:
     """Return which candidates make a cell with a standard text of a missing value missing: that is what it says."""
     standard = evidence.disguised[evidence.column.codes[rows[found.row]]] == disguises.STANDARD_GRADE
-    return np.array([not text for text in found.text], dtype=np.bool_) & standard
+    absent: NDArray[np.bool_] = np.array([not text for text in found.text], dtype=np.bool_) & standard
+    return absent
 
 
 def table_features(table: CodedTable) -> list[NDArray[np.float32]]:
