@@ -1,0 +1,1 @@
+"""What speaks for a cell being wrong: one module for each kind of evidence."""

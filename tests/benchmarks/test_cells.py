@@ -1,0 +1,89 @@
+"""The benchmark of wrong cells: errors that are put in, trees written out, figures by hand, the tables of the bank."""
+
+import csv
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from anomalo.cleaning.suspects import Suspects
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def load(name: str) -> Any:
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+errors, bank, cells = load("cell_errors"), load("cell_bank"), load("cells")
+
+
+def clean(rows: int = 400) -> np.ndarray:
+    random = np.random.default_rng(0)
+    columns = [random.choice(["Ann Lee", "Bob Ray"], rows), random.integers(10, 99, rows).astype(str)]
+    return np.stack(columns, axis=1).astype(object)
+
+
+@pytest.mark.parametrize("kind", ["typo", "missing", "format"])
+def test_errors_of_one_kind_are_put_in_at_their_rate(kind: str) -> None:
+    found = errors.inject(clean(), np.random.default_rng(1), 0.1, kind)
+    wrong = found.dirty != found.clean
+    assert 0.05 < wrong.mean() < 0.15
+    assert set(found.kinds[wrong]) == {kind}
+    assert set(found.kinds[~wrong]) == {""}
+    assert (found.clean == clean()).all()
+
+
+def test_errors_of_a_seed_are_the_same() -> None:
+    one, two = (errors.inject(clean(), np.random.default_rng(3)).dirty for _ in range(2))
+    assert (one == two).all()
+
+
+def test_trees_written_out_give_the_log_odds_of_the_fitted_model() -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(2000, 5)).astype(np.float32)
+    target = features[:, 0] * features[:, 1] > 0.3
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(features, target)
+    assert bank.plain(model).log_odds(features) == pytest.approx(model.decision_function(features))
+
+
+def test_a_joined_table_repeats_the_rows_of_both() -> None:
+    one, other = clean(30), np.array([[f"k{at}", f"v{at % 3}"] for at in range(20)], dtype=object)
+    joined = bank.joined_table(one, other, np.random.default_rng(2))
+    assert len(joined) > 100
+    assert set(map(tuple, joined[:, :2])) <= set(map(tuple, one))
+
+
+def test_figures_by_hand() -> None:
+    observed = np.array([["a", "b"], ["c", "d"]], dtype=object)
+    truth = np.array([["A", "b"], ["c", "D"]], dtype=object)
+    found = Suspects(
+        names=["x", "y"],
+        probability=np.array([[0.9, 0.8], [0.1, 0.3]]),
+        kind=np.full((2, 2), "typo", dtype=object),
+        suggestion=np.array([["A", "z"], [None, "D"]], dtype=object),
+        suggested=np.array([[0.95, 0.2], [0.0, 0.1]]),
+        threshold=0.5,
+    )
+    result = cells.figures(found, observed, truth, 1.0)
+    assert (result.precision, result.recall, result.f1) == (0.5, 0.5, 0.5)
+    assert (result.correction_precision, result.correction_recall) == (0.5, 0.5)
+    assert (result.applied, result.applied_precision) == (1, 1.0)
+    assert result.average_precision == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_the_bank_has_thirty_tables_with_licences_and_none_that_is_tested_on() -> None:
+    with (BENCHMARKS / "cell_bank.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len({line["file"] for line in lines}) == len(lines) >= 30
+    assert all(line["licence"] and line["repository"] and line["path"] for line in lines)
+    tested = ("hospital", "flights", "beers", "rayyan", "adult", "shoppers", "german", "california", "housing")
+    assert [line["file"] for line in lines if Path(line["path"]).stem.lower() in tested] == []
