@@ -28,7 +28,7 @@ from sklearn.metrics import average_precision_score
 
 from anomalo.cleaning import suspects
 from anomalo.cleaning.coded import CodedTable
-from anomalo.cleaning.features import GROUPS, NAMES
+from anomalo.cleaning.features import GROUPS, NAMES, evidence
 from anomalo.cleaning.suspects import Suspects
 
 APPLIED = 0.9
@@ -99,7 +99,8 @@ def _f1(precision: float, recall: float) -> float:
 
 def ablation(dirty: pd.DataFrame, wrong: NDArray[np.bool_]) -> None:
     """Print the average precision with each kind of evidence at its median, and with that kind alone."""
-    features = suspects.table_features(CodedTable.of_texts({name: dirty[name].tolist() for name in dirty}))
+    table = CodedTable.of_texts({name: dirty[name].tolist() for name in dirty})
+    features = [one.features() for one in evidence(table)]
     trees = suspects.model()[0]
     for kind, names in GROUPS.items():
         columns = [NAMES.index(name) for name in names]

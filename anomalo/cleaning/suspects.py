@@ -95,11 +95,6 @@ def _absences(evidence: ColumnEvidence, rows: NDArray[np.int64], found: Candidat
     return absent
 
 
-def table_features(table: CodedTable) -> list[NDArray[np.float32]]:
-    """Return the features of each column's cells, float32 [n, features]."""
-    return [evidence.features() for evidence in of_columns(table)]
-
-
 def probabilities(log_odds: Floats) -> Floats:
     """Return log-odds as probabilities."""
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
