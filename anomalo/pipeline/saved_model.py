@@ -82,20 +82,19 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     artefact = artifacts.load(folder)
     manifest, kept = artefact.manifest, artefact.arrays["calibration"]
     schema = Schema.from_json(manifest["schema"])
-    view = View(**manifest["view"]) if "view" in manifest else View()
+    view = View(**manifest["view"])
     model = replace(_restored(folder, artefact, schema.modality, registry), view=view)
     model.use(device)
     notes = tuple(manifest["notes"])
     hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
-    scales = manifest["surprisal_scale"], manifest.get("rule_scale", 1.0)
+    scales = manifest["surprisal_scale"], manifest["rule_scale"]
     calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], *scales)
     encoder = registry.encoder(schema.modality).from_json(manifest["encoding"], schema)
     facts = {key: manifest[key] for key in FACTS if key in manifest}
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
     kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
     parts = {name.removeprefix("regimes."): array for name, array in kept.items() if name.startswith("regimes.")}
-    regimes = Regimes(**parts) if parts else Regimes.none()
-    return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, regimes)
+    return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, Regimes(**parts))
 
 
 def _restored(folder: Path, artefact: Artefact, modality: str, registry: Registry) -> GuardedModel:

@@ -23,7 +23,7 @@ from anomalo.version import __version__
 
 Arrays = dict[str, NDArray[Any]]
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 RESERVED = ("anomalo", "arrays", "files", "format", "sha256", "state")
 ADVICE = "fit the model again or restore the folder from a copy"
