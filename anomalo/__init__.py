@@ -7,6 +7,7 @@ from anomalo.version import __version__
 if TYPE_CHECKING:
     from anomalo.estimators.augmenter import TableAugmenter
     from anomalo.estimators.classifier import TableClassifier
+    from anomalo.estimators.cleaner import TableCleaner
     from anomalo.estimators.detector import AnomalyDetector
     from anomalo.estimators.embedder import TableEmbedder
     from anomalo.estimators.imputer import TableImputer
@@ -18,6 +19,7 @@ __all__ = [
     "SchemaOptions",
     "TableAugmenter",
     "TableClassifier",
+    "TableCleaner",
     "TableEmbedder",
     "TableImputer",
     "__version__",
@@ -30,6 +32,7 @@ _HOMES = {
     "SchemaOptions": "anomalo.tabular.column",
     "TableAugmenter": "anomalo.estimators.augmenter",
     "TableClassifier": "anomalo.estimators.classifier",
+    "TableCleaner": "anomalo.estimators.cleaner",
     "TableEmbedder": "anomalo.estimators.embedder",
     "TableImputer": "anomalo.estimators.imputer",
     "pool": "anomalo.evaluation.multiple_imputation",

@@ -1,7 +1,43 @@
 """The exceptions that anomalo raises, each with the exit code that the command line ends with."""
 
 import difflib
+import re
 from collections.abc import Iterable
+from urllib.parse import unquote
+
+_SECRETS = (
+    # As the user wrote it: a password may hold a slash, and in mistake an "@".
+    re.compile(r"(://[^:/@\s]*:)([^@\s]*(?:@[^@/\s]*)*)(?=@)"),
+    re.compile(
+        r"([?&][\w.-]*(?:password|passwd|pwd|secret|token|key|credential|signature|sig)[\w.-]*=)((?:(?!::)[^&\s])*)",
+        re.IGNORECASE,
+    ),
+)
+
+
+def without_passwords(text: str, url: str = "") -> str:
+    """Return a text in which the passwords of URLs, and keys among their parameters, are `***`.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    url : str
+        Passwords in this one are hidden in the text wherever they stand, as a library may repeat a part of it.
+
+    Examples
+    --------
+    >>> without_passwords("postgresql://ann:secret@host/db::visits and s3://b/x.csv?token=a1&region=eu")
+    'postgresql://ann:***@host/db::visits and s3://b/x.csv?token=***&region=eu'
+    >>> without_passwords("no host secret@host", "postgresql://ann:secret@host/db")
+    'no host ***@host'
+    """
+    for pattern in _SECRETS:
+        text = pattern.sub(r"\1***", text)
+        for _, secret in pattern.findall(url):
+            for one in filter(None, (secret, unquote(secret))):
+                text = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", "***", text)
+    return text
 
 
 class AnomaloError(Exception):
@@ -15,9 +51,16 @@ class AnomaloError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        return without_passwords(super().__str__())
+
 
 class SourceError(AnomaloError, ValueError):
     """A table cannot be read: absent, empty, header only, ragged, truncated or not decodable."""
+
+
+class EmptySourceError(SourceError):
+    """A table has columns, but no rows."""
 
 
 class OutputError(AnomaloError, OSError):
@@ -34,6 +77,10 @@ class TrainingError(AnomaloError, RuntimeError):
 
 class PluginError(AnomaloError, RuntimeError):
     """A plugin failed in a call that needs its result."""
+
+
+class EngineError(AnomaloError, RuntimeError):
+    """The workers of a job cannot be started or reached, or are lost again and again."""
 
 
 class UsageError(AnomaloError, ValueError):
@@ -60,6 +107,10 @@ class GateError(AnomaloError):
     """The job is done, but a gate that the user set was hit."""
 
     exit_code = 3
+
+
+class RouteError(AnomaloError, RuntimeError):
+    """A job is done, but somebody who was to be notified was not."""
 
 
 class InterruptedJobError(AnomaloError):

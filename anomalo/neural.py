@@ -1,6 +1,7 @@
 """The surface of plugin authors with torch: neural models, reconstructors, and building blocks for tables."""
 
 from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
+from anomalo.nn.distributed.shares import draw_rows, mean_of_batch, part_of_mean, split_rows, sum_of_batch
 from anomalo.nn.imputation import filled
 from anomalo.nn.layers import ColumnHeads, ColumnInput, Standardised, activate, mlp
 from anomalo.nn.mixture_heads import MixtureHeads
@@ -32,9 +33,14 @@ __all__ = [
     "Step",
     "activate",
     "compressed",
+    "draw_rows",
     "draw_rows_by_code",
     "filled",
+    "mean_of_batch",
     "mlp",
     "natural",
+    "part_of_mean",
     "seeded",
+    "split_rows",
+    "sum_of_batch",
 ]

@@ -1,16 +1,19 @@
 """Fit the model of cells: errors put into clean public tables, the evidence about every cell, and two sets of trees.
 
+    python benchmarks/cell_bank.py --copy CLONES --data FOLDER
     python benchmarks/cell_bank.py --data FOLDER [--out anomalo/cleaning/cells.safetensors] [--folds 10] [--list]
 
-FOLDER holds the CSV files of `benchmarks/cell_bank.csv`, which lists each one's repository, path and licence; copy each
-there under its name. Prints, with every table left out of the fit that it is assessed by, the average precision of
-detection and the F1 at the product's threshold; then fits all tables and writes the trees.
+FOLDER holds the CSV files of `benchmarks/cell_bank.csv`, which lists each one's repository, path and licence; `--copy`
+takes them from the newest commit of git clones (bare ones will do) that lie in CLONES under `owner/name`, as on GitHub.
+Prints, with every table left out of the fit that it is assessed by, the average precision of detection and the F1 at
+the product's threshold; then fits all tables and writes the trees. The same tables and code give the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import subprocess
 import time
 import zlib
 from dataclasses import dataclass
@@ -19,7 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import safetensors.numpy
-from cell_errors import FORMATS, Injected, inject
+from cell_encoding import misread
+from cell_errors import Injected, inject
+from cell_reports import reported_table
+from cell_tables import clean_table, joined_table
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, f1_score
@@ -30,12 +36,14 @@ from anomalo.cleaning.coded import CodedTable
 from anomalo.cleaning.features import NAMES
 from anomalo.cleaning.features import evidence as of_columns
 from anomalo.cleaning.trees import Trees
-from anomalo.tabular.parsing import MISSING_TEXTS
 
 HERE = Path(__file__).parent
 LIST = HERE / "cell_bank.csv"
-ROWS, COLUMNS, CLEAN_CELLS = 1500, 24, 5000
-VARIANTS = 4
+CLEAN_CELLS, WRONG_CELLS = 2500, 1500
+"""At most so many cells of a table are learnt from."""
+REPORTED, MISREAD = 0.3, 0.15
+"""Shares of joined tables instead of which several sources report the rows of one, and of tables that are misread."""
+VARIANTS = 2
 RISING = ("dependency_best", "dependency_second", "dependency_trusted", "dependency_mean", "dependency_confirmed")
 RISING += (
     "format_classes",
@@ -47,30 +55,8 @@ RISING += (
     "affix_surprisal",
 )
 RISING += ("dependency_elected", "dependency_expected", "dependency_median", "dependency_excess", "residual")
+RISING += ("conditional_odds", "conditional_excess", "damage", "ngram_excess")
 FALLING = ("dependency_lift", "dependency_support", "log_count")
-AFFIXES = (
-    ("", "%"),
-    ("$", ""),
-    ("", " people"),
-    ("", " kg"),
-    ("", " min"),
-    ("A-", ""),
-    ("No. ", ""),
-    ("id", ""),
-    ("", "th"),
-)
-OWN_WORDS = (
-    "empty",
-    "unknown",
-    "none",
-    "not available",
-    "not applicable",
-    "missing",
-    "unspecified",
-    "other",
-    "no data",
-)
-"""A table may have a word of its own for cells that are not known; it is no error there."""
 
 
 @dataclass(frozen=True)
@@ -89,80 +75,21 @@ class Lot:
     all_wrong: NDArray[np.bool_]
 
 
-def clean_table(path: Path, random: np.random.Generator) -> NDArray[np.object_]:
-    """Return a sample of the rows as texts, usual texts of missing cells as empty ones."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
-    frame = frame.loc[:, [name for name in frame if frame[name].nunique() > 1 and name != "rownames"]]
-    if frame.shape[1] > COLUMNS:
-        frame = frame.iloc[:, np.sort(random.choice(frame.shape[1], COLUMNS, replace=False))]
-    size = int(min(len(frame), random.integers(ROWS // 3, ROWS + 1)))
-    start = int(random.integers(len(frame) - size + 1))
-    picked = np.arange(start, start + size) if random.random() < 0.5 else np.sort(random.permutation(len(frame))[:size])
-    texts = frame.iloc[picked].map(str.strip)
-    texts = texts.where(~texts.isin(_missing(texts)), "")
-    for name in texts:
-        if random.random() < 0.4:
-            texts[name] = texts[name].where(texts[name] != "", str(random.choice(OWN_WORDS)))
-    return np.stack([_formatted(texts[name].to_numpy(dtype=object), random) for name in texts], axis=1)
-
-
-def _formatted(column: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
-    """Return some columns of numbers in another format, as other tables do: untidy, with a unit, a code, padded."""
-    if random.random() < 0.08:
-        ways = random.choice(len(FORMATS), size=8)
-        return np.array(
-            [FORMATS[random.choice(ways)](text) if random.random() < 0.5 else text for text in column], object
-        )
-    if random.random() > 0.2 or not all(text.isdigit() for text in column if text):
-        return column
-    width = max(map(len, column))
-    before, after = random.choice(AFFIXES)
-    if random.random() < 0.3:
-        return np.array([f"{before}{text.zfill(width)}{after}" if text else text for text in column], dtype=object)
-    return np.array([f"{before}{text}{after}" if text else text for text in column], dtype=object)
-
-
-def joined_table(
-    one: NDArray[np.object_], other: NDArray[np.object_], random: np.random.Generator
-) -> NDArray[np.object_]:
-    """Return rows of a first table, each with several rows of a second one, as a database's join has them."""
-    parts = []
-    for table in (one, other):
-        rows = random.permutation(len(table))[: int(random.integers(8, 90))]
-        columns = np.sort(random.permutation(table.shape[1])[: int(random.integers(2, 10))])
-        parts.append(table[np.ix_(rows, columns)])
-    pairs = np.array([(at, to) for at in range(len(parts[0])) for to in range(len(parts[1]))])
-    kept = pairs[np.sort(random.permutation(len(pairs))[: int(random.integers(ROWS // 3, ROWS + 1))])]
-    joined = np.concatenate([parts[0][kept[:, 0]], parts[1][kept[:, 1]]], axis=1)
-    for _ in range(int(random.integers(3))):
-        joined = np.concatenate([joined, _coarse(joined[:, random.integers(joined.shape[1])], random)[:, None]], axis=1)
-    return joined[:, [len(np.unique(column.astype(str))) > 1 for column in joined.T]]
-
-
-def _missing(texts: pd.DataFrame) -> list[str]:
-    found = pd.unique(texts.to_numpy().ravel())
-    return [text for text in found if text.lower() in MISSING_TEXTS]
-
-
-def _coarse(column: NDArray[np.object_], random: np.random.Generator) -> NDArray[np.object_]:
-    """Return a code of few levels that the column decides, such as the region of a city."""
-    levels, codes = np.unique(column.astype(str), return_inverse=True)
-    width, size = int(random.integers(1, 5)), int(random.integers(2, 9))
-    letters = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ" if random.random() < 0.5 else "abcdefghijklmnopqrstuvwxyz")
-    names = ["".join(random.choice(letters, width)) for _ in range(size)] if random.random() < 0.7 else ["yes", "no"]
-    of_level = random.choice(len(names), size=len(levels), p=random.dirichlet(np.full(len(names), 0.7)))
-    return np.array(names, dtype=object)[of_level[codes]]
-
-
 def lots(path: Path, other: Path, variants: int) -> list[Lot]:
-    """Return a table's lots, each with other rows and other errors; every second one joined with another table."""
+    """Return a table's lots, each with other rows and other errors; every second one joined or told by sources."""
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
     result = []
     for at in range(variants):
-        clean = clean_table(path, random)
-        if at % 2:
-            clean = joined_table(clean, clean_table(other, random), random)
-        result.append(lot(path.stem, inject(clean, random), random, other.stem if at % 2 else ""))
+        clean, joined = clean_table(path, random), ""
+        if at % 2 and random.random() < REPORTED:
+            found, joined = reported_table(clean, random), "reports"
+        elif at % 2:
+            found, joined = inject(joined_table(clean, clean_table(other, random), random), random), other.stem
+        else:
+            found = inject(clean, random)
+        if random.random() < MISREAD:
+            found = misread(found, random)
+        result.append(lot(path.stem, found, random, joined))
     return result
 
 
@@ -181,13 +108,15 @@ def lot(name: str, injected: Injected, random: np.random.Generator, other: str =
         )
     every = np.concatenate(cells)
     wrong = (injected.dirty != injected.clean).T.ravel()
-    clean = np.flatnonzero(~wrong)
-    kept = random.permutation(clean)[:CLEAN_CELLS]
-    rows = np.concatenate([np.flatnonzero(wrong), kept])
-    weights = np.concatenate([np.ones(wrong.sum()), np.full(len(kept), len(clean) / max(len(kept), 1))])
+    parts, weights = [], []
+    for mask, most in ((wrong, WRONG_CELLS), (~wrong, CLEAN_CELLS)):
+        kept = random.permutation(np.flatnonzero(mask))[:most]
+        parts.append(kept)
+        weights.append(np.full(len(kept), mask.sum() / max(len(kept), 1)))
+    rows, weight = np.concatenate(parts), np.concatenate(weights)
     kinds = injected.kinds.T.ravel()[rows]
     return Lot(
-        name, other, every[rows], wrong[rows], weights / weights.sum(), kinds,
+        name, other, every[rows], wrong[rows], weight / weight.sum(), kinds,
         np.concatenate(suggested), np.concatenate(right).astype(bool), every, wrong,
     )  # fmt: skip
 
@@ -266,9 +195,20 @@ def assess(bank: list[Lot], folds: int, trees: int) -> None:
     print(frame.drop(columns="table").mean().round(3).to_string())
 
 
+def copied(tables: Path, clones: Path, folder: Path) -> None:
+    """Copy the tables of a list from git clones, `owner/name` in a folder, as their newest commit has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tables.open(newline="") as file:
+        for line in csv.DictReader(file):
+            command = ["git", "-C", str(clones / line["repository"]), "show", f"HEAD:{line['path']}"]
+            (folder / line["file"]).write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with the CSV files of the list")
+    parser.add_argument("--copy", type=Path, help="a folder of git clones to copy the files of the list from, and end")
+    parser.add_argument("--tables", type=Path, default=LIST, help="another list of tables")
     parser.add_argument("--out", type=Path, default=suspects.MODEL, help="where the trees are written")
     parser.add_argument("--folds", type=int, default=10, help="tables are left out in so many groups; 0: not at all")
     parser.add_argument("--variants", type=int, default=VARIANTS, help="samples of each table")
@@ -276,10 +216,13 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="print the tables, and end")
     options = parser.parse_args()
     if options.list or options.data is None:
-        print(LIST.read_text())
+        print(options.tables.read_text())
+        return
+    if options.copy is not None:
+        copied(options.tables, options.copy, options.data)
         return
     start = time.perf_counter()
-    with LIST.open(newline="") as file:
+    with options.tables.open(newline="") as file:
         paths = [options.data / line["file"] for line in csv.DictReader(file)]
     others = [*paths[7:], *paths[:7]]
     bank = [lot for path, other in zip(paths, others, strict=True) for lot in lots(path, other, options.variants)]

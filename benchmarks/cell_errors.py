@@ -149,7 +149,9 @@ SYSTEMATIC = ("format", "unit", "missing")
 """Errors of which one way may be used for a whole column."""
 
 
-def inject(clean: Texts, random: Random, rate: float | None = None, only: str | None = None) -> Injected:
+def inject(
+    clean: Texts, random: Random, rate: float | None = None, only: str | None = None, columns: list[int] | None = None
+) -> Injected:
     """Put errors into a table [n, columns].
 
     Parameters
@@ -161,12 +163,14 @@ def inject(clean: Texts, random: Random, rate: float | None = None, only: str | 
     rate : float, optional
         The share of wrong cells in every column. By default columns differ: some have none, some a third.
     only : str, optional
-        One kind of error, or "swap" for two cells of a row; by default each cell's is drawn.
+        One kind of error; by default each cell's is drawn.
+    columns : list of int, optional
+        Where the errors are put; by default in all columns.
     """
     dirty, kinds = clean.copy(), np.full(clean.shape, "", dtype=object)
     table_rate = float(np.exp(random.uniform(np.log(0.004), np.log(0.15))))
     mixture = random.dirichlet(np.full(len(ERRORS), 0.6))
-    for at in range(clean.shape[1]):
+    for at in range(clean.shape[1]) if columns is None else columns:
         share = rate if rate is not None else _column_rate(table_rate, random)
         rows = np.flatnonzero(random.random(len(clean)) < share)
         if rate is None and random.random() < 0.1:

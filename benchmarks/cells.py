@@ -1,15 +1,18 @@
 """Wrong cells of real dirty tables: found and corrected without a label, beside what the peers published.
 
     python benchmarks/cells.py --data FOLDER [--ablation] [--columns] [--model FILE]
-    python benchmarks/cells.py --clean FOLDER [--rows 2000] [--rates .005,.02,.1] [--seeds 0,1,2]
+    python benchmarks/cells.py --data FOLDER --labels 20 [--seeds 0,1,2,3,4]
+    python benchmarks/cells.py --clean FOLDER [--rows 2000] [--rates .005,.02,.1] [--seeds 0,1,2] [--labels 20]
 
 FOLDER holds a folder for each table, with `dirty.csv` and `clean.csv`; a cell is wrong where their texts differ. Prints
 for each table precision, recall and F1 at the product's threshold, average precision, the F1 of corrections (right ones
 among those suggested for flagged cells and among all wrong cells) and CPU seconds; with `--ablation`, the average
-precision without each kind of evidence, and with that kind alone.
+precision without each kind of evidence, and with that kind alone. With `--labels`, so many rows are asked for, answered
+by `clean.csv`, and learned from: the figures are those of all other rows, means over the seeds of asking.
 
 With `--clean`, FOLDER holds clean CSV files: errors of one kind at a time are put into that share of the cells, and the
-average precision is printed for each table, kind and rate.
+average precision is printed for each table, kind and rate; with `--labels`, all kinds at once, and the figures of the
+rows that are not asked for, without and with the answers.
 """
 
 from __future__ import annotations
@@ -23,18 +26,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cell_errors import inject
+from cell_labels import mean, taught
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from anomalo.cleaning import suspects
 from anomalo.cleaning.coded import CodedTable
+from anomalo.cleaning.evidence.dependency import votes
 from anomalo.cleaning.features import GROUPS, NAMES, evidence
 from anomalo.cleaning.suspects import Suspects
 
 APPLIED = 0.9
 """Suggestions of this probability are counted by themselves: they would be applied."""
-INJECTED = ("typo", "format", "unit", "other row", "missing", "other level")
-"""Errors that are put into clean tables; another level of a column breaks a dependency where there is one."""
+BROKEN = "dependency"
+"""Another level of a column that depends on another one; where no column does, there is no such error."""
+INJECTED = ("typo", "format", "unit", "other row", "missing", "other level", BROKEN)
+"""Errors that are put into clean tables."""
+DEPENDENT = 0.8
+"""A column of which another one explains so much of the entropy depends on it."""
 PEERS = {
     "hospital": {"Raha + Baran": (0.55, 0.62), "HoloClean": (0.17, 0.21)},
     "flights": {"Raha + Baran": (0.65, 0.74), "HoloClean": (0.33, 0.56)},
@@ -129,6 +138,12 @@ def columns_of(found: Suspects, wrong: NDArray[np.bool_]) -> None:
             )
 
 
+def dependent(clean: NDArray[np.object_]) -> list[int]:
+    """Return the columns of a table [n, columns] that nearly depend on another one of them."""
+    found = votes(CodedTable.of_texts({str(at): column.tolist() for at, column in enumerate(clean.T)}))
+    return [at for at, one in enumerate(found) if one.determinants and one.determinants[0][1] >= DEPENDENT]
+
+
 def injected(folder: Path, rows: int, rates: list[float], seeds: list[int]) -> None:
     """Print the average precision for errors put into clean tables, by table, kind and rate, and the means."""
     results = []
@@ -137,7 +152,8 @@ def injected(folder: Path, rows: int, rates: list[float], seeds: list[int]) -> N
         for rate, seed, kind in product(rates, seeds, INJECTED):
             random = np.random.default_rng(seed)
             clean = frame.sample(min(rows, len(frame)), random_state=seed).to_numpy(dtype=object)
-            table = inject(clean, random, rate, kind)
+            columns = dependent(clean) if kind == BROKEN else None
+            table = inject(clean, random, rate, "other level" if kind == BROKEN else kind, columns)
             wrong = table.dirty != table.clean
             found = suspects.suspects(
                 CodedTable.of_texts({n: table.dirty[:, at].tolist() for at, n in enumerate(frame)})
@@ -148,22 +164,54 @@ def injected(folder: Path, rows: int, rates: list[float], seeds: list[int]) -> N
     print(table.pivot_table(index=["rate", "table"], columns="kind", values="AP", margins=True).round(3).to_string())
 
 
+def with_answers(dirty: pd.DataFrame, clean: pd.DataFrame, rows: int, seeds: list[int]) -> None:
+    """Print the figures of the rows that are not asked for, before and after the answers, as means over the seeds."""
+    observed, truth = dirty.to_numpy(dtype=object), clean.to_numpy(dtype=object)
+    found = list(taught(observed, truth, list(dirty), rows, seeds))
+    for name in ("before", "after"):
+        each = [figures(getattr(one, name), observed[one.rows], truth[one.rows], one.seconds) for one in found]
+        result = mean(each)
+        f1 = [one.f1 for one in each]
+        print(
+            f"  {rows} rows, {name:<7} detection P {result['precision']:.3f} R {result['recall']:.3f} "
+            f"F1 {result['f1']:.3f} ({min(f1):.3f} to {max(f1):.3f}), AP {result['average_precision']:.3f}; correction "
+            f"P {result['correction_precision']:.3f} F1 {result['correction_f1']:.3f}; {result['applied']:.0f} "
+            f"suggestions of {APPLIED:.0%}, {result['applied_precision']:.3f} right; {result['seconds']:.1f} s"
+        )
+
+
+def injected_with_answers(folder: Path, rows: int, rates: list[float], seeds: list[int], labels: int) -> None:
+    """Print the figures for errors of all kinds put into clean tables, without and with answers."""
+    for path, rate in product(sorted(folder.glob("*.csv")), rates):
+        frame = texts(path)
+        for seed in seeds:
+            clean = frame.sample(min(rows, len(frame)), random_state=seed)
+            table = inject(clean.to_numpy(dtype=object), np.random.default_rng(seed), rate)
+            print(f"{path.stem}, {rate:.1%} of the cells wrong, seed {seed}")
+            with_answers(pd.DataFrame(table.dirty, columns=frame.columns), clean, labels, [seed])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with a folder for each table")
     parser.add_argument("--clean", type=Path, help="a folder of clean CSV files, for errors that are put into them")
     parser.add_argument("--rows", type=int, default=2000, help="rows of each clean table")
     parser.add_argument("--rates", default="0.005,0.02,0.1", help="shares of wrong cells")
-    parser.add_argument("--seeds", default="0,1,2", help="seeds of the errors")
+    parser.add_argument("--seeds", default="0,1,2", help="seeds of the errors, and of asking")
+    parser.add_argument("--labels", type=int, default=0, help="ask for so many rows, and learn from the answers")
     parser.add_argument("--model", type=Path, help="other trees than those that are shipped")
     parser.add_argument("--ablation", action="store_true", help="leave out each kind of evidence in turn")
     parser.add_argument("--columns", action="store_true", help="print the columns of each table, too")
     options = parser.parse_args()
     if options.model is not None:
         suspects.MODEL = options.model
+    seeds = [int(seed) for seed in options.seeds.split(",")]
     if options.clean is not None:
-        seeds = [int(seed) for seed in options.seeds.split(",")]
-        injected(options.clean, options.rows, [float(rate) for rate in options.rates.split(",")], seeds)
+        rates = [float(rate) for rate in options.rates.split(",")]
+        if options.labels:
+            injected_with_answers(options.clean, options.rows, rates, seeds, options.labels)
+        else:
+            injected(options.clean, options.rows, rates, seeds)
     if options.data is None:
         return
     for folder in sorted(path for path in options.data.iterdir() if (path / "dirty.csv").is_file()):
@@ -180,6 +228,8 @@ def main() -> None:
         )
         for peer, (correction, detection) in PEERS.get(folder.name, {}).items():
             print(f"  {peer:<13} detection F1 {detection:.2f}; correction F1 {correction:.2f} (20 rows labelled)")
+        if options.labels:
+            with_answers(dirty, clean, options.labels, seeds)
         if options.columns:
             columns_of(found, wrong)
         if options.ablation:

@@ -3,6 +3,8 @@
 A job is started, killed at a moment drawn uniformly from the time that it takes, resumed, killed again, and so on until
 an attempt outlives its moment; then the next job is started, until there were enough kills. To spend the time on the
 job and not on imports, an attempt is a fork of this process that calls the job; with --cli it is the real command.
+With --workers every second victim, by chance, is one of the workers: then the attempt must go through with the others.
+With --database the output is appended to a table; its rows, in order, are written to a file to be compared.
 """
 
 from __future__ import annotations
@@ -13,19 +15,26 @@ import json
 import math
 import os
 import random
+import secrets
 import shutil
 import signal
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomalo.jobs.context import JobContext
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 SIGNALS = {"kill": signal.SIGKILL, "int": signal.SIGINT}
@@ -72,6 +81,16 @@ class Case(ABC):
         """Return the path of the table that is worked on, or of the one for training."""
         return str(self.folder / f"{name}{self.options.format}")
 
+    def context(self, workspace: Path) -> JobContext:
+        """Return the context of a job, with the engine that is asked for; every part is computed by workers."""
+        from anomalo.jobs.context import JobContext
+        from anomalo.jobs.engines.local import LocalEngine
+        from anomalo.registry.engine import EngineChoice
+
+        LocalEngine.patience = 0.0
+        choice = EngineChoice(self.options.engine, self.options.workers, self.options.address)
+        return JobContext.at(workspace, batch_rows=self.options.batch, engine=choice)
+
     @abstractmethod
     def prepare(self) -> None:
         """Fill the base, and do a small job, so that forks of this process need not import anything."""
@@ -93,12 +112,16 @@ class Case(ABC):
         """Return the files to compare, given the result's folder."""
 
     @abstractmethod
+    def clear(self, out: Path) -> None:
+        """Remove what an earlier job has left outside of its folders."""
+
+    @abstractmethod
     def check(self, workspace: Path, out: Path) -> None:
         """Raise unless an uninterrupted job's results are sound."""
 
     def command(self, workspace: Path, out: Path, resume: bool) -> list[str]:
         """Return the job as a command."""
-        common = ["--workspace", str(workspace), "--device", "cpu", "--threads", "1", *["--resume"] * resume]
+        common = ["--workspace", str(workspace), "--device", "cpu", "--threads", "1", "--force", *["--resume"] * resume]
         return [sys.executable, "-m", "anomalo", self.options.verb, *self.arguments(out), *common]
 
     def fit(self, workspace: Path, *, resume: bool = False, every: float = 10.0) -> None:
@@ -146,6 +169,9 @@ class Fit(Case):
     def check(self, workspace: Path, out: Path) -> None:
         """Let the files speak."""
 
+    def clear(self, out: Path) -> None:
+        """Do nothing: there is nothing else."""
+
 
 class Rows(Case):
     """Score, impute, embed or repair a table with a saved model."""
@@ -154,10 +180,11 @@ class Rows(Case):
         """Fit the model, and import."""
         self.fit(self.base)
         workspace, out = fresh(self, "warm")
-        self._do(workspace, out, "training")
+        if self.options.engine == "local":  # a process that was a driver of Ray cannot be forked
+            self._do(workspace, out, "training")
 
     def _do(self, workspace: Path, out: Path, table: str, resume: bool = False) -> None:
-        from anomalo.jobs.context import JobContext, limited
+        from anomalo.jobs.context import limited
         from anomalo.jobs.describing.embed import embed
         from anomalo.jobs.imputing.impute import impute
         from anomalo.jobs.imputing.repair import repair
@@ -171,8 +198,29 @@ class Rows(Case):
         }
         with limited(1):
             jobs[self.options.verb](
-                JobContext.at(workspace), self.table(table), "m", output=out, device="cpu", resume=resume
+                self.context(workspace), self.table(table), "m", output=self.output(out), device="cpu", resume=resume
             )
+
+    def target(self, out: Path) -> str | None:
+        """Return the table that the output is appended to; None if it is a file."""
+        known = {None: None, "sqlite": f"sqlite:///{out.with_suffix('.db')}::kills"}
+        return known.get(self.options.database, f"{self.options.database}::kills")
+
+    def output(self, out: Path) -> Any:
+        """Return the output."""
+        from anomalo.tabular.writing.destination import output_of
+
+        target = self.target(out)
+        return out if target is None else output_of(f"{target}?mode=append")
+
+    def clear(self, out: Path) -> None:
+        """Drop the table of an earlier job."""
+        import sqlalchemy
+
+        if self.options.database and "://" in self.options.database:
+            engine = sqlalchemy.create_engine(self.options.database.replace("postgresql:", "postgresql+psycopg:"))
+            with engine.begin() as connection:
+                connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS kills"))
 
     def work(self, workspace: Path, out: Path, resume: bool) -> None:
         """Score, impute, embed or repair."""
@@ -181,7 +229,11 @@ class Rows(Case):
     def arguments(self, out: Path) -> list[str]:
         """Name the model and the output."""
         applied = ["--apply"] if self.options.verb == "repair" else []
-        return [self.table("table"), "--with", "m", "-o", str(out), *applied]
+        address = ["--address", self.options.address] if self.options.address else []
+        engine = ["--engine", self.options.engine, "--workers", str(self.options.workers), *address]
+        target = self.target(out)
+        named = str(out) if target is None else f"{target}?mode=append"
+        return [self.table("table"), "--with", "m", "-o", named, *engine, *applied]
 
     def shown(self, workspace: Path) -> list[Path]:
         """Return all runs' folders."""
@@ -191,7 +243,20 @@ class Rows(Case):
 
     def files(self, folder: Path, out: Path) -> list[Path]:
         """Return the output and all that is in the run."""
+        if (target := self.target(out)) is not None:
+            self._export(target, out)
         return [out, *sorted(folder.iterdir())]
+
+    def _export(self, target: str, out: Path) -> None:
+        """Write the rows of a table to a file, in order."""
+        import pyarrow as pa
+
+        from anomalo.registry.registry import Registry
+        from anomalo.tabular.writing.writer import TableWriter
+
+        rows = pa.Table.from_batches(list(Registry.load().read(target))).sort_by("row").combine_chunks()
+        with TableWriter(out) as writer:
+            writer.write(rows.to_batches()[0])
 
     def check(self, workspace: Path, out: Path) -> None:
         """Raise unless each row is in the results once, in order, and each missing value is filled once."""
@@ -200,6 +265,7 @@ class Rows(Case):
         from anomalo.jobs.context import JobContext
 
         context, (run,) = JobContext.at(workspace), self.shown(workspace)
+        self.files(run, out)
         before, after = context.table(self.table("table")).to_pandas(), context.table(str(out)).to_pandas()
         if not (after["id"] == before["id"]).all():
             raise AssertionError("the rows' ids are not those of the table")
@@ -221,6 +287,7 @@ def fresh(case: Case, name: str) -> tuple[Path, Path]:
     folder = case.folder / name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "out").mkdir(parents=True)
+    case.clear(folder)
     return shutil.copytree(case.base, folder / "workspace"), folder / "out" / f"out{case.options.format}"
 
 
@@ -278,15 +345,55 @@ def require_good(case: Case, code: int | None) -> None:
 class Tally:
     """What has happened so far.
 
-    `parts_at_kills` is how many parts of its work each killed attempt had kept; `kills_after_the_end` hit a job that
-    was done but for its farewell.
+    `worker_kills` hit a worker; `parts_at_kills` is how many parts of its work each killed attempt had kept;
+    `kills_after_the_end` hit a job that was done but for its farewell; `shortest` is how long the shortest attempt took
+    that ended, in seconds: the uninterrupted job is the first one, and may have taken longer.
     """
 
     kills: int = 0
+    worker_kills: int = 0
     kills_after_the_end: int = 0
     jobs: int = 0
+    shortest: float = math.inf
     unequal: list[str] = field(default_factory=list)
     parts_at_kills: list[int] = field(default_factory=list)
+
+
+def survived(case: Case, process: int, seconds: float, rng: random.Random, tally: Tally) -> int | None:
+    """Wait for an attempt until it has ended, or the moment comes to kill it (None); kill some workers before.
+
+    At most two, since a part that loses three workers ends the job.
+    """
+    losses, begun = 0, time.monotonic()
+    while tally.kills < case.options.kills:
+        code = ended(process, rng.uniform(0, min(seconds, tally.shortest)))
+        if code is not None:
+            if not losses:
+                tally.shortest = min(tally.shortest, time.monotonic() - begun)
+            return code
+        workers = (
+            listed_workers(case, process) if case.options.workers > 1 and losses < 2 and rng.random() < 0.5 else []
+        )
+        if not workers:
+            return None
+        with suppress(ProcessLookupError):  # it may have ended since
+            os.kill(rng.choice(workers), signal.SIGKILL)
+            losses += 1
+            tally.kills += 1
+            tally.worker_kills += 1
+    return ended(process)
+
+
+def listed_workers(case: Case, process: int) -> list[int]:
+    """Return the processes of the workers of an attempt, or of the cluster."""
+    mark = b"ray::_run" if case.options.engine == "ray" else b"worker_process import serve"
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError, IndexError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if mark in (folder / "cmdline").read_bytes() and (case.options.engine == "ray" or parent == process):
+                found.append(int(folder.name))
+    return sorted(found)
 
 
 def one_job(case: Case, workspace: Path, out: Path, seconds: float, rng: random.Random, tally: Tally) -> None:
@@ -295,8 +402,7 @@ def one_job(case: Case, workspace: Path, out: Path, seconds: float, rng: random.
     resume = False
     while True:
         process = start(case, workspace, out, resume)
-        killing = tally.kills < case.options.kills
-        code = ended(process, rng.uniform(0, seconds) if killing else math.inf)
+        code = survived(case, process, seconds, rng, tally)
         if code is None:
             os.kill(process, number)
             code = ended(process)
@@ -319,6 +425,7 @@ def run(case: Case) -> dict[str, Any]:
     seconds = time.monotonic() - begun
     case.check(*whole)
     expected = results(case, *whole)
+    print(f"{seconds:.1f} s uninterrupted", file=sys.stderr)
     while tally.kills < case.options.kills:
         folders = fresh(case, "killed")
         one_job(case, *folders, seconds, rng, tally)
@@ -329,13 +436,19 @@ def run(case: Case) -> dict[str, Any]:
     print(file=sys.stderr)
     parts = tally.parts_at_kills
     return {
-        **{name: getattr(case.options, name) for name in ("verb", "model", "format", "rows", "signal", "cli")},
+        **{
+            name: getattr(case.options, name)
+            for name in ("verb", "model", "format", "rows", "signal", "cli", "engine", "workers", "database")
+        },
         "kills": tally.kills,
+        "worker_kills": tally.worker_kills,
         "kills_after_the_end": tally.kills_after_the_end,
         "jobs": tally.jobs,
         "files": sorted(expected),
         "unequal": tally.unequal,
-        "parts_at_kills": {"least": min(parts), "median": statistics.median(parts), "most": max(parts)},
+        "parts_at_kills": {"least": min(parts), "median": statistics.median(parts), "most": max(parts)}
+        if parts
+        else {},
         "seconds_uninterrupted": round(seconds, 2),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -353,6 +466,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--training", type=int, default=2_000, help="rows to fit on")
     parser.add_argument("--signal", choices=list(SIGNALS), default="kill")
     parser.add_argument("--cli", action="store_true", help="run the real command")
+    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="where parts are computed")
+    parser.add_argument("--workers", type=int, default=1, help="with more than one, workers are killed too")
+    parser.add_argument("--address", help="of a Ray cluster of this machine; by default one is started for the kills")
+    parser.add_argument("--database", metavar="sqlite|URL", help="append the scores to a table of a database")
+    parser.add_argument("--batch", type=int, help="rows in a part, at most")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.kills < 1:
@@ -360,13 +478,53 @@ def parse() -> argparse.Namespace:
     if options.model is None:
         options.model, options.set = "linear", options.set or ["epochs=3"]
     options.set = options.set or []
+    if options.engine == "ray" and options.workers < 2:
+        parser.error("--engine ray: give --workers 2 or more")
     return options
+
+
+@contextmanager
+def cluster(options: argparse.Namespace) -> Iterator[None]:
+    """Start a Ray cluster of this machine, as attempts that each start one would only be killed at that."""
+    if options.engine != "ray" or options.address:
+        yield
+        return
+    # A token for this cluster alone, which the attempts inherit.
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    ray, port = str(Path(sys.executable).with_name("ray")), 6399
+    start = [
+        "start",
+        "--head",
+        "--block",
+        f"--port={port}",
+        f"--num-cpus={options.workers}",
+        "--include-dashboard=false",
+    ]
+    head = subprocess.Popen([ray, *start], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    options.address = f"127.0.0.1:{port}"
+    try:
+        while not listening(port):
+            if head.poll() is not None:
+                raise SystemExit(f"the Ray cluster ended with {head.returncode}")
+            time.sleep(0.5)
+        yield
+    finally:
+        head.terminate()  # which ends its processes
+        head.wait()
+
+
+def listening(port: int) -> bool:
+    """Return whether somebody listens at a port of this machine."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
 
 
 def main() -> None:
     os.environ.update(THREADS)  # before anything is imported that reads them
     options = parse()
-    unequal = [verb for verb in options.verb if kill(argparse.Namespace(**vars(options) | {"verb": verb}))]
+    with cluster(options):
+        unequal = [verb for verb in options.verb if kill(argparse.Namespace(**vars(options) | {"verb": verb}))]
     sys.exit(bool(unequal))
 
 

@@ -92,6 +92,8 @@ class Bench:
         if verb == "scan":
             workspace += f"-scan-{turn}"
         command = [python, "-m", "anomalo", verb, "table.csv", *model, *saved, "--workspace", workspace]
+        if verb != "scan" and python == sys.executable:  # as former versions always do
+            command.append("--force")
         found = self._launch([*command, "--threads", str(self.options.threads)], python)
         if verb == "fit" and found.status == "ok":
             self.fitted.add(python)

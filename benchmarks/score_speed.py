@@ -75,6 +75,7 @@ def main() -> None:
             for _ in range(options.repeat):
                 for number, python in enumerate(options.python):
                     out = folder / "scores.parquet"
+                    out.unlink(missing_ok=True)  # else nothing would be done again
                     score = ("score", folder / "all.csv", "--with", model, "-o", out)
                     seconds[python].append(cpu_seconds(python, *score, "--workspace", folder / str(number)))
                     scores = pd.read_parquet(out, columns=["row", "score", "p_value", "alert"])

@@ -24,6 +24,11 @@ from anomalo.registry.registry import Registry
 ROWS = 240
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "the engines that tests of engines run on, of local and ray; by default local"
+    parser.addoption("--engines", default="local", help=text)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ended."""

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Mask, Scores
 
 TENTHS = np.arange(1, 10) / 10
-MISSING_BIN = 10
-"""The bin of missing cells, after those of the values."""
-UNSEEN_BIN = 11
-WIDTH = 12
+MISSING_BIN, UNSEEN_BIN, WIDTH = 10, 11, 12
+"""The bins of missing cells and of unseen levels, after those of the values; and the number of bins."""
 MOVED = 0.05
 """A column has drifted if at least this share of its cells has changed bins beyond chance."""
 
@@ -84,11 +82,17 @@ def _edges(data: Encoded, position: int) -> NDArray[np.floating]:
 
 def _count(data: Encoded, edges: Floats) -> Counts:
     counts = np.zeros((len(edges), WIDTH), dtype=np.int64)
+    whole = bool(data.observed.all())
     for position, ends in enumerate(edges):
         values, seen = _cells(data, position)
-        bins = np.searchsorted(ends, values)
-        bins[~seen] = np.where(values[~seen] == MISSING, MISSING_BIN, UNSEEN_BIN)
-        counts[position] = np.bincount(bins, minlength=WIDTH)
+        if not whole and not seen.all():
+            hidden = values[~seen]
+            missing = np.count_nonzero(hidden == MISSING)
+            counts[position, [MISSING_BIN, UNSEEN_BIN]] = missing, len(hidden) - missing
+            values = values[seen]
+        # The edges are few: to count what is above each takes less time than to look up each value's bin.
+        above = np.array([len(values), *(int(np.count_nonzero(values > end)) for end in ends), 0])
+        counts[position, : len(TENTHS) + 1] = above[:-1] - above[1:]
     return counts
 
 
@@ -96,4 +100,6 @@ def _cells(data: Encoded, position: int) -> tuple[Floats, Mask]:
     """Return all cells of a column or channel and which are observed, each [rows * cells of a row]."""
     cells = data.layout.cells_of_block[position]
     values, seen = data.flat()
+    if len(cells) == 1:  # many times as fast
+        return np.ascontiguousarray(values[:, cells[0]]), np.ascontiguousarray(seen[:, cells[0]])
     return values[:, cells].ravel(), seen[:, cells].ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask, Scores
 
+BITS = 20
+SHIFT = np.uint64(64 - BITS)
 TAIL = 0.9
 """The quantile of the scores where their tail begins."""
 
@@ -140,8 +143,17 @@ class Calibration:
 
     def _find(self, hashes: NDArray[np.uint64]) -> tuple[Mask, NDArray[np.intp]]:
         """Return which rows were in training, and where they are in `hashes`."""
-        at = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        at = np.zeros(len(hashes), dtype=np.intp)
+        some = np.flatnonzero(self._begin[(hashes >> SHIFT).astype(np.intp)])  # nearly all new rows end here
+        at[some] = np.searchsorted(self.hashes, hashes[some]).clip(max=len(self.hashes) - 1)
         return self.hashes[at] == hashes, at
+
+    @cached_property
+    def _begin(self) -> Mask:
+        """Which beginnings of a hash any of `hashes` has, bool [2 ** BITS]."""
+        found = np.zeros(1 << BITS, dtype=np.bool_)
+        found[(self.hashes >> SHIFT).astype(np.intp)] = True
+        return found
 
     def _above(self, scores: Scores) -> NDArray[np.intp]:
         """Return how many reference scores are at least as high, [n]."""
@@ -160,11 +172,11 @@ def _tail_scale(scores: Scores) -> float:
 def _rule_scale(scores: Scores) -> float:
     """Return the least scale of an exponential tail from the median that lies above all scores of the tenth highest.
 
-    It is at most twice what it would be without the two highest, or that of `_tail_scale` if that is more.
+    It is that of `_tail_scale` if that is more, but at most twice what it would be without the two highest.
     """
     if len(scores) < 30:
         return _tail_scale(scores)
     rank = np.arange(1, len(scores) // 10 + 1)
     slopes = (np.sort(scores)[::-1][: len(rank)] - np.median(scores)) / np.log(len(scores) / rank)
     robust, highest = float(slopes[2:].max()), float(slopes[:2].max())
-    return max(_tail_scale(scores), robust, min(highest, 2 * robust))
+    return max(robust, min(max(_tail_scale(scores), highest), 2 * robust))

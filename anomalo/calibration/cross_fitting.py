@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
 from anomalo.encoding.scaling import expand
 from anomalo.models.capabilities import CanImpute, CanScore
 from anomalo.models.guarded import GuardedModel
@@ -112,11 +112,25 @@ def predict_hidden(model: CanImpute, data: Encoded, seed: int) -> Predicted:
     rng = np.random.default_rng([seed, 13])
     _, seen = data.flat()
     cells = data.layout.cells_of_block
-    share = max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(len(cells), 1)))
+    share = _hidden_of_column(len(cells))
     picked = [_picked(rng, seen[:, mine], mine, share) for mine in cells]
-    truth, guess = _predict(model, data, np.concatenate(picked), max(seen.shape[1] // ALONE, 1), rng)
+    truth, guess = _predict(model, data, np.concatenate(picked), _hidden_together(seen.shape[1]), rng)
     ends = np.cumsum([len(hidden) for hidden in picked])[:-1]
     return list(zip(np.split(truth, ends), np.split(guess, ends), strict=True))
+
+
+def _hidden_of_column(columns: int) -> int:
+    return max(20, min(HIDDEN_PER_COLUMN, HIDDEN_PER_FOLD // max(columns, 1)))
+
+
+def _hidden_together(cells: int) -> int:
+    return max(cells // ALONE, 1)
+
+
+def rows_with_hidden(layout: Layout) -> int:
+    """Return how many rows `predict_hidden` has a model predict at most, copies of the same one counted."""
+    columns = len(layout.blocks)
+    return _hidden_of_column(columns) * columns // _hidden_together(len(layout.block_of_cell))
 
 
 Hidden = NDArray[np.intp]

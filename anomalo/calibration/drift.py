@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anomalo.calibration.tally import Tally
 from anomalo.encoding.encoded import Scores
 
 BULK = 0.2
@@ -22,7 +23,7 @@ NAMES = 3
 """At most this many columns are named."""
 
 
-def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
+def drift(new: Tally, usual: Scores, moved: Sequence[str] = ()) -> str | None:
     """Return a warning if new rows are more anomalous than the training rows, anomalies aside; else None.
 
     There are two criteria: among typical rows (p-value above `BULK`) small p-values are more frequent than among
@@ -31,7 +32,7 @@ def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
 
     Parameters
     ----------
-    new : float64 [n]
+    new : Tally
         P-values of rows that were not in training.
     usual : float64 [m]
         P-values of training rows that equal no other, by models not fitted on them.
@@ -45,7 +46,7 @@ def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
     at = _shifted(new, usual)
     if at is None:
         return None
-    here, there = (100 * np.mean(scores <= at) for scores in (new, usual))
+    here, there = 100 * new.share(at), 100 * np.mean(usual <= at)
     names = ", ".join(map(repr, moved[:NAMES]))
     return (
         f"the rows have drifted: {here:.0f} % of {len(new):,} new rows are as anomalous as the most anomalous "
@@ -54,9 +55,9 @@ def drift(new: Scores, usual: Scores, moved: Sequence[str] = ()) -> str | None:
     )
 
 
-def _shifted(new: Scores, usual: Scores) -> float | None:
+def _shifted(new: Tally, usual: Scores) -> float | None:
     """Return the p-value up to which there are too many new rows; None if they are as in training."""
-    typical, known = np.sort(new[new > BULK]), np.sort(usual[usual > BULK])
+    typical, known = new.above(BULK), np.sort(usual[usual > BULK])
     if len(typical) / len(new) < TYPICAL * len(known) / len(usual):
         return BULK
     if not len(typical) or not len(known):
@@ -66,12 +67,14 @@ def _shifted(new: Scores, usual: Scores) -> float | None:
     return at if distance >= LEAST and np.exp(-2 * size * distance**2) <= CHANCE else None
 
 
-def one_sided(new: Scores, usual: Scores) -> tuple[float, float]:
+def one_sided(new: Tally, usual: Scores) -> tuple[float, float]:
     """Return by how much the share of `new` values up to some point exceeds that of `usual`, and that point.
 
     Parameters
     ----------
-    new, usual : float64 [n], [m]
+    new : Tally
+        Not empty.
+    usual : float64 [m]
         Ascending, not empty.
 
     Returns
@@ -79,8 +82,7 @@ def one_sided(new: Scores, usual: Scores) -> tuple[float, float]:
     distance, point : float
         The largest excess, Smirnov's one-sided statistic, and where it is reached first.
     """
-    here = np.arange(1, len(new) + 1) / len(new)
-    there = np.searchsorted(usual, new, side="right") / len(usual)
-    # Among equal values the last one has the share of them all, and so the largest excess.
+    here = np.cumsum(new.counts) / len(new)
+    there = np.searchsorted(usual, new.values, side="right") / len(usual)
     at = int(np.argmax(here - there))
-    return float(here[at] - there[at]), float(new[at])
+    return float(here[at] - there[at]), float(new.values[at])

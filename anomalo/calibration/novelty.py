@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.occlusion import beside_model, novelty_surprisal, typical, unreadable_surprisal
+from anomalo.calibration.occlusion import beside_model, beside_texts, novelty_surprisal, typical, unreadable_surprisal
 from anomalo.calibration.regimes import ComparableModel
 from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
 from anomalo.models.capabilities import CanExplain
@@ -47,7 +47,7 @@ def score_with_novelty(
         each.reshape(len(data), math.prod(data.layout.shape)).sum(axis=1)
         for each in (beside_model(data, training_rows, calibration), surprisal)
     )
-    score = score + added
+    score = score + added + beside_texts(data, calibration).sum(axis=1)
     score[rows] = np.maximum(score[rows], calibration.tail(total[rows]))
     return score
 

@@ -22,7 +22,13 @@ def beside_model(data: Encoded, training_rows: int, calibration: Calibration) ->
     more; see `novelty_surprisal` and `Encoded.evidence`.
     """
     novelty = novelty_surprisal(data, training_rows) * calibration.surprisal_scale
-    return novelty if data.evidence is None else np.maximum(novelty, data.evidence * calibration.rule_scale)
+    return novelty if data.evidence is None else np.maximum(novelty, data.evidence.surprisal * calibration.rule_scale)
+
+
+def beside_texts(data: Encoded, calibration: Calibration) -> NDArray[np.float64]:
+    """Return what cells of columns that no model reads add to the scores, [n, columns of text]; see `Encoded.texts`."""
+    texts = np.zeros((len(data), 0)) if data.texts is None else data.texts
+    return texts.astype(np.float64) * calibration.rule_scale
 
 
 def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
@@ -75,32 +81,6 @@ def raised_to(contribution: NDArray[np.float64], reported: Callable[[Scores], Sc
     flat = contribution.reshape(len(contribution), -1)
     total = flat.sum(axis=1)
     raised: NDArray[np.float64] = flat + relative(flat) * (reported(total) - total)[:, None]
-    return raised.reshape(contribution.shape)
-
-
-def rules_first(contribution: NDArray[np.float64], data: Encoded) -> NDArray[np.float64]:
-    """Return contributions [n, *shape] of the same sums, a broken rule's the largest of its row.
-
-    A rule that is broken explains more than any guess at other cells: those above a common level are lowered to it, so
-    far that the rule's cell reaches it. Of several such cells it is the one with the largest contribution.
-    """
-    if data.evidence is None or not data.evidence.any():
-        return contribution
-    raised = contribution.reshape(len(data), -1).copy()
-    evidence = data.evidence.reshape(raised.shape)
-    for row in np.flatnonzero(evidence.any(axis=1)):
-        cells = np.where(evidence[row] > 0, raised[row], -np.inf)
-        first = int(cells.argmax())
-        above = np.flatnonzero(raised[row] > raised[row, first])
-        above = above[np.argsort(-raised[row, above], kind="stable")]
-        if not len(above):
-            continue
-        level = (raised[row, first] + np.cumsum(raised[row, above])) / (np.arange(len(above)) + 2)
-        after = np.append(raised[row, above[1:]], -np.inf)
-        level = float(level[(level >= after).argmax()])
-        total = raised[row].sum()
-        raised[row, above] = np.minimum(raised[row, above], level * (1 - 1e-9))
-        raised[row, first] += total - raised[row].sum()
     return raised.reshape(contribution.shape)
 
 

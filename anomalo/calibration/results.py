@@ -34,9 +34,11 @@ class Explained:
     moments : float32 [n, columns of points in time, 3]
         What is derived from each and contributes most: its number, its value and that expected; see `expected_moments`.
     near : bool [n, columns]
-        Which cells are next to what is expected of them, and break no rule.
-    broken : bool [n]
-        Which rows break a rule.
+        Which cells are next to what is expected of them, and blamed for no broken rule.
+    blamed : bool [n, columns]
+        Which cells are blamed for a broken rule.
+    texts : float64 [n, columns of text]
+        The part of the score of each cell of columns that no model reads.
     """
 
     contribution: NDArray[np.float64]
@@ -45,4 +47,5 @@ class Explained:
     high: NDArray[np.float64]
     moments: NDArray[np.float32]
     near: Mask
-    broken: Mask
+    blamed: Mask
+    texts: NDArray[np.float64]

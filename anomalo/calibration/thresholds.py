@@ -9,6 +9,7 @@ from typing import Literal, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalo.calibration.tally import Tally
 from anomalo.encoding.encoded import Mask, Scores
 from anomalo.errors import UsageError
 
@@ -87,19 +88,25 @@ class Threshold:
         return f"{self.kind}={int(self.value) if self.kind == 'budget' else self.value}"
 
     def alerts(self, p_values: Scores, scores: Scores) -> Mask:
-        """Return which of the rows are alerts, bool [n].
+        """Return which of the rows are alerts, bool [n]."""
+        if self.kind != "budget":
+            return p_values <= self.largest(Tally.of(p_values))
+        chosen = np.zeros(len(p_values), dtype=bool)
+        chosen[most_anomalous(p_values, scores)[: int(self.value)]] = True
+        return chosen
+
+    def largest(self, p_values: Tally) -> float:
+        """Return the p-value up to which rows are alerts among rows with these ones, for all but "budget".
 
         Reference: Benjamini and Hochberg (1995) for "fdr".
         """
         if self.kind == "share" or not len(p_values):
-            return p_values <= self.value
-        if self.kind == "fdr":
-            from scipy.stats import false_discovery_control  # a second to import, for this alone
-
-            return false_discovery_control(p_values) <= self.value * ROUNDING
-        chosen = np.zeros(len(p_values), dtype=bool)
-        chosen[most_anomalous(p_values, scores)[: int(self.value)]] = True
-        return chosen
+            return self.value
+        values = p_values.values
+        # The last one of equal p-values has the largest rank, and so the least adjusted one.
+        adjusted = np.minimum.accumulate((values * (len(p_values) / np.cumsum(p_values.counts)))[::-1])[::-1]
+        fires = np.flatnonzero(np.minimum(adjusted, 1) <= self.value * ROUNDING)
+        return float(values[fires[-1]]) if len(fires) else -math.inf
 
     def possible(self, p_values: Scores) -> Mask:
         """Return which rows may be alerts whatever other rows there are, bool [n].

@@ -22,13 +22,14 @@ def within_budget(column: CodedColumn, probability: Floats) -> Floats:
     """Return the probabilities [n] that cells are wrong, smaller where many cells of free text are odd in many ways.
 
     Cells that are suspected because the column has no common format are no errors; those that share one other format
-    may be. Where the number of suspected cells exceeds the budget, all probabilities are scaled to it.
+    may be. Where the number of suspected cells exceeds the budget, all probabilities are scaled to it. The scale is the
+    one of the reference's rows.
     """
-    suspected = probability > 0.5
-    rows = len(probability)
-    if len(column.values) <= FREE * rows or suspected.sum() <= SHARE * rows:
+    suspected = probability[: column.reference] > 0.5
+    rows = len(suspected)
+    if column.distinct <= FREE * rows or suspected.sum() <= SHARE * rows:
         return probability
-    kinds = {formats.runs(column.short[code]) for code in np.unique(column.codes[suspected])}
+    kinds = {formats.runs(column.short[code]) for code in np.unique(column.codes[: column.reference][suspected])}
     if suspected.sum() >= ALIKE * len(kinds):
         return probability
     return np.asarray(probability * SHARE * rows / suspected.sum())

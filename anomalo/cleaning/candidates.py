@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.cleaning.evidence import formats
+from anomalo.cleaning.evidence.disguises import STANDARD_GRADE
 from anomalo.cleaning.evidence.spelling import edit_distances
 from anomalo.cleaning.features import NAMES, ColumnEvidence
 from anomalo.cleaning.rewriting import rewritten
@@ -56,11 +57,14 @@ def candidates(evidence: ColumnEvidence, rows: Codes, cells: NDArray[np.float32]
     """
     column, codes = evidence.column, evidence.column.codes[rows]
     by_vote, near = evidence.votes.suggestion[rows], evidence.spelling.nearest[codes]
+    values = [
+        "" if grade == STANDARD_GRADE else text for text, grade in zip(column.values, evidence.disguised, strict=True)
+    ]
     found: list[tuple[int, str, int]] = []  # row, text, source
     for at, code in enumerate(codes):
         observed = column.values[code]
-        suggested = [column.values[by_vote[at]] if by_vote[at] >= 0 else None]
-        suggested.append(column.values[near[at]] if near[at] >= 0 else None)
+        suggested = [values[by_vote[at]] if by_vote[at] >= 0 else None]
+        suggested.append(values[near[at]] if near[at] >= 0 else None)
         suggested.append(rewritten(observed, evidence.formats) if observed and len(observed) <= LONGEST else None)
         suggested.append("" if evidence.disguised[code] > 0 else None)
         found += [(at, text, source) for source, text in enumerate(suggested) if text is not None and text != observed]
@@ -121,7 +125,7 @@ def _format_gain(evidence: ColumnEvidence, observed: list[str], texts: list[str]
     counts = evidence.formats
     return np.array(
         [
-            np.log1p(counts.get(formats.runs(text), 0)) - np.log1p(counts.get(formats.runs(other), 0))
+            np.log1p(counts.get(formats.runs(text), 0)) - np.log1p(max(counts.get(formats.runs(other), 0), 1))
             for other, text in zip(observed, texts, strict=True)
         ]
     )

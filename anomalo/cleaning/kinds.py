@@ -40,14 +40,14 @@ def kinds(
     wrong : Trees
         The log-odds that a cell is wrong.
     """
-    found = _by_evidence(cells, rows, wrong)
     column, codes = evidence.column, evidence.column.codes[rows]
+    found = _by_evidence(cells[rows], np.median(cells[: column.reference], axis=0), wrong)
     plain = _plain_numbers(column)
     for at, (code, suggestion) in enumerate(zip(codes, suggestions, strict=True)):
         observed = column.values[code]
         if not observed or evidence.disguised[code] > 1 or (evidence.disguised[code] == 1 and suggestion == ""):
             found[at] = "missing"
-        elif plain[code] and found[at] in ("format", "rare", "outlier"):
+        elif plain[code] and found[at] in ("format", "rare", "outlier") and not _same_number(observed, suggestion):
             found[at] = "outlier"
         elif suggestion:
             found[at] = _by_suggestion(observed, str(suggestion), str(found[at]))
@@ -66,23 +66,21 @@ def _plain_numbers(column: CodedColumn) -> NDArray[np.bool_]:
     return np.array([mark == usual for mark in affixes], dtype=np.bool_) & ~np.isnan(column.numbers)
 
 
-def _by_evidence(cells: NDArray[np.float32], rows: NDArray[np.int64], wrong: Trees) -> NDArray[np.object_]:
+def _by_evidence(cells: NDArray[np.float32], usual: NDArray[np.float32], wrong: Trees) -> NDArray[np.object_]:
     """Return the kind of the group of features without which, at the column's median, the log-odds are least."""
-    usual = np.median(cells, axis=0)
-    here = cells[rows]
     without = []
     for kind in KINDS:
-        changed = here.copy()
+        changed = cells.copy()
         columns = [NAMES.index(name) for name in GROUPS[kind]]
         changed[:, columns] = usual[columns]
-        without.append(wrong.log_odds(changed))
-    found: NDArray[np.object_] = np.array(KINDS, dtype=object)[np.argmin(np.stack(without), axis=0)]
+        without.append(changed)
+    odds = wrong.log_odds(np.concatenate(without)).reshape(len(KINDS), len(cells))
+    found: NDArray[np.object_] = np.array(KINDS, dtype=object)[np.argmin(odds, axis=0)]
     return found
 
 
 def _by_suggestion(observed: str, suggestion: str, evident: str) -> str:
-    one, other = numbers_of([observed, suggestion])
-    if np.isfinite(one) and one == other:
+    if _same_number(observed, suggestion):
         return "unit" if affix(observed).strip() != affix(suggestion).strip() else "format"
     if _bare(observed) == _bare(suggestion):
         return "format"
@@ -90,6 +88,11 @@ def _by_suggestion(observed: str, suggestion: str, evident: str) -> str:
     if length <= LONGEST and edit_distances([observed], [suggestion])[0] <= NEAR * length and shape(observed):
         return "typo" if evident not in ("outlier", "unit") else evident
     return evident
+
+
+def _same_number(observed: str, suggestion: str | None) -> bool:
+    one, other = numbers_of([observed, suggestion or ""])
+    return bool(np.isfinite(one) and one == other)
 
 
 def _bare(text: str) -> str:

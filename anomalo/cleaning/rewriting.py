@@ -47,7 +47,7 @@ def rewritten(value: str, formats: Mapping[str, int]) -> str | None:
     >>> rewritten("0.06%", {"0.0": 9, "0.0%": 1}), rewritten("0.05", {"0.0": 9, "0.0%": 1})
     ('0.06', None)
     """
-    best, most = None, LARGER * formats.get(runs(value), 0) - 1
+    best, most = None, LARGER * max(formats.get(runs(value), 0), 1) - 1
     for text in _ways(value):
         if formats.get(runs(text), 0) > most:
             best, most = text, formats[runs(text)]

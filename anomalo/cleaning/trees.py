@@ -51,17 +51,19 @@ class Trees:
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def _log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        rows = np.arange(len(features))
+        """Divide the rows node by node, so that a column of the features is read in order."""
+        columns = np.ascontiguousarray(features.T)
         total = np.full(len(features), self.baseline[0])
         for root in self.roots:
-            node = np.full(len(features), root)
-            inner = rows
-            while len(inner):
-                inner = inner[self.feature[node[inner]] >= 0]
-                at = node[inner]
-                small = features[inner, self.feature[at]] <= self.threshold[at]
-                node[inner] = np.where(small, self.left[at], self.right[at])
-            total += self.value[node]
+            waiting = [(root, np.arange(len(features)))]
+            while waiting:
+                node, rows = waiting.pop()
+                if self.feature[node] < 0:
+                    total[rows] += self.value[node]
+                    continue
+                small = columns[self.feature[node]].take(rows) <= self.threshold[node]
+                parts = (self.left[node], rows[small]), (self.right[node], rows[~small])
+                waiting += [part for part in parts if len(part[1])]
         return total
 
     def tensors(self, name: str) -> dict[str, NDArray[np.generic]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from io import TextIOWrapper
 from types import FrameType
@@ -15,8 +17,11 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from anomalo.cli import augment, catalogue, demo, embed, evaluate, fit, impute, pretrain, repair, schema, score
+from anomalo.cli import augment, clean, daily, demo, embed, evaluate, fit, impute, pretrain, repair, score
+from anomalo.cli.describing import compare, plan, schema
+from anomalo.cli.keeping import catalogue, remove, tag, transfer
 from anomalo.cli.terminal.console import fail
+from anomalo.cli.terminal.processes import with_others
 from anomalo.errors import AnomaloError, InterruptedJobError
 from anomalo.models.guard import INTERRUPTION, Origin, deepest_line, failure
 
@@ -86,7 +91,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find anomalous rows in a table, explain them cell by cell, and impute missing values.",
 )
-for verbs in (demo, schema, fit, pretrain, score, impute, repair, augment, evaluate, embed, catalogue):
+VERBS = (demo, schema, compare, plan, clean, fit, pretrain, score, impute, repair, augment, evaluate, embed, daily)
+for verbs in (*VERBS, catalogue, tag, transfer, remove):
     verbs.register(app)
 
 
@@ -106,7 +112,11 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # Characters that a terminal cannot show are escaped.
         cast("TextIOWrapper", stream).reconfigure(errors="backslashreplace")
-    sys.exit(_run())
+    try:
+        code = with_others(_run)
+    except AnomaloError as error:
+        code = _end(error)
+    sys.exit(code)
 
 
 def take_signals() -> None:
@@ -116,15 +126,29 @@ def take_signals() -> None:
         INTERRUPTION.asked = True
         raise KeyboardInterrupt
 
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        """Interrupt once more where the interpreter has ignored it, as in a callback of an import."""
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = again
     INTERRUPTION.handled = True
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell does for jobs in the background
             signal.signal(number, interrupt)
 
 
+@cache
+def _command() -> Any:
+    """Return the command of all verbs; to make it takes longer than a verb that refuses what it is given."""
+    return typer.main.get_command(app)
+
+
 def _run() -> int:
     try:
-        code = app(prog_name="anomalo", standalone_mode=False)
+        code = _command()(prog_name="anomalo", standalone_mode=False)
         if code != INTERRUPTED:
             sys.stdout.flush()
             return code if isinstance(code, int) else 0

@@ -21,9 +21,11 @@ from anomalo.cli.terminal.console import (
     SheetOption,
     ThreadsOption,
     WorkspaceOption,
+    named_output,
     read_options,
 )
 from anomalo.cli.terminal.printing import table
+from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.errors import UsageError
 from anomalo.tabular.quantities import count
 
@@ -43,7 +45,7 @@ GeneratorOption = Annotated[
 ]
 RowsOption = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to draw.")]
 OutputOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "-o", "--output", metavar="OUT", help="Write the table here, not in the run's folder: .csv or .parquet."
     ),
@@ -85,6 +87,7 @@ def augment(
     header: HeaderOption = None,
     sheet: SheetOption = None,
     seed: SeedOption = 0,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -105,13 +108,22 @@ def augment(
             "expected `augment --with ID -n N` to draw rows, or `augment SOURCE --advise --label COL` for advice"
         )
     from anomalo.jobs.context import JobContext
+    from anomalo.jobs.repeating import former_run
     from anomalo.jobs.synthesis.augment import SampleRequest
     from anomalo.jobs.synthesis.augment import augment as run_augment
 
     with console.work("drawing rows", threads) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
+        target = named_output(output, safe_csv)
         request = SampleRequest(rows, pairs(where, "--where"), given, tuple(constraint), seed)
-        result = run_augment(context, model, request, output=output, safe_csv=safe_csv, device=device)
+        asked: dict[str, Any] = {"safe_csv": safe_csv, "device": device}
+        read, facts = [given] if given else [], asked | vars(request) | {"given": None}
+        former = former_run(context, "augment", facts, read, models=[model], outputs=[target], force=force)
+        if former is None:
+            result = run_augment(context, model, request, output=target, **asked)
+    if former is not None:
+        show_repeated(console, former, given)
+        return
     console.warn(result.warnings)
     console.result(result.run.to_json(), lambda: _show(result))
 

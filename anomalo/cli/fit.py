@@ -26,13 +26,14 @@ from anomalo.cli.terminal.console import (
     read_options,
 )
 from anomalo.cli.terminal.printing import table
+from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.errors import UsageError
-from anomalo.tabular.quantities import count, expected_error, percent, unit_of
+from anomalo.tabular.quantities import count, expected_error, parse_memory, percent, unit_of
 
 if TYPE_CHECKING:
     from anomalo.jobs.fitting.fit import FitResult
     from anomalo.tabular.schema import SchemaOptions
-    from anomalo.workspace.workspace import ModelRecord
+    from anomalo.workspace.records import ModelRecord
 
 NameOption = Annotated[str, typer.Option("--as", metavar="ID", help="The name to save the model under.")]
 ModelOption = Annotated[
@@ -109,6 +110,14 @@ ConstraintOption = Annotated[
         metavar="TEXT",
         help="What synthetic rows must satisfy: '0 <= age <= 99', 'start < end' or, for fit only, 'fixed: city, "
         "country' (combinations seen in training); can be repeated.",
+    ),
+]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="The most memory, such as 2G: rows that do not fit lie on disk, or are learned from by a sample.",
     ),
 ]
 CheckpointOption = Annotated[
@@ -208,7 +217,9 @@ def fit(
     schema: SchemaOption = None,
     constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = None,
     resume: ResumeOption = False,
+    force: ForceOption = False,
     initial: FromOption = None,
     supervised: SupervisedOption = False,
     checkpoint_every: CheckpointOption = 10.0,
@@ -226,30 +237,42 @@ def fit(
 ) -> None:
     """Fit a model on a table and save it."""
     from anomalo.jobs.context import JobContext
-    from anomalo.jobs.fitting.fit import choice
-    from anomalo.jobs.fitting.fit import fit as run_fit
+    from anomalo.jobs.fitting import fit as fitting
+    from anomalo.jobs.repeating import former_model
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
-        model, params = choice(context, model, initial, supervised)
-        logs = _logs(log_csv, tensorboard)
         config = FitConfig(
-            model,
-            params,
-            seed=seed,
-            device=device,
+            *(*fitting.choice(context, model, initial, supervised), seed, device),
             announce=console.plan,
             every=checkpoint_every,
-            logs=logs,
+            logs=_logs(log_csv, tensorboard),
             goals=checked_goals(goals),
             constraints=tuple(constraint),
             settings=parameters(settings, assume, effort),
+            max_memory=amount_of_memory(max_memory),
         )
-        result = run_fit(context, source, name, config, options, initial=initial, supervised=supervised, resume=resume)
-    report(console, result)
+        start: dict[str, Any] = {"initial": initial, "supervised": supervised}
+        former = former_model(context, "fit", name, source, config, options, **start, force=force)
+        result = former or fitting.fit(context, source, name, config, options, **start, resume=resume)
+    report(console, result, source)
+
+
+def amount_of_memory(text: str | None) -> int | None:
+    """Return the value of `--max-memory` in bytes.
+
+    Raises
+    ------
+    UsageError
+        It is no amount of memory.
+    """
+    try:
+        return None if text is None else parse_memory(text)
+    except ValueError as error:
+        raise UsageError(f"--max-memory {error}") from None
 
 
 def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
@@ -290,8 +313,13 @@ def schema_options(
     return options if schema is None else options.merged(SchemaOptions.from_toml(schema))
 
 
-def report(console: Console, result: FitResult) -> None:
-    """Print the saved model, its expected errors and the warnings of its fit."""
+def report(console: Console, result: FitResult | ModelRecord, source: str) -> None:
+    """Print the saved model, its expected errors and the warnings of its fit; or that it was fitted before."""
+    from anomalo.workspace.records import ModelRecord
+
+    if isinstance(result, ModelRecord):
+        show_repeated(console, result, source)
+        return
     console.warn(result.warnings)
     console.result(result.record.to_json() | {"warnings": list(result.warnings)}, lambda: _show(result))
 

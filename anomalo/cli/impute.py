@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anomalo.cli.terminal.console import (
+    ONE_THREAD,
     WORKSPACE,
+    AddressOption,
     Console,
     DebugOption,
     DeviceOption,
     EncodingOption,
+    EngineOption,
     HeaderOption,
     JsonOption,
     LogJsonOption,
@@ -23,10 +25,14 @@ from anomalo.cli.terminal.console import (
     StrictOption,
     ThreadsOption,
     WithOption,
+    WorkersOption,
     WorkspaceOption,
+    engine_choice,
+    named_output,
     read_options,
 )
 from anomalo.cli.terminal.printing import table
+from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
@@ -37,7 +43,7 @@ def impute(
     source: SourceArgument,
     model: WithOption,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o", "--output", metavar="OUT", help="Write the table here, not in the run's folder: .csv or .parquet."
         ),
@@ -52,8 +58,12 @@ def impute(
     sheet: SheetOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    address: AddressOption = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -61,14 +71,23 @@ def impute(
 ) -> None:
     """Impute the missing values of a table with a saved model."""
     from anomalo.jobs.context import JobContext
+    from anomalo.jobs.imputing.impute import cells_beside
     from anomalo.jobs.imputing.impute import impute as run_impute
+    from anomalo.jobs.repeating import former_run
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    with console.work("imputing", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
-        result = run_impute(
-            context, source, model, output=output, draws=draws, safe_csv=safe_csv, device=device, resume=resume
-        )
+    chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
+    target = named_output(output, safe_csv)
+    with console.work("imputing", threads or ONE_THREAD, resumable=True) as progress:
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
+        asked: dict[str, Any] = {"draws": draws, "safe_csv": safe_csv, "device": device}
+        outputs = [target, cells_beside(target)] if target and draws else [target]
+        former = former_run(context, "impute", asked, [source], models=[model], outputs=outputs, force=force)
+        if former is None:
+            result = run_impute(context, source, model, output=target, resume=resume, **asked)
+    if former is not None:
+        show_repeated(console, former, source)
+        return
     console.warn(result.warnings)
     facts = result.run.to_json() | {"warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result))

@@ -14,11 +14,13 @@ from anomalo.cli.fit import (
     KeepOption,
     KindOption,
     LabelOption,
+    MaxMemoryOption,
     MissingOption,
     NameOption,
     SchemaOption,
     SeedOption,
     SetOption,
+    amount_of_memory,
     parameters,
     report,
     schema_options,
@@ -39,6 +41,7 @@ from anomalo.cli.terminal.console import (
     WorkspaceOption,
     read_options,
 )
+from anomalo.cli.terminal.repeated import ForceOption
 
 
 def pretrain(
@@ -55,7 +58,9 @@ def pretrain(
     inf: InfOption = "error",
     schema: SchemaOption = None,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = None,
     resume: ResumeOption = False,
+    force: ForceOption = False,
     checkpoint_every: CheckpointOption = 10.0,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
@@ -70,15 +75,18 @@ def pretrain(
     """Fit a model that others can start from, and save it."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting.pretrain import pretrain as run_pretrain
+    from anomalo.jobs.repeating import former_model
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
-        config = FitConfig(model, seed=seed, device=device, every=checkpoint_every, settings=parameters(settings))
-        result = run_pretrain(context, source, name, config, options, resume=resume)
-    report(console, result)
+        asked, memory = parameters(settings), amount_of_memory(max_memory)
+        config = FitConfig(model, seed=seed, device=device, every=checkpoint_every, settings=asked, max_memory=memory)
+        former = former_model(context, "pretrain", name, source, config, options, force=force)
+        result = former or run_pretrain(context, source, name, config, options, resume=resume)
+    report(console, result, source)
 
 
 def register(app: typer.Typer) -> None:

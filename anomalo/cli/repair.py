@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anomalo.cli.score import ThresholdOption
 from anomalo.cli.terminal.console import (
+    ONE_THREAD,
     WORKSPACE,
+    AddressOption,
     Console,
     DebugOption,
     DeviceOption,
     EncodingOption,
+    EngineOption,
     HeaderOption,
     JsonOption,
     LogJsonOption,
@@ -24,10 +26,14 @@ from anomalo.cli.terminal.console import (
     StrictOption,
     ThreadsOption,
     WithOption,
+    WorkersOption,
     WorkspaceOption,
+    engine_choice,
+    named_output,
     read_options,
 )
 from anomalo.cli.terminal.printing import numbers, shortened, table
+from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.tabular.quantities import count
 from anomalo.tabular.writing.digits import apart
 
@@ -42,7 +48,7 @@ def repair(
     source: SourceArgument,
     model: WithOption,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
@@ -59,8 +65,12 @@ def repair(
     sheet: SheetOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    address: AddressOption = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -70,23 +80,21 @@ def repair(
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.repair import repair as run_repair
+    from anomalo.jobs.repeating import former_run
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    limit = Threshold.parse(threshold)
-    with console.work("repairing", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
-        result = run_repair(
-            context,
-            source,
-            model,
-            output=output,
-            threshold=limit,
-            most=cells,
-            apply=apply,
-            safe_csv=safe_csv,
-            device=device,
-            resume=resume,
-        )
+    chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
+    limit, target = Threshold.parse(threshold), named_output(output, safe_csv)
+    with console.work("repairing", threads or ONE_THREAD, resumable=True) as progress:
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
+        asked: dict[str, Any] = {"threshold": limit, "most": cells, "apply": apply}
+        asked |= {"safe_csv": safe_csv, "device": device}
+        former = former_run(context, "repair", asked, [source], models=[model], outputs=[target], force=force)
+        if former is None:
+            result = run_repair(context, source, model, output=target, resume=resume, **asked)
+    if former is not None:
+        show_repeated(console, former, source)
+        return
     console.warn(result.warnings)
     facts = result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
     console.result(facts, lambda: _show(result))

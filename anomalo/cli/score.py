@@ -17,11 +17,13 @@ from anomalo.cli.fit import (
     KeepOption,
     KindOption,
     LabelOption,
+    MaxMemoryOption,
     MissingOption,
     ModelOption,
     SchemaOption,
     SeedOption,
     SetOption,
+    amount_of_memory,
     parameters,
     schema_options,
     show_skill,
@@ -29,10 +31,12 @@ from anomalo.cli.fit import (
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
     WORKSPACE,
+    AddressOption,
     Console,
     DebugOption,
     DeviceOption,
     EncodingOption,
+    EngineOption,
     HeaderOption,
     JsonOption,
     LogJsonOption,
@@ -43,16 +47,22 @@ from anomalo.cli.terminal.console import (
     StrictOption,
     ThreadsOption,
     WithOption,
+    WorkersOption,
     WorkspaceOption,
+    engine_choice,
+    named_output,
     read_options,
 )
 from anomalo.cli.terminal.printing import numbers, probabilities, shortened, table
+from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.errors import GateError
-from anomalo.tabular.quantities import count
+from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
     from anomalo.jobs.scanning.scan import Anomalies, ScanResult
     from anomalo.jobs.scoring.score import ScoreResult
+    from anomalo.tabular.writing.destination import Output
+    from anomalo.workspace.records import RunRecord
 
 ThresholdOption = Annotated[
     str,
@@ -69,8 +79,17 @@ ExplainOption = Annotated[
         "--explain", metavar="N", min=0, help="Give reasons for the N most anomalous rows besides the alerts."
     ),
 ]
+ShadowOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shadow", metavar="ID", help="A saved model that scores the same rows beside, to compare its alerts."
+    ),
+]
 FailOverOption = Annotated[
     int | None, typer.Option("--fail-over", metavar="N", min=0, help="Exit with 3 if there are more than N alerts.")
+]
+MetricsOption = Annotated[
+    Path | None, typer.Option("--metrics", metavar="FILE", help="Also write figures of the run as OpenMetrics text.")
 ]
 
 
@@ -78,20 +97,26 @@ def score(
     source: SourceArgument,
     model: WithOption,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option("-o", "--output", metavar="OUT", help="Also write the scores to this file: .csv or .parquet."),
     ] = None,
     threshold: ThresholdOption = "share=0.01",
     explain: ExplainOption = 1000,
     fail_over: FailOverOption = None,
+    shadow: ShadowOption = None,
+    metrics: MetricsOption = None,
     safe_csv: SafeCsvOption = False,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
+    address: AddressOption = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -100,28 +125,36 @@ def score(
     """Score the rows of a table with a saved model."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
+    from anomalo.jobs.repeating import former_run
     from anomalo.jobs.scoring.score import score as run_score
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    limit = Threshold.parse(threshold)
-    with console.work("scoring", threads, resumable=True) as progress:
-        context = JobContext.at(workspace, progress, reading=reading, strict=strict)
-        result = run_score(
-            context,
-            source,
-            model,
-            output=output,
-            threshold=limit,
-            explain=explain,
-            safe_csv=safe_csv,
-            device=device,
-            resume=resume,
-        )
-    console.warn(result.warnings)
-    console.result(summary(result), lambda: show(result, output))
-    alerts = int(result.alert.sum())
+    chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
+    limit, target = Threshold.parse(threshold), named_output(output, safe_csv)
+    with console.work("scoring", threads or ONE_THREAD, resumable=True) as progress:
+        context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
+        asked: dict[str, Any] = {"threshold": limit, "explain": explain, "safe_csv": safe_csv, "device": device}
+        asked["shadow"] = shadow
+        former = former_run(context, "score", asked, [source], models=[model, shadow], outputs=[target], force=force)
+        if former is None:
+            result = run_score(context, source, model, output=target, resume=resume, **asked)
+    if former is None:
+        console.warn(result.warnings)
+        console.result(summary(result), lambda: show(result, target))
+    else:
+        show_repeated(console, former, source)
+    _finish(former or result.run, target, fail_over, metrics)
+
+
+def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metrics: Path | None) -> None:
+    """Write the metrics of a scoring, and end with the gate if it is hit."""
+    if metrics is not None:
+        from anomalo.jobs.daily.metrics import write_metrics
+
+        write_metrics(metrics, run)
+    alerts = run.summary["alerts"]
     if fail_over is not None and alerts > fail_over:
-        where = output or result.run.path / "scores.parquet"
+        where = output or run.path / "scores.parquet"
         raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {where}")
 
 
@@ -130,7 +163,7 @@ def summary(result: ScoreResult) -> dict[str, Any]:
     return result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
 
 
-def show(result: ScoreResult, output: Path | None, rows: int = 5) -> None:
+def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
     """Print the number of alerts, and the most anomalous rows with their reasons."""
     facts = result.run.summary
     typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} at {facts['threshold']}\n")
@@ -153,6 +186,24 @@ def show(result: ScoreResult, output: Path | None, rows: int = 5) -> None:
         right=("row", "score", "p-value"),
     )
     typer.echo(f"\nrun {result.run.id} in {result.run.path}" + (f"; scores in {output}" if output else ""))
+    if "shadow" in facts:
+        typer.echo("\n".join(_beside(facts["shadow"])))
+
+
+def _beside(facts: dict[str, Any]) -> list[str]:
+    """Return sentences on how the alerts of a challenger compare."""
+    kappa, correlation = (
+        "undefined" if facts[name] is None else f"{facts[name]:.2f}" for name in ("kappa", "rank_correlation")
+    )
+    found = [
+        f"shadow {facts['model']}: {count(facts['alerts'], 'alert')}; the same decision on "
+        f"{percent(facts['agreement'])} of the rows (Cohen's kappa {kappa}), rank correlation of scores {correlation}"
+    ]
+    for name in ("gained", "lost"):
+        first = facts[f"first_{name}"]
+        rows = ", ".join([*map(str, first), *(["…"] if facts[name] > len(first) else [])])
+        found.append(f"  {count(facts[name], 'alert')} {name}" + (f": rows {rows}" if rows else ""))
+    return found
 
 
 ROW = ("row", "score", "p_value", "alert", "reasons")
@@ -174,7 +225,7 @@ def reason_lines(reasons: list[dict[str, Any]], most: int = 3) -> list[str]:
     for reason in reasons[:most]:
         observed, expected = reason["observed"], reason["expected"]
         differs = expected not in (None, observed)
-        cells.append((reason["column"], shortened(observed), shortened(expected) if differs else None))
+        cells.append((reason["column"], shortened(observed), shortened(expected or None) if differs else None))
     columns = list(zip(*cells, strict=True)) or [(), (), ()]
     texts: list[str] = reason_texts(*(pa.array(column, pa.string()) for column in columns)).to_pylist()
     return texts
@@ -221,7 +272,7 @@ def _show_cells(found: dict[str, Any]) -> None:
                 cell["column"],
                 part,
                 shortened(observed),
-                "" if expected is None else shortened(expected),
+                "" if expected is None else shortened(expected or None),
                 interval_text(cell["low"], cell["high"], cell["kind"], unit_of(cell.get("unit"))),
             )
             for cell, part, (observed, expected) in zip(cells, contributions, texts, strict=True)
@@ -250,6 +301,7 @@ def scan(
     header: HeaderOption = None,
     sheet: SheetOption = None,
     seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = ONE_THREAD,
     workspace: WorkspaceOption = WORKSPACE,
@@ -266,8 +318,8 @@ def scan(
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     limit = Threshold.parse(threshold)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
-    asked = parameters(settings, assume, effort)
-    config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan)
+    asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)
+    config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan, max_memory=memory)
     with console.work("scanning", threads) as progress:
         found = find(JobContext.at(workspace, progress, reading=reading), source, config, options, limit)
     console.warn(found.warnings)

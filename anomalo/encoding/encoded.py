@@ -12,6 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anomalo.encoding.row_hashes import row_hashes
+from anomalo.rules.evidence import Evidence
+
 Floats = NDArray[np.float32]
 Scores = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -25,6 +28,7 @@ FIRST_LEVEL = 2
 """The code of a block's first known level."""
 DENSE_LEVELS = 32
 """`Encoded.dense` gives at most this many one-hot columns to a category."""
+_OF_ROWS = ("target", "time", "texts")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Block:
         Whether it is a point in time: when rows are scored it is hidden, and what is derived from it is seen instead.
     sources : tuple of str
         Of a derived block, the columns that it is computed from.
+    part : str
+        What of them it is, such as "hour"; see `DerivedColumn`.
     """
 
     name: str
@@ -82,6 +88,7 @@ class Block:
     unreadable: float = 0.0
     moment: bool = False
     sources: tuple[str, ...] = ()
+    part: str = ""
 
     @property
     def size(self) -> int:
@@ -231,9 +238,10 @@ class Encoded:
         What is computed from the rows' points in time. The core shows it to models behind the columns.
     time : float32 [n] or None
         When each row happened, where a table has one column that says so: anything that grows with time.
-    evidence : float32 [n, *layout.shape] or None
-        The surprisal in nats of cells that break a rule between columns, which no model sees; 0 for others, and None if
-        no cell breaks one.
+    evidence : Evidence [n] or None
+        The rules between columns that rows break, which no model sees; None if no row breaks one.
+    texts : float32 [n, columns of text] or None
+        The surprisal in nats of cells of columns that no model reads; None if there is no such column.
 
     Raises
     ------
@@ -247,7 +255,8 @@ class Encoded:
     target: NDArray[np.float64] | None = None
     derived: Encoded | None = None
     time: Floats | None = None
-    evidence: Floats | None = None
+    evidence: Evidence | None = None
+    texts: Floats | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -255,7 +264,7 @@ class Encoded:
             raise ValueError(
                 f"values {self.values.shape} and observed {self.observed.shape} do not fit the layout: {expected}"
             )
-        for name in ("values", "observed", "target", "time", "evidence"):
+        for name in ("values", "observed", *_OF_ROWS):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, _read_only(array))
@@ -265,14 +274,12 @@ class Encoded:
 
     def take(self, rows: NDArray[Any] | slice) -> Encoded:
         """Return the rows selected by an index array, a mask or a slice."""
-        target = None if self.target is None else self.target[rows]
-        target, time, evidence = (self._of_rows(name, rows) for name in ("target", "time", "evidence"))
+        others = {name: None if (array := getattr(self, name)) is None else array[rows] for name in _OF_ROWS}
         derived = None if self.derived is None else self.derived.take(rows)
-        return Encoded(self.values[rows], self.observed[rows], self.layout, target, derived, time, evidence)
-
-    def _of_rows(self, name: str, rows: NDArray[Any] | slice) -> Any:
-        array = getattr(self, name)
-        return None if array is None else array[rows]
+        evidence = None if self.evidence is None else self.evidence.take(rows)
+        return Encoded(
+            self.values[rows], self.observed[rows], self.layout, derived=derived, evidence=evidence, **others
+        )
 
     def hide(self, cells: Mask) -> Encoded:
         """Return a copy without the cells under the mask `cells` [n, *shape], and without what derives from them.
@@ -292,9 +299,9 @@ class Encoded:
         sources = [[position[name] for name in block.sources] for block in self.derived.layout.blocks]
         return np.stack([cells[:, at].any(axis=1) for at in sources], axis=1)
 
-    def evidence_but(self, cells: Mask) -> Floats | None:
-        """Return the evidence without that of the cells under the mask `cells` [n, *shape]."""
-        return None if self.evidence is None else np.where(cells, np.float32(0), self.evidence)
+    def evidence_but(self, cells: Mask) -> Evidence | None:
+        """Return the evidence without the rules that report a cell under the mask `cells` [n, columns]."""
+        return None if self.evidence is None else self.evidence.but(cells)
 
     def unreadable(self) -> Mask:
         """Return which cells of numbers cannot be read, bool [n, *shape]."""
@@ -324,17 +331,8 @@ class Encoded:
         Reference: multilinear hashing, Lemire and Kaser (2014), Strongly universal string hashing is
         fast, The Computer Journal 57.
         """
-        values, seen = self.flat()
-        flat = np.ascontiguousarray(values + np.float32(0)).view(np.uint32)
-        flat ^= flat >> np.uint32(16)  # codes and whole numbers end in zeros, which would leave the low bits unused
-        keys = np.random.Generator(np.random.Philox(0)).integers(1, 2**64, size=(flat.shape[1], 2), dtype=np.uint64)
-        total = np.full(len(self), 0x9E3779B97F4A7C15, dtype=np.uint64)
-        for column, (key, mask_key) in enumerate(keys):
-            total += (flat[:, column] + np.uint64(1)) * key + seen[:, column] * mask_key
-        if self.evidence is not None:  # rows may differ in it alone: rare levels share a code
-            bits = np.ascontiguousarray(self.evidence).view(np.uint32).reshape(flat.shape)
-            total += (bits * keys[:, 0]).sum(axis=1, dtype=np.uint64)
-        return total ^ (total >> np.uint64(32))
+        rules = None if self.evidence is None else self.evidence.surprisal
+        return row_hashes(*self.flat(), rules, self.texts)
 
     def dense(self) -> Dense:
         """Return a numeric matrix whose columns depend on the layout alone, never on the rows."""
@@ -357,10 +355,9 @@ class Encoded:
 
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
-        """Stack batches of one layout; targets and times are kept if every part has them, evidence if any has."""
-        targets, times = ([getattr(part, name) for part in parts] for name in ("target", "time"))
+        """Stack batches of one layout; targets and times are kept if every part has them, other evidence if any has."""
+        targets, times, texts = ([getattr(part, name) for part in parts] for name in _OF_ROWS)
         derived = [part.derived for part in parts if part.derived is not None]
-        evident = any(part.evidence is not None for part in parts)
         return Encoded(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.observed for part in parts]),
@@ -368,13 +365,9 @@ class Encoded:
             None if any(target is None for target in targets) else np.concatenate(targets),
             Encoded.concatenate(derived) if len(derived) == len(parts) else None,
             None if any(time is None for time in times) else np.concatenate(times),
-            np.concatenate([_evidence(part) for part in parts]) if evident else None,
+            Evidence.concatenate([(len(part), part.evidence) for part in parts]),
+            None if any(text is None for text in texts) else np.concatenate(texts),
         )
-
-
-def _evidence(part: Encoded) -> Floats:
-    """Return a batch's evidence, 0 where it has none."""
-    return np.zeros(part.values.shape, dtype=np.float32) if part.evidence is None else part.evidence
 
 
 def _dense_columns(block: Block, values: Floats, seen: Mask) -> Iterable[NDArray[Any]]:

@@ -17,7 +17,7 @@ from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encode
 from anomalo.encoding.scaling import centre_and_scale, compress, expand
 from anomalo.rules import stored
 from anomalo.rules.discovery import discover
-from anomalo.rules.evidence import surprisal
+from anomalo.rules.evidence import Evidence
 from anomalo.rules.rule import Rule
 from anomalo.tabular.column import Column
 from anomalo.tabular.columns import Columns, Values
@@ -81,8 +81,9 @@ class TableEncoder:
         return self
 
     def _mark_sources(self, derivation: Sequence[DerivedColumn]) -> None:
-        blocks = zip(self._layout.blocks, derivation, strict=True)
-        self._layout = replace(self._layout, blocks=tuple(replace(b, sources=one.sources) for b, one in blocks))
+        pairs = zip(self._layout.blocks, derivation, strict=True)
+        blocks = tuple(replace(block, sources=one.sources, part=one.part) for block, one in pairs)
+        self._layout = replace(self._layout, blocks=blocks)
 
     @property
     def derivation(self) -> tuple[DerivedColumn, ...]:
@@ -110,7 +111,7 @@ class TableEncoder:
                 encoded = np.where(unreadable, UNSEEN, encoded)
             values[:, block.position] = encoded
             observed[:, block.position] = seen
-        evidence = surprisal(self.rules, columns, [block.name for block in self._layout.blocks])
+        evidence = Evidence.of(self.rules, columns, [block.name for block in self._layout.blocks])
         if self._derived is None:
             return Encoded(values, observed, self._layout, evidence=evidence)
         derived = self._derived.encode(derived_table(self._derivation, columns)[0])
@@ -346,7 +347,7 @@ class TableEncoder:
         if not isinstance(values, Texts):
             numbers = compress(values, block.offset, block.scale)
             seen = ~np.isnan(numbers)
-            return np.where(seen, numbers, MISSING), seen
+            return numbers if seen.all() else np.where(seen, numbers, MISSING), seen
         # Each distinct text is looked up once; index -1 stands for an unseen level.
         index = pc.fill_null(pc.index_in(values.distinct, self._vocabulary[block.position]), -1)
         known = self._codes[block.position][index.to_numpy(zero_copy_only=False)]

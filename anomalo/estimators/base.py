@@ -50,11 +50,15 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             columns = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=False).T
             names = _generated(len(columns))
         if not reset:
-            known = [column.name for column in self.fitted_.schema.columns]
+            known = self._names()
             # An array has no names to go by: its columns are found by position.
             names = known if _generated(len(known)) in (names, known) else names
         arrays = [_arrow(name, column) for name, column in zip(names, columns, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, names=names)
+
+    def _names(self) -> list[str]:
+        """Return the names of the columns in training."""
+        return [column.name for column in self.fitted_.schema.columns]
 
     def _fit(
         self,

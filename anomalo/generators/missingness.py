@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.generators.functional_dependencies import MOST_LEVELS, determinations
+from anomalo.rules.functional_dependencies import MOST_LEVELS, always
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -80,7 +80,7 @@ def find_gates(codes: Codes, sizes: Sequence[int], may_be_missing: Sequence[bool
     owner = [*short.tolist(), *owners.tolist()]
     alike = _alike(columns)
     found = [{owner[at] for at in members} for members in alike]
-    for source, target in determinations(columns[:, [members[0] for members in alike]]):
+    for source, target in always(columns[:, [members[0] for members in alike]]):
         found[target].update(owner[at] for at in alike[source])
     roots: dict[int, int] = {}
     for members, candidates in reversed(list(zip(alike, found, strict=True))):

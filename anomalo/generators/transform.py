@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Block, Encoded, Floats, Layout, Mask
-from anomalo.generators.functional_dependencies import MOST_LEVELS, determined
 from anomalo.generators.missingness import Gate, find_gates
 from anomalo.generators.quantiles import Quantiles
+from anomalo.rules.functional_dependencies import MOST_LEVELS, determined
 
 Codes = NDArray[np.int64]
 Values = NDArray[np.float64]

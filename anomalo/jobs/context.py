@@ -6,8 +6,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,22 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from anomalo.encoding.encoded import Encoded, Layout, Mask, Scores
-from anomalo.errors import SchemaError, SourceError, UsageError
-from anomalo.jobs.engines.local import ahead
+from anomalo.encoding.encoded import Block, Encoded, Layout, Mask, Scores
+from anomalo.errors import OutputError, SchemaError, SourceError, UsageError
+from anomalo.jobs.engines.ahead import ahead
+from anomalo.jobs.identity import JobIdentity
 from anomalo.models.run import Progress
 from anomalo.persistence.atomic import require_writable
 from anomalo.pipeline.cell_tables import absent
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.saved_model import load_fitted
+from anomalo.registry.engine import EngineChoice
 from anomalo.registry.registry import Registry
 from anomalo.tabular.parsing import a_kind, mostly_unreadable
 from anomalo.tabular.read_options import ReadOptions
-from anomalo.tabular.writing.writer import check_suffix
+from anomalo.tabular.reading.folder.listing import local_files
+from anomalo.tabular.writing.destination import Address, Delivery, Destination, Output, Sink, WritesOnce
+from anomalo.tabular.writing.writer import TableWriter, check_suffix
 from anomalo.workspace.workspace import ModelRecord, Workspace
 
 EQUAL_ROWS = "all training rows are equal, so no row can be called anomalous: every p-value is 1"
@@ -76,6 +81,12 @@ class JobContext:
         What the user decided about reading the sources.
     strict : bool
         Whether one cell that is not of its column's kind stops a job with a saved model; else it is unreadable.
+    engine : EngineChoice
+        Where the parts of a job with a saved model are computed; by default in this process.
+    identity : JobIdentity, optional
+        What makes another job the same; it is kept with the results.
+    notes : dict
+        Further entries of the summary of a run.
     """
 
     registry: Registry
@@ -84,6 +95,9 @@ class JobContext:
     batch_rows: int | None = None
     reading: ReadOptions = field(default_factory=ReadOptions)
     strict: bool = False
+    engine: EngineChoice = field(default_factory=EngineChoice)
+    identity: JobIdentity | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def at(
@@ -93,15 +107,21 @@ class JobContext:
         batch_rows: int | None = None,
         reading: ReadOptions | None = None,
         strict: bool = False,
+        engine: EngineChoice | None = None,
     ) -> JobContext:
         """Return the context of a workspace folder, with the installed plugins."""
-        return cls(Registry.load(), Workspace(workspace), progress, batch_rows, reading or ReadOptions(), strict)
+        store, reading, engine = Workspace(workspace), reading or ReadOptions(), engine or EngineChoice()
+        return cls(Registry.load(), store, progress, batch_rows, reading, strict, engine)
 
     @property
     def read_facts(self) -> dict[str, Any]:
         """How the user said that the source is read, for the summary of a run or model; empty if nothing was said."""
         said = self.reading.to_json()
         return {"reading": said} if said else {}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the summary of a run or model says of its job, once all is written."""
+        return self.notes | ({} if self.identity is None else self.identity.facts())
 
     def read(self, source: str | pa.Table) -> Iterator[pa.RecordBatch]:
         """Read a source, or a table that was read from one, batch by batch."""
@@ -111,17 +131,22 @@ class JobContext:
                 yield batch.slice(start, rows)
 
     def table(self, source: str) -> pa.Table:
-        """Read a whole table.
+        """Read a whole table; raises as `batches` does."""
+        return pa.Table.from_batches(list(self.batches(source)))
+
+    def batches(self, source: str) -> Iterator[pa.RecordBatch]:
+        """Open a source, and return its batches.
 
         Raises
         ------
         SourceError
             It cannot be read, or has no rows.
         """
-        batches = list(self.registry.read(source, self.reading))
-        if not batches:
+        batches = self.registry.read(source, self.reading)
+        first = next(batches, None)
+        if first is None:
             raise SourceError(f"{source} has no rows; give a table with at least one")
-        return pa.Table.from_batches(batches)
+        return chain([first], batches)
 
     @staticmethod
     def check_device(device: str) -> None:
@@ -135,23 +160,72 @@ class JobContext:
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|mps", device):
             raise UsageError(f"device {device!r}: expected auto, cpu, cuda, cuda:N or mps")
 
-    @staticmethod
-    def check_output(output: Path | None, source: str) -> None:
+    def check_output(self, output: Output | None, source: str, delivery: Delivery | None = None) -> None:
         """Check that an output can be written, before a long job begins.
+
+        Parameters
+        ----------
+        delivery : Delivery, optional
+            The job that writes it.
 
         Raises
         ------
         UsageError
             The suffix is not known, or the output is the file that is read.
         OutputError
-            The folder is absent or not writable, or `output` is a folder or a device.
+            The folder is absent or not writable, `output` is a folder or a device, or what it names exists already.
         """
         if output is None:
             return
+        if isinstance(output, Address):
+            self._destination(output, delivery).check()
+            return
         check_suffix(output)
-        if output.exists() and Path(source).exists() and output.samefile(source):
+        if output.exists() and any(output.samefile(file) for file in local_files(source) if file.exists()):
             raise UsageError(f"{output} is the table that is read; give another name for the result")
         require_writable(output)
+
+    def delivered(self, output: Output | None, delivery: Delivery) -> None:
+        """Let an output forget the job that has written it, once that is recorded: it could only do so twice."""
+        if isinstance(output, Address):
+            destination = self._destination(output, delivery)
+            if isinstance(destination, WritesOnce):
+                with suppress(OutputError):
+                    destination.forget()
+
+    def _destination(self, output: Address, delivery: Delivery | None) -> Destination:
+        found = self.registry.destination(output.text)
+        return found.once(delivery) if delivery is not None and isinstance(found, WritesOnce) else found
+
+    def writer(
+        self,
+        output: Output,
+        like: pa.Schema | None = None,
+        delivery: Delivery | None = None,
+        *,
+        safe_csv: bool = False,
+    ) -> AbstractContextManager[Sink]:
+        """Return what writes a table to an output, which appears whole at the end of its block or not at all.
+
+        Parameters
+        ----------
+        like : Schema, optional
+            See `TableWriter`.
+        delivery : Delivery, optional
+            The job that writes it.
+        safe_csv : bool
+            See `TableWriter`.
+
+        Raises
+        ------
+        UsageError
+            The suffix is not known, or no plugin writes there.
+        OutputError
+            It cannot be written.
+        """
+        if isinstance(output, Address):
+            return self._destination(output, delivery).writer(like)
+        return TableWriter(output, like, None if delivery is None else delivery.owner, safe_csv=safe_csv)
 
     def load(self, reference: str, verb: str, device: str) -> tuple[ModelRecord, Fitted]:
         """Load the saved model that `ID`, `ID@3` or `ID@tag` names, for a verb.
@@ -221,24 +295,30 @@ Counts = dict[str, dict[str, int]]
 def counts(data: Encoded) -> Counts:
     """Count a batch's cells that are missing or have no precedent in training, by column or channel.
 
-    Columns without any are left out.
+    Columns without any are left out. Times later than the training table's have a precedent: new rows have them.
     """
-    layout, missing = data.layout, absent(data)
-    numbers = [(block.low, block.high) if block.kind == "number" else (-np.inf, np.inf) for block in layout.blocks]
-    low, high = (layout.spread(ends) for ends in np.array(numbers, dtype=np.float32).T)
+    layout = data.layout
+    low, high = (layout.spread(ends) for ends in np.array([_range(each) for each in layout.blocks], dtype=np.float32).T)
+    found = {"outside": _by_block(layout, data.observed & ((data.values < low) | (data.values > high)))}
+    if data.observed.all():
+        return {"unseen": {}, "unreadable": {}, "missing": {}} | found
+    missing, unreadable = absent(data), data.unreadable()
     hidden = layout.spread([block.label for block in layout.blocks])
-    unreadable = data.unreadable()
-    found = {
-        "unseen": ~data.observed & ~missing & ~hidden & ~unreadable,
-        "unreadable": unreadable,
-        "missing": missing,
-        "outside": data.observed & ((data.values < low) | (data.values > high)),
-    }
-    return {sort: _by_block(layout, mask) for sort, mask in found.items()}
+    masks = {"unseen": ~data.observed & ~missing & ~hidden & ~unreadable, "unreadable": unreadable, "missing": missing}
+    return {sort: _by_block(layout, mask) for sort, mask in masks.items()} | found
+
+
+def _range(block: Block) -> tuple[float, float]:
+    """Return the values of a block that have a precedent in training, in encoded units."""
+    if block.kind != "number":
+        return -np.inf, np.inf
+    return block.low, np.inf if block.moment else block.high
 
 
 def _by_block(layout: Layout, mask: Mask) -> dict[str, int]:
     """Return how many cells of each block lie under a mask [n, *shape]; blocks without any are left out."""
+    if not mask.any():
+        return {}
     of_cell = mask.reshape(len(mask), len(layout.block_of_cell)).sum(axis=0)
     of_block = [
         (block.name, int(of_cell[cells].sum()))

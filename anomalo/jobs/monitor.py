@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from anomalo.calibration.column_drift import Counts
 from anomalo.calibration.drift import drift
 from anomalo.calibration.results import Scored
-from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.calibration.tally import Tally
+from anomalo.encoding.encoded import Encoded
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.fitted import Fitted
 
@@ -25,7 +24,7 @@ class DriftMonitor:
     """
 
     fitted: Fitted
-    _p_values: list[Scores] = field(default_factory=list)
+    _p_values: Tally = field(default_factory=Tally)
     _cells: Counts | None = None
 
     def find(self, data: Encoded, scored: Scored) -> Arrays:
@@ -38,15 +37,15 @@ class DriftMonitor:
 
     def see(self, arrays: Arrays) -> None:
         """Add a batch: its p-values, and what `find` returned."""
-        self._p_values.append(arrays["p_value"][~arrays["known"]])
+        self._p_values.add(arrays["p_value"][~arrays["known"]])
         if "cells" in arrays:
             self._cells = arrays["cells"] if self._cells is None else self._cells + arrays["cells"]
 
     def warnings(self) -> list[str]:
         """Return one sentence if the new rows have drifted."""
-        if not self._p_values or not len(self.fitted.calibration.reference):
+        if not len(self._p_values) or not len(self.fitted.calibration.reference):
             return []
-        sentence = drift(np.concatenate(self._p_values), self.fitted.calibration.unique(), self._moved())
+        sentence = drift(self._p_values, self.fitted.calibration.unique(), self._moved())
         return [sentence] if sentence else []
 
     def _moved(self) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,26 +17,29 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import SchemaError, UsageError
 from anomalo.jobs.context import Counts, JobContext, Opened
-from anomalo.jobs.engines.local import ahead
+from anomalo.jobs.engines.ahead import ahead
+from anomalo.jobs.engines.shard_work import ShardWork
+from anomalo.jobs.engines.workers import Workers
+from anomalo.jobs.part import Find, Found, Part, Rows
 from anomalo.persistence.atomic import append_line
 from anomalo.persistence.checksums import array_digest, digest
 from anomalo.persistence.resume import Arrays, ResumableState, resumable_state
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.column import read_notes
+from anomalo.tabular.reading.folder.listing import local_files
+from anomalo.tabular.reading.source import recorded
 from anomalo.tabular.reading.stdin import STDIN
+from anomalo.tabular.writing.destination import Delivery, Output, alone
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 MANIFEST = "manifest.jsonl"
-
-Rows = NDArray[np.int64]
-Found = tuple[Arrays, Counts]
-Find = Callable[[Encoded, Rows], Found]
+LARGE = 16_000_000
+"""Bytes of a source's files from which on workers are started while this process loads the model."""
 
 
 @dataclass
@@ -94,34 +99,6 @@ class Shards:
         self._listed[name] = entry
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some rows of the input, in one shard.
-
-    Attributes
-    ----------
-    rows : int64 [n]
-        Their numbers in the input, ascending.
-    batch : RecordBatch [n]
-        The same rows, raw.
-    data : Encoded [n] or None
-        The same rows, encoded; None if they are not, since their results were kept.
-    arrays, counts
-        Their results, once they are there.
-    """
-
-    rows: Rows
-    batch: pa.RecordBatch
-    data: Encoded | None = None
-    arrays: Arrays = field(default_factory=dict)
-    counts: Counts = field(default_factory=dict)
-
-    def take(self, at: NDArray[np.intp]) -> Part:
-        """Return the rows at these positions, by copy and without results."""
-        data = None if self.data is None else self.data.take(at)
-        return Part(self.rows[at], self.batch.take(pa.array(at)), data)
-
-
 @dataclass
 class Work:
     """A resumable job on one table with one model.
@@ -136,6 +113,10 @@ class Work:
         The finished results, batch by batch.
     warnings : tuple of str
         A sentence if there was nothing to resume, and those of the source's reader.
+    delivery : Delivery
+        Which job its outputs are from.
+    workers : Workers or None
+        What computes the parts; None if this process does.
     schema : Schema
         The Arrow schema of the source's batches, once the first part is there.
     """
@@ -146,17 +127,14 @@ class Work:
     job: ResumableState
     shards: Shards
     warnings: tuple[str, ...]
+    delivery: Delivery
+    workers: Workers | None = None
     schema: pa.Schema = field(default_factory=lambda: pa.schema([]), init=False)
 
     @property
     def fitted(self) -> Fitted:
         """The job's model."""
         return self.opened.fitted
-
-    @property
-    def owner(self) -> str:
-        """The owner of temporary files, for `atomic_file`."""
-        return self.job.folder.name
 
     def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
         """Return the cells of the column that names the rows; None if there is none."""
@@ -178,17 +156,38 @@ class Work:
         kind : str
             Which results they are.
         find : callable
-            Computes the results of encoded rows, whose numbers it is given too.
+            Computes the results of rows.
         parts : iterable of Part
             None of them empty. One is encoded, if it is not yet, only if its results are not kept.
+
+        Raises
+        ------
+        EngineError
+            The workers are lost again and again, or cannot be started.
         """
-        for part in ahead(self._prepared(kind, parts)):
-            if part.arrays or part.data is None:
+        prepared = itertools.groupby(ahead(self._prepared(kind, parts)), lambda part: bool(part.arrays))
+        for kept, run in prepared:
+            for part in run if kept else self._computed(find, run):
+                if not kept:
+                    self.shards.save(kind, part.rows, part.arrays, part.counts)
                 yield part
-            else:
-                arrays, counts = find(part.data, part.rows)
-                self.shards.save(kind, part.rows, arrays, counts)
-                yield replace(part, arrays=arrays, counts=counts)
+
+    def _computed(self, find: Find, parts: Iterator[Part]) -> Iterator[Part]:
+        """Yield parts, in order, with their results: computed in this process, and by the workers of a long job."""
+        workers = self.workers
+        while workers is None or not workers.asked:
+            part = next(parts, None)
+            if part is None:
+                return
+            started = time.monotonic()
+            arrays, counts = find(self.fitted, part.data or self._encoded(part), part)
+            if workers is not None:
+                workers.seconds += time.monotonic() - started
+            yield replace(part, arrays=arrays, counts=counts)
+        yield from workers.found(find, parts)
+
+    def _encoded(self, part: Part) -> Encoded:
+        return part.encoded(self.fitted, self.context.strict)
 
     def _batches(self) -> Iterator[Part]:
         """Yield the source's batches that have rows."""
@@ -199,9 +198,8 @@ class Work:
             self.fitted.schema.check(batch.schema.names)
             rows = np.arange(first, first + batch.num_rows)
             if len(rows):
-                yield Part(
-                    rows, batch, None if opened.data is None else opened.data.take(slice(first, first + len(rows)))
-                )
+                data = None if opened.data is None else opened.data.take(slice(first, first + len(rows)))
+                yield Part(rows, batch, data, begins=first == 0)
             first += len(rows)
 
     def _see(self, schema: pa.Schema) -> None:
@@ -216,10 +214,10 @@ class Work:
             kept = self.shards.load(kind, part.rows)
             if kept is not None:
                 yield replace(part, arrays=kept[0], counts=kept[1])
-            elif part.data is not None:
+            elif part.data is not None or (self.workers is not None and self.workers.asked):
                 yield part
             else:
-                yield replace(part, data=self.fitted.encode(part.batch, int(part.rows[0]), strict=self.context.strict))
+                yield replace(part, data=self._encoded(part))
 
 
 Result = TypeVar("Result", covariant=True)
@@ -242,7 +240,7 @@ def stored(
     reference: str | Opened,
     create: Callable[[Work], Job[Result]],
     *,
-    output: Path | None,
+    output: Output | None,
     device: str,
     resume: bool,
 ) -> Result:
@@ -260,22 +258,54 @@ def stored(
     SourceError, OutputError
         The table cannot be read, or the output not written.
     UsageError
-        There is no such model, or it does not have the verb; this job is running already; or the job to resume is of
-        another source, model or device.
+        There is no such model or engine, or the model does not have the verb; this job is running already; or the job
+        to resume is of another source, model or device.
+    EngineError
+        The workers are lost again and again, or cannot be started or reached.
     """
-    context.check_output(output, source)
-    if isinstance(reference, Opened):
-        opened = reference
-        opened.fitted.require(verb)
-    else:
-        opened = Opened(*context.load(reference, verb, device))
-    with resumable(context, verb, source, opened, device=device, resume=resume) as work:
-        job = create(work)
-        run = context.store.add_run(
-            verb, job.write, model=opened.record, source=source, summary=context.read_facts, job=work.job
-        )
+    if not resume:
+        context.check_output(output, source)
+    # Workers outside of the job: none is left when its state is removed.
+    with alone(output), _workers(context, source, reference, device) as workers:
+        if isinstance(reference, Opened):
+            opened = reference
+            opened.fitted.require(verb)
+        else:
+            opened = Opened(*context.load(reference, verb, device))
+        with resumable(context, verb, source, opened, device=device, resume=resume) as work:
+            work.workers = workers
+            if resume:
+                context.check_output(output, source, work.delivery)
+            job = create(work)
+            run = context.store.add_run(
+                verb,
+                lambda folder: job.write(folder) | context.facts(),
+                model=opened.record,
+                source=source,
+                summary=context.read_facts,
+                job=work.job,
+            )
+    context.delivered(output, work.delivery)
     context.registry.run_saved(context.store, run.id)
     return job.result(run)
+
+
+@contextmanager
+def _workers(context: JobContext, source: str, reference: str | Opened, device: str) -> Iterator[Workers | None]:
+    """Give the workers of the chosen engine; none where this process computes, as with a model in memory."""
+    if context.engine.in_process or isinstance(reference, Opened):
+        yield None
+        return
+    folder, strict, threads = context.store.model(reference).path, context.strict, context.engine.threads
+    engine = context.registry.engine(
+        context.engine, lambda remote: ShardWork.of(folder, remote, device, strict, threads)
+    )
+    try:
+        if sum(path.stat().st_size for path in local_files(source)) >= LARGE:
+            engine.start()
+        yield Workers(engine)
+    finally:
+        engine.close()
 
 
 @contextmanager
@@ -301,7 +331,8 @@ def resumable(
         nothing = resume and not job.resumed
         warnings = (f"nothing to resume: `{verb}` started from the beginning",) if nothing else ()
         try:
-            yield Work(context, source, opened, job, shards, warnings)
+            computed = digest(json.dumps(task, sort_keys=True).encode())
+            yield Work(context, source, opened, job, shards, warnings, Delivery(job.folder.name, computed, resume))
         except BaseException as error:
             # A table that does not fit the model does not fit it the next time either.
             if isinstance(error, SchemaError) or not shards:
@@ -321,14 +352,18 @@ def _task(verb: str, source: str, model: ModelRecord, device: str) -> dict[str, 
 
 
 def _facts(source: str) -> dict[str, Any]:
-    """Return facts that show whether a source has changed; only its name if it is not a local file."""
-    path = Path(os.path.abspath(source))
-    if not path.is_file():
-        return {"path": source}
-    state = path.stat()
-    seconds, fraction = divmod(state.st_mtime_ns, 10**9)
+    """Return facts that show whether a source has changed; only its name if it is not local."""
+    states = [path.stat() for path in local_files(source)]
+    if not states:
+        return {"path": recorded(source)}
+    seconds, fraction = divmod(max(state.st_mtime_ns for state in states), 10**9)
     modified = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{fraction:09} UTC"
-    return {"path": str(path), "bytes": state.st_size, "modified": modified}
+    several = {} if os.path.isfile(source) else {"files": len(states)}
+    return {
+        "path": os.path.abspath(source),
+        "bytes": sum(state.st_size for state in states),
+        "modified": modified,
+    } | several
 
 
 def _name(kind: str, rows: Rows) -> str:

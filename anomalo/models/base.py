@@ -28,7 +28,8 @@ class Run(Protocol):
     """The context of a fit: seed, device, goals, reports, and access to other models.
 
     `goals` are the verbs of `VERBS` that the model is fitted for; none named means all. `initial` is the
-    fitted model to start from, if there is one: see `CanStart`.
+    fitted model to start from, if there is one: see `CanStart`. `table_rows` is how many rows the table has, if the
+    data are only a sample of it; else 0.
     """
 
     seed: int
@@ -38,6 +39,7 @@ class Run(Protocol):
     history: list[dict[str, Any]]
     part: str
     logs: Mapping[str, Path]
+    table_rows: int
 
     @property
     def rng(self) -> np.random.Generator:
@@ -75,6 +77,9 @@ class Model:
     name: ClassVar[str] = ""
     modalities: ClassVar[tuple[str, ...]] = ("table",)
     """What rows the model takes, as `Layout.modality` has it; a name is unique within a modality."""
+    out_of_core: ClassVar[bool] = False
+    """Whether `fit` reads its rows in parts (`row_parts(data)`, batches of a training): they may then lie in files that
+    are mapped into memory, in random order, all rows of a table that does not fit. Other models get a sample of it."""
     score_unit: ClassVar[str] = ""
     """What the score is measured in, for people, such as "nats" or "probability"; empty if it has no name."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from anomalo.errors import AnomaloError, PluginError
+from anomalo.errors import AnomaloError, PluginError, without_passwords
 
 DISABLE = "ANOMALO_DISABLE_PLUGINS"
 """The environment variable that blocks plugins: names of plugins or distributions, separated by commas."""
@@ -137,7 +137,7 @@ def failure(subject: str, where: str, error: BaseException, line: str = "", advi
 
 def reason_of(error: BaseException) -> str:
     """Return an exception as one line: its kind and its message."""
-    text = " ".join(str(error).split())
+    text = without_passwords(" ".join(str(error).split()))
     if isinstance(error, PluginError | InvalidResultError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

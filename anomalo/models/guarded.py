@@ -83,18 +83,23 @@ class GuardedModel:
         """Fit the model, and return self."""
         if data.derived is not None and not self.view.moments and is_goal(run.goals, "impute") and self.can(CanExtend):
             return self._fit_in_turn(data, run)
-        return self._fit(data, run, self.view.moments or is_goal(run.goals, "impute"))
+        return self.fit_seen(self.seen_in_fit(data, run.goals), run)
 
     def _fit_in_turn(self, data: Encoded, run: Run) -> Self:
         """Fit the model to score, without points in time, and then to impute, with them."""
         goals, run.goals = run.goals, frozenset({"score", "embed"})
-        self._fit(data, run, False)
+        self.fit_seen(self.view.of_rows(data, moments=False), run)
         run.goals = goals
         return self.extend(data, run)
 
-    def _fit(self, data: Encoded, run: Run, moments: bool) -> Self:
+    def seen_in_fit(self, data: Encoded, goals: frozenset[str]) -> Encoded:
+        """Return rows as a fit for these goals sees them."""
+        return self.view.of_rows(data, self.view.moments or is_goal(goals, "impute"))
+
+    def fit_seen(self, seen: Encoded, run: Run) -> Self:
+        """Fit the model on rows as `seen_in_fit` returns them, and return self."""
         with self._guard("fit"):
-            result_checks.require_self("fit", self.model.fit(self.view.of_rows(data, moments), run), self.model)
+            result_checks.require_self("fit", self.model.fit(seen, run), self.model)
         return self
 
     def score(self, data: Encoded) -> Scores:

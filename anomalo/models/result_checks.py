@@ -167,6 +167,8 @@ def plan(value: Plan) -> Plan:
     """Check what `plan` returned."""
     require_type("plan's result", value, Plan)
     require(0 <= value.seconds < np.inf, f"plan has {value.seconds} seconds, expected a finite number from 0")
+    require(0 <= value.memory < np.inf, f"plan has {value.memory} bytes of memory, expected a finite number from 0")
+    require(0 <= value.scoring < np.inf, f"plan has {value.scoring} s of scoring, expected a finite number from 0")
     return value
 
 

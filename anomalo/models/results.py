@@ -107,6 +107,10 @@ class HiddenCells:
         return float(1 - np.mean(self.error[known] / self.baseline[known])) if known.any() else float("nan")
 
 
+PROCESS = 550e6
+"""Bytes of a process that has loaded what models need, and of a model that does not say what it takes itself."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a fit is going to do.
@@ -116,11 +120,18 @@ class Plan:
     text : str
         One sentence without a full stop.
     seconds : float
-        About how long it takes on two cores: an estimate for people, nothing depends on it.
+        About how long it takes on one core, the table read and encoded: an estimate for people, nothing depends on it;
+        0 if the model does not know.
+    memory : float
+        About how many bytes the process takes besides the table's rows; 0 if the model does not know.
+    scoring : float
+        About how many seconds it takes to score all rows once it is fitted; 0 if the model does not know.
     """
 
     text: str
     seconds: float
+    memory: float = 0.0
+    scoring: float = 0.0
 
 
 @dataclass

@@ -45,6 +45,8 @@ class LocalRun:
         `keep(number)` returns the checkpoint of training number 0, 1, … of this fit.
     initial : Model, optional
         The fitted model to start from.
+    table_rows : int
+        How many rows the table has, if the fit gets a sample of them; else 0.
 
     Attributes
     ----------
@@ -69,6 +71,7 @@ class LocalRun:
     logs: Mapping[str, Path] = field(default_factory=dict)
     keep: Callable[[int], Checkpoint] | None = None
     initial: Model | None = None
+    table_rows: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     _trainings: int = 0
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Layout
+from anomalo.nn.distributed.shares import sum_of_batch
 from anomalo.nn.module_tuple import ModuleTuple
 
 SMALLEST_SCALE = 0.05
@@ -299,8 +300,8 @@ class ColumnHeads(Standardised):
         return self._in_column_order(self._nll(parameters, x, observed))
 
     def mean_nll(self, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the mean of `nll` over the observed cells, a scalar."""
-        return self._nll(parameters, x, observed).sum() / observed.sum().clamp(min=1)
+        """Return the mean of `nll` over the observed cells of the batch, a scalar; after `split_rows` a part of it."""
+        return self._nll(parameters, x, observed).sum() / sum_of_batch(observed.sum()).clamp(min=1)
 
     def energies(self, whitened: Tensor, parameters: Tensor, x: Tensor, observed: Tensor) -> Tensor:
         """Return each observed cell's energy, [n, columns] >= 0; see `Reconstructor.score`.

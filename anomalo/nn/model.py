@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self
 
@@ -14,15 +15,20 @@ from torch.optim import Optimizer
 from typing_extensions import TypeVar
 
 from anomalo.encoding.encoded import Encoded, Layout
+from anomalo.encoding.mapped import is_mapped, row_parts
 from anomalo.errors import UsageError
 from anomalo.models.base import Model, Run
 from anomalo.models.parameters import param
 from anomalo.models.results import ModelState
 from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
+from anomalo.nn.distributed.processes import processes
+from anomalo.nn.distributed.shares import backward
 from anomalo.nn.layers import Standardised
 from anomalo.nn.optimiser import AdamW
 from anomalo.nn.trainer import Loss, Phase, Step, Trainer, enough_threads, resolve_device, seeded, size
 
+IN_MEMORY = 10_000
+"""Rows that statistics are taken from, where all of them lie in files."""
 CHUNK = 4096
 """Inference runs on chunks of exactly this many rows: a row's result cannot depend on its neighbours."""
 
@@ -89,11 +95,10 @@ class NeuralModel(Model, Generic[Net]):
         def update(*batch: Tensor) -> dict[str, Tensor]:
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
-            value = objective(net, *batch)
-            torch.autograd.backward(value)
+            value = backward(lambda: objective(net, *batch))
             for optimizer in optimizers:
                 optimizer.step()
-            return {"loss": value.detach()}
+            return {"loss": value}
 
         return update
 
@@ -105,7 +110,7 @@ class NeuralModel(Model, Generic[Net]):
         """Finish the fit after training, for example with statistics of the residuals."""
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Train the network.
+        """Train the network: on all rows; of those in files it takes its statistics from a random sample.
 
         Raises
         ------
@@ -114,13 +119,17 @@ class NeuralModel(Model, Generic[Net]):
         UsageError
             The run's device is not available.
         """
-        device = resolve_device(run.device)
+        others = processes()
+        device = resolve_device(run.device if others is None else others.device_name(run.device))
         run.device = str(device)
         with seeded(run.seed, device):
-            self.begin(data, run)
+            some = _in_memory(data)
+            self.begin(some, run)
             self.net.to(device)
-            self.train(self.training_data(data, run), run)
-            self.finish(data, run)
+            rows = self.training_data(data, run)
+            with nullcontext() if others is None else others.training(self, rows, run):
+                self.train(rows, run)
+            self.finish(some, run)
         return self
 
     def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
@@ -219,6 +228,11 @@ class NeuralModel(Model, Generic[Net]):
                 outputs = function(*(_padded(array, self.chunk).to(device) for array in chunk))
                 parts.append(tuple(output.float().cpu().numpy()[: len(chunk[0])] for output in outputs))
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _in_memory(data: Encoded) -> Encoded:
+    """Return the rows, or the first of them, which are random ones, if they lie in files: enough for statistics."""
+    return next(row_parts(data, IN_MEMORY)) if is_mapped(data) else data
 
 
 def _padded(array: NDArray[Any], rows: int) -> Tensor:

@@ -14,16 +14,20 @@ from typing_extensions import TypeVar
 from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
 from anomalo.models.base import Run
 from anomalo.models.parameters import param
-from anomalo.models.results import Cells, Filled, relative
+from anomalo.models.results import PROCESS, Cells, Filled, Plan, relative
 from anomalo.models.row_random import row_uniform
+from anomalo.nn.distributed.shares import part_of_mean, split_rows
 from anomalo.nn.imputation import filled
 from anomalo.nn.layers import ColumnHeads, ColumnInput
 from anomalo.nn.model import CHUNK, NeuralModel
+from anomalo.nn.trainer import seeded
 from anomalo.nn.whitening import whitening
 
 INTERVAL = (0.05, 0.95)
 PASSES = 32
 """Passes over the rows to explain them, at most."""
+START, HELD = 530e6, 28
+"""Bytes of a process before it infers, and for each unit of a network and row that it infers at a time."""
 
 
 class RowEncoder(nn.Module):
@@ -65,21 +69,33 @@ class Reconstructor(NeuralModel[CodeNet]):
     """
 
     score_unit = "nats"
+    out_of_core = True
 
     hide: float = param(0.2, low=0.0, high=0.95, help="Share of the cells hidden from the network in training.")
+
+    def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
+        """Return how a fit trains, and the memory that it takes; how long that takes depends on the machine."""
+        text = f"at most {self.epochs} epochs of {rows:,} rows, up to {self.batch_size:,} of them at a time"
+        with seeded(0, torch.device("cpu")):
+            try:
+                weights = list(self.build(layout).parameters())
+            except AttributeError:  # it depends on what only a fit knows, such as the model that it starts from
+                return Plan(text, 0.0)
+        units = sum(weight.numel() // weight.shape[-1] for weight in weights if weight.ndim > 1 and weight.numel())
+        return Plan(text, 0.0, max(PROCESS, START + HELD * self.chunk * units))
 
     def corrupt(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's input in training; by default some cells are hidden."""
         return x, observed & (torch.rand(x.shape, device=x.device) >= self.hide)
 
     def penalty(self, net: CodeNet, x: Tensor, observed: Tensor) -> Tensor | float:
-        """Return a term to add to the loss."""
+        """Return a term to add to the loss: a mean over the rows, or the same for all of them."""
         return 0.0
 
     def loss(self, net: CodeNet, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty."""
-        parameters = net(*self.corrupt(x, observed))
-        return net.heads.mean_nll(parameters, x, observed) + self.penalty(net, x, observed)
+        x, observed, *shown = split_rows(x, observed, *self.corrupt(x, observed))
+        return net.heads.mean_nll(net(*shown), x, observed) + part_of_mean(self.penalty(net, x, observed))
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Estimate the covariances of residuals and codes over the training rows, for scoring."""

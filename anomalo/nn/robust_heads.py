@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.scaling import LINEAR
+from anomalo.nn.distributed.shares import sum_of_batch
 from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, log_softmax
 
 FARTHEST = 5.0
@@ -92,7 +93,7 @@ class NaturalHeads(ColumnHeads):
             codes = group.codes(x).expand(len(members), -1, -1)[..., None]
             likelihood = log_softmax(logits.float()).gather(3, codes).squeeze(3)
             total = total - (likelihood.sum(dim=0) * weight.index_select(1, group.columns)).sum()
-        return total / (len(members) * weight.sum()).clamp(min=1)
+        return total / (len(members) * sum_of_batch(weight.sum())).clamp(min=1)
 
     def pooled(self, members: Tensor) -> Tensor:
         """Return the parameters [n, parameters] of the mean of several members' predictions [members, n, parameters].

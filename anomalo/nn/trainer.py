@@ -19,6 +19,7 @@ from anomalo.errors import TrainingError, UsageError
 from anomalo.models.base import Model, Run
 from anomalo.nn.checkpoint import pack, random_state, set_random_state, unpack
 from anomalo.nn.dataset import Batches, BatchSource, SomeRows, split
+from anomalo.nn.distributed.team import current
 from anomalo.nn.early_stopping import EarlyStop, RunningMean
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Trainer:
         self.model, self.net, self.run, self.device = model, net, run, device
         train, held = split(len(rows), model.holdout, run.seed)
         self.train, self.held = SomeRows(rows, train, device), SomeRows(rows, held, device)
-        self.checkpoint = run.checkpoint()
+        self.checkpoint, self.team = run.checkpoint(), current()
         self.batch_size = min(model.batch_size, max(16, len(train) // STEPS_PER_EPOCH))
 
     def fit(self, phases: Sequence[Phase]) -> None:
@@ -171,7 +172,7 @@ class Trainer:
         """
         with enough_threads(self.batch_size * size(self.net)):
             epochs = sum(phase.epochs for phase in phases)
-            saved = self._saved()
+            saved = self.team.from_first(self._saved)
             for number, phase in enumerate(phases):
                 if saved is None or number >= saved["phase"]:
                     before = sum(p.epochs for p in phases[:number])
@@ -213,7 +214,7 @@ class Trainer:
                 f"the loss became {broken[0]} in epoch {epoch} of phase {phase.name!r}; "
                 f"lower learning_rate (now {self.model.learning_rate}) or look for extreme values in the table"
             )
-        return losses | self._monitored(phase.name)
+        return losses | (self._monitored(phase.name) if self.team.leads else {})
 
     def _monitored(self, phase: str) -> dict[str, float]:
         rows = np.arange(min(len(self.train), len(self.held), MONITORED))
@@ -250,12 +251,13 @@ class _Stage:
         self.progress, self.share = progress, share
         self.optimizers = trainer.model.optimizers(phase.parameters)
         self.update = phase.step(self.optimizers)
-        self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number)
+        self.batches = Batches(len(trainer.train), trainer.batch_size, trainer.run.seed, number, trainer.train.on_disk)
         self.early_stop = EarlyStop(trainer.net, trainer.model.patience)
         self.held_out = RunningMean(phase.newest)
         self.totals: dict[str, Tensor] = {}
         self.over = False
         self.engine, self.events = _engine(self._process)
+        trainer.team.begin(trainer.net, phase.parameters, trainer.device)
 
     def run(self, saved: dict[str, Any] | None) -> None:
         """Train, from the start or from a saved state of this phase."""
@@ -277,7 +279,7 @@ class _Stage:
     def _process(self, engine: Engine, index: NDArray[np.intp]) -> dict[str, Tensor]:
         rows = self.trainer.train
         with autocast(self.trainer.device):
-            output = self.update(*rows.batch(index))
+            output = self.trainer.team.update(lambda: self.update(*rows.batch(index)), len(index))
         for name, value in output.items():
             total = self.totals.setdefault(name, torch.zeros((), device=value.device))
             total.add_(value, alpha=len(index) / len(rows))
@@ -291,9 +293,7 @@ class _Stage:
 
     def _end(self, engine: Engine) -> None:
         trainer, epoch = self.trainer, engine.state.epoch
-        losses = {name: total.item() for name, total in self.totals.items()}
-        if len(trainer.held):
-            losses["validation_loss"] = self.held_out.update(trainer.held_out_loss(self.phase))
+        losses = trainer.team.from_first(self._losses)
         metrics = trainer.metrics(losses, epoch, self.phase)
         engine.state.metrics.update(metrics)
         trainer.run.report(
@@ -308,6 +308,12 @@ class _Stage:
         self.over = stop or epoch == self.phase.epochs
         if stop:
             engine.terminate()
+
+    def _losses(self) -> dict[str, float]:
+        losses = {name: total.item() for name, total in self.totals.items()}
+        if len(self.trainer.held):
+            losses["validation_loss"] = self.held_out.update(self.trainer.held_out_loss(self.phase))
+        return losses
 
     def _keep(self, engine: Engine) -> None:
         """Save the state if it is due; an epoch ends only with its last handler."""

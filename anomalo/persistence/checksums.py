@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,15 @@ def digest(content: bytes) -> str:
     'ba7816bf8f01cfea'
     """
     return hashlib.sha256(content).hexdigest()
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """Return the checksum of a file's bytes; of several files, that of their checksums one after the other."""
+    found = []
+    for path in files:
+        with path.open("rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return found[0] if len(found) == 1 else digest("".join(found).encode())
 
 
 def array_digest(array: NDArray[Any]) -> str:

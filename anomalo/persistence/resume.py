@@ -180,6 +180,60 @@ def resumable_state(folder: Path, task: Mapping[str, Any], *, resume: bool) -> I
     OutputError
         The folder cannot be written.
     """
+    with _locked(folder) as lock:
+        try:
+            with _writing(folder):
+                opened = _opened(folder, task, resume)
+            yield opened
+            with _writing(folder):
+                (folder / TASK).unlink()  # first: a finished job must not look like one to resume
+                shutil.rmtree(folder)
+        finally:
+            if not any(folder.glob(f"*{SUFFIX}")):  # nothing to resume
+                shutil.rmtree(folder, ignore_errors=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def discarding(folder: Path) -> Iterator[ResumableState]:
+    """Yield the state that a killed job left, and remove it at the end of the block.
+
+    Raises
+    ------
+    UsageError
+        There is none, or another process runs the job.
+    OutputError
+        It cannot be removed.
+    """
+    if _task(folder) is None:
+        raise UsageError(f"no job is named {folder.name!r}")
+    with _locked(folder) as lock, _writing(folder):
+        yield ResumableState(folder)
+        (folder / TASK).unlink()
+        shutil.rmtree(folder)
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def require_stopped(folder: Path) -> None:
+    """Check that no process runs a job.
+
+    Raises
+    ------
+    UsageError
+        One does.
+    """
+    with _locked(folder):
+        pass
+
+
+def unfinished(root: Path) -> dict[str, dict[str, Any]]:
+    """Return the tasks of the jobs in a folder that are running or were killed, by their names."""
+    tasks = {folder.name: _task(folder) for folder in sorted(root.glob("*")) if folder.is_dir()}
+    return {name: task for name, task in tasks.items() if task is not None}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[filelock.BaseFileLock]:
     lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0)
     with _writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -190,16 +244,8 @@ def resumable_state(folder: Path, task: Mapping[str, Any], *, resume: bool) -> I
                 f"{folder.name} is already running in another process; wait for its end, or stop it"
             ) from None
     try:
-        with _writing(folder):
-            opened = _opened(folder, task, resume)
-        yield opened
-        with _writing(folder):
-            (folder / TASK).unlink()  # first: a finished job must not look like one to resume
-            shutil.rmtree(folder)
+        yield lock
     finally:
-        if not any(folder.glob(f"*{SUFFIX}")):  # nothing to resume
-            shutil.rmtree(folder, ignore_errors=True)
-            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 

@@ -16,6 +16,7 @@ from anomalo.models.results import Filled
 from anomalo.pipeline.explaining.broken_rules import with_rules
 from anomalo.pipeline.explaining.expected_cells import expected_cells, interval_of_fills, text
 from anomalo.pipeline.explaining.expected_moments import moments_as_cells
+from anomalo.pipeline.explaining.suspected_texts import with_texts
 from anomalo.pipeline.fitted import Fitted
 
 SCHEMA = pa.schema(
@@ -117,7 +118,8 @@ def explained_cells(
         _nullable(np.stack([cells.low for cells in expected], axis=1).ravel()),
         _nullable(np.stack([cells.high for cells in expected], axis=1).ravel()),
     ]
-    return with_rules(pa.table(columns, schema=SCHEMA), fitted, batch, explained.broken)
+    cells = with_rules(pa.table(columns, schema=SCHEMA), fitted, batch, explained.blamed)
+    return cells if fitted.texts is None else with_texts(cells, fitted.texts, batch, rows, explained.texts)
 
 
 def _observed(batch: pa.RecordBatch, name: str, missing: Mask) -> pa.Array:

@@ -52,6 +52,9 @@ class FitConfig:
         What synthetic rows have to satisfy, such as "start < end"; see `anomalo.generators.constraints`.
     initial : Model, optional
         The fitted model to start from; its schema and encoder go to `Fitted.fit`.
+    max_memory : int, optional
+        Bytes that the whole process may take; a table that does not fit lies on disk, and is learned from in parts or
+        by a sample.
     """
 
     model: str | Model
@@ -69,6 +72,7 @@ class FitConfig:
     constraints: tuple[str, ...] = ()
     initial: Model | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    max_memory: int | None = None
 
     def create(self, registry: Registry, modality: str | None = None) -> GuardedModel:
         """Return a new, unfitted model for rows of a modality; without one, of the only modality that has the name.
@@ -91,8 +95,8 @@ class FitConfig:
         several = isinstance(self.model, str) and len(registry.models.get(self.model, ())) > 1
         return None if several else self.create(registry)
 
-    def run(self, registry: Registry, modality: str, part: int, parts: int) -> LocalRun:
-        """Return the run of fit number `part` of `parts`."""
+    def run(self, registry: Registry, modality: str, part: int, parts: int, table_rows: int = 0) -> LocalRun:
+        """Return the run of fit number `part` of `parts`; `table_rows` if it gets a sample of so many."""
         report = self.progress
         progress = None if report is None else lambda share, text: report((part + share) / parts, text)
         return LocalRun(
@@ -106,6 +110,7 @@ class FitConfig:
             progress=progress,
             keep=self._checkpoints(part),
             initial=self.initial,
+            table_rows=table_rows,
         )
 
     def _checkpoints(self, part: int) -> Callable[[int], Checkpoint] | None:

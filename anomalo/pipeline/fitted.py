@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,17 +22,20 @@ from anomalo.encoding.encoder import Encoder, writing
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
 from anomalo.errors import SourceError, TrainingError, UsageError
+from anomalo.evaluation.comparison.profile import Profile
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
 from anomalo.models.capabilities import CanClassify
 from anomalo.models.guarded import GuardedModel
-from anomalo.models.results import Filled, HiddenCells, models_in
+from anomalo.models.results import Filled, HiddenCells
 from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.explaining.explanation import explanation
+from anomalo.pipeline.out_of_core.large_table import LargeTable, encoded
 from anomalo.pipeline.row_order import by_content
-from anomalo.pipeline.training import Trained, reported_errors, require_able, train
+from anomalo.pipeline.text_evidence import TextEvidence
+from anomalo.pipeline.training import Trained, plugins_of, reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -68,6 +71,10 @@ class Fitted:
         What synthetic rows have to satisfy.
     regimes : Regimes
         How scores of different stretches of time are put on one scale.
+    texts : TextEvidence or None
+        What columns of texts that no model reads add to the scores.
+    profile : Profile or None
+        What later tables are compared with.
     """
 
     schema: Schema
@@ -79,6 +86,8 @@ class Fitted:
     marginals: Marginals | None = None
     constraints: list[Constraint] = field(default_factory=list)
     regimes: Regimes = field(default_factory=Regimes.none)
+    texts: TextEvidence | None = None
+    profile: Profile | None = None
 
     @classmethod
     def fit(
@@ -90,6 +99,7 @@ class Fitted:
         *,
         base: Fitted | None = None,
         target: Target | None = None,
+        large: LargeTable | None = None,
     ) -> FitOutcome:
         """Fit a model on a whole table, and return it with what was computed of the training rows.
 
@@ -101,6 +111,8 @@ class Fitted:
             What to start from: its columns, levels and scales stay, and its model is the run's `initial`.
         target : Target, optional
             The rows' classes, for a model that classifies; rows without one are left out.
+        large : LargeTable, optional
+            What `table` is a sample of; the outcome then has the rows of the sample.
 
         Raises
         ------
@@ -109,22 +121,20 @@ class Fitted:
         UsageError
             The model does not start from another, or does not classify, or only does.
         """
-        started = time.perf_counter()
-        table = ParsedTable.of(table)
+        started, table = time.perf_counter(), ParsedTable.of(table)
         if table.rows < 2:
             raise SourceError(f"the table has {table.rows} row (n_samples = {table.rows}); give at least 2 rows")
         model = config.create(registry, schema.modality)
-        require_able(model, base is not None, target is not None)
-        samples = "sample" in model.verbs and is_goal(config.goals, "sample")
-        if config.constraints and not samples:
-            raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
+        samples = require_able(model, config, base is not None, target is not None)
         schema = schema.fitted_for(samples) if base is None else schema.continuing(base.schema)
-        columns = schema.parse(table, label=True)
-        encoder = registry.encoder(schema.modality)().fit(columns, schema) if base is None else base.encoder
-        data = encoder.encode(columns, label=True)
+        started_from = None if base is None else base.encoder
+        encoder, data = encoded(table, schema, registry.encoder(schema.modality), started_from, large)
         model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
-        facts = {"model": model.name, "plugin": model.origin.plugin}
-        fitted = cls(schema, encoder, model, Calibration.empty(), None, facts)
+        fitted = cls(schema, encoder, model, Calibration.empty(), None, {})
+        fitted.facts = {"model": model.name, "plugin": model.origin.plugin}
+        if target is None and is_goal(config.goals, "score") and "score" in model.verbs:
+            fitted.texts, surprisal = TextEvidence.fit(table, schema)
+            data = replace(data, texts=surprisal)
         if base is not None:
             fitted.facts["initial"] = {key: base.facts[key] for key in ("model", "fingerprint")}
             config = replace(config, initial=base.model)
@@ -134,11 +144,11 @@ class Fitted:
         if config.constraints:
             fitted._constrain(data, config.constraints)
         order = by_content(data)
+        rows = None if large is None else large.training_rows(encoder, schema, model, config.goals, target, order)
         data = data.take(order)
-        fitted._keep(trained := train(model, data, schema, config, registry))
-        before = 0.0 if config.keep is None else config.keep.seconds_before
-        fitted.facts |= trained.facts | {"plugins": _plugins(model, schema.modality, registry)}
-        fitted.facts["seconds"] = time.perf_counter() - started + before
+        fitted._keep(trained := train(model, data, schema, config, registry, rows))
+        fitted.facts |= trained.facts | {"plugins": plugins_of(model, schema.modality, registry)}
+        fitted.facts["seconds"] = time.perf_counter() - started + (config.keep.seconds_before if config.keep else 0.0)
         return FitOutcome(fitted, data.without_label(), trained.scores).take(np.argsort(order))
 
     def _keep(self, trained: Trained) -> None:
@@ -160,7 +170,7 @@ class Fitted:
         self.hidden = reported_errors(self.guarded, data, self.hidden)
         self.facts["goals"] = sorted(config.goals)
         self.facts["history"] = [*self.facts["history"], *run.history]
-        self.facts["plugins"] = _plugins(self.guarded, data.layout.modality, registry)
+        self.facts["plugins"] = plugins_of(self.guarded, data.layout.modality, registry)
         self.facts["seconds"] += time.perf_counter() - started
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
@@ -208,7 +218,7 @@ class Fitted:
             )
         if self.hidden is not None:
             found.extend(self.hidden.notes)
-        found.extend([*self.guarded.notes, *filter(None, map(self.facts.get, ("broken", "drift")))])
+        found.extend([*self.guarded.notes, *filter(None, map(self.facts.get, ("broken", "drift", "sampled")))])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
         contamination = None if self.classifies else contaminated(self.calibration.reference)
@@ -252,7 +262,8 @@ class Fitted:
 
         A label that the model learns is hidden unless `label`.
         """
-        return self.encoder.encode(self.schema.parse(batch, first_row, label, strict), label)
+        data = self.encoder.encode(self.schema.parse(batch, first_row, label, strict), label)
+        return data if self.texts is None else replace(data, texts=self.texts.of(batch))
 
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
         """Score encoded rows; unseen levels, missing values in complete columns and broken rules add their surprisal.
@@ -270,21 +281,19 @@ class Fitted:
         found, hashes = self.calibration, data.hashes()
         return Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
 
-    @property
-    def _comparable(self) -> ComparableModel:
-        return ComparableModel(self.guarded, self.regimes)
-
     def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
         """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
-        score = self._comparable.score(data) if score is None else self.regimes.adjusted(score, data.time)
-        if self.classifies or not len(data) or (data.observed.all() and data.evidence is None):
+        comparable = ComparableModel(self.guarded, self.regimes)
+        score = comparable.score(data) if score is None else self.regimes.adjusted(score, data.time)
+        nothing = data.evidence is None and data.texts is None and bool(data.observed.all())
+        if self.classifies or not len(data) or nothing:
             return score
-        return score_with_novelty(self._comparable, data, score, self.facts["rows"], self.calibration)
+        return score_with_novelty(comparable, data, score, self.facts["rows"], self.calibration)
 
     def explain(self, data: Encoded) -> Explained:
         """Explain encoded rows cell by cell: where the model explains itself, contributions sum to the row's score."""
         rows = None if self.classifies else self.facts["rows"]
-        return explanation(self._comparable, data, rows, self.calibration, self.interval)
+        return explanation(ComparableModel(self.guarded, self.regimes), data, rows, self.calibration, self.interval)
 
     def interval(self, expected: NDArray[np.float32], position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ends of 90 % intervals around the expected values of a column or channel.
@@ -389,10 +398,3 @@ class FitOutcome:
     def take(self, rows: NDArray[np.intp]) -> FitOutcome:
         """Return the outcome with the rows in another order."""
         return replace(self, data=self.data.take(rows), scores=None if self.scores is None else self.scores[rows])
-
-
-def _plugins(model: GuardedModel, modality: str, registry: Registry) -> dict[str, dict[str, str]]:
-    """Return the plugin, distribution and version of a model and of all models in it, by their names."""
-    names = [name for name in models_in(model.state()) if name != model.name]
-    found = {model.name: model.origin} | {name: registry.origin(name, modality) for name in names}
-    return {name: asdict(origin) for name, origin in found.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.calibration.occlusion import beside_model
+from anomalo.calibration.occlusion import beside_model, beside_texts
 from anomalo.calibration.thresholds import Boundary
 from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask, Scores
 from anomalo.encoding.encoder import writing
@@ -29,6 +29,22 @@ CELLS = 1_000_000
 
 Sets = NDArray[np.intp]
 """Candidate repairs [k, 1 + size]: a row, then the positions of its cells, ascending."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the search starts: some rows with cells replaced of columns of texts that no model reads.
+
+    Attributes
+    ----------
+    replaced : int [n]
+        How many cells of each row.
+    texts : float32 [n, columns of text] or None
+        The surprisal of the row's texts then, as `Encoded.texts`.
+    """
+
+    replaced: NDArray[np.intp]
+    texts: Floats | None
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,7 @@ def repair(
     boundary: Boundary,
     most: int = MOST,
     *,
+    start: Start | None = None,
     tried: int = CANDIDATES,
     at_once: int = CELLS,
 ) -> Repaired:
@@ -101,6 +118,8 @@ def repair(
         What is normal.
     most : int
         The largest number of cells of a repair.
+    start : Start, optional
+        What is replaced first; it counts as part of the repair.
     tried : int
         How many single cells of a row are tried, at most.
     at_once : int
@@ -110,12 +129,15 @@ def repair(
     Harvard Journal of Law & Technology 31; Lowerre (1976), The Harpy speech recognition system, for the beam.
     """
     writing(fitted.encoder)  # before a long search
-    search = _Search(fitted, data, boundary, at_once)
-    found = search.tried(_singles(candidates(fitted, data, tried)))
+    search = _Search(fitted, data, boundary, at_once, start)
+    room = np.full(len(data), most) if start is None else most - start.replaced
+    search.keep(search.tried(np.flatnonzero(room < most)[:, None]))
+    singles = _singles(candidates(fitted, search.data, tried))
+    found = search.tried(singles[(~search.normal & (room > 0))[singles[:, 0]]])
     search.keep(found)
     partners = _partners(found, len(data))
-    for _ in range(most - 1):
-        beam = found.best(BEAM, ~search.normal[found.sets[:, 0]])
+    for size in range(2, most + 1):
+        beam = found.best(BEAM, (~search.normal & (room >= size))[found.sets[:, 0]])
         found = search.tried(_extended(beam.sets, partners))
         search.keep(found)
     return search.result()
@@ -138,13 +160,22 @@ def candidates(fitted: Fitted, data: Encoded, most: int) -> NDArray[np.intp]:
 class _Search:
     """The best set of each row so far, and whether it makes the row normal."""
 
-    def __init__(self, fitted: Fitted, data: Encoded, boundary: Boundary, at_once: int = CELLS) -> None:
-        self.fitted, self.data, self.boundary, self.at_once = fitted, data, boundary, at_once
+    def __init__(
+        self,
+        fitted: Fitted,
+        data: Encoded,
+        boundary: Boundary,
+        at_once: int = CELLS,
+        start: Start | None = None,
+    ) -> None:
+        self.fitted, self.boundary, self.at_once = fitted, boundary, at_once
+        self.data = data if start is None else replace(data, texts=start.texts)
         self.cells: Mask = np.zeros(data.values.shape, dtype=bool)
         self.score = np.full(len(data), np.inf)
         self.p_value = np.zeros(len(data))
         self.normal = np.zeros(len(data), dtype=bool)
         self.typical, self.times = _seen(fitted, data)
+        self._beside: Scores = beside_texts(self.data, fitted.calibration).sum(axis=1)
 
     def tried(self, sets: Sets) -> _Tried:
         """Replace and score candidates."""
@@ -171,13 +202,13 @@ class _Search:
 
         A model has seen the anomalous cells of the rows that it was fitted on, and scores these rows lower than a model
         that has not. So the excess of such a row's score over the typical score is multiplied after a repair by the
-        ratio that out-of-fold scores show before it.
+        ratio that out-of-fold scores show before it, but for what columns add to it that no model reads.
         """
-        times, typical = self.times[rows], self.typical
+        times, typical = self.times[rows], self.typical + self._beside[rows]
         strict = np.flatnonzero((times > 1) & (score > typical))
         normal = np.ones(len(rows), dtype=bool)
         if len(strict):
-            unseen = typical + (score[strict] - typical) * times[strict]
+            unseen = typical[strict] + (score[strict] - typical[strict]) * times[strict]
             p_value = self.fitted.calibration.p_values(unseen, after.take(strict).hashes())
             normal[strict] = self.boundary.normal(p_value, unseen)
         return normal
@@ -240,15 +271,17 @@ class _Search:
 def _seen(fitted: Fitted, data: Encoded) -> tuple[float, Scores]:
     """Return a typical score, and the ratio [n] of the rows' excess over it out of fold to that in the fitted model.
 
-    The ratio is 1 for rows that were not in training.
+    What columns of texts that no model reads add to a row's score is no part of its excess. The ratio is 1 for rows
+    that were not in training.
     """
     reference = fitted.calibration.reference
     if not len(reference):
         return 0.0, np.ones(len(data))
     typical, score = float(np.median(reference)), fitted.score_as_new(data)
     unseen = fitted.calibration.out_of_fold(score, data.hashes())
+    usual = typical + beside_texts(data, fitted.calibration).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        times = (unseen - typical) / np.maximum(score - typical, 0.0)
+        times = (unseen - usual) / np.maximum(score - usual, 0.0)
     return typical, np.where(unseen > score, times, 1.0)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.regimes import Regimes
-from anomalo.errors import ArtefactError
+from anomalo.errors import ArtefactError, UsageError
+from anomalo.evaluation.comparison.profile import Profile
 from anomalo.generators import constraints
 from anomalo.models.base import Model
 from anomalo.models.guard import Origin
@@ -20,6 +21,8 @@ from anomalo.models.guarded import GuardedModel, guard_part
 from anomalo.models.results import HiddenCells
 from anomalo.models.view import View
 from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.saved_cleaner import CLEANER
+from anomalo.pipeline.text_evidence import TextEvidence
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
 from anomalo.workspace import artifacts
@@ -41,7 +44,7 @@ FACTS = (
         "plan",
         "seconds",
     ),
-    *("broken", "drift", "calibrated", "initial", "classes", "unlabelled"),
+    *("broken", "drift", "sampled", "calibrated", "initial", "classes", "unlabelled"),
 )
 
 
@@ -68,7 +71,12 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
     kept |= {f"regimes.{name}": array for name, array in vars(fitted.regimes).items()}
     if fitted.hidden is not None:
         kept |= {name: getattr(fitted.hidden, name) for name in HIDDEN}
-    artifacts.save(folder, manifest, fitted.guarded.state(), {"calibration": kept})
+    arrays = {"calibration": kept}
+    if fitted.texts is not None:
+        manifest["texts"], arrays["texts"] = list(fitted.texts.columns), fitted.texts.arrays()
+    if fitted.profile is not None:
+        arrays["profile"] = fitted.profile.arrays()
+    artifacts.save(folder, manifest, fitted.guarded.state(), arrays)
 
 
 def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitted:
@@ -78,8 +86,12 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     ------
     ArtefactError
         It is absent, damaged, or its model's plugin is not installed.
+    UsageError
+        It is a cleaner.
     """
     artefact = artifacts.load(folder)
+    if artefact.manifest.get("model") == CLEANER:
+        raise UsageError(f"{folder} holds a cleaner, not a model; use it with anomalo clean --with")
     manifest, kept = artefact.manifest, artefact.arrays["calibration"]
     schema = Schema.from_json(manifest["schema"])
     view = View(**manifest["view"])
@@ -94,7 +106,24 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
     kept_constraints = [constraints.from_json(value) for value in manifest["constraints"]]
     parts = {name.removeprefix("regimes."): array for name, array in kept.items() if name.startswith("regimes.")}
-    return Fitted(schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, Regimes(**parts))
+    texts = TextEvidence.restored(artefact.arrays["texts"], manifest["texts"]) if "texts" in manifest else None
+    regimes = Regimes(**parts)
+    profile = Profile.restored(artefact.arrays["profile"]) if "profile" in artefact.arrays else None
+    return Fitted(
+        schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, regimes, texts, profile
+    )
+
+
+def load_profile(folder: Path) -> Profile | None:
+    """Return the profile of a saved model's training table; None if it was saved without one.
+
+    Raises
+    ------
+    ArtefactError
+        The artefact is absent or damaged.
+    """
+    arrays = artifacts.load(folder).arrays
+    return Profile.restored(arrays["profile"]) if "profile" in arrays else None
 
 
 def _restored(folder: Path, artefact: Artefact, modality: str, registry: Registry) -> GuardedModel:

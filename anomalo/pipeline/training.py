@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,10 @@ from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanClassify, CanStart, CrossFits, ReportsErrors
 from anomalo.models.folds import fold_count
 from anomalo.models.guarded import GuardedModel
-from anomalo.models.results import HiddenCells
+from anomalo.models.results import HiddenCells, models_in
 from anomalo.models.run import LocalRun
 from anomalo.pipeline.config import FitConfig, phases
+from anomalo.pipeline.out_of_core.large_table import TrainingRows
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import Schema
 
@@ -48,13 +49,13 @@ class Trained:
     regimes: Regimes
 
 
-def require_able(model: GuardedModel, starts: bool, classes: bool) -> None:
-    """Raise unless the model can start from another one and learn classes, if it has to.
+def require_able(model: GuardedModel, config: FitConfig, starts: bool, classes: bool) -> bool:
+    """Return whether the model is fitted to sample; raise unless it can start from another and learn classes, if asked.
 
     Raises
     ------
     UsageError
-        It cannot, or learns nothing but classes and there are none.
+        It cannot, or learns nothing but classes and there are none, or there are constraints and it does not sample.
     """
     if starts and not model.can(CanStart):
         raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
@@ -63,20 +64,37 @@ def require_able(model: GuardedModel, starts: bool, classes: bool) -> None:
     if not classes and model.can(CanClassify):
         how = "fit it with --label COL --supervised, or by TableClassifier"
         raise UsageError(f"model {model.name!r} learns from labels: {how}")
+    samples = "sample" in model.verbs and is_goal(config.goals, "sample")
+    if config.constraints and not samples:
+        raise UsageError(f"constraints are for models that sample; model {model.name!r} is not fitted to")
+    return samples
 
 
-def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig, registry: Registry) -> Trained:
-    """Fit the model on the rows, the label shown, and calibrate it."""
+def train(
+    model: GuardedModel,
+    data: Encoded,
+    schema: Schema,
+    config: FitConfig,
+    registry: Registry,
+    large: TrainingRows | None = None,
+) -> Trained:
+    """Fit the model on the rows, the label shown, and calibrate it.
+
+    Parameters
+    ----------
+    large : TrainingRows, optional
+        What the rows are a sample of.
+    """
     shown = data.without_label()
-    hashes = shown.hashes()
-    fingerprint = f"{int(hashes.sum()):016x}"
+    count = len(data) if large is None else large.count
+    fingerprint = f"{int(shown.hashes().sum()):016x}"
     if config.keep is not None:
         config.keep.agree(table=fingerprint)
-    plan = model.plan(data.layout, len(data), config.goals)
+    plan = model.plan(data.layout, count, config.goals)
     if plan is not None:
         config.announce(plan)
-    fit = _Fit(model, data, config, registry, schema.modality)
-    main, evidence = fit.in_parts() if model.can(CrossFits) else fit.and_cross_fit()
+    fit = _Fit(model, data, config, registry, schema.modality, large)
+    main, evidence = fit.fitted()
     hidden = reported_errors(model, data, evidence.hidden) if fit.reports_errors else evidence.hidden
     calibration, marginals, scores, regimes = Calibration.empty(), None, None, Regimes.none()
     if evidence.scores is not None:
@@ -89,7 +107,7 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
         "seed": config.seed,
         "goals": sorted(config.goals),
         "calibrated": config.calibrate,
-        "rows": len(data),
+        "rows": count,
         "history": main.history,
         "training": {
             "device": main.device.replace("auto", "cpu"),
@@ -98,9 +116,21 @@ def train(model: GuardedModel, data: Encoded, schema: Schema, config: FitConfig,
         },
         "fingerprint": fingerprint,
         "plan": None if plan is None else plan.text,
+        "sampled": _sampled(model, data, large),
         "drift": drift_in_time(shown, regimes) if evidence.scores is not None else None,
     }
     return Trained(calibration, hidden, marginals, scores, facts, regimes)
+
+
+def _sampled(model: GuardedModel, data: Encoded, large: TrainingRows | None) -> str | None:
+    """Return a sentence on the sample that a model learned from, if it was one and the model does not say so."""
+    if large is None or large.every is not None or model.can(CrossFits):
+        return None
+    learned = len(data) - int(large.held.sum())
+    return (
+        f"learned from a random sample of {learned:,} of {large.count:,} rows, since the table does not fit into the "
+        "memory that it may take"
+    )
 
 
 def _calibrated(model: GuardedModel, data: Encoded, scores: Scores) -> tuple[Calibration, Regimes, Scores | None]:
@@ -134,10 +164,15 @@ def surprisal_of_unreadable(model: GuardedModel, data: Encoded, training_rows: i
 
 
 def surprisal_of_broken_rules(model: GuardedModel, data: Encoded) -> Scores:
-    """Return what cells that break a rule add to the rows' scores, float64 [n] in nats; nothing for a classifier."""
-    if data.evidence is None or model.can(CanClassify):
-        return np.zeros(len(data))
-    return np.asarray(data.evidence.reshape(len(data), -1).sum(axis=1, dtype=np.float64))
+    """Return what cells that break a rule, or are suspected texts, add to the rows' scores, float64 [n] in nats.
+
+    Nothing for a classifier.
+    """
+    total = np.zeros(len(data))
+    for surprisal in (None if data.evidence is None else data.evidence.surprisal, data.texts):
+        if surprisal is not None and not model.can(CanClassify):
+            total += surprisal.sum(axis=1, dtype=np.float64)
+    return total
 
 
 @dataclass(frozen=True)
@@ -149,17 +184,23 @@ class _Fit:
     config: FitConfig
     registry: Registry
     modality: str
+    large: TrainingRows | None
+
+    def fitted(self) -> tuple[LocalRun, Evidence]:
+        """Fit the model, and evaluate it on rows that it has not learned from."""
+        if self.model.can(CrossFits):
+            return self.in_parts()
+        return self.and_cross_fit() if self.large is None else self.but_for_held(self.large)
 
     @property
     def reports_errors(self) -> bool:
         """Whether the model says itself how well it predicts hidden cells."""
-        return self.model.can(ReportsErrors) and is_goal(self.config.goals, "impute")
+        return reports_its_errors(self.model, self.config.goals)
 
     @property
     def calibrated(self) -> bool:
         """Whether out-of-fold scores, or hidden cells, are needed."""
-        scored = is_goal(self.config.goals, "score")
-        return self.config.calibrate and self.config.goals != {"sample"} and (scored or not self.reports_errors)
+        return is_calibrated(self.model, self.config)
 
     def in_parts(self) -> tuple[LocalRun, Evidence]:
         """Fit a model that cross-fits, and evaluate its parts."""
@@ -190,8 +231,36 @@ class _Fit:
         self.model.fit(data, main)
         return main, evidence
 
+    def but_for_held(self, large: TrainingRows) -> tuple[LocalRun, Evidence]:
+        """Fit the model on all rows but those held, or on those of the sample, and evaluate it on those held.
+
+        Reference: Papadopoulos et al. (2002), Inductive confidence machines for regression, ECML: rows that were held
+        out calibrate as those of each fold do, for one fit instead of several.
+        """
+        run = self._run(0, 1)
+        if large.every is None:
+            self.model.fit(self.data.take(np.flatnonzero(~large.held)), run)
+        else:
+            self.model.fit_seen(large.every.ordered(), run)
+        if not self.calibrated:
+            return run, Evidence(None, None)
+        folds = np.where(large.held, 0, -1)
+        return run, cross_fit(self.data, folds, lambda *_: self.model, hide=not self.reports_errors)
+
     def _run(self, part: int, parts: int) -> LocalRun:
-        return self.config.run(self.registry, self.modality, part, parts)
+        rows = 0 if self.large is None else self.large.count
+        return self.config.run(self.registry, self.modality, part, parts, rows)
+
+
+def reports_its_errors(model: GuardedModel, goals: frozenset[str]) -> bool:
+    """Whether a model that is fitted for these goals says itself how well it predicts hidden cells."""
+    return model.can(ReportsErrors) and is_goal(goals, "impute")
+
+
+def is_calibrated(model: GuardedModel, config: FitConfig) -> bool:
+    """Whether a fit needs out-of-fold scores, or predictions of hidden cells."""
+    scored = is_goal(config.goals, "score")
+    return config.calibrate and config.goals != {"sample"} and (scored or not reports_its_errors(model, config.goals))
 
 
 def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | None) -> HiddenCells | None:
@@ -209,3 +278,10 @@ def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | No
         np.array([seen[cells].sum() for cells in data.layout.cells_of_block], dtype=np.intp)
     )
     return reported if hidden is None else replace(reported, width=hidden.width)
+
+
+def plugins_of(model: GuardedModel, modality: str, registry: Registry) -> dict[str, dict[str, str]]:
+    """Return the plugin, distribution and version of a model and of all models in it, by their names."""
+    names = [name for name in models_in(model.state()) if name != model.name]
+    found = {model.name: model.origin} | {name: registry.origin(name, modality) for name in names}
+    return {name: asdict(origin) for name, origin in found.items()}

@@ -61,6 +61,8 @@ class PluginInfo:
         Why it failed.
     models : tuple of str
         The names of its models.
+    engines : tuple of str
+        The names of its engines.
     pages : tuple of Path
         Its pages of the dashboard.
     failures : tuple of Failure
@@ -75,6 +77,7 @@ class PluginInfo:
     status: Literal["ok", "failed", "disabled", "listed"]
     reason: str = ""
     models: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     pages: tuple[Path, ...] = ()
     failures: tuple[Failure, ...] = ()
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from anomalo.encoding.encoder import Encoder
     from anomalo.models.base import Model, Run
+    from anomalo.registry.engine import Engine
     from anomalo.tabular.read_options import ReadOptions
+    from anomalo.tabular.writing.destination import Destination
 
 hookspec = pluggy.HookspecMarker("anomalo")
 hookimpl = pluggy.HookimplMarker("anomalo")
@@ -71,6 +73,31 @@ def anomalo_read(source: str, options: ReadOptions) -> Iterator[pa.RecordBatch] 
     """
 
 
+@hookspec(firstresult=True)
+def anomalo_output(target: str) -> Destination | None:
+    """Write a table where it is not one file.
+
+    Called for what the user gave as an output, if it is a URL or ends with a slash; readers' order.
+
+    Parameters
+    ----------
+    target : str
+        The output, perhaps with a password, which no message may show.
+
+    Returns
+    -------
+    Destination or None
+        An object with `check()`, which raises before a long job if nothing can be written, and `writer(like)`, a
+        context manager whose `write(batch)` takes the rows: they appear whole at the end of its block, or not at all.
+        None for a target that this plugin does not write.
+
+    Raises
+    ------
+    OutputError, UsageError
+        The target is this plugin's to write, but cannot be written.
+    """
+
+
 @hookspec
 def anomalo_training(engine: Any, model: Model, run: Run) -> None:
     """React to a model that is about to be trained by an Ignite engine; attach handlers to it here.
@@ -107,4 +134,16 @@ def anomalo_pages() -> Iterable[Path]:  # type: ignore[empty-body]
     -------
     iterable of Path
         Streamlit scripts: existing files whose names end in `.py`. A page is run when a user opens it, not before.
+    """
+
+
+@hookspec
+def anomalo_engines() -> Iterable[type[Engine]]:  # type: ignore[empty-body]
+    """Give engines: where the parts of a job are computed.
+
+    Returns
+    -------
+    iterable of type of Engine
+        Engine classes, each with a `name` that no other engine has, by which `--engine` finds it. Import the library
+        of a cluster in the constructor or in `map`, not beside the hook.
     """

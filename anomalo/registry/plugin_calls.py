@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from anomalo.tabular.read_options import ReadOptions
+    from anomalo.tabular.writing.destination import Destination
 
 T = TypeVar("T")
 
@@ -165,6 +166,19 @@ class PluginCalls:
             checked = checked_batches(batches)
             first = next(checked, None)
             return None if first is None else itertools.chain([first], self._rest(plugin, source, checked))
+        return None
+
+    def destination(self, plugin: str, target: str) -> Destination | None:
+        """Return what writes a target; None if the plugin does not write it, or failed.
+
+        Raises
+        ------
+        AnomaloError
+            Of the plugin, about a target that it writes.
+        """
+        with self._guard(plugin, "anomalo_output", passing=(AnomaloError,)):
+            found: Destination | None = self._call(plugin, "anomalo_output", target=target)
+            return found
         return None
 
     def _rest(self, plugin: str, source: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""Checks of what plugins give: hooks that exist, models, encoders, pages and batches that can be used."""
+"""Checks of what plugins give: hooks that exist, models, encoders, engines, pages and batches that can be used."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from anomalo.encoding.encoder import Encoder
 from anomalo.errors import PluginError, did_you_mean
 from anomalo.models.base import Model, is_model
 from anomalo.models.parameters import Parameter
+from anomalo.registry.engine import Engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,6 +93,18 @@ def checked_encoder(candidate: Any) -> type[Encoder]:
     absent = [method for method in needed if not callable(getattr(candidate, method, None))]
     if not isinstance(candidate, type) or absent or not isinstance(getattr(candidate, "modality", None), str):
         raise PluginError(f"{candidate!r} is not an encoder; expected a class with modality, {', '.join(needed)}")
+    return candidate
+
+
+def checked_engine(candidate: object) -> type[Engine]:
+    """Return an engine class."""
+    if not isinstance(candidate, type) or not issubclass(candidate, Engine):
+        raise PluginError(f"{candidate!r} is not an engine; expected a subclass of anomalo.plugin.Engine")
+    name = getattr(candidate, "name", None)
+    if not isinstance(name, str) or not name or ":" in name:
+        raise PluginError(f"{candidate!r} has the name {name!r}; expected a text without a colon")
+    if candidate.map is Engine.map:
+        raise PluginError(f"engine {name!r} has no map method; implement map(tasks)")
     return candidate
 
 

@@ -8,33 +8,31 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from anomalo.encoding.encoder import Encoder
 from anomalo.errors import (
-    PluginError,
     SourceError,
     UnknownModelError,
     UsageError,
     did_you_mean,
 )
 from anomalo.models.base import Model
-from anomalo.models.guard import DISABLE, Origin, guard
+from anomalo.models.guard import Origin, guard
 from anomalo.models.guarded import GuardedModel, guard_part, named
 from anomalo.registry.discovery import Failure, Found, PluginInfo, find
+from anomalo.registry.engine import Compute, Engine, EngineChoice
+from anomalo.registry.guarded_engine import GuardedEngine
+from anomalo.registry.offers import Key, Offers, collect, keeper, required
 from anomalo.registry.plugin_calls import PluginCalls
-from anomalo.registry.plugin_checks import checked_encoder, checked_model, checked_page
+from anomalo.registry.plugin_checks import checked_encoder, checked_engine, checked_model, checked_page
 from anomalo.tabular.read_options import ReadOptions
+from anomalo.tabular.writing.destination import Destination
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Failure", "PluginInfo", "Registry"]
-
-T = TypeVar("T")
-Key = tuple[str, str]
-"""A modality and a name, which is empty for an encoder: two plugins that give the same are in conflict."""
-Offers = dict[Key, list[tuple[str, T]]]  # (plugin, class) of everyone who claims it
 
 
 class Registry:
@@ -93,7 +91,7 @@ class Registry:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that has failed so far."""
-        _ = self._models, self._encoders, self._pages
+        _ = self._models, self._encoders, self._pages, self._engines
         return tuple(self._calls.failures)
 
     @property
@@ -202,13 +200,40 @@ class Registry:
             for encoder in self._calls.given(plugin, "anomalo_encoders", checked_encoder):
                 if encoder.modality == modality:
                     return encoder
-        offer = self._only("encoder", (modality, ""), self._encoders)
-        if offer is None:
+        claims = self._encoders.get((modality, ""))
+        if claims is None:
             listed = ", ".join(modality for modality, _ in self._encoders) or "none"
             raise UsageError(
                 f"no encoder is for modality {modality!r}; there are encoders for: {listed}{self._known()}"
             )
-        return offer[1]
+        return required(self._calls, "encoder", (modality, ""), claims)[1]
+
+    def engine(self, choice: EngineChoice, work: Callable[[bool], Compute]) -> Engine:
+        """Return an engine of which every call is guarded.
+
+        Parameters
+        ----------
+        choice : EngineChoice
+            Its name, or `plugin:name` where another plugin keeps the name, and its options.
+        work : callable
+            Returns what it computes, given whether its workers may be on other machines.
+
+        Raises
+        ------
+        UsageError
+            There is none of that name, an option is not for it, or a library that it needs is not installed.
+        PluginError
+            Two plugins claim the name, neither of them first-party; or it failed.
+        """
+        plugin, _, name = choice.name.rpartition(":")
+        claims = self._engines.get(("", name), [])
+        found = next((claim for claim in claims if claim[0] == plugin), None)
+        if not claims or (plugin and found is None):
+            names = [name for _, name in self._engines]
+            hint = did_you_mean(choice.name, names) or f"; the engines are: {', '.join(names) or 'none'}"
+            raise UsageError(f"no engine is named {choice.name!r}{hint}{self._known()}")
+        plugin, engine = found or required(self._calls, "engine", ("", name), claims)
+        return GuardedEngine(engine, self._calls.origin(plugin), work, choice)
 
     def read(self, source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordBatch]:
         """Return the batches of the first plugin that reads `source`.
@@ -235,6 +260,23 @@ class Registry:
                 return batches
         raise SourceError(_unreadable(source) + self._known())
 
+    def destination(self, target: str) -> Destination:
+        """Return what the first plugin that writes `target` gives.
+
+        Raises
+        ------
+        UsageError
+            No plugin writes it.
+        """
+        for plugin in self._calls.readers():
+            found = self._calls.destination(plugin, target)
+            if found is not None:
+                return found
+        raise UsageError(
+            f"cannot write to {target}: expected a file, a new folder with a slash at its end, or a table of a "
+            f"database such as sqlite:///file.db::table{self._known()}"
+        )
+
     def training(self, engine: Any, model: Model, run: Any) -> None:
         """Notify every plugin that `model` is about to be trained by the Ignite engine `engine`.
 
@@ -243,20 +285,31 @@ class Registry:
         for plugin in self._calls.loaded():
             self._calls.training(plugin, engine=engine, model=model, run=run)
 
-    def run_saved(self, store: Any, run_id: str) -> None:
-        """Notify every plugin that a run is complete in the workspace."""
-        for plugin in self._calls.loaded():
+    def run_saved(self, store: Any, run_id: str, plugin: str | None = None) -> None:
+        """Notify every plugin, or one, that a run is complete in the workspace."""
+        asked = [plugin] if plugin in self._calls.infos else self._calls.loaded() if plugin is None else ()
+        for plugin in asked:
             self._calls.run_saved(plugin, store=store, run_id=run_id)
 
     @cached_property
     def _models(self) -> Offers[type[Model]]:
-        return self._collect(
-            "anomalo_models", "model", checked_model, lambda model: [(of, model.name) for of in model.modalities]
+        return collect(
+            self._calls,
+            "anomalo_models",
+            "model",
+            checked_model,
+            lambda model: [(of, model.name) for of in model.modalities],
         )
 
     @cached_property
     def _encoders(self) -> Offers[type[Encoder]]:
-        return self._collect("anomalo_encoders", "encoder", checked_encoder, lambda encoder: [(encoder.modality, "")])
+        return collect(
+            self._calls, "anomalo_encoders", "encoder", checked_encoder, lambda encoder: [(encoder.modality, "")]
+        )
+
+    @cached_property
+    def _engines(self) -> Offers[type[Engine]]:
+        return collect(self._calls, "anomalo_engines", "engine", checked_engine, lambda engine: [("", engine.name)])
 
     @cached_property
     def _pages(self) -> list[tuple[str, Path]]:
@@ -265,29 +318,9 @@ class Registry:
             pages += [(plugin, page) for page in self._calls.given(plugin, "anomalo_pages", checked_page)]
         return pages
 
-    def _collect(self, hook: str, what: str, check: Callable[[object], T], keys: Callable[[T], list[Key]]) -> Offers[T]:
-        offers: Offers[T] = {}
-        for plugin in self._calls.loaded():
-            for checked in self._calls.given(plugin, hook, check):
-                for key in keys(checked):
-                    offers.setdefault(key, []).append((plugin, checked))
-        for key, claims in offers.items():
-            keeper = self._keeper(claims)
-            for plugin in dict.fromkeys(plugin for plugin, _ in claims if claims[1:]):
-                if keeper is None or plugin != keeper[0]:
-                    reason = _conflict(what, key, claims, keeper, plugin)
-                    self._calls.failures.append(Failure(plugin, reason, hook))
-        return dict(sorted(offers.items()))
-
-    def _keeper(self, claims: list[tuple[str, T]]) -> tuple[str, T] | None:
-        """Return the claim that keeps a name: the only one, or the only one that is first-party."""
-        if claims[1:]:
-            claims = [claim for claim in claims if self._calls.infos[claim[0]].first_party]
-        return claims[0] if len(claims) == 1 else None
-
     def _full_name(self, plugin: str, model: type[Model]) -> str:
         """Return the name by which a plugin's model is found: its own, or `plugin:name` if it does not keep it."""
-        keepers = [self._keeper(self._models.get((of, model.name), [])) for of in model.modalities]
+        keepers = [keeper(self._calls, self._models.get((of, model.name), [])) for of in model.modalities]
         keeps = all(keeper is not None and keeper[0] == plugin for keeper in keepers)
         return model.name if keeps else f"{plugin}:{model.name}"
 
@@ -320,17 +353,9 @@ class Registry:
     def _offer(self, plugin: str, key: Key) -> tuple[str, type[Model]]:
         """Return the model of a key that there is: a plugin's, or with an empty name that of whoever keeps it."""
         claims = self._models[key]
-        return next((claim for claim in claims if claim[0] == plugin), None) or self._required("model", key, claims)
-
-    def _only(self, what: str, key: Key, offers: Offers[T]) -> tuple[str, T] | None:
-        claims = offers.get(key, [])
-        return self._required(what, key, claims) if claims else None
-
-    def _required(self, what: str, key: Key, claims: list[tuple[str, T]]) -> tuple[str, T]:
-        keeper = self._keeper(claims)
-        if keeper is None:
-            raise PluginError(_conflict(what, key, claims, None))
-        return keeper
+        return next((claim for claim in claims if claim[0] == plugin), None) or required(
+            self._calls, "model", key, claims
+        )
 
     def _known(self) -> str:
         """The failures so far, in short, to be appended to an error that they may explain."""
@@ -354,19 +379,10 @@ class Registry:
                     }
                 )
             ),
+            engines=tuple(name for (_, name), claims in self._engines.items() if info.name in dict(claims)),
             pages=tuple(page for plugin, page in self._pages if plugin == info.name),
             failures=failures,
         )
-
-
-def _conflict(what: str, key: Key, claims: list[tuple[str, T]], keeper: tuple[str, T] | None, plugin: str = "") -> str:
-    modality, name = key
-    plugins = " and ".join(repr(claim) for claim, _ in claims)
-    others = [f"{claim}:{name}" for claim, _ in claims if plugin in ("", claim)] if name else []
-    kept = "" if keeper is None else f"; {keeper[0]!r} keeps it"
-    use = f"; use {' or '.join(map(repr, others))}" if others else ""
-    claimed = f"{what} {name!r}" if name else f"{what} for modality {modality!r}"
-    return f"the {claimed} is claimed by the plugins {plugins}{kept}{use}, or disable one of them with {DISABLE}"
 
 
 def _unreadable(source: str) -> str:

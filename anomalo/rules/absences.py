@@ -45,6 +45,11 @@ class MissingWith(Rule):
         return self.target, self.other
 
     @property
+    def suspects(self) -> tuple[str, ...]:
+        """The target alone: no model says how much a missing cell is to blame."""
+        return (self.target,)
+
+    @property
     def text(self) -> str:
         """In words."""
         if self.both:
@@ -92,6 +97,11 @@ class MissingWhere(Rule):
     def columns(self) -> tuple[str, ...]:
         """The target and the other column."""
         return self.target, self.levels.name
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """The target alone: no model says how much a missing cell is to blame."""
+        return (self.target,)
 
     @property
     def text(self) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from anomalo.rules import acceptance
 from anomalo.rules.acceptance import SHARE, SUPPORT, accepted
 from anomalo.rules.cells import MISSING, Codes, Levels, Mask, Writer, listed, plain
+from anomalo.rules.functional_dependencies import Decisions, independent, nearly
 from anomalo.rules.rule import Rule
 from anomalo.tabular.columns import Columns
 
@@ -25,9 +26,6 @@ FEW, CHANCE = 20, 0.05
 """One of more levels than so many may decide a column that chance alone would leave as it is but for this share."""
 USUAL = 0.95
 """A column with a level more frequent than this is not decided: chance alone would leave it as it is."""
-SCREEN = 512
-UNDECIDED = 0.2
-"""A level of the deciding column with a larger share of exceptions (of two or more) decides nothing."""
 PAIRED, PAIRED_LEVELS = 12, 20
 """Pairs of columns are tried among so many columns with at most so many levels."""
 PAIRED_SHARE = 0.005
@@ -70,6 +68,11 @@ class Dependency(Rule):
         return self.target, *(source.name for source in self.sources)
 
     @property
+    def one_way(self) -> bool:
+        """Whether only one decides the other."""
+        return not self.both
+
+    @property
     def text(self) -> str:
         """In words."""
         if self.both:
@@ -87,13 +90,27 @@ class Dependency(Rule):
 
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return the decided level, and what decides."""
-        names = [*self.levels.written(write), ""]
+        names = [*self.levels.written(write), "another"]
         return [f"{names[at]} (as {self._deciding})" for at in self._expected(columns)]
+
+    def expected_of(self, name: str, columns: Columns, write: Writer = plain) -> list[str]:
+        """Return the decided level and what decides; of a column that another level may decide, the rule."""
+        if not self.both or name == self.target:
+            return super().expected_of(name, columns, write)
+        return self._reversed.expected(columns, write)
+
+    @property
+    def _reversed(self) -> Dependency:
+        """The rule with the source as the target, of two columns that decide each other."""
+        (source,) = self.sources
+        sources = {target: at for at, target in reversed(list(enumerate(self.decided)))}
+        decided = tuple(sources.get(at, NOTHING) for at in range(len(self.levels.values)))
+        return replace(self, target=source.name, sources=(self.levels,), levels=source, decided=decided)
 
     def refit(self, columns: Columns) -> Self:
         """Return the rule with what all rows decide."""
         sources, target = [source.codes(columns) for source in self.sources], self.levels.codes(columns)
-        table = _Table.of(self._joint(sources), target, self._size, len(self.levels.values))
+        table = Decisions.of(self._joint(sources), target, self._size, len(self.levels.values))
         rule = replace(self, decided=tuple(np.where(table.decided, table.usual, NOTHING).tolist()))
         repeated = super(Dependency, rule).refit(columns).repeated
         return replace(rule, support=table.support, exceptions=table.exceptions, repeated=repeated)
@@ -126,28 +143,6 @@ class Dependency(Rule):
         for source, codes in zip(self.sources, sources, strict=True):
             joint = np.where((joint < 0) | (codes < 0), -1, joint * len(source.values) + codes)
         return joint
-
-
-@dataclass(frozen=True)
-class _Table:
-    """How often each level of a source came with which of a target."""
-
-    usual: Codes
-    decided: Mask
-    support: int
-    exceptions: int
-
-    @classmethod
-    def of(cls, source: Codes, target: Codes, sources: int, targets: int) -> _Table:
-        """Count the rows in which both are known; a level of the source in one row alone breaks nothing."""
-        there = (source >= 0) & (target >= 0)
-        counts = np.bincount(source[there] * targets + target[there], minlength=sources * targets)
-        counts = counts.reshape(sources, targets)
-        sizes, most = counts.sum(axis=1), counts.max(axis=1)
-        wrong = sizes - most
-        mixed = ((wrong > 1) & (wrong > UNDECIDED * sizes)) | (most <= wrong)
-        repeated = sizes > 1
-        return cls(counts.argmax(axis=1), (most > 1) & ~mixed, int(sizes[repeated].sum()), int(wrong[repeated].sum()))
 
 
 @dataclass(frozen=True)
@@ -187,40 +182,28 @@ def dependencies(
     """
     discrete = _Discrete.of(part, names, numeric)
     found = np.zeros((len(discrete.levels), len(discrete.levels)), dtype=np.bool_)
-    for source, target in _screened(discrete):
+    for source, target in nearly(discrete.codes, discrete.targets):
         found[source, target] = _decides(discrete, (source,), target) is not None
-    rules = [_rule(discrete, (source,), target, both=bool(found[target, source])) for source, target in _reduced(found)]
+    rules = [
+        _rule(discrete, (source,), target, both=bool(found[target, source])) for source, target in independent(found)
+    ]
     return rules, list(_pairs(discrete, found))
 
 
-def _screened(discrete: _Discrete) -> Iterator[tuple[int, int]]:
-    """Yield (source, target) for which neighbours in the order of the source seldom differ in the target."""
-    few = discrete.codes[:SCREEN]
-    for source in range(few.shape[1]):
-        seen = few[few[:, source] >= 0]
-        order = seen[np.argsort(seen[:, source], kind="stable")]
-        before, after = order[:-1, discrete.targets], order[1:, discrete.targets]
-        both = (before >= 0) & (after >= 0) & (order[1:, source] == order[:-1, source])[:, None]
-        differ = (both & (before != after)).sum(axis=0)
-        for target in discrete.targets[differ <= 6 * SHARE * both.sum(axis=0) + 3]:
-            if target != source:
-                yield source, int(target)
-
-
-def _decides(discrete: _Discrete, sources: tuple[int, ...], target: int) -> _Table | None:
+def _decides(discrete: _Discrete, sources: tuple[int, ...], target: int) -> Decisions | None:
     """Return the table of a target by its sources, if it is a rule."""
     source, size = discrete.codes[:, sources[0]].astype(np.int64), len(discrete.levels[sources[0]].values)
     for other in sources[1:]:
         codes, more = discrete.codes[:, other], len(discrete.levels[other].values)
         source, size = np.where((source < 0) | (codes < 0), -1, source * more + codes), size * more
     target_codes, levels = discrete.codes[:, target].astype(np.int64), len(discrete.levels[target].values)
-    table = _Table.of(source, target_codes, size, levels)
+    table = Decisions.of(source, target_codes, size, levels)
     share = SHARE if len(sources) == 1 else PAIRED_SHARE
     if table.support < SUPPORT or table.exceptions > share * table.support:
         return None
     there = (source >= 0) & (target_codes >= 0)
     source, target_codes = source[there], target_codes[there]
-    random = _Table.of(source, np.roll(target_codes, len(target_codes) // 2), size, levels)
+    random = Decisions.of(source, np.roll(target_codes, len(target_codes) // 2), size, levels)
     chance = random.exceptions / max(random.support, 1)
     least = CHANCE if len(sources) == 1 and size > FEW else acceptance.CHANCE
     return table if accepted(table.support, table.exceptions, chance, least) else None
@@ -231,21 +214,6 @@ def _rule(discrete: _Discrete, sources: tuple[int, ...], target: int, both: bool
     return Dependency(
         target=levels.name, sources=tuple(discrete.levels[at] for at in sources), levels=levels, both=both
     )
-
-
-def _reduced(found: Mask) -> Iterator[tuple[int, int]]:
-    """Yield the dependencies that remain: first of columns that decide each other, no steps over a third column."""
-    equal = found & found.T
-    first = np.array([min([at, *np.flatnonzero(row)]) for at, row in enumerate(equal)], dtype=np.intp)
-    for at in np.flatnonzero(first != np.arange(len(first))):
-        yield int(first[at]), int(at)
-    heads = np.flatnonzero(first == np.arange(len(first)))
-    among = found & ~equal
-    for source in heads:
-        for target in heads[among[source, heads]]:
-            between = heads[among[source, heads] & among[heads, target]]
-            if not len(between):
-                yield int(source), int(target)
 
 
 def _pairs(discrete: _Discrete, found: Mask) -> Iterator[Dependency]:

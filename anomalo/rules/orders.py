@@ -66,6 +66,11 @@ class Order(Rule):
         return self.target, self.lower
 
     @property
+    def one_way(self) -> bool:
+        """No: each is a limit of the other."""
+        return False
+
+    @property
     def text(self) -> str:
         """In words."""
         return f"{self.target} is never {'before' if self.datetime else 'below'} {self.lower}"
@@ -86,6 +91,12 @@ class Order(Rule):
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return the least value that the target can have, and where it comes from."""
         return [f"at least {value} ({self.lower})" for value in write(self.lower, numbers(columns, self.lower))]
+
+    def expected_of(self, name: str, columns: Columns, write: Writer = plain) -> list[str]:
+        """Return the limit, and the column that sets it."""
+        if name == self.target:
+            return self.expected(columns, write)
+        return [f"at most {value} ({self.target})" for value in write(self.target, numbers(columns, self.target))]
 
     def _difference(self, columns: Columns) -> Numbers:
         return numbers(columns, self.target) - numbers(columns, self.lower)

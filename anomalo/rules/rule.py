@@ -11,6 +11,9 @@ import numpy as np
 from anomalo.rules.cells import Mask, Numbers, Writer, keys, plain, take
 from anomalo.tabular.columns import Columns
 
+HABIT = 10
+"""What so many other rows do in the same way is no exception but a habit, which models see as well."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(ABC):
@@ -46,6 +49,16 @@ class Rule(ABC):
         """All columns that it is about, the target first."""
 
     @property
+    def suspects(self) -> tuple[str, ...]:
+        """The columns one of which is wrong where it is broken."""
+        return self.columns
+
+    @property
+    def one_way(self) -> bool:
+        """Whether it says what the target should be, but not what another of its columns should be."""
+        return True
+
+    @property
     @abstractmethod
     def text(self) -> str:
         """The rule in words."""
@@ -74,6 +87,14 @@ class Rule(ABC):
         """Return the number that the target should be, float64 [n]; nan where it is no number or not known exactly."""
         return np.full(columns.rows, np.nan)
 
+    def expected_of(self, name: str, columns: Columns, write: Writer = plain) -> list[str]:
+        """Return what the cells of one of its columns should be, given the others; see `expected`."""
+        return self.expected(columns, write) if name == self.target else [f"another ({self.text})"] * columns.rows
+
+    def exact_of(self, name: str, columns: Columns) -> Numbers:
+        """Return the number that the cells of one of its columns should be, given the others; see `exact`."""
+        return self.exact(columns) if name == self.target else np.full(columns.rows, np.nan)
+
     def refit(self, columns: Columns) -> Self:
         """Return the rule with its support and exceptions among all training rows."""
         support, broken = int(self.applies(columns).sum()), np.flatnonzero(self.broken(columns))
@@ -89,8 +110,10 @@ class Rule(ABC):
         """The surprisal of a row that breaks it, in nats: of an event seen r times beside the n rows that kept it.
 
         Its probability is the Krichevsky-Trofimov estimate, (r + 0.5) / (n + r + 1). What is broken in the same way
-        again and again is no error; r is `repeated`, 0 where all exceptions differ.
+        again and again is no error; r is `repeated`, 0 where all exceptions differ. From `HABIT` on it is 0.
         """
+        if self.repeated >= HABIT:
+            return 0.0
         kept = self.support - self.exceptions
         return float(np.log((kept + self.repeated + 1) / (self.repeated + 0.5)))
 

@@ -24,6 +24,8 @@ MEASURED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
 """The kinds that become numbers; every other feature becomes a category."""
 LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
 """The kinds that no model reads."""
+DROPPED = "it was asked to be dropped"
+"""The note of a column that the user left out."""
 TABLE = "table"
 """The modality of rows whose reader does not say another."""
 TEXT = "text"

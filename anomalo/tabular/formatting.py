@@ -57,7 +57,7 @@ def render_numbers(column: Column, values: Numbers, kind: pa.DataType, whole: bo
         Round to whole numbers, or to the decimals of a text column.
     """
     if pa.types.is_dictionary(kind):
-        return _as_dictionary(render_numbers(column, values, kind.value_type, whole, round), kind)
+        return as_dictionary(render_numbers(column, values, kind.value_type, whole, round), kind)
     if column.kind != "datetime" and whole and round:
         values = np.round(values)
     if is_string(kind):
@@ -82,7 +82,7 @@ def render_labels(column: Column, labels: pa.StringArray, kind: pa.DataType) -> 
         A label cannot be written as that type.
     """
     if pa.types.is_dictionary(kind):
-        return _as_dictionary(render_labels(column, labels, kind.value_type), kind)
+        return as_dictionary(render_labels(column, labels, kind.value_type), kind)
     try:
         if pa.types.is_null(kind) or is_string(kind):
             texts = _padded_constant(column, labels) if column.kind == "constant" else labels
@@ -103,7 +103,8 @@ def render_labels(column: Column, labels: pa.StringArray, kind: pa.DataType) -> 
         ) from error
 
 
-def _as_dictionary(values: pa.Array, kind: pa.DataType) -> pa.Array:
+def as_dictionary(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return plain values as a dictionary type has them, each distinct one once."""
     coded = values.dictionary_encode()
     return pa.DictionaryArray.from_arrays(
         coded.indices.cast(kind.index_type), coded.dictionary, ordered=bool(kind.ordered)

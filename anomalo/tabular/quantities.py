@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 DAY = 86_400.0
 Unit = tuple[str, str]
@@ -20,6 +22,17 @@ def count(number: int, noun: str) -> str:
     ('1 row', '3,163 rows')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def about(number: int) -> str:
+    """Write a number that is an estimate, with three digits.
+
+    Examples
+    --------
+    >>> about(5_213_456), about(87)
+    ('about 5,210,000', 'about 87')
+    """
+    return f"about {_short(number)}"
 
 
 def percent(share: float) -> str:
@@ -90,6 +103,60 @@ def duration(seconds: float) -> str:
     ('1 s', '41 s', '7 min')
     """
     return f"{max(1, round(seconds))} s" if seconds < 120 else f"{round(seconds / 60)} min"
+
+
+def memory(amount: float) -> str:
+    """Write an amount of memory given in bytes, in units of a thousand.
+
+    Examples
+    --------
+    >>> memory(2e9), memory(1_310_000_000), memory(45_000_000)
+    ('2 GB', '1.31 GB', '45 MB')
+    """
+    unit, name = (1e9, "GB") if amount >= 1e9 else (1e6, "MB")
+    return f"{_short(amount / unit)} {name}"
+
+
+def parse_memory(text: str) -> int:
+    """Read an amount of memory, in bytes: a number with K, M, G or T, in units of a thousand; with KiB … of 1,024.
+
+    Raises
+    ------
+    ValueError
+        It is none, or not positive.
+
+    Examples
+    --------
+    >>> parse_memory("2G"), parse_memory("512 MiB"), parse_memory("1.5GB")
+    (2000000000, 536870912, 1500000000)
+    """
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(iB|B)?\s*", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{text!r} is no amount of memory; expected one such as 2G or 512MiB")
+    number, power = float(found[1]), " KMGT".index(found[2].upper() or " ")
+    amount = int(number * (1024 if (found[3] or "").lower() == "ib" else 1000) ** power)
+    if amount <= 0:
+        raise ValueError(f"{text!r} is no amount of memory; expected one such as 2G or 512MiB")
+    return amount
+
+
+def parse_age(text: str) -> timedelta:
+    """Read an age: a whole number of hours, days or weeks.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+
+    Examples
+    --------
+    >>> str(parse_age("30d")), str(parse_age("12h")), str(parse_age("2w"))
+    ('30 days, 0:00:00', '12:00:00', '14 days, 0:00:00')
+    """
+    found = re.fullmatch(r"([0-9]{1,5})([hdw])", text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no age; expected one such as 12h, 30d or 8w")
+    return int(found[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[found[2]]
 
 
 def _short(value: float) -> str:

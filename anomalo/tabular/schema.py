@@ -16,6 +16,7 @@ from anomalo.errors import SchemaError, SourceError, UsageError
 from anomalo.tabular import inference, parsing, sentinels
 from anomalo.tabular.cells import Cells, is_plain
 from anomalo.tabular.column import (
+    DROPPED,
     KINDS,
     LEFT_OUT,
     TABLE,
@@ -98,6 +99,12 @@ class Schema:
     def label(self) -> str | None:
         """The name of the label column; never shown to a model that scores."""
         return next((column.name for column in self.columns if column.role == "label"), None)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of identifiers and free text that no model reads, unless the user left them out."""
+        found = [column for column in self.columns if column.role == "dropped" and column.note != DROPPED]
+        return tuple(column.name for column in found if column.kind in ("identifier", "text"))
 
     def column(self, name: str) -> Column:
         """Return a column by name.
@@ -301,7 +308,7 @@ def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: Sc
     storage = TEXT if is_text_column(table.table.schema, name) else stored
     base = Column(name, "text", _role(name, options), storage)
     if base.role == "dropped":
-        return Guess(replace(base, note="it was asked to be dropped"))
+        return Guess(replace(base, note=DROPPED))
     if base.role == "id":
         return Guess(replace(base, kind="identifier", note="it names the row"))
     cells = table.cells(name)
@@ -336,8 +343,8 @@ def _kind(base: Column, cells: Cells, separator: str, reading: Reading, kinds: M
 
 
 def _sentinels(column: Column, values: Values) -> list[str]:
-    if isinstance(values, Texts):
-        return []
+    if isinstance(values, Texts) or column.storage.startswith(("duration", "time[", "time32", "time64")):
+        return []  # 0 is as usual as any other duration or time of day
     found = sentinels.suspicious(column, values)
     return [sentinels.warn(column, value, int(np.count_nonzero(values == value))) for value in found]
 
@@ -345,4 +352,8 @@ def _sentinels(column: Column, values: Values) -> list[str]:
 def _left_out(column: Column, table: ParsedTable) -> str:
     readable = column.kind != "empty" and is_plain(table.table.schema.field(column.name).type)
     keep = f" (to keep it: {option('--kind', f'{column.name}=category')})" if readable else ""
-    return f"column {column.name!r} is left out: {column.note}{keep}"
+    if readable and column.kind in ("identifier", "text"):
+        where = f"left out of models, only its format and spelling are checked: {column.note}"
+    else:
+        where = f"left out: {column.note}"
+    return f"column {column.name!r} is {where}{keep}"

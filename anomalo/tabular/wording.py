@@ -17,14 +17,17 @@ def reason_texts(column: pa.Array, observed: pa.Array, expected: pa.Array) -> pa
     Parameters
     ----------
     column, observed, expected : StringArray [n]
-        The column's name and the cell's texts. A missing cell is null; so is what is expected where that is unknown.
+        The column's name and the cell's texts. A missing cell is null; so is what is expected where that is unknown,
+        and it is empty where a missing cell is expected.
 
     Examples
     --------
-    >>> reason_texts(pa.array(["TSH", "age"]), pa.array(["145", None]), pa.array(["1.2", None])).to_pylist()
-    ['TSH is 145, expected 1.2', 'age is missing']
+    >>> column, observed = pa.array(["TSH", "age", "mail"]), pa.array(["145", None, "none"])
+    >>> reason_texts(column, observed, pa.array(["1.2", None, ""])).to_pylist()
+    ['TSH is 145, expected 1.2', 'age is missing', 'mail is none, expected missing']
     """
     observed, expected = _apart(observed, expected)
+    expected = pc.if_else(pc.equal(expected, ""), "missing", expected)
     differs = pc.fill_null(pc.not_equal(expected, pc.fill_null(observed, "\0")), False)
     tail = pc.if_else(differs, pc.binary_join_element_wise(", expected ", pc.fill_null(expected, ""), ""), "")
     return pc.binary_join_element_wise(column, " is ", pc.fill_null(observed, "missing"), tail, "")
@@ -54,11 +57,18 @@ def interval_text(low: float | None, high: float | None, kind: str, unit: Unit =
     if low is None or high is None:
         return ""
     if kind == "datetime":
-        return f"{_datetime_text(low)} to {_datetime_text(high)}"
+        return f"{moment_text(low)} to {moment_text(high)}"
     return " to ".join(with_unit(text, unit) for text in interval_digits(low, high))
 
 
-def _datetime_text(seconds: float) -> str:
+def moment_text(seconds: float) -> str:
+    """Write a point in time, given in seconds since 1970, UTC.
+
+    Examples
+    --------
+    >>> moment_text(0), moment_text(90_061)
+    ('1970-01-01', '1970-01-02 01:01:01')
+    """
     try:
         text = f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(seconds)):%Y-%m-%d %H:%M:%S}"
     except OverflowError:

@@ -22,8 +22,10 @@ from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanIm
 from anomalo.models.result_checks import require, require_self
 from anomalo.models.run import LocalRun
 from anomalo.registry.registry import Registry
+from anomalo.tabular.column import TABLE
 from anomalo.testing.answers import Answers, answers, digests, require_equal, require_sane, sampled
-from anomalo.testing.tables import labelled, select, tables, with_constants
+from anomalo.testing.tables import labelled, select, with_constants
+from anomalo.testing.texts import rows_for
 from anomalo.workspace import artifacts
 
 _SEED = 90210  # no model is expected to seed a global generator with this very number
@@ -47,14 +49,19 @@ class Make:
         return self.cls(**self.params)
 
     @cached_property
+    def rows(self) -> tuple[Encoded, Encoded]:
+        """Rows to train on, and new ones."""
+        return rows_for(self.cls)
+
+    @cached_property
     def fitted(self) -> Model:
-        """A model that was fitted on the training table."""
-        return _fit(self(), tables()[0])
+        """A model that was fitted on the training rows."""
+        return _fit(self(), self.rows[0])
 
     @cached_property
     def answers(self) -> Answers:
-        """The answers of that model for the new table."""
-        return answers(self.fitted, tables()[1])
+        """The answers of that model for the new rows."""
+        return answers(self.fitted, self.rows[1])
 
 
 def check_model(cls: type[Model], **params: Any) -> None:
@@ -88,7 +95,8 @@ def check_model(cls: type[Model], **params: Any) -> None:
 def checks(cls: type[Model], **params: Any) -> list[tuple[str, Callable[[], None]]]:
     """Return the name of every check that applies to a model, and a function that runs it."""
     make = Make(cls, **params)
-    chosen = [check for check in CHECKS if issubclass(cls, ONLY_FOR.get(check, Model))]
+    able = [check for check in CHECKS if issubclass(cls, ONLY_FOR.get(check, Model))]
+    chosen = [check for check in able if TABLE in cls.modalities or check not in ONLY_FOR_TABLES]
     return [(check.__name__, partial(check, make)) for check in chosen]
 
 
@@ -107,7 +115,7 @@ def declaration(make: Make) -> None:
 
 def determinism(make: Make) -> None:
     """The same data and seed give the same model, whatever the global random state is."""
-    train, new = tables()
+    train, new = make.rows
     with _another_random_state():
         second = answers(_fit(make(), train), new)
     require_equal(make.answers, second, "fitted again with the same data and seed")
@@ -115,14 +123,14 @@ def determinism(make: Make) -> None:
 
 def refit(make: Make) -> None:
     """A second fit forgets the first one."""
-    train, new = tables()
+    train, new = make.rows
     model = _fit(make(), train.take(slice(0, 50)))
     require_equal(make.answers, answers(_fit(model, train), new), "fitted again on other data")
 
 
 def row_independence(make: Make) -> None:
     """A row's answers depend on that row alone: not on the other rows, their number or their order."""
-    _, new = tables()
+    _, new = make.rows
     whole = {name: array for name, array in make.answers.items() if name != "sampled"}  # which are drawn together
     order = np.random.default_rng(0).permutation(len(new))
     batches: dict[str, Any] = {"in another order": order, "in every second row": slice(None, None, 2)}
@@ -137,7 +145,7 @@ def row_independence(make: Make) -> None:
 
 def missing_cells(make: Make) -> None:
     """Missing cells are scored and filled; observed ones stay as they are."""
-    train, new = tables()
+    train, new = make.rows
     require_sane(make.answers, new)
     complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
     require_sane(answers(_fit(make(), complete), new), new)
@@ -145,7 +153,7 @@ def missing_cells(make: Make) -> None:
 
 def rows_without_cells(make: Make) -> None:
     """A row in which everything is missing is scored and filled, and does not disturb a fit."""
-    train, new = tables()
+    train, new = make.rows
     empty = new.hide(np.ones_like(new.observed))
     require_sane(answers(make.fitted, empty), empty)
     mixed = Encoded.concatenate([train.take(slice(0, 50)), empty.take(slice(0, 5))])
@@ -154,13 +162,13 @@ def rows_without_cells(make: Make) -> None:
 
 def one_row(make: Make) -> None:
     """One row is enough to fit on."""
-    train, new = tables()
+    train, new = make.rows
     require_sane(answers(_fit(make(), train.take(slice(0, 1))), new), new)
 
 
 def one_column(make: Make) -> None:
     """One number or one category is enough to fit on."""
-    train, new = tables()
+    train, new = make.rows
     for name in ("weight", "animal"):
         column = select(new, [name])
         require_sane(answers(_fit(make(), select(train, [name])), column), column)
@@ -168,7 +176,7 @@ def one_column(make: Make) -> None:
 
 def constant_columns(make: Make) -> None:
     """Columns that never vary do no harm, beside others or alone."""
-    train, new = (with_constants(data) for data in tables())
+    train, new = (with_constants(data) for data in make.rows)
     require_sane(answers(_fit(make(), train), new), new)
     for names in (["zero"], ["country"], ["zero", "country"]):
         alone = select(new, names).hide(np.arange(len(new))[:, None] % 4 == 0)
@@ -177,7 +185,7 @@ def constant_columns(make: Make) -> None:
 
 def empty_columns(make: Make) -> None:
     """A number of which nothing is observed does no harm."""
-    train, new = tables()
+    train, new = make.rows
     hidden = np.zeros_like(train.observed)
     hidden[:, 1] = True
     require_sane(answers(_fit(make(), train.hide(hidden)), new), new)
@@ -185,7 +193,7 @@ def empty_columns(make: Make) -> None:
 
 def unseen_levels(make: Make) -> None:
     """A level that the training table did not have is scored, and filled with a known one."""
-    _, new = tables()
+    _, new = make.rows
     values, observed = new.values.copy(), new.observed.copy()
     values[:, new.layout.categories[1]] = UNSEEN
     observed[:, new.layout.categories[1]] = False
@@ -195,7 +203,7 @@ def unseen_levels(make: Make) -> None:
 
 def contributions_sum_to_the_score(make: Make) -> None:
     """The contributions of a row's cells sum to its score."""
-    _, new = tables()
+    _, new = make.rows
     given = make.answers
     total = given["contribution"].sum(axis=tuple(range(1, new.values.ndim)))
     wrong = np.flatnonzero(~np.isclose(total, given["score"], rtol=1e-4, atol=1e-6))
@@ -206,7 +214,7 @@ def contributions_sum_to_the_score(make: Make) -> None:
 
 def codes_between_rows(make: Make) -> None:
     """The points between two rows' codes, and beyond them, stand for rows as well."""
-    _, new = tables()
+    _, new = make.rows
     model: Any = make.fitted
     codes = model.embed(new)
     for share in (0.5, 3.0):
@@ -216,7 +224,7 @@ def codes_between_rows(make: Make) -> None:
 
 def rows_from_nothing(make: Make) -> None:
     """Where nothing is given, rows are drawn that training could have had; the seed alone decides which."""
-    train, new = tables()
+    train, new = make.rows
     model: Any = make.fitted
     nothing = Encoded.concatenate([new] * 4).hide(np.ones_like(np.concatenate([new.observed] * 4)))
     rows = sampled(model, nothing, seed=1)
@@ -234,7 +242,7 @@ def rows_from_nothing(make: Make) -> None:
 
 def any_level_can_be_given(make: Make) -> None:
     """Every level of every category can be given, alone or with all other cells."""
-    train, new = tables()
+    train, new = make.rows
     model: Any = make.fitted
     for block in train.layout.blocks:
         if block.kind != "category":
@@ -280,7 +288,7 @@ def _save(make: Make, folder: Path) -> None:
 
 def global_state_untouched(make: Make) -> None:
     """Neither a fit nor an answer changes the process: random states, threads, defaults."""
-    train, new = tables()
+    train, new = make.rows
     for _ in range(2):  # torch may be imported by the first fit: its state is known from the second on
         with _another_random_state():
             before = _global_state()
@@ -292,7 +300,7 @@ def global_state_untouched(make: Make) -> None:
 
 def data_untouched(make: Make) -> None:
     """The arrays are never written to, and may be read-only or memory-mapped."""
-    train, new = tables()
+    train, new = make.rows
     before = [array.tobytes() for data in (train, new) for array in (data.values, data.observed)]
     answers(_fit(make(), train), new)
     after = [array.tobytes() for data in (train, new) for array in (data.values, data.observed)]
@@ -326,6 +334,8 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
     any_level_can_be_given: CanSample,
 }
 """The checks that apply to some models only, with the capability that they need."""
+ONLY_FOR_TABLES = {one_column, constant_columns}
+"""The checks of what only tables have: other columns, numbers among them."""
 
 
 def _fit(model: Model, data: Encoded) -> Model:

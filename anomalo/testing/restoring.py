@@ -9,7 +9,7 @@ from typing import Any
 from anomalo.models.base import Model
 from anomalo.registry.registry import Registry
 from anomalo.testing.answers import answers, digests
-from anomalo.testing.tables import tables
+from anomalo.testing.texts import rows_for
 from anomalo.workspace import artifacts
 
 
@@ -29,4 +29,5 @@ def restored(folder: Path) -> Model:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps([digests(answers(restored(Path(folder)), tables()[1])) for folder in sys.argv[1:]]))
+    models = [restored(Path(folder)) for folder in sys.argv[1:]]
+    sys.stdout.write(json.dumps([digests(answers(model, rows_for(type(model))[1])) for model in models]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -20,10 +19,12 @@ from anomalo.models.results import ModelState
 from anomalo.persistence.atomic import atomic_folder
 from anomalo.persistence.checksums import digest
 from anomalo.version import __version__
+from anomalo.workspace.sealed import opened, sealed
 
 Arrays = dict[str, NDArray[Any]]
 
-FORMAT = 5
+OLDEST, FORMAT = 5, 5
+"""The oldest format that is read, and the one that is written; a test keeps a model of each between them."""
 MANIFEST = "manifest.json"
 RESERVED = ("anomalo", "arrays", "files", "format", "sha256", "state")
 ADVICE = "fit the model again or restore the folder from a copy"
@@ -92,8 +93,7 @@ def save(
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).write_bytes(content)
             document["files"][name] = {"bytes": len(content), "sha256": digest(content)}
-        document["sha256"] = digest(_canonical(document))
-        (temporary / MANIFEST).write_bytes(_canonical(document))
+        (temporary / MANIFEST).write_bytes(sealed(document))
 
 
 def load(folder: Path) -> Artefact:
@@ -160,11 +160,6 @@ def _text_key(key: Any, name: str) -> str:
     if not isinstance(key, str):
         raise ArtefactError(f"{name} has the key {key!r} of type {type(key).__name__}: expected text")
     return key
-
-
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    """The only bytes that a manifest may consist of, so that even a changed space is noticed."""
-    return (json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
 def _identifier(name: Any) -> str:
@@ -245,21 +240,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     content = _read(path)
     try:
-        document = json.loads(content)
+        document, intact = opened(content)
         version = document["format"]
-        seal = {key: value for key, value in document.items() if key != "sha256"}
-        intact = content == _canonical(document) and document["sha256"] == digest(_canonical(seal))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError) as error:
         raise _damaged(path, "it is not the manifest of a saved model, or it is damaged") from error
-    if version != FORMAT:
-        older = isinstance(version, int) and version < FORMAT
+    if not (isinstance(version, int) and OLDEST <= version <= FORMAT):
+        older = isinstance(version, int) and version < OLDEST
+        reads = f"format {FORMAT}" if OLDEST == FORMAT else f"formats {OLDEST} to {FORMAT}"
         raise ArtefactError(
-            f"{path}: it is of format {version!r}, but anomalo {__version__} reads format {FORMAT}; "
+            f"{path}: it is of format {version!r}, but anomalo {__version__} reads {reads}; "
             f"{'fit the model again' if older else f'update anomalo, or {ADVICE}'}"
         )
     if not intact:
         raise _damaged(path, "it is damaged: its content does not match its checksum")
-    return {str(key): value for key, value in document.items()}
+    return document
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,17 @@ from anomalo.errors import AnomaloError, ArtefactError, OutputError, UsageError
 from anomalo.version import __version__
 
 FILE = "anomalo.db"
-FORMAT = 2
-"""The format of workspaces; a database without one is older."""
+OLDEST, FORMAT = 2, 2
+"""The oldest format of workspaces that is read, and the one that is written; a database without one is older.
+
+Tables may be added without a new format: a workspace gets them when it is next written.
+"""
 BUSY_SECONDS = 30
 DONE = "done"
 WRITING = "writing"
 """The status of an entry whose folder is incomplete: only its writer sees it."""
-
+REMOVED = "removed"
+"""The status of an entry whose folder was removed, or still is to be: its number is not given to another."""
 
 _FAILURES = (DBAPIError, UnicodeDecodeError, json.JSONDecodeError)
 
@@ -68,6 +72,20 @@ class TagRow(Table):
     name: Mapped[str] = mapped_column(primary_key=True)
     tag: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int]
+
+
+class TagMoveRow(Table):
+    """A tag that was given to a version, moved to another or removed; the number says in which order."""
+
+    __tablename__ = "tag_moves"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    tag: Mapped[str]
+    before: Mapped[int | None]
+    after: Mapped[int | None]
+    who: Mapped[str]
+    created: Mapped[str]
 
 
 class RunRow(Entry, Table):
@@ -132,16 +150,22 @@ class Database:
         try:
             self.workspace.mkdir(parents=True, exist_ok=True)
             with Session(engine, expire_on_commit=False) as session, session.begin():
-                if inspect(session.connection()).has_table(ModelRow.__tablename__):
+                new = not inspect(session.connection()).has_table(ModelRow.__tablename__)
+                if not new:
                     self._require_format(session)
-                else:
-                    Table.metadata.create_all(session.connection())
+                Table.metadata.create_all(session.connection())
+                if new:
                     session.add(FormatRow(format=FORMAT))
                 yield session
         except OSError as error:
             raise error if isinstance(error, AnomaloError) else self._unusable(error) from error
         except _FAILURES as error:
             raise self._translated(error) from error
+
+    @staticmethod
+    def has(session: Session, table: type[Table]) -> bool:
+        """Whether a table is there: one that was added later is not, until the workspace is written."""
+        return inspect(session.connection()).has_table(table.__tablename__)
 
     @contextmanager
     def reading(self) -> Iterator[Session | None]:
@@ -169,7 +193,7 @@ class Database:
     def _require_format(self, session: Session) -> None:
         known = inspect(session.connection()).has_table(FormatRow.__tablename__)
         found = session.scalar(select(FormatRow.format)) if known else None
-        if found == FORMAT:
+        if found is not None and OLDEST <= found <= FORMAT:
             return
         newer = found is not None and found > FORMAT
         raise ArtefactError(

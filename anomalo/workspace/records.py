@@ -95,3 +95,27 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON-ready values."""
         return asdict(self) | {"path": str(self.path)}
+
+
+@dataclass(frozen=True)
+class TagMove:
+    """A tag that was given to a version, moved to another or removed.
+
+    Attributes
+    ----------
+    name, tag : str
+        The model and its tag.
+    before, after : int or None
+        The version that had the tag, and the one that has it; None if there was, or is, none.
+    who : str
+        Who moved it.
+    created : str
+        UTC, ISO 8601.
+    """
+
+    name: str
+    tag: str
+    before: int | None
+    after: int | None
+    who: str
+    created: str

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import URL, func, select
-from sqlalchemy.orm import Session
 
 from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError, did_you_mean
 from anomalo.persistence.atomic import atomic_folder, require_writable
-from anomalo.persistence.resume import ResumableState
+from anomalo.persistence.resume import ResumableState, discarding
 from anomalo.workspace.artifacts import json_ready, read_manifest
-from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagRow
-from anomalo.workspace.records import ModelRecord, RunRecord
+from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagMoveRow, TagRow
+from anomalo.workspace.entries import entry_facts, highest_number, killed_entry
+from anomalo.workspace.records import ModelRecord, RunRecord, TagMove
+from anomalo.workspace.removal import is_being_written, remove
+from anomalo.workspace.reviews import Reviews
+from anomalo.workspace.tags import move_tag, tag_moves
 
-__all__ = ["ModelRecord", "RunRecord", "Workspace"]
-
-Row = TypeVar("Row", ModelRow, RunRow)
+__all__ = ["ModelRecord", "RunRecord", "TagMove", "Workspace"]
 
 
 class Workspace:
@@ -55,6 +54,11 @@ class Workspace:
     def __init__(self, workspace: Path, database: str | URL | None = None, busy_seconds: float = BUSY_SECONDS) -> None:
         self.workspace = Path(workspace)
         self._database = Database(self.workspace, database, busy_seconds)
+
+    @property
+    def reviews(self) -> Reviews:
+        """What analysts say of the rows of runs."""
+        return Reviews(self._database)
 
     def prepare(self) -> None:
         """Create the workspace and its database now, so that a long job fails at its start, not at its end."""
@@ -110,12 +114,12 @@ class Workspace:
             The name is not allowed.
         """
         self.check_name(name)
-        facts = _facts(source, seconds, summary)
+        facts = entry_facts(source, seconds, summary)
         with self._database.writing() as session:
-            row = _killed(session, ModelRow, "model", job)
+            row = killed_entry(session, ModelRow, "model", job)
             if row is None:
                 latest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name))
-                version = 1 + max(latest or 0, _highest(self.workspace / "models" / name))
+                version = 1 + max(latest or 0, highest_number(self.workspace / "models" / name))
                 path = f"models/{name}/{version}"
                 row = ModelRow(
                     name=name, version=version, path=path, model=model, plugin=plugin, rows=rows, columns=columns
@@ -143,9 +147,10 @@ class Workspace:
         try:
             write(after)
             with self._database.writing() as session:
-                row = session.scalars(
-                    select(ModelRow).where(ModelRow.name == record.name, ModelRow.version == record.version)
-                ).one()
+                version = select(ModelRow).filter_by(name=record.name, version=record.version, status=DONE)
+                row = session.scalar(version)
+                if row is None:
+                    raise UnknownModelError(f"{record.reference} was removed while it was fitted further; fit it again")
                 row.path = str(after.relative_to(self.workspace))
                 row.seconds, row.summary = float(seconds), json_ready(summary, "summary")
         except BaseException:
@@ -191,12 +196,12 @@ class Workspace:
             The job whose results these are. If it was killed while it stored them, that run is replaced.
         """
         self.check_name(verb)
-        facts = _facts(source, seconds or 0.0, summary)
+        facts = entry_facts(source, seconds or 0.0, summary)
         with self._database.writing() as session:
-            row = _killed(session, RunRow, "run", job)
+            row = killed_entry(session, RunRow, "run", job)
             if row is None:
                 latest = session.scalar(select(func.max(RunRow.number)))
-                number = 1 + max(latest or 0, _highest(self.workspace / "runs"))
+                number = 1 + max(latest or 0, highest_number(self.workspace / "runs"))
                 identity, reference = f"{number:04}-{verb}", None if model is None else model.reference
                 row = RunRow(number=number, id=identity, verb=verb, model=reference, path=f"runs/{identity}", **facts)
                 session.add(row)
@@ -260,22 +265,37 @@ class Workspace:
         return read_manifest(record.path)
 
     def tag(self, reference: str, tag: str) -> ModelRecord:
-        """Give a version a name, such as `production`; a version that had it before loses it.
+        """Give a version a name, such as `production`; raises as `move_tag` does."""
+        move = self.move_tag(reference, tag)
+        return self.model(f"{move.name}@{move.after}")
+
+    def move_tag(self, reference: str, tag: str, *, remove: bool = False) -> TagMove:
+        """Give a version a name, or take it from that version; a version that had it before loses it.
 
         Raises
         ------
         UnknownModelError
             The model does not exist.
         UsageError
-            The tag is not allowed: a tag is no number, and else as `check_name` says.
+            The tag is not allowed: a tag is no number, and else as `check_name` says. Or the version has not the tag
+            that is to be removed.
         """
         self.check_name(tag, "tag")
         if tag.isdecimal():
             raise UsageError(f"tag {tag!r}: a number would be taken for a version; use a name with a letter in it")
         record = self.model(reference)
         with self._database.writing() as session:
-            session.merge(TagRow(name=record.name, tag=tag, version=record.version))
-        return self.model(record.reference)
+            return move_tag(session, record, tag, remove=remove)
+
+    def tag_moves(self, name: str) -> list[TagMove]:
+        """Return the history of a model's tags, oldest first: who moved which from what to what."""
+        with self._database.reading() as session:
+            known = session is not None and self._database.has(session, TagMoveRow)
+            return tag_moves(session, name) if session is not None and known else []
+
+    def remove(self, records: Sequence[ModelRecord | RunRecord]) -> None:
+        """Remove saved models or runs, all or none; raises as `removal.remove` does."""
+        remove(self._database, self.workspace, records)
 
     def runs(self) -> list[RunRecord]:
         """Return all runs, oldest first."""
@@ -294,9 +314,25 @@ class Workspace:
             There is none; the message lists the latest.
         """
         known = {record.id: record for record in self.runs()}
-        if identity not in known:
-            raise UsageError(self._unknown("run", identity, known))
-        return known[identity]
+        if identity in known:
+            return known[identity]
+        if is_being_written(self._database, identity):
+            raise UsageError(f"run {identity} is not complete: a job is writing it, or was killed while it did")
+        raise UsageError(self._unknown("run", identity, known))
+
+    def discard(self, job: str) -> None:
+        """Remove the state of an unfinished job, and what it was storing when it was killed.
+
+        Raises
+        ------
+        UsageError
+            There is no such job, or it is running.
+        """
+        with discarding(self.workspace / "unfinished" / job) as state, self._database.writing() as session:
+            for row in (killed_entry(session, ModelRow, "model", state), killed_entry(session, RunRow, "run", state)):
+                if row is not None and row.status == WRITING:
+                    shutil.rmtree(self.workspace / row.path, ignore_errors=True)
+                    session.delete(row)
 
     def _model_record(self, row: ModelRow, tags: Iterable[str]) -> ModelRecord:
         return ModelRecord(
@@ -341,23 +377,3 @@ class Workspace:
             with suppress(AnomaloError), self._database.writing() as session:
                 session.delete(session.merge(row))
             raise
-
-
-def _facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str, Any]:
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    # Read from another folder, a relative path would name another file.
-    source = os.path.abspath(source) if os.path.isfile(source) else source
-    facts = {"source": source, "seconds": float(seconds), "summary": json_ready(summary, "summary")}
-    return facts | {"status": WRITING, "created": created}
-
-
-def _killed(session: Session, kind: type[Row], part: str, job: ResumableState | None) -> Row | None:
-    """Return the entry that a job was writing when it was killed; its number alone may be another's by now."""
-    kept = job and job.load(part)
-    return session.scalar(select(kind).filter_by(**kept[1])) if kept else None
-
-
-def _highest(folder: Path) -> int:
-    """The highest number that a sub-folder's name begins with: it is taken even if the database was lost."""
-    numbers = (re.match(r"[0-9]+", path.name) for path in folder.glob("[0-9]*"))
-    return max((int(match.group()) for match in numbers if match), default=0)

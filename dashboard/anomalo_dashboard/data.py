@@ -28,6 +28,7 @@ from anomalo.jobs.describing.preview import Preview, preview
 from anomalo.registry.registry import Registry
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
+from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
 from anomalo_dashboard.navigation import workspace
@@ -232,6 +233,21 @@ def _by_column(reasons: pa.Array) -> dict[str, Rows]:
     codes = names.indices.to_numpy()
     found = {name: parents[codes == code] for code, name in enumerate(names.dictionary.to_pylist())}
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def in_state(said: Mapping[int, Review], state: str, rows: int) -> Mask:
+    """Return which of so many rows are in a state; those that nobody has looked at are new."""
+    found = np.full(rows, state == "new")
+    for row, review in said.items():
+        if row < rows:
+            found[row] = review.state == state
+    return found
+
+
+def states_of(said: Mapping[int, Review], rows: Rows) -> list[str]:
+    """Return the states of rows, and who looks after them."""
+    reviews = [said.get(int(row), Review()) for row in rows]
+    return [f"{review.state} ({review.assignee})" if review.assignee else review.state for review in reviews]
 
 
 def cells(run: RunRecord, row: int) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -115,6 +115,9 @@ def _live(identity: str) -> None:
 def _done(job: Job) -> None:
     st.success(f"Done in {formatting.duration(job.seconds)}.", icon=":material/check_circle:")
     runs = {result["verb"]: result for result in job.results if "verb" in result}
+    for result in job.results:
+        if result.get("repeated"):
+            _repeated(result)
     scored, filled, embedded = (runs.get(verb) for verb in ("score", "impute", "embed"))
     left, right, _ = st.columns([2, 2, 3])
     if scored and left.button(
@@ -136,6 +139,16 @@ def _done(job: Job) -> None:
         navigation.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:
         st.warning(literal(formatting.sentence(failures.without_folders(warning))), icon=":material/info:")
+
+
+def _repeated(result: dict[str, Any]) -> None:
+    """Say that a command had nothing to do, and why."""
+    before = result.get("reference") or f"run {result['id']}"
+    st.info(
+        f"Nothing was computed: {literal(before)}, of {formatting.moment(result['created'])}, is of the same table and "
+        "options. To compute it again, run the command below with `--force`.",
+        icon=":material/history:",
+    )
 
 
 def _ended(job: Job) -> None:

@@ -61,7 +61,8 @@ def _row(run: RunRecord, lines: pd.DataFrame) -> None:
             "column": st.column_config.TextColumn("Column", width=190),
             "before": st.column_config.TextColumn("Before"),
             "after": st.column_config.TextColumn(
-                "After", help="What the model expects, given the other cells of the row"
+                "After",
+                help="What is expected, given the other cells of the row, or of a text the others of its column",
             ),
             "interval": st.column_config.TextColumn("90 % interval", help="Numbers and dates only"),
         },
@@ -100,7 +101,7 @@ def cells(lines: pd.DataFrame, kinds: dict[str, str], units: dict[str, quantitie
             "row": lines["row"],
             "column": lines["column"].where(found, "no repair found"),
             "before": before.fillna("missing").where(found, ""),
-            "after": after.where(found, ""),
+            "after": after.fillna("missing").where(found, ""),
             "interval": formatting.intervals(lines, kinds, units),
             "score_before": lines["score_before"],
             "score_after": lines["score_after"],

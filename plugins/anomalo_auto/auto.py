@@ -136,8 +136,8 @@ class Auto(Model):
 
     def _fit_members(self, data: Encoded, run: Run) -> None:
         names = self._checked(run)
-        effort, every = EFFORTS[self.effort], len(data)
-        rows = np.sort(np.random.default_rng([run.seed, 17]).permutation(every)[: effort.rows])
+        effort, every = EFFORTS[self.effort], max(len(data), run.table_rows)
+        rows = np.sort(np.random.default_rng([run.seed, 17]).permutation(len(data))[: effort.rows])
         data = data.take(rows)
         self.folds_[rows] = folds = run.folds(data, effort.folds)
         misled = [name for name in names if name not in _list(self.robust)] if self.assume == "contaminated" else []

@@ -42,21 +42,24 @@ EFFORTS = {
     "thorough": Effort(100_000, 5, {}, 10**9),
 }
 
-START, FIT, LEARN, SCORE = 3.0, 0.5, 3e-6, 3.5e-6
-IMPUTER, IMPUTE = 4.0, 3.2e-5
-"""Seconds: for the start, for one fit of a member, for each cell in it and for each that is scored; for the imputer and
-for each cell that it learns. Measured by `benchmarks/scale.py`."""
+FIT, LEARN, SCORE = 0.5, 1.8e-6, 3.5e-6
+IMPUTER, IMPUTE = 4.0, 1.9e-5
+"""Seconds: for one fit of a member, for each cell in it, its calibration included, and for each that is scored; for the
+imputer and for each cell that it learns. Measured by `benchmarks/scale.py` and `benchmarks/plan.py`."""
+PROCESS, PER_ROW, PER_CELL = 600e6, 16e3, 180.0
+"""Bytes: of the process, and for each row and cell that is learned from. Measured by `benchmarks/scale.py`."""
 
 
 def plan(effort: Effort, members: Sequence[str], layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
     """Return what a fit is going to do; it depends on nothing but these."""
     columns, learned = len(layout.blocks), min(rows, effort.rows)
     size = f"{learned:,} rows of {columns} columns" + (f", a sample of {rows:,}" if learned < rows else "")
-    parts, seconds = [], START + SCORE * rows * columns
+    parts, seconds = [], 0.0
     if is_goal(goals, "score") or is_goal(goals, "embed"):
         parts.append(f"{', '.join(members)}, each fitted {effort.folds} times on {size}")
         seconds += len(members) * effort.folds * (FIT + LEARN * learned * columns)
     if is_goal(goals, "impute"):
         parts.append(f"imputation learned from {size}")
         seconds += IMPUTER + IMPUTE * learned * columns
-    return Plan("; ".join(parts), seconds)
+    memory = PROCESS + learned * (PER_ROW + PER_CELL * columns)
+    return Plan("; ".join(parts), seconds, memory, SCORE * rows * columns)

@@ -11,7 +11,18 @@ from torch.nn import functional as F
 from torch.optim import AdamW, Optimizer
 
 from anomalo.errors import UsageError
-from anomalo.neural import ArrayRows, ColumnHeads, ColumnInput, NeuralModel, Phase, RowEncoder, activate, mlp
+from anomalo.neural import (
+    ArrayRows,
+    ColumnHeads,
+    ColumnInput,
+    NeuralModel,
+    Phase,
+    RowEncoder,
+    activate,
+    mlp,
+    part_of_mean,
+    split_rows,
+)
 from anomalo.plugin import CanPretrain, Encoded, Floats, Layout, Model, ModelState, Run, Scores, param
 
 
@@ -142,7 +153,8 @@ class Classifier(NeuralModel[ClassifierNet]):
 
     def loss(self, net: ClassifierNet, x: Tensor, observed: Tensor, target: Tensor) -> Tensor:
         """Mean cross-entropy of the classes `target`, int64 [n], in nats."""
-        return F.cross_entropy(net(x, observed).float(), target)
+        x, observed, target = split_rows(x, observed, target)
+        return part_of_mean(F.cross_entropy(net(x, observed).float(), target))
 
     def phases(self, net: ClassifierNet) -> list[Phase]:
         """Return one stage over the weights that are not kept."""

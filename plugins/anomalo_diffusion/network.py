@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anomalo.neural import draw_rows
 from anomalo_diffusion.one_hot_space import OneHotSpace
 
 LEVEL_WIDTH = 64
@@ -47,7 +48,9 @@ class Dropout(nn.Module):
         """Return units [n, width] of which a share is 0 in training, the others scaled up."""
         if not self.training or not self.share:
             return hidden
-        return hidden * (torch.rand_like(hidden) >= self.share) / (1 - self.share)
+        dtype, device, width = hidden.dtype, hidden.device, hidden.shape[1]
+        chance = draw_rows(lambda n: torch.rand(n, width, dtype=dtype, device=device), len(hidden))
+        return hidden * (chance >= self.share) / (1 - self.share)
 
 
 class ResidualBlock(nn.Module):

@@ -23,7 +23,7 @@ def press_first_button(page: Any) -> None:
     frame = page.get_by_test_id("stDataFrame").first
     frame.scroll_into_view_if_needed()
     box = frame.bounding_box()
-    page.mouse.click(box["x"] + 40, box["y"] + 35 + 17)
+    page.mouse.click(box["x"] + 33 + 40, box["y"] + 35 + 17)  # beside the box that chooses the row
 
 
 def choose(page: Any, label: str, option: str) -> None:

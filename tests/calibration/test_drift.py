@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from anomalo.calibration.drift import LEAST, drift
-from anomalo.encoding.encoded import Scores
+from anomalo.calibration.tally import Tally
 
 ROWS = 200_000
 
 
-def shifted(share: float) -> Scores:
+def shifted(share: float, every: int = 1) -> Tally:
     """P-values of which `share` moved from the upper half of those of typical rows to the lowest tenth of them."""
     p_values = np.linspace(0.2001, 1, ROWS)
     moved = np.arange(0, ROWS // 2, round(1 / (2 * share))) + ROWS // 2
     p_values[moved] = np.linspace(0.2001, 0.28, len(moved))
-    return p_values
+    return Tally.of(p_values[::every])
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
@@ -30,5 +30,5 @@ def test_a_larger_one_is() -> None:
 
 def test_a_large_shift_of_few_rows_may_be_chance() -> None:
     usual = np.linspace(0.2001, 1, ROWS)
-    few = shifted(0.15)[:: ROWS // 60]
+    few = shifted(0.15, ROWS // 60)
     assert drift(few, usual) is None

@@ -17,6 +17,7 @@ from anomalo.calibration.column_drift import UNSEEN_BIN, Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated, count_anomalous
 from anomalo.calibration.drift import drift, one_sided
+from anomalo.calibration.tally import Tally
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Block, Encoded, Layout
 from anomalo.estimators.detector import AnomalyDetector
@@ -169,7 +170,7 @@ def test_a_fit_says_that_its_training_rows_are_contaminated() -> None:
 )
 def test_the_excess_of_small_values_is_smirnovs_statistic(new: list[int], usual: list[int]) -> None:
     here, there = np.sort(np.array(new, dtype=float)), np.sort(np.array(usual, dtype=float))
-    distance, point = one_sided(here, there)
+    distance, point = one_sided(Tally.of(here), there)
     oracle = stats.ks_2samp(here, there, alternative="greater", method="asymp")
     # scipy's statistic is not negative, and ours may be where all new values are larger.
     assert max(distance, 0.0) == pytest.approx(oracle.statistic)
@@ -183,32 +184,32 @@ def uniform(rows: int, seed: int) -> Floats:
 
 def test_rows_like_the_training_rows_do_not_drift() -> None:
     assert not any(
-        drift(uniform(new, seed), uniform(300, seed + 999)) for seed in range(200) for new in (60, 300, 3000)
+        drift(Tally.of(uniform(new, seed)), uniform(300, seed + 999)) for seed in range(200) for new in (60, 300, 3000)
     )
 
 
 def test_neither_anomalies_nor_typical_rows_nor_small_shifts_are_drift() -> None:
     usual = uniform(2000, 0)
     anomalies = np.concatenate([uniform(700, 1), uniform(300, 2) / 100])
-    assert drift(anomalies, usual) is None
-    assert drift(1 - uniform(1000, 1) ** 2, usual) is None  # more typical than expected
-    assert drift(uniform(200_000, 1) ** 1.05, usual) is None
-    assert drift(uniform(40, 1) / 10, usual) is None  # too few
+    assert drift(Tally.of(anomalies), usual) is None
+    assert drift(Tally.of(1 - uniform(1000, 1) ** 2), usual) is None  # more typical than expected
+    assert drift(Tally.of(uniform(200_000, 1) ** 1.05), usual) is None
+    assert drift(Tally.of(uniform(40, 1) / 10), usual) is None  # too few
 
 
 def test_more_anomalous_rows_drift_and_the_columns_are_named() -> None:
     usual = uniform(2000, 0)
-    message = drift(uniform(1000, 1) ** 3, usual, ["a", "b", "c", "d"])
+    message = drift(Tally.of(uniform(1000, 1) ** 3), usual, ["a", "b", "c", "d"])
     assert message is not None
     assert "of 1,000 new rows" in message
     assert "(columns that moved most: 'a', 'b', 'c')" in message
     # Hardly a typical row is left.
     assert "100 % of 1,000 new rows are as anomalous as the most anomalous 21 %" in str(
-        drift(uniform(1000, 1) / 5, usual)
+        drift(Tally.of(uniform(1000, 1) / 5), usual)
     )
     # As many as usual are typical, but less so.
     bent = np.where(uniform(1000, 1) < 0.2, 0.1, 0.2 + 0.8 * uniform(1000, 2) ** 2)
-    assert "of 1,000 new rows" in str(drift(bent, usual))
+    assert "of 1,000 new rows" in str(drift(Tally.of(bent), usual))
 
 
 def encoded(values: Floats, observed: NDArray[np.bool_] | None = None) -> Encoded:
@@ -286,3 +287,18 @@ def test_too_few_rows_to_fire_are_said_in_the_run(context: JobContext, tmp_path:
     result = score(context, str(tmp_path / "new.csv"), "blobs", threshold=Threshold("fdr", 0.01), device="cpu")
     assert [text for text in result.warnings if text.startswith("threshold fdr=0.01 fires only if 84 or more rows")]
     assert result.run.summary["warnings"] == list(result.warnings)
+
+
+def test_cells_are_counted_in_the_bins_that_hold_them() -> None:
+    """Among them are values equal to an edge, and two edges that are equal."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 6, (500, 2)).astype(np.float32) / 4
+    values[:, 1] = rng.integers(0, 5, 500)  # a category: missing, unseen, and three levels
+    observed = np.column_stack([rng.random(500) < 0.9, values[:, 1] >= 2])
+    data = encoded(np.where(observed | (values == 1), values, 0).astype(np.float32), observed)
+    marginals = Marginals.of(data)
+    for position, edges in enumerate(marginals.edges):
+        cells, seen = data.values[:, position], data.observed[:, position]
+        bins = np.where(seen, np.searchsorted(edges, cells), np.where(cells == 0, UNSEEN_BIN - 1, UNSEEN_BIN))
+        expected = np.bincount(bins, minlength=UNSEEN_BIN + 1)
+        np.testing.assert_array_equal(marginals.training[position], expected)

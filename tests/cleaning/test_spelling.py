@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalo.cleaning.evidence import spelling as module
 from anomalo.cleaning.evidence.spelling import edit_distances, spelling
 
 
@@ -53,3 +54,26 @@ def test_many_distinct_texts_take_no_quadratic_time() -> None:
     start = time.process_time()
     spelling(values, counts)
     assert time.process_time() - start < 60
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0.5, 0.7, 1.0])), min_size=1, max_size=30))
+def test_the_leading_pairs_of_a_row_are_those_with_the_largest_scores_and_the_first_columns(
+    pairs: list[tuple[int, float]],
+) -> None:
+    pairs = sorted(pairs, key=lambda pair: pair[0])
+    columns = np.random.default_rng(0).permutation(len(pairs))
+    lines = [(row, -score, column) for (row, score), column in zip(pairs, columns.tolist(), strict=True)]
+    expected = {
+        (row, column)
+        for row in range(5)
+        for _, _, column in sorted(line for line in lines if line[0] == row)[: module.NEIGHBOURS]
+    }
+    rows, scores = (np.array(part) for part in zip(*pairs, strict=True))
+    found = module._leading(rows, columns, scores.astype(float))
+    assert sorted(zip(*map(np.ndarray.tolist, found), strict=True)) == sorted(expected)
+
+
+def test_grams_are_numbered_in_the_order_of_the_text() -> None:
+    """In the order of a set, sums would have other last bits in another process and decide between equal neighbours."""
+    grams = module._grams(["abcde", "ab"])
+    assert grams[[1]].indices.tolist() == [0, 1, 6, 11, 12]  # |a, ab, |ab; b|, ab|

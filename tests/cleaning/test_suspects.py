@@ -63,6 +63,34 @@ def test_wrong_cells_are_found_and_corrected() -> None:
     assert (found.suggestion == truth)[:, determined][there].mean() > 0.8
 
 
+def reports(sources: int = 24, items: int = 25) -> tuple[Columns, Columns]:
+    """Return times that sources of different reliability report for the same trains, and the true ones."""
+    random = np.random.default_rng(7)
+    times = random.integers(300, 1300, (items, 3))
+    wrong_times = times + random.choice([-20, -7, -2, 1, 3, 5, 12, 45], (4, items, 3))
+    reliable = np.linspace(0.3, 1.0, sources)
+    dirty: Columns = {name: [] for name in ("source", "train", "due", "left", "arrived")}
+    clean: Columns = {name: [] for name in dirty}
+    for source in range(sources):
+        for item in range(items):
+            wrong = wrong_times[random.integers(4, size=3), item, range(3)]
+            reported = np.where(random.random(3) < reliable[source], times[item], wrong)
+            for table, row in ((dirty, reported), (clean, times[item])):
+                cells = [f"{at // 60 % 12 or 12}:{at % 60:02} {'ap'[at // 720]}.m." for at in row]
+                for name, text in zip(table, [f"site {source}", f"X-{item * 37 + 100}-A", *cells], strict=True):
+                    table[name].append(text)
+    return dirty, clean
+
+
+def test_where_sources_disagree_a_third_of_the_cells_are_ranked_first() -> None:
+    dirty, clean = reports()
+    observed, truth = (np.array(list(table.values()), dtype=object).T for table in (dirty, clean))
+    wrong = observed != truth
+    assert wrong[:, 2:].mean() > 0.3
+    found = suspects(CodedTable.of_texts(dirty))
+    assert average_precision_score(wrong.ravel(), found.probability.ravel()) > 0.9
+
+
 def test_kinds_are_those_of_the_errors() -> None:
     dirty, _, _ = with_errors()
     found = suspects(CodedTable.of_texts(dirty))
@@ -108,8 +136,12 @@ def test_typed_columns_are_texts_in_their_usual_spelling() -> None:
         ["x" * 10_000_000, "y", "y", "x" * 10_000_001],
         ["\r\n", "\t", "\x1b[0m", "\x7f"],
         ["1e999", "-inf", "nan", "9" * 5000],
+        ["a\ud83d", "\udfff", "b"],
+        ["c"] * 30,
+        [""] * 30,
     ],
-    ids=["no rows", "empty", "empty twice", "nul", "scripts", "huge", "control", "numbers"],
+    ids=["no rows", "empty", "empty twice", "nul", "scripts", "huge", "control", "numbers"]
+    + ["half surrogates", "constant", "all empty"],
 )
 def test_hostile_cells_do_no_harm(cells: list[str]) -> None:
     start = time.process_time()
@@ -129,3 +161,15 @@ def test_the_threshold_has_the_largest_expected_f1() -> None:
 
 def test_the_threshold_is_not_below_the_least_one() -> None:
     assert threshold(np.full(1000, 0.01)) == LEAST
+
+
+def test_a_mark_of_one_cell_is_a_doubt_and_one_of_many_a_missing_value() -> None:
+    """No other column says what `minutes` should have been."""
+    once, often = clinics(), clinics()
+    once["minutes"][5] = "?"
+    for row in range(5, 65):
+        often["minutes"][row] = "?"
+    alone, many = (suspects(CodedTable.of_texts(table)) for table in (once, often))
+    chance = [found.suggested[5, 6] / found.probability[5, 6] for found in (alone, many)]
+    assert alone.suggestion[5, 6] == many.suggestion[5, 6] == ""
+    assert chance == pytest.approx([1 / 2, 60 / 61], abs=0.1)

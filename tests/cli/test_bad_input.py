@@ -115,10 +115,10 @@ def test_a_table_that_cannot_be_read(
     assert fails(1, verb, path, *rest).startswith(message.format(path=path))
 
 
-def test_a_folder_is_no_table(fails: Any, tmp_path: Path) -> None:
+def test_a_folder_without_tables_is_no_table(fails: Any, tmp_path: Path) -> None:
     assert (
         fails(1, "fit", tmp_path, "--as", "new")
-        == f"{tmp_path} is a folder; give a table: CSV, a workbook, Parquet, Arrow or JSON lines"
+        == f"the folder {tmp_path} holds no table; expected tables: CSV, workbooks, Parquet, Arrow or JSON lines"
     )
 
 

@@ -18,6 +18,9 @@ from anomalo.workspace.artifacts import read_manifest
 JOBS = (
     "demo",
     "schema",
+    "compare",
+    "plan",
+    "clean",
     "fit",
     "pretrain",
     "scan",
@@ -28,8 +31,9 @@ JOBS = (
     "augment",
     "evaluate",
     "embed",
+    "run",
 )
-VERBS = (*JOBS, "models", "runs", "plugins")
+VERBS = (*JOBS, "models", "runs", "plugins", "tag", "export", "import", "rm")
 
 
 @pytest.fixture
@@ -207,7 +211,7 @@ def test_fit_prints_what_it_saved(run: Any, tables: Path) -> None:
         "saved saved@1: knn, 240 rows, 5 columns (2 number, 1 integer, 1 category, 1 boolean)\n"
     )
     assert outcome.err == ""
-    again = run(*fit, "--json").json
+    again = run(*fit, "--force", "--json").json
     assert (again["reference"], again["warnings"]) == ("saved@2", [])
     assert Path(again["path"]).is_dir()
 
@@ -316,7 +320,7 @@ def test_too_many_alerts_in_a_run_without_an_output(anomalo: Any, workspace: Pat
 
 @pytest.mark.parametrize("verb", ["score", "impute"])
 def test_with_nothing_to_resume_a_warning_says_so(run: Any, tables: Path, verb: str) -> None:
-    outcome = run(verb, tables / "patients.csv", "--with", "full", "--resume", "--json")
+    outcome = run(verb, tables / "patients.csv", "--with", "full", "--resume", "--force", "--json")
     assert outcome.err == f"warning: nothing to resume: `{verb}` started from the beginning\n"
     assert outcome.json["warnings"] == [f"nothing to resume: `{verb}` started from the beginning"]
 

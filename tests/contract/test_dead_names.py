@@ -13,6 +13,7 @@ CALLED_BY_OTHERS = {
     "emit": "logging",
     "get_feature_names_out": "scikit-learn",
     "isolation_level": "SQLAlchemy",
+    "redirect_request": "urllib",
     "type_annotation_map": "SQLAlchemy",
 }
 """Names that a library uses."""

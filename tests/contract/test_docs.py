@@ -32,8 +32,10 @@ from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import score
 from anomalo.pipeline.config import FitConfig
 from anomalo.registry import hookspecs
+from anomalo.registry.engine import EngineChoice
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
+from anomalo.tabular.writing.destination import output_of
 from anomalo.testing import check_model
 from anomalo.workspace.workspace import Workspace
 
@@ -206,7 +208,7 @@ def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry
 
 
 def test_the_examples_of_hooks_do_what_the_page_says(
-    clinic: Registry, tmp_path: Path, patients: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    clinic: Registry, tmp_path: Path, patients: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     source, context = str(tmp_path / "visits.orc"), JobContext(clinic, Workspace(tmp_path / "workspace"))
     orc.write_table(pa.Table.from_pandas(patients.drop(columns="name"), preserve_index=False), source)
@@ -215,9 +217,16 @@ def test_the_examples_of_hooks_do_what_the_page_says(
     assert found.score[[3, 4, 50]].tolist() == [1.0, 1.0, 2.0]
     assert (tmp_path / "workspace" / "bell.txt").read_text() == f"0001-score: 3 alerts in {source}\n"
 
+    score(context, source, "missing", output=output_of("keep://scores"))
+    assert sum(batch.num_rows for batch in sys.modules["anomalo_memory"].TABLES["keep://scores"]) == len(patients)
+
     monkeypatch.setattr(sys.modules["anomalo_patience"], "GOOD_ENOUGH", 1e9)
     trained = fit(context, source, "net", FitConfig("linear", {"epochs": 5}), SchemaOptions()).fitted
     assert [entry["epoch"] for entry in trained.facts["history"]] == [1]
+    alone = score(context, source, "net").score
+    context.engine = EngineChoice("timed")
+    assert (score(context, source, "net").score == alone).all()
+    assert capsys.readouterr().out.startswith("part 0: ")
     assert clinic.failures == ()
 
 

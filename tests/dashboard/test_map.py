@@ -128,8 +128,9 @@ def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_failed_job_is_shown_with_its_reason(home: Any, tables: Path, tmp_path: Path) -> None:
-    gone = Path(shutil.copy(tables / "patients.csv", tmp_path / "gone.csv"))
+def test_a_failed_job_is_shown_with_its_reason(home: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
+    gone = tmp_path / "gone.csv"
+    patients.iloc[::-1].to_csv(gone, index=False)
     run = home("score", "full", gone)
     gone.unlink()
     app = opened(run=run["id"])
@@ -184,7 +185,7 @@ def test_a_model_without_codes_says_which_have_them(home: Any) -> None:
 
 def test_the_page_says_that_the_table_has_changed_since(home: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
     table = tmp_path / "table.csv"
-    patients.to_csv(table, index=False)
+    patients.iloc[::-1].to_csv(table, index=False)  # with the same content it would be the same job as another one
     run = home("score", "full", table)
     patients.head(100).to_csv(table, index=False)
     home("embed", "full", table)

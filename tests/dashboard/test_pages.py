@@ -495,3 +495,15 @@ def test_the_dashboard_needs_no_torch() -> None:
 @pytest.mark.parametrize("module", [formatting, fit_form, bounds, failures, literal, uploads])
 def test_examples_in_the_docstrings(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+def test_a_cleaner_among_the_models_and_its_runs_are_shown(
+    anomalo: Any, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = anomalo("clean", tables / "patients.csv", "--as", "tidy", "--workspace", tmp_path)
+    assert outcome.code == 0, outcome.err
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
+    for page in ("overview", "models", "repairs", "alerts"):
+        assert not opened(page).exception
+        assert not any("failed" in error.value for error in opened(page).error)
+    assert any("clean TABLE --with tidy" in note.value.replace("\\", "") for note in opened("models").info)

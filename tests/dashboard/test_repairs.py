@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -134,6 +135,32 @@ def test_an_applied_repair_offers_the_table(home: Any, tmp_path: Path) -> None:
 
 
 def test_without_alerts_there_is_nothing_to_repair(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Threshold, "alerts", lambda self, p_values, scores: p_values < 0)
+    monkeypatch.setattr(Threshold, "largest", lambda self, p_values: -1.0)
     run = home("repair")
     assert "Nothing to repair" in opened("repairs", run=run.id).info[0].value
+
+
+def test_texts_that_no_model_reads_are_shown_like_other_cells(
+    anomalo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(3)
+    x = random.uniform(-2, 2, 300)
+    frame = pd.DataFrame(
+        {"code": [f"AB-{at:05}" for at in random.permutation(300)], "x": x, "y": 2 * x + random.normal(size=300) / 10}
+    )
+    source, workspace = tmp_path / "orders.csv", tmp_path / "w"
+    frame.to_csv(source, index=False)
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(workspace))
+    assert anomalo("fit", source, "--as", "orders", "--model", "undercomplete", "--set", "epochs=2").code == 0
+    frame.loc[[40, 90], "code"] = ["N/A", "'AB-00090'"]
+    frame.to_csv(source, index=False)
+    for verb in ("score", "repair"):
+        assert anomalo(verb, source, "--with", "orders").code == 0
+    run = Workspace(workspace).runs()[-1]
+    for row, before, after in ((40, "N/A", "missing"), (90, "'AB-00090'", "AB-00090")):
+        app = opened("row", row=row)
+        assert table(app, "before")[["column", "before", "after"]].values.tolist() == [["code", before, after]]
+        assert table(app, "observed").iloc[0][["column", "observed", "expected"]].tolist() == ["code", before, after]
+        assert f"code is {before}, expected {after}" in app.subheader[0].value.replace("\\", "")
+    shown = table(opened("repairs", run=run.id), "before", "row").set_index("row")
+    assert shown.loc[[40, 90], "after"].tolist() == ["missing", "AB-00090"]

@@ -23,7 +23,13 @@ pytestmark = [
 ]
 
 REGISTRY = Registry.load()
-OURS = [name for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
+OURS = [
+    name
+    for plugin in REGISTRY.plugins()
+    if plugin.first_party
+    for name in plugin.models
+    if "table" in REGISTRY.get(name).modalities
+]
 QUICK = {"epochs": 1, "trees": 5}
 SMALLER = {
     "auto": {"members": "knn,undercomplete"},

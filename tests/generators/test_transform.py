@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from anomalo.generators.functional_dependencies import determined
 from anomalo.generators.quantiles import MOST_KNOTS, Quantiles
 from anomalo.plugin import FIRST_LEVEL, Block, Encoded, Layout, TableTransform
 
@@ -82,25 +81,6 @@ def test_many_values_are_kept_by_some_of_them() -> None:
     assert len(quantiles.values) <= MOST_KNOTS
     assert (quantiles.values[0], quantiles.values[-1]) == (values.min(), values.max())
     np.testing.assert_allclose(quantiles.inverse(quantiles.forward(values, rng())), values, atol=2e-3)
-
-
-# Columns that others determine.
-
-
-def test_the_smallest_set_of_columns_stays() -> None:
-    day = rng().permutation(np.arange(3000) % 60)
-    other = rng().integers(0, 2, 3000)
-    codes = np.stack([day // 30, day, other, (day + 1) % 60, day // 10], axis=1)
-    assert determined(codes, np.array([False, False, False, True, False])) == {0: 3, 1: 3, 4: 3}
-
-
-def test_what_may_be_coincidence_is_no_dependency() -> None:
-    for rows, found in ((20, {}), (40, {1: 0})):
-        same = np.repeat(np.arange(rows)[:, None] % 2, 2, axis=1)
-        assert determined(same, np.zeros(2, dtype=bool)) == found
-    nearly = np.stack([np.arange(1000) % 10, np.arange(1000) % 10 // 5], axis=1)
-    nearly[0, 1] = 1
-    assert determined(nearly, np.zeros(2, dtype=bool)) == {}
 
 
 # Tables.

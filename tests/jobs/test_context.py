@@ -8,7 +8,11 @@ import pyarrow as pa
 import pytest
 
 from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
+from anomalo.jobs.fitting.fit import fit
+from anomalo.jobs.scoring.score import score
+from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import Fitted
+from anomalo.tabular.schema import SchemaOptions
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +43,14 @@ def test_more_than_a_quarter_is_worth_a_warning(fitted: Fitted, patients: pd.Dat
     assert warnings(fitted, patients, outside) == [
         f"column 'height': {outside} of 100 values lie outside the training range; is it the same column?"
     ]
+
+
+@pytest.mark.parametrize(("days", "expected"), [(400, []), (-400, ["column 'seen'"])])
+def test_later_times_are_no_warning_and_earlier_ones_are(tmp_path: Path, days: int, expected: list[str]) -> None:
+    table = pd.DataFrame({"seen": pd.date_range("2024-01-01", periods=200), "x": np.arange(200) % 7.0})
+    table.to_parquet(tmp_path / "then.parquet")
+    table.assign(seen=table["seen"] + pd.Timedelta(days=days)).to_parquet(tmp_path / "now.parquet")
+    context = JobContext.at(tmp_path)
+    fit(context, str(tmp_path / "then.parquet"), "m", FitConfig("knn", device="cpu"), SchemaOptions())
+    found = score(context, str(tmp_path / "now.parquet"), "m", device="cpu").warnings
+    assert [text.partition(":")[0] for text in found if "training range" in text] == expected

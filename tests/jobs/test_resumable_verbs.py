@@ -19,7 +19,9 @@ def options() -> dict[str, set[str]]:
 def test_the_verbs_that_are_resumed_are_those_with_the_option() -> None:
     found = options()
     assert {verb for verb in found if can_resume(verb)} == {verb for verb in found if "--resume" in found[verb]}
-    assert {"fit", "pretrain", "score", "impute", "repair", "embed"} == {verb for verb in found if can_resume(verb)}
+    assert {"fit", "pretrain", "score", "impute", "repair", "embed", "run"} == {
+        verb for verb in found if can_resume(verb)
+    }
 
 
 @pytest.mark.parametrize("verb", ["dashboard", "nothing", "context", "sharding", "queue", "ahead"])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from anomalo.errors import UsageError
 from anomalo.metrics import roc_auc
+from anomalo.models.results import PROCESS
 from anomalo.models.run import LocalRun
 from anomalo.neural import Autoencoder, NeuralModel, Reconstructor, mlp
 from anomalo.nn.model import CHUNK
@@ -243,3 +244,28 @@ def test_a_table_of_categories_alone_is_scored_and_filled() -> None:
     assert roc_auc(anomalous, score) > 0.9
     filled = model.impute(data.hide(np.arange(4) == np.full((600, 1), 3))).point
     assert np.mean(filled[~anomalous, 3] == codes[~anomalous, 3]) > 0.9
+
+
+class Wide(Small):
+    """One layer of it is wide."""
+
+    def build(self, layout: Layout) -> nn.Module:
+        return Autoencoder(layout, mlp(8, 20_000, 2, last=False), mlp(2, 8), width=8, out=8)
+
+
+class Starting(Small):
+    """Its network depends on what a fit starts from."""
+
+    def build(self, layout: Layout) -> nn.Module:
+        return mlp(*self.widths_)  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_plan_says_the_memory_that_a_wide_network_takes_and_changes_no_random_state() -> None:
+    layout = Layout("table", (40,), tuple(Block(str(at), "number", at) for at in range(40)))
+    before = torch.get_rng_state()
+    narrow, wide, unknown = (kind().plan(layout, 1234, frozenset()) for kind in (Small, Wide, Starting))
+    assert torch.equal(before, torch.get_rng_state())
+    assert narrow.text == wide.text == "at most 30 epochs of 1,234 rows, up to 512 of them at a time"
+    assert (narrow.seconds, narrow.memory) == (0.0, PROCESS)
+    assert wide.memory > PROCESS + 4 * CHUNK * 20_000, "at least the units of a chunk of rows"
+    assert unknown.memory == 0

@@ -17,6 +17,7 @@ from torch.optim import SGD, Optimizer
 from anomalo.errors import TrainingError, UsageError
 from anomalo.models.run import LocalRun
 from anomalo.neural import ArrayRows, BatchSource, NeuralModel
+from anomalo.nn import dataset
 from anomalo.nn.dataset import HOLDOUT_AT_LEAST, Batches, split
 from anomalo.nn.trainer import Phase, enough_threads, resolve_device, seeded
 from anomalo.plugin import Block, Encoded, Layout, Model, Run, param
@@ -461,3 +462,16 @@ def test_two_rows_are_enough() -> None:
     run = LocalRun()
     Regression(epochs=2).fit(table(2), run)
     assert len(run.history) == 2
+
+
+def test_rows_on_disk_are_shuffled_in_windows_of_blocks() -> None:
+    rows = 3 * dataset.BLOCK * dataset.WINDOW + 1_000
+    order = dataset.in_windows(rows, np.random.default_rng(0))
+    assert np.array_equal(np.sort(order), np.arange(rows))
+    window = order[: dataset.BLOCK * dataset.WINDOW]
+    assert len(np.unique(window // dataset.BLOCK)) <= dataset.WINDOW + 1, "few stretches of the file"
+    assert np.abs(np.diff(window)).mean() > dataset.BLOCK, "in random order"
+    batches = dataset.Batches(rows, 100, 0, 0, on_disk=True)
+    first = list(batches)
+    batches.skip = 7
+    assert np.array_equal(np.concatenate(first[7:]), np.concatenate(list(batches)))

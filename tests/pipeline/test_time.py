@@ -19,7 +19,11 @@ from anomalo.tabular.schema import infer
 
 REGISTRY = Registry.load()
 SMALL: dict[str, Any] = {"epochs": 1, "timesteps": 10, "gibbs_steps": 1, "trees": 5}
-SCORERS = [name for name, models in REGISTRY.models.items() if "score" in verbs_of(models[0]) and name != "classifier"]
+SCORERS = [
+    name
+    for name, (model, *_) in REGISTRY.models.items()
+    if "score" in verbs_of(model) and "table" in model.modalities and name != "classifier"
+]
 
 
 def log(rows: int, seed: int = 0, *, drift: bool = False) -> pd.DataFrame:
@@ -104,9 +108,61 @@ def test_gaps_are_filled_by_the_daily_cycle(seed: int) -> None:
     assert error < 0.3 * np.sqrt(np.mean((truth[gap] - truth[~gap].mean()) ** 2))
 
 
+def seasons(rows: int, seed: int, *, cycle: bool = True) -> tuple[pd.DataFrame, np.ndarray]:
+    """A log of three years, its temperatures with a yearly cycle, and what is expected of each."""
+    rng = np.random.default_rng(seed)
+    time = pd.Timestamp("2021-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 1095, rows)) * 86_400 // 1, unit="s")
+    expected = 10 + 12 * np.cos((time.day_of_year.to_numpy() - 200) / 365 * 2 * np.pi) * cycle
+    frame = pd.DataFrame({"time": time.as_unit("us"), "temperature": (expected + rng.normal(0, 2, rows)).round(1)})
+    return frame.assign(demand=np.exp(rng.normal(3, 0.3, rows)).round(1)), expected
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_gaps_of_weeks_are_filled_by_the_day_of_the_year(seed: int) -> None:
+    frame, expected = seasons(1500, seed)
+    truth, day = frame["temperature"].to_numpy().copy(), (frame["time"] - frame["time"][0]).dt.days.to_numpy()
+    gap = (day % 150 < 35) & (day > 100)
+    frame.loc[gap, "temperature"] = np.nan
+    filled = TableImputer(device="cpu").fit_transform(frame)["temperature"].to_numpy()
+    noise, error = (np.sqrt(np.mean((one - truth)[gap] ** 2)) for one in (expected, filled))
+    assert error < 1.1 * noise  # 1.2 times the noise by months alone
+
+
+@pytest.mark.filterwarnings("ignore:about .* training rows look anomalous")
+@pytest.mark.parametrize("seed", range(2))
+def test_temperatures_of_the_opposite_season_are_found(seed: int) -> None:
+    frame, expected = seasons(1500, seed)
+    at = np.random.default_rng(seed).choice(np.flatnonzero(np.abs(expected - 10) > 7), 15, replace=False)
+    frame.loc[at, "temperature"] = (20 - expected[at]).round(1)
+    ranked = (alerts(frame, 0.02) * len(frame)).round().astype(int)
+    assert len(set(at) & set(ranked)) >= 14  # 12 and 9 by months alone
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:model 'auto' predicts hidden cells no better", "ignore:about .* training rows")
+@pytest.mark.parametrize("seed", range(5))
+def test_alerts_of_a_stationary_log_of_years_lie_evenly_over_time(seed: int) -> None:
+    frame, _ = seasons(5000, seed, cycle=False)
+    at = alerts(frame, 0.02)
+    assert 0.12 <= ((at < 0.1) | (at >= 0.9)).mean() <= 0.28
+    day = frame["time"].dt.day_of_year.to_numpy()[(at * len(frame)).round().astype(int)]
+    assert ((day <= 36) | (day > 329)).mean() <= 0.32  # about the turns of years, where .2 is to be expected
+
+
+def test_a_row_out_of_season_says_which_season_is_expected() -> None:
+    frame, expected = seasons(1500, 0)
+    at = int(np.argmin(expected[:600]))  # in January
+    frame.loc[at, "temperature"] = 22.0
+    cells = AnomalyDetector("knn", device="cpu").fit(frame).explain(frame.iloc[[at]]).set_index("column")
+    assert cells["contribution"].idxmax() == "temperature"
+    day, month = cells.loc["time", "expected"].removeprefix("about ").split()
+    assert month in ("June", "July", "August")
+    assert 1 <= int(day) <= 31
+
+
 @pytest.mark.parametrize("model", SCORERS)
 def test_no_model_takes_the_ends_of_time_for_evidence(model: str) -> None:
-    """The rows are equal but for the time: only what is far outside is anomalous."""
+    """The rows are equal but for the time: only what is far outside is anomalous, and no day of a model's use."""
     params = {name: value for name, value in SMALL.items() if name in REGISTRY.create(model).params()}
     rng = np.random.default_rng(3)
     frame = log(300, seed=3)
@@ -118,11 +174,10 @@ def test_no_model_takes_the_ends_of_time_for_evidence(model: str) -> None:
     middle, end = first["time"][0].as_py(), table["time"][299].as_py()
     week = pd.Timedelta("7D")
     near = middle + ((end - middle) // week) * week  # the same hour and weekday
-    rows = pa.concat_tables(
-        [first.set_column(0, "time", pa.array([when], table["time"].type)) for when in (middle, near)]
-    )
+    times = (middle, near, middle + 100 * week, middle + 500 * week)
+    rows = pa.concat_tables([first.set_column(0, "time", pa.array([when], table["time"].type)) for when in times])
     score = fitted.score(fitted.encode(rows)).score
-    assert score[0] == pytest.approx(score[1])
+    assert score == pytest.approx(np.full(len(times), score[0]))
 
 
 def test_a_saved_model_gives_the_same_scores_and_words(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.jobs.context import JobContext
 from anomalo.rules.cells import take
 from anomalo.rules.discovery import discover
-from anomalo.rules.evidence import expectations, surprisal
+from anomalo.rules.evidence import Evidence, expectations
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, infer
 
@@ -63,10 +63,11 @@ def test_the_broken_cells_have_the_surprisal_of_their_rule(encoder: TableEncoder
     data = encoder.encode(parse(broken())[0])
     assert data.evidence is not None
     names = [block.name for block in data.layout.blocks]
-    found = [(int(row), names[at]) for row, at in np.argwhere(data.evidence > 0)]
+    found = [(int(row), names[at]) for row, at in np.argwhere(data.evidence.surprisal > 0)]
     assert found == [(0, "total"), (1, "end"), (2, "state")]
-    np.testing.assert_allclose(data.evidence[data.evidence > 0], np.log((ROWS + 1) / 0.5), rtol=1e-6)
-    assert not data.evidence.flags.writeable
+    found_surprisal = data.evidence.surprisal[data.evidence.surprisal > 0]
+    np.testing.assert_allclose(found_surprisal, np.log((ROWS + 1) / 0.5), rtol=1e-6)
+    assert not data.evidence.surprisal.flags.writeable
 
 
 def test_rows_that_break_nothing_have_no_evidence(encoder: TableEncoder, parse: Callable[..., Any]) -> None:
@@ -86,15 +87,16 @@ def test_values_and_hashes_of_rows_that_break_nothing_stay(encoder: TableEncoder
 def test_a_row_alone_has_the_evidence_it_has_in_a_batch(encoder: TableEncoder, parse: Callable[..., Any]) -> None:
     columns, _ = parse(broken())
     whole = encoder.encode(columns)
+    assert whole.evidence is not None
     parts = [encoder.encode(take(columns, np.array([row]))) for row in range(4)]
     joined = Encoded.concatenate(parts)
     assert parts[3].evidence is None
     assert joined.evidence is not None
-    np.testing.assert_array_equal(joined.evidence, whole.evidence)
+    np.testing.assert_array_equal(joined.evidence.surprisal, whole.evidence.surprisal)
     np.testing.assert_array_equal(joined.hashes(), whole.hashes())
     taken = whole.take(np.array([2, 0]))
     assert taken.evidence is not None
-    np.testing.assert_array_equal(taken.evidence, whole.evidence[[2, 0]])
+    np.testing.assert_array_equal(taken.evidence.surprisal, whole.evidence.surprisal[[2, 0]])
 
 
 def test_a_hidden_cell_breaks_nothing(encoder: TableEncoder, parse: Callable[..., Any]) -> None:
@@ -102,8 +104,7 @@ def test_a_hidden_cell_breaks_nothing(encoder: TableEncoder, parse: Callable[...
     total = np.array([[block.name == "total" for block in data.layout.blocks]])
     hidden = data.hide(total)
     assert hidden.evidence is not None
-    assert not hidden.evidence[0].any()
-    assert hidden.evidence[1:].any(axis=1).tolist() == [True, True, False]
+    assert hidden.evidence.surprisal.any(axis=1).tolist() == [False, True, True, False]
     assert data.as_models_see() is data
 
 
@@ -111,18 +112,20 @@ def test_the_encoder_keeps_its_rules_in_json(encoder: TableEncoder, parse: Calla
     _, schema = parse(trips())
     again = TableEncoder.from_json(json.loads(json.dumps(encoder.to_json())), schema)
     assert again.rules == encoder.rules != ()
-    other, mine = again.encode(parse(broken())[0]), encoder.encode(parse(broken())[0])
-    np.testing.assert_array_equal(other.evidence, mine.evidence)
+    other, mine = (each.encode(parse(broken())[0]).evidence for each in (again, encoder))
+    assert other is not None
+    assert mine is not None
+    np.testing.assert_array_equal(other.surprisal, mine.surprisal)
 
 
 def test_a_cell_that_breaks_several_rules_has_the_largest_surprisal(parse: Callable[..., Any]) -> None:
     columns, schema = parse(trips())
     (rule,) = [rule for rule in discover(columns, schema.features) if rule.target == "total" and rule.kind == "sum"]
     weaker = replace(rule, support=50)
-    found = [surprisal(rules, parse(broken())[0], ["total"]) for rules in ([rule, weaker], [weaker, rule])]
-    for array in found:
-        assert array is not None
-        assert array[0, 0] == np.float32(rule.surprisal)
+    for rules in ([rule, weaker], [weaker, rule]):
+        evidence = Evidence.of(rules, parse(broken())[0], ["fare", "tip", "total"])
+        assert evidence is not None
+        assert evidence.surprisal[0, 2] == np.float32(rule.surprisal)
 
 
 def in_csv(frame: pd.DataFrame, path: Path) -> tuple[ParsedTable, Schema]:
@@ -135,11 +138,19 @@ def test_expected_values_are_written_as_their_column_writes_them(tmp_path: Path)
     table, schema = in_csv(trips(), tmp_path / "trips.csv")
     rules = discover(schema.parse(table), schema.features)
     new, _ = in_csv(broken(), tmp_path / "new.csv")
-    assert expectations(rules, schema.parse(new), schema) == {
+    columns, unknown = schema.parse(new), pytest.approx(np.nan, nan_ok=True)
+    evidence = Evidence.of(rules, columns, list(trips().columns))
+    assert evidence is not None
+    assert expectations(evidence, columns, schema, np.ones((4, 7), dtype=bool)) == {
+        (0, "fare"): ("17.30 (total - tip)", 17.3),
+        (0, "tip"): ("7.00 (total - fare)", pytest.approx(7)),
         (0, "total"): ("14.30 (fare + tip)", 14.3),
-        (1, "end"): ("at least 02/05/2024 10:00 (start)", pytest.approx(np.nan, nan_ok=True)),
-        (2, "state"): ("NV (as city decides)", pytest.approx(np.nan, nan_ok=True)),
+        (1, "start"): ("at most 01/05/2024 10:00 (end)", unknown),
+        (1, "end"): ("at least 02/05/2024 10:00 (start)", unknown),
+        (2, "city"): ("another (city decides state)", unknown),
+        (2, "state"): ("NV (as city decides)", unknown),
     }
+    assert not expectations(evidence, columns, schema, np.zeros((4, 7), dtype=bool))
 
 
 def test_no_rule_is_about_the_label(parse: Callable[..., Any]) -> None:

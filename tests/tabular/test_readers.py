@@ -130,7 +130,7 @@ def test_a_late_byte_that_is_not_utf8_is_located(csv_path, shift):
 def test_sources_that_are_no_files(tmp_path):
     with pytest.raises(SourceError, match="no such file"):
         anomalo_read(str(tmp_path / "absent.csv"))
-    with pytest.raises(SourceError, match="is a folder"):
+    with pytest.raises(SourceError, match="holds no table"):
         anomalo_read(str(tmp_path))
     for unknown in ("sqlite:///x.db::select 1", "s3://bucket/a.csv", "lake:orders.v2"):
         assert anomalo_read(unknown) is None

@@ -330,7 +330,7 @@ def test_a_killed_process_leaves_no_model(tmp_path: Path) -> None:
         "import os, sys, pathlib\n"
         "from anomalo.workspace import artifacts\n"
         "from anomalo.plugin import ModelState\n"
-        "artifacts._canonical = lambda document: os._exit(9)\n"  # all array files are written by then
+        "artifacts.sealed = lambda document: os._exit(9)\n"  # all array files are written by then
         "artifacts.save(pathlib.Path(sys.argv[1]), {}, ModelState())\n"
     )
     folder = tmp_path / "model"

@@ -1,9 +1,12 @@
-"""How well each cell agrees with the rest of its row: log-odds of the likeliest other value, with the cell left out."""
+"""How well each cell agrees with the rest of its row: log-odds of the likeliest other value, with the cell left out.
+
+All counts are those of the reference's rows; a new row is compared with all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +25,8 @@ SAMPLE = 2000
 BINS = 12
 """Numbers with more distinct values decide by so many intervals of equal frequency."""
 SUSPECT = 3.0
-"""A cell is suspect if the trusted column, or all on average, give its likeliest other value larger log-odds.
+"""A cell is suspect if the trusted column, or all on average, give its likeliest other value larger log-odds, and still
+do so beyond what the frequencies of both values say.
 
 In round two it has no vote on cells that are less suspect, and is not counted."""
 ROUNDS = 2
@@ -30,7 +34,10 @@ FEATURES = (
     "best", "second", "third", "trusted", "mean", "confirmed", "lift", "agreement", "trust", "others",
     "elected", "expected", "support", "median", "excess", "excess_mean",
 )  # fmt: skip
-_SUSPICION = [FEATURES.index("trusted"), FEATURES.index("mean")]
+_SUSPICION = [
+    (FEATURES.index("trusted"), FEATURES.index("excess")),
+    (FEATURES.index("mean"), FEATURES.index("excess_mean")),
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Votes:
 
     Attributes
     ----------
-    features : float array [n, features]
+    features : float32 array [n, features]
         `best`, `second`, `third`: the largest log-odds of another value by one determinant; `trusted`: by the most
         informative one that knows the row; `mean`: weighted by information; `confirmed`: the smallest by an
         informative one; `lift`: the mean gain of the observed value over its frequency; `agreement`: the share of the
@@ -56,10 +63,19 @@ class Votes:
         The columns that vote, and the share of the target's entropy that each explains with the cell left out.
     """
 
-    features: Floats
+    features: Floats | NDArray[np.float32]
     suggestion: Codes
     odds: Floats
     determinants: list[tuple[str, float]]
+
+    @property
+    def suspicion(self) -> Floats | NDArray[np.float32]:
+        """How suspect each cell is, [n]: by the trusted column, or by all on average."""
+        return np.asarray(np.max([self.features[:, pair].min(axis=1) for pair in _SUSPICION], axis=0))
+
+    def taken(self, rows: Codes) -> Votes:
+        """Return what is said of some rows."""
+        return Votes(self.features[rows], self.suggestion[rows], self.odds[rows], self.determinants)
 
 
 @dataclass(frozen=True)
@@ -84,24 +100,29 @@ class _Vote:
         return self.rows > 0
 
 
-def votes(table: CodedTable) -> list[Votes]:
-    """Return the votes on each column of a table."""
+def votes(table: CodedTable) -> Iterator[Votes]:
+    """Yield the votes on each column of a table."""
     sources = [_source(column) for column in table.columns]
     suspicion = np.zeros((table.rows, len(sources)))
-    chosen: list[list[int]] = [_determinants(table, sources, target) for target in range(len(sources))]
-    result: list[Votes] = []
-    for _ in range(ROUNDS):
-        result = [_on(table, sources, suspicion, target, chosen[target]) for target in range(len(sources))]
-        suspicion = np.array([votes.features[:, _SUSPICION].max(axis=1) for votes in result]).T
-    return result
+    chosen = [_determinants(table, sources, target) for target in range(len(sources))]
+
+    def found(target: int) -> Votes:
+        votes = _on(table, sources, suspicion, target, chosen[target])
+        return votes if table.reference is None else votes.taken(table.originals)
+
+    for _ in range(ROUNDS - 1):
+        suspicion = np.array([found(target).suspicion for target in range(len(sources))]).T
+    for target in range(len(sources)):
+        votes = found(target)
+        yield replace(votes, features=votes.features.astype(np.float32))
 
 
 def _source(column: CodedColumn) -> Codes:
     """Return the codes by which a column decides: -1 for an empty cell, intervals for numbers of many values."""
     empty = column.empty[column.codes]
-    if column.numeric and len(column.values) > 4 * BINS:
+    if column.numeric and column.distinct > 4 * BINS:
         numbers = column.numbers[column.codes]
-        edges = np.unique(np.nanquantile(numbers, np.arange(1, BINS) / BINS))
+        edges = np.unique(np.nanquantile(numbers[: column.reference], np.arange(1, BINS) / BINS))
         return np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="right")).astype(np.int64)
     return np.where(empty, -1, column.codes)
 
@@ -109,17 +130,26 @@ def _source(column: CodedColumn) -> Codes:
 def _determinants(table: CodedTable, sources: Sequence[Codes], target: int) -> list[int]:
     """Return the columns that may decide a target: the most informative ones in some rows, if there are many."""
     named = sorted(range(len(sources)), key=lambda at: table.columns[at].name)  # in any order of columns
-    found = [at for at in named if at != target and _repeats(sources[at])]
-    if not _repeats(table.columns[target].codes) or len(table.columns[target].values) < 2:
+    column, known = table.columns[target], table.reference
+    found = [at for at in named if at != target and _repeats(sources[at][:known])]
+    if not _repeats(column.codes[:known]) or column.distinct < 2:
         return []
     if len(found) <= DETERMINANTS:
         return found
-    rows = np.unique(np.linspace(0, table.rows - 1, SAMPLE).astype(np.int64))
-    codes = table.columns[target].codes[rows]
-    here = np.ones(len(rows), dtype=np.bool_)
-    information = [_vote(sources[at][rows], codes, here).information for at in found]
+    last = (table.rows if known is None else known) - 1
+    rows = np.unique(np.linspace(0, last, SAMPLE).astype(np.int64))
+    information = [_information(sources[at][rows], column.codes[rows]) for at in found]
     best = np.argsort(information, kind="stable")[::-1][:DETERMINANTS]
     return [found[at] for at in np.sort(best)]
+
+
+def _information(source: Codes, target: Codes) -> float:
+    """Return the share of a target's entropy that a source explains, with each cell left out."""
+    frequency, known = np.bincount(target) / len(target), source >= 0
+    pairs, counts = np.unique(source[known] * len(frequency) + target[known], return_counts=True)
+    group = _groups(pairs // len(frequency))[1]
+    sizes = np.bincount(group, weights=counts).astype(np.float64)
+    return _smoothing(counts.astype(np.float64), sizes[group], frequency[pairs % len(frequency)])[1]
 
 
 def _repeats(codes: Codes) -> bool:
@@ -144,19 +174,24 @@ def _ballots(
     mine = suspicion[:, target]
     for at in chosen:
         ignored = (suspicion[:, at] > SUSPECT) & (suspicion[:, at] > mine)
-        yield _vote(np.where(ignored, -1, sources[at]), column.codes, mine <= SUSPECT)
+        yield _vote(np.where(ignored, -1, sources[at]), column.codes, mine <= SUSPECT, column.reference)
 
 
-def _vote(source: Codes, target: Codes, counted: Mask) -> _Vote:
-    """Return what one column says of another's cells, from the rows that are counted, each cell left out.
+def _vote(source: Codes, target: Codes, counted: Mask, reference: int | None = None) -> _Vote:
+    """Return what one column says of another's cells, from the rows of the reference that are counted.
+
+    Each cell is left out of the counts that it is compared with. A value that only new rows have counts as one row.
 
     The distribution of the target within a group of the source is that of the group's other rows, smoothed by the
     target's frequencies with a weight that is chosen by the likelihood of the cells left out.
     """
     known = source >= 0
     counted = counted & known
+    if reference is not None:
+        counted[reference:] = False
     size = int(target.max()) + 1
-    frequency = np.bincount(target, minlength=size) / len(target)
+    times = np.bincount(target[:reference], minlength=size)
+    frequency = np.maximum(times, 1) / times.sum()
     keys = np.where(known, source, source.max() + 1) * size + target
     pairs, pair = np.unique(keys, return_inverse=True)
     counts = np.bincount(pair, weights=counted, minlength=len(pairs)).astype(np.float64)
@@ -204,13 +239,11 @@ def _smoothing(counts: Floats, sizes: Floats, frequency: Floats) -> tuple[float,
     weights, sizes, frequency = counts[used], sizes[used], frequency[used]
     if not used.any():
         return PSEUDO_COUNTS[-1], 0.0
-    likelihood = [
-        float(np.sum(weights * np.log((weights - 1 + pseudo * frequency) / (sizes - 1 + pseudo))))
-        for pseudo in PSEUDO_COUNTS
-    ]
+    pseudo = np.array(PSEUDO_COUNTS)[:, None]
+    likelihood = np.sum(weights * np.log((weights - 1 + pseudo * frequency) / (sizes - 1 + pseudo)), axis=1)
     best = int(np.argmax(likelihood))
     entropy = -float(np.sum(weights * np.log(frequency)))
-    return PSEUDO_COUNTS[best], max(1 - likelihood[best] / -entropy, 0.0) if entropy > 0 else 0.0
+    return PSEUDO_COUNTS[best], max(1 - float(likelihood[best]) / -entropy, 0.0) if entropy > 0 else 0.0
 
 
 def _elected(ballots: Sequence[_Vote]) -> tuple[Codes, Floats, Floats]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_RUNS = re.compile(r"(.)\1+", re.DOTALL)
 _DIGITS = re.compile(r"[\d.,]+")
 _WORDS = re.compile(r"a+(?: a+)*")
+_KEPT = 1 << 16
+"""So many formats are remembered: of a column of codes all, of free text those of some rows."""
 
 
 def classes(text: str) -> str:
@@ -30,17 +33,28 @@ def classes(text: str) -> str:
 
 def runs(text: str) -> str:
     """Return the classes with each run of one class as a single character."""
-    return _RUNS.sub(r"\1", classes(text))
+    return _merged(classes(text))
 
 
 def shape(text: str) -> str:
     """Return the runs without the case of letters and without the number of words."""
-    return _WORDS.sub("a", _RUNS.sub(r"\1", runs(text).lower()))
+    return _shape(runs(text))
 
 
 def characters(text: str) -> str:
     """Return which classes of characters the text has, in the order of their codes."""
     return "".join(sorted(set(classes(text))))
+
+
+@lru_cache(maxsize=_KEPT)
+def _merged(text: str) -> str:
+    """Return the text with each run of one character as a single one."""
+    return "".join(character for character, _ in groupby(text))
+
+
+@lru_cache(maxsize=_KEPT)
+def _shape(text: str) -> str:
+    return _WORDS.sub("a", _merged(text.lower()))
 
 
 LEVELS = (classes, runs, shape, characters)
@@ -78,7 +92,7 @@ def surprisals(values: Sequence[str], counts: Counts) -> Floats:
     values : sequence of str
         Distinct texts [k].
     counts : int array [k]
-        How many rows have each.
+        How many rows of the reference have each; 0 for a text that only new rows have.
 
     Returns
     -------
@@ -100,12 +114,12 @@ def affix(text: str) -> str:
 
 def rareness(formats: Sequence[str], counts: Counts) -> Floats:
     """Return the surprisal of each distinct text's format among the other rows, above the column's mean, [k]."""
-    codes = _coded(formats)
+    codes, there = _coded(formats), counts > 0
     totals = np.bincount(codes, weights=counts)
-    others = np.maximum(totals[codes] - 1.0, 0.0)
+    others = np.maximum(totals[codes] - there, 0.0)
     known = np.count_nonzero(totals)
     surprisal = np.log(max(counts.sum() - 1, 0) + 0.5 * known) - np.log(others + 0.5)
-    return np.asarray(surprisal - np.average(surprisal, weights=counts), dtype=np.float64)
+    return np.asarray(surprisal - np.average(surprisal[there], weights=counts[there]), dtype=np.float64)
 
 
 def entropy(formats: Sequence[str], counts: Counts) -> float:

@@ -51,7 +51,7 @@ def extremes(numbers: Floats, counts: NDArray[np.int64]) -> Floats:
     numbers : float array [k]
         Distinct numbers; nan for none.
     counts : int array [k]
-        How many rows have each.
+        How many rows of the reference have each.
 
     Returns
     -------
@@ -84,8 +84,25 @@ def _quantiles(values: Floats, weights: NDArray[np.int64], shares: tuple[float, 
     return first, second
 
 
+def standardised(values: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Return values of distinct texts [k] in robust standard deviations of the rows from their median, at most `MOST`.
+
+    Examples
+    --------
+    >>> standardised(np.array([1.0, 2.0, 3.0, 9.0]), np.array([5, 5, 5, 1])).round(2)
+    array([-0.67,  0.  ,  0.67,  4.72])
+    """
+    low, middle = _quantiles(values, counts, (0.25, 0.5))
+    high, _ = _quantiles(values, counts, (0.75, 0.75))
+    scale = max((high - low) / _SCALE, 0.1 * abs(middle), 1e-9)
+    return np.clip((values - middle) / scale, -MOST, MOST)
+
+
 def gaps(numbers: Floats, counts: NDArray[np.int64]) -> Floats:
-    """Return each number's distance to the nearest other one, as the logarithm of its ratio to the median distance."""
+    """Return each number's distance to the nearest other one, as the logarithm of its ratio to the median distance.
+
+    Others are those of the reference; a number that only new rows have (its count is 0) is compared with all of them.
+    """
     result = np.zeros(len(numbers))
     there = np.flatnonzero(~np.isnan(numbers) & (counts > 0))
     if len(there) < 5:
@@ -96,4 +113,14 @@ def gaps(numbers: Floats, counts: NDArray[np.int64]) -> Floats:
     nearest[counts[order] > 1] = 0.0
     usual = np.median(steps[steps > 0]) if (steps > 0).any() else 1.0
     result[order] = np.log1p(nearest / usual)
+    new = np.flatnonzero(~np.isnan(numbers) & (counts == 0))
+    result[new] = np.log1p(_distances(numbers[new], numbers[order]) / usual)
     return result
+
+
+def _distances(numbers: Floats, known: Floats) -> Floats:
+    """Return how far numbers [m] are from the nearest of sorted ones."""
+    above = np.searchsorted(known, numbers)
+    below = np.maximum(above - 1, 0)
+    above = np.minimum(above, len(known) - 1)
+    return np.minimum(np.abs(numbers - known[below]), np.abs(known[above] - numbers))

@@ -11,6 +11,8 @@ Floats = NDArray[np.float64]
 def rarity(counts: NDArray[np.int64]) -> tuple[Floats, Floats, float]:
     """Return the logarithm of each text's count [k], its surprisal above the column's mean [k], and that mean in nats.
 
+    A text that only new rows have (its count is 0) counts as one row.
+
     Examples
     --------
     >>> log_count, surprisal, entropy = rarity(np.array([2, 2]))
@@ -18,6 +20,6 @@ def rarity(counts: NDArray[np.int64]) -> tuple[Floats, Floats, float]:
     (array([0., 0.]), 0.693)
     """
     present = np.maximum(counts, 1)
-    surprisal = np.log(max(int(counts.sum()), 1) / present)
-    entropy = float(np.average(surprisal, weights=counts)) if counts.sum() else 0.0
+    surprisal, there = np.log(max(int(counts.sum()), 1) / present), counts > 0
+    entropy = float(np.average(surprisal[there], weights=counts[there])) if there.any() else 0.0
     return np.log(present), surprisal - entropy, entropy

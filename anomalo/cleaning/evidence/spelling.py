@@ -45,7 +45,10 @@ class Spelling:
 
 
 def spelling(values: Sequence[str], counts: Counts) -> Spelling:
-    """Find the nearest more frequent text of each distinct text [k]."""
+    """Find the nearest more frequent text of each distinct text [k].
+
+    One that only new rows have (its count is 0) counts as one row.
+    """
     texts = [value[:LONGEST] for value in values]
     lengths = np.array([len(text) for text in texts], dtype=np.float64)
     found = Spelling(np.full(len(texts), -1), lengths.copy(), np.zeros(len(texts)), np.zeros(len(texts)))
@@ -56,7 +59,7 @@ def spelling(values: Sequence[str], counts: Counts) -> Spelling:
     for text, other in _pairs(texts, counts, frequent):
         edits = _edits([texts[at] for at in text], [texts[at] for at in other])
         similarity = 1 - edits / np.maximum(np.maximum(lengths[text], lengths[other]), 1)
-        ratio = np.log(counts[other] / counts[text])
+        ratio = np.log(counts[other] / np.maximum(counts[text], 1))
         for at in np.lexsort((ratio, similarity)):  # the last one stays
             mine = text[at]
             if similarity[at] > 0 and (similarity[at], ratio[at]) >= (found.similarity[mine], found.ratio[mine]):
@@ -79,13 +82,38 @@ def _pairs(texts: Sequence[str], counts: Counts, frequent: Counts) -> list[tuple
     for start in range(0, len(texts), BATCH):
         shared = (grams[start : start + BATCH] @ known).tocsr()
         rows = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + start
-        more = counts[frequent[shared.indices]] > counts[rows]
-        rows, columns, score = rows[more], shared.indices[more], shared.data[more]
-        order = np.lexsort((columns, -score, rows))
-        rows, columns = rows[order], columns[order]
-        rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        batches.append((rows[rank < NEIGHBOURS], frequent[columns[rank < NEIGHBOURS]]))
+        more = counts[frequent[shared.indices]] > np.maximum(counts[rows], 1)
+        rows, columns = _leading(rows[more], shared.indices[more], shared.data[more])
+        batches.append((rows, frequent[columns]))
     return [batch for batch in batches if len(batch[0])]
+
+
+def _leading(rows: Counts, columns: Counts, scores: Floats) -> tuple[Counts, Counts]:
+    """Return the pairs of each row that have the largest scores; of equal ones those of the first columns.
+
+    Parameters
+    ----------
+    rows : int array [pairs]
+        In ascending order.
+    columns : int array [pairs]
+        Of each pair.
+    scores : float array [pairs]
+        Positive ones; they are changed.
+    """
+    if not len(rows):
+        return rows, columns
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    sizes = np.diff(np.append(starts, len(rows)))
+    found = []
+    for _ in range(NEIGHBOURS):
+        best = np.maximum.reduceat(scores, starts)
+        leads = np.flatnonzero((scores == np.repeat(best, sizes)) & (scores > 0))
+        leads = leads[np.lexsort((columns[leads], rows[leads]))]
+        leads = leads[np.flatnonzero(np.diff(rows[leads], prepend=-1))]
+        scores[leads] = 0.0
+        found.append(leads)
+    picked = np.concatenate(found)
+    return rows[picked], columns[picked]
 
 
 def _grams(texts: Sequence[str]) -> sparse.csr_array:
@@ -95,7 +123,7 @@ def _grams(texts: Sequence[str]) -> sparse.csr_array:
     ends = [0]
     for text in texts:
         padded = f"\x02{text}\x03"
-        grams = {padded[at : at + size] for size in (2, 3) for at in range(len(padded) - size + 1)}
+        grams = dict.fromkeys(padded[at : at + size] for size in (2, 3) for at in range(len(padded) - size + 1))
         columns += sorted(index.setdefault(gram, len(index)) for gram in grams)
         ends.append(len(columns))
     return sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(texts), max(len(index), 1)))

@@ -16,12 +16,14 @@ import typer
 
 from anomalo.cli.terminal import progress
 from anomalo.cli.terminal.progress import Update
-from anomalo.errors import InterruptedJobError
+from anomalo.errors import InterruptedJobError, without_passwords
 from anomalo.tabular.quantities import duration
 
 if TYPE_CHECKING:
     from anomalo.models.results import Plan
+    from anomalo.registry.engine import EngineChoice
     from anomalo.tabular.read_options import ReadOptions
+    from anomalo.tabular.writing.destination import Output
 
 WorkspaceOption = Annotated[
     Path,
@@ -40,6 +42,19 @@ DeviceOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", metavar="N", min=1, help="The most threads that numerical libraries use.")
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option("--engine", metavar="NAME", help="Where parts of the table are computed: local, ray or a plugin's."),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, help="Parts computed at the same time; local: 1 by default, ray: all CPUs."
+    ),
+]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="Where the cluster of --engine is.")
+]
 WithOption = Annotated[
     str, typer.Option("--with", metavar="ID", help="The saved model: ID (its latest version), ID@VERSION or ID@TAG.")
 ]
@@ -57,7 +72,10 @@ StrictOption = Annotated[
 ]
 SourceArgument = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="A table: CSV, a workbook, Parquet, Feather or JSON lines; - for stdin."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="A table: a file, a folder or pattern of files, a URL, or URL::table of a database; - for stdin.",
+    ),
 ]
 EncodingOption = Annotated[
     str | None,
@@ -74,7 +92,8 @@ SheetOption = Annotated[
 
 WORKSPACE = Path("anomalo-workspace")
 ONE_THREAD = 1
-"""Of verbs that fit the default model: more threads take more processor time, and hardly less of the clock's."""
+"""Of verbs that fit the default model or apply a saved one: more threads take more processor time, and hardly less of
+the clock's. More workers do."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +127,8 @@ class Console:
     def plan(self, plan: Plan) -> None:
         """Print what a fit is going to do, on a terminal or in a log."""
         if self.log_json or sys.stderr.isatty():
-            _log("plan", f"{plan.text}; about {duration(plan.seconds)}", self.log_json)
+            known = f"; about {duration(plan.seconds)}" if plan.seconds else ""
+            _log("plan", plan.text + known, self.log_json)
 
     @contextmanager
     def work(self, title: str, threads: int | None = None, *, resumable: bool = False) -> Iterator[Update]:
@@ -172,6 +192,23 @@ class _Warnings(logging.Handler):
         self.console.warn([record.getMessage()])
 
 
+def named_output(text: str | None, safe_csv: bool) -> Output | None:
+    """Return the output that -o names; None if there is none.
+
+    Raises
+    ------
+    UsageError
+        It is not one file of this machine, and should be safe for a spreadsheet.
+    """
+    from anomalo.errors import UsageError
+    from anomalo.tabular.writing.destination import Address, output_of
+
+    found = None if text is None else output_of(text)
+    if safe_csv and isinstance(found, Address):
+        raise UsageError(f"--safe-csv is for a file of this machine, not for {found}; write it here, and copy it there")
+    return found
+
+
 def read_options(encoding: str | None, header: str | None, sheet: str | None) -> ReadOptions:
     """Return how the source is to be read.
 
@@ -183,6 +220,19 @@ def read_options(encoding: str | None, header: str | None, sheet: str | None) ->
     from anomalo.tabular.read_options import ReadOptions
 
     return ReadOptions(encoding, header, sheet)
+
+
+def engine_choice(name: str, workers: int | None, address: str | None, threads: int) -> EngineChoice:
+    """Return where the parts of a job are computed, and how many threads each worker uses.
+
+    Raises
+    ------
+    UsageError
+        There is an address for the local engine.
+    """
+    from anomalo.registry.engine import EngineChoice
+
+    return EngineChoice(name, workers, address, threads)
 
 
 def _limited(threads: int | None) -> AbstractContextManager[None]:
@@ -199,5 +249,6 @@ def fail(text: str) -> None:
 
 
 def _log(level: str, text: str, as_json: bool) -> None:
+    text = without_passwords(text)
     line = json.dumps({"level": level, "message": text}) if as_json else f"{level}: {text}"
     typer.echo(line, err=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from anomalo.errors import without_passwords
+
 LONGEST = 60
 """Characters of a cell that are shown."""
 
@@ -75,10 +77,21 @@ def probabilities(values: Sequence[float]) -> list[str]:
     return [f"{value:.{decimals}f}" for value in values]
 
 
+def minute(created: str) -> str:
+    """Write a moment, ISO 8601, to the minute.
+
+    Examples
+    --------
+    >>> minute("2026-11-30T09:13:05+00:00")
+    '2026-11-30 09:13'
+    """
+    return created[:16].replace("T", " ")
+
+
 def nearby(source: str) -> str:
     """Return a table's path as it is typed here: without the current folder, if the table is in it."""
     here = os.path.join(os.getcwd(), "")
-    return source.removeprefix(here) or source
+    return without_passwords(source.removeprefix(here) or source)
 
 
 def shortened(text: str | None) -> str:

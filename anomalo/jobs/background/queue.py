@@ -24,9 +24,9 @@ from typing import Any
 import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
-from anomalo.jobs.background.state import JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
+from anomalo.jobs.background.state import COMMAND, JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
 
-__all__ = ["FOLDER", "Job", "ask", "job", "jobs", "resume", "start", "stop"]
+__all__ = ["FOLDER", "Job", "ask", "job", "jobs", "remove", "require_ended", "resume", "start", "stop"]
 
 FOLDER = "{job}"
 """Stands for the job's folder at the beginning of a command's argument: `{job}/table.csv`."""
@@ -178,6 +178,39 @@ def resume(workspace: Path, identity: str) -> Job:
         State.load(found.path).again().save(found.path)
         _launch(found.path, lock, asked["cwd"])
     return job(workspace, identity)
+
+
+def require_ended(workspace: Path, identity: str) -> None:
+    """Check that a job has ended, its last command too.
+
+    Raises
+    ------
+    UsageError
+        There is no such job, or it is running.
+    """
+    found = job(workspace, identity)
+    command = found.path / COMMAND
+    if found.status == "running" or (command.exists() and is_held(command)):
+        raise UsageError(f"job {identity} is running; wait for its end, or stop it first")
+
+
+def remove(workspace: Path, identity: str) -> None:
+    """Remove a job that has ended, with its log and its files; its runs and models stay.
+
+    Raises
+    ------
+    UsageError
+        There is no such job, or it is running.
+    OutputError
+        The workspace cannot be written.
+    """
+    require_ended(workspace, identity)
+    with _writing(workspace) as root:
+        require_ended(workspace, identity)
+        (root / identity / JOB).unlink()  # first: it is no job any more
+        for folder in root.glob("*"):
+            if _number(folder) and not (folder / JOB).exists():  # this one, and those of removals that were killed
+                shutil.rmtree(folder)
 
 
 def can_resume(verb: str) -> bool:

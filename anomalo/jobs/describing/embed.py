@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
-from anomalo.jobs.scoring.score import free_name
-from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
-from anomalo.tabular.writing.writer import TableWriter
+from anomalo.jobs.part import Found, Part
+from anomalo.jobs.scoring.score_rows import free_name
+from anomalo.jobs.sharding import Work, stored
+from anomalo.pipeline.fitted import Fitted
+from anomalo.tabular.writing.destination import Output
 from anomalo.workspace.workspace import RunRecord
 
 FILE = "codes.parquet"
@@ -35,7 +37,7 @@ def embed(
     source: str,
     reference: str,
     *,
-    output: Path | None = None,
+    output: Output | None = None,
     safe_csv: bool = False,
     device: str = "auto",
     resume: bool = False,
@@ -59,7 +61,7 @@ class _Job:
     """One embedding, from the source to the run's folder and the output."""
 
     work: Work
-    output: Path | None
+    output: Output | None
     safe_csv: bool
     latent: int = 0
 
@@ -69,9 +71,10 @@ class _Job:
         with ExitStack() as stack:
             paths = [path for path in (self.output, folder / FILE) if path is not None]
             writers = [
-                stack.enter_context(TableWriter(path, owner=self.work.owner, safe_csv=self.safe_csv)) for path in paths
+                stack.enter_context(self.work.context.writer(path, delivery=self.work.delivery, safe_csv=self.safe_csv))
+                for path in paths
             ]
-            for part in self.work.parts("codes", self._embed):
+            for part in self.work.parts("codes", _embed):
                 batch = self._batch(part)
                 for writer in writers:
                     writer.write(batch)
@@ -83,9 +86,6 @@ class _Job:
             "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.monitor.warnings(),
         }
-
-    def _embed(self, data: Encoded, rows: Rows) -> Found:
-        return {"codes": self.work.fitted.embed(data)}, counts(data)
 
     def _batch(self, part: Part) -> pa.RecordBatch:
         """Return the lines to write: `row`, the id, `code_0`, `code_1`, …"""
@@ -101,3 +101,7 @@ class _Job:
     def result(self, run: RunRecord) -> EmbedResult:
         """Return the result of `write`."""
         return EmbedResult(run, self.monitor.rows, self.latent, (*self.monitor.warnings(), *self.work.warnings))
+
+
+def _embed(fitted: Fitted, data: Encoded, part: Part) -> Found:
+    return {"codes": fitted.embed(data)}, counts(data)

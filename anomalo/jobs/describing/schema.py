@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomalo.errors import without_passwords
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.explaining.expected_cells import text
 from anomalo.rules.discovery import discover
@@ -130,7 +131,7 @@ def schema_of(context: JobContext, source: str, options: SchemaOptions) -> Schem
     columns = [_report(column, schema, table) for column in schema.columns]
     whole_table = structure(table, schema)
     return SchemaReport(
-        source,
+        without_passwords(source),
         table.rows,
         whole_table.duplicates,
         columns,

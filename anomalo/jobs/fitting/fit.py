@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from anomalo.encoding.target import label_of
 from anomalo.errors import UsageError
+from anomalo.jobs.comparing.profiles import profile_of_fit
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
+from anomalo.jobs.fitting.lineage import data_of, lineage, metrics_of
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanExtend
 from anomalo.models.guarded import GuardedModel
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import FitOutcome, Fitted
+from anomalo.pipeline.out_of_core.large_table import LargeTable
+from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
@@ -43,12 +50,15 @@ class FitResult:
         The rows.
     outcome : FitOutcome
         The model, the encoded rows and, if it is calibrated, their scores.
+    whole : bool
+        Whether they are all rows of the table, not a sample of one that does not fit into memory.
     """
 
     record: ModelRecord
     warnings: tuple[str, ...]
     table: ParsedTable
     outcome: FitOutcome
+    whole: bool = True
 
     @property
     def fitted(self) -> Fitted:
@@ -56,8 +66,10 @@ class FitResult:
         return self.outcome.fitted
 
     def opened(self) -> Opened:
-        """Return the saved model with all rows; not for a supervised fit, which leaves rows out."""
+        """Return the saved model, with all rows if in memory; not for a supervised fit, which leaves some out."""
         found = self.outcome
+        if not self.whole:
+            return Opened(self.record, found.fitted)
         return Opened(self.record, found.fitted, self.table.table, found.data, found.scores)
 
 
@@ -95,8 +107,7 @@ def fit(
     SourceError
         The table cannot be read or holds nothing to learn from.
     UsageError
-        The model, a parameter, a column or the device does not exist; a fit of this name is running already; or the fit
-        to resume is of another table or configuration.
+        The model, a parameter, a column or the device is unknown; or the fit is running already, or one of other facts.
     SchemaError
         A column does not hold the kind that was asked for.
     OutputError
@@ -106,20 +117,44 @@ def fit(
     """
     _check_early(context, name, config, require)
     reference, base = (None, None) if initial is None else _initial(context, initial, options)
-    schema = infer(table := ParsedTable(context.table(source)), options)
-    require(model := config.create(context.registry, schema.modality))
-    config = dataclasses.replace(config, goals=first or config.goals) if model.can(CanExtend) else config
-    task = _task(model, config, schema) | {"initial": reference, "supervised": supervised}
-    target = label_of(table, schema) if supervised else None
-    context.store.prepare()
-    with resumable_state(context.store.workspace / "unfinished" / f"fit-{name}", task, resume=resume) as keep:
+    with _read(context, source, name, config, resume) as (keep, read, data):
+        large = read if isinstance(read, LargeTable) else None
+        table, schema = _understood(read, options)
+        require(model := config.create(context.registry, schema.modality))
+        config = dataclasses.replace(config, goals=first or config.goals) if model.can(CanExtend) else config
+        keep.agree(**_task(model, config, schema), initial=reference, supervised=supervised)
         context.store.sweep_models(name)
         config = dataclasses.replace(config, progress=context.progress, keep=keep)
-        outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target)
+        target = label_of(table, schema) if supervised else None
+        outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target, large=large)
         if reference is not None:
             outcome.fitted.facts["initial"]["reference"] = reference
         warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
-        return FitResult(_save(context, source, name, outcome.fitted, warnings, keep), warnings, table, outcome)
+        origin = lineage(outcome, None if supervised or large is not None else table, config, options, data)
+        record = _save(context, source, name, outcome.fitted, table, warnings, origin, keep)
+        return FitResult(record, warnings, table, outcome, whole=large is None)
+
+
+@contextmanager
+def _read(
+    context: JobContext, source: str, name: str, config: FitConfig, resume: bool
+) -> Iterator[tuple[ResumableState, list[pa.RecordBatch] | LargeTable, dict[str, Any]]]:
+    """Read the table of a fit, whose state is kept inside, and what identifies its bytes."""
+    batches, data = context.batches(source), data_of(source)
+    context.store.prepare()
+    folder, task = context.store.workspace / "unfinished" / f"fit-{name}", {"anomalo": __version__}
+    with (
+        resumable_state(folder, task, resume=resume) as keep,
+        table_or_large(batches, folder, config, context.registry) as read,
+    ):
+        yield keep, read, data
+
+
+def _understood(read: list[pa.RecordBatch] | LargeTable, options: SchemaOptions) -> tuple[ParsedTable, Schema]:
+    """Return what is in memory of a table, and the schema of the whole."""
+    table = ParsedTable(read.sample if isinstance(read, LargeTable) else pa.Table.from_batches(read))
+    schema = infer(table, options)
+    return table, dataclasses.replace(schema, rows=read.rows) if isinstance(read, LargeTable) else schema
 
 
 def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResult:
@@ -142,8 +177,10 @@ def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResu
     write, seconds, summary = (
         partial(save_fitted, fitted),
         fitted.facts["seconds"],
-        _summary(fitted, warnings) | context.read_facts,
+        summary_of(fitted, warnings) | context.read_facts,
     )
+    origin = result.record.summary["lineage"]
+    summary["lineage"] = origin | {"metrics": origin["metrics"] | metrics_of(fitted)}
     record = context.store.extend_model(result.record, write, seconds=seconds, summary=summary)
     return dataclasses.replace(result, record=record, warnings=warnings)
 
@@ -204,7 +241,6 @@ def _initial(context: JobContext, reference: str, options: SchemaOptions) -> tup
 def _task(model: GuardedModel, config: FitConfig, schema: Schema) -> dict[str, Any]:
     """Return what must be equal for a fit to be resumed; the table's content is compared once it is encoded."""
     return {
-        "anomalo": __version__,
         "model": model.name,
         "parameters": model.model.params(),
         "seed": config.seed,
@@ -216,9 +252,17 @@ def _task(model: GuardedModel, config: FitConfig, schema: Schema) -> dict[str, A
 
 
 def _save(
-    context: JobContext, source: str, name: str, fitted: Fitted, warnings: tuple[str, ...], job: ResumableState
+    context: JobContext,
+    source: str,
+    name: str,
+    fitted: Fitted,
+    table: ParsedTable,
+    warnings: tuple[str, ...],
+    origin: dict[str, Any],
+    job: ResumableState,
 ) -> ModelRecord:
-    """Save a fitted model as the next version of `name`, in one step with the end of its job."""
+    """Save a fitted model, with its table's profile, as the next version of `name`, in one step with its job's end."""
+    fitted.profile = profile_of_fit(table, fitted.schema)
     return context.store.add_model(
         name,
         partial(save_fitted, fitted),
@@ -228,7 +272,7 @@ def _save(
         rows=fitted.facts["rows"],
         columns=len(fitted.schema.features),
         seconds=fitted.facts["seconds"],
-        summary=_summary(fitted, warnings) | context.read_facts,
+        summary=summary_of(fitted, warnings) | context.read_facts | context.facts() | {"lineage": origin},
         job=job,
     )
 
@@ -244,7 +288,7 @@ def _warnings(fitted: Fitted) -> tuple[str, ...]:
     return (*fitted.warnings, *([EQUAL_ROWS] if equal else []))
 
 
-def _summary(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
+def summary_of(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
     """Return what lists and pages show of a model, so that they need not read its artefact."""
     skill = math.nan if fitted.hidden is None else fitted.hidden.skill()
     columns = fitted.schema.columns

@@ -11,10 +11,12 @@ from typing import Any
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
-from anomalo.jobs.sharding import Found, Rows, Work, stored
+from anomalo.jobs.part import Found, Part
+from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.cell_tables import FILLS, Fills
+from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.reading.batches import is_text
-from anomalo.tabular.writing.writer import TableWriter
+from anomalo.tabular.writing.destination import Address, Output
 from anomalo.workspace.workspace import RunRecord
 
 
@@ -23,7 +25,7 @@ class ImputeResult:
     """The result of an imputation: the stored run, the table, imputed cells by column, and warnings."""
 
     run: RunRecord
-    table: Path
+    table: Output
     rows: int
     filled: dict[str, int]
     warnings: tuple[str, ...]
@@ -34,7 +36,7 @@ def impute(
     source: str,
     reference: str | Opened,
     *,
-    output: Path | None = None,
+    output: Output | None = None,
     draws: int = 0,
     safe_csv: bool = False,
     device: str = "auto",
@@ -62,15 +64,32 @@ def impute(
     return stored(context, "impute", source, reference, create, output=output, device=device, resume=resume)
 
 
-def cells_beside(output: Path) -> Path:
+def cells_beside(output: Output) -> Path:
     """Return the path of the file with the drawn cells, beside an imputed table.
+
+    Raises
+    ------
+    UsageError
+        The table is not a file.
 
     Examples
     --------
     >>> str(cells_beside(Path("filled.csv.gz")))
     'filled.cells.parquet'
     """
+    if isinstance(output, Address):
+        raise UsageError(f"a second file is written beside the table, and {output} is no file; give one")
     return output.with_name(output.name.removesuffix(".gz").rpartition(".")[0] + ".cells.parquet")
+
+
+@dataclass(frozen=True)
+class _FillRows:
+    """Finds the fills of rows, each drawn so many times too."""
+
+    draws: int
+
+    def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
+        return vars(Fills.of(data, fitted.impute(data, self.draws))), counts(data)
 
 
 @dataclass
@@ -78,30 +97,31 @@ class _Job:
     """One imputation, from the source to the run's folder and the output."""
 
     work: Work
-    output: Path | None
+    output: Output | None
     draws: int
     safe_csv: bool
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
         fitted = self.work.fitted
-        parts = self.work.parts(f"fills-{self.draws}" if self.draws else "fills", self._fill)
+        parts = self.work.parts(f"fills-{self.draws}" if self.draws else "fills", _FillRows(self.draws))
         first = list(itertools.islice(parts, 1))  # the schema is known once the first part is there
         self.name = f"filled{'.csv' if is_text(self.work.schema) else '.parquet'}"
         self.monitor = DataQualityMonitor(fitted)
+        writer = self.work.context.writer
         with ExitStack() as stack:
             path = self.output or folder / self.name
-            table = stack.enter_context(TableWriter(path, self.work.schema, self.work.owner, safe_csv=self.safe_csv))
-            kept = [stack.enter_context(TableWriter(folder / "fills.parquet", FILLS))]
+            table = stack.enter_context(writer(path, self.work.schema, self.work.delivery, safe_csv=self.safe_csv))
+            kept = [stack.enter_context(writer(folder / "fills.parquet", FILLS))]
             if self.output is not None and self.draws:
-                kept.append(stack.enter_context(TableWriter(cells_beside(self.output), FILLS, self.work.owner)))
+                kept.append(stack.enter_context(writer(cells_beside(self.output), FILLS, self.work.delivery)))
             for part in itertools.chain(first, parts):
                 fills = Fills(**part.arrays)
                 filled = fills.fill(fitted, part.batch)
                 table.write(filled)
                 lines = fills.table(fitted, part.batch, filled, int(part.rows[0])).to_batches()
-                for writer, batch in itertools.product(kept, lines):
-                    writer.write(batch)
+                for file, batch in itertools.product(kept, lines):
+                    file.write(batch)
                 self.monitor.see(len(part.rows), part.counts)
                 self.work.context.report_rows(self.monitor.rows)
             self.monitor.require_readable()
@@ -112,9 +132,6 @@ class _Job:
             "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.monitor.warnings(),
         }
-
-    def _fill(self, data: Encoded, rows: Rows) -> Found:
-        return vars(Fills.of(data, self.work.fitted.impute(data, self.draws))), counts(data)
 
     def result(self, run: RunRecord) -> ImputeResult:
         """Return the result of `write`."""

@@ -13,18 +13,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomalo.calibration.thresholds import Threshold, most_anomalous
+from anomalo.calibration.thresholds import Boundary, Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Floats, Mask
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.repair_suggestions import nested, schema, suggestions
-from anomalo.jobs.scoring.alerts import score_table
-from anomalo.jobs.scoring.score import TOP
-from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
+from anomalo.jobs.part import Found, Part, Rows
+from anomalo.jobs.scoring.alerts import TOP, score_table
+from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.cell_tables import absent
+from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import MOST, Repaired
 from anomalo.pipeline.repair import repair as search
+from anomalo.pipeline.text_repairs import TextRepairs, repair_texts
 from anomalo.tabular.reading.batches import is_text
-from anomalo.tabular.writing.writer import TableWriter
+from anomalo.tabular.writing.destination import Output
+from anomalo.tabular.writing.replacing import Replacements, by_column, replaced
 from anomalo.workspace.workspace import RunRecord
 
 FILE = "repairs.parquet"
@@ -42,7 +45,7 @@ class RepairResult:
     ----------
     run : RunRecord
         The stored run; its summary counts rows, alerts and repaired rows, and the replaced cells by column.
-    table : Path
+    table : Path or Address
         The repaired table if it was asked for, else the suggestions.
     top : list of dict
         The most anomalous alerts: `row`, `score_before`, `score_after`, `p_value_before`, `p_value_after`, `normal`,
@@ -52,7 +55,7 @@ class RepairResult:
     """
 
     run: RunRecord
-    table: Path
+    table: Output
     top: list[dict[str, Any]]
     warnings: tuple[str, ...]
 
@@ -62,7 +65,7 @@ def repair(
     source: str,
     reference: str,
     *,
-    output: Path | None = None,
+    output: Output | None = None,
     threshold: Threshold | None = None,
     most: int = MOST,
     apply: bool = False,
@@ -77,7 +80,7 @@ def repair(
 
     Parameters
     ----------
-    output : Path, optional
+    output : Path or Address, optional
         Where to write the suggestions or, if `apply`, the table with the repaired cells.
     most : int
         The largest number of cells of a repair.
@@ -95,12 +98,34 @@ def repair(
     return stored(context, "repair", source, reference, create, output=output, device=device, resume=resume)
 
 
+@dataclass(frozen=True)
+class _RepairRows:
+    """Finds repairs of rows.
+
+    Parameters
+    ----------
+    boundary : Boundary
+        Below it a row is no alert.
+    most : int
+        The largest number of cells of a repair.
+    """
+
+    boundary: Boundary
+    most: int
+
+    def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
+        texts, start = repair_texts(fitted.texts, part.batch, data, self.most)
+        found = search(fitted, data, self.boundary, self.most, start=start)
+        texts = texts.only(found.normal[:, None])
+        return vars(found) | texts.arrays() | {"missing": absent(data)}, {}
+
+
 @dataclass
 class _Job:
     """One repair, from the source to the run's folder and the output."""
 
     work: Work
-    output: Path | None
+    output: Output | None
     threshold: Threshold
     most: int
     apply: bool
@@ -116,16 +141,13 @@ class _Job:
         self._suggest([folder / FILE] if self.apply or self.output is None else [self.output, folder / FILE])
         if self.apply:
             self._apply(self.output or folder / self.name)
-        columns = Counter(
-            self.work.fitted.encoder.layout.blocks[at].name for part in self.found.position for at in part
-        )
         return {
-            "rows": len(self.scored.alert),
-            "alerts": int(self.scored.alert.sum()),
+            "rows": self.scored.rows,
+            "alerts": self.scored.alerts,
             "threshold": str(self.threshold),
             "most": self.most,
             "repaired": self.found.repaired,
-            "replaced": dict(columns.most_common()),
+            "replaced": dict(self.found.columns.most_common()),
             "applied": self.apply,
             "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.scored.warnings,
@@ -141,39 +163,38 @@ class _Job:
         order = most_anomalous(self.scored.p_value, self.scored.score)
         return order[self.scored.alert[order]][:TOP].tolist()  # type: ignore[no-any-return]
 
-    def _suggest(self, paths: list[Path]) -> None:
+    def _suggest(self, paths: list[Output]) -> None:
         """Write the suggestions to files, of which the first appears last."""
+        columns = () if self.work.fitted.texts is None else self.work.fitted.texts.columns
         with ExitStack() as stack:
             like = schema(self.work, self.scored)
             writers = [
-                stack.enter_context(TableWriter(path, like, self.work.owner, safe_csv=self.safe_csv)) for path in paths
+                stack.enter_context(self.work.context.writer(path, like, self.work.delivery, safe_csv=self.safe_csv))
+                for path in paths
             ]
             for part in self._parts():
                 repaired = Repaired(*(part.arrays[name] for name in FIELDS))
-                lines = suggestions(self.work, part, repaired, self.scored)
-                self.found.add(part.rows, repaired, lines)
+                texts = TextRepairs.restored(columns, part.arrays)
+                lines = suggestions(self.work, part, repaired, texts, self.scored)
+                self.found.add(part.rows, repaired, texts, lines)
                 for writer in writers:
                     writer.write(lines)
                 self.work.context.report_rows(self.found.searched, "alerts")
 
     def _parts(self) -> Iterator[Part]:
         """Yield the alerts with their repairs, ascending, a part at a time."""
-        alerts = np.flatnonzero(self.scored.alert)
         boundary = self.threshold.boundary(self.scored.p_value, self.scored.score)
         most = max(CELLS // max(len(self.work.fitted.schema.features), 1), 1)
+        parts = self.scored.selected(self.scored.selection, most)
+        return self.work.found("repairs", _RepairRows(boundary, self.most), parts)
 
-        def find(data: Encoded, rows: Rows) -> Found:
-            return vars(search(self.work.fitted, data, boundary, self.most)) | {"missing": absent(data)}, {}
-
-        return self.work.found("repairs", find, self.scored.candidates.parts(alerts, most))
-
-    def _apply(self, path: Path) -> None:
+    def _apply(self, path: Output) -> None:
         """Read the source once more, and write it with the cells replaced."""
-        encoder, first = self.work.fitted.encoder, 0
-        with TableWriter(path, self.work.schema, self.work.owner, safe_csv=self.safe_csv) as table:
+        encoder, texts, first = self.work.fitted.encoder, self.found.texts(), 0
+        with self.work.context.writer(path, self.work.schema, self.work.delivery, safe_csv=self.safe_csv) as table:
             for batch in self.work.context.read(self.work.source):
                 cells, values = self.found.between(first, batch.num_rows, len(encoder.layout.blocks))
-                table.write(encoder.fill(batch, values, where=cells))
+                table.write(encoder.fill(replaced(batch, first, texts), values, where=cells))
                 first += batch.num_rows
                 self.work.context.report_rows(first)
 
@@ -188,6 +209,10 @@ class _Found:
         The rows whose suggestions are kept, as dicts, in `lines`.
     row, position, value : list of ndarray
         The replaced cells of each part: the row's number in the input, the column, the encoded value.
+    text_rows, text_columns, text_after : list
+        The replaced cells of columns of texts, in the order of rows.
+    columns : Counter
+        How many cells of each column are replaced.
     searched, repaired : int
         How many alerts were searched, and how many of them a repair makes normal.
     """
@@ -196,20 +221,33 @@ class _Found:
     row: list[Rows] = field(default_factory=list)
     position: list[Rows] = field(default_factory=list)
     value: list[Floats] = field(default_factory=list)
+    text_rows: list[int] = field(default_factory=list)
+    text_columns: list[str] = field(default_factory=list)
+    text_after: list[str | None] = field(default_factory=list)
+    columns: Counter[str] = field(default_factory=Counter)
     lines: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     searched: int = 0
     repaired: int = 0
 
-    def add(self, rows: Rows, found: Repaired, lines: pa.RecordBatch) -> None:
+    def add(self, rows: Rows, found: Repaired, texts: TextRepairs, lines: pa.RecordBatch) -> None:
         """Add a part."""
         at, position = np.nonzero(found.cells)
         self.row.append(rows[at])
         self.position.append(position)
         self.value.append(found.value[at, position])
+        at, position = np.nonzero(texts.cells)
+        self.text_rows += rows[at].tolist()
+        self.text_columns += [texts.columns[column] for column in position]
+        self.text_after += texts.after[at, position].tolist()
+        self.columns.update(lines["column"].drop_null().to_pylist())
         self.searched += len(rows)
         self.repaired += int(found.normal.sum())
         for line in lines.filter(pc.is_in(lines["row"], pa.array(self.top, pa.int64()))).to_pylist():
             self.lines.setdefault(line["row"], []).append(line)
+
+    def texts(self) -> dict[str, Replacements]:
+        """Return the replacements of each column of texts."""
+        return by_column(self.text_rows, self.text_columns, self.text_after)
 
     def between(self, first: int, rows: int, columns: int) -> tuple[Mask, Floats]:
         """Return which cells of consecutive rows are replaced, bool [rows, columns], and by what, float32."""

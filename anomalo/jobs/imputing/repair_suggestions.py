@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask
 from anomalo.encoding.encoder import writing
+from anomalo.jobs.part import Part
 from anomalo.jobs.scoring.alerts import ScoredTable
-from anomalo.jobs.scoring.score import free_name
-from anomalo.jobs.sharding import Part, Work
+from anomalo.jobs.scoring.score_rows import free_name
+from anomalo.jobs.sharding import Work
 from anomalo.pipeline.explaining.expected_cells import containing, text
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.repair import Repaired
+from anomalo.pipeline.text_repairs import TextRepairs
 
 CELL = ("column", "before", "after", "low", "high")
 SCHEMA = pa.schema(
@@ -35,7 +37,7 @@ SCHEMA = pa.schema(
 )
 
 
-def suggestions(work: Work, part: Part, found: Repaired, scored: ScoredTable) -> pa.RecordBatch:
+def suggestions(work: Work, part: Part, found: Repaired, texts: TextRepairs, scored: ScoredTable) -> pa.RecordBatch:
     """Return the repairs of some rows: a line for each replaced cell, one without a column for a row that has none.
 
     Parameters
@@ -44,21 +46,26 @@ def suggestions(work: Work, part: Part, found: Repaired, scored: ScoredTable) ->
         The raw rows; its array `missing` [n, columns] says which cells are missing.
     found : Repaired [n]
         Their repairs.
+    texts : TextRepairs [n]
+        Those of columns that no model reads, whose lines are behind the others of each row.
     scored : ScoredTable
         The scores of all rows of the table.
     """
     encoder = work.fitted.encoder
-    after = encoder.fill(part.batch, found.value, where=found.cells)
-    names = np.array([block.name for block in encoder.layout.blocks] + [None], dtype=object)
+    after = encoder.fill(texts.written(part.batch), found.value, where=found.cells)
+    names = [*(block.name for block in encoder.layout.blocks), *texts.columns]
+    there, replaced = (
+        np.column_stack([cells, texts.cells]) for cells in (found.cells & ~part.arrays["missing"], found.cells)
+    )
     # A column more, for rows that have no repair.
-    at, position = np.nonzero(np.column_stack([found.cells, ~found.normal]))
+    at, position = np.nonzero(np.column_stack([replaced, ~found.normal]))
     rows, has_score = part.rows[at], np.isfinite(found.score[at])
-    low, high = _intervals(work.fitted, found)
+    low, high = _intervals(work.fitted, found, len(names) + 1)
     columns = {
         "row": rows,
-        "column": names[position],
-        "before": _texts(work.fitted, part.batch, found.cells & ~part.arrays["missing"])[at, position],
-        "after": _texts(work.fitted, after, found.cells)[at, position],
+        "column": np.array([*names, None], dtype=object)[position],
+        "before": _texts(names, part.batch, there)[at, position],
+        "after": _texts(names, after, replaced)[at, position],
         "low": low[at, position],
         "high": high[at, position],
         "score_before": scored.score[rows],
@@ -76,9 +83,9 @@ def suggestions(work: Work, part: Part, found: Repaired, scored: ScoredTable) ->
 
 def schema(work: Work, scored: ScoredTable) -> pa.Schema:
     """Return the schema of a table's suggestions: `SCHEMA`, with the column that names the rows if there is one."""
-    if scored.ids is None:
+    if scored.id_type is None:
         return SCHEMA
-    return SCHEMA.insert(1, pa.field(free_name(str(work.fitted.schema.id), SCHEMA.names), scored.ids.type))
+    return SCHEMA.insert(1, pa.field(free_name(str(work.fitted.schema.id), SCHEMA.names), scored.id_type))
 
 
 def nested(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -91,19 +98,19 @@ def _ready(value: Any) -> Any:
     return value if isinstance(value, int | float | str | None) else str(value)
 
 
-def _texts(fitted: Fitted, batch: pa.RecordBatch, cells: Mask) -> NDArray[np.object_]:
+def _texts(names: list[str], batch: pa.RecordBatch, cells: Mask) -> NDArray[np.object_]:
     """Return the trimmed texts of the cells under the mask [n, columns]; None elsewhere, and in a last column."""
     found = np.full((len(cells), cells.shape[1] + 1), None, dtype=object)
-    for block in fitted.encoder.layout.blocks:
-        at = np.flatnonzero(cells[:, block.position])
+    for position, name in enumerate(names):
+        at = np.flatnonzero(cells[:, position])
         if len(at):
-            found[at, block.position] = text(batch.column(block.name).take(pa.array(at))).to_pylist()
+            found[at, position] = text(batch.column(name).take(pa.array(at))).to_pylist()
     return found
 
 
-def _intervals(fitted: Fitted, found: Repaired) -> NDArray[np.float64]:
-    """Return the ends of intervals [2, n, columns] as the columns can hold them, with a last column of NaN."""
-    ends = np.full((2, len(found.low), found.low.shape[1] + 1), np.nan)
+def _intervals(fitted: Fitted, found: Repaired, columns: int) -> NDArray[np.float64]:
+    """Return the ends of intervals [2, n, columns] as the columns can hold them; NaN where a model reads none."""
+    ends = np.full((2, len(found.low), columns), np.nan)
     encoder = writing(fitted.encoder)
     for block in fitted.encoder.layout.blocks:
         at = block.position

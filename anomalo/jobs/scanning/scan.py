@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from anomalo.calibration.thresholds import Threshold
+from anomalo.errors import without_passwords
 from anomalo.evaluation.metrics import average_precision, roc_auc
 from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.fitting.fit import FitResult, extend, fit
 from anomalo.jobs.imputing.impute import ImputeResult, impute
+from anomalo.jobs.scoring.labelled import positives
 from anomalo.jobs.scoring.score import ScoreResult, score
+from anomalo.models.results import Plan
 from anomalo.pipeline.config import FitConfig
+from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import SchemaOptions, parse
 from anomalo.tabular.structure import structure
 
@@ -57,16 +59,17 @@ def find(
     UsageError
         The model or a column does not exist.
     """
-    fitted = fit(context, source, _name(source), config, options, first=FIRST)
+    announced = replace(config, announce=lambda plan: config.announce(_and_scored(plan)))
+    fitted = fit(context, source, _name(source), announced, options, first=FIRST)
     scored = score(context, source, fitted.opened(), threshold=threshold, device=config.device)
     warnings = [*fitted.warnings, *scored.warnings]
     evaluation = None
     if options.label is not None:
-        evaluation = evaluate(scored, _labels(fitted))
+        evaluation = evaluate(scored, _labels(context, source, fitted))
         if evaluation is None:
             warnings.append(f"label {options.label!r} does not have two values: the scores are not compared with it")
-    like = structure(fitted.table, fitted.fitted.schema)
-    return Anomalies(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)), like.sentences)
+    like = structure(fitted.table, fitted.fitted.schema).sentences if fitted.whole else ()
+    return Anomalies(fitted, scored, evaluation, tuple(dict.fromkeys(warnings)), like)
 
 
 def complete(
@@ -91,6 +94,11 @@ def scan(
     return complete(context, source, find(context, source, config, options, threshold), config)
 
 
+def _and_scored(plan: Plan) -> Plan:
+    """Return the plan of a fit after which all rows are scored."""
+    return replace(plan, seconds=plan.seconds and plan.seconds + plan.scoring, scoring=0.0)
+
+
 def _fill(context: JobContext, source: str, opened: Opened, device: str, safe_csv: bool) -> ImputeResult | None:
     """Impute the table's missing cells, if it has any and the model imputes."""
     missing = any(block.missing > 0 for block in opened.fitted.encoder.layout.blocks)
@@ -100,14 +108,18 @@ def _fill(context: JobContext, source: str, opened: Opened, device: str, safe_cs
 
 
 def _name(source: str) -> str:
-    stem = Path(source).name.partition(".")[0]
+    stem = Path(without_passwords(source)).name.partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).strip("-.")[:100] or "table"
 
 
-def _labels(result: FitResult) -> pa.Array:
-    schema = result.fitted.schema
+def _labels(context: JobContext, source: str, result: FitResult) -> pa.Array:
+    """Return the labels of all rows, which are read once more if they are not in memory."""
+    schema, table = result.fitted.schema, result.table
+    if not result.whole:
+        label = [str(schema.label)]
+        table = ParsedTable(pa.Table.from_batches([batch.select(label) for batch in context.read(source)]))
     column = schema.column(str(schema.label))
-    return parse(column, result.table.cells(column.name), replace(schema.reading, infinite="missing"))
+    return parse(column, table.cells(column.name), replace(schema.reading, infinite="missing"))
 
 
 def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
@@ -120,13 +132,11 @@ def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
     labels : Array [n]
         Rows with no label are left out.
     """
-    known = np.asarray(labels.is_valid())
-    counts = sorted(pc.value_counts(labels.drop_null()).to_pylist(), key=lambda item: item["counts"])
-    if len(counts) != 2:
+    found = positives(labels)
+    if found is None:
         return None
-    positive = np.asarray(pc.equal(labels.drop_null(), counts[0]["values"]))
-    alert, values = scored.alert[known], scored.score[known]
-    rarer = counts[0]["values"]
+    alert, values = scored.alert[found.known], scored.score[found.known]
+    positive, rarer = found.positive, found.value
     return {
         "positive": f"{rarer:g}" if isinstance(rarer, float) else rarer,
         "auroc": roc_auc(positive, values),

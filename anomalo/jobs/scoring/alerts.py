@@ -2,79 +2,181 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
+from anomalo.calibration.tally import Tally
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Encoded, Mask, Scores
+from anomalo.errors import OutputError
+from anomalo.evaluation.comparison.profile import Profile
+from anomalo.jobs.comparing.profiles import ProfileMonitor
 from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, counts
 from anomalo.jobs.monitor import DriftMonitor
-from anomalo.jobs.scoring.candidates import Candidates
-from anomalo.jobs.sharding import Found, Rows, Work
+from anomalo.jobs.part import Found, Part, Rows
+from anomalo.jobs.scoring.candidates import Candidates, Selection
+from anomalo.jobs.scoring.shadow import Challenger, Shadow
+from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.sharding import Work
+from anomalo.persistence.resume import Arrays
+from anomalo.pipeline.fitted import Fitted
+
+KIND = "scores"
+TOP = 10
+"""How many of the most anomalous rows are always candidates: a result lists them."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ScoredTable:
     """The scores, p-values and alerts of all rows of a table.
 
+    They are in the job's shards, from which they are read batch by batch, or as a whole where that is asked for.
+
     Attributes
     ----------
-    score, p_value : float64 [n]
-        In the input's row order.
-    alert : bool [n]
-        Which rows are alerts.
-    ids : ChunkedArray [n] or None
-        The cells of the column that names the rows.
+    work : Work
+        The job.
     candidates : Candidates
         The alerts, and as many of the most anomalous rows as were asked for, for one use.
-    warnings : list of str
-        Plain sentences.
+    ids : Spool
+        The cells of the column that names the rows, in batches of one column; empty if there is none.
+    ends : list of int
+        How many rows there are up to the end of each part.
+    profile : Profile or None
+        What was seen of the table; see `score_table`.
     """
 
-    score: Scores
-    p_value: Scores
-    alert: Mask
-    ids: pa.ChunkedArray | None
+    work: Work
     candidates: Candidates
-    warnings: list[str]
+    ids: Spool
+    ends: list[int] = field(default_factory=list)
+    id_type: pa.DataType | None = None
+    selection: Selection = field(default_factory=Selection)
+    alerts: int = 0
+    warnings: list[str] = field(default_factory=list)
+    profile: Profile | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.ends[-1] if self.ends else 0
+
+    def parts(self) -> Iterator[tuple[Rows, Scores, Scores, Mask]]:
+        """Yield rows, scores, p-values and which of them are alerts, part by part; raises as `results` does."""
+        for rows, alert, arrays in self.results():
+            yield rows, arrays["score"], arrays["p_value"], alert
+
+    def results(self) -> Iterator[tuple[Rows, Mask, Arrays]]:
+        """Yield rows, which of them are alerts, and all that was found of them, part by part.
+
+        Raises
+        ------
+        OutputError
+            What was kept of a part is damaged.
+        """
+        for start, end in zip([0, *self.ends], self.ends, strict=False):
+            rows = np.arange(start, end)
+            kept = self.work.shards.load(KIND, rows)
+            if kept is None:
+                raise OutputError(f"the scores of rows from {start} on are damaged on disk; continue with --resume")
+            yield rows, self.selection.of(rows, kept[0]["p_value"]), kept[0]
+
+    def selected(self, selection: Selection, most: int) -> Iterator[Part]:
+        """Yield the candidates that are selected, ascending and `most` in each part but the last; once."""
+        return self.candidates.parts(selection, most)
+
+    @property
+    def score(self) -> Scores:
+        """All scores, float64 [n]."""
+        return self._whole[0]
+
+    @property
+    def p_value(self) -> Scores:
+        """All p-values, float64 [n]."""
+        return self._whole[1]
+
+    @property
+    def alert(self) -> Mask:
+        """Which rows are alerts, bool [n]."""
+        return self._whole[2]
+
+    @cached_property
+    def _whole(self) -> tuple[Scores, Scores, Mask]:
+        nothing = (np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_))
+        _, score, p_value, alert = (np.concatenate(columns) for columns in zip(nothing, *self.parts(), strict=True))
+        return score, p_value, alert
 
 
-def score_table(work: Work, threshold: Threshold, explain: int = 0) -> ScoredTable:
+@dataclass(frozen=True)
+class _ScoreRows:
+    """Finds the scores and p-values of rows, and what the monitors need of them.
+
+    Parameters
+    ----------
+    known : float64 [rows of the table] or None
+        The model's scores of all rows, where they are known.
+    challenger : Challenger, optional
+        A model that scores them, too.
+    """
+
+    known: Scores | None
+    challenger: Challenger | None = None
+
+    def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
+        scored = fitted.score(data, None if self.known is None else self.known[part.rows])
+        found = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
+        return found | ({} if self.challenger is None else self.challenger.find(part)), counts(data)
+
+
+def score_table(
+    work: Work, threshold: Threshold, explain: int = 0, shadow: Shadow | None = None, *, profiled: bool = False
+) -> ScoredTable:
     """Score the rows of a source and find the alerts; shards that are already finished are not computed again.
 
-    Alerts and the `explain` most anomalous rows are kept, raw and encoded.
+    Alerts and the `explain` most anomalous rows are kept, raw and, if they are few, encoded. In the same pass `shadow`
+    sees what its model says of the rows. If it is to be `profiled`, there is a profile, unless the table is that of
+    the fit, or the model has none.
     """
-    fitted, known = work.fitted, work.opened.scores
-    quality, drift, candidates = DataQualityMonitor(fitted), DriftMonitor(fitted), Candidates(threshold, explain)
-    scores, p_values, ids = [np.zeros(0)], [np.zeros(0)], []
-
-    def find(data: Encoded, rows: Rows) -> Found:
-        scored = fitted.score(data, None if known is None else known[rows])
-        found = {"score": scored.score, "p_value": scored.p_value} | drift.find(data, scored)
-        return found, counts(data)
-
-    for part in work.parts("scores", find):
+    fitted, folder = work.fitted, work.job.folder
+    quality, drift, p_values = DataQualityMonitor(fitted), DriftMonitor(fitted), Tally()
+    new = profiled and fitted.profile is not None and work.opened.table is None
+    seen = ProfileMonitor(fitted) if new else None
+    candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
+    scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
+    find = _ScoreRows(work.opened.scores, None if shadow is None else shadow.challenger)
+    for part in work.parts(KIND, find):
         quality.see(len(part.rows), part.counts)
+        if seen is not None:
+            seen.see(part.batch)
         drift.see(part.arrays)
-        scores.append(part.arrays["score"])
-        p_values.append(part.arrays["p_value"])
-        candidates.see(part, p_values[-1], scores[-1])
+        p_values.add(part.arrays["p_value"])
+        candidates.see(part, part.arrays["p_value"], part.arrays["score"])
+        if shadow is not None:
+            shadow.see(part)
+        scored.ends.append(int(part.rows[-1]) + 1)
         identifiers = work.identifiers(part.batch)
         if identifiers is not None:
-            ids.append(identifiers)
+            scored.id_type = identifiers.type
+            scored.ids.write(pa.RecordBatch.from_arrays([identifiers], names=["id"]))
         work.context.report_rows(quality.rows)
     quality.require_readable()
-    score, p_value = np.concatenate(scores), np.concatenate(p_values)
+    scored.selection, scored.alerts = _alerts(threshold, p_values, candidates)
     reference = len(fitted.calibration.reference)
     uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
-    limit = threshold.limits(len(score), reference) if reference else uncalibrated
-    return ScoredTable(
-        score,
-        p_value,
-        threshold.alerts(p_value, score),
-        pa.chunked_array(ids) if ids else None,
-        candidates,
-        [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])],
-    )
+    limit = threshold.limits(scored.rows, reference) if reference else uncalibrated
+    scored.warnings = [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])]
+    scored.profile = None if seen is None else seen.profile(quality)
+    return scored
+
+
+def _alerts(threshold: Threshold, p_values: Tally, candidates: Candidates) -> tuple[Selection, int]:
+    """Return which rows are alerts, and how many."""
+    if threshold.kind == "budget":
+        rows = candidates.most_anomalous[0][: int(threshold.value)]
+        return Selection(rows=np.sort(rows)), len(rows)
+    largest = threshold.largest(p_values)
+    return Selection(largest), int(p_values.counts[p_values.values <= largest].sum())

@@ -34,7 +34,7 @@ def explain(context: JobContext, source: str, reference: str, row: int, *, devic
 
 def _explained(fitted: Fitted, row: int, batch: pa.RecordBatch, data: Encoded) -> dict[str, Any]:
     scored = fitted.score(data)
-    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.features}
+    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
     cells = cells_table(fitted, batch, np.array([row]), data).drop_columns("row").to_pylist()
     return {
         "row": row,

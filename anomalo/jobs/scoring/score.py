@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +9,32 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.calibration.thresholds import Threshold, most_anomalous
+from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Encoded, Mask, Scores
+from anomalo.jobs.comparing.compare import compared
 from anomalo.jobs.context import JobContext, Opened
-from anomalo.jobs.scoring.alerts import ScoredTable, score_table
-from anomalo.jobs.scoring.candidates import Candidates
-from anomalo.jobs.sharding import Found, Part, Rows, Work, stored
+from anomalo.jobs.part import Found, Part
+from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
+from anomalo.jobs.scoring.candidates import Selection
+from anomalo.jobs.scoring.score_rows import COLUMNS, ScoreRows, free_name
+from anomalo.jobs.scoring.shadow import Challenger, Shadow
+from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, shown_cells
 from anomalo.pipeline.explaining.reasons import reasons
 from anomalo.pipeline.fitted import Fitted
-from anomalo.tabular.writing.writer import TableWriter
+from anomalo.tabular.writing.destination import Output
+from anomalo.tabular.writing.writer import PARQUET, TableWriter, check_suffix, copy_file
 from anomalo.workspace.workspace import RunRecord
 
-ROWS = 32_768
-"""Rows in one written batch."""
-TOP = 10
-"""How many of the most anomalous rows a result lists."""
-CELLS = 1_000_000
-"""Cells that are explained at a time."""
-EXPLAINED = ("contribution", "expected", "low", "high", "moments", "near", "broken")
+FILE = "scores.parquet"
+ROWS, CELLS = 1024, 1_000_000
+"""So many rows are explained at a time, or fewer that have so many cells."""
+EXPLAINED = ("contribution", "expected", "low", "high", "moments", "near", "blamed", "texts")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,6 @@ class ScoreResult:
     ----------
     run : RunRecord
         The stored run.
-    score, p_value : float64 [n]
-        In the input's row order.
-    alert : bool [n]
-        Which rows are alerts.
     top : list of dict
         The most anomalous rows: `row`, `score`, `p_value`, `alert`, `reasons`.
     warnings : tuple of str
@@ -52,11 +52,27 @@ class ScoreResult:
     """
 
     run: RunRecord
-    score: Scores
-    p_value: Scores
-    alert: Mask
     top: list[dict[str, Any]]
     warnings: tuple[str, ...]
+
+    @property
+    def score(self) -> Scores:
+        """The scores in the input's row order, float64 [n], read from the run."""
+        return self._read("score")
+
+    @property
+    def p_value(self) -> Scores:
+        """The p-values likewise, float64 [n]."""
+        return self._read("p_value")
+
+    @property
+    def alert(self) -> Mask:
+        """Which rows are alerts, bool [n]."""
+        return self._read("alert")
+
+    def _read(self, column: str) -> NDArray[Any]:
+        found: NDArray[Any] = pq.read_table(self.run.path / FILE, columns=[column])[column].to_numpy()
+        return found
 
 
 def score(
@@ -64,12 +80,13 @@ def score(
     source: str,
     reference: str | Opened,
     *,
-    output: Path | None = None,
+    output: Output | None = None,
     threshold: Threshold | None = None,
     explain: int = 1000,
     safe_csv: bool = False,
     device: str = "auto",
     resume: bool = False,
+    shadow: str | None = None,
 ) -> ScoreResult:
     """Score `source` with the saved model `reference`, store the run and write `output`.
 
@@ -82,12 +99,18 @@ def score(
         Reasons are given for alerts and for this many of the most anomalous rows.
     safe_csv : bool
         Write `output`, if it is CSV, so that a spreadsheet finds no formulas in it.
+    shadow : str, optional
+        A saved model that scores the same rows in the same pass. The run and the output stay what they are; the run's
+        summary says, too, how its alerts compare, and its scores are in the run's folder.
 
     It raises what `stored` does.
     """
+    limit = threshold or Threshold()
+    challenger = None if shadow is None else Shadow(Challenger.of(context, shadow, device), limit)
 
     def create(work: Work) -> _Job:
-        return _Job(work, output, threshold or Threshold(), explain, safe_csv)
+        work.job.agree(shadow=None if challenger is None else challenger.facts)
+        return _Job(work, output, limit, explain, safe_csv, challenger)
 
     return stored(context, "score", source, reference, create, output=output, device=device, resume=resume)
 
@@ -97,10 +120,11 @@ class _Job:
     """One scoring, from the source to the run's folder and the output."""
 
     work: Work
-    output: Path | None
+    output: Output | None
     threshold: Threshold
     explain: int
     safe_csv: bool
+    shadow: Shadow | None = None
 
     @property
     def fitted(self) -> Fitted:
@@ -108,144 +132,91 @@ class _Job:
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
-        first = score_table(self.work, self.threshold, self.explain)
-        self.order = most_anomalous(first.p_value, first.score)
-        explained = np.union1d(np.flatnonzero(first.alert), self.order[: self.explain])
-        self.rows = _Rows(first, self._reasons(folder, explained, first.candidates), explained, self._id())
-        self._write_rows([path for path in (self.output, folder / "scores.parquet") if path is not None])
-        return {
-            "rows": len(first.alert),
-            "alerts": int(first.alert.sum()),
+        scored = score_table(self.work, self.threshold, self.explain, self.shadow, profiled=True)
+        order = scored.candidates.most_anomalous[0]
+        self.rows = ScoreRows(scored, order[:TOP], self._id(), Spool(self.work.job.folder / "reasons.arrow"))
+        explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
+        beside = {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        self._write_rows(folder / FILE)
+        return beside | {
+            "rows": scored.rows,
+            "alerts": scored.alerts,
             "threshold": str(self.threshold),
-            "explained": len(explained),
+            "explained": explained,
             "output": None if self.output is None else str(self.output.absolute()),
-            "warnings": first.warnings,
+            "warnings": scored.warnings,
+            **self._compared(scored, folder),
         }
+
+    def _compared(self, scored: ScoredTable, folder: Path) -> dict[str, Any]:
+        """Write the table's profile and its comparison with the training table, and return facts on the latter."""
+        reference = self.fitted.profile
+        if reference is None or scored.profile is None:
+            return {}
+        return {"drift": compared(reference, scored.profile, folder)}
 
     def result(self, run: RunRecord) -> ScoreResult:
         """Return the result of `write`."""
-        first, warnings = self.rows.first, (*self.rows.first.warnings, *self.work.warnings)
-        top = [self.rows.row(int(row)) for row in self.order[:TOP]]
-        return ScoreResult(run, first.score, first.p_value, first.alert, top, warnings)
+        return ScoreResult(run, self.rows.top(), (*self.rows.scored.warnings, *self.work.warnings))
 
-    def _write_rows(self, paths: list[Path]) -> None:
-        """Write the rows to files, of which the first appears last."""
+    def _write_rows(self, path: Path) -> None:
+        """Write the rows to the run's file, and to the output, which appears last."""
+        same = isinstance(self.output, Path) and check_suffix(self.output) in PARQUET
+        paths = [path] if same or self.output is None else [self.output, path]
         with ExitStack() as stack:
             writers = [
-                stack.enter_context(TableWriter(path, owner=self.work.owner, safe_csv=self.safe_csv)) for path in paths
+                stack.enter_context(self.work.context.writer(path, delivery=self.work.delivery, safe_csv=self.safe_csv))
+                for path in paths
             ]
             for batch in self.rows.batches():
                 for writer in writers:
                     writer.write(batch)
+        if same and isinstance(self.output, Path):
+            copy_file(path, self.output, self.work.delivery.owner)
 
-    def _reasons(self, folder: Path, rows: Rows, candidates: Candidates) -> dict[int, list[dict[str, Any]]]:
-        """Explain rows, write them and their cells, and return the reasons."""
-        why: dict[int, list[dict[str, Any]]] = {}
+    def _explain(self, folder: Path, scored: ScoredTable, selection: Selection) -> int:
+        """Explain rows, write them and their cells, keep their reasons, and return how many rows they are."""
+        explained = 0
         with (
             TableWriter(folder / "cells.parquet", SCHEMA) as kept,
             TableWriter(folder / "rows.parquet", _numbered(self.work.schema)) as raw,
         ):
-            for part in self._explained(rows, candidates):
+            for part in self.work.found("cells", _explain, scored.selected(selection, self._at_once)):
                 columns = [pa.array(part.rows), *part.batch.columns]
                 raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
-                explained = Explained(*(part.arrays[name] for name in EXPLAINED))
-                cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
-                shown = shown_cells(self.fitted.encoder.layout)
-                near = explained.near.reshape(len(part.rows), -1)[:, shown]
-                why |= reasons(cells, part.rows, near)
+                cells, why = self._cells_and_reasons(part)
+                self.rows.keep(part.rows, why)
                 for batch in cells.to_batches():
                     kept.write(batch)
-                self.work.context.report_rows(len(why), "rows explained")
-        return why
+                explained += len(part.rows)
+                self.work.context.report_rows(explained, "rows explained")
+        return explained
 
-    def _explained(self, rows: Rows, candidates: Candidates) -> Iterator[Part]:
-        """Yield the rows whose numbers are given, ascending, explained a part at a time."""
-        most = max(CELLS // max(len(self.fitted.schema.features), 1), 1)
-        return self.work.found("cells", self._explain, candidates.parts(rows, most))
+    def _cells_and_reasons(self, part: Part) -> tuple[pa.Table, dict[int, list[dict[str, Any]]]]:
+        """Return an explained part's table of cells, and the reasons of its rows."""
+        explained = Explained(*(part.arrays[name] for name in EXPLAINED))
+        cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
+        shown = shown_cells(self.fitted.encoder.layout)
+        texts = np.zeros(explained.texts.shape, dtype=np.bool_)
+        near = np.concatenate([explained.near.reshape(len(part.rows), -1)[:, shown], texts], axis=1)
+        return cells, reasons(cells, part.rows, near)
 
-    def _explain(self, data: Encoded, rows: Rows) -> Found:
-        explained = self.fitted.explain(data)
-        return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}
+    @property
+    def _at_once(self) -> int:
+        """How many rows are explained at a time."""
+        return min(max(CELLS // max(len(self.fitted.schema.features), 1), 1), ROWS)
 
     def _id(self) -> str | None:
         name = self.fitted.schema.id
         return None if name is None else free_name(name, COLUMNS)
 
 
-def free_name(name: str, taken: Iterable[str]) -> str:
-    """Return a column's name, with underscores at its end where it is taken.
-
-    Examples
-    --------
-    >>> free_name("score", ["row", "score"])
-    'score_'
-    """
-    names = set(taken)
-    while name in names:
-        name += "_"
-    return name
+def _explain(fitted: Fitted, data: Encoded, part: Part) -> Found:
+    explained = fitted.explain(data)
+    return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}
 
 
 def _numbered(schema: pa.Schema) -> pa.Schema:
     """Put a column for the rows' numbers before the others."""
     fields = [field.with_name(free_name(field.name, ["row"])) for field in schema]
     return pa.schema([pa.field("row", pa.int64()), *fields], schema.metadata)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The scores as they are written."""
-
-    first: ScoredTable
-    why: dict[int, list[dict[str, Any]]]
-    explained: Rows
-    id: str | None
-
-    def row(self, row: int) -> dict[str, Any]:
-        """Return one row as JSON-ready values."""
-        found: dict[str, Any] = {"row": row}
-        if self.first.ids is not None and self.id is not None:
-            value = self.first.ids[row].as_py()
-            found[self.id] = value if isinstance(value, int | str | None) else str(value)
-        return found | {
-            "score": float(self.first.score[row]),
-            "p_value": float(self.first.p_value[row]),
-            "alert": bool(self.first.alert[row]),
-            "reasons": self.why.get(row, []),
-        }
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield all rows in the input's order."""
-        for start in range(0, len(self.first.alert), ROWS):
-            rows = slice(start, min(start + ROWS, len(self.first.alert)))
-            columns = {"row": pa.array(np.arange(rows.start, rows.stop, dtype=np.int64))}
-            if self.first.ids is not None and self.id is not None:
-                columns[self.id] = self.first.ids[rows].combine_chunks()
-            columns["score"] = pa.array(self.first.score[rows])
-            columns["p_value"] = pa.array(self.first.p_value[rows])
-            columns["alert"] = pa.array(self.first.alert[rows])
-            columns["reasons"] = self._reasons(rows)
-            yield pa.RecordBatch.from_pydict(columns)
-
-    def _reasons(self, rows: slice) -> pa.ListArray:
-        """Return the reasons of consecutive rows, most of which have none."""
-        here = self.explained[slice(*np.searchsorted(self.explained, [rows.start, rows.stop]))]
-        lists = [self.why[row] for row in here.tolist()]
-        lengths = np.zeros(rows.stop - rows.start, dtype=np.int32)
-        lengths[here - rows.start] = [len(reasons) for reasons in lists]
-        offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
-        values = pa.array([reason for reasons in lists for reason in reasons], REASONS.value_type)
-        return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-COLUMNS = ("row", "score", "p_value", "alert", "reasons")
-REASONS = pa.list_(
-    pa.struct(
-        [
-            pa.field("column", pa.string()),
-            pa.field("contribution", pa.float64()),
-            pa.field("observed", pa.string()),
-            pa.field("expected", pa.string()),
-        ]
-    )
-)

@@ -10,14 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from anomalo.errors import SourceError, UsageError
+from anomalo.errors import SourceError, UsageError, without_passwords
 from anomalo.generators.constraints import parse
 from anomalo.jobs.context import JobContext
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import Generator, conditions
 from anomalo.tabular.column import TEXT, write_notes
 from anomalo.tabular.formatting import arrow_type
-from anomalo.tabular.writing.writer import TableWriter
+from anomalo.tabular.writing.destination import Output, alone
 from anomalo.workspace.workspace import RunRecord
 
 
@@ -26,7 +26,7 @@ class AugmentResult:
     """The result of sampling: the stored run, the table, the number of synthetic rows, and warnings."""
 
     run: RunRecord
-    table: Path
+    table: Output
     rows: int
     warnings: tuple[str, ...]
 
@@ -67,7 +67,7 @@ def augment(
     reference: str,
     request: SampleRequest,
     *,
-    output: Path | None = None,
+    output: Output | None = None,
     safe_csv: bool = False,
     device: str = "auto",
 ) -> AugmentResult:
@@ -100,7 +100,7 @@ def augment(
         raise SourceError(f"{request.given} has no rows; give a table with at least one")
 
     def write(folder: Path) -> dict[str, Any]:
-        with TableWriter(output or folder / name, _like(fitted), safe_csv=safe_csv) as table:
+        with context.writer(output or folder / name, _like(fitted), safe_csv=safe_csv) as table:
             for part in itertools.chain([first], parts):
                 table.write(generator.rows(part))
                 context.report_rows(generator.drawn)
@@ -109,14 +109,15 @@ def augment(
             "repaired": generator.repaired,
             "rows": generator.drawn,
             "where": dict(request.where),
-            "given": request.given,
+            "given": None if request.given is None else without_passwords(request.given),
             "constraints": list(request.constraints),
             "seed": request.seed,
             "output": None if output is None else str(output.absolute()),
             "warnings": list(_warnings(fitted, generator, first)),
-        }
+        } | context.facts()
 
-    run = context.store.add_run("augment", write, model=record, source=request.given or record.source)
+    with alone(output):
+        run = context.store.add_run("augment", write, model=record, source=request.given or record.source)
     return AugmentResult(run, output or run.path / name, generator.drawn, tuple(run.summary["warnings"]))
 
 

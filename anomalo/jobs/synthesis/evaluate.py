@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from anomalo.errors import OutputError, UsageError
+from anomalo.errors import OutputError, UsageError, without_passwords
 from anomalo.evaluation.synthetic.measures import measure
 from anomalo.evaluation.synthetic.report import report
 from anomalo.evaluation.synthetic.tables import side_by_side
@@ -77,8 +77,9 @@ def evaluate(
     named = {name: source for name, source in sources.items() if source is not None}
     tables = {name: context.table(source) for name, source in named.items()}
     schema = _schema(tables["train"], label)
-    facts = _measured(tables, schema, label, seed) | {"sources": named}
-    texts, failures = _texts(facts, named)
+    shown = {name: without_passwords(source) for name, source in named.items()}
+    facts = _measured(tables, schema, label, seed) | {"sources": shown}
+    texts, failures = _texts(facts, shown)
     warnings = [*_left_out(schema), *failures]
 
     def write(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from anomalo.encoding.encoded import Mask
 from anomalo.pipeline.fitted import Fitted
-from anomalo.rules.evidence import expectations
+from anomalo.rules.evidence import Evidence, expectations
 from anomalo.rules.rule import Rule
 
 
@@ -17,8 +17,8 @@ def rules_of(fitted: Fitted) -> tuple[Rule, ...]:
     return rules
 
 
-def with_rules(cells: pa.Table, fitted: Fitted, batch: pa.RecordBatch, broken: Mask) -> pa.Table:
-    """Return explained cells in which those that break a rule have the rule's expected value, and no interval.
+def with_rules(cells: pa.Table, fitted: Fitted, batch: pa.RecordBatch, blamed: Mask) -> pa.Table:
+    """Return explained cells in which those blamed for a broken rule have the rule's expected value, and no interval.
 
     Parameters
     ----------
@@ -26,21 +26,22 @@ def with_rules(cells: pa.Table, fitted: Fitted, batch: pa.RecordBatch, broken: M
         As `cell_tables.cells_table` has them: row by row, each with the same columns.
     batch : RecordBatch [n]
         The raw rows.
-    broken : bool [n]
-        Those that break a rule, which alone are read again.
+    blamed : bool [n, columns]
+        Those cells; their rows alone are read again.
     """
-    rules, rows = rules_of(fitted), np.flatnonzero(broken)
+    rules, rows = rules_of(fitted), np.flatnonzero(blamed.any(axis=1))
     if not rules or not len(rows):
         return cells
     some = fitted.schema.parse(batch.take(pa.array(rows)), first_row=1)
-    found = {(int(rows[at]), name): cell for (at, name), cell in expectations(rules, some, fitted.schema).items()}
-    if not found:
+    evidence = Evidence.of(rules, some, [block.name for block in fitted.encoder.layout.blocks])
+    if evidence is None:
         return cells
+    found = expectations(evidence, some, fitted.schema, blamed[rows])
     each = len(cells) // batch.num_rows
     names = cells["column"].slice(0, each).to_pylist()
     expected, low, high = (cells[name].to_pylist() for name in ("expected", "low", "high"))
     for (row, name), (text, value) in found.items():
-        at = row * each + names.index(name)
+        at = int(rows[row]) * each + names.index(name)
         expected[at], low[at], high[at] = text, *(2 * [None if np.isnan(value) else value])
     for name, values in (("expected", expected), ("low", low), ("high", high)):
         index = cells.schema.get_field_index(name)

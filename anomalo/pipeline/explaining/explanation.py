@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.calibration.conformal import Calibration
-from anomalo.calibration.novelty import contributions_with_novelty
-from anomalo.calibration.occlusion import raised_to, rules_first
+from anomalo.calibration.occlusion import beside_texts, raised_to
 from anomalo.calibration.regimes import ComparableModel
 from anomalo.calibration.results import Explained
 from anomalo.encoding.encoded import Encoded, Floats, Mask
 from anomalo.encoding.scaling import expand
 from anomalo.models.capabilities import CanExplain
+from anomalo.pipeline.explaining.blame import blamed_contributions
 from anomalo.pipeline.explaining.expected_moments import as_usual, expected_moments
 from anomalo.pipeline.explaining.hiding_together import explained_together
 
@@ -39,11 +40,17 @@ def explanation(
         From the expected values of a block, and its position, to the ends of their intervals.
     """
     cells = explained_together(model, data, model.explain(data), calibration)
-    contribution = cells.contribution
+    contribution, blamed = cells.contribution, np.zeros(data.values.shape, dtype=np.bool_)
     if rows is not None:
-        contribution = rules_first(contributions_with_novelty(model, data, cells, rows, calibration), data)
+        contribution, blamed = blamed_contributions(model, replace(data, texts=None), cells, rows, calibration)
+    texts = np.zeros((len(data), 0)) if rows is None else beside_texts(data, calibration)
     if model.can(CanExplain):
-        contribution = raised_to(contribution, lambda total: calibration.out_of_fold(total, data.hashes()))
+        every = np.concatenate([contribution.reshape(len(data), -1), texts], axis=1)
+        every = raised_to(every, lambda total: calibration.out_of_fold(total, data.hashes()))
+        contribution, texts = (
+            every[:, : -texts.shape[1] or None].reshape(contribution.shape),
+            every[:, every.shape[1] - texts.shape[1] :],
+        )
     low, high = np.empty((2, len(data), len(data.layout.block_of_cell)))
     for at, mine in enumerate(data.layout.cells_of_block):
         low[:, mine], high[:, mine] = interval(cells.expected.reshape(low.shape)[:, mine], at)
@@ -52,10 +59,7 @@ def explanation(
     near = _near(data, cells.expected, high - low)
     if moments.shape[1]:
         near[:, [block.moment for block in data.layout.blocks]] = as_usual(data, moments)
-    broken = np.zeros(len(data), dtype=np.bool_)
-    if data.evidence is not None:
-        broken |= data.evidence.reshape(len(data), -1).any(axis=1)
-    return Explained(contribution, cells.expected, low, high, moments, near, broken)
+    return Explained(contribution, cells.expected, low, high, moments, near & ~blamed, blamed, texts)
 
 
 def _near(data: Encoded, expected: Floats, width: Ends) -> Mask:
@@ -68,5 +72,4 @@ def _near(data: Encoded, expected: Floats, width: Ends) -> Mask:
             inside = np.clip(guess, block.low, block.high)
             distance = np.abs(np.subtract(*(expand(each, block.offset, block.scale) for each in (observed, inside))))
             near[:, mine] = distance <= NEAR * np.where(np.isnan(wide), block.scale, wide)
-    seen = data.observed if data.evidence is None else data.observed & (data.evidence == 0)
-    return near.reshape(seen.shape) & seen
+    return near.reshape(data.observed.shape) & data.observed

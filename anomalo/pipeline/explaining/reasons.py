@@ -13,13 +13,16 @@ from anomalo.encoding.encoded import Mask
 
 REASONS_PER_ROW = 5
 """The most reasons that a row is given."""
+LEAST = 0.01
+"""A cell that contributes less than this part of what the row's first one does is no reason."""
 
 
 def reasons(cells: pa.Table, rows: NDArray[np.intp], near: Mask) -> dict[int, list[dict[str, Any]]]:
     """Return each explained row's most anomalous cells, largest contribution first.
 
-    A cell that is equal or next to what is expected of it is no reason. Where that is so of all cells that contribute,
-    or none contributes more than nothing, the first one is the reason: without an expected value if it is as expected.
+    A cell that is equal or next to what is expected of it, or contributes next to nothing, is no reason. Where that is
+    so of all cells that contribute, or none contributes more than nothing, the first one is the reason: without an
+    expected value if it is as expected.
 
     Parameters
     ----------
@@ -36,7 +39,8 @@ def reasons(cells: pa.Table, rows: NDArray[np.intp], near: Mask) -> dict[int, li
     contribution = cells["contribution"].to_numpy().reshape(len(rows), columns)
     equal = pc.fill_null(pc.equal(cells["observed"], cells["expected"]), False).to_numpy()
     dull = near | equal.reshape(len(rows), columns)
-    kept = np.where((contribution > 0) & ~dull, contribution, -np.inf)
+    enough = contribution >= LEAST * contribution.max(axis=1, keepdims=True)
+    kept = np.where((contribution > 0) & enough & ~dull, contribution, -np.inf)
     order = np.argsort(-kept, axis=1, kind="stable")[:, :REASONS_PER_ROW]
     count = np.isfinite(np.take_along_axis(kept, order, axis=1)).sum(axis=1)
     first = contribution.argmax(axis=1)

@@ -48,6 +48,11 @@ class Product(Rule):
         return self.target, *self.factors
 
     @property
+    def one_way(self) -> bool:
+        """No: all other columns decide each."""
+        return False
+
+    @property
     def text(self) -> str:
         """As an equation."""
         return f"{self.target} = {' × '.join(self.factors)}"

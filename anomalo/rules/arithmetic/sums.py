@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -58,6 +58,11 @@ class Sum(Rule):
         return self.target, *self.terms
 
     @property
+    def one_way(self) -> bool:
+        """No: all other columns decide each."""
+        return False
+
+    @property
     def text(self) -> str:
         """As an equation."""
         return f"{self.target} = {self._formula}"
@@ -89,6 +94,23 @@ class Sum(Rule):
     def expected(self, columns: Columns, write: Writer = plain) -> list[str]:
         """Return the sum, and the formula."""
         return [f"{value} ({self._formula})" for value in write(self.target, self.exact(columns))]
+
+    def expected_of(self, name: str, columns: Columns, write: Writer = plain) -> list[str]:
+        """Return the number that makes the sum right, and the formula."""
+        return self._solved_for(name).expected(columns, write)
+
+    def exact_of(self, name: str, columns: Columns) -> Numbers:
+        """Return the number that makes the sum right, rounded as the target is."""
+        return self._solved_for(name).exact(columns)
+
+    def _solved_for(self, name: str) -> Sum:
+        """Return the sum with one of its columns as the target."""
+        if name == self.target:
+            return self
+        sign = self.signs[self.terms.index(name)]
+        rest = [(term, -sign * other) for term, other in zip(self.terms, self.signs, strict=True) if term != name]
+        terms, signs = zip(*sorted([(self.target, sign), *rest], key=lambda term: -term[1]), strict=True)
+        return replace(self, target=name, terms=terms, signs=signs)
 
     def _sum(self, columns: Columns) -> Numbers:
         terms = zip(self.terms, self.signs, strict=True)

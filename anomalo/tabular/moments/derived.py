@@ -1,4 +1,4 @@
-"""Columns that are computed from points in time: hour, weekday, month, distance from the usual span, and durations."""
+"""Columns that are computed from points in time: cycles, the distance from the usual span, and durations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from anomalo.tabular.schema import Schema
 from anomalo.tabular.understanding.durations import MARK
 from anomalo.tabular.understanding.number_parts import Numbers
 
-Part = Literal["hour", "weekday", "month", "outside", "since"]
+Part = Literal["hour", "weekday", "month", "yearly sine", "yearly cosine", "outside", "since"]
 
 DAY, YEAR = 86_400.0, 365.25 * 86_400.0
 """Seconds."""
@@ -30,8 +30,10 @@ MONTHS = (
 )
 HOURS = tuple(f"{hour:02}:00" for hour in range(24))
 LEVELS: Mapping[Part, tuple[str, ...]] = {"hour": HOURS, "weekday": WEEKDAYS, "month": MONTHS}
-SPANS: Mapping[Part, float] = {"hour": 2 * DAY, "weekday": 21 * DAY, "month": 1.5 * YEAR}
-"""The least span of time in which a cycle can be seen, in seconds."""
+YEARLY: tuple[Part, Part] = ("yearly sine", "yearly cosine")
+"""The day of the year as a point on a circle, so that 31 December is next to 1 January."""
+SPANS: Mapping[Part, float] = {"hour": 2 * DAY, "weekday": 21 * DAY, "month": 1.5 * YEAR, "yearly sine": 1.9 * YEAR}
+"""The least usual span of time in which a cycle can be seen, in seconds; that of two years is a little shorter."""
 DURATIONS = ("time32", "time64", "duration")
 """Arrow types of times of day and durations."""
 EACH = 5
@@ -40,6 +42,8 @@ TIMED = 0.05
 """The least share of moments that are not at midnight, or the first of a month, for hours or weekdays to be known."""
 USUAL = (0.01, 0.99)
 """Quantiles between which the usual moments lie; as far beyond them as they are apart is not unusual either."""
+LATER = 10 * YEAR
+"""So much later than the usual moments new rows may be: a model is used for days or years after it was fitted."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,21 @@ class DerivedColumn:
 
     Attributes
     ----------
-    part : {"hour", "weekday", "month", "outside", "since"}
-        What it is: a level of a cycle; how far outside the usual span, in spans; or the seconds since another column.
+    part : {"hour", "weekday", "month", "yearly sine", "yearly cosine", "outside", "since"}
+        What it is: a level of a cycle; a coordinate of the day of the year; how far outside the usual span, in spans;
+        or the seconds since another column.
     sources : tuple of str
         The column that it is computed from; of "since" the later one first.
     usual : (float, float)
         Of "outside", the ends of the usual span in seconds since 1970; of "hour" the first and the last usual hour.
+    until : float
+        Of "outside", the moment up to which later ones are not unusual, in the same unit.
     """
 
     part: Part
     sources: tuple[str, ...]
     usual: tuple[float, float] = (0.0, 0.0)
+    until: float = -np.inf
 
     @property
     def name(self) -> str:
@@ -75,9 +83,12 @@ class DerivedColumn:
         seconds = _seconds(columns, self.sources[0])
         if self.part == "since":
             return seconds - _seconds(columns, self.sources[1])
+        if self.part in YEARLY:
+            return (np.sin if self.part == YEARLY[0] else np.cos)(2 * np.pi * _year_passed(seconds))
         if self.part == "outside":
             first, last = self.usual
-            return _beyond(seconds, first, last) / max(last - first, DAY)
+            beyond = _beyond(seconds, first, last) / max(last - first, DAY)
+            return np.where((seconds > last) & (seconds < self.until), 0.0, beyond)
         index = np.full(len(seconds), -1, dtype=np.int32)
         seen = ~np.isnan(seconds)
         levels, index[seen] = np.unique(_level(self.part, seconds[seen]), return_inverse=True)
@@ -85,12 +96,13 @@ class DerivedColumn:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value != -np.inf}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DerivedColumn:
         """Rebuild it from `to_json`."""
-        return cls(value["part"], tuple(value["sources"]), tuple(value["usual"]))
+        until = value.get("until", -np.inf)  # models of before 2026-12 have none
+        return cls(value["part"], tuple(value["sources"]), tuple(value["usual"]), until)
 
 
 def derive(columns: Columns, schema: Schema) -> tuple[DerivedColumn, ...]:
@@ -123,10 +135,18 @@ def _of_one(name: str, seconds: Numbers) -> list[DerivedColumn]:
     first, last = (float(end) for end in np.quantile(seen, USUAL))
     usual = seen[(seen >= first) & (seen <= last)]
     cycles = [part for part in LEVELS if _supports(part, usual, last - first)]
+    yearly = YEARLY if "month" in cycles and last - first >= SPANS[YEARLY[0]] and _has_days(usual) else ()
     return [
+        *(DerivedColumn(part, (name,)) for part in yearly),
         *(DerivedColumn(part, (name,), _usual_hours(usual) if part == "hour" else (0.0, 0.0)) for part in cycles),
-        DerivedColumn("outside", (name,), (first, last)),
+        DerivedColumn("outside", (name,), (first, last), _until(seen, first, last)),
     ]
+
+
+def _until(seen: Numbers, first: float, last: float) -> float:
+    """Return up to when new moments are later as time passes: at most to the first that is an outlier in training."""
+    span = max(last - first, DAY)
+    return float(seen[seen > last + span].min(initial=last + max(span, LATER)))
 
 
 def _supports(part: Part, seconds: Numbers, span: float) -> bool:
@@ -136,9 +156,13 @@ def _supports(part: Part, seconds: Numbers, span: float) -> bool:
         return False
     if part == "hour":
         return bool(np.mean(seconds % DAY != 0) >= TIMED)
+    return part == "month" or _has_days(seconds)
+
+
+def _has_days(seconds: Numbers) -> bool:
+    """Whether moments are more than months: enough of them are not the first of one."""
     days = seconds.astype("datetime64[s]").astype("datetime64[D]")
-    first_of_month = days == days.astype("datetime64[M]").astype("datetime64[D]")
-    return part == "month" or bool(np.mean(~first_of_month) >= TIMED)
+    return bool(np.mean(days != days.astype("datetime64[M]").astype("datetime64[D]")) >= TIMED)
 
 
 def _level(part: Part, seconds: Numbers) -> NDArray[np.int32]:
@@ -149,6 +173,29 @@ def _level(part: Part, seconds: Numbers) -> NDArray[np.int32]:
         return ((np.floor(seconds / DAY) + 3) % 7).astype(np.int32)  # 1970 began with a Thursday
     months = np.floor(seconds).astype(np.int64).astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
     return (months % 12).astype(np.int32)
+
+
+def _year_passed(seconds: Numbers) -> Numbers:
+    """Return the share of its year that has passed at each moment, from 0 to 1; nan where missing."""
+    there = ~np.isnan(seconds)
+    whole = np.floor(np.where(there, seconds, 0.0)).astype(np.int64).astype("datetime64[s]")
+    year = whole.astype("datetime64[Y]")
+    start, end = year.astype("datetime64[s]"), (year + 1).astype("datetime64[s]")
+    return np.where(there, (whole - start) / (end - start), np.nan)
+
+
+def day_of_year(sine: Numbers, cosine: Numbers) -> Numbers:
+    """Return the day of the year, from 0 to less than 365, of points around a circle.
+
+    A point that is nearer to the centre than to the circle, the mean of several seasons, stands for none: nan.
+
+    Examples
+    --------
+    >>> day_of_year(np.array([0.0, 1.0, 0.0, 0.1]), np.array([1.0, 0.0, -0.6, 0.2]))
+    array([  0.  ,  91.25, 182.5 ,    nan])
+    """
+    day = np.arctan2(sine, cosine) % (2 * np.pi) / (2 * np.pi) * 365
+    return np.where(np.hypot(sine, cosine) < 0.5, np.nan, day)
 
 
 def _usual_hours(seconds: Numbers, share: float = 0.95) -> tuple[float, float]:

@@ -1,10 +1,10 @@
-"""What is expected of a point in time, in words: an hour, a weekday, a usual span, a duration."""
+"""What is expected of a point in time, in words: an hour, a weekday, a season, a usual span, a duration."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from anomalo.tabular.moments.derived import DerivedColumn
+from anomalo.tabular.moments.derived import MONTHS, DerivedColumn
 
 UNITS = ((86_400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -33,6 +33,18 @@ def expected_level(derived: DerivedColumn, observed: str | None, expected: str |
     if usual and unusual:
         return f"between {first:02}:00 and {(last + 1) % 24:02}:00"
     return f"about {expected}"
+
+
+def season(day: float) -> str:
+    """Return a day of the year, from 0, in words.
+
+    Examples
+    --------
+    >>> season(0.0), season(195.4)
+    ('about 1 January', 'about 15 July')
+    """
+    date = (np.datetime64("2001-01-01") + int(day)).astype(object)
+    return f"about {date.day} {MONTHS[date.month - 1]}"
 
 
 def usual_span(derived: DerivedColumn) -> str:

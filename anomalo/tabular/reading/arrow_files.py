@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from anomalo.errors import SourceError
+from anomalo.errors import EmptySourceError, SourceError
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.typed import flat_batches, texts_in_bytes
@@ -32,7 +32,7 @@ def read_arrow(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBatch
         reason = str(error).splitlines()[0]
         raise SourceError(f"{file} is a damaged or truncated Arrow file: {reason}; write it again") from error
     if rows == 0:
-        raise SourceError(f"{file} has no rows")
+        raise EmptySourceError(f"{file} has no rows")
 
 
 @contextmanager

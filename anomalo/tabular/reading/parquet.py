@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomalo.errors import SourceError
+from anomalo.errors import EmptySourceError, SourceError
 from anomalo.tabular.cells import is_string
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.batches import BATCH
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.typed import flat_batches, texts_in_bytes
+
+BUFFER = 1 << 17
+"""Bytes of a column that are read at a time."""
 
 
 def read_parquet(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -24,11 +27,10 @@ def read_parquet(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBat
         It is damaged, or has no rows.
     """
     try:
-        # pre_buffer would hold the whole file in memory.
-        with pq.ParquetFile(file.path, memory_map=True, pre_buffer=False) as opened:
+        with _opened(file) as opened:
             schema, metadata = opened.schema_arrow, opened.metadata
             if metadata.num_rows == 0 or not schema.names:
-                raise SourceError(f"{file} has no rows")
+                raise EmptySourceError(f"{file} has no rows")
             texts = texts_in_bytes(schema, lambda names: opened.iter_batches(BATCH, columns=names))
         plain = _without_dictionary(metadata)
         strings = {
@@ -37,11 +39,16 @@ def read_parquet(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBat
             if is_string(field.type) and field.name not in plain and schema.names.count(field.name) == 1
         }
         # Strings arrive as dictionaries, so that each distinct one is handled once a batch.
-        with pq.ParquetFile(file.path, memory_map=True, pre_buffer=False, read_dictionary=list(strings)) as opened:
+        with _opened(file, strings) as opened:
             yield from flat_batches(str(file), opened.iter_batches(BATCH), texts, {"strings": strings})
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{file} is a damaged or truncated Parquet file: {reason}; write it again") from error
+
+
+def _opened(file: LocalFile, strings: Iterable[str] = ()) -> pq.ParquetFile:
+    # Neither pre_buffer nor a mapped file: either would hold all of it in memory.
+    return pq.ParquetFile(file.path, buffer_size=BUFFER, pre_buffer=False, read_dictionary=list(strings))
 
 
 def _without_dictionary(metadata: pq.FileMetaData) -> set[str]:

@@ -1,14 +1,15 @@
-"""Read a table from a local file, or from standard input: what it is says its content, and else its name."""
+"""Read a table from local files, or from standard input: what it is says its content, and else its name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from anomalo.errors import SourceError
 from anomalo.tabular.read_options import ReadOptions
+from anomalo.tabular.reading.folder.listing import TableFile, has_magic, local_parts
 from anomalo.tabular.reading.formats import JSON, TEXT, kind_of, known_suffix
 from anomalo.tabular.reading.source import LocalFile
 from anomalo.tabular.reading.stdin import STDIN, spooled
@@ -18,14 +19,14 @@ Reader = Callable[[LocalFile, ReadOptions], Iterator[pa.RecordBatch]]
 
 
 def read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordBatch] | None:
-    """Read a local table: text, a workbook, Parquet, Arrow or JSON; "-" is standard input.
+    """Read a local table: text, a workbook, Parquet, Arrow or JSON, a folder or glob of such; "-" is standard input.
 
     Every call reads from the start. A text file's columns are strings, to the character.
 
     Parameters
     ----------
     source : str
-        A path, or "-".
+        A path, a pattern of paths such as `visits/*.csv`, or "-".
     options : ReadOptions, optional
         What the user decided; the rest is noticed.
 
@@ -37,7 +38,7 @@ def read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordB
     Raises
     ------
     SourceError
-        The file is absent, a folder, empty, header only, not in its encoding, ragged, damaged or too large.
+        The file is absent, empty, header only, not in its encoding, ragged, damaged or too large.
     """
     options = options or ReadOptions()
     if source == STDIN:
@@ -45,22 +46,55 @@ def read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordB
     if "::" in source or "://" in source:
         return None
     path = Path(source)
+    if path.is_dir() or (has_magic(source) and not path.exists()):
+        return read_files(source, local_parts(source), options)
+    return read_file(LocalFile(path, source), options)
+
+
+def read_files(source: str, files: Sequence[TableFile], options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Read several files as one table, one after the other; a reader of remote files calls it too.
+
+    Parameters
+    ----------
+    source : str
+        What messages call the whole.
+    files : sequence of TableFile
+        At least one; see `tables_among` for their order.
+    options : ReadOptions
+        What the user decided.
+
+    Raises
+    ------
+    SourceError
+        One cannot be read, or they do not agree in their columns and types; the file is named.
+    """
+    from anomalo.tabular.reading.folder.tables import read_parts
+
+    return read_parts(source, files, options, read_file)
+
+
+def read_file(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBatch] | None:
+    """Read one file, as `read` does.
+
+    Raises
+    ------
+    SourceError
+        As in `read`.
+    """
+    path = file.path
     if not known_suffix(path) and not path.exists():
         return None
-    if path.is_dir():
-        raise SourceError(f"{source} is a folder; give a table: CSV, a workbook, Parquet, Arrow or JSON lines")
     try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
+        with path.open("rb") as opened:
+            empty = not opened.read(1)
     except FileNotFoundError:
-        raise SourceError(f"no such file: {source}") from None
+        raise SourceError(f"no such file: {file}") from None
     except OSError as error:
-        raise SourceError(f"cannot read {source}: {error.strerror or error}") from error
+        raise SourceError(f"cannot read {file}: {error.strerror or error}") from error
     if empty:
-        raise SourceError(f"{source} is empty; expected a header line and rows")
-    file_ = LocalFile(path, source)
-    kind = kind_of(file_, path.name)
-    return None if kind is None else _reader(kind)(file_, options)
+        raise SourceError(f"{file} is empty; expected a header line and rows")
+    kind = kind_of(file, path.name)
+    return None if kind is None else _reader(kind)(file, options)
 
 
 def _reader(kind: str | None) -> Reader:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from pathlib import Path
 from typing import NamedTuple
+
+from anomalo.errors import without_passwords
 
 
 class LocalFile(NamedTuple):
@@ -22,3 +26,14 @@ class LocalFile(NamedTuple):
 
     def __str__(self) -> str:
         return self.name
+
+
+def recorded(source: str) -> str:
+    """Return what is kept of a source's name: an absolute path, or a URL without its password.
+
+    Read from another folder, a relative path would name another file.
+    """
+    if "://" in source or "::" in source:
+        return without_passwords(source)
+    local = os.path.exists(source) or glob.glob(source)
+    return os.path.abspath(source) if local else source

@@ -29,7 +29,7 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from anomalo.errors import SourceError
+from anomalo.errors import EmptySourceError
 from anomalo.tabular.column import write_notes
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.batches import slices
@@ -48,7 +48,7 @@ def read_text(file: LocalFile, options: ReadOptions) -> Iterator[pa.RecordBatch]
         rows += batch.num_rows
         yield from slices(batch)
     if rows == 0:
-        raise SourceError(f"{file} has a header but no rows")
+        raise EmptySourceError(f"{file} has a header but no rows")
 
 
 class _Table:

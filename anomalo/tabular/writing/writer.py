@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +17,9 @@ from anomalo.tabular.column import read_notes
 from anomalo.tabular.writing.text import TextFormat
 from anomalo.tabular.writing.typed import ArrowFormat, ParquetFormat
 
+PARQUET = (".parquet", ".pq")
 _TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-SUFFIXES = (*_TEXT, ".parquet", ".pq", ".feather", ".arrow", ".jsonl", ".ndjson", ".xlsx")
+SUFFIXES = (*_TEXT, *PARQUET, ".feather", ".arrow", ".jsonl", ".ndjson", ".xlsx")
 
 
 def check_suffix(path: Path) -> str:
@@ -32,6 +34,18 @@ def check_suffix(path: Path) -> str:
         if path.name.lower().endswith(suffix):
             return suffix
     raise UsageError(f"cannot infer the format of {path.name!r}; expected a name ending in: {', '.join(SUFFIXES)}")
+
+
+def copy_file(source: Path, path: Path, owner: str | None = None) -> None:
+    """Copy a written file to `path`, which appears whole.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    with atomic_file(path, owner) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 class _Format(Protocol):
@@ -97,7 +111,7 @@ class TableWriter:
         return TextFormat(self._open(), schema, separator, self._safe)
 
     def _other(self, schema: pa.Schema) -> _Format:
-        if self._suffix in (".parquet", ".pq"):
+        if self._suffix in PARQUET:
             return ParquetFormat(self._temporary, schema, self._stack)
         if self._suffix in (".feather", ".arrow"):
             return ArrowFormat(self._temporary, schema, self._stack)

@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from anomalo.tabular import quantities
-from anomalo_dashboard import charts, data, downloads, formatting, navigation
+from anomalo.workspace.reviews import STATES
+from anomalo_dashboard import charts, data, downloads, formatting, navigation, triage
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -80,7 +81,7 @@ with right:
     if len(alert):
         st.altair_chart(charts.histogram(scores.score, alert, title), alt="Histogram of anomaly scores")
 
-text_box, column_box, only_box = st.columns([3, 2, 2], vertical_alignment="bottom")
+text_box, column_box, state_box, only_box = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
 text = text_box.text_input(
     "Search",
     key="text",
@@ -100,6 +101,16 @@ column = column_box.selectbox(
     on_change=navigation.first_page,
     placeholder="any column",
 )
+state = state_box.selectbox(
+    "State",
+    STATES,
+    None,
+    str.capitalize,
+    key="state",
+    bind="query-params",
+    on_change=navigation.first_page,
+    placeholder="any state",
+)
 show = only_box.segmented_control(
     "Show",
     ["alerts", "all rows"],
@@ -109,12 +120,16 @@ show = only_box.segmented_control(
     bind="query-params",
     on_change=navigation.first_page,
 )
+said = triage.reviews().of(run.id)
 shown = scores.matching(text, column) & (alert if show == "alerts" else True)
+if state is not None:
+    shown &= data.in_state(said, state, len(alert))
 rows = scores.order[shown[scores.order]]
 
 if not len(rows):
     st.info(
-        "No row matches. Clear the search, choose another column, or show all rows.", icon=":material/filter_alt_off:"
+        "No row matches. Clear the search, choose another column or state, or show all rows.",
+        icon=":material/filter_alt_off:",
     )
     st.stop()
 
@@ -133,12 +148,16 @@ downloads.csv_button(
     f"{quantities.count(len(rows), 'listed row')}, of all pages, as CSV",
 )
 table = scores.table(here, alert)
-table = plain_table(table.assign(reasons=table["reasons"].fillna("not explained")))
-st.dataframe(
+table = plain_table(table.assign(reasons=table["reasons"].fillna("not explained"), state=data.states_of(said, here)))
+actions = st.container()  # above the table, whose chosen rows they change
+chosen = st.dataframe(
     table.assign(open="Why?"),
     hide_index=True,
     height="content",
-    column_order=["open", *(str(name) for name in table if name != "open")],
+    column_order=["open", *(str(name) for name in table if name not in ("open", "reasons")), "reasons"],
+    on_select="rerun",
+    selection_mode="multi-row",
+    key=f"rows {run.id} {span.start}",
     column_config={
         "open": st.column_config.ButtonColumn("", key="open", width=70, type="tertiary"),
         "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the most anomalous row"),
@@ -156,10 +175,13 @@ st.dataframe(
             help="Share of normal rows with an anomaly score at least this high",
         ),
         "alert": st.column_config.CheckboxColumn("Alert", width=60),
-        "reasons": st.column_config.TextColumn("Reasons", width=655 if scores.id is None else 515),
+        "state": st.column_config.TextColumn("State", width=100, help="What analysts say of the row"),
+        "reasons": st.column_config.TextColumn("Reasons", width=555 if scores.id is None else 415),
     },
     alt="Rows, most anomalous first",
 )
+with actions:
+    triage.of_rows(run.id, here[chosen.selection.rows].tolist())
 clicked = st.session_state.get("open")
 if clicked is not None:
     navigation.go("row", run=run.id, row=int(here[clicked.row]))

@@ -127,12 +127,19 @@ if not records:
 left, right = st.columns([5, 7], gap="medium")
 with left:
     record = choose(records)
-    trained = data.training(record)
+    cleans = record.summary.get("verbs") == ["clean"]
+    trained = None if cleans else data.training(record)
     facts(record, {} if trained is None else trained["training"])
 with right:
-    if trained is None:
+    if cleans:
+        st.info(
+            literal(f"It finds wrong cells of tables with the same columns: anomalo clean TABLE --with {record.name}"),
+            icon=":material/info:",
+        )
+    elif trained is None:
         st.warning("The folder of this model is missing or damaged; fit the model again.", icon=":material/warning:")
     for warning in record.summary.get("warnings", []):
         st.warning(literal(formatting.sentence(warning)), icon=":material/info:")
-    curve(trained or {})
-    cells(record)
+    if not cleans:
+        curve(trained or {})
+        cells(record)

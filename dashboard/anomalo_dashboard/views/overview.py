@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import charts, data, formatting, navigation
+from anomalo_dashboard import charts, data, formatting, navigation, triage
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -21,8 +23,8 @@ PAGE_OF = {  # the page that shows a run of each verb
 }
 
 
-def line(run: RunRecord) -> dict[str, object]:
-    """Return the line of a run in the table of runs."""
+def line(run: RunRecord, states: Mapping[str, int]) -> dict[str, object]:
+    """Return the line of a run, whose reviewed rows are in these states, in the table of runs."""
     facts = run.summary
     scored, rows = run.verb == "score", facts.get("rows")
     if isinstance(rows, dict):  # of a comparison: the numbers of training, synthetic and other rows
@@ -35,6 +37,7 @@ def line(run: RunRecord) -> dict[str, object]:
         "rows": rows,
         "alerts": facts.get("alerts") if scored else None,
         "rate": facts["alerts"] / rows if scored and rows else None,
+        "right": triage.precision(states),
         "filled": sum(facts.get("filled", {}).values()) if run.verb == "impute" else None,
         "seconds": run.seconds,
         "open": PAGE_OF.get(run.verb, "").replace("_", " ").capitalize(),
@@ -64,7 +67,8 @@ if not runs and not models:
         "Nothing here yet", "This workspace has no models and no runs. Fit and score a table on the Start page."
     )
 
-table = pd.DataFrame([line(run) for run in runs])
+reviewed = triage.reviews().counts()
+table = pd.DataFrame([line(run, reviewed.get(run.id, {})) for run in runs])
 facts = st.columns(4)
 facts[0].metric("Saved models", f"{len(models):,}", border=True)
 facts[1].metric("Runs", f"{len(runs):,}", border=True)
@@ -91,6 +95,12 @@ if len(table):
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
             "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
             "rate": st.column_config.NumberColumn("Alert rate", format="%.1f %%"),
+            "right": st.column_config.TextColumn(
+                "Right",
+                width=150,
+                help="Of the reviewed rows: how many were acknowledged or fixed, neither expected nor false alarms, "
+                "with a 95 % interval",
+            ),
             "filled": st.column_config.NumberColumn("Cells imputed", format="localized"),
             "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
         },

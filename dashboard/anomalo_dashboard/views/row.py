@@ -9,7 +9,7 @@ import streamlit as st
 
 from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources
+from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources, triage
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -62,7 +62,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) ->
             "column": found["column"],
             "contribution": found["contribution"],
             "observed": ["missing" if text is None else text for text in observed],
-            "expected": [text or "" for text in expected],
+            "expected": ["" if text is None else text or "missing" for text in expected],
             "interval": formatting.intervals(found, kinds, units),
         }
     )
@@ -145,6 +145,7 @@ before.button(
     disabled=rank == 0,
     width="stretch",
     help="The row one rank up, more anomalous",
+    shortcut="K",
 )
 after.button(
     "Next",
@@ -154,12 +155,14 @@ after.button(
     disabled=rank == len(scores.order) - 1,
     width="stretch",
     help="The row one rank down, less anomalous",
+    shortcut="J",
 )
 with link.popover("Link", icon=":material/link:", width="stretch"):
     st.caption("This address always opens this row:")
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
 headline(run, scores, row)
+triage.of_row(run.id, row)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
 repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 explained = data.cells(run, row)

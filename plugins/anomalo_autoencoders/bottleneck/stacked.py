@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import CodeNetwork, ColumnHeads, ModuleTuple, Phase, Reconstructor, activate
+from anomalo.neural import (
+    CodeNetwork,
+    ColumnHeads,
+    ModuleTuple,
+    Phase,
+    Reconstructor,
+    activate,
+    part_of_mean,
+    split_rows,
+)
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.code_width import narrow_code
 
@@ -94,9 +103,9 @@ class Stacked(Reconstructor[StackedNet]):
         return [*alone, *together]
 
     def _layer_loss(self, k: int, net: StackedNet, x: Tensor, observed: Tensor) -> Tensor:
-        seen = self.corrupt(x, observed)
+        x, observed, shown, seen = split_rows(x, observed, *self.corrupt(x, observed))
         if k == 0:
-            return net.heads.mean_nll(net.heads(net.encode(*seen, depth=1)), x, observed)
+            return net.heads.mean_nll(net.heads(net.encode(shown, seen, depth=1)), x, observed)
         with torch.no_grad():
-            below = net.encode(*seen, depth=k)
-        return F.mse_loss(net.ascend(net.descend(below, k), k), below)
+            below = net.encode(shown, seen, depth=k)
+        return part_of_mean(F.mse_loss(net.ascend(net.descend(below, k), k), below))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import CodeNetwork, NaturalHeads, Reconstructor
+from anomalo.neural import CodeNetwork, NaturalHeads, Reconstructor, draw_rows, split_rows
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.piecewise_input import PiecewiseInput
 
@@ -28,14 +28,21 @@ def member_products(hidden: Tensor, weight: Tensor) -> Tensor:
 
 
 def dropout(units: Tensor, share: float) -> Tensor:
-    """Set a share of the units to 0, in steps of 1/256, and scale the others up; on a CPU far faster than torch's.
+    """Set a share of the units [members, n, width] to 0, in steps of 1/256, and scale the others up.
+
+    On a CPU it is far faster than torch's.
 
     Reference: Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting, JMLR 15.
     """
     limit = min(round(256 * share), 255)
-    words = torch.empty(-(-units.numel() // 8), dtype=torch.int64, device=units.device).random_(-(2**63), None)
-    kept = words.view(torch.uint8)[: units.numel()].view(units.shape) >= limit
-    return units * kept * (256 / (256 - limit))
+    members, rows, width = units.shape
+
+    def draw(rows: int) -> Tensor:
+        count = members * rows * width
+        words = torch.empty(-(-count // 8), dtype=torch.int64, device=units.device).random_(-(2**63), None)
+        return words.view(torch.uint8)[:count].view(members, rows, width)
+
+    return units * (draw_rows(draw, rows, dim=1) >= limit) * (256 / (256 - limit))
 
 
 class DenoisingNet(CodeNetwork):
@@ -148,7 +155,7 @@ class Denoising(Reconstructor[DenoisingNet]):
         """Mean negative log-likelihood of the hidden cells (nats per cell), and some of that of the visible ones."""
         copies = max(1, round(self.augmented_rows / len(x)))
         x, observed = x.repeat(copies, 1), observed.repeat(copies, 1)
-        shown, seen = self.corrupt(x, observed)
+        x, observed, shown, seen = split_rows(x, observed, *self.corrupt(x, observed))
         weight = torch.where(seen, self.visible, observed.float())
         return net.heads.mean_nll_of_members(net.member_parameters(net.encode(shown, seen)), x, weight)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anomalo.neural import CodeNetwork, ColumnInput, MixtureHeads, Reconstructor, activate, mlp
+from anomalo.neural import CodeNetwork, ColumnInput, MixtureHeads, Reconstructor, activate, mlp, split_rows
 from anomalo.plugin import Cells, Encoded, Layout, Run, Scores, param
 
 MOST_GAUSSIANS = 640
@@ -72,6 +72,7 @@ class MaskedAutoencoder(Reconstructor[MaskedNet]):
         share = torch.rand(len(x), 1, device=x.device) * 2 * self.hide
         hidden = torch.rand(x.shape, device=x.device) < share
         hidden.scatter_(1, torch.randint(x.shape[1], (len(x), 1), device=x.device), True)  # one at least
+        x, observed, hidden = split_rows(x, observed, hidden)
         return net.heads.mean_nll(net(x, observed & ~hidden), x, observed & hidden)
 
     def finish(self, data: Encoded, run: Run) -> None:

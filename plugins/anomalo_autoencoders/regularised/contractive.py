@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import CodeNetwork, ColumnHeads, Reconstructor, mlp
+from anomalo.neural import CodeNetwork, ColumnHeads, Reconstructor, draw_rows, mlp
 from anomalo.plugin import Layout, param
 
 
@@ -41,7 +41,8 @@ def jacobian_norm(net: ContractiveNet, units: Tensor) -> Tensor:
     units = units.detach().requires_grad_()
     with torch.enable_grad():
         code = net.encode_units(units)
-        signs = torch.randint_like(code, 2) * 2 - 1
+        dtype, device, width = code.dtype, code.device, code.shape[1]
+        signs = draw_rows(lambda n: torch.randint(2, (n, width), dtype=dtype, device=device), len(code)) * 2 - 1
         (product,) = torch.autograd.grad(code, units, signs, create_graph=torch.is_grad_enabled())
     return product.square().sum(dim=1)
 

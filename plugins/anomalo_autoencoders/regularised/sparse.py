@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anomalo.neural import Autoencoder, Reconstructor
+from anomalo.neural import Autoencoder, Reconstructor, mean_of_batch, part_of_mean, split_rows
 from anomalo.plugin import Layout, param
 from anomalo_autoencoders.code_width import wide_code
 
@@ -60,14 +60,15 @@ class Sparse(Reconstructor[SparseAutoencoder]):
 
     def loss(self, net: SparseAutoencoder, x: Tensor, observed: Tensor) -> Tensor:
         """Mean negative log-likelihood of the observed cells (nats per cell), plus the penalty on the code."""
-        code = net.encode(*self.corrupt(x, observed))
+        x, observed, *shown = split_rows(x, observed, *self.corrupt(x, observed))
+        code = net.encode(*shown)
         return net.heads.mean_nll(net.decode(code), x, observed) + self.sparsity(net, code)
 
     def sparsity(self, net: SparseAutoencoder, code: Tensor) -> Tensor:
         """Return the penalty of a batch's codes, [n, latent]; in training the tracked rate moves towards them."""
-        now = code.mean(dim=0)
+        now = mean_of_batch(code.mean(dim=0))
         tracked = net.rate + (1 - RATE_DECAY) * (now.detach() - net.rate)
         if net.training:
             net.rate.copy_(tracked)
         rate = tracked + now - now.detach()
-        return self.l1 * code.abs().mean() + self.kl * bernoulli_divergence(self.target, rate).mean()
+        return part_of_mean(self.l1 * code.abs().mean() + self.kl * bernoulli_divergence(self.target, rate).mean())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from anomalo.neural import draw_rows, split_rows, sum_of_batch
 from anomalo.plugin import param
 from anomalo_autoencoders.variational.importance_weighted_codes import log_weights
 from anomalo_autoencoders.variational.variational_autoencoder import Variational
@@ -38,11 +39,13 @@ class Miwae(Variational):
 
     def loss(self, net: VariationalNet, x: Tensor, observed: Tensor) -> Tensor:
         """Negative importance-weighted bound (nats per observed cell)."""
-        mean, log_variance = net.posterior(*self.corrupt(x, observed))
-        noise = torch.randn(self.particles, *mean.shape, device=mean.device)
+        x, observed, *shown = split_rows(x, observed, *self.corrupt(x, observed))
+        mean, log_variance = net.posterior(*shown)
+        shape = self.particles, mean.shape[1]
+        noise = draw_rows(lambda n: torch.randn(shape[0], n, shape[1], device=mean.device), len(mean), dim=1)
         codes, weights = log_weights(noise, mean, log_variance)
         parameters = net.decode(codes.flatten(0, 1))
         copies = (cells.repeat(self.particles, 1) for cells in (x, observed))
         joint = weights + net.evidence(parameters, *copies).view(self.particles, -1)
         bound = torch.logsumexp(joint, dim=0) - math.log(self.particles)
-        return -bound.sum() / observed.sum().clamp(min=1)
+        return -bound.sum() / sum_of_batch(observed.sum()).clamp(min=1)

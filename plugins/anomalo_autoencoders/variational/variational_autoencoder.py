@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomalo.neural import Reconstructor, filled
+from anomalo.neural import Reconstructor, draw_rows, filled, mean_of_batch, part_of_mean, split_rows
 from anomalo.plugin import Encoded, Filled, Layout, Run, param, row_uniform
 from anomalo_autoencoders.variational.importance_weighted_codes import WeightedCodes, log_weights
 from anomalo_autoencoders.variational.variational_network import VariationalNet
@@ -54,11 +54,14 @@ class Variational(Reconstructor[VariationalNet]):
 
     def loss(self, net: VariationalNet, x: Tensor, observed: Tensor) -> Tensor:
         """Negative evidence lower bound (nats per observed cell), with one sample."""
-        mean, log_variance = net.posterior(*self.corrupt(x, observed))
-        code, _ = log_weights(torch.randn_like(mean), mean, log_variance)
-        divergence = gaussian_divergence(mean, log_variance).mean(dim=0).clamp(min=self.free).sum()
         cells = observed.sum() / len(x)
-        return net.heads.mean_nll(net.decode(code), x, observed) + self.beta * divergence / cells.clamp(min=1)
+        x, observed, *shown = split_rows(x, observed, *self.corrupt(x, observed))
+        mean, log_variance = net.posterior(*shown)
+        noise = draw_rows(lambda n: torch.randn(n, mean.shape[1], dtype=mean.dtype, device=mean.device), len(mean))
+        code, _ = log_weights(noise, mean, log_variance)
+        divergence = mean_of_batch(gaussian_divergence(mean, log_variance).mean(dim=0)).clamp(min=self.free).sum()
+        penalty = self.beta * divergence / cells.clamp(min=1)
+        return net.heads.mean_nll(net.decode(code), x, observed) + part_of_mean(penalty)
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Draw the noise that every row is scored with."""

@@ -6,11 +6,30 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.plugin import Cells, Dense, Encoded, Model, Run, Scores, in_row_blocks, ledoit_wolf, param, relative
+from anomalo.plugin import (
+    Cells,
+    Dense,
+    Encoded,
+    MergedMoments,
+    Model,
+    Run,
+    Scores,
+    in_row_blocks,
+    is_mapped,
+    ledoit_wolf,
+    param,
+    relative,
+    row_parts,
+)
 from anomalo_baselines.detectors.attribution import dense_parts, encoded_value
 
 STEPS = 20
 """Concentration steps, at most."""
+SAMPLE, STEPS_WITH_ALL = 50_000, 2
+"""Of rows that lie in files: those that the steps are made with, and the last steps, which are made with all rows, as
+in Rousseeuw and Van Driessen (1999), section 3.3."""
+PART = 65_536
+"""Rows of files that are read at a time."""
 CLIP = 2.5
 """Values are clipped at this many robust standard deviations for the first estimate."""
 SMALLEST = 1e-3
@@ -41,19 +60,44 @@ class RobustCovariance(Model):
     """
 
     name = "covariance"
+    out_of_core = True
     score_unit = "half the squared distance"
 
     support: float = param(0.75, low=0.5, high=1.0, help="Share of the rows that the estimate uses.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
-        """Find the centre and the whitening matrix."""
+        """Find the centre and the whitening matrix; of rows in files, from a sample and then from all of them."""
+        if not is_mapped(data):
+            return self._fit_in_memory(data)
+        self._fit_in_memory(next(row_parts(data, SAMPLE)))
+        for _ in range(STEPS_WITH_ALL):
+            self._concentrate(data)
+        return self
+
+    def _concentrate(self, data: Encoded) -> None:
+        """Estimate again from the share of all rows that are nearest by the present estimate, in merged sums."""
+        distances = np.concatenate([self.score(part) for part in row_parts(data, PART)])
+        count = max(2, round(self.support * len(data)))
+        farthest = np.partition(distances, count - 1)[count - 1]
+        moments = [MergedMoments(self.centre_[part]) for part in self._blocks()]
+        for at, rows in enumerate(row_parts(data, PART)):
+            near = distances[at * PART : at * PART + len(rows)] <= farthest
+            scaled = (rows.dense().matrix / self.scale_)[near]
+            for part, sums in zip(self._blocks(), moments, strict=True):
+                sums.add(scaled[:, part])
+        for part, sums in zip(self._blocks(), moments, strict=True):
+            self.centre_[part] = sums.mean
+            self.whitening_[part, : part.stop - part.start] = _inverse_root(sums.ledoit_wolf(), self._noise[part])
+
+    def _fit_in_memory(self, data: Encoded) -> Self:
+        """Concentrate until the nearest rows stay the same."""
         dense = data.dense()
         number = _numbers(data, dense)
         seen = data.observed[:, dense.position]
         self.scale_ = np.where(number, _robust_scale(dense.matrix.astype(np.float64), seen), 1.0)
         scaled = dense.matrix / self.scale_
         middle = np.median(scaled, axis=0)
-        noise = np.where(number, 1 - seen.mean(axis=0), NOISE)
+        self._noise = noise = np.where(number, 1 - seen.mean(axis=0), NOISE)
         count = max(2, round(self.support * len(scaled)))  # at most all rows are kept
         kept: NDArray[np.intp] | None = None
         sample = np.clip(scaled, middle - CLIP, middle + CLIP)
@@ -153,7 +197,12 @@ def _whitening(sample: Scores, noise: Scores) -> Scores:
     """Return the matrix W [columns, columns] for which (sample - mean) @ W has unit covariance but for the noise."""
     if not sample.shape[1] or len(sample) < 2:
         return np.eye(sample.shape[1])
-    covariance = ledoit_wolf(sample) + np.diag(noise)
+    return _inverse_root(ledoit_wolf(sample), noise)
+
+
+def _inverse_root(covariance: Scores, noise: Scores) -> Scores:
+    """Return the matrix W for which rows of this covariance and with this noise, times W, are uncorrelated."""
+    covariance = covariance + np.diag(noise)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     smallest = SMALLEST * max(float(np.mean(eigenvalues)), 1e-12)
     whitening: Scores = vectors / np.sqrt(np.maximum(eigenvalues, smallest))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomalo.neural import draw_rows_by_code, seeded
+from anomalo.neural import draw_rows_by_code, seeded, split_rows, sum_of_batch
 from anomalo_diffusion.denoising_model import DenoisingModel
 from anomalo_diffusion.network import AveragedNetwork, DenoisingNetwork
 from anomalo_diffusion.training.random_conditions import draw_known_parts
@@ -73,9 +73,10 @@ class DenoisingLoss:
         pure_noise = (known.sum(dim=1) > 0) & (torch.rand(n, device=parts.device) < self.pure_noise_share)
         level = torch.where(pure_noise, model.pure_noise_level(), model.draw_levels(n, parts.device))
         noise = torch.randn_like(clean)
+        observed, parts, clean, known, level, noise = split_rows(observed, parts, clean, known, level, noise)
         signal, noise_scale = model.scales(level[:, None])
         output = model.output(net, signal * clean + noise_scale * noise, level, clean, known)
         aim = model.target(clean[:, :width], noise[:, :width], level[:, None])
         losses = torch.cat([(output[:, :width] - aim).square(), space.surprisal(output[:, width:], parts)], dim=1)
         unknown = 1 - known if self.learns_missing else (1 - known) * observed
-        return (losses * unknown).sum() / unknown.sum().clamp(min=1)
+        return (losses * unknown).sum() / sum_of_batch(unknown.sum()).clamp(min=1)

@@ -120,9 +120,11 @@ def test_reasons_of_a_table_by_hand() -> None:
         ("amount", 7.0, "14.3", "14.3 (fare + tip)", 10.0, 20.0),  # a rule is a reason
         ("end_year", 6.0, None, "2016", 2014.0, 2018.0),  # and so is a missing cell
         ("kind", 5.0, "z", None, None, None),  # and a level that nothing is expected for
+        ("share", 0.1, "7", "3", None, None),
+        ("date", 0.08, "2013-04-29", "a Sunday", None, None),  # next to nothing beside the others
     )
-    (found,) = reasons(cells, np.array([4]), np.array([[False, True, False, False, False]])).values()
-    assert [reason["column"] for reason in found] == ["amount", "end_year", "kind"]
+    (found,) = reasons(cells, np.array([4]), np.array([[False, True, False, False, False, False, False]])).values()
+    assert [reason["column"] for reason in found] == ["amount", "end_year", "kind", "share"]
     assert found[0]["expected"] == "14.3 (fare + tip)"
 
 

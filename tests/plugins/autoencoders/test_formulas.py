@@ -88,7 +88,7 @@ def test_hutchinsons_estimate_has_the_jacobian_as_its_mean(monkeypatch: pytest.M
     units = torch.randn(7, net.heads.linear.out_features)
     estimates = []
     for signs in product((0.0, 1.0), repeat=4):  # all sign vectors: the mean is exact
-        monkeypatch.setattr(torch, "randint_like", lambda code, high, signs=signs: torch.tensor(signs).expand_as(code))
+        monkeypatch.setattr(torch, "randint", lambda high, size, signs=signs, **_: torch.tensor(signs).expand(size))
         estimates.append(jacobian_norm(net, units))
     torch.testing.assert_close(torch.stack(estimates).mean(dim=0), full_jacobian(net, units))
 
@@ -306,13 +306,13 @@ def test_corruption_is_of_the_three_kinds_asked_for() -> None:
 
 @pytest.mark.parametrize(("share", "steps"), [(0.1, 26), (0.5, 128), (0.95, 243), (0.999, 255)])
 def test_dropout_sets_a_share_of_units_to_zero_and_scales_the_others_up(share: float, steps: int) -> None:
-    units = torch.rand(401, 499) + 1  # not a multiple of the eight bytes that are drawn at once
+    units = torch.rand(1, 401, 499) + 1  # not a multiple of the eight bytes that are drawn at once
     left = dropout(units, share)
     kept = left != 0
     torch.testing.assert_close(left[kept], units[kept] * 256 / (256 - steps))
     rate = steps / 256
     assert abs(float((~kept).float().mean()) - rate) < 5 * math.sqrt(rate * (1 - rate) / units.numel())
-    one_each = [kept[0::2].float().mean(), kept[1::2].float().mean(), kept[:, 0::2].float().mean()]
+    one_each = [kept[:, 0::2].float().mean(), kept[:, 1::2].float().mean(), kept[:, :, 0::2].float().mean()]
     assert max(one_each) - min(one_each) < 0.02
     torch.manual_seed(1)
     again = dropout(units, share)
@@ -322,7 +322,7 @@ def test_dropout_sets_a_share_of_units_to_zero_and_scales_the_others_up(share: f
 
 
 def test_dropout_of_nothing_changes_nothing() -> None:
-    units = torch.rand(3, 5)
+    units = torch.rand(1, 3, 5)
     assert torch.equal(dropout(units, 0.0), units)
 
 

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.ensemble._iforest import _average_path_length
 from sklearn.neighbors import NearestNeighbors
@@ -26,6 +28,7 @@ from anomalo_baselines import (
     RobustCovariance,
     anomalo_models,
 )
+from anomalo_baselines.detectors import covariance
 from anomalo_baselines.detectors.category_surprisal import code_shares, with_surprisal
 from anomalo_baselines.detectors.iforest import average_path_length
 
@@ -520,3 +523,38 @@ def test_covariance_shares_equally_at_the_centre() -> None:
     cells = model.explain(numeric([[0.0, 0.0]]))
     assert (cells.contribution == 0).all()
     assert (cells.expected == 0).all()
+
+
+def mapped(data: Encoded, folder: Path) -> Encoded:
+    """Return the rows in files that are mapped into memory."""
+    data.values.tofile(folder / "values")
+    data.observed.tofile(folder / "observed")
+    shape = data.values.shape
+    return Encoded(
+        np.memmap(folder / "values", np.float32, "r", shape=shape),
+        np.memmap(folder / "observed", np.bool_, "r", shape=shape),
+        data.layout,
+    )
+
+
+def test_covariance_of_rows_in_files_is_of_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last steps use all rows: it is what the same steps in memory give, not what the sample gives."""
+    monkeypatch.setattr(covariance, "SAMPLE", 300)
+    monkeypatch.setattr(covariance, "PART", 700)
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=(6_000, 1)) + 0.5 * rng.normal(size=(6_000, 4))).astype(np.float32)
+    layout = Layout("table", (4,), tuple(Block(str(at), "number", at) for at in range(4)))
+    data = Encoded(values, np.ones(values.shape, dtype=bool), layout)
+    found = covariance.RobustCovariance().fit(mapped(data, tmp_path), LocalRun())
+    sample = covariance.RobustCovariance().fit(data.take(slice(0, 300)), LocalRun())
+    centre, whitening, scaled = sample.centre_, sample.whitening_, values / sample.scale_
+    for _ in range(covariance.STEPS_WITH_ALL):
+        distance = np.square((scaled - centre) @ whitening).sum(axis=1)
+        kept = scaled[distance <= np.sort(distance)[round(0.75 * 6_000) - 1]]
+        centre = kept.mean(axis=0)
+        eigenvalues, vectors = np.linalg.eigh(LedoitWolf().fit(kept).covariance_)
+        whitening = vectors / np.sqrt(eigenvalues)
+    np.testing.assert_allclose(found.centre_, centre, atol=1e-5)
+    expected = 0.5 * np.square((scaled - centre) @ whitening).sum(axis=1)
+    np.testing.assert_allclose(found.score(data), expected, rtol=1e-3)
+    assert np.abs(sample.centre_ - centre).max() > 1e-3, "otherwise this test shows nothing"

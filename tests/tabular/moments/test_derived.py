@@ -1,5 +1,7 @@
 """Columns that are computed from points in time, compared with pandas."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,7 +9,7 @@ import pytest
 
 from anomalo.tabular.column import Column
 from anomalo.tabular.columns import Columns
-from anomalo.tabular.moments.derived import DerivedColumn, derive, derived_table, is_moment
+from anomalo.tabular.moments.derived import YEARLY, DerivedColumn, day_of_year, derive, derived_table, is_moment
 from anomalo.tabular.moments.related import related
 from anomalo.tabular.parsing import Texts
 from anomalo.tabular.schema import Schema, infer
@@ -30,7 +32,13 @@ def times(start: str, days: float, rows: int = 2000, seed: int = 0) -> pd.Series
 
 @pytest.mark.parametrize(
     ("days", "parts"),
-    [(1, set()), (10, {"hour"}), (60, {"hour", "weekday"}), (1000, {"hour", "weekday", "month"})],
+    [
+        (1, set()),
+        (10, {"hour"}),
+        (60, {"hour", "weekday"}),
+        (650, {"hour", "weekday", "month"}),
+        (731, {"hour", "weekday", "month", *YEARLY}),
+    ],
 )
 def test_cycles_that_the_span_supports(days: float, parts: set[str]) -> None:
     assert names(pd.DataFrame({"t": times("2020-03-01", days)})) == {f"{part} of t" for part in {*parts, "outside"}}
@@ -38,7 +46,8 @@ def test_cycles_that_the_span_supports(days: float, parts: set[str]) -> None:
 
 def test_days_have_no_hours_and_months_no_weekdays() -> None:
     day = times("2020-03-01", 900).dt.floor("D")
-    assert names(pd.DataFrame({"t": day})) == {"weekday of t", "month of t", "outside of t"}
+    year = {f"{part} of t" for part in YEARLY}
+    assert names(pd.DataFrame({"t": day})) == {"weekday of t", "month of t", "outside of t", *year}
     month = day.dt.to_period("M").dt.start_time.astype("datetime64[us]")
     assert names(pd.DataFrame({"t": month})) == {"month of t", "outside of t"}
 
@@ -75,6 +84,25 @@ def test_levels_are_those_of_pandas_also_before_1970() -> None:
         assert found.expand().to_pylist() == texts.astype(object).where(moments.notna(), None).tolist()
 
 
+def test_the_day_of_the_year_is_that_of_pandas_around_a_circle() -> None:
+    moments = times("1960-03-01", 9000)
+    moments[:4] = pd.to_datetime(
+        ["1963-12-31 23:59:59", "1964-01-01 00:00:00", "1964-12-31 12:00:00", "1965-07-02 12:00:00"]
+    )
+    moments[7::7] = pd.NaT
+    columns, schema = understood(pd.DataFrame({"t": moments, "x": np.arange(len(moments)) * 0.37}))
+    values = derived_table(derive(columns, schema), columns)[0].values
+    sine, cosine = (np.asarray(values[f"{part} of t"]) for part in YEARLY)
+    np.testing.assert_allclose(np.hypot(sine, cosine)[moments.notna()], 1)
+    np.testing.assert_array_equal(np.isnan(sine), moments.isna())
+    passed = (moments.dt.day_of_year - 1 + (moments - moments.dt.normalize()) / pd.Timedelta("1D")).to_numpy()
+    expected = passed / (365 + moments.dt.is_leap_year.to_numpy()) * 365
+    there = moments.notna().to_numpy()
+    np.testing.assert_allclose(day_of_year(sine, cosine)[there], expected[there], atol=1e-9)
+    assert np.hypot(sine[0] - sine[1], cosine[0] - cosine[1]) < 1e-6  # the end of a year is next to its beginning
+    assert (sine[3], cosine[3]) == pytest.approx((0, -1), abs=1e-12)
+
+
 def test_only_moments_far_from_the_others_are_outside() -> None:
     moments = times("2020-01-01", 100)
     moments[3], moments[5], moments[7] = pd.Timestamp("2091-01-01"), pd.Timestamp("1999-01-01"), pd.NaT
@@ -86,6 +114,28 @@ def test_only_moments_far_from_the_others_are_outside() -> None:
     assert outside[5] < -50
     assert np.isnan(outside[7])
     assert not np.delete(outside, [3, 5, 7]).any()
+
+
+@pytest.mark.parametrize("outlier", [None, "2023-06-01", "2091-01-01"])
+def test_new_rows_may_be_ten_years_later_or_up_to_an_outlier_of_training(outlier: str | None) -> None:
+    moments = times("2020-01-01", 100)
+    if outlier is not None:
+        moments[3] = pd.Timestamp(outlier)
+    columns, schema = understood(pd.DataFrame({"t": moments, "x": np.arange(2000) * 0.37}))
+    (one,) = (one for one in derive(columns, schema) if one.part == "outside")
+    one = DerivedColumn.from_json(json.loads(json.dumps(one.to_json())))
+    new = pd.DataFrame({"t": pd.to_datetime(["2020-09-01", "2023-05-31", "2023-06-02", "2029-12-31", "2031-01-01"])})
+    outside = one.values(understood(new)[0])
+    early = outlier == "2023-06-01"
+    assert (np.asarray(outside) != 0).tolist() == [False, False, early, early, True]
+
+
+def test_a_model_of_before_knows_no_later_rows() -> None:
+    before = DerivedColumn.from_json({"part": "outside", "sources": ["t"], "usual": [0.0, 86_400.0]})
+    columns = understood(
+        pd.DataFrame({"t": pd.to_datetime(["1970-01-01 12:00", "1970-01-02 12:00", "1970-01-04 00:00"])})
+    )[0]
+    assert np.asarray(before.values(columns)).tolist() == [0.0, 0.0, 1.0]
 
 
 def test_durations_between_columns_that_belong_together() -> None:

@@ -1,0 +1,1 @@
+"""The verbs that say what a table holds, and what work on it takes."""

@@ -1,0 +1,1 @@
+"""Jobs that find and repair the wrong cells of tables."""

@@ -1,0 +1,1 @@
+"""Daily jobs, each described by one file."""

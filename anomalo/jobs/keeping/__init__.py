@@ -1,0 +1,1 @@
+"""Jobs that look after what a workspace keeps: removal, export and import."""

@@ -1,0 +1,1 @@
+"""Training over several processes of one machine, with the losses of one."""

@@ -1,0 +1,1 @@
+select * from {{ source("clinic", "visits") }} where day = '{{ var("day") }}'
