@@ -14,7 +14,7 @@ from anomalo.registry.engine import LOCAL, Compute, Engine, Payload
 AHEAD = 2
 """Tasks that a worker has at most: it computes one, and the next one is there when it is done."""
 LOSSES = 3
-"""A task that so many workers were lost with is given to no other."""
+"""A task that so many workers were lost with, while no other one returned a result, is given to no other."""
 
 
 class LocalEngine(Engine):
@@ -63,7 +63,7 @@ class LocalEngine(Engine):
                 if not line:
                     return
                 while line[0].result is None:
-                    self._receive(todo)
+                    self._receive(line, todo)
                 yield line.popleft().result or b""
         finally:
             if line:  # left early: what the workers return now is not asked for
@@ -84,11 +84,14 @@ class LocalEngine(Engine):
                 return
             free.give(todo.popleft())
 
-    def _receive(self, todo: deque[Task]) -> None:
-        """Wait for results; replace workers that are lost."""
+    def _receive(self, line: deque[Task], todo: deque[Task]) -> None:
+        """Wait for results of the tasks in the line; replace workers that are lost."""
         ready = wait([worker.connection for worker in self._processes])
         for worker in [worker for worker in self._processes if worker.connection in ready]:
-            if not worker.receive():
+            if worker.receive():
+                for task in line:  # workers that were lost before were not lost with these rows alone
+                    task.losses = 0
+            else:
                 self._processes.remove(worker)
                 todo.extendleft(reversed(_lost(worker)))
         self._give(todo)
