@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anomalo.tabular import quantities
 from anomalo_dashboard.security.literal import plain
 
 NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
-LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
 BINS = 60
 _PERCENT = alt.Axis(labelExpr="format(100 * datum.value, '.3~g') + ' %'", tickCount=4)
 PICKED = "picked"
@@ -126,34 +124,6 @@ def _heading(name: str) -> str:
 
 def _coordinates(title: str) -> alt.Axis:
     return alt.Axis(tickCount=6) if title else alt.Axis(labels=False, ticks=False, domain=False, grid=False)
-
-
-def alert_rates(runs: pd.DataFrame) -> alt.Chart:
-    """Return the share of alerts of each run of a model, in the order of the runs.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        `run`, `model`, `rate`, `alerts`, `rows`, `when`.
-    """
-    chart: alt.Chart = (
-        alt.Chart(runs.assign(share=runs["rate"].map(quantities.percent)), height=300)
-        .mark_bar(size=26, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
-        .encode(
-            x=alt.X("run:N", title="Run", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110)),
-            y=alt.Y("rate:Q", title="Alert rate", axis=_PERCENT),
-            color=alt.Color("model:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="top")),
-            tooltip=[
-                alt.Tooltip("run:N", title="run"),
-                alt.Tooltip("model:N", title="model"),
-                alt.Tooltip("when:N", title="when"),
-                alt.Tooltip("alerts:Q", title="alerts", format=","),
-                alt.Tooltip("rows:Q", title="rows", format=","),
-                alt.Tooltip("share:N", title="share"),
-            ],
-        )
-    )
-    return chart
 
 
 def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.LayerChart:

@@ -51,8 +51,8 @@ def test_scorings_belong_to_the_table_that_their_model_learned() -> None:
     monday = found[0]
     assert [model.reference for model in monday.models] == ["a@2", "a@1", "b@1"]
     assert [one.id for one in monday.runs] == ["0003-score", "9999-score", "10000-score"]
-    assert [one.id for one in monday.watched] == ["9999-score", "10000-score"], "of the last model, in all its versions"
-    assert [point.source for point in monday.points()] == ["/tuesday.csv", "/wednesday.csv"]
+    assert monday.names == ["a", "b"]
+    assert [one.id for one in monday.scorings("a")] == ["9999-score", "10000-score"], "in all its versions"
     assert found[2].latest is None
 
 

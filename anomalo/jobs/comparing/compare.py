@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomalo.errors import UsageError, without_passwords
+from anomalo.errors import ArtefactError, UsageError, without_passwords
 from anomalo.evaluation.comparison.compare import LEVEL, compare
 from anomalo.evaluation.comparison.profile import Profile
 from anomalo.evaluation.comparison.result import Comparison
@@ -117,6 +117,26 @@ def compared(reference: Profile, current: Profile, folder: Path) -> dict[str, An
     write_profile(current, folder)
     _write(found, folder)
     return _facts(found)
+
+
+def read_comparison(folder: Path) -> dict[str, Any] | None:
+    """Return the comparison in the folder of a run, as `Comparison.to_json` wrote it; None if it has none.
+
+    Raises
+    ------
+    ArtefactError
+        It is damaged.
+    """
+    path = folder / FILE
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if "columns" not in found:
+            raise ValueError("it is no comparison")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtefactError(f"{path} is damaged: {error}; score the table again") from error
+    return found
 
 
 def _write(found: Comparison, folder: Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from anomalo.calibration.expected_alerts import expected_alerts
 from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import UsageError
-from anomalo.jobs.comparing.trend import Point, point
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 
@@ -36,14 +35,13 @@ class History:
         return self.runs[-1] if self.runs else None
 
     @property
-    def watched(self) -> tuple[RunRecord, ...]:
-        """The scorings by any version of the model that made the last one."""
-        name = _name(self.latest)
-        return tuple(run for run in self.runs if _name(run) == name)
+    def names(self) -> list[str]:
+        """The names of the models that scored it, the latest first."""
+        return list(dict.fromkeys(_name(run) for run in reversed(self.runs)))
 
-    def points(self) -> list[Point]:
-        """Return alert rate, drift and missing rate of `watched`, oldest first."""
-        return [point(run) for run in self.watched]
+    def scorings(self, name: str) -> list[RunRecord]:
+        """Return the scorings by any version of a model, oldest first."""
+        return [run for run in self.runs if _name(run) == name]
 
     def expected(self, run: RunRecord) -> tuple[float, float] | None:
         """Return the least and the greatest share of alerts that is expected of a run; None if that is unknown.
@@ -86,8 +84,8 @@ def histories(models: Sequence[ModelRecord], runs: Sequence[RunRecord]) -> list[
     return sorted(found, key=lambda table: _number(table.latest) if table.latest else 0, reverse=True)
 
 
-def _name(run: RunRecord | None) -> str:
-    return "" if run is None or run.model is None else run.model.partition("@")[0]
+def _name(run: RunRecord) -> str:
+    return "" if run.model is None else run.model.partition("@")[0]
 
 
 def _number(run: RunRecord) -> int:
