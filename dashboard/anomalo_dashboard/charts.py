@@ -14,7 +14,6 @@ from anomalo_dashboard.security.literal import plain
 
 NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
 BINS = 60
-_PERCENT = alt.Axis(labelExpr="format(100 * datum.value, '.3~g') + ' %'", tickCount=4)
 PICKED = "picked"
 """The name of the selection that holds the clicked point."""
 
@@ -66,64 +65,6 @@ def _counts(table: pd.DataFrame) -> alt.Axis:
     top = max(int(table["rows"].max()), 1)
     values = [10**power for power in range(len(str(top)))]
     return alt.Axis(values=values, format=",d")
-
-
-def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height: int) -> alt.Chart:
-    """Return rows in two dimensions, alerts on top; a click on one is the selection `PICKED`.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        `x`, `y`, `row`, `score`, `p_value`, `alert`, `reasons`, and `id` if `name` is given.
-    axes : tuple of two str
-        Titles; empty ones hide the axes, for coordinates that mean nothing by themselves.
-    name : str or None
-        The title of the column that identifies the rows.
-    height : int
-        In pixels.
-    """
-    table = rows.assign(
-        group=np.where(rows["alert"], "alerts", "other rows"),
-        reasons=rows["reasons"].fillna("not explained").map(plain),
-    )
-    if name is not None:
-        table["id"] = table["id"].map(plain, na_action="ignore")
-    identity = [] if name is None else [alt.Tooltip("id:N", title=_heading(name))]
-    is_alert = alt.datum.group == "alerts"
-    picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
-    chart: alt.Chart = (
-        alt.Chart(table.sort_values("alert", kind="stable"), height=height)
-        .mark_point(filled=True)
-        .encode(
-            x=alt.X("x:Q", title=axes[0], scale=alt.Scale(zero=False), axis=_coordinates(axes[0])),
-            y=alt.Y("y:Q", title=axes[1], scale=alt.Scale(zero=False), axis=_coordinates(axes[1])),
-            color=alt.Color(
-                "group:N",
-                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, ANOMALOUS]),
-                legend=alt.Legend(title=None, orient="top"),
-            ),
-            size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(45)).otherwise(alt.value(22)),
-            opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.45)),
-            tooltip=[
-                alt.Tooltip("row:Q", format="d"),
-                *identity,
-                alt.Tooltip("score:Q", title="anomaly score", format=".4~g"),
-                alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
-                alt.Tooltip("reasons:N"),
-            ],
-        )
-        .add_params(picked, alt.selection_interval(bind="scales"))
-    )
-    return chart
-
-
-def _heading(name: str) -> str:
-    """Return the name of a column as a heading in a tooltip, where Vega makes a picture or a title of some names."""
-    return f"{plain(name)} " if name in ("image", "title") else plain(name)
-
-
-def _coordinates(title: str) -> alt.Axis:
-    return alt.Axis(tickCount=6) if title else alt.Axis(labels=False, ticks=False, domain=False, grid=False)
 
 
 def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.LayerChart:

@@ -26,9 +26,8 @@ def choose(tables: list[History], names: list[str]) -> History:
         st.subheader(f"{literal(names[0])} over time", anchor=False)
         return tables[0]
     st.subheader("One table over time", anchor=False)
-    options = {"key": "table", "bind": "query-params", "required": True, "width": 300}
-    chosen = st.selectbox("Table", names, 0, plain, **options)
-    return tables[names.index(chosen or names[0])]
+    chosen = st.selectbox("Table", names, 0, plain, key="table", bind="query-params", width=300)
+    return tables[names.index(chosen)]
 
 
 def show(table: History) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.reviews import STATES
 from anomalo_dashboard import charts, data, downloads, formatting, navigation, triage
+from anomalo_dashboard.mapping import chosen as map_choice
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -124,6 +125,9 @@ said = triage.reviews().of(run.id)
 shown = scores.matching(text, column) & (alert if show == "alerts" else True)
 if state is not None:
     shown &= data.in_state(said, state, len(alert))
+on_map = map_choice.filter_box(len(alert))
+if on_map is not None:
+    shown &= on_map
 rows = scores.order[shown[scores.order]]
 
 if not len(rows):
