@@ -55,8 +55,8 @@ def draw(
         alt.Chart(points)
         .mark_point(filled=True, invalid="show")
         .encode(
-            x=alt.X("x:Q", title=cloud.axes[0], scale=alt.Scale(zero=False), axis=_axis(cloud.axes[0])),
-            y=alt.Y("y:Q", title=cloud.axes[1], scale=_vertical(cloud), axis=_axis(cloud.axes[1])),
+            x=alt.X("x:Q", title=cloud.axes[0], scale=_scale(), axis=_axis(cloud.axes[0])),
+            y=alt.Y("y:Q", title=cloud.axes[1], scale=_scale(cloud.log), axis=_axis(cloud.axes[1])),
             color=_colour(colours),
             size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(55)).otherwise(alt.value(22)),
             opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.5)),
@@ -87,9 +87,9 @@ def _tiles(tiles: pd.DataFrame, cloud: Cloud) -> list[alt.Chart]:
                 alt.Chart(some)
                 .mark_rect(color=colour)
                 .encode(
-                    x=alt.X("x:Q", scale=alt.Scale(zero=False)),
+                    x=alt.X("x:Q", scale=_scale()),
                     x2="x2:Q",
-                    y=alt.Y("y:Q", scale=_vertical(cloud)),
+                    y=alt.Y("y:Q", scale=_scale(cloud.log)),
                     y2="y2:Q",
                     opacity=alt.Opacity(f"{field}:Q", scale=scale, legend=None),
                     tooltip=[alt.Tooltip(f"{field}:Q", title=hint, format=",")],
@@ -106,12 +106,13 @@ def _colour(colours: Colours) -> alt.Color:
     known = np.array([value for value in colours.values if value is not None])
     low, high = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
     scale = alt.Scale(range=SCALE, domain=[float(low), float(high)], clamp=True)
-    legend = alt.Legend(title=title, orient="right", gradientLength=200)
+    form = ".6~f" if max(abs(low), abs(high)) > 0.01 else ".3~g"  # years are not 2,020 or 2.02k
+    legend = alt.Legend(title=title, orient="right", gradientLength=200, format=form)
     return alt.Color("colour:Q", scale=scale, legend=legend)
 
 
-def _vertical(cloud: Cloud) -> alt.Scale:
-    return alt.Scale(type="log" if cloud.log else "linear", zero=False, nice=not cloud.log)
+def _scale(log: bool = False) -> alt.Scale:
+    return alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=10)  # no point is cut at the edge
 
 
 def _axis(title: str) -> alt.Axis:

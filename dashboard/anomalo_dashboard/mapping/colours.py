@@ -109,7 +109,7 @@ def _numbers(values: Sequence[Any]) -> list[float | None] | None:
         times = pd.to_datetime(texts, errors="coerce", utc=True, format="mixed")
         if times.notna().sum() < READABLE * known or not known:
             return None
-        found = (times.dt.year + (times.dt.dayofyear - 1) / 366).astype(float)
+        found = (times.dt.year + (times.dt.day_of_year - 1) / 366).astype(float)
     return [None if pd.isna(value) else float(value) for value in found]
 
 
