@@ -72,8 +72,13 @@ def draw(
         .add_params(picked, drag)
     )
     layers = [*_tiles(tiles, cloud), dots]
-    chart: alt.LayerChart = alt.layer(*layers).resolve_scale(color="independent").properties(height=HEIGHT)
-    return chart.configure_scale(invalid={"color": {"value": MARK}})  # a missing cell is grey
+    chart: alt.LayerChart = (
+        alt.layer(*layers)
+        .resolve_scale(color="independent")
+        .properties(height=HEIGHT)
+        .configure_scale(invalid={"color": {"value": MARK}})  # a missing cell is grey
+    )
+    return chart
 
 
 def _tiles(tiles: pd.DataFrame, cloud: Cloud) -> list[alt.Chart]:
