@@ -48,7 +48,7 @@ class Cloud:
 def by_tsne(codes: Codes, scores: data.Scores) -> Cloud:
     """Return a cloud of at most `MAX_TSNE_ROWS` rows by t-SNE; half of them may be alerts."""
     rows = _rows(codes, scores)
-    order = scores.order[np.isin(scores.order, rows)] if codes.rows is not None else scores.order
+    order = scores.order[among(scores.order, rows, len(scores.order))]
     chosen = projection.sample(order, scores.alert, projection.MAX_TSNE_ROWS)
     found = data.tsne(codes.run, np.searchsorted(rows, chosen)).astype(np.float64)
     note = "Rows near each other have similar codes; distances between groups mean little."
@@ -81,6 +81,13 @@ def by_components(codes: Codes, scores: data.Scores, unit: str) -> Cloud | None:
     log = bool(score.min() > 0 and score.max() > FAR * score.min())
     note = "The codes vary in one direction, the horizontal axis."
     return Cloud(rows, x, score, (first, formatting.score(unit)), log, note)
+
+
+def among(rows: data.Rows, of: data.Rows, total: int) -> data.Mask:
+    """Return which of `rows` are in `of`, bool [k]; both are rows of a table of `total` rows."""
+    found = np.zeros(total, dtype=bool)
+    found[of] = True
+    return np.asarray(found[rows])
 
 
 def _rows(codes: Codes, scores: data.Scores) -> data.Rows:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from anomalo_dashboard import data, projection
-from anomalo_dashboard.mapping.cloud import Cloud, Coordinates
+from anomalo_dashboard.mapping.cloud import Cloud, Coordinates, among
 
 ACROSS, DOWN = 72, 40
 """Tiles of the layer of counts."""
@@ -17,11 +17,12 @@ def points(cloud: Cloud, scores: data.Scores, kept: data.Rows) -> data.Rows:
 
     All of a small cloud are; of a large one, at most `MAX_POINTS`.
     """
-    order = scores.order[np.isin(scores.order, cloud.rows)]
+    total = len(scores.order)
+    order = scores.order[among(scores.order, cloud.rows, total)]
     if len(order) <= projection.FEW_POINTS:
         return order
     alert = scores.alert[order]
-    others = order[~alert & np.isin(order, kept)]
+    others = order[~alert & among(order, kept, total)]
     return np.concatenate([order[alert], others])[: projection.MAX_POINTS]
 
 
@@ -33,7 +34,7 @@ def counts(cloud: Cloud, drawn: data.Rows, alert: data.Mask) -> pd.DataFrame:
     alert : bool [n]
         Which rows of the table are alerts.
     """
-    rest = ~np.isin(cloud.rows, drawn)
+    rest = ~among(cloud.rows, drawn, len(alert))
     columns = ["x", "x2", "y", "y2", "rows", "alerts"]
     if not rest.any():
         return pd.DataFrame(columns=columns)

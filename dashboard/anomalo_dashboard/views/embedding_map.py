@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection, sources, triage
 from anomalo_dashboard.mapping import chart, chosen, codes, colours, layers
-from anomalo_dashboard.mapping.cloud import Cloud, by_components, by_tsne, inside
+from anomalo_dashboard.mapping.cloud import Cloud, among, by_components, by_tsne, inside
 from anomalo_dashboard.security.literal import literal, plain
 from anomalo_dashboard.security.uploads import name_of
 
@@ -131,7 +130,7 @@ def clicked(event: object) -> int | None:
 
 def chosen_rows(run: RunRecord, scores: data.Scores, rows: data.Rows) -> None:
     """Say which rows are in the rectangle, with buttons that list them on the page Alerts."""
-    order = scores.order[np.isin(scores.order, rows)]
+    order = scores.order[among(scores.order, rows, len(scores.order))]
     alerts = order[scores.alert[order]]
     said, left, right = st.columns([4, 1.6, 1.6], vertical_alignment="center")
     said.markdown(

@@ -190,7 +190,8 @@ def show(report: dict[str, Any]) -> None:
     for sentence in result["reasons"]:
         st.markdown(f"- {literal(sentence)}")
     for sentence in result["unchecked"]:
-        st.caption(f":material/info: {literal(OPTIONS.sub('', sentence))}")
+        said = OPTIONS.sub("", sentence)
+        st.caption(f":material/info: Not checked: {literal(said[:1].lower() + said[1:])}")
     shown = figures(report)
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value, help=TILES[name], border=True)
