@@ -287,7 +287,7 @@ def principal_components(run: RunRecord) -> tuple[projection.Points, NDArray[np.
         return _principal_components(run.path, run.created)
 
 
-@st.cache_resource(max_entries=4)
+@st.cache_resource(max_entries=4, show_spinner="Projecting the codes")
 def _principal_components(folder: Path, created: str) -> tuple[projection.Points, NDArray[np.float64]]:
     return projection.principal_components(_codes(folder, created))
 

@@ -18,6 +18,8 @@ from anomalo_dashboard.security.literal import plain
 from anomalo_dashboard.security.uploads import name_of
 
 HEIGHT = 220
+FEW, WIDEST = 8, 26
+"""The bars of so few runs have this width in pixels."""
 OUTSIDE, WITHIN = "outside of what is expected", "as expected, or nothing is"
 _PERCENT = "format(datum.value, '.3~g') + ' %'"
 _NUMBER = "toNumber(split(datum.value, '-')[0])"
@@ -51,7 +53,7 @@ def frame(table: History, runs: list[RunRecord]) -> pd.DataFrame:
 def rates(runs: pd.DataFrame) -> alt.LayerChart:
     """Return the alert rate of each run, beside the interval in which it is expected; see `frame`."""
     base = alt.Chart(runs, height=HEIGHT).encode(x=_runs())
-    band = base.mark_bar(color=MARK, opacity=0.3).encode(y=_share("low:Q", "Alert rate"), y2="high:Q")
+    band = base.mark_bar(color=MARK, opacity=0.3, **_width(runs)).encode(y=_share("low:Q", "Alert rate"), y2="high:Q")
     line = base.mark_line(color=MARK, strokeWidth=1).encode(y="share:Q")
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
         y="share:Q",
@@ -70,7 +72,7 @@ def volumes(runs: pd.DataFrame) -> alt.Chart:
     """Return the number of rows of each run."""
     chart: alt.Chart = (
         alt.Chart(runs, height=HEIGHT)
-        .mark_bar(color=NORMAL)
+        .mark_bar(color=NORMAL, **_width(runs))
         .encode(
             x=_runs(),
             y=alt.Y("rows:Q", title="Rows", axis=alt.Axis(tickCount=4, format="~s")),
@@ -96,6 +98,10 @@ def missing(runs: pd.DataFrame) -> alt.Chart:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
+
+
+def _width(runs: pd.DataFrame) -> dict[str, Any]:
+    return {"size": WIDEST} if len(runs) <= FEW else {}
 
 
 def _runs() -> alt.X:

@@ -151,19 +151,19 @@ def show(lines: pd.DataFrame) -> Any:
         column_config={
             "open": st.column_config.ButtonColumn("Open", key="open_table", width=65, type="tertiary"),
             "name": text("Table", width=120),
-            "rates": st.column_config.LineChartColumn("Over time", width=85, y_min=0, help="Alert rates of its runs"),
+            "rates": st.column_config.LineChartColumn("Over time", width=75, y_min=0, help="Alert rates of its runs"),
             "share": number("Alert rate", format="%.2f %%", width=78),
             "band": text(
                 "Expected",
-                width=118,
+                width=112,
                 help="The share of alerts in 95 % of tables where nothing has changed: it follows from the threshold, "
                 "the number of rows and the number of training rows. Empty for a budget or a false discovery rate.",
             ),
-            "drift": text("Drift", width=100, help="Columns that differ most from the training table, in the last run"),
-            "size": number("Rows", format="localized", width=62),
+            "drift": text("Drift", width=95, help="Columns that differ most from the training table, in the last run"),
+            "size": number("Rows", format="localized", width=82),
             "missing": number("Missing", format="%.1f %%", width=70, help="Share of missing cells in the last run"),
             "unreviewed": number(
-                "New", format="localized", width=56, help="Alerts of the last run that nobody has reviewed"
+                "New", format="localized", width=60, help="Alerts of the last run that nobody has reviewed"
             ),
             "precision": text("Right", width=160, help=f"Of the reviewed rows of all runs: {RIGHT}"),
             "last": text("Last run", width=132),

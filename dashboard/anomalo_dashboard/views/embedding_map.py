@@ -98,8 +98,10 @@ def caption(run: RunRecord, found: codes.Codes, cloud: Cloud, scores: data.Score
         text += "Shown: all rows. "
     if len(drawn) < len(cloud.rows):
         points = int(scores.alert[drawn].sum())
-        most = "all alerts" if points == scores.alert[cloud.rows].sum() else f"the {points:,} most anomalous alerts"
-        text += f"Points: {most} and {len(drawn) - points:,} rows with reasons; tiles count the other rows."
+        every = points == scores.alert[cloud.rows].sum()
+        most = "all alerts" if every else f"the {points:,} most anomalous alerts, orange tiles count the others"
+        others = f" and {len(drawn) - points:,} rows with reasons" if len(drawn) > points else ""
+        text += f"Points: {most}{others}; grey tiles count the other rows."
     return text
 
 
