@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from anomalo.tabular import quantities
 from anomalo_dashboard import data, formatting, projection
 from anomalo_dashboard.mapping.codes import Codes
+from anomalo_dashboard.security.literal import plain
 
 FEW = 0.005
 """A component with a smaller share of the variance is no axis: its title would say 0 %."""
@@ -80,7 +81,7 @@ def by_components(codes: Codes, scores: data.Scores, unit: str) -> Cloud | None:
     score = scores.score[rows]
     log = bool(score.min() > 0 and score.max() > FAR * score.min())
     note = "The codes vary in one direction, the horizontal axis."
-    return Cloud(rows, x, score, (first, formatting.score(unit)), log, note)
+    return Cloud(rows, x, score, (first, plain(formatting.score(unit))), log, note)
 
 
 def among(rows: data.Rows, of: data.Rows, total: int) -> data.Mask:
