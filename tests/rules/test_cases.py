@@ -79,7 +79,7 @@ def check(anomalo: Any, folder: Path, case: Broken) -> None:
     assert (np.diff(ordered) <= 0).all()
 
 
-@pytest.mark.parametrize("case", [start_end, city_state])
+@pytest.mark.parametrize("case", [start_end, pytest.param(city_state, marks=pytest.mark.slow)])
 def test_broken_rows_come_first(anomalo: Any, tmp_path: Path, case: Any) -> None:
     check(anomalo, tmp_path, case(0))
 

@@ -91,6 +91,7 @@ for row in range(20):
 """
 
 
+@pytest.mark.slow
 def test_ten_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITE, tmp_path]
     writers = [subprocess.Popen([*command, f"user {number}"]) for number in range(10)]

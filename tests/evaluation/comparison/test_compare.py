@@ -155,6 +155,7 @@ def test_the_rank_sum_is_that_of_permuted_labels() -> None:
     assert p_value == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 2000) + 0.003)
 
 
+@pytest.mark.slow
 def test_the_classifier_alone_keeps_its_level_and_sees_no_half_that_it_scores() -> None:
     p_values = []
     for at in range(60):

@@ -53,7 +53,9 @@ def projects(seed: int) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=pytest.mark.slow if name == "auto" else ()) for name in SMALL]
+)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_two_wrong_cells_of_near_copies_are_both_reasons_and_what_is_usual_is_expected(model: str, seed: int) -> None:
     columns, row = projects(seed), 7 + seed
