@@ -202,6 +202,7 @@ def test_a_saved_model_gives_the_same_scores_and_words(tmp_path: Path) -> None:
     assert any("drifts" in warning for warning in again.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:model 'auto' predicts hidden cells no better")
 def test_an_unusual_hour_is_named_with_the_usual_ones() -> None:
     rng = np.random.default_rng(0)
