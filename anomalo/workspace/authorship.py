@@ -13,8 +13,13 @@ _source: Callable[[], str | None] = lambda: None  # noqa: E731
 
 
 def who() -> str:
-    """Return the user's name: what `named_by` was given says, else the variable ANOMALO_USER, else the system."""
-    named = _source() or os.environ.get(USER, "").strip()
+    """Return the user's name: what `named_by` was given says, else that of the `account`."""
+    return _source() or account()
+
+
+def account() -> str:
+    """Return the name in the environment variable ANOMALO_USER, else that of the system's account."""
+    named = os.environ.get(USER, "").strip()
     if named:
         return named
     try:

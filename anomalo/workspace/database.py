@@ -22,7 +22,7 @@ FILE = "anomalo.db"
 OLDEST, FORMAT = 2, 2
 """The oldest format of workspaces that is read, and the one that is written; a database without one is older.
 
-Within a format, tables and columns are added by revisions (`migrations`): a workspace gets them when it is next written.
+Within a format, revisions (`migrations`) add tables and columns: a workspace gets them when it is next written.
 """
 BUSY_SECONDS = 30
 DONE = "done"

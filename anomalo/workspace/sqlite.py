@@ -14,25 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 MOUNTS = Path("/proc/self/mountinfo")
 LOCAL = frozenset(
-    [
-        "bcachefs",
-        "btrfs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "jfs",
-        "ntfs",
-        "ntfs3",
-        "overlay",
-        "ramfs",
-        "reiserfs",
-        "tmpfs",
-        "vfat",
-        "xfs",
-        "zfs",
-    ]
+    ("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "ntfs", "ntfs3", "overlay", "ramfs")
+    + ("reiserfs", "tmpfs", "vfat", "xfs", "zfs")
 )
 """File systems that one machine alone uses. Readers and writers of a write-ahead log share memory, which machines that
 mount a network drive do not: https://sqlite.org/wal.html."""
