@@ -36,7 +36,7 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
     """
     lines = pd.DataFrame() if repaired is None else data.repairs_of(repaired, row)
     if repaired is not None and len(lines):
-        st.subheader("Suggested repair", anchor=False)
+        st.header("Suggested repair", anchor=False)
         _row(repaired, lines)
     elif alert:
         _offer(run)
@@ -157,7 +157,7 @@ def _downloads(run: RunRecord, lines: pa.Table) -> None:
 
 
 def _by_column(replaced: dict[str, int]) -> None:
-    st.subheader("By column", anchor=False)
+    st.header("By column", anchor=False)
     st.dataframe(
         plain_table(pd.DataFrame({"column": list(replaced), "cells": list(replaced.values())})),
         hide_index=True,
@@ -172,7 +172,7 @@ def _by_column(replaced: dict[str, int]) -> None:
 
 
 def _cell_by_cell(run: RunRecord, scored: RunRecord | None, lines: pa.Table) -> None:
-    st.subheader("Cell by cell", anchor=False)
+    st.header("Cell by cell", anchor=False)
     column_box, row_box = st.columns([2, 1], vertical_alignment="bottom")
     filtering = navigation.filter_of("fill_page")
     column = column_box.selectbox(

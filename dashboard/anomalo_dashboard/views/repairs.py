@@ -87,7 +87,7 @@ if not filled:
 
 summary, cells = st.columns([3, 7], gap="medium")
 with summary:
-    st.subheader("By column", anchor=False)
+    st.header("By column", anchor=False)
     rows = max(run.summary.get("rows", 1), 1)
     st.dataframe(
         plain_table(
@@ -106,7 +106,7 @@ with summary:
         alt="Imputed cells by column",
     )
 with cells:
-    st.subheader("Cell by cell", anchor=False)
+    st.header("Cell by cell", anchor=False)
     fills = data.fills(run)
     column_box, row_box, text_box = st.columns([2, 1, 2], vertical_alignment="bottom")
     filtering = navigation.filter_of("fill_page")
