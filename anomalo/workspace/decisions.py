@@ -119,9 +119,7 @@ class Decisions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def decide(
-        self, run: str, lines: Sequence[int] | Lines, what: What, who: str, *, value: str | None = None
-    ) -> int:
+    def decide(self, run: str, lines: Sequence[int] | Lines, what: What, who: str, *, value: str | None = None) -> int:
         """Decide about suggestions of a run, in one step; return the number of the action.
 
         Parameters
@@ -165,9 +163,7 @@ class Decisions:
             if session is None or not Database.has(session, DecisionRow):
                 return []
             return [
-                Decision(
-                    row.action, row.what, row.value, _unpacked(row.lines), row.who, row.created, row.undone
-                )
+                Decision(row.action, row.what, row.value, _unpacked(row.lines), row.who, row.created, row.undone)
                 for row in session.scalars(query)
             ]
 

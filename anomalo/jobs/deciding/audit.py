@@ -90,8 +90,8 @@ class Chosen:
         }
         for name, values in further.items():
             found = found.append_column(name, pa.array(values, pa.string()))
-        return found if self.names is None or self.id in found.column_names else found.add_column(
-            1, self.id, self.names
+        return (
+            found if self.names is None or self.id in found.column_names else found.add_column(1, self.id, self.names)
         )
 
 
