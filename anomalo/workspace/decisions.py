@@ -91,7 +91,7 @@ class Decided:
         for at, decision in enumerate(decisions):
             if not decision.undone:
                 lines = decision.lines[decision.lines < total]
-                state[lines], by[lines] = WHAT.index(decision.what), at  # type: ignore[arg-type]
+                state[lines], by[lines] = WHAT.index(decision.what), at
         return cls(state, by, list(decisions))
 
     def which(self, *what: What) -> NDArray[np.bool_]:
@@ -168,7 +168,7 @@ class Decisions:
             ]
 
     def latest(self, run: str) -> tuple[int, int]:
-        """Return the numbers of a run's decisions and of those that were undone: equal as long as nothing is decided."""
+        """Return how many decisions a run has, and how many are undone: the same as long as nothing is decided."""
         query = select(func.count(), func.count().filter(DecisionRow.undone != "")).where(DecisionRow.run == run)
         with self._database.reading() as session:
             if session is None or not Database.has(session, DecisionRow):

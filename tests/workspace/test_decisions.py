@@ -120,6 +120,7 @@ def test_ten_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     found = Workspace(tmp_path).decisions.of(RUN)
     assert [decision.action for decision in found] == list(range(1, 61))
     assert sum(bool(decision.undone) for decision in found) == 30
-    assert Decided.of(found, 110).which("accepted").tolist() == [line < 6 and line % 2 == 0 for line in range(100)] + [
-        True
-    ] * 10
+    assert (
+        Decided.of(found, 110).which("accepted").tolist()
+        == [line < 6 and line % 2 == 0 for line in range(100)] + [True] * 10
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -46,14 +44,10 @@ def suggestions_of(run: RunRecord) -> pa.Table:
     OSError, pyarrow.ArrowException
         The run's file is missing or damaged.
     """
-    return read_suggestions(run.verb, run.path)
-
-
-def read_suggestions(verb: str, folder: Path) -> pa.Table:
-    """Return the suggestions in the folder of a run of a verb; see `suggestions_of`."""
+    verb = run.verb
     if verb not in FILES:
         raise UsageError(f"a run of {verb} suggests no cells; expected one of {', '.join(FILES)}")
-    table = pq.read_table(folder / FILES[verb])
+    table = pq.read_table(run.path / FILES[verb])
     if verb == "impute":
         found = {"after": table["value"], "offered": _all(True, table)}
     elif verb == "repair":

@@ -145,7 +145,7 @@ def test_a_changed_table_is_not_written(home: Path, run: Any, table: Path) -> No
     lines = text.splitlines()
     lines[4] = ",".join("66.5" if at == 2 else cell for at, cell in enumerate(lines[4].split(",")))
     write(table, "\n".join(lines) + "\n")
-    with pytest.raises(SourceError, match="holds '66.5', and held a missing value when run"):
+    with pytest.raises(SourceError, match=r"holds '66\.5', and held a missing value when run"):
         apply(JobContext.at(home), imputed.id)
     lines[4] = ",".join("n/a" if at == 2 else cell for at, cell in enumerate(lines[4].split(",")))
     write(table, "\n".join(lines) + "\n")

@@ -1,0 +1,98 @@
+"""Decide about suggestions, undo that, and show what was decided before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from anomalo.errors import AnomaloError
+from anomalo.tabular import quantities
+from anomalo.workspace.decisions import Decided, Decision, Decisions, What
+from anomalo.workspace.workspace import RunRecord, Workspace
+from anomalo_dashboard import formatting
+from anomalo_dashboard.navigation import workspace
+from anomalo_dashboard.security.literal import literal
+
+Lines = NDArray[np.int64]
+SHOWN = 20
+"""So many of the latest decisions are listed."""
+_DONE, _FAILED = "_decided", "_not_decided"
+
+
+def decisions() -> Decisions:
+    """Return the decisions of the workspace."""
+    return Workspace(workspace()).decisions
+
+
+def decided(run: RunRecord, total: int) -> Decided:
+    """Return what holds for each of so many suggestions of a run; resolved once as long as nothing is decided."""
+    return _decided(workspace(), run.id, total, decisions().latest(run.id))
+
+
+# A resource, not data: immutable, and too large to be copied for each interaction.
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _decided(folder: object, run: str, total: int, latest: tuple[int, int]) -> Decided:
+    return Decided.of(decisions().of(run), total)
+
+
+def decide(run: str, lines: Sequence[int] | Lines, what: What, who: str, value: str | None = None) -> None:
+    """Decide about suggestions; called before the page is drawn again, which shows what was done or why not."""
+    try:
+        action = decisions().decide(run, lines, what, who, value=value)
+    except AnomaloError as error:
+        fail(str(error))
+        return
+    st.session_state[_DONE] = (run, action, f"{quantities.count(len(lines), 'cell')} {what}.")
+
+
+def fail(message: str) -> None:
+    """Keep a message for the page, which shows it once."""
+    st.session_state[_FAILED] = message
+
+
+def undo(action: int, who: str) -> None:
+    """Take a decision back; called before the page is drawn again."""
+    st.session_state.pop(_DONE, None)
+    try:
+        decisions().undo(action, who)
+    except AnomaloError as error:
+        fail(str(error))
+
+
+def show_last(run: RunRecord, who: str) -> None:
+    """Show what was just done, with a button to undo it, or why it was not."""
+    failed, done = st.session_state.pop(_FAILED, None), st.session_state.get(_DONE)
+    if failed is not None:
+        st.error(literal(formatting.sentence(failed)), icon=":material/error:")
+    elif done is not None and done[0] == run.id:
+        _, action, text = done
+        said, button = st.columns([5, 1], vertical_alignment="center")
+        said.success(literal(text), icon=":material/check:")
+        button.button(
+            "Undo", icon=":material/undo:", key="undo last", on_click=undo, args=(action, who), width="stretch"
+        )
+
+
+def history(found: Decided, who: str) -> None:
+    """Show the latest decisions of a run, each with a button that takes it back."""
+    made = found.decisions
+    if not made:
+        return
+    with st.expander(f"History: {quantities.count(len(made), 'decision')}", icon=":material/history:"):
+        for decision in reversed(made[-SHOWN:]):
+            _line(decision, who)
+
+
+def _line(decision: Decision, who: str) -> None:
+    line, button = st.columns([6, 1], vertical_alignment="center")
+    what = decision.what + (f" to {decision.value or 'missing'!r}" if decision.what == "edited" else "")
+    undone = f" (undone by {decision.undone})" if decision.undone else ""
+    cells = quantities.count(len(decision.lines), "cell")
+    line.markdown(literal(f"{formatting.moment(decision.created)}, {decision.who}: {cells} {what}{undone}"))
+    if not decision.undone:
+        button.button(
+            "Undo", key=f"undo {decision.action}", on_click=undo, args=(decision.action, who), type="tertiary"
+        )
