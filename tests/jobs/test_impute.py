@@ -57,7 +57,7 @@ def test_a_fill_has_an_interval_or_a_probability(context: JobContext, patients: 
     table = pq.read_table(result.run.path / "fills.parquet")
     assert table.schema.names == ["row", "name", "column", "value", "low", "high", "probability", "draws"]
     assert table.schema.types == [
-        pa.int64(), pa.string(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.float64(), pa.list_(pa.string())
+        pa.int64(), *[pa.string()] * 3, *[pa.float64()] * 3, pa.list_(pa.string())
     ]  # fmt: skip
     assert table["draws"].null_count == len(table)
     fills = table.to_pandas()

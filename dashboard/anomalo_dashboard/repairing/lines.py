@@ -32,6 +32,7 @@ WIDTHS = (1.3, 1.4, 3.0, 2.7, 2.6)
 HEADS = ("Row", "Column", "Change", "Why", "Decision")
 MEASURED = ("number", "integer", "datetime")
 _EDITING = "_editing"
+Text = tuple[str, str, bool]
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,19 @@ class Listing:
         texts = described(part.to_pandas(), kinds, data.column_units(self.run.model))
         for head, column in zip(HEADS, st.columns(WIDTHS), strict=True):
             column.caption(literal(f"{head} ({name})" if head == "Row" and name else head))
-        for line, cell, (change, why) in zip(lines.tolist(), part.to_pylist(), texts, strict=True):
-            self._one(line, cell, None if name is None else cell[name], change, why)
+        for line, cell, text in zip(lines.tolist(), part.to_pylist(), texts, strict=True):
+            self._one(line, cell, None if name is None else cell[name], text)
 
-    def _one(self, line: int, cell: Mapping[str, Any], name: object, change: str, why: str) -> None:
+    def _one(self, line: int, cell: Mapping[str, Any], name: object, text: Text) -> None:
         row, column, what, reason, buttons = st.columns(WIDTHS, vertical_alignment="center")
         self._row(row, line, cell["row"], name)
         column.markdown(literal(cell["column"]))
         if st.session_state.get(_EDITING) == (self.run.id, line):
             self._edit(what, buttons, line, cell)
             return
-        decision = self.decided.decision(line)
+        decision, (change, why, measured) = self.decided.decision(line), text
         if decision is not None and decision.what == "edited":
-            change = difference(cell["before"], decision.value)
+            change = difference(cell["before"], decision.value, characters=not measured)
         what.markdown(change)
         reason.caption(literal(why))
         with buttons:
@@ -126,15 +127,15 @@ class Listing:
         right.button("Cancel", key=f"cancel {line}", on_click=_close, width="stretch")
 
 
-def described(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str, Unit]) -> list[tuple[str, str]]:
-    """Return for each suggestion what changes, as Markdown, and what speaks for it."""
+def described(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str, Unit]) -> list[Text]:
+    """Return for each suggestion what changes, as Markdown, what speaks for it, and whether its column is measured."""
     measured = [kinds.get(name) in MEASURED for name in cells["column"]]
     before, after = formatting.pairs(cells["before"], cells["after"])
     changes = [
-        difference(old, new, characters=not number) if offered else f"{difference(old, None).partition(' →')[0]} → ?"
+        difference(old, new, characters=not number) if offered else difference(old, None).removesuffix("missing") + "?"
         for old, new, number, offered in zip(before, after, measured, cells["offered"], strict=True)
     ]
-    return list(zip(changes, _reasons(cells, formatting.intervals(cells, kinds, units)), strict=True))
+    return list(zip(changes, _reasons(cells, formatting.intervals(cells, kinds, units)), measured, strict=True))
 
 
 def _reasons(cells: pd.DataFrame, intervals: Sequence[str]) -> list[str]:
@@ -146,7 +147,7 @@ def _reasons(cells: pd.DataFrame, intervals: Sequence[str]) -> list[str]:
             parts.append(f"{100 * cell['probability']:.0f} % probable")
         if not pd.isna(cell["score_before"]):
             parts.append(f"score of the row {scores % cell['score_before']} → {scores % cell['score_after']}")
-        if cell["reason"]:
+        if isinstance(cell["reason"], str):
             parts.append(cell["reason"])
         found.append("; ".join(parts))
     return found
