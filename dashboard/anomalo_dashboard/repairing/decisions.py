@@ -19,7 +19,7 @@ from anomalo_dashboard.security.literal import literal
 Lines = NDArray[np.int64]
 SHOWN = 20
 """So many of the latest decisions are listed."""
-_DONE, _FAILED = "_decided", "_not_decided"
+_DONE, _FAILED, _SAID = "_decided", "_not_decided", "_said"
 
 
 def decisions() -> Decisions:
@@ -45,7 +45,8 @@ def decide(run: str, lines: Sequence[int] | Lines, what: What, who: str, value: 
     except AnomaloError as error:
         fail(str(error))
         return
-    st.session_state[_DONE] = (run, action, f"{quantities.count(len(lines), 'cell')} {what}.")
+    text = f"{quantities.count(len(lines), 'cell')} {what}"
+    st.session_state[_DONE], st.session_state[_SAID] = (run, action, text), text
 
 
 def fail(message: str) -> None:
@@ -58,22 +59,33 @@ def undo(action: int, who: str) -> None:
     st.session_state.pop(_DONE, None)
     try:
         decisions().undo(action, who)
+        st.session_state[_SAID] = "The decision is taken back"
     except AnomaloError as error:
         fail(str(error))
 
 
-def show_last(run: RunRecord, who: str) -> None:
-    """Show what was just done, with a button to undo it, or why it was not."""
-    failed, done = st.session_state.pop(_FAILED, None), st.session_state.get(_DONE)
+def say() -> None:
+    """Say once what was just done, or why it was not."""
+    failed, said = st.session_state.pop(_FAILED, None), st.session_state.pop(_SAID, None)
     if failed is not None:
         st.error(literal(formatting.sentence(failed)), icon=":material/error:")
-    elif done is not None and done[0] == run.id:
-        _, action, text = done
-        said, button = st.columns([5, 1], vertical_alignment="center")
-        said.success(literal(text), icon=":material/check:")
-        button.button(
-            "Undo", icon=":material/undo:", key="undo last", on_click=undo, args=(action, who), width="stretch"
-        )
+    elif said is not None:
+        st.toast(literal(said), icon=":material/check:")
+
+
+def undo_button(run: RunRecord, who: str) -> None:
+    """Show a button that takes back what was just done."""
+    of, action, text = st.session_state.get(_DONE, ("", 0, ""))
+    st.button(
+        "Undo",
+        icon=":material/undo:",
+        key="undo last",
+        on_click=undo,
+        args=(action, who),
+        disabled=of != run.id,
+        help=f"Take back: {text}" if of == run.id else "Take back the last decision",
+        width="stretch",
+    )
 
 
 def history(found: Decided, who: str) -> None:

@@ -57,15 +57,14 @@ def _mask(found: pa.ChunkedArray) -> Mask:
     return np.asarray(pc.fill_null(found, False).to_numpy())
 
 
-def state_box(decided: Decided) -> str:
-    """Let the user choose a state, beside the numbers of cells in each; returns one of `STATES`."""
-    counts = {what: decided.count(what) for what in WHAT} | {"all": len(decided.state)}
+def state_box() -> str:
+    """Let the user choose a state; returns one of `STATES`."""
     chosen = st.segmented_control(
         "State",
         STATES,
         default="undecided",
         required=True,
-        format_func=lambda state: f"{state.capitalize()} {counts[state]:,}",
+        format_func=str.capitalize,
         key="decision",
         **navigation.filter_of(PAGE),
         label_visibility="collapsed",

@@ -23,13 +23,9 @@ def rule(run: RunRecord) -> str:
 
 
 def show(run: RunRecord) -> None:
-    """Say how many alerts have a repair, and why the others have none."""
+    """Say how many alerts have no repair, and why."""
     facts = run.summary
     without = facts["alerts"] - facts["repaired"]
-    st.caption(
-        f"{quantities.count(facts['alerts'], 'alert')}: {facts['repaired']:,} normal once the suggested cells are "
-        f"replaced" + (f", {without:,} without a repair" if without else "")
-    )
     if not without:
         return
     title = f"Why {quantities.count(without, 'alert')} {'has' if without == 1 else 'have'} no repair"

@@ -14,6 +14,11 @@ from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
 CELLS = {"impute": "imputed cell", "repair": "suggested cell", "clean": "suspected cell"}
+NOTHING = {
+    "impute": "Nothing to impute: the table has no missing values.",
+    "repair": "Nothing to repair: no cell is suggested for an alert.",
+    "clean": "Nothing to correct: no cell is probably wrong.",
+}
 SAID = {
     "impute": "imputed with {model} on {moment}",
     "repair": "repairs of its alerts ({threshold}), suggested by {model} on {moment}",
@@ -121,28 +126,29 @@ with run_box:
     navigation.run_box(found)
 with part_box:
     parts.part_box(run, found)
-st.caption(heading(run))
-if run.verb == "repair":
-    without_repair.show(run)
 numbers = cells_of(run)
 if not numbers:
-    nothing = {
-        "impute": "Nothing to impute: the table has no missing values.",
-        "repair": "Nothing to repair: no cell is suggested for an alert.",
-        "clean": "Nothing to correct: no cell is probably wrong.",
-    }
-    st.info(nothing[run.verb], icon=":material/check_circle:")
+    st.caption(heading(run))
+    if run.verb == "repair":
+        without_repair.show(run)
+    st.info(NOTHING[run.verb], icon=":material/check_circle:")
     st.stop()
 suggestions = data.suggestions(run)
 decided = decisions.decided(run, len(suggestions))
-states, you, write = st.columns([6, 1.2, 1.8], vertical_alignment="center")
+left = decided.count("undecided")
+st.caption(f"{heading(run)}: {quantities.count(len(suggestions), CELLS[run.verb])}, {left:,} undecided")
+if run.verb == "repair":
+    without_repair.show(run)
+states, take_back, you, write = st.columns([5.2, 1.2, 1.2, 2], vertical_alignment="center")
 with states:
-    state = filters.state_box(decided)
+    state = filters.state_box()
 with you:
     who = triage.name_box()
+with take_back:
+    decisions.undo_button(run, who)
 with write:
     writing.write_box(run, decided)
-decisions.show_last(run, who)
+decisions.say()
 writing.show(run, decided, everything)
 listing(run, navigation.companion(run, [other for other in everything if other.verb == "score"]), who, state)
 by_column(run, numbers)
