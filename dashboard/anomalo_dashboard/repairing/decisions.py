@@ -68,9 +68,14 @@ def say() -> None:
     """Say once what was just done, or why it was not."""
     failed, said = st.session_state.pop(_FAILED, None), st.session_state.pop(_SAID, None)
     if failed is not None:
-        st.error(literal(formatting.sentence(failed)), icon=":material/error:")
+        show_failure(failed)
     elif said is not None:
         st.toast(literal(said), icon=":material/check:")
+
+
+def show_failure(message: str) -> None:
+    """Show why something was not done."""
+    st.error(literal(formatting.sentence(message)), icon=":material/error:")
 
 
 def undo_button(run: RunRecord, who: str) -> None:

@@ -22,7 +22,7 @@ from anomalo.workspace.decisions import Decided
 from anomalo.workspace.reviews import LONGEST
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation
-from anomalo_dashboard.repairing.decisions import decide, fail
+from anomalo_dashboard.repairing.decisions import decide, show_failure
 from anomalo_dashboard.repairing.difference import difference
 from anomalo_dashboard.security.literal import literal
 
@@ -31,7 +31,7 @@ AT_ONCE = 15
 WIDTHS = (1.3, 1.4, 3.0, 2.7, 2.6)
 HEADS = ("Row", "Column", "Change", "Why", "Decision")
 MEASURED = ("number", "integer", "datetime")
-_EDITING = "_editing"
+_EDITING, _REFUSED = "_editing", "_refused"
 Text = tuple[str, str, bool]
 
 
@@ -122,6 +122,10 @@ class Listing:
             on_change=_save,
             **save,
         )
+        refused = st.session_state.pop(_REFUSED, None)
+        if refused is not None:
+            with box:
+                show_failure(refused)
         left, right, _ = buttons.columns(3, gap="xsmall")
         left.button("Save", key=f"save {line}", type="primary", on_click=_save, **save, width="stretch")
         right.button("Cancel", key=f"cancel {line}", on_click=_close, width="stretch")
@@ -173,7 +177,7 @@ def _save(run: RunRecord, line: int, column: str, like: str, who: str, key: str)
     try:
         value = edited(_schema(run.id, run.created, run), column, st.session_state[key], like or None)
     except AnomaloError as error:
-        fail(str(error))
+        st.session_state[_REFUSED] = str(error)
         return
     _close()
     decide(run.id, [line], "edited", who, value)

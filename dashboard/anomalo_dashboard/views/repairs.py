@@ -148,8 +148,9 @@ with take_back:
     decisions.undo_button(run, who)
 with write:
     writing.write_box(run, decided)
-decisions.say()
-writing.show(run, decided, everything)
+with st.container():  # what is below keeps its position, whatever is said here
+    decisions.say()
+    writing.show(run, decided, everything)
 listing(run, navigation.companion(run, [other for other in everything if other.verb == "score"]), who, state)
 by_column(run, numbers)
 decisions.history(decided, who)
