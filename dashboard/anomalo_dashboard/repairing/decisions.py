@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
 from anomalo.errors import AnomaloError
 from anomalo.tabular import quantities
-from anomalo.workspace.decisions import Decided, Decision, Decisions, What
+from anomalo.workspace.decisions import WHAT, Decided, Decision, Decisions, What
 from anomalo.workspace.workspace import RunRecord, Workspace
-from anomalo_dashboard import formatting
+from anomalo_dashboard import downloads, formatting
 from anomalo_dashboard.navigation import workspace
 from anomalo_dashboard.security.literal import literal
 
@@ -113,3 +115,18 @@ def _line(decision: Decision, who: str) -> None:
         button.button(
             "Undo", key=f"undo {decision.action}", on_click=undo, args=(decision.action, who), type="tertiary"
         )
+
+
+def download(run: RunRecord, suggestions: pa.Table, found: Decided) -> None:
+    """Offer all suggestions with what was decided as CSV."""
+
+    def frame() -> pd.DataFrame:
+        by = [found.decision(line) for line in range(len(suggestions))]
+        return suggestions.to_pandas().assign(
+            decision=np.array(WHAT)[found.state],
+            value=[one and one.value for one in by],
+            who=[one and one.who for one in by],
+            decided=[one and one.created for one in by],
+        )
+
+    downloads.csv_button(st.columns(3)[0], "Decisions as CSV", frame, f"{run.id}-decisions.csv")

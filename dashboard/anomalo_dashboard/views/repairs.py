@@ -154,5 +154,6 @@ with st.container():  # what is below keeps its position, whatever is said here
 listing(run, navigation.companion(run, [other for other in everything if other.verb == "score"]), who, state)
 by_column(run, numbers)
 decisions.history(decided, who)
+decisions.download(run, suggestions, decided)
 if run.verb == "impute" or run.summary.get("applied"):
     offer(run)
