@@ -115,10 +115,11 @@ class Listing:
         key, offered = f"value {line}", cell["after"] or cell["before"] or ""
         save: dict[str, Any] = {"args": (self.run, line, cell["column"], offered, self.who, key)}
         box.text_input(
-            literal(f"New value of {cell['column']}; empty for a missing value"),
+            literal(f"New value of {cell['column']}"),
             offered,
             LONGEST,
             key=key,
+            placeholder="a missing value",
             on_change=_save,
             **save,
         )
@@ -148,7 +149,8 @@ def _reasons(cells: pd.DataFrame, intervals: Sequence[str]) -> list[str]:
     for cell, interval in zip(cells.to_dict("records"), intervals, strict=True):
         parts = [f"90 % interval {interval}"] if interval else []
         if not pd.isna(cell["probability"]):
-            parts.append(f"{100 * cell['probability']:.0f} % probable")
+            share = cell["probability"]
+            parts.append("over 99 % probable" if share > 0.99 else f"{100 * share:.0f} % probable")
         if not pd.isna(cell["score_before"]):
             parts.append(f"score of the row {scores % cell['score_before']} → {scores % cell['score_after']}")
         if isinstance(cell["reason"], str):

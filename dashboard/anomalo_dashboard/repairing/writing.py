@@ -21,8 +21,9 @@ COLUMN = "audit"
 def write_box(run: RunRecord, decided: Decided) -> None:
     """Let the user write the table with the accepted and edited cells."""
     accepted, edited = decided.count("accepted"), decided.count("edited")
-    label = f"Write accepted ({accepted + edited:,})" if accepted + edited else "Write accepted"
-    with st.popover(label, icon=":material/save:", type="primary", disabled=not accepted + edited, width="stretch"):
+    with st.popover(
+        "Write accepted", icon=":material/save:", type="primary", disabled=not accepted + edited, width="stretch"
+    ):
         st.markdown(
             f"A new table with {quantities.count(accepted, 'accepted cell')} and "
             f"{quantities.count(edited, 'edited cell')} changed. All other cells stay to the character, "

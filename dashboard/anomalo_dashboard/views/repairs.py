@@ -82,7 +82,7 @@ def listing(run: RunRecord, scored: RunRecord | None, who: str, state: str) -> N
             icon=":material/filter_alt_off:",
         )
         return
-    count, pager, accept, reject = st.columns([3, 4, 1.6, 1.6], vertical_alignment="center")
+    count, pager, accept, reject = st.columns([3.2, 3.8, 2.1, 2.1], vertical_alignment="center")
     with pager:
         span = navigation.one_page(len(lines), AT_ONCE, filters.PAGE)
     count.markdown(f"**{quantities.count(len(lines), CELLS[run.verb])}**; showing {span.start + 1:,} to {span.stop:,}")
@@ -135,8 +135,9 @@ if not numbers:
     st.stop()
 suggestions = data.suggestions(run)
 decided = decisions.decided(run, len(suggestions))
-left = decided.count("undecided")
-st.caption(f"{heading(run)}: {quantities.count(len(suggestions), CELLS[run.verb])}, {left:,} undecided")
+left, right = decided.count("undecided"), decided.count("accepted") + decided.count("edited")
+total = quantities.count(len(suggestions), CELLS[run.verb])
+st.caption(f"{heading(run)}: {total}, {left:,} undecided, {right:,} accepted or edited")
 if run.verb == "repair":
     without_repair.show(run)
 states, take_back, you, write = st.columns([5.2, 1.2, 1.2, 2], vertical_alignment="center")
