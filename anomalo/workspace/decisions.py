@@ -13,6 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anomalo.errors import UsageError
+from anomalo.tabular.quantities import count
+from anomalo.workspace.activity import note
 from anomalo.workspace.authorship import now
 from anomalo.workspace.database import Database, Table
 from anomalo.workspace.reviews import LONGEST
@@ -140,6 +142,7 @@ class Decisions:
             action = 1 + (session.scalar(select(func.max(DecisionRow.action))) or 0)
             facts: dict[str, Any] = {"action": action, "run": run, "what": what, "value": value, "who": who}
             session.add(DecisionRow(**facts, lines=_packed(chosen), created=now(), undone=""))
+            note(session, "decide", run, f"{count(len(chosen), 'cell')}: {what}", who)
         return action
 
     def undo(self, action: int, who: str) -> None:
@@ -155,12 +158,13 @@ class Decisions:
             if row is None:
                 raise UsageError(f"there is no decision {action} to undo; it may be undone already")
             row.undone = who
+            note(session, "decide", row.run, f"{count(len(_unpacked(row.lines)), 'cell')}: undone", who)
 
     def of(self, run: str) -> list[Decision]:
         """Return all decisions about cells of a run, also those that were undone, oldest first."""
         query = select(DecisionRow).where(DecisionRow.run == run).order_by(DecisionRow.action)
         with self._database.reading() as session:
-            if session is None or not Database.has(session, DecisionRow):
+            if session is None:
                 return []
             return [
                 Decision(row.action, row.what, row.value, _unpacked(row.lines), row.who, row.created, row.undone)
@@ -171,7 +175,7 @@ class Decisions:
         """Return how many decisions a run has, and how many are undone: the same as long as nothing is decided."""
         query = select(func.count(), func.count().filter(DecisionRow.undone != "")).where(DecisionRow.run == run)
         with self._database.reading() as session:
-            if session is None or not Database.has(session, DecisionRow):
+            if session is None:
                 return 0, 0
             made, undone = session.execute(query).one()
             return int(made), int(undone)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.errors import AnomaloError
 from anomalo.tabular import quantities
+from anomalo.workspace import authorship
 from anomalo.workspace.decisions import WHAT, Decided, Decision, Decisions, What
 from anomalo.workspace.workspace import RunRecord, Workspace
 from anomalo_dashboard import downloads, formatting
@@ -43,7 +44,7 @@ def _decided(folder: object, run: str, total: int, latest: tuple[int, int]) -> D
 def decide(run: str, lines: Sequence[int] | Lines, what: What, who: str, value: str | None = None) -> None:
     """Decide about suggestions; called before the page is drawn again, which shows what was done or why not."""
     try:
-        action = decisions().decide(run, lines, what, who, value=value)
+        action = decisions().decide(run, lines, what, who or authorship.who(), value=value)
     except AnomaloError as error:
         fail(str(error))
         return
@@ -60,7 +61,7 @@ def undo(action: int, who: str) -> None:
     """Take a decision back; called before the page is drawn again."""
     st.session_state.pop(_DONE, None)
     try:
-        decisions().undo(action, who)
+        decisions().undo(action, who or authorship.who())
         st.session_state[_SAID] = "The decision is taken back"
     except AnomaloError as error:
         fail(str(error))

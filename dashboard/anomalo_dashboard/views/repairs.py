@@ -7,9 +7,11 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, navigation, triage
+from anomalo_dashboard import data, downloads, fit_form, formatting, navigation
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.repairing import decisions, filters, parts, without_repair, writing
 from anomalo_dashboard.repairing.lines import AT_ONCE, Listing
+from anomalo_dashboard.security.identity import name_box
 from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -19,18 +21,6 @@ NOTHING = {
     "repair": "Nothing to repair: no cell is suggested for an alert.",
     "clean": "Nothing to correct: no cell is probably wrong.",
 }
-SAID = {
-    "impute": "imputed with {model} on {moment}",
-    "repair": "repairs of its alerts ({threshold}), suggested by {model} on {moment}",
-    "clean": "cells that are probably wrong, found on {moment}",
-}
-
-
-def heading(run: RunRecord) -> str:
-    """Return what the run did, as Markdown."""
-    threshold = formatting.threshold(run.summary.get("threshold", "share=0.01")) if run.verb == "repair" else ""
-    facts = {"model": literal(run.model or ""), "moment": formatting.moment(run.created), "threshold": threshold}
-    return f"{literal(name_of(run.source))}, " + SAID[run.verb].format(**facts)
 
 
 def offer(run: RunRecord) -> None:
@@ -120,15 +110,12 @@ if not found:
         "Fit and score a table with missing values on the Start page; the imputed cells are then listed here, to be "
         "accepted, edited or rejected. Repairs of alerts are suggested on the Row page.",
     )
-run = navigation.run_in_view(found, everything)
-run_box, part_box = st.columns([2, 3], vertical_alignment="center")
-with run_box:
-    navigation.run_box(found)
+run = bar(found, everything).run
+part_box, said = st.columns([2, 3], vertical_alignment="center")
 with part_box:
     parts.part_box(run, found)
 numbers = cells_of(run)
 if not numbers:
-    st.caption(heading(run))
     if run.verb == "repair":
         without_repair.show(run)
     st.info(NOTHING[run.verb], icon=":material/check_circle:")
@@ -137,14 +124,15 @@ suggestions = data.suggestions(run)
 decided = decisions.decided(run, len(suggestions))
 left, right = decided.count("undecided"), decided.count("accepted") + decided.count("edited")
 total = quantities.count(len(suggestions), CELLS[run.verb])
-st.caption(f"{heading(run)}: {total}, {left:,} undecided, {right:,} accepted or edited")
+of = f" for the alerts ({formatting.threshold(run.summary['threshold'])})" if run.verb == "repair" else ""
+said.caption(f"{total}{of}, {left:,} undecided, {right:,} accepted or edited")
 if run.verb == "repair":
     without_repair.show(run)
 states, take_back, you, write = st.columns([5.2, 1.2, 1.2, 2], vertical_alignment="center")
 with states:
     state = filters.state_box()
 with you:
-    who = triage.name_box()
+    who = name_box()
 with take_back:
     decisions.undo_button(run, who)
 with write:
