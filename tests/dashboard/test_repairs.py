@@ -206,7 +206,7 @@ def test_imputed_and_suggested_cells_are_apart(home: Any) -> None:
     assert part.options == ["Imputed", "Suggested for alerts"]
     part.set_value("repair").run()
     assert app.query_params["run"] == repaired.id
-    assert "repairs of its alerts" in said(app)
+    assert "suggested cells for the alerts (the 4 most anomalous rows)" in said(app)
 
 
 @pytest.mark.slow
@@ -231,6 +231,7 @@ def test_an_applied_repair_offers_the_table(home: Any, tmp_path: Path) -> None:
     assert data.output_table(run) == run.path / "repaired.csv"
     app = opened("repairs", run=run.id)
     assert [button.label for button in app.get("download_button")] == [
+        "Decisions as CSV",
         "Repaired table as CSV",
         "Repaired table as Parquet",
     ]

@@ -123,11 +123,14 @@ def download(run: RunRecord, suggestions: pa.Table, found: Decided) -> None:
 
     def frame() -> pd.DataFrame:
         by = [found.decision(line) for line in range(len(suggestions))]
-        return suggestions.to_pandas().assign(
-            decision=np.array(WHAT)[found.state],
-            value=[one and one.value for one in by],
-            who=[one and one.who for one in by],
-            decided=[one and one.created for one in by],
+        said = pd.DataFrame(
+            {
+                "decision": np.array(WHAT)[found.state],
+                "value": [one and one.value for one in by],
+                "who": [one and one.who for one in by],
+                "created": [one and one.created for one in by],
+            }
         )
+        return pd.concat([suggestions.to_pandas(), said], axis=1)
 
     downloads.csv_button(st.columns(3)[0], "Decisions as CSV", frame, f"{run.id}-decisions.csv")
