@@ -131,6 +131,7 @@ def download(run: RunRecord, suggestions: pa.Table, found: Decided) -> None:
                 "created": [one and one.created for one in by],
             }
         )
-        return pd.concat([suggestions.to_pandas(), said], axis=1)
+        table: pd.DataFrame = pd.concat([suggestions.to_pandas(), said], axis=1)
+        return table
 
     downloads.csv_button(st.columns(3)[0], "Decisions as CSV", frame, f"{run.id}-decisions.csv")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, navigation
+from anomalo_dashboard import data, downloads, fit_form, navigation
 from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.repairing import decisions, filters, parts, without_repair, writing
 from anomalo_dashboard.repairing.lines import AT_ONCE, Listing
@@ -124,8 +124,7 @@ suggestions = data.suggestions(run)
 decided = decisions.decided(run, len(suggestions))
 left, right = decided.count("undecided"), decided.count("accepted") + decided.count("edited")
 total = quantities.count(len(suggestions), CELLS[run.verb])
-of = f" for the alerts ({formatting.threshold(run.summary['threshold'])})" if run.verb == "repair" else ""
-said.caption(f"{total}{of}, {left:,} undecided, {right:,} accepted or edited")
+said.caption(f"{total}, {left:,} undecided, {right:,} accepted or edited")
 if run.verb == "repair":
     without_repair.show(run)
 states, take_back, you, write = st.columns([5.2, 1.2, 1.2, 2], vertical_alignment="center")
