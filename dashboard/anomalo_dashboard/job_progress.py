@@ -22,6 +22,7 @@ DOING = {
     "impute": "Imputing missing values",
     "embed": "Embedding the rows",
     "repair": "Searching for repairs",
+    "apply": "Writing the accepted cells",
     "augment": "Generating rows",
     "evaluate": "Comparing synthetic rows with real ones",
 }

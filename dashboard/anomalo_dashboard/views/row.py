@@ -9,8 +9,9 @@ import streamlit as st
 
 from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources, triage
+from anomalo_dashboard import data, formatting, job_progress, navigation, sources, triage
 from anomalo_dashboard.inbox.bar import bar
+from anomalo_dashboard.repairing import row_suggestion
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -165,7 +166,7 @@ with link.popover("Link", icon=":material/link:", width="stretch"):
 headline(run, scores, row, bool(alert[row]))
 triage.of_row(run.id, row)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-repair_suggestions.of_row(run, repaired, row, bool(alert[row]))
+row_suggestion.of_row(run, repaired, row, bool(alert[row]))
 explained = data.cells(run, row)
 if explained.empty:
     not_explained(run, rank + 1)
