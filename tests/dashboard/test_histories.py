@@ -100,7 +100,7 @@ def test_the_detail_has_a_point_for_each_run_and_the_drift_of_the_last(home: Pat
     for chart in (charts.rates(found), charts.volumes(found), charts.missing(found)):
         assert chart.to_dict()
     app = opened()
-    assert "patients.csv over time" in app.subheader[1].value
+    assert "patients.csv over time" in app.header[1].value
     drift = next(frame.value for frame in app.dataframe if "distance" in frame.value).set_index("column")
     assert drift.index[0] == "height"
     assert drift.loc[["height", "colour"], "differs"].tolist() == [True, False]

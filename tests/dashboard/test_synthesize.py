@@ -129,7 +129,7 @@ def test_rows_are_shown_and_compared_with_an_uploaded_holdout(
     assert kept.parent == tmp_path / "workspace" / "uploads"
     app = opened()
     assert data.report(data.runs("evaluate")[0])["closeness"] is not None
-    assert app.subheader[0].value.startswith("Beside the real rows")
+    assert app.header[0].value.startswith("Beside the real rows")
     assert next(one for one in app.button if one.label == "Compare").disabled, "it has been compared, without others"
 
 

@@ -23,9 +23,9 @@ FIRST = 8
 def choose(tables: list[History], names: list[str]) -> History:
     """Let the user choose a table; the choice is in the URL."""
     if len(tables) == 1:
-        st.subheader(f"{literal(names[0])} over time", anchor=False)
+        st.header(f"{literal(names[0])} over time", anchor=False)
         return tables[0]
-    st.subheader("One table over time", anchor=False)
+    st.header("One table over time", anchor=False)
     chosen = st.selectbox("Table", names, 0, plain, key="table", bind="query-params", width=300)
     return tables[names.index(chosen)]
 

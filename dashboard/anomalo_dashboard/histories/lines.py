@@ -107,8 +107,8 @@ def drift(run: RunRecord | None) -> str:
 
 def owner(table: History) -> str:
     """Return who made the last scoring, or fitted the latest model; empty if that is unknown."""
-    scored = getattr(table.latest, "who", "")
-    fitted = (model.summary.get("lineage", {}).get("who", "") for model in table.models)
+    scored = "" if table.latest is None else table.latest.who
+    fitted = (model.who or model.summary.get("lineage", {}).get("who", "") for model in table.models)
     return str(scored or next(filter(None, fitted), ""))
 
 

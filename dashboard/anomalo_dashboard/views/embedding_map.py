@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection, sources, triage
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.mapping import chart, chosen, codes, colours, layers
 from anomalo_dashboard.mapping.cloud import Cloud, among, by_components, by_tsne, inside
 from anomalo_dashboard.security.literal import literal, plain
@@ -173,16 +175,16 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; its rows are then shown on a map here."
     )
 
-left, *boxes = st.columns([2, 2, 1.3, 1.7], vertical_alignment="bottom")
-run = navigation.run_in_view(found, everything)
-with left:
-    navigation.run_box(found)
+shown = bar(found, everything)
+run = shown.run
+boxes = st.columns([2, 1.3, 2.7], vertical_alignment="bottom")
 embeddings = [other for other in everything if other.verb == "embed"]
 embedded = codes.find(run, embeddings)
 if embedded is None:
     offer(run, embeddings)
     st.stop()
 scores = data.scores(run)
+scores = replace(scores, alert=shown.alerts(scores))
 with boxes[1]:
     how = st.segmented_control(
         "Projection", [PCA, TSNE], default=PCA, required=True, key="projection", bind="query-params"

@@ -46,7 +46,7 @@ def line(run: RunRecord, states: Mapping[str, int]) -> dict[str, object]:
 
 def watch(tables: list[History]) -> pd.DataFrame:
     """Show a line for each table, and one of them in detail."""
-    st.subheader("Tables", anchor=False)
+    st.header("Tables", anchor=False)
     found = lines.frame(tables)
     lines.show(found)
     scored = [table for table in tables if table.runs]
@@ -76,7 +76,7 @@ facts[2].metric(
 found = watch(tables) if tables else pd.DataFrame({"unreviewed": []})
 facts[3].metric("Unreviewed alerts", f"{int(found['unreviewed'].sum()):,}", border=True, help="In the last runs")
 if len(table):
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     st.dataframe(
         plain_table(table.assign(rate=100 * table["rate"].astype(float))),
         hide_index=True,
@@ -105,7 +105,7 @@ else:
     st.info("There are no runs yet; score a table on the Start page.", icon=":material/info:")
 
 if models:
-    st.subheader("Models", anchor=False)
+    st.header("Models", anchor=False)
     saved = pd.DataFrame(
         [
             {
