@@ -151,7 +151,7 @@ def show(lines: pd.DataFrame) -> Any:
         column_config={
             "open": st.column_config.ButtonColumn("Open", key="open_table", width=65, type="tertiary"),
             "name": text("Table", width=120),
-            "rates": st.column_config.LineChartColumn("Over time", width=75, y_min=0, help="Alert rates of its runs"),
+            "rates": st.column_config.LineChartColumn("Over time", width=80, y_min=0, help="Alert rates of its runs"),
             "share": number("Alert rate", format="%.2f %%", width=78),
             "band": text(
                 "Expected",

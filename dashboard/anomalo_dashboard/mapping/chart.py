@@ -16,7 +16,7 @@ from anomalo_dashboard.security.literal import plain
 
 AREA = "area"
 """The name of the selection that holds a rectangle."""
-HEIGHT = 390
+HEIGHT = 340
 SCALE = ["#3f7fd0", "#a58fa5", "#e0632b"]
 """Of numbers: to be seen on light and dark backgrounds."""
 
