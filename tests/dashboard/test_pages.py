@@ -193,7 +193,7 @@ def test_a_row_shows_its_cells_and_leads_to_the_next(at: Any, scored: Path) -> N
     assert shown["column"].tolist() == expected["column"].tolist()
     assert shown["contribution"].tolist() == expected["contribution"].tolist()
     assert shown["observed"].tolist() == expected["observed"].fillna("missing").tolist()
-    assert app.subheader[0].value.startswith("Row 17 (p017) is an alert: weight is 190.25, expected ")
+    assert app.header[0].value.startswith("Row 17 (p017) is an alert: weight is 190.25, expected ")
     raw = table(app, "value").set_index("column")["value"]
     assert (raw["weight"], raw["sick"]) == ("190.25", "yes")
 

@@ -58,7 +58,7 @@ def test_a_row_shows_its_repair(home: Any) -> None:
     run = home("repair", *RULE)
     lines = data.repairs_of(run, 17)
     app = opened("row", row=17)
-    assert [head.value for head in app.subheader][1] == "Suggested repair"
+    assert [head.value for head in app.header][1] == "Suggested repair"
     shown = table(app, "before", "after")
     assert shown[["column", "before", "after"]].values.tolist() == lines[["column", "before", "after"]].values.tolist()
     assert shown["before"].tolist() == ["190.25"]
@@ -67,7 +67,7 @@ def test_a_row_shows_its_repair(home: Any) -> None:
     assert "no alert (alerts: the 4 most anomalous rows)" in caption
     normal = next(row for row in range(240) if row not in data.repairs(run)["row"].to_pylist())
     app = opened("row", row=normal)
-    assert "Suggested repair" not in [head.value for head in app.subheader]
+    assert "Suggested repair" not in [head.value for head in app.header]
     assert "Suggest repairs" not in labels(app)
 
 
@@ -96,7 +96,7 @@ def test_repairs_are_searched_on_request(home: Any) -> None:
     while queue.job(data.workspace(), job.id).status == "running":
         time.sleep(0.2)
     assert queue.job(data.workspace(), job.id).status == "done"
-    assert "Suggested repair" in [head.value for head in opened("row", row=17).subheader]
+    assert "Suggested repair" in [head.value for head in opened("row", row=17).header]
 
 
 def test_a_model_that_cannot_is_not_asked(home: Any) -> None:
@@ -267,7 +267,7 @@ def test_texts_that_no_model_reads_are_shown_like_other_cells(
         app = opened("row", row=row)
         assert table(app, "before")[["column", "before", "after"]].values.tolist() == [["code", before, after]]
         assert table(app, "observed").iloc[0][["column", "observed", "expected"]].tolist() == ["code", before, after]
-        assert f"code is {before}, expected {after}" in app.subheader[0].value.replace("\\", "")
+        assert f"code is {before}, expected {after}" in app.header[0].value.replace("\\", "")
     changes = {row: change for row, _, change in listed(opened("repairs", run=run.id))}
     assert [changes[row] for row in ("40", "90")] == ["~~N/A~~ → missing", "~~'~~AB-00090~~'~~"]
 

@@ -35,7 +35,7 @@ def of_row(run: RunRecord, repaired: RunRecord | None, row: int, alert: bool) ->
     """
     lines = pd.DataFrame() if repaired is None else data.repairs_of(repaired, row)
     if repaired is not None and len(lines):
-        st.subheader("Suggested repair", anchor=False)
+        st.header("Suggested repair", anchor=False)
         _row(repaired, lines)
     elif alert:
         _offer(run)

@@ -43,7 +43,7 @@ def headline(run: RunRecord, scores: data.Scores, row: int, alert: bool) -> None
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     reasons = scores.reasons[row].as_py()
     status = "an alert" if alert else "not an alert"
-    st.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
+    st.header(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     rank, p_value, score = st.columns(3)
     title = literal(formatting.score(data.score_unit(run.model)))
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
@@ -72,7 +72,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) ->
 
 def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
     """Show the explained cells, largest contribution first."""
-    st.subheader("Cell by cell", anchor=False)
+    st.header("Cell by cell", anchor=False)
     most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
     st.dataframe(
         plain_table(table(found, data.column_kinds(run.model), data.column_units(run.model))),
