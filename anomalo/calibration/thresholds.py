@@ -160,9 +160,10 @@ def most_anomalous(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
 
 
 def p_value_at(score: float, p_values: Scores, scores: Scores) -> float:
-    """Return the p-value up to which the rows with at least this score, and none with a lower p-value, are alerts.
+    """Return the smallest p-value that makes all rows with at least this score alerts.
 
-    It is the largest p-value of those rows; where there are none, the smallest of all.
+    Rows with a lower score and the same p-value are alerts too. Where no row has such a score, it is the smallest
+    p-value of all.
 
     Parameters
     ----------

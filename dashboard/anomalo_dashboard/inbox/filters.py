@@ -56,10 +56,33 @@ def boxes(run: RunRecord, scores: data.Scores, said: Mapping[int, Review]) -> Fi
     """Show the filters."""
     text, state, show, more = st.columns([2.6, 1.7, 1.9, 1.3], vertical_alignment="bottom")
     filtering = navigation.filter_of("page")
-    found = text.text_input("Search", key="text", **filtering, type="search", live=True, placeholder="row id or reason")
-    in_this = state.selectbox("State", STATES, None, str.capitalize, key="state", **filtering, placeholder="any state")
+    found = text.text_input(
+        "Search",
+        key="text",
+        **filtering,
+        type="search",
+        live=True,
+        placeholder="search ids and reasons",
+        label_visibility="collapsed",
+    )
+    in_this = state.selectbox(
+        "State",
+        STATES,
+        None,
+        str.capitalize,
+        key="state",
+        **filtering,
+        placeholder="any state",
+        label_visibility="collapsed",
+    )
     shown = show.segmented_control(
-        "Show", ["alerts", "all rows"], default="alerts", required=True, key="show", **filtering
+        "Show",
+        ["alerts", "all rows"],
+        default="alerts",
+        required=True,
+        key="show",
+        **filtering,
+        label_visibility="collapsed",
     )
     with more.popover("More filters", icon=":material/filter_alt:", width="stretch"):
         reason = st.selectbox(
@@ -74,10 +97,10 @@ def boxes(run: RunRecord, scores: data.Scores, said: Mapping[int, Review]) -> Fi
         people = sorted({review.assignee for review in said.values()} - {""})
         assignee = st.selectbox("Assignee", people, None, plain, key="assignee", **filtering, placeholder="anybody")
         column = st.selectbox(
-            "Column", kept_columns(run), None, plain, key=COLUMN, **filtering, placeholder="any column"
+            "Column with the value", kept_columns(run), None, plain, key=COLUMN, **filtering, placeholder="any column"
         )
         value = st.text_input(
-            "Value of that column",
+            "Value",
             key=VALUE,
             **filtering,
             placeholder="a value, > 5, < 5 or missing",

@@ -35,12 +35,14 @@ def incidents(run: RunRecord, scores: data.Scores, alert: Mask) -> Mask | None:
     if len(found) < 2:
         return None
     chosen = st.pills(
-        f"Incidents: alerts with the same main reasons ({len(found):,})",
+        f"{len(found):,} incidents: alerts with the same main reasons",
         list(found)[:MOST],
         format_func=lambda number: chip(found[number]),
         key=key,
         on_change=navigation.first_page,
         persist_state="session",
+        width="stretch",
+        wrap=False,
     )
     return None if chosen is None else np.asarray(scores.incidents.of_row == int(chosen))
 
@@ -65,6 +67,7 @@ def segments(run: RunRecord, alert: Mask) -> None:
         key=_CHIP,
         on_change=_filter,
         args=(found,),
+        wrap=False,
         help="Values whose share of the alerts is larger than their share of all rows, by Fisher's exact test at 5 % "
         "after correction for all values tested. Of rows that the run explained only.",
     )
@@ -72,8 +75,10 @@ def segments(run: RunRecord, alert: Mask) -> None:
 
 def segment_chip(segment: Segment) -> str:
     """Write a segment: its value, its column, and how many times as frequent it is among the alerts."""
-    times = "only in alerts" if math.isinf(segment.lift) else f"**{segment.lift:.2g} ×**"
-    return f"{literal(segment.column)} {literal(segment.value)} {times}"
+    if math.isinf(segment.lift):
+        return f"{literal(segment.column)} {literal(segment.value)} **only in alerts**"
+    times = f"{segment.lift:,.0f}" if segment.lift >= 10 else f"{segment.lift:.2g}"
+    return f"{literal(segment.column)} {literal(segment.value)} **{times} ×**"
 
 
 def _filter(found: list[Segment]) -> None:

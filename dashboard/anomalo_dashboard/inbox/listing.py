@@ -34,13 +34,15 @@ def show(
     table = scores.table(here, alert)
     table = table.assign(reasons=table["reasons"].fillna("not explained"), state=filters.states_of(said, here))
     shown = plain_table(table)
+    # The names of an identifier and of its column may be of any length; the row number is then less needed.
+    first, rest = (["row"], ["score"]) if scores.id is None else ([str(shown.columns[2])], ["row", "score"])
     key = f"rows {run.id} {here[0]} {len(here)}"
-    _mark(key, at, str(shown.columns[1]))
+    _mark(key, at, first[0])
     chosen = st.dataframe(
         shown,
         hide_index=True,
         height=min(35 * (len(here) + 1) + 3, HEIGHT),
-        column_order=[*(str(name) for name in shown if name not in ("alert", "score", "reasons")), "score", "reasons"],
+        column_order=["rank", *first, "p_value", "state", "reasons", *rest],
         on_select=lambda: _clicked(key, here),
         selection_mode=["multi-row", "single-cell"],
         key=key,

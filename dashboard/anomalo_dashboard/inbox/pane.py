@@ -51,10 +51,11 @@ def show(
     _steps(run, rows, at)
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     st.subheader(f"Row {row}{name}", anchor=False)
+    unit = data.score_unit(run.model)
     st.caption(
         f"{'Alert' if alert else 'No alert'} · rank {scores.rank[row] + 1:,} of {len(scores.order):,} · "
-        f"p-value {scores.p_value[row]:.4g} · {formatting.score(data.score_unit(run.model)).lower()} "
-        f"{scores.score[row]:.4g}"
+        f"p {scores.p_value[row]:.4g} · score {scores.score[row]:.4g}"
+        + (f" {literal(unit)}" if unit and not unit[0].isdigit() else "")
     )
     states(run, rows, at, said, ticked, who)
     _cells(run, row)

@@ -59,18 +59,17 @@ def show(shown: Bar, runs: Sequence[RunRecord]) -> None:
     st.dataframe(
         plain_table(table(shown, runs)),
         hide_index=True,
-        height=240,
+        height="content",
         placeholder="not found",
+        column_order=["when", "rows", "here", "share", "table", "version", "then"],
         column_config={
-            "when": st.column_config.TextColumn("Scored", width=120),
-            "table": st.column_config.TextColumn("Table", width=120),
-            "version": st.column_config.TextColumn("Version", width=60),
+            "when": st.column_config.TextColumn("Scored", width=135),
             "rows": st.column_config.NumberColumn("Rows", format="localized", width=75),
-            "here": st.column_config.NumberColumn("Alerts", format="localized", width=60),
+            "here": st.column_config.NumberColumn("Alerts", format="localized", width=65),
             "share": st.column_config.TextColumn("Share", width=70),
-            "then": st.column_config.NumberColumn(
-                "Then", format="localized", width=60, help="Alerts of the run"
-            ),
+            "table": st.column_config.TextColumn("Table", width=120),
+            "version": st.column_config.TextColumn("Version", width=65),
+            "then": st.column_config.NumberColumn("In the run", format="localized", width=75),
         },
         alt="Alerts at this threshold in the last runs of the model",
     )

@@ -18,14 +18,15 @@ from anomalo_dashboard.security.literal import literal
 def distribution(shown: Bar, scores: data.Scores, alert: data.Mask, title: str, runs: Sequence[RunRecord]) -> None:
     """Show the histogram, in which the threshold can be moved, and the alerts that it gives in past runs."""
     alerts, in_run, rows = int(alert.sum()), int(scores.alert.sum()), len(alert)
-    of_run = "" if alerts == in_run else f", {in_run:,} in the run"
-    label = f"{quantities.count(alerts, 'alert')} of {quantities.count(rows, 'row')}{of_run}: move the threshold"
-    with st.expander(label, icon=":material/tune:", key="distribution_box", on_change="rerun") as box:
+    with st.expander("Move the threshold", icon=":material/tune:", key="distribution_box", on_change="rerun") as box:
         if not box.open or not rows:
             return
         left, right = st.columns([3, 2])
         with left:
-            st.caption("Click a bar, or drag over the scores that are to be alerts")
+            of_run = "" if alerts == in_run else f" ({in_run:,} in the run)"
+            st.markdown(
+                f"**{quantities.count(alerts, 'alert')}**{of_run}: click a bar, or drag over scores, to change it"
+            )
             threshold.chart(scores, alert, title)
         with right:
             past.show(shown, runs)
@@ -33,8 +34,11 @@ def distribution(shown: Bar, scores: data.Scores, alert: data.Mask, title: str, 
 
 def inbox(run: RunRecord, scores: data.Scores, alert: data.Mask, said: Mapping[int, Review], title: str) -> None:
     """Show the filters, the list of rows and the row in view."""
-    chosen = groups.incidents(run, scores, alert)
-    groups.segments(run, alert)
+    left, right = st.columns([7, 5], gap="medium")
+    with left:
+        chosen = groups.incidents(run, scores, alert)
+    with right:
+        groups.segments(run, alert)
     matching = filters.boxes(run, scores, said).rows(run, scores, alert, said)
     rows = scores.order[(matching if chosen is None else matching & chosen)[scores.order]]
     if not len(rows):
@@ -49,10 +53,7 @@ def inbox(run: RunRecord, scores: data.Scores, alert: data.Mask, said: Mapping[i
         summary, pager = st.columns([1, 1.3], vertical_alignment="center")
         with pager:
             span = navigation.one_page(len(rows), data.PAGE)
-        summary.markdown(
-            f"**{quantities.count(len(rows), 'row')}**, most anomalous first; showing {span.start + 1:,} "
-            f"to {span.stop:,}"
-        )
+        summary.markdown(f"**{quantities.count(len(rows), 'row')}**, showing {span.start + 1:,} to {span.stop:,}")
         here = rows[span]
         at = cursor.position(here)
         ticked = listing.show(run, scores, here, at, alert, said, title)
