@@ -131,8 +131,8 @@ def with_value(run: RunRecord, column: str, value: str) -> Rows:
     if bound is not None and _is_number(bound[2]):
         numbers, limit = pd.to_numeric(texts.to_pandas(), errors="coerce").to_numpy(), float(bound[2])
         return rows[np.flatnonzero(numbers > limit if bound[1] == ">" else numbers < limit)]
-    wanted = value.strip()
-    same = pc.equal(texts, "" if wanted.lower() == MISSING else wanted).fill_null(wanted.lower() == MISSING)
+    sought = value.strip()
+    same = pc.equal(texts, "" if sought.lower() == MISSING else sought).fill_null(sought.lower() == MISSING)
     return rows[np.flatnonzero(same.to_numpy(zero_copy_only=False))]
 
 

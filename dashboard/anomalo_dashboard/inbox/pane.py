@@ -14,6 +14,7 @@ from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation, triage
 from anomalo_dashboard.data import Rows
 from anomalo_dashboard.inbox import cursor
+from anomalo_dashboard.inbox.enter_key import OPEN
 from anomalo_dashboard.security.literal import literal, plain_table
 
 MOST = 8
@@ -92,7 +93,7 @@ def _steps(run: RunRecord, rows: Rows, at: int) -> None:
             width="stretch",
             shortcut=key,
         )
-    if whole.button("Open", icon=":material/open_in_full:", key="open row", width="stretch", shortcut="Enter"):
+    if whole.button("Open", icon=":material/open_in_full:", key=OPEN, width="stretch", shortcut="Enter"):
         navigation.go("row", run=run.id, row=int(rows[at]))
 
 

@@ -10,7 +10,7 @@ from anomalo.tabular import quantities
 from anomalo.workspace.reviews import AT_ONCE, Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation, triage
-from anomalo_dashboard.inbox import cursor, filters, groups, listing, pane, past, threshold
+from anomalo_dashboard.inbox import cursor, enter_key, filters, groups, listing, pane, past, threshold
 from anomalo_dashboard.inbox.bar import Bar, bar
 from anomalo_dashboard.security.literal import literal
 
@@ -71,6 +71,7 @@ def inbox(run: RunRecord, scores: data.Scores, alert: data.Mask, said: Mapping[i
         )
     with right, st.container(key="row_in_view"):
         pane.show(run, scores, rows, span.start + at, bool(alert[here[at]]), said, ticked, who)
+        enter_key.listen()
 
 
 st.title("Alerts", anchor=False)
