@@ -92,15 +92,15 @@ def test_one_threshold_holds_on_all_pages(home: Path, run: str) -> None:
     app.switch_page("views/row.py").run()
     assert app.number_input(key="percent").value == 20.0
     app.number_input(key="row").set_value(row).run()
-    assert " is an alert" in app.subheader[0].value
+    assert " is an alert" in app.header[0].value
     app.number_input(key="percent").set_value(None).run()
-    assert " is not an alert" in app.subheader[0].value
+    assert " is not an alert" in app.header[0].value
     app.switch_page("views/alerts.py").run()
     assert len(rows_listed(app)) == 5
 
 
 def in_view(app: AppTest) -> str:
-    return app.subheader[0].value.split(" ")[1]
+    return app.header[0].value.split(" ")[1]
 
 
 def test_after_a_state_the_next_row_is_in_view_and_the_state_can_be_undone(home: Path, run: str) -> None:

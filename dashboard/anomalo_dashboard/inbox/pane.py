@@ -51,7 +51,7 @@ def show(
     row = int(rows[at])
     _steps(run, rows, at)
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
-    st.subheader(f"Row {row}{name}", anchor=False)
+    st.header(f"Row {row}{name}", anchor=False)
     unit = data.score_unit(run.model)
     st.caption(
         f"{'Alert' if alert else 'No alert'} · rank {scores.rank[row] + 1:,} of {len(scores.order):,} · "
