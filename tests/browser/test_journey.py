@@ -96,7 +96,7 @@ def test_upload_fit_alerts_row_repair_export(
 
     reasons = formatting.reasons(pa.array([list(written["reasons"][50])]))[0].as_py()
     page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': reasons, 'show': 'all rows'})}")
-    page.get_by_text("most anomalous first").wait_for()
+    page.get_by_text("showing 1 to").wait_for()
     wait_until_drawn(page)
     press_first_button(page)
     page.get_by_role("heading", name="Row", exact=True).wait_for()
