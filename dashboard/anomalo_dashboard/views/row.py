@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources, triage
+from anomalo_dashboard.cells import explained
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -52,53 +52,6 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
         help="Share of normal rows with an anomaly score at least this high.",
     )
     score.metric(title, f"{scores.score[row]:.4g}", border=True, help="Higher = more anomalous.")
-
-
-def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) -> pd.DataFrame:
-    """Return the explained cells as they are shown."""
-    observed, expected = formatting.pairs(found["observed"], found["expected"])
-    return pd.DataFrame(
-        {
-            "column": found["column"],
-            "contribution": found["contribution"],
-            "observed": ["missing" if text is None else text for text in observed],
-            "expected": ["" if text is None else text or "missing" for text in expected],
-            "interval": formatting.intervals(found, kinds, units),
-        }
-    )
-
-
-def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
-    """Show the explained cells, largest contribution first."""
-    st.subheader("Cell by cell", anchor=False)
-    most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
-    st.dataframe(
-        plain_table(table(found, data.column_kinds(run.model), data.column_units(run.model))),
-        hide_index=True,
-        height="content",
-        column_config={
-            "column": st.column_config.TextColumn("Column", width=190),
-            "contribution": st.column_config.ProgressColumn(
-                # A range such as "0 to 1" is that of whole scores, not of their parts.
-                "Contribution to the score" + (f" ({unit})" if unit and not unit[0].isdigit() else ""),
-                format=formatting.decimals([most]),
-                min_value=0.0,
-                max_value=most,
-                width="medium",
-                help="How much this cell adds to the row's anomaly score",
-            ),
-            "observed": st.column_config.TextColumn("Observed", width="small"),
-            "expected": st.column_config.TextColumn(
-                "Expected", width="small", help="What the model expects, given the other cells of the row"
-            ),
-            "interval": st.column_config.TextColumn(
-                "90 % interval",
-                width="small",
-                help="Contains the true value in nine of ten cells; numbers and dates only",
-            ),
-        },
-        alt="Cells of the row, largest contribution first",
-    )
 
 
 def not_explained(run: RunRecord, rank: int) -> None:
@@ -165,11 +118,11 @@ headline(run, scores, row)
 triage.of_row(run.id, row)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
 repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
-explained = data.cells(run, row)
-if explained.empty:
+cells = data.cells(run, row)
+if cells.empty:
     not_explained(run, rank + 1)
 else:
-    show_cells(run, explained)
+    explained.show(run, cells)
 values = data.raw_row(run, row)
 if values:
     raw(values)
