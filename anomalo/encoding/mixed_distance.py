@@ -36,7 +36,8 @@ def mixed_distances(rows: Encoded, others: Encoded) -> Floats:
     for mine, theirs in pairs:
         for block in _compared(mine):
             _add(found, cells, block, mine, theirs)
-    return found / np.maximum(cells, 1)[:, None]
+    found /= np.maximum(cells, np.float32(1))[:, None]
+    return found
 
 
 def _compared(data: Encoded) -> Iterator[Block]:

@@ -96,6 +96,45 @@ def plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def figure(value: float) -> str:
+    """Write a number with four digits, of large ones all that are whole; tiny ones with an exponent.
+
+    Examples
+    --------
+    >>> figure(134.912), figure(1985.4), figure(1234567.8), figure(0.0003162), figure(0.0), figure(-2.5), figure(3e-9)
+    ('134.9', '1,985', '1,234,568', '0.0003162', '0', '-2.5', '3e-09')
+    """
+    if 0 < abs(value) < 1e-5 or not math.isfinite(value) or abs(value) >= 1e15:
+        return f"{value:.4g}"
+    places = math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:,.{max(3 - places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def cell(value: Any) -> str:
+    """Write a cell as it was read, without digits that nobody reads; empty if it is missing.
+
+    Examples
+    --------
+    >>> cell("7.79026401763514"), cell(12345.5), cell(1985.0), cell(1985), cell(0.1 + 0.2), cell(2.5e-7), cell(6.02e23)
+    ('7.79026', '12345.5', '1985', '1985', '0.3', '2.5e-07', '6.02e+23')
+    >>> cell(None), cell(float("nan")), cell(True), cell(datetime(2026, 3, 1)), cell("$1,250.00"), cell("007")
+    ('', '', 'yes', '2026-03-01', '$1,250.00', '007')
+    """
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return plain(value)
+    text = str(value).strip()
+    if isinstance(value, datetime):
+        return text.removesuffix(" 00:00:00")
+    if isinstance(value, float):
+        text = text.removesuffix(".0")
+        shortened = apart(None, text)[1] or text
+        return shortened.rstrip("0").rstrip(".") if "." in shortened and "e" not in shortened else shortened
+    return apart(None, text)[1] or text
+
+
 def reasons(rows: pa.Array, most: int = 3) -> pa.Array:
     """Write each row's first reasons as one text, for all rows at once; null where there is none.
 

@@ -24,6 +24,7 @@ DOING = {
     "repair": "Searching for repairs",
     "augment": "Generating rows",
     "evaluate": "Comparing synthetic rows with real ones",
+    "explain": "Explaining the row",
 }
 ENDED = {
     "failed": "The job failed",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Scores
@@ -109,6 +110,17 @@ class Neighbourhood:
         there = np.isfinite(distances).ravel()
         columns = np.repeat(rows, found.shape[1]), found.ravel(), distances.ravel().astype(np.float64)
         return pa.table([pa.array(column[there]) for column in columns], schema=SCHEMA)
+
+
+def stored_normal_rows(folder: Path, like: pa.Schema) -> Part | None:
+    """Return the normal rows in a run's folder, with the columns of its table, `like`; None if there are none."""
+    if not (folder / NORMAL).exists():
+        return None
+    table = pq.read_table(folder / NORMAL).combine_chunks()
+    columns = [column.combine_chunks() for column in table.columns[1:]]
+    fields = [pa.field(name, column.type) for name, column in zip(like.names, columns, strict=True)]
+    batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, like.metadata))
+    return Part(table.column(0).to_numpy(), batch)
 
 
 @contextmanager

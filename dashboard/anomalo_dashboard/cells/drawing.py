@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from anomalo.evaluation.distributions import Strip
 from anomalo_dashboard.security.literal import plain
 
-WIDTH, HEIGHT, BASE = 300, 60, 44
+WIDTH, HEIGHT, BASE = 300, 52, 37
 """Of the picture, and how far down the bars stand, in pixels."""
 _TOP = 10
 COLOURS = {
@@ -86,7 +86,7 @@ def _ends(strip: Strip, colour: dict[str, str]) -> list[str]:
         texts = [(_x((bar.left + bar.right) / 2), "middle", _short(bar.label, room)) for bar in named]
     style = f'font-family="sans-serif" font-size="11" fill="{colour["text"]}"'
     return [
-        f'<text x="{x:.1f}" y="{HEIGHT - 4}" text-anchor="{at}" {style}>{escape(plain(text))}</text>'
+        f'<text x="{x:.1f}" y="{HEIGHT - 3}" text-anchor="{at}" {style}>{escape(plain(text))}</text>'
         for x, at, text in texts
     ]
 

@@ -8,6 +8,7 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.reviews import STATES
 from anomalo_dashboard import charts, data, downloads, formatting, navigation, triage
+from anomalo_dashboard.cells import listing
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -125,6 +126,7 @@ shown = scores.matching(text, column) & (alert if show == "alerts" else True)
 if state is not None:
     shown &= data.in_state(said, state, len(alert))
 rows = scores.order[shown[scores.order]]
+listing.remember(run.id, rows, scores)
 
 if not len(rows):
     st.info(

@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources, triage
-from anomalo_dashboard.cells import explained
+from anomalo_dashboard import data, formatting, navigation, repair_suggestions, triage
+from anomalo_dashboard.cells import earlier, explain_now, explained, listing, neighbours
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -30,10 +31,25 @@ def row_in_view(scores: data.Scores) -> int:
     return int(requested)
 
 
-def step(scores: data.Scores, by: int) -> None:
-    """Go to the next row by rank; called before the page is drawn again."""
-    rank = int(scores.rank[st.session_state.get("row") or 0]) + by
-    st.session_state["row"] = int(scores.order[rank])
+def open_row(row: int) -> None:
+    """Go to a row; called before the page is drawn again."""
+    st.session_state["row"] = row
+
+
+def steps(before: DeltaGenerator, after: DeltaGenerator, rows: data.Rows, at: int) -> None:
+    """Show the buttons that lead to the rows before and after this one in a list."""
+    for column, label, by, arrow, key in ((before, "Previous", -1, "back", "K"), (after, "Next", 1, "forward", "J")):
+        there = 0 <= at + by < len(rows)
+        column.button(
+            label,
+            icon=f":material/arrow_{arrow}:",
+            on_click=open_row,
+            args=(int(rows[at + by]) if there else 0,),
+            disabled=not there,
+            width="stretch",
+            help=f"The row {'before' if by < 0 else 'after'} this one in the list",
+            shortcut=key,
+        )
 
 
 def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
@@ -47,28 +63,17 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
     p_value.metric(
         "p-value",
-        f"{scores.p_value[row]:.4g}",
+        formatting.figure(scores.p_value[row]),
         border=True,
         help="Share of normal rows with an anomaly score at least this high.",
     )
-    score.metric(title, f"{scores.score[row]:.4g}", border=True, help="Higher = more anomalous.")
-
-
-def not_explained(run: RunRecord, rank: int) -> None:
-    """Say how to explain a row that has no reasons."""
-    st.info(
-        f"This row has no reasons: the run explained its {run.summary.get('explained', 0):,} most anomalous rows, and "
-        f"this one has rank {rank:,}. To explain it too, score the table again:",
-        icon=":material/info:",
-    )
-    command = ["score", run.source, "--with", str(run.model), "--explain", str(rank), *sources.flags(run)]
-    st.code(job_progress.shell([command]), language="shell", wrap_lines=True)
+    score.metric(title, formatting.figure(scores.score[row]), border=True, help="Higher = more anomalous.")
 
 
 def raw(values: dict[str, Any]) -> None:
     """Show the row's cells as they are in the table."""
     with st.expander("All values of the row", icon=":material/table_rows:"):
-        shown = pd.DataFrame({"column": list(values), "value": [formatting.plain(value) for value in values.values()]})
+        shown = pd.DataFrame({"column": list(values), "value": [formatting.cell(value) for value in values.values()]})
         st.dataframe(
             plain_table(shown), hide_index=True, column_config={"column": "Column", "value": "Value"}, alt="Raw row"
         )
@@ -89,41 +94,25 @@ with run_box:
 scores = data.scores(run)
 row = row_in_view(scores)
 row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
-rank = int(scores.rank[row])
-before.button(
-    "Previous",
-    icon=":material/arrow_back:",
-    on_click=step,
-    args=(scores, -1),
-    disabled=rank == 0,
-    width="stretch",
-    help="The row one rank up, more anomalous",
-    shortcut="K",
-)
-after.button(
-    "Next",
-    icon=":material/arrow_forward:",
-    on_click=step,
-    args=(scores, 1),
-    disabled=rank == len(scores.order) - 1,
-    width="stretch",
-    help="The row one rank down, less anomalous",
-    shortcut="J",
-)
+rows, at, part = listing.around(run.id, row, scores)
+steps(before, after, rows, at)
 with link.popover("Link", icon=":material/link:", width="stretch"):
     st.caption("This address always opens this row:")
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
 headline(run, scores, row)
+if part:
+    st.caption(f"Number {at + 1:,} of the {len(rows):,} rows listed on Alerts; previous and next go through that list.")
 triage.of_row(run.id, row)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
 repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
-cells = data.cells(run, row)
+cells, values = data.cells(run, row), data.raw_row(run, row)
 if cells.empty:
-    not_explained(run, rank + 1)
+    explain_now.offer(run, row, int(scores.rank[row]) + 1)
 else:
     explained.show(run, cells)
-values = data.raw_row(run, row)
+    neighbours.show(run, row, values, cells["column"].tolist())
+earlier.show(run, scores, row, found)
 if values:
     raw(values)
 back, repairs = st.columns(2)
