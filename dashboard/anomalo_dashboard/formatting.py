@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -154,17 +155,47 @@ def reasons(rows: pa.Array, most: int = 3) -> pa.Array:
     return pc.if_else(pa.array(lengths > 0), joined, None)
 
 
-def intervals(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str, Unit]) -> list[str]:
-    """Write the intervals of cells (`column`, `low`, `high`) in the format and the units of their columns."""
+def intervals(
+    cells: pd.DataFrame,
+    kinds: Mapping[str, str],
+    units: Mapping[str, Unit],
+    beside: Iterable[tuple[str | None, str | None]] | None = None,
+) -> list[str]:
+    """Write the intervals of cells (`column`, `low`, `high`) in the format and the units of their columns.
+
+    Parameters
+    ----------
+    beside : iterable of two str or None
+        The value that each interval is around, and how it is written beside it: where that is rounded, the interval is
+        rounded as much, outward, and so contains it.
+    """
+    decimals = [None] * len(cells) if beside is None else [places(*texts) for texts in beside]
     return [
         interval_text(
             None if pd.isna(low) else low,
             None if pd.isna(high) else high,
             kinds.get(column, "number"),
             units.get(column, NO_UNIT),
+            most,
         )
-        for column, low, high in zip(cells["column"], cells["low"], cells["high"], strict=True)
+        for column, low, high, most in zip(cells["column"], cells["low"], cells["high"], decimals, strict=True)
     ]
+
+
+def places(exact: str | None, shown: str | None) -> int | None:
+    """Return how many decimals a number has as it is shown; None where it is not rounded, or has an exponent.
+
+    Examples
+    --------
+    >>> places("1806.9234", "1806.92"), places("12.0001", "12"), places("1,806.7001", "1,807"), places("0.12345", "0.123")
+    (2, 0, 0, 3)
+    >>> places("3,50 EUR", "3,50 EUR"), places("1.23456e-9", "1.2e-9"), places(None, None)
+    (None, None, None)
+    """
+    if pd.isna(exact) or shown is None or exact == shown or re.search(r"\d[eE][+-]?\d", shown):
+        return None
+    found = re.search(r"\.(\d+)\D*$|,(\d{1,2}|\d{4,})\D*$", shown)
+    return len(found[1] or found[2]) if found else 0
 
 
 def pairs(first: pd.Series, second: pd.Series) -> tuple[list[str | None], list[str | None]]:

@@ -95,14 +95,15 @@ def _offer(run: RunRecord) -> None:
 def cells(lines: pd.DataFrame, kinds: dict[str, str], units: dict[str, quantities.Unit]) -> pd.DataFrame:
     """Return suggestions as they are shown."""
     found = lines["column"].notna()
-    before, after = (pd.Series(texts, lines.index) for texts in formatting.pairs(lines["before"], lines["after"]))
+    texts = formatting.pairs(lines["before"], lines["after"])
+    before, after = (pd.Series(column, lines.index) for column in texts)
     return pd.DataFrame(
         {
             "row": lines["row"],
             "column": lines["column"].where(found, "no repair found"),
             "before": before.fillna("missing").where(found, ""),
             "after": after.fillna("missing").where(found, ""),
-            "interval": formatting.intervals(lines, kinds, units),
+            "interval": formatting.intervals(lines, kinds, units, zip(lines["after"], texts[1], strict=True)),
             "score_before": lines["score_before"],
             "score_after": lines["score_after"],
             "p_value_after": lines["p_value_after"],

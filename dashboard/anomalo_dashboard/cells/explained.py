@@ -51,18 +51,25 @@ def show(run: RunRecord, found: pd.DataFrame) -> None:
                 help="The column's values in training. Triangle: observed; line: expected; band: 90 % interval. "
                 "Numbers far from the centre are drawn closer together. A click enlarges it.",
             ),
-            "observed": st.column_config.TextColumn("Observed", width="small"),
+            "observed": st.column_config.TextColumn("Observed", width=wide(shown["observed"])),
             "expected": st.column_config.TextColumn(
-                "Expected", width="small", help="What the model expects, given the other cells of the row"
+                "Expected",
+                width=wide(shown["expected"]),
+                help="What the model expects, given the other cells of the row",
             ),
             "interval": st.column_config.TextColumn(
                 "90 % interval",
-                width="small",
+                width=wide(shown["interval"]),
                 help="Contains the true value in nine of ten cells; numbers and dates only",
             ),
         },
         alt="Cells of the row, largest contribution first, with the distributions of their columns",
     )
+
+
+def wide(texts: pd.Series) -> int:
+    """Return the width of a column in which numbers and dates are not cut off, in pixels."""
+    return min(max(8 * int(texts.str.len().max()) + 16, 85), 300)
 
 
 def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) -> pd.DataFrame:
@@ -74,7 +81,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) ->
             "contribution": found["contribution"],
             "observed": ["missing" if text is None else text for text in observed],
             "expected": ["" if text is None else text or "missing" for text in expected],
-            "interval": formatting.intervals(found, kinds, units),
+            "interval": formatting.intervals(found, kinds, units, zip(found["expected"], expected, strict=True)),
         }
     )
 

@@ -40,13 +40,14 @@ def chosen(fills: pa.Table, column: str | None, row: int | None, text: str) -> p
 
 def before_and_after(fills: pd.DataFrame, kinds: dict[str, str], units: dict[str, quantities.Unit]) -> pd.DataFrame:
     """Return imputed cells as they are shown."""
+    after = [apart(None, None if pd.isna(value) else value)[1] for value in fills["value"]]
     return pd.DataFrame(
         {
             "row": fills["row"],
             "column": fills["column"],
             "before": "missing",
-            "after": [apart(None, None if pd.isna(value) else value)[1] for value in fills["value"]],
-            "interval": formatting.intervals(fills, kinds, units),
+            "after": after,
+            "interval": formatting.intervals(fills, kinds, units, zip(fills["value"], after, strict=True)),
             "probability": [None if share is None else 100 * share for share in fills["probability"]],
         }
     )
