@@ -57,17 +57,16 @@ def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     reasons = scores.reasons[row].as_py()
     status = "an alert" if scores.alert[row] else "not an alert"
-    st.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
-    rank, p_value, score = st.columns(3)
+    said, rank, p_value, score = st.columns([5, 1.8, 1.6, 2.1], vertical_alignment="center")
+    said.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     title = literal(formatting.score(data.score_unit(run.model)))
-    rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
+    rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}")
     p_value.metric(
         "p-value",
         formatting.figure(scores.p_value[row]),
-        border=True,
         help="Share of normal rows with an anomaly score at least this high.",
     )
-    score.metric(title, formatting.figure(scores.score[row]), border=True, help="Higher = more anomalous.")
+    score.metric(title, formatting.figure(scores.score[row]), help="Higher = more anomalous.")
 
 
 def raw(values: dict[str, Any]) -> None:
@@ -104,13 +103,14 @@ headline(run, scores, row)
 if part:
     st.caption(f"Number {at + 1:,} of the {len(rows):,} rows listed on Alerts; previous and next go through that list.")
 triage.of_row(run.id, row)
-repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
 cells, values = data.cells(run, row), data.raw_row(run, row)
 if cells.empty:
     explain_now.offer(run, row, int(scores.rank[row]) + 1)
 else:
     explained.show(run, cells)
+repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
+repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
+if not cells.empty:
     neighbours.show(run, row, values, cells["column"].tolist())
 earlier.show(run, scores, row, found)
 if values:
