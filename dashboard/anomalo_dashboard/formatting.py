@@ -187,7 +187,7 @@ def places(exact: str | None, shown: str | None) -> int | None:
 
     Examples
     --------
-    >>> places("1806.9234", "1806.92"), places("12.0001", "12"), places("1,806.7001", "1,807"), places("0.1234", "0.123")
+    >>> places("1806.9234", "1806.92"), places("12.0001", "12"), places("1,806.7001", "1,807"), places("9.1234", "9.123")
     (2, 0, 0, 3)
     >>> places("3,50 EUR", "3,50 EUR"), places("1.23456e-9", "1.2e-9"), places(None, None)
     (None, None, None)
@@ -202,6 +202,17 @@ def pairs(first: pd.Series, second: pd.Series) -> tuple[list[str | None], list[s
     """Return the texts of cells and of what is beside them with the digits that distinguish them; None if missing."""
     texts = [apart(*(None if pd.isna(text) else text for text in pair)) for pair in zip(first, second, strict=True)]
     return [one for one, _ in texts], [other for _, other in texts]
+
+
+def wide(texts: Iterable[str], least: int = 85, most: int = 300) -> int:
+    """Return the width in pixels of a column in which texts, up to a width, are not cut off.
+
+    Examples
+    --------
+    >>> wide(["4", "2025-01-12 11:47:07"]), wide(["4"]), wide([])
+    (168, 85, 85)
+    """
+    return min(max(8 * max(map(len, texts), default=0) + 16, least), most)
 
 
 def decimals(values: Iterable[float], digits: int = 4) -> str:

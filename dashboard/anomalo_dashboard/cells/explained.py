@@ -42,7 +42,7 @@ def show(run: RunRecord, found: pd.DataFrame) -> None:
                 format=formatting.decimals([most]),
                 min_value=0.0,
                 max_value=most,
-                width=170,
+                width=150,
                 help="How much this cell adds to the row's anomaly score",
             ),
             "strip": st.column_config.ImageColumn(
@@ -51,25 +51,20 @@ def show(run: RunRecord, found: pd.DataFrame) -> None:
                 help="The column's values in training. Triangle: observed; line: expected; band: 90 % interval. "
                 "Numbers far from the centre are drawn closer together. A click enlarges it.",
             ),
-            "observed": st.column_config.TextColumn("Observed", width=wide(shown["observed"])),
+            "observed": st.column_config.TextColumn("Observed", width=formatting.wide(shown["observed"])),
             "expected": st.column_config.TextColumn(
                 "Expected",
-                width=wide(shown["expected"]),
+                width=formatting.wide(shown["expected"]),
                 help="What the model expects, given the other cells of the row",
             ),
             "interval": st.column_config.TextColumn(
                 "90 % interval",
-                width=wide(shown["interval"]),
+                width=formatting.wide(shown["interval"]),
                 help="Contains the true value in nine of ten cells; numbers and dates only",
             ),
         },
         alt="Cells of the row, largest contribution first, with the distributions of their columns",
     )
-
-
-def wide(texts: pd.Series) -> int:
-    """Return the width of a column in which numbers and dates are not cut off, in pixels."""
-    return min(max(8 * int(texts.str.len().max()) + 16, 85), 300)
 
 
 def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) -> pd.DataFrame:

@@ -49,16 +49,19 @@ def show(run: RunRecord, row: int, values: dict[str, Any], order: list[str]) -> 
     if found.empty or not values:
         return
     st.subheader("The nearest normal rows", anchor=False)
+    shown = plain_table(beside(values, found, cells, order))
     st.dataframe(
-        plain_table(beside(values, found, cells, order)),
+        shown,
         hide_index=True,
         height="content" if len(values) <= 14 else 530,
         column_config={
             "column": st.column_config.TextColumn("Column", width=150, pinned=True),
-            "row": st.column_config.TextColumn(f"Row {row}", width=130),
+            "row": st.column_config.TextColumn(f"Row {row}", width=formatting.wide(shown["row"], 130)),
             **{
                 f"{at}": st.column_config.TextColumn(
-                    f"Row {neighbour}", width=130, help=f"Distance {distance:.3f}, from 0 (equal) to 1"
+                    f"Row {neighbour}",
+                    width=formatting.wide(shown[f"{at}"], 130),
+                    help=f"Distance {distance:.3f}, from 0 (equal) to 1",
                 )
                 for at, neighbour, distance in found[["neighbour", "distance"]].itertuples()
             },
