@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from anomalo.encoding.scaling import centre_and_scale, compress
-from anomalo.errors import AnomaloError
 from anomalo.evaluation.comparison.cells import read
 from anomalo.evaluation.comparison.profile import ColumnProfile, Profile, Values
 from anomalo.tabular.column import METADATA, TEXT, Column
@@ -158,10 +157,8 @@ def _ends(column: Column, low: float, high: float) -> tuple[str, str]:
 
 def _numbers(profile: Profile, column: Column, texts: tuple[str | None, ...]) -> list[float | None]:
     """Return cells as numbers; None where there is none."""
-    try:
-        values = read(_as_text(column, texts), replace(column, storage=TEXT), profile.schema.reading).values
-    except AnomaloError:  # an infinite number has no place
-        return [None] * len(texts)
+    reading = replace(profile.schema.reading, infinite="missing")
+    values = read(_as_text(column, texts), replace(column, storage=TEXT), reading).values
     return [float(value) if np.isfinite(value) else None for value in values]
 
 

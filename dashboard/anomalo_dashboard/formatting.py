@@ -187,7 +187,7 @@ def places(exact: str | None, shown: str | None) -> int | None:
 
     Examples
     --------
-    >>> places("1806.9234", "1806.92"), places("12.0001", "12"), places("1,806.7001", "1,807"), places("9.1234", "9.123")
+    >>> places("1806.9234", "1806.92"), places("2.0001", "2"), places("1,806.7001", "1,807"), places("9.1234", "9.123")
     (2, 0, 0, 3)
     >>> places("3,50 EUR", "3,50 EUR"), places("1.23456e-9", "1.2e-9"), places(None, None)
     (None, None, None)
