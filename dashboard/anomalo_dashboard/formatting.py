@@ -183,17 +183,19 @@ def intervals(
 
 
 def places(exact: str | None, shown: str | None) -> int | None:
-    """Return how many decimals a number has as it is shown; None where it is not rounded, or has an exponent.
+    """Return how many decimals a number has as it is shown; None where it is not rounded.
 
     Examples
     --------
     >>> places("1806.9234", "1806.92"), places("2.0001", "2"), places("1,806.7001", "1,807"), places("9.1234", "9.123")
     (2, 0, 0, 3)
     >>> places("3,50 EUR", "3,50 EUR"), places("1.23456e-9", "1.2e-9"), places(None, None)
-    (None, None, None)
+    (None, 10, None)
     """
-    if pd.isna(exact) or shown is None or exact == shown or re.search(r"\d[eE][+-]?\d", shown):
+    if pd.isna(exact) or shown is None or exact == shown:
         return None
+    if found := re.search(r"\d(?:\.(\d+))?[eE]([+-]?\d+)", shown):
+        return max(len(found[1] or "") - int(found[2]), 0)
     found = re.search(r"\.(\d+)\D*$|,(\d{1,2}|\d{4,})\D*$", shown)
     return len(found[1] or found[2]) if found else 0
 

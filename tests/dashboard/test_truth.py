@@ -135,3 +135,19 @@ def test_reasons_on_alerts_have_the_same_digits(home: Path) -> None:
     reasons = [text for text in data.scores(run_of(home, "score")).reasons.to_pylist() if text]
     assert any("year is 1885, expected " in text for text in reasons)
     assert not [text for text in reasons if re.search(r"\d[kM]\b|\.\d{7}", text)]
+
+
+def test_a_rounded_value_lies_in_the_interval_beside_it() -> None:
+    cells = pd.DataFrame(
+        {
+            "column": ["x", "price", "tiny"],
+            "contribution": 1.0,
+            "observed": ["9.379786", "$950.00", "5e-07"],
+            "expected": ["2.9963421", "$12.3456", "1.23456e-09"],
+            "low": [2.9, 12.345, 1.2345e-9],
+            "high": [2.998, 12.3459, 1.2346e-9],
+        }
+    )
+    shown = explained.table(cells, {}, {"price": ("$", "")})
+    assert shown["expected"].tolist() == ["3.00", "$12.3", "1.23e-09"]
+    assert shown["interval"].tolist() == ["2.9 to 3", "$12.3 to $12.4", "1.23e-9 to 1.24e-9"]

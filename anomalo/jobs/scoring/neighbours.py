@@ -24,7 +24,7 @@ from anomalo.tabular.writing.writer import TableWriter
 FILE, NORMAL = "neighbours.parquet", "normal_rows.parquet"
 """In a run's folder: the nearest rows by their numbers, and the sampled rows among which they were searched."""
 NEAREST = 5
-MOST_ROWS, MOST_CELLS, FEWEST_ROWS = 2_000, 200_000, 100
+MOST_ROWS, MOST_CELLS, FEWEST_ROWS = 1_500, 150_000, 100
 SEED = 7
 SCHEMA = pa.schema([pa.field("row", pa.int64()), pa.field("neighbour", pa.int64()), pa.field("distance", pa.float64())])
 
@@ -35,7 +35,7 @@ def sampled_rows(columns: int) -> int:
     Examples
     --------
     >>> sampled_rows(20), sampled_rows(400), sampled_rows(10_000)
-    (2000, 500, 100)
+    (1500, 375, 100)
     """
     return min(max(MOST_CELLS // max(columns, 1), FEWEST_ROWS), MOST_ROWS)
 
