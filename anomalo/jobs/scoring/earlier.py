@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from anomalo.jobs.scoring.score import FILE
 from anomalo.workspace.workspace import RunRecord
 
-ROWS = 4_000_000
+ROWS = 3_000_000
 """So many rows of runs are searched at most, the newest runs first."""
 LISTED = 20
 """So many rows are returned at most, the newest ones."""
