@@ -68,7 +68,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Strip:
-    """The distribution of a column, and a cell in it; all places are from 0 to 1.
+    """The distribution of a column, and a cell in it; all positions are from 0 to 1.
 
     Attributes
     ----------

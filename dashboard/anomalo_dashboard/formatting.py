@@ -169,7 +169,7 @@ def intervals(
         The value that each interval is around, and how it is written beside it: where that is rounded, the interval is
         rounded as much, outward, and so contains it.
     """
-    decimals = [None] * len(cells) if beside is None else [places(*texts) for texts in beside]
+    decimals = [None] * len(cells) if beside is None else [decimals_of(*texts) for texts in beside]
     return [
         interval_text(
             None if pd.isna(low) else low,
@@ -182,14 +182,14 @@ def intervals(
     ]
 
 
-def places(exact: str | None, shown: str | None) -> int | None:
+def decimals_of(exact: str | None, shown: str | None) -> int | None:
     """Return how many decimals a number has as it is shown; None where it is not rounded.
 
     Examples
     --------
-    >>> places("1806.9234", "1806.92"), places("2.0001", "2"), places("1,806.7001", "1,807"), places("9.1234", "9.123")
-    (2, 0, 0, 3)
-    >>> places("3,50 EUR", "3,50 EUR"), places("1.23456e-9", "1.2e-9"), places(None, None)
+    >>> decimals_of("1806.9234", "1806.92"), decimals_of("2.0001", "2"), decimals_of("1,806.7001", "1,807")
+    (2, 0, 0)
+    >>> decimals_of("3,50 EUR", "3,50 EUR"), decimals_of("1.23456e-9", "1.2e-9"), decimals_of(None, None)
     (None, 10, None)
     """
     if pd.isna(exact) or shown is None or exact == shown:

@@ -19,7 +19,7 @@ from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, cou
 from anomalo.jobs.monitor import DriftMonitor
 from anomalo.jobs.part import Found, Part, Rows
 from anomalo.jobs.scoring.candidates import Candidates, Selection
-from anomalo.jobs.scoring.neighbours import NormalRows
+from anomalo.jobs.scoring.neighbours import NormalRows, sampled_rows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
 from anomalo.jobs.sharding import Work
@@ -156,14 +156,15 @@ def score_table(
     seen = ProfileMonitor(fitted) if new else None
     candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
     scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
-    scored.normal = NormalRows(fitted) if profiled and fitted.schema.modality == TABLE else None
+    if profiled and fitted.schema.modality == TABLE:
+        scored.normal = NormalRows(sampled_rows(len(fitted.schema.columns)))
     find = _ScoreRows(work.opened.scores, None if shadow is None else shadow.challenger)
     for part in work.parts(KIND, find):
         quality.see(len(part.rows), part.counts)
         if seen is not None:
             seen.see(part.batch)
         if scored.normal is not None:
-            scored.normal.see(part.batch, part.arrays["p_value"])
+            scored.normal.see(part, part.arrays["p_value"])
         drift.see(part.arrays)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])

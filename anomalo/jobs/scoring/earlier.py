@@ -71,7 +71,7 @@ def _lines(run: RunRecord, name: str, value: str) -> pa.Table:
         if name not in file.schema_arrow.names:
             return nothing
         kind = file.schema_arrow.field(name).type
-        wanted = pa.scalar(value).cast(kind) if not pa.types.is_dictionary(kind) else pa.scalar(value)
-        return pq.read_table(run.path / FILE, columns=list(_COLUMNS), filters=pc.field(name) == wanted)
+        asked = pa.scalar(value).cast(kind) if not pa.types.is_dictionary(kind) else pa.scalar(value)
+        return pq.read_table(run.path / FILE, columns=list(_COLUMNS), filters=pc.field(name) == asked)
     except (OSError, pa.ArrowException):  # the run was removed, or its ids are of another type
         return nothing

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.encoding.mixed_distance import mixed_distances
 from anomalo.jobs.part import Part, Rows
-from anomalo.jobs.scoring.candidates import Selection
+from anomalo.jobs.scoring.candidates import Selection, joined_parts, taken_rows
 from anomalo.jobs.scoring.numbered import numbered, numbered_schema
 from anomalo.pipeline.fitted import Fitted
-from anomalo.pipeline.out_of_core.row_sample import RowSample
+from anomalo.pipeline.out_of_core.row_sample import SPARE
 from anomalo.tabular.writing.writer import TableWriter
 
 FILE, NORMAL = "neighbours.parquet", "normal_rows.parquet"
@@ -44,33 +44,50 @@ def sampled_rows(columns: int) -> int:
 class NormalRows:
     """A random sample of a scored table, of which the alerts are left out once they are known.
 
-    What is drawn depends on the order of the rows only, not on batches nor workers.
+    It is drawn as by `RowSample`, and its rows stay encoded where they are. What is drawn depends on the order of the
+    rows only, not on batches nor workers.
 
     Parameters
     ----------
-    fitted : Fitted
-        The model, whose encoding tells how far rows are from each other.
+    size : int
+        Rows of the sample.
     """
 
-    fitted: Fitted
-    _sample: RowSample = field(init=False)
+    size: int
+    _parts: list[Part] = field(default_factory=list, init=False)
+    _keys: list[NDArray[np.float64]] = field(default_factory=list, init=False)
+    _p_values: list[Scores] = field(default_factory=list, init=False)
+    _below: float = field(default=np.inf, init=False)
 
     def __post_init__(self) -> None:
-        self._sample = RowSample(sampled_rows(len(self.fitted.schema.columns)), SEED)
+        self._rng = np.random.default_rng([SEED, 37])
 
-    def see(self, batch: pa.RecordBatch, p_values: Scores) -> None:
+    def see(self, part: Part, p_values: Scores) -> None:
         """Add the next rows of the table."""
-        fields = [*batch.schema, pa.field("p_value", pa.float64())]
-        columns = [*batch.columns, pa.array(p_values)]
-        self._sample.see(pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata)))
+        keys = self._rng.random(len(part.rows))
+        taken = np.flatnonzero(keys < self._below)
+        if len(taken):
+            self._parts.append(taken_rows(part, taken))
+            self._keys.append(keys[taken])
+            self._p_values.append(p_values[taken])
+        if sum(map(len, self._keys)) > SPARE * self.size:
+            self._drop()
 
-    def found(self, selection: Selection) -> Part:
-        """Return the sampled rows that are no alerts; `selection` has the alerts."""
-        table, rows, _ = self._sample.result(0)
-        normal = np.flatnonzero(~selection.of(rows, table.column(table.num_columns - 1).to_numpy()))
-        kept = table.select(range(table.num_columns - 1)).take(pa.array(normal)).combine_chunks()
-        columns = [column.combine_chunks() for column in kept.columns]
-        return Part(rows[normal], pa.RecordBatch.from_arrays(columns, schema=kept.schema))
+    def _drop(self) -> None:
+        """Keep the rows with the smallest keys, in the order of the table."""
+        part, keys, p_values = joined_parts(self._parts), np.concatenate(self._keys), np.concatenate(self._p_values)
+        kept = np.sort(np.argsort(keys, kind="stable")[: self.size])
+        self._parts, self._keys, self._p_values = [part.take(kept)], [keys[kept]], [p_values[kept]]
+        if len(kept) == self.size:
+            self._below = float(keys[kept].max())
+
+    def found(self, selection: Selection) -> Part | None:
+        """Return the sampled rows that are no alerts, None if there are none; `selection` has the alerts."""
+        if not self._parts:
+            return None
+        self._drop()
+        part = self._parts[0].take(np.flatnonzero(~selection.of(self._parts[0].rows, self._p_values[0])))
+        return part if len(part.rows) else None
 
 
 @dataclass(frozen=True)
@@ -129,12 +146,12 @@ def neighbours_writer(folder: Path, fitted: Fitted, normal: Part | None) -> Iter
 
     Nothing is written where there are none.
     """
-    if normal is None or not len(normal.rows):
+    if normal is None:
         yield lambda part: None
         return
     with TableWriter(folder / NORMAL, numbered_schema(normal.batch.schema)) as rows:
         rows.write(numbered(normal))
-    around = Neighbourhood(normal.rows, normal.encoded(fitted, strict=False))
+    around = Neighbourhood(normal.rows, normal.data or normal.encoded(fitted, strict=False))
     with TableWriter(folder / FILE, SCHEMA) as kept:
 
         def write(part: Part) -> None:

@@ -85,6 +85,6 @@ def beside(values: dict[str, Any], found: pd.DataFrame, cells: pd.DataFrame, ord
         other = cells.loc[neighbour]
         texts = [formatting.cell(other.get(name)) for name in names]
         shown[str(at)] = [
-            ("" if text == own else DIFFERS) + (text or "missing") for own, text in zip(mine, texts, strict=True)
+            ("" if text == first else DIFFERS) + (text or "missing") for first, text in zip(mine, texts, strict=True)
         ]
     return pd.DataFrame(shown)
