@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation, repair_suggestions, triage
 from anomalo_dashboard.cells import earlier, explain_now, explained, listing, neighbours
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -52,11 +53,11 @@ def steps(before: DeltaGenerator, after: DeltaGenerator, rows: data.Rows, at: in
         )
 
 
-def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
+def headline(run: RunRecord, scores: data.Scores, row: int, alert: bool) -> None:
     """Show how anomalous the row is, and why."""
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     reasons = scores.reasons[row].as_py()
-    status = "an alert" if scores.alert[row] else "not an alert"
+    status = "an alert" if alert else "not an alert"
     said, rank, p_value, score = st.columns([5, 1.8, 1.6, 2.1], vertical_alignment="center")
     said.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     title = literal(formatting.score(data.score_unit(run.model)))
@@ -86,11 +87,11 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; each of its rows can then be opened here."
     )
 
-run_box, row_box, before, after, link = st.columns([3, 2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
-run = navigation.run_in_view(found, everything)
-with run_box:
-    navigation.run_box(found)
+shown = bar(found, everything)
+run = shown.run
 scores = data.scores(run)
+alert = shown.alerts(scores)
+row_box, before, after, link = st.columns([2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
 row = row_in_view(scores)
 row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
 rows, at, part = listing.around(run.id, row, scores)
@@ -99,7 +100,7 @@ with link.popover("Link", icon=":material/link:", width="stretch"):
     st.caption("This address always opens this row:")
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
-headline(run, scores, row)
+headline(run, scores, row, bool(alert[row]))
 if part:
     st.caption(f"Number {at + 1:,} of the {len(rows):,} rows listed on Alerts; previous and next go through that list.")
 triage.of_row(run.id, row)
@@ -109,7 +110,7 @@ if cells.empty:
 else:
     explained.show(run, cells)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
+repair_suggestions.of_row(run, repaired, row, bool(alert[row]))
 if not cells.empty:
     neighbours.show(run, row, values, cells["column"].tolist())
 earlier.show(run, scores, row, found)
