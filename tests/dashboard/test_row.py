@@ -108,7 +108,7 @@ def test_other_scores_of_the_same_id_are_listed(home: Path) -> None:
     shown = table(app, "when")
     assert shown[["run", "row", "alert"]].values.tolist() == [[first.id, 17, True]]
     assert shown["score"].tolist() == [data.scores(first).score[17]]
-    assert "Other scores of p017" in [head.value for head in app.subheader]
+    assert "Other scores of p017" in [head.value for head in app.header]
 
 
 def test_previous_and_next_go_through_the_list_that_was_seen(home: Path) -> None:
@@ -172,5 +172,5 @@ def test_a_run_of_an_older_version_is_shown_without_what_it_lacks(
     assert not app.error
     shown = table(app, "contribution")
     assert "strip" not in shown
-    assert "The nearest normal rows" not in [head.value for head in app.subheader]
+    assert "The nearest normal rows" not in [head.value for head in app.header]
     assert np.isfinite(shown["contribution"]).all()

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomalo.workspace.workspace import RunRecord, Workspace
-from anomalo_dashboard import data, formatting, repair_suggestions
+from anomalo_dashboard import data, formatting
 from anomalo_dashboard.cells import explained
+from anomalo_dashboard.repairing import row_suggestion
 
 ROWS = 300
 NUMBERS = ("year", "stars", "price", "rate", "tiny", "huge", "distance")
@@ -76,7 +77,7 @@ def shown_cells(home: Path) -> pd.DataFrame:
 def shown_repairs(home: Path) -> pd.DataFrame:
     """Return all suggestions as the page Repairs shows them."""
     lines = data.repairs(run_of(home, "repair")).to_pandas()
-    shown = repair_suggestions.cells(lines, data.column_kinds("m@1"), data.column_units("m@1"))
+    shown = row_suggestion.cells(lines, data.column_kinds("m@1"), data.column_units("m@1"))
     return shown[shown["column"] != "no repair found"].rename(columns={"before": "observed", "after": "expected"})
 
 

@@ -28,7 +28,7 @@ def show(run: RunRecord, scores: data.Scores, row: int, runs: Sequence[RunRecord
     found = _found(others, tuple(other.id for other in others), scores.id, value)
     if not found:
         return
-    st.subheader(f"Other scores of {literal(value)}", anchor=False)
+    st.header(f"Other scores of {literal(value)}", anchor=False)
     st.dataframe(
         plain_table(table(found)),
         hide_index=True,

@@ -23,7 +23,7 @@ STRIPS = 16
 
 def show(run: RunRecord, found: pd.DataFrame) -> None:
     """Show the explained cells, largest contribution first."""
-    st.subheader("Cell by cell", anchor=False)
+    st.header("Cell by cell", anchor=False)
     most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
     shown = plain_table(table(found, data.column_kinds(run.model), data.column_units(run.model)))
     drawn = pictures(run, found)

@@ -48,7 +48,7 @@ def show(run: RunRecord, row: int, values: dict[str, Any], order: list[str]) -> 
     found, cells = of_row(run, row)
     if found.empty or not values:
         return
-    st.subheader("The nearest normal rows", anchor=False)
+    st.header("The nearest normal rows", anchor=False)
     shown = plain_table(beside(values, found, cells, order))
     st.dataframe(
         shown,

@@ -9,9 +9,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, navigation, repair_suggestions, triage
+from anomalo_dashboard import data, formatting, navigation, triage
 from anomalo_dashboard.cells import earlier, explain_now, explained, listing, neighbours
 from anomalo_dashboard.inbox.bar import bar
+from anomalo_dashboard.repairing import row_suggestion
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -59,7 +60,7 @@ def headline(run: RunRecord, scores: data.Scores, row: int, alert: bool) -> None
     reasons = scores.reasons[row].as_py()
     status = "an alert" if alert else "not an alert"
     said, rank, p_value, score = st.columns([5, 1.8, 1.6, 2.1], vertical_alignment="center")
-    said.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
+    said.header(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     title = literal(formatting.score(data.score_unit(run.model)))
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}")
     p_value.metric(
@@ -110,7 +111,7 @@ if cells.empty:
 else:
     explained.show(run, cells)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-repair_suggestions.of_row(run, repaired, row, bool(alert[row]))
+row_suggestion.of_row(run, repaired, row, bool(alert[row]))
 if not cells.empty:
     neighbours.show(run, row, values, cells["column"].tolist())
 earlier.show(run, scores, row, found)
