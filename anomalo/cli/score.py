@@ -235,6 +235,10 @@ def explain(
     source: SourceArgument,
     model: WithOption,
     row: Annotated[int, typer.Option("--row", metavar="N", min=0, help="The row's number, counted from 0.")],
+    run: Annotated[
+        str | None,
+        typer.Option("--run", metavar="RUN", help="A run that scored this table: the explanation is kept in it, too."),
+    ] = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
@@ -251,7 +255,7 @@ def explain(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     with console.work("explaining", threads):
-        found = run_explain(JobContext.at(workspace, reading=reading), source, model, row, device=device)
+        found = run_explain(JobContext.at(workspace, reading=reading), source, model, row, device=device, run=run)
     console.result(found, lambda: _show_cells(found))
 
 

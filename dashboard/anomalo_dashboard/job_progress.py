@@ -25,6 +25,7 @@ DOING = {
     "apply": "Writing the accepted cells",
     "augment": "Generating rows",
     "evaluate": "Comparing synthetic rows with real ones",
+    "explain": "Explaining the row",
 }
 ENDED = {
     "failed": "The job failed",

@@ -213,13 +213,14 @@ def test_a_row_shows_its_cells_and_leads_to_the_next(at: Any, scored: Path) -> N
     assert app.number_input(key="row").value == 17
 
 
-def test_a_row_that_was_not_explained_says_how_to_get_its_reasons(at: Any, scored: Path) -> None:
+def test_a_row_that_was_not_explained_says_so(at: Any, scored: Path) -> None:
     run = runs(scored, "score")[0]
     last = int(data.scores(run).order[-1])
     app = at("row", run=run.id, row=str(last))
     fine(app)
     assert "explained its 3 most anomalous rows" in app.info[0].value
-    assert "--explain 240" in "".join(code.value for code in app.code)
+    assert "has rank 240" in app.info[0].value
+    assert "Explain now" in [button.label for button in app.button]
 
 
 def test_a_row_leads_to_its_repairs_and_the_run_is_kept(at: Any, scored: Path) -> None:

@@ -138,7 +138,8 @@ def described(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str,
         difference(old, new, characters=not number) if offered else difference(old, None).removesuffix("missing") + "?"
         for old, new, number, offered in zip(before, after, measured, cells["offered"], strict=True)
     ]
-    return list(zip(changes, _reasons(cells, formatting.intervals(cells, kinds, units)), measured, strict=True))
+    intervals = formatting.intervals(cells, kinds, units, zip(cells["after"], after, strict=True))
+    return list(zip(changes, _reasons(cells, intervals), measured, strict=True))
 
 
 def _reasons(cells: pd.DataFrame, intervals: Sequence[str]) -> list[str]:
