@@ -23,6 +23,7 @@ from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
 from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.evaluation.comparison.profile import Profile
+from anomalo.feedback.patterns import Feedback
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
@@ -32,6 +33,7 @@ from anomalo.models.results import Filled, HiddenCells
 from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.explaining.explanation import explanation
+from anomalo.pipeline.fit_outcome import FitOutcome
 from anomalo.pipeline.out_of_core.large_table import LargeTable, encoded
 from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.text_evidence import TextEvidence
@@ -75,6 +77,8 @@ class Fitted:
         What columns of texts that no model reads add to the scores.
     profile : Profile or None
         What later tables are compared with.
+    feedback : Feedback or None
+        Which rows reviews say are normal.
     """
 
     schema: Schema
@@ -88,6 +92,7 @@ class Fitted:
     regimes: Regimes = field(default_factory=Regimes.none)
     texts: TextEvidence | None = None
     profile: Profile | None = None
+    feedback: Feedback | None = None
 
     @classmethod
     def fit(
@@ -262,13 +267,16 @@ class Fitted:
 
         A label that the model learns is hidden unless `label`.
         """
-        data = self.encoder.encode(self.schema.parse(batch, first_row, label, strict), label)
-        return data if self.texts is None else replace(data, texts=self.texts.of(batch))
+        columns = self.schema.parse(batch, first_row, label, strict)
+        data = self.encoder.encode(columns, label)
+        reviewed = None if self.feedback is None else self.feedback.match(columns)
+        return replace(data, reviewed=reviewed, texts=None if self.texts is None else self.texts.of(batch))
 
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
         """Score encoded rows; unseen levels, missing values in complete columns and broken rules add their surprisal.
 
-        A row that was in training has its out-of-fold score, so that no larger score has a larger p-value.
+        A row that was in training has its out-of-fold score, so that no larger score has a larger p-value. Rows that
+        reviews say are normal have the median training score.
 
         Parameters
         ----------
@@ -279,7 +287,10 @@ class Fitted:
         if not len(self.calibration.reference):
             return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=np.bool_))
         found, hashes = self.calibration, data.hashes()
-        return Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
+        scored = Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
+        if self.feedback is None or data.reviewed is None:
+            return scored
+        return self.feedback.applied(scored, data.reviewed, found)
 
     def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
         """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""
@@ -375,26 +386,3 @@ class Fitted:
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
-
-
-@dataclass(frozen=True)
-class FitOutcome:
-    """A fitted model, and what its fit computed of the training rows.
-
-    Attributes
-    ----------
-    fitted : Fitted
-        The model.
-    data : Encoded [n]
-        The training rows as the model scores them, without the label; where it learned classes, those that have one.
-    scores : float64 [n] or None
-        The model's scores of them, as `Fitted.score` takes them; None if it was not calibrated.
-    """
-
-    fitted: Fitted
-    data: Encoded
-    scores: Scores | None
-
-    def take(self, rows: NDArray[np.intp]) -> FitOutcome:
-        """Return the outcome with the rows in another order."""
-        return replace(self, data=self.data.take(rows), scores=None if self.scores is None else self.scores[rows])

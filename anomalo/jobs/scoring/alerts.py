@@ -18,6 +18,7 @@ from anomalo.jobs.comparing.profiles import ProfileMonitor
 from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, counts
 from anomalo.jobs.monitor import DriftMonitor
 from anomalo.jobs.part import Found, Part, Rows
+from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.candidates import Candidates, Selection
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
@@ -129,6 +130,7 @@ class _ScoreRows:
     def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
         scored = fitted.score(data, None if self.known is None else self.known[part.rows])
         found = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
+        found |= accepted.found(scored)
         return found | ({} if self.challenger is None else self.challenger.find(part)), counts(data)
 
 
