@@ -24,6 +24,8 @@ LEVEL = 0.01
 """The largest p-value of a segment, corrected for the number of candidates."""
 DEPTH = 3
 """Conditions of a segment, at most."""
+WORTH = 100.0
+"""So many times smaller a further condition makes the p-value."""
 GAP = 1.0
 """Numbers of one interval are so close to each other, on the model's scale (about standard deviations)."""
 MARGIN = 0.1
@@ -43,10 +45,10 @@ def learn(reviewed: Reviewed) -> Learned:
 
     A segment is a conjunction of up to `DEPTH` conditions, each on one column: a level, an interval of numbers, hours
     or a weekday. Numbers that are main reasons of expected rows are left out: they say what is anomalous about the
-    rows, not when or where it is expected. It is found greedily: the condition with the smallest p-value of Fisher's exact test that expected
-    rows are over-represented among the rows at hand, then a further one as long as that makes the p-value smaller, also
-    after it is multiplied by the number of conjunctions (Bonferroni), or as long as a confirmed alert fits. A segment
-    that a confirmed alert fits is dropped. Once it is found, the search continues with the expected rows outside of it.
+    rows, not when or where it is expected. It is found greedily: the condition with the smallest p-value of Fisher's
+    exact test that expected rows are over-represented, multiplied by the number of conjunctions (Bonferroni); then a
+    further one as long as that p-value becomes `WORTH` times smaller, or a confirmed alert fits. A segment that a
+    confirmed alert fits is dropped. Once it is found, the search continues with the expected rows outside of it.
 
     Reference: sequential covering, Clark and Niblett (1989), The CN2 induction algorithm, Machine Learning 3.
     """
@@ -76,7 +78,7 @@ def _segment(reviewed: Reviewed, rows: Rows) -> tuple[tuple[Condition, ...], Mas
         values = [_log_p(mask & one.mask, rows, others) + tested for one in candidates]
         contradicted = [bool((mask & one.mask & confirmed).any()) for one in candidates]
         at = min(range(len(values)), key=lambda each: (values[each], contradicted[each]))
-        if values[at] >= log_p and not (mask & confirmed).any():
+        if conditions and values[at] > log_p - math.log(WORTH) and not (mask & confirmed).any():
             break
         conditions.append(candidates[at].condition)
         mask, log_p = mask & candidates[at].mask, values[at]
