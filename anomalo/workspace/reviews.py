@@ -166,6 +166,15 @@ class Reviews:
             found.setdefault(run, Counter())[state] += 1
         return found
 
+    def state(self) -> tuple[int, int]:
+        """Return two numbers of which one is another after any change: changes, and changes that were undone."""
+        query = select(func.count(), func.count().filter(ReviewRow.undone != "")).select_from(ReviewRow)
+        with self._database.reading() as session:
+            if session is None or not Database.has(session, ReviewRow):
+                return 0, 0
+            made, undone = session.execute(query).one()
+            return int(made), int(undone)
+
     def changes(self, run: str, row: int | None = None) -> list[Change]:
         """Return all changes of a run or of one row of it, also those that were undone, oldest first."""
         query = select(ReviewRow).where(ReviewRow.run == run).order_by(ReviewRow.number)

@@ -17,7 +17,7 @@ from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard.security.literal import literal
 
 _ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
-OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "synthesize")
+OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "feedback", "synthesize")
 """The pages that show one run."""
 
 

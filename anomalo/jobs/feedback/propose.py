@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from anomalo.calibration.results import Scored
 from anomalo.calibration.thresholds import Threshold
-from anomalo.encoding.encoded import Mask
 from anomalo.errors import UsageError
 from anomalo.feedback.learning import learn
 from anomalo.feedback.patterns import NONE, Feedback, Pattern
 from anomalo.feedback.reviewed import CONFIRMED
 from anomalo.jobs.feedback.collect import KeptRows, kept_rows, reviewed, root_of
 from anomalo.jobs.scoring.score import FILE
+from anomalo.persistence.checksums import digest
 from anomalo.pipeline.saved_model import Recalibrated, load_recalibrated, save_with_feedback
 from anomalo.registry.registry import Registry
 from anomalo.tabular.quantities import count
@@ -53,7 +53,7 @@ class Proposal:
     learned : int
         How many of its patterns the present version does not know.
     alerts : int
-        Alerts of the run.
+        Alerts of the run, at the threshold.
     removed : tuple of Removed
         Those that would be none, by pattern; the pattern of most alerts first.
     states : dict of str to int
@@ -62,6 +62,8 @@ class Proposal:
         These runs.
     notes : tuple of str
         Plain sentences on what teaches nothing.
+    applied : str or None
+        The version that knows exactly this already; None if there is none.
     """
 
     run: RunRecord
@@ -73,6 +75,12 @@ class Proposal:
     states: dict[str, int]
     runs: tuple[str, ...]
     notes: tuple[str, ...]
+    applied: str | None
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of the feedback."""
+        return digest(json.dumps(self.feedback.to_json(), sort_keys=True).encode())
 
     def __str__(self) -> str:
         """Say what would change, such as "would remove 12 of 33 alerts, of which you confirmed 0"."""
@@ -94,11 +102,17 @@ class Proposal:
             "states": self.states,
             "runs": list(self.runs),
             "notes": list(self.notes),
+            "applied": self.applied,
         }
 
 
-def propose(store: Workspace, registry: Registry, run: str) -> Proposal:
+def propose(store: Workspace, registry: Registry, run: str, threshold: Threshold | None = None) -> Proposal:
     """Return what the model of a run would learn from the reviews of its runs; nothing is changed.
+
+    Parameters
+    ----------
+    threshold : Threshold, optional
+        Which rows are the alerts of which some would be removed; by default that of the run.
 
     Raises
     ------
@@ -117,9 +131,22 @@ def propose(store: Workspace, registry: Registry, run: str) -> Proposal:
     feedback, notes = (model.feedback or Feedback(), []) if not runs else learn(rows, model.feedback)
     known = {(one.kind, one.conditions) for one in (model.feedback or Feedback()).patterns}
     learned = sum((one.kind, one.conditions) not in known for one in feedback.patterns)
-    alerts, removed = _removed(found, kept_rows(store, found, model.schema), model, feedback)
+    limit = threshold or Threshold.parse(found.summary["threshold"])
+    alerts, removed = _removed(found, kept_rows(store, found, model.schema), model, feedback, limit)
     names = tuple(run.id for run in runs)
-    return Proposal(found, record, feedback, learned, alerts, removed, dict(states), names, tuple(notes))
+    proposal = Proposal(found, record, feedback, learned, alerts, removed, dict(states), names, tuple(notes), None)
+    return replace(proposal, applied=_applied(store, proposal))
+
+
+def _applied(store: Workspace, proposal: Proposal) -> str | None:
+    known = {one.reference: one.summary.get("lineage", {}).get("feedback", {}) for one in _versions(store, proposal)}
+    return next((name for name, origin in known.items() if origin.get("sha256") == proposal.sha256), None)
+
+
+def _versions(store: Workspace, proposal: Proposal) -> list[ModelRecord]:
+    """Return the versions that feedback has made of the same fit, newest first."""
+    root = root_of(proposal.record)
+    return [one for one in reversed(store.models(proposal.record.name)) if root_of(one) == root]
 
 
 def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> ModelRecord:
@@ -133,7 +160,7 @@ def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> Model
     Raises
     ------
     UsageError
-        There is nothing to learn.
+        There is nothing to learn, or a version knows it already.
     ArtefactError
         The model is damaged.
     OutputError
@@ -144,16 +171,18 @@ def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> Model
             f"the reviews of {proposal.run.id} teach {proposal.record.reference} nothing new; mark alerts as "
             "false alarm or expected first"
         )
+    if (known := _applied(store, proposal)) is not None:
+        raise UsageError(f"the reviews of {proposal.run.id} are applied already: {known} knows what they teach")
     record, by = proposal.record, who or authorship.who()
     origin = {
         "from": record.reference,
         "root": root_of(record),
         "runs": list(proposal.runs),
         "reviews": proposal.states,
-        "patterns": len(proposal.feedback.patterns),
+        "sha256": proposal.sha256,
     }
     lineage = record.summary.get("lineage", {}) | {"who": by, "anomalo": __version__, "feedback": origin}
-    known = {"feedback": [str(pattern) for pattern in proposal.feedback.patterns], "lineage": lineage}
+    said = {"feedback": [str(pattern) for pattern in proposal.feedback.patterns], "lineage": lineage}
     return store.add_model(
         record.name,
         partial(_write, record, proposal.feedback),
@@ -163,7 +192,7 @@ def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> Model
         rows=record.rows,
         columns=record.columns,
         seconds=record.seconds,
-        summary=record.summary | known,
+        summary=record.summary | said,
     )
 
 
@@ -172,27 +201,22 @@ def _write(record: ModelRecord, feedback: Feedback, folder: Any) -> None:
 
 
 def _removed(
-    run: RunRecord, kept: KeptRows, model: Recalibrated, feedback: Feedback
+    run: RunRecord, kept: KeptRows, model: Recalibrated, feedback: Feedback, threshold: Threshold
 ) -> tuple[int, tuple[Removed, ...]]:
-    """Return how many alerts a run has, and those that would be none at the run's threshold."""
+    """Return how many alerts a run has at a threshold, and those that would be none."""
     known = np.zeros(len(kept.rows), dtype=np.bool_)
     scored = Scored(kept.scores, kept.p_values, known)
     after = feedback.applied(scored, feedback.match(kept.columns), model.calibration)
     pattern = np.full(len(kept.rows), NONE) if after.accepted is None else after.accepted.pattern
-    gone = kept.alert & (pattern != NONE) & ~_still(run, kept, after)
+    table = pq.read_table(run.path / FILE, columns=["score", "p_value"])
+    score, p_value = (table[name].to_numpy().copy() for name in ("score", "p_value"))
+    alerts = threshold.alerts(p_value, score)
+    score[kept.rows], p_value[kept.rows] = after.score, after.p_value
+    gone = (alerts & ~threshold.alerts(p_value, score))[kept.rows] & (pattern != NONE)
     found = []
     for at in np.unique(pattern[gone]).tolist():
         some = np.flatnonzero(gone & (pattern == at))
         confirmed = sum(kept.states[row] in CONFIRMED for row in some.tolist())
         rows = tuple(kept.rows[some].tolist())
         found.append(Removed(feedback.patterns[at], len(rows), confirmed, rows))
-    return int(run.summary.get("alerts", kept.alert.sum())), tuple(sorted(found, key=lambda each: -each.alerts))
-
-
-def _still(run: RunRecord, kept: KeptRows, after: Scored) -> Mask:
-    """Return which of the kept rows would be alerts at the run's threshold, bool [k]."""
-    table = pq.read_table(run.path / FILE, columns=["score", "p_value"])
-    score, p_value = (table[name].to_numpy().copy() for name in ("score", "p_value"))
-    score[kept.rows], p_value[kept.rows] = after.score, after.p_value
-    alerts: NDArray[np.bool_] = Threshold.parse(run.summary["threshold"]).alerts(p_value, score)
-    return alerts[kept.rows]
+    return int(alerts.sum()), tuple(sorted(found, key=lambda each: -each.alerts))
