@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -119,13 +119,23 @@ class Reviews:
         """
         parts: dict[Part, str | None] = {"state": state, "assignee": assignee, "comment": comment}
         said = {part: value.strip() for part, value in parts.items() if value is not None}
-        _check(rows, who, said)
+        return self.change_each(run, dict.fromkeys(rows, said), who)
+
+    def change_each(self, run: str, said: Mapping[int, Mapping[Part, str]], who: str) -> int:
+        """Change what is said of rows of a run, of each something else, in one step; return the number of the action.
+
+        Raises
+        ------
+        UsageError
+            As `change` does; nothing is changed then.
+        """
+        _check(said, who)
         with self._database.writing() as session:
             action = 1 + (session.scalar(select(func.max(ReviewRow.action))) or 0)
             session.add_all(
                 ReviewRow(action=action, run=run, row=row, part=part, value=value, who=who, created=now(), undone="")
-                for row in rows
-                for part, value in said.items()
+                for row, parts in said.items()
+                for part, value in parts.items()
             )
         return action
 
@@ -186,17 +196,18 @@ class Reviews:
             return [Change(*(getattr(each, name) for name in names)) for each in rows]
 
 
-def _check(rows: Sequence[int], who: str, said: dict[Part, str]) -> None:
+def _check(said: Mapping[int, Mapping[Part, str]], who: str) -> None:
     if not who.strip():
         raise UsageError("nobody is named who makes this change; give a name")
-    if not rows or not said or said.get("comment") == "":
+    if not said or any(not parts or parts.get("comment") == "" for parts in said.values()):
         raise UsageError("nothing to change: choose rows, and a state, somebody who looks after them or a comment")
-    if len(rows) > AT_ONCE:
-        raise UsageError(f"{len(rows):,} rows at once; at most {AT_ONCE:,} are changed by one action")
-    if said.get("state", "new") not in STATES:
-        raise UsageError(f"state {said['state']!r}: expected one of {', '.join(STATES)}")
-    if any(len(value) > LONGEST for value in said.values()):
-        raise UsageError(f"a text of more than {LONGEST:,} characters; shorten it")
+    if len(said) > AT_ONCE:
+        raise UsageError(f"{len(said):,} rows at once; at most {AT_ONCE:,} are changed by one action")
+    for parts in said.values():
+        if parts.get("state", "new") not in STATES:
+            raise UsageError(f"state {parts['state']!r}: expected one of {', '.join(STATES)}")
+        if any(len(value) > LONGEST for value in parts.values()):
+            raise UsageError(f"a text of more than {LONGEST:,} characters; shorten it")
 
 
 def _after(review: Review, change: Change) -> Review:

@@ -20,6 +20,7 @@ from anomalo.jobs.monitor import DriftMonitor
 from anomalo.jobs.part import Found, Part, Rows
 from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.candidates import Candidates, Selection
+from anomalo.jobs.scoring.labelled import LabelMonitor, Positives
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
 from anomalo.jobs.sharding import Work
@@ -49,6 +50,8 @@ class ScoredTable:
         How many rows there are up to the end of each part.
     profile : Profile or None
         What was seen of the table; see `score_table`.
+    positives : Positives or None
+        The rows that the table's label marks, if it has one.
     """
 
     work: Work
@@ -60,6 +63,7 @@ class ScoredTable:
     alerts: int = 0
     warnings: list[str] = field(default_factory=list)
     profile: Profile | None = None
+    positives: Positives | None = None
 
     @property
     def rows(self) -> int:
@@ -145,6 +149,7 @@ def score_table(
     """
     fitted, folder = work.fitted, work.job.folder
     quality, drift, p_values = DataQualityMonitor(fitted), DriftMonitor(fitted), Tally()
+    labels = LabelMonitor(fitted.schema)
     new = profiled and fitted.profile is not None and work.opened.table is None
     seen = ProfileMonitor(fitted) if new else None
     candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
@@ -154,6 +159,7 @@ def score_table(
         quality.see(len(part.rows), part.counts)
         if seen is not None:
             seen.see(part.batch)
+        labels.see(part.batch)
         drift.see(part.arrays)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])
@@ -172,6 +178,7 @@ def score_table(
     limit = threshold.limits(scored.rows, reference) if reference else uncalibrated
     scored.warnings = [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])]
     scored.profile = None if seen is None else seen.profile(quality)
+    scored.positives = labels.positives()
     return scored
 
 

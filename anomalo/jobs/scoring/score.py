@@ -21,6 +21,7 @@ from anomalo.jobs.part import Found, Part
 from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
 from anomalo.jobs.scoring.candidates import Selection
+from anomalo.jobs.scoring.labelled import compared as compared_with_label
 from anomalo.jobs.scoring.score_rows import COLUMNS, ScoreRows, free_name
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
@@ -139,6 +140,8 @@ class _Job:
         explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
         beside = {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
         beside |= accepted.write(self.fitted, folder, scored)
+        if scored.positives is not None:
+            beside["label"] = compared_with_label(scored.positives, scored.score, scored.alert)
         self._write_rows(folder / FILE)
         return beside | {
             "rows": scored.rows,

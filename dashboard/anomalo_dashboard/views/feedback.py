@@ -34,13 +34,13 @@ def labelled(run: RunRecord) -> None:
     found = run.summary.get("label")
     if not found:
         return
-    st.caption(
-        literal(
-            f"By the label {found['column']} ({found['positive']!r} marks {quantities.count(found['rows'], 'row')}): "
-            f"AUROC {found['auroc']:.3f}, average precision {found['ap']:.3f}, precision at the run's threshold "
-            f"{quantities.percent(found['precision'])}."
-        )
-    )
+    columns = st.columns(4)
+    of = f"The label is {found['positive']} in {found['positives']:,} of {quantities.count(found['rows'], 'row')}"
+    columns[0].metric("Labelled anomalies", f"{found['positives']:,}", border=True, help=literal(of))
+    columns[1].metric("AUROC", f"{found['auroc']:.3f}", border=True)
+    columns[2].metric("Average precision", f"{found['ap']:.3f}", border=True)
+    precision = quantities.percent(found["hits"] / found["alerts"]) if found["alerts"] else "no alert"
+    columns[3].metric("Precision at the threshold", precision, border=True, help="Of the run")
 
 
 def learned(found: Proposal) -> None:

@@ -148,8 +148,8 @@ def test_feedback_is_applied_once_and_adds_to_what_is_known(
     nothing = proposed(home, run)
     assert nothing.learned == 0
     here = scores(home)["score"]
-    score(anomalo, home, tmp_path / "day1.csv", "full@1")
-    confirmed = scores(home)["score"][list(TALL)[:2]].min()
+    first = pd.read_parquet(store.run("0001-score").path / "scores.parquet")
+    confirmed = first["score"][list(TALL)[:2]].min()
     store.reviews.change(run, list(TALL), "bob", state="false alarm")
     more = proposed(home, run)
     removed = [row for each in more.removed for row in each.rows if row in TALL]
