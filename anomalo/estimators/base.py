@@ -17,8 +17,7 @@ from anomalo.errors import SchemaError, UsageError
 from anomalo.estimators.columns import Choices, options_of, speaking_python, warn
 from anomalo.models.base import Model
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fit_outcome import FitOutcome
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.column import TABLE
 from anomalo.tabular.columns import ParsedTable

@@ -33,11 +33,10 @@ from anomalo.models.results import Filled, HiddenCells
 from anomalo.models.view import View
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.explaining.explanation import explanation
-from anomalo.pipeline.fit_outcome import FitOutcome
 from anomalo.pipeline.out_of_core.large_table import LargeTable, encoded
 from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.text_evidence import TextEvidence
-from anomalo.pipeline.training import Trained, plugins_of, reported_errors, require_able, train
+from anomalo.pipeline.training import Trained, described_errors, plugins_of, reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -193,18 +192,7 @@ class Fitted:
         `error` and `baseline`, that of the mean or mode, are root mean squared errors in original units, or for
         categories shares of wrong levels; `missing` is the share of missing training cells.
         """
-        if self.hidden is None:
-            return {}
-        known = [block for block in self.encoder.layout.blocks if np.isfinite(self.hidden.error[block.position])]
-        return {
-            block.name: {
-                "kind": block.kind,
-                "missing": block.missing,
-                "error": float(self.hidden.error[block.position]),
-                "baseline": float(self.hidden.baseline[block.position]),
-            }
-            for block in known
-        }
+        return {} if self.hidden is None else described_errors(self.hidden, self.encoder.layout.blocks)
 
     @property
     def model(self) -> Model:
@@ -386,3 +374,26 @@ class Fitted:
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
         return Encoded(values, observed, given.layout)
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """A fitted model, and what its fit computed of the training rows.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        The model.
+    data : Encoded [n]
+        The training rows as the model scores them, without the label; where it learned classes, those that have one.
+    scores : float64 [n] or None
+        The model's scores of them, as `Fitted.score` takes them; None if it was not calibrated.
+    """
+
+    fitted: Fitted
+    data: Encoded
+    scores: Scores | None
+
+    def take(self, rows: NDArray[np.intp]) -> FitOutcome:
+        """Return the outcome with the rows in another order."""
+        return replace(self, data=self.data.take(rows), scores=None if self.scores is None else self.scores[rows])

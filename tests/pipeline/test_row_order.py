@@ -13,8 +13,7 @@ from anomalo.encoding.target import label_of
 from anomalo.models.results import ModelState
 from anomalo.persistence.resume import resumable_state
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fit_outcome import FitOutcome
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.row_order import by_content
 from anomalo.plugin import CanClassify, CanEmbed, CanImpute, CanScore, Model, verbs_of
 from anomalo.registry.registry import Registry

@@ -13,8 +13,7 @@ from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import score
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fit_outcome import FitOutcome
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.calibration.conformal import Calibration
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fit_outcome import FitOutcome
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.row_order import by_content
 from anomalo.plugin import Encoded, Filled, HiddenCells, Layout, Model, Plan, Run, Scores, hookimpl
 from anomalo.registry.registry import Registry

@@ -22,8 +22,7 @@ from anomalo.models.capabilities import CanExtend
 from anomalo.models.guarded import GuardedModel
 from anomalo.persistence.resume import ResumableState, resumable_state
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fit_outcome import FitOutcome
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.out_of_core.large_table import LargeTable
 from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted

@@ -10,8 +10,7 @@ from anomalo.jobs.scoring.labelled import label_texts, positives
 from anomalo.models.guard import Origin
 from anomalo.persistence.checksums import files_digest
 from anomalo.pipeline.config import FitConfig
-from anomalo.pipeline.fit_outcome import FitOutcome
-from anomalo.pipeline.fitted import Fitted
+from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.reading.folder.listing import local_files
 from anomalo.tabular.schema import SchemaOptions
