@@ -20,6 +20,7 @@ from anomalo.errors import AnomaloError, UsageError
 from anomalo_dashboard.security import bounds
 from anomalo_dashboard.security.access import App, Gate
 from anomalo_dashboard.security.files import ALLOWED
+from anomalo_dashboard.security.signed_in import HEADER, require_header
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent
@@ -41,6 +42,14 @@ AllowHostOption = Annotated[
         "--allow-host",
         metavar="NAME",
         help="A name by which others call the dashboard, such as that of a reverse proxy; can be repeated.",
+    ),
+]
+UserHeaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user-header",
+        metavar="NAME",
+        help="The header in which a proxy that signs people in names them; without it a change is refused.",
     ),
 ]
 UnpackedOption = Annotated[
@@ -66,6 +75,7 @@ def dashboard(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
     allow: AllowOption = [],  # noqa: B006
     allow_host: AllowHostOption = [],  # noqa: B006
+    user_header: UserHeaderOption = None,
     max_unpacked: UnpackedOption = bounds.DEFAULT,
     no_token: Annotated[
         bool,
@@ -90,6 +100,7 @@ def dashboard(
     os.environ["ANOMALO_WORKSPACE"] = str(workspace.absolute())
     os.environ[ALLOWED] = os.pathsep.join(str(folder.absolute()) for folder in allow)
     os.environ[bounds.MOST] = str(most)
+    os.environ[HEADER] = require_header(user_header) if user_header else ""
     token = None if no_token else secrets.token_urlsafe(32)
     url = f"http://{ADDRESS}:{chosen}/{'' if token is None else f'?token={token}'}"
     typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")

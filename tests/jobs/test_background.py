@@ -16,6 +16,8 @@ import pytest
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.queue import Job, ask, job, jobs, resume, start, stop
 from anomalo.jobs.background.state import COMMAND, WORKER, held, is_held
+from anomalo.workspace import authorship
+from anomalo.workspace.workspace import Workspace
 
 VERBS = """
 import json, os, signal, sys, time
@@ -171,6 +173,16 @@ def test_a_fit_can_be_stopped_and_is_resumed_with_one_option(tables: Path, tmp_p
         assert again.commands[0].count("--resume") == 1
         stop(tmp_path, begun.id)
         assert at_end(tmp_path, begun.id).status == "stopped"
+
+
+def test_a_job_works_for_who_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Workspace(tmp_path)
+    facts: dict[str, Any] = {"model": "knn", "plugin": "baselines", "source": "", "rows": 1, "columns": 1}
+    store.add_model("m", lambda folder: folder.mkdir(parents=True), seconds=0.0, summary={}, **facts)
+    monkeypatch.setattr(authorship, "_source", lambda: "ann")
+    begun = start(tmp_path, "promote", [("tag", "m@1", "champion")])
+    assert at_end(tmp_path, begun.id).status == "done"
+    assert [move.who for move in store.tag_moves("m")] == ["ann"]
 
 
 @pytest.mark.slow

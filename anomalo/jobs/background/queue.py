@@ -25,6 +25,7 @@ import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
 from anomalo.jobs.background.state import COMMAND, JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
+from anomalo.workspace.authorship import USER, who
 
 __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "remove", "require_ended", "resume", "start", "stop"]
 
@@ -277,6 +278,7 @@ def _launch(folder: Path, lock: int, cwd: str) -> None:
             stderr=log,
             # Names of tables are seen from where the job was first started.
             cwd=cwd if os.path.isdir(cwd) else None,
+            env=os.environ | {USER: who()},
             start_new_session=True,
             pass_fds=[lock],
         )

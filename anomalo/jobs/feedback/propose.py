@@ -160,7 +160,7 @@ def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> Model
     Raises
     ------
     UsageError
-        There is nothing to learn, or a version knows it already.
+        There is nothing to learn, a version knows it already, or nobody is named.
     ArtefactError
         The model is damaged.
     OutputError
@@ -173,7 +173,9 @@ def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> Model
         )
     if (known := _applied(store, proposal)) is not None:
         raise UsageError(f"the reviews of {proposal.run.id} are applied already: {known} knows what they teach")
-    record, by = proposal.record, who or authorship.who()
+    record, by = proposal.record, authorship.who() if who is None else who.strip()
+    if not by:
+        raise UsageError("nobody is named who applies this feedback; give a name")
     origin = {
         "from": record.reference,
         "root": root_of(record),
@@ -193,6 +195,7 @@ def apply(store: Workspace, proposal: Proposal, who: str | None = None) -> Model
         columns=record.columns,
         seconds=record.seconds,
         summary=record.summary | said,
+        verb="feedback",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from anomalo.calibration.thresholds import Threshold
 from anomalo.jobs.feedback.propose import Proposal, apply, propose
 from anomalo.registry.registry import Registry
 from anomalo.workspace.reviews import Review
@@ -20,20 +21,20 @@ def _registry() -> Registry:
     return Registry.load()
 
 
-def proposal(run: RunRecord) -> Proposal:
-    """Return what the reviews would teach the model of a run.
+def proposal(run: RunRecord, rule: str) -> Proposal:
+    """Return what the reviews would teach the model of a run, and which alerts at a threshold they would remove.
 
     Raises
     ------
     AnomaloError
         The model is no longer there, or a file of it or of a run is missing or damaged.
     """
-    return _proposal(str(workspace()), run.id, Workspace(workspace()).reviews.state())
+    return _proposal(str(workspace()), run.id, rule, Workspace(workspace()).reviews.state())
 
 
 @st.cache_resource(max_entries=16, show_spinner="Looking at what was reviewed")
-def _proposal(folder: str, run: str, reviewed: tuple[int, int]) -> Proposal:
-    return propose(Workspace(Path(folder)), _registry(), run)
+def _proposal(folder: str, run: str, rule: str, reviewed: tuple[int, int]) -> Proposal:
+    return propose(Workspace(Path(folder)), _registry(), run, Threshold.parse(rule))
 
 
 def accept(found: Proposal, who: str) -> None:

@@ -10,8 +10,8 @@ from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation, triage
 from anomalo_dashboard.feedback import proposals
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.security.literal import literal, plain_table
-from anomalo_dashboard.security.uploads import name_of
 
 
 def counts(found: Proposal) -> None:
@@ -122,7 +122,7 @@ def apply_box(found: Proposal) -> None:
         key="apply",
         icon=":material/school:",
         type="primary",
-        disabled=not found.learned,
+        disabled=not found.learned or not who,
         width="stretch",
     )
     if pressed:
@@ -138,16 +138,10 @@ if not scored:
     navigation.empty(
         "No table has been scored yet", "Score a table on the Start page, and mark its alerts on the page Alerts."
     )
-left, right = st.columns([2, 3], vertical_alignment="center")
-run = navigation.run_in_view(scored, everything)
-with left:
-    navigation.run_box(scored)
-right.caption(
-    f"{literal(name_of(run.source))}, scored with {literal(run.model)} on {formatting.moment(run.created)}; "
-    f"alerts of the run: {formatting.threshold(run.summary.get('threshold', 'share=0.01'))}"
-)
+chosen = bar(scored, everything)
+run = chosen.run
 try:
-    found = proposals.proposal(run)
+    found = proposals.proposal(run, chosen.rule)
 except AnomaloError as error:
     st.error(literal(formatting.sentence(str(error))), icon=":material/error:")
     st.stop()
