@@ -186,7 +186,7 @@ class Reviews:
         """Return two numbers of which one is another after any change: changes, and changes that were undone."""
         query = select(func.count(), func.count().filter(ReviewRow.undone != "")).select_from(ReviewRow)
         with self._database.reading() as session:
-            if session is None or not Database.has(session, ReviewRow):
+            if session is None:
                 return 0, 0
             made, undone = session.execute(query).one()
             return int(made), int(undone)

@@ -29,11 +29,12 @@ def proposal(run: RunRecord, rule: str) -> Proposal:
     AnomaloError
         The model is no longer there, or a file of it or of a run is missing or damaged.
     """
-    return _proposal(str(workspace()), run.id, rule, Workspace(workspace()).reviews.state())
+    versions = tuple(record.reference for record in data.models())
+    return _proposal(str(workspace()), run.id, rule, Workspace(workspace()).reviews.state(), versions)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Looking at what was reviewed")
-def _proposal(folder: str, run: str, rule: str, reviewed: tuple[int, int]) -> Proposal:
+def _proposal(folder: str, run: str, rule: str, reviewed: tuple[int, int], versions: tuple[str, ...]) -> Proposal:
     return propose(Workspace(Path(folder)), _registry(), run, Threshold.parse(rule))
 
 
@@ -46,7 +47,6 @@ def accept(found: Proposal, who: str) -> None:
         There is nothing to learn, or the workspace cannot be written.
     """
     apply(Workspace(workspace()), found, who)
-    _proposal.clear()
 
 
 def knowledge(found: Proposal) -> pd.DataFrame:
