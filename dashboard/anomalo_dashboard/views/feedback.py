@@ -63,7 +63,7 @@ def learned(found: Proposal) -> None:
     )
     st.caption(
         "Rows like false alarms are no alerts up to the largest score of these. Expected rows are none, whatever "
-        "their scores. What a confirmed alert has in common with them is not learned."
+        "their scores. Confirmed alerts are not removed."
     )
 
 
@@ -148,9 +148,10 @@ except AnomaloError as error:
 counts(found)
 labelled(run)
 if found.learned:
-    st.subheader("What would change", anchor=False)
+    st.subheader("What changes" if found.applied else "What would change", anchor=False)
     version = found.applied or f"the next version of {found.record.name}"
-    st.markdown(f"Compared with {literal(found.record.reference)}, {literal(version)} **{literal(found)}**.")
+    change = str(found).replace("would remove", "removes") if found.applied else str(found)
+    st.markdown(f"Compared with {literal(found.record.reference)}, {literal(version)} **{literal(change)}**.")
 else:
     st.info(
         "There is nothing new to learn. Mark alerts as false alarm or expected on the page Alerts; confirm the others.",
