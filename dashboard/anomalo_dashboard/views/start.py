@@ -36,7 +36,7 @@ def bundled() -> None:
 
 def choose_table() -> str:
     """Let the user upload a file, name one, or try the bundled one; the choice is in the URL."""
-    st.subheader("1. Table", anchor=False)
+    st.header("1. Table", anchor=False)
     left, right = st.columns(2, gap="large")
     limit = st.get_option("server.maxUploadSize")
     with left:
@@ -63,7 +63,7 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     """Show the table and the inferred kinds and roles of its columns, for the user to correct."""
     missing = fit_form.tokens(st.session_state.get("missing", ""))
     guess = data.look(source, SchemaOptions(missing=missing))
-    st.subheader("2. Columns", anchor=False)
+    st.header("2. Columns", anchor=False)
     rows = quantities.count(guess.rows, "row")
     st.caption(
         f"{literal(name_of(source))}: {rows if guess.complete else f'the first {rows}'}, "
@@ -95,7 +95,7 @@ def choose_model(source: str, label: str | None) -> tuple[str, list[str], list[s
 
     Classifiers are offered where there is a label to learn.
     """
-    st.subheader("3. Model", anchor=False)
+    st.header("3. Model", anchor=False)
     scoring = [model for model in data.kinds_of_model() if "score" in model["verbs"]]
     models = {model["name"]: model for model in scoring if label is not None or "proba" not in model["verbs"]}
     names = list(models)
