@@ -72,7 +72,7 @@ def rows_removed(run: RunRecord, found: Proposal) -> None:
     total = sum(each.alerts for each in found.removed)
     if not total:
         return
-    st.subheader("Alerts that would be removed", anchor=False)
+    st.header("Alerts that would be removed", anchor=False)
     table = proposals.removed(found, data.scores(run), triage.reviews().of(run.id))
     pager, download = st.columns([4, 2], vertical_alignment="center")
     with pager:
@@ -86,7 +86,7 @@ def rows_removed(run: RunRecord, found: Proposal) -> None:
         height="content",
         column_order=["open", *(str(name) for name in table if name not in ("rank", "alert", "reasons", "why")), "why"],
         column_config={
-            "open": st.column_config.ButtonColumn("", key="open_removed", width=70, type="tertiary"),
+            "open": st.column_config.ButtonColumn("Open", key="open_removed", width=70, type="tertiary"),
             "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0 in the table"),
             "score": st.column_config.NumberColumn("Anomaly score", format=scores, width=120),
             "p_value": st.column_config.NumberColumn("p-value", format=p_values, width=80),
@@ -148,7 +148,7 @@ except AnomaloError as error:
 counts(found)
 labelled(run)
 if found.learned:
-    st.subheader("What changes" if found.applied else "What would change", anchor=False)
+    st.header("What changes" if found.applied else "What would change", anchor=False)
     version = found.applied or f"the next version of {found.record.name}"
     change = str(found).replace("would remove", "removes") if found.applied else str(found)
     st.markdown(f"Compared with {literal(found.record.reference)}, {literal(version)} **{literal(change)}**.")
@@ -162,7 +162,7 @@ for note in found.notes:
 apply_box(found)
 learned(found)
 rows_removed(run, found)
-st.subheader("Versions", anchor=False)
+st.header("Versions", anchor=False)
 table = proposals.versions(found.record)
 st.dataframe(
     plain_table(table.assign(created=table["created"].map(formatting.moment))),
