@@ -186,6 +186,11 @@ def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
         right=("row", "score", "p-value"),
     )
     typer.echo(f"\nrun {result.run.id} in {result.run.path}" + (f"; scores in {output}" if output else ""))
+    if facts.get("feedback", {}).get("alerts"):
+        accepted = count(facts["feedback"]["alerts"], "row")
+        typer.echo(
+            f"feedback: {accepted} would be alerts but for reviews of rows like them; see accepted.parquet there"
+        )
     if "shadow" in facts:
         typer.echo("\n".join(_beside(facts["shadow"])))
 

@@ -22,6 +22,7 @@ ICONS = {
     "row": "table_rows",
     "embedding_map": "scatter_plot",
     "repairs": "healing",
+    "feedback": "school",
     "synthesize": "library_add",
     "models": "model_training",
     "plugins": "extension",

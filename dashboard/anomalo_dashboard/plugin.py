@@ -5,7 +5,10 @@ from pathlib import Path
 
 from anomalo.plugin import hookimpl
 
-PAGES = ("start", "overview", "alerts", "row", "embedding_map", "repairs", "synthesize", "models", "plugins")
+PAGES = (
+    *("start", "overview", "alerts", "row", "embedding_map"),
+    *("repairs", "feedback", "synthesize", "models", "plugins"),
+)
 """The pages in the order of the menu; the dashboard opens with the first one."""
 
 

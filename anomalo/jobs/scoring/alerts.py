@@ -18,7 +18,9 @@ from anomalo.jobs.comparing.profiles import ProfileMonitor
 from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, counts
 from anomalo.jobs.monitor import DriftMonitor
 from anomalo.jobs.part import Found, Part, Rows
+from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.candidates import Candidates, Selection
+from anomalo.jobs.scoring.labelled import LabelMonitor, Positives
 from anomalo.jobs.scoring.neighbours import NormalRows, sampled_rows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
@@ -52,6 +54,8 @@ class ScoredTable:
         What was seen of the table; see `score_table`.
     normal : NormalRows or None
         Some of its rows, likewise.
+    positives : Positives or None
+        The rows that the table's label marks, if it has one.
     """
 
     work: Work
@@ -64,6 +68,7 @@ class ScoredTable:
     warnings: list[str] = field(default_factory=list)
     profile: Profile | None = None
     normal: NormalRows | None = None
+    positives: Positives | None = None
 
     @property
     def rows(self) -> int:
@@ -138,6 +143,7 @@ class _ScoreRows:
     def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
         scored = fitted.score(data, None if self.known is None else self.known[part.rows])
         found = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
+        found |= accepted.found(scored)
         return found | ({} if self.challenger is None else self.challenger.find(part)), counts(data)
 
 
@@ -152,6 +158,7 @@ def score_table(
     """
     fitted, folder = work.fitted, work.job.folder
     quality, drift, p_values = DataQualityMonitor(fitted), DriftMonitor(fitted), Tally()
+    labels = LabelMonitor(fitted.schema)
     new = profiled and fitted.profile is not None and work.opened.table is None
     seen = ProfileMonitor(fitted) if new else None
     candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
@@ -165,6 +172,7 @@ def score_table(
             seen.see(part.batch)
         if scored.normal is not None:
             scored.normal.see(part, part.arrays["p_value"])
+        labels.see(part.batch)
         drift.see(part.arrays)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])
@@ -183,6 +191,7 @@ def score_table(
     limit = threshold.limits(scored.rows, reference) if reference else uncalibrated
     scored.warnings = [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])]
     scored.profile = None if seen is None else seen.profile(quality)
+    scored.positives = labels.positives()
     return scored
 
 

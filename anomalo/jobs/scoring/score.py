@@ -18,8 +18,10 @@ from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.jobs.comparing.compare import compared
 from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.part import Found, Part
+from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
 from anomalo.jobs.scoring.candidates import Selection
+from anomalo.jobs.scoring.labelled import compared as compared_with_label
 from anomalo.jobs.scoring.neighbours import neighbours_writer
 from anomalo.jobs.scoring.numbered import free_name, numbered, numbered_schema
 from anomalo.jobs.scoring.score_rows import COLUMNS, ScoreRows
@@ -139,6 +141,9 @@ class _Job:
         self.rows = ScoreRows(scored, order[:TOP], self._id(), Spool(self.work.job.folder / "reasons.arrow"))
         explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
         beside = {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        beside |= accepted.write(self.fitted, folder, scored.results(), scored.selection.largest)
+        if scored.positives is not None:
+            beside["label"] = compared_with_label(scored.positives, scored.score, scored.alert)
         self._write_rows(folder / FILE)
         return beside | {
             "rows": scored.rows,
