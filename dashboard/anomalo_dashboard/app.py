@@ -23,6 +23,7 @@ ICONS = {
     "repairs": "healing",
     "synthesize": "library_add",
     "models": "model_training",
+    "jobs": "work_history",
     "plugins": "extension",
 }
 

@@ -24,11 +24,11 @@ def arguments(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "anomalo", *command, "--json", "--log-json"]
 
 
-def environment(workspace: Path | None) -> dict[str, str]:
-    """Return the environment in which a command works on `workspace`."""
+def environment(workspace: Path | None, who: str = "") -> dict[str, str]:
+    """Return the environment in which a command works on `workspace`, for a user, who is by default this process's."""
     # Not every verb has the option --workspace; a verb that has it reads this variable too.
     chosen = {} if workspace is None else {"ANOMALO_WORKSPACE": str(workspace.resolve())}
-    return {**os.environ, **chosen}
+    return {**os.environ, **chosen, **({"ANOMALO_USER": who} if who else {})}
 
 
 class Event(NamedTuple):
@@ -37,13 +37,17 @@ class Event(NamedTuple):
     level: str = ""
     message: str = ""
     share: float = 0.0
+    left: float | None = None
+    """Seconds to the end of the command, where that can be estimated."""
 
 
 def event(line: bytes) -> Event:
     """Read a line that a command wrote to stderr."""
     with suppress(ValueError, TypeError, KeyError):
         found = json.loads(line)
-        return Event(str(found["level"]), str(found["message"]), float(found.get("share", 0.0)))
+        left = found.get("seconds_left")
+        share = float(found.get("share", 0.0))
+        return Event(str(found["level"]), str(found["message"]), share, None if left is None else float(left))
     return Event()
 
 

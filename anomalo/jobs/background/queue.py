@@ -25,6 +25,7 @@ import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
 from anomalo.jobs.background.state import COMMAND, JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
+from anomalo.workspace import authorship
 
 __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "remove", "require_ended", "resume", "start", "stop"]
 
@@ -54,6 +55,8 @@ class Job:
         How much of that command is done, from 0 to 1; 0 where this is unknown.
     text : str
         A text beside the progress, such as "loss 0.71".
+    left : float or None
+        Seconds to the end of that command, where they can be estimated.
     message : str
         Why the job failed, in one line; else empty.
     exit_code : int or None
@@ -61,6 +64,8 @@ class Job:
         it died.
     created : str
         UTC, ISO 8601.
+    who : str
+        Who started it; empty if that was not noted.
     seconds : float
         How long the job has run, over all attempts.
     path : Path
@@ -78,16 +83,24 @@ class Job:
     step: int
     share: float
     text: str
+    left: float | None
     message: str
     exit_code: int | None
     created: str
+    who: str
     seconds: float
     path: Path
     results: tuple[Any, ...] = field(hash=False)
     warnings: tuple[str, ...]
 
 
-def start(workspace: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes] = {}) -> Job:
+def start(
+    workspace: Path,
+    title: str,
+    commands: Sequence[Sequence[str]],
+    files: Mapping[str, bytes] = {},
+    who: str | None = None,
+) -> Job:
     """Start a job and return at once; it continues after this process ends.
 
     Parameters
@@ -100,6 +113,8 @@ def start(workspace: Path, title: str, commands: Sequence[Sequence[str]], files:
         Run one after another, as long as each succeeds (exit code 0 or 3).
     files : mapping of str to bytes
         Written into the job's folder first; an argument `{job}/NAME` means one of them.
+    who : str, optional
+        Who starts it, and therefore fits its models and makes its runs; by default this process's user.
 
     Raises
     ------
@@ -114,7 +129,7 @@ def start(workspace: Path, title: str, commands: Sequence[Sequence[str]], files:
         folder.mkdir()
         try:
             with held(folder / WORKER) as lock:
-                _lay_out(folder, title, commands, files)
+                _lay_out(folder, title, commands, files, who or authorship.who())
                 _launch(folder, lock, str(Path.cwd()))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -257,12 +272,12 @@ def _check(commands: Sequence[Sequence[str]], files: Mapping[str, bytes]) -> Non
             raise UsageError(f"{name!r} cannot be the name of a job's file; give a plain name, such as 'table.csv'")
 
 
-def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes]) -> None:
+def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes], who: str) -> None:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     State().save(folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = {"title": title, "commands": [list(command) for command in commands]}
+    asked = {"title": title, "commands": [list(command) for command in commands], "who": who}
     # Written last: a folder without it is not a job yet.
     write(folder / JOB, asked | {"created": created, "cwd": str(Path.cwd())})
 
@@ -318,9 +333,11 @@ def _read(folder: Path) -> Job | None:
             step=state.step,
             share=state.share,
             text=state.text,
+            left=None if state.left is None else max(state.left - since, 0.0),
             message=state.message,
             exit_code=None if state.status in ("running", "died") else state.exit_code,
             created=asked["created"],
+            who=asked.get("who", ""),
             seconds=state.seconds + max(since, 0.0),
             path=folder,
             results=tuple(state.results),

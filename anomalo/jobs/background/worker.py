@@ -31,7 +31,8 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.workspace = folder, folder.parent.parent
-        self.commands = job(self.workspace, folder.name).commands
+        asked = job(self.workspace, folder.name)
+        self.commands, self.who = asked.commands, asked.who
         self.state = State.load(folder)
         self._before, self._started = self.state.seconds, time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,7 +49,7 @@ class Worker:
 
     def _step(self, log: BinaryIO, turn: int) -> None:
         state = self.state
-        state.share, state.text, state.message = 0.0, "", ""
+        state.share, state.text, state.left, state.message = 0.0, "", None, ""
         code = INTERRUPTED if self._asked_to_stop() else self._run(self.commands[state.step], log, turn)
         if code in DONE:
             self._next(code)
@@ -76,7 +77,7 @@ class Worker:
         with (self.folder / OUTPUT).open("wb") as output:
             process = subprocess.Popen(
                 arguments(command),
-                env=environment(self.workspace),
+                env=environment(self.workspace, self.who),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.PIPE,
@@ -96,7 +97,7 @@ class Worker:
     def _hear(self, line: bytes) -> None:
         found = event(line)
         if found.level == "progress":
-            self.state.share, self.state.text = found.share, found.message
+            self.state.share, self.state.text, self.state.left = found.share, found.message, found.left
         elif found.level == "warning":
             self._warn(found.message)
         elif found.level == "error":

@@ -10,9 +10,10 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.tabular.writing.digits import apart
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, navigation, repair_suggestions
+from anomalo_dashboard import data, downloads, formatting, navigation, repair_suggestions
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
+from anomalo_dashboard.starting import fit_form
 
 
 def offer(run: RunRecord) -> None:

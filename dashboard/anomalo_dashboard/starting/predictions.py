@@ -1,0 +1,60 @@
+"""How long a fit or a scoring is going to take: estimated by a process beside the page, which shows it once it is there."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from anomalo.errors import AnomaloError
+from anomalo.jobs.background import queue
+from anomalo_dashboard.navigation import workspace
+
+Estimates = dict[str, Any]
+"""What `anomalo plan --json` prints; empty if it cannot be estimated."""
+
+
+def estimates(source: str, *options: str) -> Estimates | None:
+    """Return what `anomalo plan` says of a table; None while it is being estimated.
+
+    Parameters
+    ----------
+    *options : str
+        The model, such as "--model", "linear"; or a saved one by "--with".
+    """
+    changed = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
+    found = _started((source, *options), changed, workspace())
+    return found.result() if found.done() else None
+
+
+def efforts(source: str) -> dict[str, float] | None:
+    """Return the seconds of a fit of the model `auto` at each effort; None while they are being estimated."""
+    found = estimates(source)
+    return None if found is None else {name: float(seconds) for name, seconds in found.get("efforts", {}).items()}
+
+
+@st.fragment(run_every=1)
+def wait(source: str, *options: str) -> None:
+    """Say that an estimate is being made, and draw the page again once it is there."""
+    if estimates(source, *options) is not None:
+        st.rerun()
+    st.caption(":material/hourglass_empty: Estimating the time …")
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _started(command: tuple[str, ...], changed: int, workspace: Path) -> Future[Estimates]:
+    return _pool().submit(_ask, command, workspace)
+
+
+@st.cache_resource(show_spinner=False)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "plans")  # a process each, and not two at once: they measure
+
+
+def _ask(command: tuple[str, ...], workspace: Path) -> Estimates:
+    try:
+        return dict(queue.ask("plan", *command, workspace=workspace))
+    except AnomaloError:  # the form, or the job, says what is wrong
+        return {}
