@@ -15,7 +15,6 @@ from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.parsing import as_array
 from anomalo.tabular.quantities import count, percent
 from anomalo.tabular.schema import Column, Schema
-from anomalo.tabular.understanding.number_parts import Numbers
 
 BINS = 12
 """Bars of a column, at most."""
@@ -53,9 +52,9 @@ def column_facts(column: Column, schema: Schema, table: ParsedTable) -> ColumnFa
     if column.role == "feature":
         values, unreadable = table.parse(column, schema.reading)
         wrong = 0 if unreadable is None else int(unreadable.sum())
-        observed = as_array(values).is_valid()
-        known = int(pc.sum(observed).as_py() or 0)
-        bars = _bins(values) if column.kind in MEASURED else _most_frequent(as_array(values).drop_null())
+        observed = as_array(values).drop_null()
+        known = len(observed)
+        bars = _bins(observed) if column.kind in MEASURED else _most_frequent(observed)
     else:
         cells, wrong = whole(table.table.column(column.name)), 0
         known = len(cells) - cells.null_count
@@ -64,8 +63,8 @@ def column_facts(column: Column, schema: Schema, table: ParsedTable) -> ColumnFa
     return ColumnFacts(column.name, missing, bars, tuple(_warnings(column, missing, wrong, known, bars)))
 
 
-def _bins(values: Numbers) -> tuple[int, ...]:
-    numbers = np.asarray(as_array(values).drop_null().to_numpy(zero_copy_only=False), dtype=np.float64)
+def _bins(values: pa.Array) -> tuple[int, ...]:
+    numbers = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return ()

@@ -23,7 +23,8 @@ _FREE = ("identifier", "text", "empty")  # kinds that no model reads
 def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
     """Return one line for each column: `column`, `cells`, `missing`, `example`, `kind`, `role`, `note`.
 
-    `cells` is how often values occur, `missing` a percentage; the note has the reason of the kind, and warnings.
+    `cells` is how often values occur, in percent of the most frequent, `missing` a percentage; the note has the
+    reason of the kind, and warnings.
     """
     lines = []
     for column, facts in zip(preview.schema.columns, preview.facts, strict=True):
@@ -31,7 +32,7 @@ def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
         lines.append(
             {
                 "column": column.name,
-                "cells": list(facts.bars),
+                "cells": [100 * bar / max(facts.bars) for bar in facts.bars],
                 "missing": 100 * facts.missing,
                 "example": ", ".join(cells[:4]),
                 "kind": column.kind,
@@ -56,6 +57,8 @@ def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
             "cells": st.column_config.BarChartColumn(
                 "Cells",
                 width=110,
+                y_min=0,
+                y_max=100,
                 help="Numbers and dates from the smallest to the largest; of other columns, the most frequent values",
             ),
             "missing": st.column_config.ProgressColumn(

@@ -15,9 +15,9 @@ from anomalo_dashboard.starting import fit_form, predictions
 
 AUTO = "auto"
 EFFORTS = {
-    "fast": "Small networks, quick imputation",
-    "default": "What most tables need",
-    "thorough": "More rows, larger networks",
+    "Fast": "Small networks, quick imputation",
+    "Default": "What most tables need",
+    "Thorough": "More rows, larger networks",
 }
 
 
@@ -86,13 +86,13 @@ def _effort(source: str) -> tuple[str, bool]:
     """Let the user choose how much work the fit may take, and whether it is for imputation alone."""
     known = predictions.efforts(source)
     captions = [
-        f"{text}; about {duration(known[name])}" if known and name in known else text for name, text in EFFORTS.items()
+        f"{text}; about {duration(known[name.lower()])}" if known and name.lower() in known else text
+        for name, text in EFFORTS.items()
     ]
     effort = st.radio(
         "How thoroughly to learn",
         list(EFFORTS),
         1,
-        format_func=str.capitalize,
         captions=captions,
         horizontal=True,
         key="effort",
@@ -103,7 +103,7 @@ def _effort(source: str) -> tuple[str, bool]:
     )
     if known is None:
         predictions.wait(source)
-    return effort or "default", only
+    return (effort or "Default").lower(), only
 
 
 def _advanced(label: str | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How long a fit or a scoring is going to take: estimated by a process beside the page, which shows it once it is there."""
+"""How long a fit or a scoring is going to take: a process beside the page estimates it, and the page waits for it."""
 
 from __future__ import annotations
 

@@ -19,6 +19,9 @@ from anomalo_dashboard.security.uploads import name_of
 from anomalo_dashboard.starting import predictions
 from anomalo_dashboard.starting.table_choice import choose_table
 
+SCORE = "Score with a saved model"
+"""The name of this door, on the page and in its URL."""
+
 
 def show() -> None:
     """Show the form, and start the job."""
@@ -61,27 +64,25 @@ def _choose_model(models: Sequence[ModelRecord]) -> tuple[str, ModelRecord]:
     if "with" not in st.session_state and requested not in known:
         notice = f"There is no model {requested} here that scores or imputes." if requested else ""
         navigation.turn_to(notice, **{"with": next(iter(known))})
-
-    def line(reference: str) -> str:
-        record = known[reference]
-        version = "" if reference == record.reference else f"version {record.version}, "
-        return plain(
-            f"{reference} ({version}{record.model}, fitted on {name_of(record.source)}, "
-            f"{formatting.moment(record.created)})"
-        )
-
     chosen = st.selectbox(
         "Model",
         list(known),
         None,
-        line,
+        plain,
         key="with",
         bind="query-params",
         required=True,
         label_visibility="collapsed",
     )
     reference = chosen if chosen in known else next(iter(known))
-    return reference, known[reference]
+    record = known[reference]
+    st.caption(
+        literal(
+            f"Version {record.version} of {record.name}: {record.model}, fitted on {name_of(record.source)} "
+            f"({quantities.count(record.rows, 'row')}), {formatting.moment(record.created)}"
+        )
+    )
+    return reference, record
 
 
 def _fits(record: ModelRecord, source: str) -> bool:

@@ -17,12 +17,12 @@ from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
 from anomalo_dashboard.starting import fit_form, score_form
 from anomalo_dashboard.starting.model_choice import choose_model
+from anomalo_dashboard.starting.score_form import SCORE
 from anomalo_dashboard.starting.table_choice import choose_table
 
-LEARN, SCORE = "learn", "score"
 DOORS = {
-    LEARN: ("Learn a table", "A model learns what is normal, finds anomalous rows and imputes missing values."),
-    SCORE: ("Score with a saved model", "A table with the same columns, such as that of the next day."),
+    "Learn a table": "A model learns what is normal, finds anomalous rows and imputes missing values.",
+    SCORE: "A table with the same columns, such as that of the next day.",
 }
 
 
@@ -85,8 +85,7 @@ def new_job() -> None:
         "What to do",
         list(DOORS),
         0,
-        format_func=lambda name: DOORS[name][0],
-        captions=[caption for _, caption in DOORS.values()],
+        captions=list(DOORS.values()),
         horizontal=True,
         key="door",
         bind="query-params",
