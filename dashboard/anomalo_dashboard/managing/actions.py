@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from anomalo.errors import AnomaloError
-from anomalo.jobs.keeping.remove import Removal, remove_models
+from anomalo.jobs.keeping.remove import remove_models
 from anomalo.tabular.quantities import memory
 from anomalo.workspace.workspace import ModelRecord, Workspace
 from anomalo_dashboard import job_progress, navigation, sources
@@ -22,7 +22,7 @@ CHAMPION = "champion"
 
 
 def show(record: ModelRecord) -> None:
-    """Show a button for each action; a version that cleans tables is neither scored with nor fitted again here."""
+    """Show what can be done; a version that cleans tables is neither scored with nor fitted again here."""
     usable = saved.verbs_of(record) & {"score", "impute"}
     score, again, promote, retire, delete = st.columns(5)
     if score.button(
@@ -33,74 +33,65 @@ def show(record: ModelRecord) -> None:
         disabled=not usable,
     ):
         navigation.go("start", door=SCORE, **{"with": record.reference})
-    if again.button(
-        "Retrain", icon=":material/model_training:", width="stretch", disabled="goals" not in record.summary
-    ):
-        _retrain(record)
-    if promote.button("Promote", icon=":material/new_releases:", width="stretch", help="Give it a tag"):
+    unknown = "goals" not in record.summary
+    with again.popover("Retrain", icon=":material/model_training:", width="stretch", disabled=unknown):
+        if not unknown:
+            _retrain(record)
+    with promote.popover("Promote", icon=":material/new_releases:", width="stretch"):
         _promote(record)
-    if retire.button(
-        "Retire", icon=":material/archive:", width="stretch", help="Take its tags from it", disabled=not record.tags
-    ):
+    with retire.popover("Retire", icon=":material/archive:", width="stretch", disabled=not record.tags):
         _retire(record)
-    if delete.button("Delete", icon=":material/delete:", width="stretch"):
+    with delete.popover("Delete", icon=":material/delete:", width="stretch"):
         _delete(record)
 
 
-@st.dialog("Promote a version", icon=":material/new_releases:")
 def _promote(record: ModelRecord) -> None:
-    st.write(literal(f"The tag says which version of {record.name} does the work: anomalo score … --with NAME@TAG."))
-    tag = st.text_input("Tag", CHAMPION, max_chars=100)
+    st.write(literal(f"Jobs that name {record.name}@TAG use the version that has the tag."))
+    tag = st.text_input("Tag", CHAMPION, max_chars=100, key="promote_tag").strip()
     holder = next((one for one in _store().models(record.name) if tag in one.tags), None)
     if holder is not None:
-        st.caption(literal(f"{holder.reference} has it now" + (" already." if holder == record else ", and loses it.")))
-    if st.button(f"Give it to version {record.version}", type="primary"):
-        _done(lambda: _store().move_tag(record.reference, tag.strip()))
+        st.caption(literal(f"{holder.reference} has it now" + ("." if holder == record else ", and loses it.")))
+    if st.button(f"Give it to version {record.version}", type="primary", disabled=holder == record):
+        _do(lambda: _store().move_tag(record.reference, tag))
 
 
-@st.dialog("Retire a version", icon=":material/archive:")
 def _retire(record: ModelRecord) -> None:
     st.write(
         literal(
-            f"{record.reference} stays, with its runs; without the tags, jobs that name it by one of them fail until "
-            "another version has it."
+            f"{record.reference} stays, with its runs; jobs that name it by a tag fail until another version has it."
         )
     )
-    tags = st.multiselect("Tags to remove", record.tags, list(record.tags))
+    tags = st.multiselect("Tags to remove", record.tags, list(record.tags), key=f"retire {record.reference}")
     if st.button("Remove the tags", type="primary", disabled=not tags):
 
         def remove() -> None:
             for tag in tags:
                 _store().move_tag(record.reference, tag, remove=True)
 
-        _done(remove)
+        _do(remove)
 
 
-@st.dialog("Delete a version", icon=":material/delete:")
 def _delete(record: ModelRecord) -> None:
+    sure = st.checkbox(literal(f"Delete {record.reference} for good"), key=f"delete {record.reference}")
+    if not sure:
+        st.caption("Its runs stay readable. It cannot be restored, and its number is never given again.")
+        return
     try:
-        removal: Removal = remove_models(_store(), [record.reference])
+        removal = remove_models(_store(), [record.reference])
     except AnomaloError as error:
         failures.show(error)
         return
-    note = removal.items[0].note
-    st.write(
-        literal(f"{record.reference} is {memory(removal.bytes)}. It cannot be restored{f'; {note}' if note else ''}.")
-    )
-    sure = st.checkbox(f"Delete {literal(record.reference)} for good")
-    if st.button("Delete", type="primary", disabled=not sure, key="delete for good"):
-        _done(removal.remove)
+    item = removal.items[0]
+    st.write(literal(f"{memory(removal.bytes)} of files{f'; {item.note}' if item.note else ''}."))
+    if st.button("Delete it", type="primary"):
+        _do(removal.remove)
 
 
-@st.dialog("Retrain", icon=":material/model_training:", width="large")
 def _retrain(record: ModelRecord) -> None:
     st.write(literal(f"Fit the next version of {record.name}, with the options of version {record.version}."))
-    same = f"Its table, {name_of(record.source)}"
-    which = st.radio("On which table", [same, "Another one"], format_func=literal, horizontal=True)
+    st.caption(literal(f"Its table was {name_of(record.source)}. Without another one below it is read again."))
     try:
-        source = sources.opened(sources.again(record)) if which == same else choose_table(bundled=False)
-        if not source:
-            return
+        source = choose_table(bundled=False) or sources.opened(sources.again(record))
         commands = [saved.retraining(record, source)]
     except AnomaloError as error:
         failures.show(error)
@@ -115,8 +106,8 @@ def _store() -> Workspace:
     return Workspace(navigation.workspace())
 
 
-def _done(action: Callable[[], object]) -> None:
-    """Do something, then draw the page again; what is refused is said in the dialog."""
+def _do(action: Callable[[], object]) -> None:
+    """Do something, then draw the page again; what is refused is said where it was asked."""
     try:
         action()
     except AnomaloError as error:

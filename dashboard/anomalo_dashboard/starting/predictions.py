@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,8 @@ from anomalo_dashboard.navigation import workspace
 
 Estimates = dict[str, Any]
 """What `anomalo plan --json` prints; empty if it cannot be estimated."""
+_TURN = Lock()
+"""Not two at once: they measure."""
 
 
 def estimates(source: str, *options: str) -> Estimates | None:
@@ -45,12 +48,14 @@ def wait(source: str, *options: str) -> None:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _started(command: tuple[str, ...], changed: int, workspace: Path) -> Future[Estimates]:
-    return _pool().submit(_ask, command, workspace)
+    found: Future[Estimates] = Future()
 
+    def run() -> None:
+        with _TURN:
+            found.set_result(_ask(command, workspace))
 
-@st.cache_resource(show_spinner=False)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "plans")  # a process each, and not two at once: they measure
+    Thread(target=run, daemon=True).start()  # the dashboard can end before it does
+    return found
 
 
 def _ask(command: tuple[str, ...], workspace: Path) -> Estimates:
