@@ -115,7 +115,9 @@ def test_a_model_of_which_nothing_is_known_is_not_retrained(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_is_fitted_again_on_its_table(home: Path) -> None:
-    app = press(opened("models", model="a@2"), "Fit")
+    app = opened("models", model="a@2")
+    app.session_state["retraining"] = True
+    app = press(app.run(), "Fit")
     assert app.title[0].value == "Start"
     (job,) = queue.jobs(home)
     done = ended(home, job.id)

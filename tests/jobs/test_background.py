@@ -15,7 +15,7 @@ import pytest
 
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.queue import Job, ask, job, jobs, resume, start, stop
-from anomalo.jobs.background.state import COMMAND, WORKER, held, is_held
+from anomalo.jobs.background.state import COMMAND, JOB, WORKER, held, is_held
 
 VERBS = """
 import json, os, signal, sys, time
@@ -35,7 +35,7 @@ def hold(begun: Path, go: Path, as_json: Json = False, log_json: LogJson = False
         print("begins", file=file)
         try:
             while not go.exists():
-                say("progress", "holding", share=0.25)
+                say("progress", "holding", share=0.25, seconds_left=500)
                 time.sleep(0.02)
         except BrokenPipeError:  # the worker is gone; this takes a moment to clean up
             time.sleep(1.0)
@@ -178,6 +178,7 @@ def test_what_is_at_work_can_be_seen_and_listed(holding: Job, tmp_path: Path) ->
     until(lambda: job(tmp_path / "w", holding.id).text)
     now = job(tmp_path / "w", holding.id)
     assert (now.status, now.step, now.share, now.text) == ("running", 0, 0.25, "holding")
+    assert 400 < (now.left or 0) <= 500
     until(lambda: job(tmp_path / "w", holding.id).seconds > now.seconds)
     second = start(tmp_path / "w", "beside it", [("plugins", "--no-import")])
     assert [found.id for found in jobs(tmp_path / "w")] == ["0002-plugins", "0001-hold"]
@@ -338,3 +339,18 @@ def test_the_state_is_whole_json_at_every_moment(holding: Job, tmp_path: Path) -
         assert json.loads((holding.path / "state.json").read_text())["status"] == "running"
     (tmp_path / "go").touch()
     assert at_end(tmp_path / "w", holding.id).status == "done"
+
+
+@pytest.mark.slow
+def test_a_job_knows_who_started_it_and_its_commands_work_for_them(
+    quick: None, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALO_USER", "the server")
+    fit = ("fit", str(tables / "patients.csv"), "--as", "m", "--model", "mean")
+    found = at_end(tmp_path, start(tmp_path, "mean", [fit], who="ann").id)
+    assert found.status == "done", found.message
+    assert (found.who, found.results[0]["summary"]["lineage"]["who"]) == ("ann", "ann")
+    assert start(tmp_path, "list", [("plugins", "--no-import")]).who == "the server"
+    asked = json.loads((found.path / JOB).read_text())
+    (found.path / JOB).write_text(json.dumps({name: value for name, value in asked.items() if name != "who"}))
+    assert job(tmp_path, found.id).who == ""  # of a job that an older version began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -34,8 +35,10 @@ def show(record: ModelRecord) -> None:
     ):
         navigation.go("start", door=SCORE, **{"with": record.reference})
     unknown = "goals" not in record.summary
-    with again.popover("Retrain", icon=":material/model_training:", width="stretch", disabled=unknown):
-        if not unknown:
+    # Its content takes a process that lists the models, so that it waits until it is opened.
+    options: dict[str, Any] = {"key": "retraining", "on_change": "rerun", "disabled": unknown}
+    with again.popover("Retrain", icon=":material/model_training:", width="stretch", **options) as opened:
+        if opened.open and not unknown:
             _retrain(record)
     with promote.popover("Promote", icon=":material/new_releases:", width="stretch"):
         _promote(record)

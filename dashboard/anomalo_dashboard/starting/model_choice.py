@@ -101,8 +101,7 @@ def _effort(source: str) -> tuple[str, bool]:
     only = st.toggle(
         "Only impute missing values", key="only_impute", help="Learn no anomaly score: quicker, and without alerts."
     )
-    if known is None:
-        predictions.wait(source)
+    predictions.wait(source)
     return (effort or "Default").lower(), only
 
 
@@ -132,9 +131,8 @@ def _what(verbs: list[str]) -> str:
 
 
 def _seconds(source: str, model: str) -> None:
+    predictions.wait(source, "--model", model)
     found = predictions.estimates(source, "--model", model)
-    if found is None:
-        predictions.wait(source, "--model", model)
-    elif found:
+    if found:
         how = "At most" if found["seconds_at_most"] else "About"
         st.caption(literal(f"{how} {duration(found['seconds'])} to fit."))

@@ -38,9 +38,15 @@ def efforts(source: str) -> dict[str, float] | None:
     return None if found is None else {name: float(seconds) for name, seconds in found.get("efforts", {}).items()}
 
 
-@st.fragment(run_every=1)
 def wait(source: str, *options: str) -> None:
-    """Say that an estimate is being made, and draw the page again once it is there."""
+    """Say that an estimate is being made, as long as it is, and draw the page again once it is there."""
+    with st.container():  # there also when it is empty: what comes after it must not move, or it closes
+        if estimates(source, *options) is None:
+            _wait(source, options)
+
+
+@st.fragment(run_every=1)
+def _wait(source: str, options: tuple[str, ...]) -> None:
     if estimates(source, *options) is not None:
         st.rerun()
     st.caption(":material/hourglass_empty: Estimating the time …")

@@ -145,10 +145,9 @@ def _commands(record: ModelRecord, reference: str, source: str) -> list[list[str
 
 def _seconds(source: str, reference: str, verbs: Sequence[str]) -> None:
     """Say how long the job is going to take."""
-    known = predictions.estimates(source, "--with", reference)
-    if known is None:
-        predictions.wait(source, "--with", reference)
-        return
+    predictions.wait(source, "--with", reference)
+    known = predictions.estimates(source, "--with", reference) or {}
     seconds = [known["verbs"][verb]["seconds"] for verb in verbs if verb in known.get("verbs", {})]
-    if seconds:
-        st.caption(literal(f"About {duration(sum(seconds))}."))
+    with st.container():
+        if seconds:
+            st.caption(literal(f"About {duration(sum(seconds))}."))
