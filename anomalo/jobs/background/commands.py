@@ -45,9 +45,8 @@ def event(line: bytes) -> Event:
     """Read a line that a command wrote to stderr."""
     with suppress(ValueError, TypeError, KeyError):
         found = json.loads(line)
-        left = found.get("seconds_left")
-        share = float(found.get("share", 0.0))
-        return Event(str(found["level"]), str(found["message"]), share, None if left is None else float(left))
+        level, message, left = str(found["level"]), str(found["message"]), found.get("seconds_left")
+        return Event(level, message, float(found.get("share", 0.0)), None if left is None else float(left))
     return Event()
 
 
