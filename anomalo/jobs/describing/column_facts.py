@@ -56,11 +56,19 @@ def column_facts(column: Column, schema: Schema, table: ParsedTable) -> ColumnFa
         known = len(observed)
         bars = _bins(observed) if column.kind in MEASURED else _most_frequent(observed)
     else:
-        cells, wrong = whole(table.table.column(column.name)), 0
-        known = len(cells) - cells.null_count
-        bars = _most_frequent(cells.drop_null())
+        cells, wrong = _written(column, whole(table.table.column(column.name)).drop_null()), 0
+        known = len(cells)
+        bars = _most_frequent(cells)
     missing = (table.rows - known - wrong) / max(table.rows, 1)
     return ColumnFacts(column.name, missing, bars, tuple(_warnings(column, missing, wrong, known, bars)))
+
+
+def _written(column: Column, cells: pa.Array) -> pa.Array:
+    """Return the cells of a column that no model reads, without those that hold nothing."""
+    if column.kind == "empty":
+        return cells[:0]
+    texts = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
+    return cells.filter(pc.not_equal(cells, "")) if texts else cells
 
 
 def _bins(values: pa.Array) -> tuple[int, ...]:
