@@ -17,13 +17,13 @@ dashboard: $(VENV)/.dashboard
 
 test test-all: export PYTHONDONTWRITEBYTECODE =  # tests start many processes: compile once
 
-# What a change is tried with: every module, and each model in part.
+# What a change is tried with: every module, and each model in part. With COVERAGE=1 branch coverage is demanded.
 test: $(VENV)/.dev
-	$(PYTEST) -m "not matrix and not slow"
+	$(PYTEST) -m "not matrix and not slow" $(if $(COVERAGE),--cov --cov-report term --cov-fail-under 92)
 
-# Every check of every model, browsers and kills as well, with the slowest tests and the branch coverage.
-test-all: $(VENV)/.dev
-	$(PYTEST) --durations 20 --cov --cov-report term --cov-fail-under 92
+# And every check of every model, browsers and kills, with the slowest tests.
+test-all: test
+	$(PYTEST) -m "matrix or slow" --durations 20
 	$(BIN)/python -m pytest -c pyproject.toml --rootdir . examples/anomalo-zscore/tests
 
 lint: $(VENV)/.dev

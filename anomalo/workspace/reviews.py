@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anomalo.errors import UsageError
+from anomalo.tabular.quantities import count
+from anomalo.workspace.activity import note
 from anomalo.workspace.authorship import now
 from anomalo.workspace.database import Database, Table
 
@@ -127,6 +129,8 @@ class Reviews:
                 for row in rows
                 for part, value in said.items()
             )
+            named = state or ("a comment" if comment else "assigned")
+            note(session, "review", run, f"{count(len(rows), 'row')}: {named}", who)
         return action
 
     def undo(self, action: int, who: str) -> None:
@@ -143,6 +147,7 @@ class Reviews:
                 raise UsageError(f"there is no action {action} to undo; it may be undone already")
             for row in rows:
                 row.undone = who
+            note(session, "review", rows[0].run, f"{count(len({row.row for row in rows}), 'row')}: undone", who)
 
     def of(self, run: str) -> dict[int, Review]:
         """Return what is said of the rows of a run; rows that nobody has looked at are left out."""
@@ -158,7 +163,7 @@ class Reviews:
             ReviewRow.part == "state", ReviewRow.undone == ""
         )
         with self._database.reading() as session:
-            if session is None or not Database.has(session, ReviewRow):
+            if session is None:
                 return {}
             last = {(run, row): state for run, row, state in session.execute(query.order_by(ReviewRow.number))}
         found: dict[str, Counter[str]] = {}
@@ -170,7 +175,7 @@ class Reviews:
         """Return all changes of a run or of one row of it, also those that were undone, oldest first."""
         query = select(ReviewRow).where(ReviewRow.run == run).order_by(ReviewRow.number)
         with self._database.reading() as session:
-            if session is None or not Database.has(session, ReviewRow):
+            if session is None:
                 return []
             rows: Iterable[ReviewRow] = session.scalars(query if row is None else query.where(ReviewRow.row == row))
             names = tuple(Change.__dataclass_fields__)

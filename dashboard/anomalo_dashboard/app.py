@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from anomalo.registry.registry import Registry
+from anomalo.workspace import authorship
 from anomalo_dashboard import navigation
 from anomalo_dashboard.plugin import PAGES
-from anomalo_dashboard.security import failures
+from anomalo_dashboard.security import failures, identity
 from anomalo_dashboard.security.literal import literal
 
 HERE = Path(__file__).resolve().parent
@@ -51,6 +52,7 @@ def menu() -> dict[str, list[st.Page]]:
     return found
 
 
+authorship.named_by(identity.person)
 st.set_page_config("anomalo", HERE / "icon.svg", layout="wide")
 current = st.navigation(menu(), position="top")
 try:

@@ -21,6 +21,7 @@ from anomalo.errors import AnomaloError, UsageError
 from anomalo_dashboard.security import bounds, named
 from anomalo_dashboard.security.access import App, Gate
 from anomalo_dashboard.security.files import ALLOWED
+from anomalo_dashboard.security.signed_in import HEADER, require_header
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent
@@ -52,6 +53,14 @@ AllowHostOption = Annotated[
         help="A name by which others call the dashboard, such as that of a reverse proxy; can be repeated.",
     ),
 ]
+UserHeaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user-header",
+        metavar="NAME",
+        help="The header in which a proxy that signs people in names them; without it a change is refused.",
+    ),
+]
 UnpackedOption = Annotated[
     str,
     typer.Option(
@@ -76,6 +85,7 @@ def dashboard(
     allow: AllowOption = [],  # noqa: B006
     allow_source: AllowSourceOption = [],  # noqa: B006
     allow_host: AllowHostOption = [],  # noqa: B006
+    user_header: UserHeaderOption = None,
     max_unpacked: UnpackedOption = bounds.DEFAULT,
     no_token: Annotated[
         bool,
@@ -101,6 +111,7 @@ def dashboard(
     os.environ[ALLOWED] = os.pathsep.join(str(folder.absolute()) for folder in allow)
     os.environ[named.NAMED] = json.dumps(urls)
     os.environ[bounds.MOST] = str(most)
+    os.environ[HEADER] = require_header(user_header) if user_header else ""
     token = None if no_token else secrets.token_urlsafe(32)
     url = f"http://{ADDRESS}:{chosen}/{'' if token is None else f'?token={token}'}"
     typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")

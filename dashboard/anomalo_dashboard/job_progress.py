@@ -14,7 +14,6 @@ from anomalo.errors import AnomaloError
 from anomalo.jobs.background import queue
 from anomalo.jobs.background.queue import Job
 from anomalo.tabular import quantities
-from anomalo.workspace import authorship
 from anomalo_dashboard import formatting, navigation
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain
@@ -77,14 +76,9 @@ def _quoted(word: str) -> str:
     return f"$'{plain(escaped)}'"
 
 
-def person() -> str:
-    """Return who uses the dashboard: the name given there, else that of the account that runs it."""
-    return st.session_state.get("reviewer") or authorship.who()
-
-
 def start(title: str, command: Sequence[str]) -> NoReturn:
     """Start a job of one command, then draw the page again."""
-    queue.start(navigation.workspace(), title, [list(command)], who=person())
+    queue.start(navigation.workspace(), title, [list(command)])
     st.rerun()
 
 
@@ -98,7 +92,7 @@ def begin(title: str, commands: Sequence[Sequence[str]], opens: bool = True, her
     here : bool
         Whether this is the page Start.
     """
-    job = queue.start(navigation.workspace(), title, commands, who=person())
+    job = queue.start(navigation.workspace(), title, commands)
     if opens:
         st.session_state[_LED_BY] = job.id
     if here:

@@ -14,7 +14,10 @@ from anomalo.workspace.reviews import LONGEST, STATES, Change, Review, Reviews, 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import formatting
 from anomalo_dashboard.navigation import workspace
+from anomalo_dashboard.security.identity import name_box
 from anomalo_dashboard.security.literal import literal
+
+__all__ = ["name_box"]
 
 ICONS: dict[str, str] = {
     "new": "fiber_new",
@@ -31,15 +34,6 @@ _DONE = "_triaged"
 def reviews() -> Reviews:
     """Return the reviews of the workspace."""
     return Workspace(workspace()).reviews
-
-
-def name_box() -> str:
-    """Let the user say who makes the changes; by default the account that runs the dashboard."""
-    with st.popover("You", icon=":material/person:", help="Who makes the changes", width="stretch"):
-        found = st.text_input(
-            "Changes are made as", authorship.who(), max_chars=100, key="reviewer", persist_state="session"
-        )
-    return found or authorship.who()
 
 
 def precision(states: Mapping[str, int]) -> str:
@@ -155,7 +149,7 @@ def _change(
     comment: str | None = None,
 ) -> None:
     try:
-        action = reviews().change(run, rows, who, state=state, assignee=assignee, comment=comment)
+        action = reviews().change(run, rows, who or authorship.who(), state=state, assignee=assignee, comment=comment)
     except AnomaloError as error:
         st.error(literal(formatting.sentence(str(error))), icon=":material/error:")
         return
@@ -166,6 +160,6 @@ def _change(
 def _undo(action: int, who: str) -> None:
     st.session_state.pop(_DONE, None)
     try:
-        reviews().undo(action, who)
+        reviews().undo(action, who or authorship.who())
     except AnomaloError as error:
         st.error(literal(formatting.sentence(str(error))), icon=":material/error:")

@@ -176,6 +176,7 @@ def test_cells_are_read_as_they_are_written(tmp_path: Path) -> None:
     assert found[0] == {**TRIP, "tip": "2.150", "payment": "a, b"}
 
 
+@pytest.mark.slow
 def test_ranks_are_those_of_the_command(tmp_path: Path) -> None:
     rows = foreign.corrupt(cars(), corruptions.CORRUPTIONS["mpg"], 0).rows
     ranks, reasons = foreign.scan(rows, "mpg", "ecod", {})

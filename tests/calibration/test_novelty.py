@@ -20,6 +20,8 @@ SCORING = [
     if "table" in models[0].modalities and "score" in verbs_of(models[0]) and "proba" not in verbs_of(models[0])
 ]
 
+QUICK = {"auto", "covariance", "ecod", "hbos", "iforest", "knn", "linear", "lof", "rbm", "residual", "variational"}
+
 
 def table() -> pd.DataFrame:
     """Two numbers and a side that depend on each other, and a colour that depends on nothing."""
@@ -37,7 +39,9 @@ def table() -> pd.DataFrame:
 
 @pytest.mark.filterwarnings("ignore:about .* training rows look anomalous", "ignore:.*predicts hidden cells no better")
 @pytest.mark.usefixtures("few_parts")
-@pytest.mark.parametrize("model", SCORING)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=() if name in QUICK else pytest.mark.matrix) for name in SCORING]
+)
 def test_an_unseen_level_is_the_first_reason_of_an_anomalous_row(model: str) -> None:
     frame = table()
     typical = (frame["a"] - 10.8).abs() + (frame["b"] - 4.2).abs()

@@ -60,6 +60,7 @@ cells = st.one_of(st.sampled_from(ODD), st.sampled_from(TOWNS), st.integers(-500
 rows = st.tuples(*[cells] * 5)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_new_rows_have_the_same_features_alone_in_a_batch_and_in_any_order(

@@ -124,6 +124,7 @@ def test_the_dag_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bag.import_errors == {}
 
 
+@pytest.mark.slow
 def test_the_workflow_of_github_runs_the_job(desk: Path, tmp_path: Path) -> None:
     text = (desk / ".github" / "workflows" / "visits.yml").read_text()
     workflow: dict[Any, Any] = yaml.safe_load(text)

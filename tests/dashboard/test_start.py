@@ -135,7 +135,7 @@ def test_a_database_is_chosen_by_its_name_and_its_url_is_nowhere(visits: str) ->
 
 @pytest.mark.slow
 def test_a_job_reads_a_database_by_its_name(home: Path, visits: str) -> None:
-    job = queue.start(home, "visits", [["score", "source::visits", "--with", "full"]], who="ann")
+    job = queue.start(home, "visits", [["score", "source::visits", "--with", "full"]])
     done = ended(home, job.id)
     assert done.status == "done", done.message
     (run,) = Workspace(home).runs()

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -75,3 +76,21 @@ def test_alerts_are_listed_with_their_states_and_filtered_by_them(home: Path, ru
     assert opened("overview").dataframe[0].value.set_index("run")["right"][run] == "0 % (0 to 84 %) of 2"
     assert "No row matches" in opened("alerts", run=run, state="Fixed").info[0].value
     assert rows_listed(opened("alerts", run=run, state="nonsense")) == everything
+
+
+def test_one_threshold_holds_on_all_pages(home: Path, run: str) -> None:
+    table = pq.read_table(Workspace(home).run(run).path / "scores.parquet").to_pandas()
+    rows = set(table["row"][table["p_value"] <= 0.2])
+    assert len(rows) > 5
+    app = opened("alerts", run=run)
+    app.number_input(key="percent").set_value(20.0).run()
+    assert set(rows_listed(app)) <= rows
+    row = int(app.dataframe[0].value["row"].iloc[7])
+    app.switch_page("views/row.py").run()
+    assert app.number_input(key="percent").value == 20.0
+    app.number_input(key="row").set_value(row).run()
+    assert " is an alert" in app.subheader[0].value
+    app.number_input(key="percent").set_value(None).run()
+    assert " is not an alert" in app.subheader[0].value
+    app.switch_page("views/alerts.py").run()
+    assert len(rows_listed(app)) == 5

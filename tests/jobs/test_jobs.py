@@ -293,6 +293,7 @@ def test_a_label_of_many_values_is_said_to_be_of_no_use(context: JobContext, tab
     assert result.warnings[-1] == "label 'colour' does not have two values: the scores are not compared with it"
 
 
+@pytest.mark.slow
 def test_the_demonstration_finds_anomalous_patients(tmp_path: Path) -> None:
     context = JobContext.at(tmp_path / "w")
     result = demo(context, params={"members": "ecod,covariance"}, device="cpu")

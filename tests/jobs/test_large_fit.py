@@ -59,7 +59,9 @@ def fitted(folder: Path, source: Path | str, model: str, memory: int | None = LI
     return fit(JobContext.at(folder), str(source), "large", config, SchemaOptions())
 
 
-@pytest.mark.parametrize("model", ["knn", "covariance", "undercomplete", "auto"])
+@pytest.mark.parametrize(
+    "model", ["knn", "covariance", *(pytest.param(name, marks=pytest.mark.slow) for name in ("undercomplete", "auto"))]
+)
 def test_it_finds_what_a_fit_in_memory_finds(tmp_path: Path, source: Path, model: str, few_parts: None) -> None:
     new = tmp_path / "new.parquet"
     table(1_000, seed=1, anomalous=100).to_parquet(new, index=False)

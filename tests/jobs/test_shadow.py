@@ -89,6 +89,7 @@ def test_without_an_alert_of_either_kappa_is_undefined(home: Path, table: Path) 
     assert (facts["agreement"], facts["kappa"], facts["alerts"]) == (1.0, None, 0)
 
 
+@pytest.mark.slow
 def test_a_shadow_does_not_depend_on_batches_or_workers(
     home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

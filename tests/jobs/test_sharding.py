@@ -153,6 +153,7 @@ def test_what_is_finished_is_not_computed_again(home: Path, table: Path) -> None
     assert (fills["probability"] == 0.25).tolist() == (fills["row"] < 50).tolist()
 
 
+@pytest.mark.slow
 def test_explained_rows_are_kept_too_but_only_for_the_same_rows(
     home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_text_with_a_wrong_character_is_the_least_likely_one(registry: Registr
     assert (found[:, 0] >= found[:, 1]).all()
 
 
+@pytest.mark.slow
 def test_they_are_the_mean_of_trigrams_and_of_the_model_at_their_scale(registry: Registry) -> None:
     one = table()
     functions = characters_of(one, CONFIG, registry), model_surprisals(one, CONFIG, registry), trigrams

@@ -25,6 +25,8 @@ SCORERS = [
     if "score" in verbs_of(model) and "table" in model.modalities and name != "classifier"
 ]
 
+QUICK = {"auto", "iforest", "knn", "linear", "rbm", "residual", "undercomplete"}
+
 
 def log(rows: int, seed: int = 0, *, drift: bool = False) -> pd.DataFrame:
     """A stationary log with a daily cycle; with `drift`, its last fifth is otherwise."""
@@ -86,7 +88,7 @@ def test_spikes_of_a_short_log_come_first_and_alerts_are_not_at_its_ends(seed: i
 
 
 @pytest.mark.filterwarnings("ignore:about .* training rows look anomalous")
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_spikes_at_night_are_found(seed: int) -> None:
     frame, at = nights(seed)
     ranked = alerts(frame, 2 * len(at) / len(frame)) * len(frame)
@@ -128,6 +130,7 @@ def test_gaps_of_weeks_are_filled_by_the_day_of_the_year(seed: int) -> None:
     assert error < 1.1 * noise  # 1.2 times the noise by months alone
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:about .* training rows look anomalous")
 @pytest.mark.parametrize("seed", range(2))
 def test_temperatures_of_the_opposite_season_are_found(seed: int) -> None:
@@ -160,7 +163,9 @@ def test_a_row_out_of_season_says_which_season_is_expected() -> None:
     assert 1 <= int(day) <= 31
 
 
-@pytest.mark.parametrize("model", SCORERS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=() if name in QUICK else pytest.mark.matrix) for name in SCORERS]
+)
 def test_no_model_takes_the_ends_of_time_for_evidence(model: str) -> None:
     """The rows are equal but for the time: only what is far outside is anomalous, and no day of a model's use."""
     params = {name: value for name, value in SMALL.items() if name in REGISTRY.create(model).params()}
@@ -197,6 +202,7 @@ def test_a_saved_model_gives_the_same_scores_and_words(tmp_path: Path) -> None:
     assert any("drifts" in warning for warning in again.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:model 'auto' predicts hidden cells no better")
 def test_an_unusual_hour_is_named_with_the_usual_ones() -> None:
     rng = np.random.default_rng(0)
@@ -213,6 +219,7 @@ def test_an_unusual_hour_is_named_with_the_usual_ones() -> None:
     assert cells.loc["time", "expected"] == "between 08:00 and 18:00"
 
 
+@pytest.mark.slow
 def test_a_moment_far_from_all_others_is_found() -> None:
     frame = log(1000)
     frame.loc[10, "time"] = pd.Timestamp("2091-02-01 12:00")

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,13 @@ USE = {
     "restore_none": ("score", "restore", "it returned None; restore must return self"),
     "restore_raises": ("score", "restore", "ZeroDivisionError: division by zero (faulty.py:{restore_raises})"),
 }
-
 """By the model: the verb and the method that fails, and what the message says; braces hold the text of a line."""
+QUICK = {"fit_raises", "fit_exits", "score_nan", "score_writes", "impute_overwrites", "state_none", "explain_shape"}
+
+
+def some_at_once(faults: Iterable[str]) -> list[Any]:
+    """Return the faults as parameters; most of them are left to `make test-all`."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in faults]
 
 
 def lay_out(site: Path, source: Path, *, distribution: str = "", requires: str = "") -> None:
@@ -167,7 +172,7 @@ def test_healthy_plugins_are_not_affected(session: Session, site: Path, alone: b
     assert session.steady() == alone
 
 
-@pytest.mark.parametrize("model", FIT)
+@pytest.mark.parametrize("model", some_at_once(FIT))
 def test_a_fault_in_a_fit(session: Session, site: Path, alone: bytes, model: str) -> None:
     lay_out(site, FAULTY / "faulty.py")
     require_named(session.fit(model), model, *FIT[model])
@@ -175,7 +180,7 @@ def test_a_fault_in_a_fit(session: Session, site: Path, alone: bytes, model: str
     assert session.steady() == alone
 
 
-@pytest.mark.parametrize("model", USE)
+@pytest.mark.parametrize("model", some_at_once(USE))
 def test_a_fault_in_the_use_of_a_saved_model(session: Session, site: Path, alone: bytes, model: str) -> None:
     lay_out(site, FAULTY / "faulty.py")
     verb, method, cause = USE[model]

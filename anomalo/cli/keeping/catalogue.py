@@ -12,6 +12,7 @@ import typer
 from anomalo.cli.keeping.tag import show_history
 from anomalo.cli.terminal.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
 from anomalo.cli.terminal.printing import minute, nearby, table
+from anomalo.errors import UsageError
 from anomalo.tabular.quantities import expected_error, percent, unit_of
 
 if TYPE_CHECKING:
@@ -248,6 +249,9 @@ def runs(
     over_time: Annotated[
         bool, typer.Option("--trend", help="Show the alert rate, drift and missing rate of scorings over time.")
     ] = False,
+    activity: Annotated[
+        int | None, typer.Option("--activity", metavar="N", min=1, help="Show who did what: the last N changes.")
+    ] = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -257,6 +261,12 @@ def runs(
     from anomalo.workspace.workspace import Workspace
 
     console, store = Console(as_json, log_json), Workspace(workspace)
+    if activity is not None:
+        if identity is not None or over_time:
+            raise UsageError("--activity shows the whole workspace; give neither ID nor --trend with it")
+        changes = [change.to_json() for change in store.activity(activity)]
+        console.result({"activity": changes}, lambda: _show_activity(changes))
+        return
     if over_time:
         from anomalo.cli.keeping.trend import show_trend
         from anomalo.jobs.comparing.trend import trend
@@ -285,6 +295,14 @@ def _show_runs(found: list[dict[str, Any]]) -> None:
         return
     columns = ("id", "model", "seconds", "created", "source")
     table(columns, [_row(run, columns) for run in found], right=("seconds",))
+
+
+def _show_activity(changes: list[dict[str, Any]]) -> None:
+    if not changes:
+        typer.echo("Nothing was recorded yet")
+        return
+    columns = ("created", "who", "action", "subject", "details")
+    table(columns, [[minute(change["created"]), *(change[name] for name in columns[1:])] for change in changes])
 
 
 def plugins(

@@ -24,11 +24,11 @@ def arguments(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "anomalo", *command, "--json", "--log-json"]
 
 
-def environment(workspace: Path | None, who: str = "") -> dict[str, str]:
-    """Return the environment in which a command works on `workspace`, for a user, who is by default this process's."""
+def environment(workspace: Path | None) -> dict[str, str]:
+    """Return the environment in which a command works on `workspace`."""
     # Not every verb has the option --workspace; a verb that has it reads this variable too.
     chosen = {} if workspace is None else {"ANOMALO_WORKSPACE": str(workspace.resolve())}
-    return {**os.environ, **chosen, **({"ANOMALO_USER": who} if who else {})}
+    return {**os.environ, **chosen}
 
 
 class Event(NamedTuple):

@@ -25,7 +25,7 @@ import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
 from anomalo.jobs.background.state import COMMAND, JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
-from anomalo.workspace import authorship
+from anomalo.workspace.authorship import USER, who
 
 __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "remove", "require_ended", "resume", "start", "stop"]
 
@@ -94,13 +94,7 @@ class Job:
     warnings: tuple[str, ...]
 
 
-def start(
-    workspace: Path,
-    title: str,
-    commands: Sequence[Sequence[str]],
-    files: Mapping[str, bytes] = {},
-    who: str | None = None,
-) -> Job:
+def start(workspace: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes] = {}) -> Job:
     """Start a job and return at once; it continues after this process ends.
 
     Parameters
@@ -113,8 +107,6 @@ def start(
         Run one after another, as long as each succeeds (exit code 0 or 3).
     files : mapping of str to bytes
         Written into the job's folder first; an argument `{job}/NAME` means one of them.
-    who : str, optional
-        Who starts it, and therefore fits its models and makes its runs; by default this process's user.
 
     Raises
     ------
@@ -129,7 +121,7 @@ def start(
         folder.mkdir()
         try:
             with held(folder / WORKER) as lock:
-                _lay_out(folder, title, commands, files, who or authorship.who())
+                _lay_out(folder, title, commands, files)
                 _launch(folder, lock, str(Path.cwd()))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -277,7 +269,7 @@ def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files:
         (folder / name).write_bytes(content)
     State().save(folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = {"title": title, "commands": [list(command) for command in commands], "who": who}
+    asked = {"title": title, "commands": [list(command) for command in commands], "who": who()}
     # Written last: a folder without it is not a job yet.
     write(folder / JOB, asked | {"created": created, "cwd": str(Path.cwd())})
 
@@ -292,6 +284,7 @@ def _launch(folder: Path, lock: int, cwd: str) -> None:
             stderr=log,
             # Names of tables are seen from where the job was first started.
             cwd=cwd if os.path.isdir(cwd) else None,
+            env=os.environ | {USER: who()},
             start_new_session=True,
             pass_fds=[lock],
         )

@@ -31,8 +31,7 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.workspace = folder, folder.parent.parent
-        asked = job(self.workspace, folder.name)
-        self.commands, self.who = asked.commands, asked.who
+        self.commands = job(self.workspace, folder.name).commands
         self.state = State.load(folder)
         self._before, self._started = self.state.seconds, time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +76,7 @@ class Worker:
         with (self.folder / OUTPUT).open("wb") as output:
             process = subprocess.Popen(
                 arguments(command),
-                env=environment(self.workspace, self.who),
+                env=environment(self.workspace),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.PIPE,

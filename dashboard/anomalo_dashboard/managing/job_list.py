@@ -65,10 +65,10 @@ def matches(job: queue.Job, text: str) -> bool:
     return text.strip().lower() in said
 
 
-def again(job: queue.Job, who: str) -> queue.Job:
+def again(job: queue.Job) -> queue.Job:
     """Start a job of the same commands, which are run even if nothing has changed since."""
     commands = [_forced([word for word in command if word != queue.RESUME]) for command in job.commands]
-    return queue.start(navigation.workspace(), job.title, commands, who=who)
+    return queue.start(navigation.workspace(), job.title, commands)
 
 
 def _forced(command: list[str]) -> list[str]:

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.reviews import STATES
 from anomalo_dashboard import charts, data, downloads, formatting, navigation, triage
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.security.literal import literal, plain, plain_table
-from anomalo_dashboard.security.uploads import name_of
-
-STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
-AS_RUN = "as in the run"
-
-
-def threshold(rule: str) -> tuple[list[str], str]:
-    """Return the slider's stops in percent, and the stop of the run's threshold."""
-    kind, _, value = rule.partition("=")
-    if kind != "share":
-        return [AS_RUN, *map(str, STOPS)], AS_RUN
-    of_run = float(f"{100 * float(value):.6g}")
-    return [str(stop) for stop in sorted({*STOPS, of_run})], str(of_run)
-
-
-def alerts_at(scores: data.Scores, stop: str, of_run: str) -> data.Mask:
-    """Return which rows are alerts at a stop of the slider."""
-    if stop == of_run:
-        return scores.alert
-    return np.asarray(scores.p_value <= float(stop) / 100)
-
 
 st.title("Alerts", anchor=False)
 everything = data.runs()
@@ -39,33 +18,15 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; its most anomalous rows are then listed here."
     )
 
-left, right = st.columns([2, 3], vertical_alignment="center")
-run = navigation.run_in_view(found, everything)
-with left:
-    navigation.run_box(found)
-rule = run.summary.get("threshold", "share=0.01")
-right.caption(
-    f"{literal(name_of(run.source))}, scored with {literal(run.model)} on {formatting.moment(run.created)}; "
-    f"alerts of the run: {formatting.threshold(rule)}"
-)
+shown = bar(found, everything)
+run = shown.run
 for warning in run.summary.get("warnings", []):
     st.warning(literal(formatting.sentence(warning)), icon=":material/info:")
 scores, title = data.scores(run), formatting.score(data.score_unit(run.model))
 
-stops, of_run = threshold(rule)
 left, right = st.columns([2, 3], gap="large")
+alert = shown.alerts(scores)
 with left:
-    stop = st.select_slider(
-        "Alert if the p-value is at most … %",
-        stops,
-        of_run,
-        key="percent",
-        bind="query-params",
-        on_change=navigation.first_page,
-        help="The p-value is the share of normal rows with an anomaly score at least this high: at 1 %, about one "
-        "normal row in 100 is a false alert. The slider changes this view, not the saved run.",
-    )
-    alert = alerts_at(scores, stop, of_run)
     alerts = int(alert.sum())
     in_run = int(scores.alert.sum())
     one, two, three = st.columns(3)
@@ -121,10 +82,10 @@ show = only_box.segmented_control(
     on_change=navigation.first_page,
 )
 said = triage.reviews().of(run.id)
-shown = scores.matching(text, column) & (alert if show == "alerts" else True)
+matching = scores.matching(text, column) & (alert if show == "alerts" else True)
 if state is not None:
-    shown &= data.in_state(said, state, len(alert))
-rows = scores.order[shown[scores.order]]
+    matching &= data.in_state(said, state, len(alert))
+rows = scores.order[matching[scores.order]]
 
 if not len(rows):
     st.info(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, job_progress, navigation, projection, sources
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.security.literal import literal
 from anomalo_dashboard.security.uploads import name_of
 
@@ -100,15 +103,15 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; its rows are then shown on a map here."
     )
 
-left, middle, right = st.columns([2, 3, 1.3], vertical_alignment="center")
-run = navigation.run_in_view(found, everything)
-with left:
-    navigation.run_box(found)
+shown = bar(found, everything)
+run = shown.run
+middle, right = st.columns([5, 1.3], vertical_alignment="center")
 embedded = navigation.companion(run, [other for other in everything if other.verb == "embed"])
 if embedded is None:
     offer(run)
     st.stop()
 scores = data.scores(run)
+scores = replace(scores, alert=shown.alerts(scores))
 if embedded.summary["rows"] != len(scores.score):
     st.warning(
         f"The table has changed: it had {quantities.count(len(scores.score), 'row')} when it was scored, and "

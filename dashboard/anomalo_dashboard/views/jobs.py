@@ -61,7 +61,7 @@ def actions(job: queue.Job) -> None:
     if job.status == "running":
         return
     if left.button("Run again", icon=":material/replay:", width="stretch", help="As a new job, from the beginning"):
-        started = job_list.again(job, job_progress.person())
+        started = job_list.again(job)
         navigation.open_job(started.id)
     if right.button("Remove", icon=":material/delete:", width="stretch", help="The job and its log; its results stay"):
         try:

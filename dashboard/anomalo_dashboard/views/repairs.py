@@ -11,6 +11,7 @@ from anomalo.tabular import quantities
 from anomalo.tabular.writing.digits import apart
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation, repair_suggestions
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 from anomalo_dashboard.starting import fit_form
@@ -63,12 +64,9 @@ if not found:
         "imputed table can be saved. Repairs of alerts are suggested on the Row page.",
     )
 
-left, right = st.columns([2, 3], vertical_alignment="center")
-run = navigation.run_in_view(found, everything)
-with left:
-    navigation.run_box(found)
+run = bar(found, everything).run
 if run.verb == "repair":
-    right.caption(
+    st.caption(
         f"{literal(name_of(run.source))}: repairs of its alerts "
         f"({formatting.threshold(run.summary['threshold'])}), "
         f"suggested by {literal(run.model)} on {formatting.moment(run.created)}"
@@ -78,7 +76,7 @@ if run.verb == "repair":
     repair_suggestions.page(run, navigation.companion(run, [other for other in everything if other.verb == "score"]))
     st.stop()
 filled: dict[str, int] = run.summary.get("filled", {})
-right.caption(
+st.caption(
     f"{literal(name_of(run.source))}, imputed with {literal(run.model)} on {formatting.moment(run.created)}: "
     f"{quantities.count(sum(filled.values()), 'cell')} in {quantities.count(len(filled), 'column')} "
     f"of {quantities.count(run.summary.get('rows', 0), 'row')}"

@@ -10,6 +10,7 @@ import streamlit as st
 from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources, triage
+from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -36,11 +37,11 @@ def step(scores: data.Scores, by: int) -> None:
     st.session_state["row"] = int(scores.order[rank])
 
 
-def headline(run: RunRecord, scores: data.Scores, row: int) -> None:
+def headline(run: RunRecord, scores: data.Scores, row: int, alert: bool) -> None:
     """Show how anomalous the row is, and why."""
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     reasons = scores.reasons[row].as_py()
-    status = "an alert" if scores.alert[row] else "not an alert"
+    status = "an alert" if alert else "not an alert"
     st.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     rank, p_value, score = st.columns(3)
     title = literal(formatting.score(data.score_unit(run.model)))
@@ -129,11 +130,11 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; each of its rows can then be opened here."
     )
 
-run_box, row_box, before, after, link = st.columns([3, 2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
-run = navigation.run_in_view(found, everything)
-with run_box:
-    navigation.run_box(found)
+shown = bar(found, everything)
+run = shown.run
 scores = data.scores(run)
+alert = shown.alerts(scores)
+row_box, before, after, link = st.columns([2, 1.4, 1.4, 1.4], vertical_alignment="bottom")
 row = row_in_view(scores)
 row_box.number_input("Row, counted from 0", 0, len(scores.score) - 1, None, 1, key="row", bind="query-params")
 rank = int(scores.rank[row])
@@ -161,10 +162,10 @@ with link.popover("Link", icon=":material/link:", width="stretch"):
     st.caption("This address always opens this row:")
     st.code(f"{(st.context.url or '').partition('?')[0]}?run={run.id}&row={row}", language=None, wrap_lines=True)
 
-headline(run, scores, row)
+headline(run, scores, row, bool(alert[row]))
 triage.of_row(run.id, row)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-repair_suggestions.of_row(run, repaired, row, bool(scores.alert[row]))
+repair_suggestions.of_row(run, repaired, row, bool(alert[row]))
 explained = data.cells(run, row)
 if explained.empty:
     not_explained(run, rank + 1)

@@ -123,6 +123,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_plugin_that_fails_in_a_worker_is_reported_as_in_one_process(failure: str, tmp_path: Path) -> None:
     (tmp_path / "fails_module.py").write_text(FAILS.format(failure=failure))

@@ -140,6 +140,7 @@ def test_what_only_a_model_in_memory_knows_is_computed_here(
     assert len(score(context, str(table), opened, device="cpu").score) == 240
 
 
+@pytest.mark.slow
 def test_alerts_in_the_first_rows_are_explained_by_a_worker(
     engine: str, at: Any, home: Path, patients: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_alerts_in_the_first_rows_are_explained_by_a_worker(
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.slow
 def test_workers_of_a_long_job_start_while_the_model_is_loaded(
     home: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_cleaner_is_exported_too(
     assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.slow
 def test_any_changed_byte_is_refused_or_changes_nothing(file: Path, home: Workspace, installed: Registry) -> None:
     whole, rng = file.read_bytes(), random.Random(0)
     ends = [*range(80), *range(len(whole) - 400, len(whole))]  # the first header, and the list of files
