@@ -264,7 +264,7 @@ def _check(commands: Sequence[Sequence[str]], files: Mapping[str, bytes]) -> Non
             raise UsageError(f"{name!r} cannot be the name of a job's file; give a plain name, such as 'table.csv'")
 
 
-def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes], who: str) -> None:
+def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     State().save(folder)
