@@ -260,4 +260,4 @@ def recent(jobs: Sequence[Job], most: int = 5) -> None:
         when.caption(formatting.moment(job.created))
         if button.button("Open", key=f"job-{job.id}", width="stretch"):
             navigation.open_job(job.id)
-    st.page_link("views/jobs.py", label=f"All jobs ({len(jobs):,})", icon=":material/work_history:")
+    st.page_link("views/jobs.py", label="All jobs", icon=":material/work_history:")

@@ -49,11 +49,11 @@ def columns() -> dict[str, Any]:
         "open": st.column_config.ButtonColumn("Open", key="open_job", width=70, type="tertiary"),
         "job": st.column_config.TextColumn("Job", width=110),
         "status": st.column_config.TextColumn("Status", width=80),
-        "verbs": st.column_config.TextColumn("What", width=150),
+        "verbs": st.column_config.TextColumn("What", width=140),
         "table": st.column_config.TextColumn("Table", width=150),
         "model": st.column_config.TextColumn("Model", width=130),
         "who": st.column_config.TextColumn("Who", width=90),
-        "when": st.column_config.TextColumn("When", width=130),
+        "when": st.column_config.TextColumn("When", width=145),
         "took": st.column_config.TextColumn("Took", width=100),
         "message": st.column_config.TextColumn("Why it failed"),
     }
