@@ -36,7 +36,7 @@ class Activity:
     who : str
         Who made it.
     action : str
-        What was done: a verb of the command line such as `fit`, `score` or `rm`, or `review`.
+        What was done: a verb of the command line such as `fit`, `score` or `rm`, `review` or `decide`.
     subject : str
         The model, such as `fraud@3`, or the run, such as `0007-score`.
     details : str

@@ -18,6 +18,7 @@ from anomalo.persistence.resume import ResumableState, discarding
 from anomalo.workspace.activity import Activity, latest, note
 from anomalo.workspace.artifacts import json_ready, read_manifest
 from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.workspace.decisions import Decisions
 from anomalo.workspace.entries import entry_facts, highest_number, killed_entry, model_record, run_record
 from anomalo.workspace.records import ModelRecord, RunRecord, TagMove
 from anomalo.workspace.removal import is_being_written, remove
@@ -60,6 +61,11 @@ class Workspace:
     def reviews(self) -> Reviews:
         """What analysts say of the rows of runs."""
         return Reviews(self._database)
+
+    @property
+    def decisions(self) -> Decisions:
+        """What people decide about the cells that runs suggest to change."""
+        return Decisions(self._database)
 
     def prepare(self) -> None:
         """Create the workspace and its database now, so that a long job fails at its start, not at its end."""

@@ -54,7 +54,10 @@ def menu() -> dict[str, list[st.Page]]:
 
 authorship.named_by(identity.person)
 st.set_page_config("anomalo", HERE / "icon.svg", layout="wide")
+if st.context.theme.type == "dark":  # Streamlit writes white on the primary colour, which no theme can change
+    st.html("<style>button[kind='primary'] { color: #12191b }</style>")
 current = st.navigation(menu(), position="top")
+st.set_page_config(f"{current.title} · anomalo".replace("\\", ""))  # a title of a plugin's page is escaped
 try:
     navigation.arrive(current.url_path)
     navigation.show_notice()

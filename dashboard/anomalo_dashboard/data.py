@@ -24,6 +24,7 @@ from anomalo.calibration.thresholds import most_anomalous
 from anomalo.errors import AnomaloError, ArtefactError
 from anomalo.jobs.background import queue
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.deciding.suggestions import suggestions_of
 from anomalo.jobs.describing.preview import Preview, preview
 from anomalo.registry.registry import Registry
 from anomalo.tabular import quantities
@@ -303,15 +304,11 @@ def _tsne(folder: Path, created: str, key: bytes, _rows: Rows) -> projection.Poi
     return projection.tsne(_codes(folder, created)[_rows])
 
 
-def fills(run: RunRecord) -> pa.Table:
-    """Return the imputed cells of a run: `row`, `column`, `value`, `low`, `high`, `probability`."""
+@st.cache_resource(max_entries=4, show_spinner="Reading the suggested cells")
+def suggestions(run: RunRecord) -> pa.Table:
+    """Return the cells that a run of `impute`, `repair` or `clean` suggests to change: see `suggestions_of`."""
     with _files_of(run):
-        return _fills(run.path, run.created)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the imputed cells")
-def _fills(folder: Path, created: str) -> pa.Table:
-    return pq.read_table(folder / "fills.parquet").combine_chunks()
+        return suggestions_of(run)
 
 
 def repairs(run: RunRecord) -> pa.Table:
@@ -334,7 +331,10 @@ def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
 
 def output_table(run: RunRecord) -> Path | None:
     """Return the file with a run's imputed or repaired table or synthetic rows; None if it is not found."""
-    asked, name = run.summary.get("output"), {"repair": "repaired", "augment": "rows"}.get(run.verb, "filled")
+    asked, name = (
+        run.summary.get("output"),
+        {"impute": "filled", "augment": "rows"}.get(run.verb, "repaired"),
+    )
     candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
     return next((path for path in candidates if path.is_absolute() and path.is_file()), None)
 

@@ -25,6 +25,7 @@ DOING = {
     "impute": "Imputing missing values",
     "embed": "Embedding the rows",
     "repair": "Searching for repairs",
+    "apply": "Writing the accepted cells",
     "augment": "Generating rows",
     "evaluate": "Comparing synthetic rows with real ones",
 }
@@ -112,7 +113,7 @@ def show_unfinished(command: Sequence[str]) -> bool:
 
 def show(job: Job) -> None:
     """Show a job; while it runs, the page follows it."""
-    st.subheader(literal(job.title), anchor=False)
+    st.header(literal(job.title), anchor=False)
     st.caption(literal(" · ".join(filter(None, (described(job), job.who, formatting.moment(job.created))))))
     if job.status == "running":
         _live(job.id)
@@ -252,7 +253,7 @@ def _try(action: Callable[[Path, str], object], identity: str) -> None:
 
 def recent(jobs: Sequence[Job], most: int = 5) -> None:
     """List the latest jobs, each with a button that opens it."""
-    st.subheader("Recent jobs", anchor=False)
+    st.header("Recent jobs", anchor=False)
     for job in jobs[:most]:
         title, status, when, button = st.columns([5, 2, 2, 1.4], vertical_alignment="center")
         title.markdown(literal(job.title))

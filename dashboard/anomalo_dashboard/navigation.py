@@ -159,7 +159,7 @@ def _unknown(requested: str, other: RunRecord | None, runs: Sequence[RunRecord])
 def empty(title: str, text: str) -> None:
     """Show that there is nothing to see yet, and what to do; then end the page."""
     with st.container(border=True):
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         st.write(text)
         st.page_link("views/start.py", label="Go to Start", icon=":material/play_circle:")
     st.stop()

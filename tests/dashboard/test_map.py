@@ -120,7 +120,7 @@ def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
     (job,) = queue.jobs(data.workspace())
     assert job.commands[0][0] == "embed"
     if job.status == "running":
-        assert app.subheader[0].value == "Map of patients.csv"
+        assert app.header[0].value == "Map of patients.csv"
     while queue.job(data.workspace(), job.id).status == "running":
         time.sleep(0.1)
     assert queue.job(data.workspace(), job.id).status == "done"

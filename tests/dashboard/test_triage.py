@@ -89,8 +89,8 @@ def test_one_threshold_holds_on_all_pages(home: Path, run: str) -> None:
     app.switch_page("views/row.py").run()
     assert app.number_input(key="percent").value == 20.0
     app.number_input(key="row").set_value(row).run()
-    assert " is an alert" in app.subheader[0].value
+    assert " is an alert" in app.header[0].value
     app.number_input(key="percent").set_value(None).run()
-    assert " is not an alert" in app.subheader[0].value
+    assert " is not an alert" in app.header[0].value
     app.switch_page("views/alerts.py").run()
     assert len(rows_listed(app)) == 5

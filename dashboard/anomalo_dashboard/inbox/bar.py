@@ -39,7 +39,7 @@ class Bar:
     @property
     def rule(self) -> str:
         """The threshold as `--threshold` takes it; empty for a run that has none."""
-        of_run = str(self.run.summary.get("threshold", ""))
+        of_run = _rule(self.run)
         return of_run if self.percent is None else f"share={self.percent / 100:.12g}"
 
     def alerts(self, scores: data.Scores) -> data.Mask:
@@ -76,8 +76,13 @@ def _facts(run: RunRecord) -> str:
     return f"**{literal(name_of(run.source))}**{model} · {formatting.moment(run.created)}"
 
 
+def _rule(run: RunRecord) -> str:
+    found = run.summary.get("threshold")
+    return found if isinstance(found, str) else ""  # that of `clean` is a probability
+
+
 def _threshold(run: RunRecord) -> float | None:
-    rule = str(run.summary.get("threshold", ""))
+    rule = _rule(run)
     found: float | None = st.number_input(
         "Alert if p-value at most … %",
         0.0,

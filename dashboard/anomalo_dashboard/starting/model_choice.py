@@ -51,7 +51,7 @@ def choose_model(source: str, label: str | None) -> Choice:
     UsageError
         The name or a parameter is not valid.
     """
-    st.subheader("3. Model", anchor=False)
+    st.header("3. Model", anchor=False)
     effort, only_impute = _effort(source)
     first, second = st.columns(2)
     name = first.text_input("Save as", fit_form.suggested_name(source), key=f"name {source}", max_chars=100)

@@ -30,7 +30,7 @@ def show() -> None:
         st.info("No model is saved yet: learn a table first.", icon=":material/info:")
         return
     reference, record = _choose_model(models)
-    st.subheader("2. Table", anchor=False)
+    st.header("2. Table", anchor=False)
     try:
         source = choose_table(bundled=False)
         if not source or not _fits(record, source):
@@ -58,7 +58,7 @@ def references(models: Sequence[ModelRecord]) -> dict[str, ModelRecord]:
 
 
 def _choose_model(models: Sequence[ModelRecord]) -> tuple[str, ModelRecord]:
-    st.subheader("1. Model", anchor=False)
+    st.header("1. Model", anchor=False)
     known = references(models)
     requested = st.query_params.get("with")
     if "with" not in st.session_state and requested not in known:

@@ -142,7 +142,7 @@ record = choose(records)
 actions.show(record)
 versions.show([one for one in records if one.name == record.name], data.runs())
 moves(record.name)
-st.subheader(literal(record.reference), anchor=False)
+st.header(literal(record.reference), anchor=False)
 left, right = st.columns([5, 7], gap="medium")
 with left:
     cleans = record.summary.get("verbs") == ["clean"]

@@ -49,7 +49,7 @@ def chart(table: pd.DataFrame) -> None:
     scored = table.dropna(subset="rate")
     if scored.empty:
         return
-    st.subheader("Alert rate by run", anchor=False)
+    st.header("Alert rate by run", anchor=False)
     names = sorted({model.partition("@")[0] for model in scored["model"]})
     if len(names) > 1:
         chosen = st.selectbox(
@@ -80,7 +80,7 @@ facts[3].metric("Latest alert rate", quantities.percent(rates[0]) if len(rates) 
 
 if len(table):
     chart(table)
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     st.dataframe(
         plain_table(table.assign(rate=100 * table["rate"].astype(float))),
         hide_index=True,
@@ -110,7 +110,7 @@ else:
     st.info("There are no runs yet; score a table on the Start page.", icon=":material/info:")
 
 if models:
-    st.subheader("Models", anchor=False)
+    st.header("Models", anchor=False)
     saved = pd.DataFrame(
         [
             {

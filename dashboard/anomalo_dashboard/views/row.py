@@ -9,8 +9,9 @@ import streamlit as st
 
 from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting, job_progress, navigation, repair_suggestions, sources, triage
+from anomalo_dashboard import data, formatting, job_progress, navigation, sources, triage
 from anomalo_dashboard.inbox.bar import bar
+from anomalo_dashboard.repairing import row_suggestion
 from anomalo_dashboard.security.literal import literal, plain_table
 
 
@@ -42,7 +43,7 @@ def headline(run: RunRecord, scores: data.Scores, row: int, alert: bool) -> None
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
     reasons = scores.reasons[row].as_py()
     status = "an alert" if alert else "not an alert"
-    st.subheader(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
+    st.header(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
     rank, p_value, score = st.columns(3)
     title = literal(formatting.score(data.score_unit(run.model)))
     rank.metric("Rank", f"{scores.rank[row] + 1:,} of {len(scores.order):,}", border=True)
@@ -71,7 +72,7 @@ def table(found: pd.DataFrame, kinds: dict[str, str], units: dict[str, Unit]) ->
 
 def show_cells(run: RunRecord, found: pd.DataFrame) -> None:
     """Show the explained cells, largest contribution first."""
-    st.subheader("Cell by cell", anchor=False)
+    st.header("Cell by cell", anchor=False)
     most, unit = max(float(found["contribution"].max()), 1e-9), data.score_unit(run.model)
     st.dataframe(
         plain_table(table(found, data.column_kinds(run.model), data.column_units(run.model))),
@@ -165,7 +166,7 @@ with link.popover("Link", icon=":material/link:", width="stretch"):
 headline(run, scores, row, bool(alert[row]))
 triage.of_row(run.id, row)
 repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-repair_suggestions.of_row(run, repaired, row, bool(alert[row]))
+row_suggestion.of_row(run, repaired, row, bool(alert[row]))
 explained = data.cells(run, row)
 if explained.empty:
     not_explained(run, rank + 1)

@@ -30,7 +30,7 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
     """Show the table and the inferred kinds and roles of its columns, for the user to correct."""
     missing = fit_form.tokens(st.session_state.get("missing", ""))
     guess = data.look(source, SchemaOptions(missing=missing))
-    st.subheader("2. Columns", anchor=False)
+    st.header("2. Columns", anchor=False)
     rows = quantities.count(guess.rows, "row")
     st.caption(
         f"{literal(name_of(source))}: {rows if guess.complete else f'the first {rows}'}, "
@@ -60,7 +60,7 @@ def understand(source: str) -> tuple[Preview, SchemaOptions]:
 def learn() -> None:
     """Show the form of a fit, and start it."""
     try:
-        st.subheader("1. Table", anchor=False)
+        st.header("1. Table", anchor=False)
         source = choose_table()
         if not source:
             return

@@ -182,7 +182,7 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
 def show(report: dict[str, Any]) -> None:
     """Show the result, the measures and the charts."""
     result = report["assessment"]
-    st.subheader(literal(formatting.sentence(result["title"])), anchor=False)
+    st.header(literal(formatting.sentence(result["title"])), anchor=False)
     for sentence in result["reasons"]:
         st.markdown(f"- {literal(sentence)}")
     for sentence in result["unchecked"]:
@@ -191,7 +191,7 @@ def show(report: dict[str, Any]) -> None:
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value, help=TILES[name], border=True)
     entries = sorted(report["columns"], key=lambda entry: (entry["similarity"] is None, entry["similarity"] or 0))
-    st.subheader("Columns, least similar first", anchor=False)
+    st.header("Columns, least similar first", anchor=False)
     every = len(entries) > FIRST and st.toggle(f"All {len(entries)} columns", key="every_column")
     thirds = st.columns(3)
     for number, entry in enumerate(entries if every else entries[:FIRST]):
@@ -208,7 +208,7 @@ def show(report: dict[str, Any]) -> None:
         ("Distance to the closest real row", report_charts.closeness(report), (0, 0)),
     ):
         if together is not None:
-            st.subheader(title, anchor=False)
+            st.header(title, anchor=False)
             roomy = together.properties(width=together.width + wider, height=together.height + higher)
             st.altair_chart(roomy, width="content", alt=title)
 
