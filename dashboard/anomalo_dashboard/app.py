@@ -25,6 +25,7 @@ ICONS = {
     "feedback": "school",
     "synthesize": "library_add",
     "models": "model_training",
+    "jobs": "work_history",
     "plugins": "extension",
 }
 

@@ -15,8 +15,8 @@ from anomalo.errors import ArtefactError, SchemaError
 from anomalo.feedback.conditions import joined
 from anomalo.feedback.reviewed import CONFIRMED, EXPECTED, FALSE, Reviewed
 from anomalo.jobs.scoring import accepted
+from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.scoring.score import FILE
-from anomalo.jobs.scoring.score_rows import free_name
 from anomalo.pipeline.saved_model import Recalibrated
 from anomalo.tabular.columns import Columns
 from anomalo.tabular.schema import Schema
