@@ -10,7 +10,7 @@ import streamlit as st
 from anomalo.errors import AnomaloError
 from anomalo.evaluation.comparison.profile import Profile
 from anomalo.evaluation.distributions import Cell, strip
-from anomalo.pipeline.saved_model import load_profile
+from anomalo.jobs.comparing.profiles import profile_of_model
 from anomalo.tabular.quantities import Unit
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting
@@ -107,4 +107,4 @@ def profile_of(run: RunRecord) -> Profile | None:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the distributions")
 def _profile(folder: Path, created: str) -> Profile | None:
-    return load_profile(folder)
+    return profile_of_model(folder)

@@ -13,6 +13,7 @@ from anomalo.registry.registry import Registry
 from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import data
+from anomalo_dashboard.inbox.filters import states_of
 from anomalo_dashboard.navigation import workspace
 
 
@@ -73,7 +74,7 @@ def removed(found: Proposal, scores: data.Scores, said: dict[int, Review]) -> pd
     why = {row: str(each.pattern) for each in found.removed for row in each.rows}
     rows = scores.order[pd.Index(scores.order).isin(list(why))]
     table = scores.table(rows, scores.alert)
-    return table.assign(state=data.states_of(said, rows), why=[why[row] for row in rows.tolist()])
+    return table.assign(state=states_of(said, rows), why=[why[row] for row in rows.tolist()])
 
 
 def versions(record: ModelRecord) -> pd.DataFrame:

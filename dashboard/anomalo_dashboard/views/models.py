@@ -75,7 +75,7 @@ def ends(phases: list[dict[str, Any]]) -> str:
 
 def curve(trained: dict[str, Any]) -> None:
     """Show the loss by epoch, or say why there is none."""
-    st.subheader("Training", anchor=False)
+    st.header("Training", anchor=False)
     history = [entry for entry in trained.get("history", []) if "epoch" in entry and "loss" in entry]
     phases = trained.get("training", {}).get("phases", [])
     if not history:
@@ -94,7 +94,7 @@ def cells(record: ModelRecord) -> None:
     found = data.hidden_cells(record)
     if found.empty:
         return
-    st.subheader("Error of imputation", anchor=False)
+    st.header("Error of imputation", anchor=False)
     st.caption(
         "Known cells were hidden and predicted by models that were not trained on their rows. "
         "The baseline predicts each column's mean or most frequent level."
