@@ -16,19 +16,29 @@ NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
 BINS = 60
 PICKED = "picked"
 """The name of the selection that holds the clicked point."""
+CLICKED, RANGE = "clicked", "range"
+"""The names of the selections of a histogram: the clicked bar, and the range that was dragged."""
 
 
-def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) -> alt.Chart:
-    """Return a histogram of anomaly scores, alerts in another colour; `title` names the score and its unit."""
+def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) -> alt.LayerChart:
+    """Return a histogram of anomaly scores, alerts in another colour, with a line at the lowest score of an alert.
+
+    A click on a bar is the selection `CLICKED`, a range that is dragged the selection `RANGE`.
+
+    Parameters
+    ----------
+    score : float64 [n]
+        Of at least one row.
+    alert : bool [n]
+        Which rows are alerts.
+    title : str
+        The name of the score and its unit.
+    """
     edges = _edges(score)
-    bars = []
-    for name, chosen in (("other rows", ~alert), ("alerts", alert)):
-        number, _ = np.histogram(score[chosen], edges)
-        bars.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": number, "group": name}))
-    table = pd.concat(bars).query("rows > 0").assign(zero=0)
     scale = alt.Scale(type="log" if edges[0] > 0 else "linear", domain=[edges[0], edges[-1]], nice=False)
-    chart: alt.Chart = (
-        alt.Chart(table, height=280)
+    table = _bars(score, alert, edges)
+    bars = (
+        alt.Chart(table, height=240)
         .mark_bar(opacity=0.85)
         .encode(
             x=alt.X("low:Q", title=f"{plain(title)}; higher = more anomalous", scale=scale, axis=alt.Axis(tickCount=8)),
@@ -42,15 +52,42 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
                 scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, ANOMALOUS]),
                 legend=alt.Legend(title=None, orient="top"),
             ),
+        )
+        .add_params(alt.selection_interval(name=RANGE, encodings=["x"], mark=alt.BrushConfig(cursor="ew-resize")))
+    )
+    # Bars may be low: what is clicked and pointed at is the whole height.
+    strips = (
+        alt.Chart(_strips(score, alert, edges))
+        .mark_rect(opacity=0, cursor="pointer")
+        .encode(
+            x="low:Q",
+            x2="high:Q",
             tooltip=[
                 alt.Tooltip("low:Q", title="score from", format=".4~g"),
                 alt.Tooltip("high:Q", title="to", format=".4~g"),
                 alt.Tooltip("rows:Q", format=","),
-                alt.Tooltip("group:N", title="group"),
+                alt.Tooltip("alerts:Q", format=","),
             ],
         )
+        .add_params(alt.selection_point(name=CLICKED, fields=["low"], on="click", empty=False))
     )
+    at = pd.DataFrame({"low": score[alert].min(keepdims=True)} if alert.any() else {"low": []}, dtype=float)
+    rule = alt.Chart(at).mark_rule(color=ANOMALOUS, strokeDash=[4, 3], strokeWidth=2).encode(x="low:Q")
+    chart: alt.LayerChart = bars + rule + strips
     return chart
+
+
+def _bars(score: NDArray[np.float64], alert: NDArray[np.bool_], edges: NDArray[np.float64]) -> pd.DataFrame:
+    bars = []
+    for name, chosen in (("other rows", ~alert), ("alerts", alert)):
+        number, _ = np.histogram(score[chosen], edges)
+        bars.append(pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": number, "group": name}))
+    return pd.concat(bars).query("rows > 0").assign(zero=0)
+
+
+def _strips(score: NDArray[np.float64], alert: NDArray[np.bool_], edges: NDArray[np.float64]) -> pd.DataFrame:
+    every, alerts = np.histogram(score, edges)[0], np.histogram(score[alert], edges)[0]
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "rows": every, "alerts": alerts})
 
 
 def _edges(score: NDArray[np.float64]) -> NDArray[np.float64]:

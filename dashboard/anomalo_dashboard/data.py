@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 
 from anomalo.calibration.thresholds import most_anomalous
 from anomalo.errors import AnomaloError, ArtefactError
+from anomalo.evaluation.alerts.incidents import Incidents, incidents
 from anomalo.jobs.background import queue
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.deciding.suggestions import suggestions_of
 from anomalo.jobs.describing.preview import Preview, preview
+from anomalo.jobs.scoring.explained_later import explained_folder
 from anomalo.registry.registry import Registry
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
-from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
 from anomalo_dashboard.navigation import workspace
@@ -127,6 +128,8 @@ class Scores:
         Reasons as text; null where a row was not explained.
     columns : dict of str to int [k]
         For each column, the rows that have it among their reasons.
+    incidents : Incidents
+        The main reasons of the rows.
     id : str or None
         The name of the column that identifies the rows.
     names : Array of string [n] or None
@@ -139,6 +142,7 @@ class Scores:
     order: Rows
     reasons: pa.Array
     columns: Mapping[str, Rows]
+    incidents: Incidents
     id: str | None
     names: pa.Array | None
 
@@ -180,7 +184,7 @@ class Scores:
 
 
 @contextmanager
-def _files_of(run: RunRecord) -> Iterator[None]:
+def files_of(run: RunRecord) -> Iterator[None]:
     """Say what to do where files of a run, read inside, are missing or damaged."""
     try:
         yield
@@ -195,7 +199,7 @@ def _files_of(run: RunRecord) -> Iterator[None]:
 
 def scores(run: RunRecord) -> Scores:
     """Read the scores of a run; read once, as a run never changes."""
-    with _files_of(run):
+    with files_of(run):
         return _scores(run.path, run.created)
 
 
@@ -213,6 +217,7 @@ def _scores(folder: Path, created: str) -> Scores:
         most_anomalous(p_value, score),
         formatting.reasons(reasons),
         _by_column(reasons),
+        incidents(reasons),
         name,
         None if name is None else _one(table[name]).cast(pa.string()),
     )
@@ -236,42 +241,27 @@ def _by_column(reasons: pa.Array) -> dict[str, Rows]:
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
-def in_state(said: Mapping[int, Review], state: str, rows: int) -> Mask:
-    """Return which of so many rows are in a state; those that nobody has looked at are new."""
-    found = np.full(rows, state == "new")
-    for row, review in said.items():
-        if row < rows:
-            found[row] = review.state == state
-    return found
-
-
-def states_of(said: Mapping[int, Review], rows: Rows) -> list[str]:
-    """Return the states of rows, and who looks after them."""
-    reviews = [said.get(int(row), Review()) for row in rows]
-    return [f"{review.state} ({review.assignee})" if review.assignee else review.state for review in reviews]
-
-
 def cells(run: RunRecord, row: int) -> pd.DataFrame:
     """Return the explained cells of a row, largest contribution first; empty if it was not explained."""
-    path = run.path / "cells.parquet"
+    path = explained_folder(run.path, row) / "cells.parquet"
     if not path.exists():
         return pd.DataFrame()
-    with _files_of(run):
+    with files_of(run):
         found: pd.DataFrame = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
         return found.sort_values("contribution", ascending=False, ignore_index=True)
 
 
 def raw_row(run: RunRecord, row: int) -> dict[str, Any]:
     """Return a row as it was read; empty if it was not kept."""
-    path = run.path / "rows.parquet"
-    with _files_of(run):
+    path = explained_folder(run.path, row) / "rows.parquet"
+    with files_of(run):
         found = pq.read_table(path, filters=[("row", "==", row)]).to_pylist() if path.exists() else []
     return {name: value for name, value in found[0].items() if name != "row"} if found else {}
 
 
 def codes(run: RunRecord) -> projection.Points:
     """Return the codes of a run of `embed`, float32 [n, latent], in the input's row order."""
-    with _files_of(run):
+    with files_of(run):
         return _codes(run.path, run.created)
 
 
@@ -284,7 +274,7 @@ def _codes(folder: Path, created: str) -> projection.Points:
 
 def principal_components(run: RunRecord) -> tuple[projection.Points, NDArray[np.float64]]:
     """Return the rows' first two principal components, [n, 2], and their shares of the variance, [2]."""
-    with _files_of(run):
+    with files_of(run):
         return _principal_components(run.path, run.created)
 
 
@@ -295,7 +285,7 @@ def _principal_components(folder: Path, created: str) -> tuple[projection.Points
 
 def tsne(run: RunRecord, rows: Rows) -> projection.Points:
     """Return coordinates of some rows by t-SNE, [k, 2]; computed once for each set of rows."""
-    with _files_of(run):
+    with files_of(run):
         return _tsne(run.path, run.created, rows.tobytes(), rows)
 
 
@@ -307,13 +297,13 @@ def _tsne(folder: Path, created: str, key: bytes, _rows: Rows) -> projection.Poi
 @st.cache_resource(max_entries=4, show_spinner="Reading the suggested cells")
 def suggestions(run: RunRecord) -> pa.Table:
     """Return the cells that a run of `impute`, `repair` or `clean` suggests to change: see `suggestions_of`."""
-    with _files_of(run):
+    with files_of(run):
         return suggestions_of(run)
 
 
 def repairs(run: RunRecord) -> pa.Table:
     """Return the suggestions of a run of `repair`, one line for each cell; the column is null where none was found."""
-    with _files_of(run):
+    with files_of(run):
         return _repairs(run.path, run.created)
 
 
@@ -341,7 +331,7 @@ def output_table(run: RunRecord) -> Path | None:
 
 def report(run: RunRecord) -> dict[str, Any]:
     """Return the report of a run of `evaluate`."""
-    with _files_of(run):
+    with files_of(run):
         found: dict[str, Any] = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
         if "assessment" not in found:
             raise ValueError("it is no report")

@@ -13,11 +13,10 @@ from anomalo.errors import ArtefactError, UsageError, without_passwords
 from anomalo.evaluation.comparison.compare import LEVEL, compare
 from anomalo.evaluation.comparison.profile import Profile
 from anomalo.evaluation.comparison.result import Comparison
-from anomalo.jobs.comparing.profiles import profile_of_source, read_profile, write_profile
+from anomalo.jobs.comparing.profiles import profile_of_model, profile_of_source, read_profile, write_profile
 from anomalo.jobs.comparing.report_page import page
 from anomalo.jobs.context import JobContext
 from anomalo.persistence.atomic import atomic_file, require_writable
-from anomalo.pipeline.saved_model import load_profile
 from anomalo.tabular.reading.folder.listing import local_files
 from anomalo.tabular.reading.stdin import STDIN
 from anomalo.tabular.schema import SchemaOptions
@@ -186,7 +185,7 @@ def _stored(context: JobContext, name: str) -> Profile | None:
     if not _is_model(context, name):
         return None
     record = context.store.model(name)
-    found = load_profile(record.path)
+    found = profile_of_model(record.path)
     if found is None:
         raise UsageError(
             f"model {record.reference} has no profile of its training table, since an earlier version fitted it; "

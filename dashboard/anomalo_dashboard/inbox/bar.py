@@ -60,10 +60,11 @@ def bar(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Bar:
         All runs, newest first.
     """
     run = navigation.run_in_view(runs, everything)
-    said, chosen, threshold = st.columns([5.2, 2.8, 2.2], vertical_alignment="bottom")
+    said, chosen, label, threshold = st.columns([4.6, 2.4, 1.7, 2.2], vertical_alignment="center")
     said.markdown(_facts(run))
     with chosen:
         navigation.run_box(runs)
+    label.markdown("Alert if p ≤ … %", help=HELP, text_alignment="right")
     with threshold:
         percent = _threshold(run)
     navigation.keep_threshold(percent)
@@ -84,7 +85,7 @@ def _rule(run: RunRecord) -> str:
 def _threshold(run: RunRecord) -> float | None:
     rule = _rule(run)
     found: float | None = st.number_input(
-        "Alert if p-value at most … %",
+        "Alert if the p-value is at most … %",
         0.0,
         LARGEST,
         None,
@@ -94,7 +95,7 @@ def _threshold(run: RunRecord) -> float | None:
         bind="query-params",
         on_change=navigation.first_page,
         placeholder=_of_run(rule),
-        help=HELP,
+        label_visibility="collapsed",
     )
     return found
 

@@ -14,10 +14,11 @@ from anomalo.jobs.background import queue
 from anomalo.jobs.synthesis import report_charts
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, navigation, sources
+from anomalo_dashboard import data, downloads, formatting, job_progress, navigation, sources
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain, plain_values
 from anomalo_dashboard.security.uploads import name_of
+from anomalo_dashboard.starting import fit_form
 from anomalo_dashboard.synthesizing import holdout, rows
 
 FIRST = 12  # columns whose charts are shown at first
