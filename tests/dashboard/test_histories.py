@@ -131,3 +131,14 @@ def test_a_table_that_was_not_scored_yet_has_a_line(untouched: Path, monkeypatch
 @pytest.mark.parametrize("module", [lines, charts, detail])
 def test_examples_in_the_docstrings(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+def test_who_did_what_is_listed(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(scored))
+    run = Workspace(scored).runs()[-1]
+    Workspace(scored).reviews.change(run.id, [3], "ada", state="fixed")
+    app = AppTest.from_file(APP, default_timeout=300).run()
+    app.switch_page("views/overview.py").run()
+    shown = next(frame.value for frame in app.dataframe if "action" in frame.value)
+    assert shown[["who", "action", "subject"]].iloc[0].tolist() == ["ada", "review", run.id]
+    assert "score" in shown["action"].tolist()

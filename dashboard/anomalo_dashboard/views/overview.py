@@ -10,7 +10,7 @@ import streamlit as st
 from anomalo.jobs.comparing.histories import History, histories
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation, triage
-from anomalo_dashboard.histories import detail, lines
+from anomalo_dashboard.histories import activities, detail, lines
 from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -138,6 +138,8 @@ if models:
         },
         alt="All saved models, newest first",
     )
+
+activities.show()
 
 opened_table = st.session_state.get("open_table")
 opened, opened_model = st.session_state.get("open"), st.session_state.get("open_model")
