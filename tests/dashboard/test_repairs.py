@@ -58,7 +58,7 @@ def test_a_row_shows_its_repair(home: Any) -> None:
     run = home("repair", *RULE)
     lines = data.repairs_of(run, 17)
     app = opened("row", row=17)
-    assert [head.value for head in app.header][1] == "Suggested repair"
+    assert "Suggested repair" in [head.value for head in app.header]
     shown = table(app, "before", "after")
     assert shown[["column", "before", "after"]].values.tolist() == lines[["column", "before", "after"]].values.tolist()
     assert shown["before"].tolist() == ["190.25"]

@@ -96,7 +96,7 @@ def test_what_is_expected_lies_in_its_interval_as_both_are_written(shown: Any, h
 
 
 def test_fills_lie_in_their_intervals_as_both_are_written(home: Path) -> None:
-    fills = data.fills(run_of(home, "impute")).to_pandas()
+    fills = pq.read_table(run_of(home, "impute").path / "fills.parquet").to_pandas()
     after = [formatting.pairs(pd.Series([None]), pd.Series([value]))[1][0] for value in fills["value"]]
     beside = zip(fills["value"], after, strict=True)
     intervals = formatting.intervals(fills, data.column_kinds("m@1"), data.column_units("m@1"), beside)
