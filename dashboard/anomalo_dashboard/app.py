@@ -22,8 +22,10 @@ ICONS = {
     "row": "table_rows",
     "embedding_map": "scatter_plot",
     "repairs": "healing",
+    "feedback": "school",
     "synthesize": "library_add",
     "models": "model_training",
+    "jobs": "work_history",
     "plugins": "extension",
 }
 

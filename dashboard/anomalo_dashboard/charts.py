@@ -10,13 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from anomalo.tabular import quantities
 from anomalo_dashboard.security.literal import plain
 
 NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
-LINES = ["#2f8f9d", "#d9622b", "#7a6fb0", "#8a9a3b", "#b0567a", "#5b7fc7"]
 BINS = 60
-_PERCENT = alt.Axis(labelExpr="format(100 * datum.value, '.3~g') + ' %'", tickCount=4)
 PICKED = "picked"
 """The name of the selection that holds the clicked point."""
 CLICKED, RANGE = "clicked", "range"
@@ -105,92 +102,6 @@ def _counts(table: pd.DataFrame) -> alt.Axis:
     top = max(int(table["rows"].max()), 1)
     values = [10**power for power in range(len(str(top)))]
     return alt.Axis(values=values, format=",d")
-
-
-def scatter(rows: pd.DataFrame, axes: tuple[str, str], name: str | None, height: int) -> alt.Chart:
-    """Return rows in two dimensions, alerts on top; a click on one is the selection `PICKED`.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        `x`, `y`, `row`, `score`, `p_value`, `alert`, `reasons`, and `id` if `name` is given.
-    axes : tuple of two str
-        Titles; empty ones hide the axes, for coordinates that mean nothing by themselves.
-    name : str or None
-        The title of the column that identifies the rows.
-    height : int
-        In pixels.
-    """
-    table = rows.assign(
-        group=np.where(rows["alert"], "alerts", "other rows"),
-        reasons=rows["reasons"].fillna("not explained").map(plain),
-    )
-    if name is not None:
-        table["id"] = table["id"].map(plain, na_action="ignore")
-    identity = [] if name is None else [alt.Tooltip("id:N", title=_heading(name))]
-    is_alert = alt.datum.group == "alerts"
-    picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
-    chart: alt.Chart = (
-        alt.Chart(table.sort_values("alert", kind="stable"), height=height)
-        .mark_point(filled=True)
-        .encode(
-            x=alt.X("x:Q", title=axes[0], scale=alt.Scale(zero=False), axis=_coordinates(axes[0])),
-            y=alt.Y("y:Q", title=axes[1], scale=alt.Scale(zero=False), axis=_coordinates(axes[1])),
-            color=alt.Color(
-                "group:N",
-                scale=alt.Scale(domain=["other rows", "alerts"], range=[NORMAL, ANOMALOUS]),
-                legend=alt.Legend(title=None, orient="top"),
-            ),
-            size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(45)).otherwise(alt.value(22)),
-            opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.45)),
-            tooltip=[
-                alt.Tooltip("row:Q", format="d"),
-                *identity,
-                alt.Tooltip("score:Q", title="anomaly score", format=".4~g"),
-                alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
-                alt.Tooltip("reasons:N"),
-            ],
-        )
-        .add_params(picked, alt.selection_interval(bind="scales"))
-    )
-    return chart
-
-
-def _heading(name: str) -> str:
-    """Return the name of a column as a heading in a tooltip, where Vega makes a picture or a title of some names."""
-    return f"{plain(name)} " if name in ("image", "title") else plain(name)
-
-
-def _coordinates(title: str) -> alt.Axis:
-    return alt.Axis(tickCount=6) if title else alt.Axis(labels=False, ticks=False, domain=False, grid=False)
-
-
-def alert_rates(runs: pd.DataFrame) -> alt.Chart:
-    """Return the share of alerts of each run of a model, in the order of the runs.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        `run`, `model`, `rate`, `alerts`, `rows`, `when`.
-    """
-    chart: alt.Chart = (
-        alt.Chart(runs.assign(share=runs["rate"].map(quantities.percent)), height=300)
-        .mark_bar(size=26, cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
-        .encode(
-            x=alt.X("run:N", title="Run", sort=None, axis=alt.Axis(labelAngle=0, labelLimit=110)),
-            y=alt.Y("rate:Q", title="Alert rate", axis=_PERCENT),
-            color=alt.Color("model:N", scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, orient="top")),
-            tooltip=[
-                alt.Tooltip("run:N", title="run"),
-                alt.Tooltip("model:N", title="model"),
-                alt.Tooltip("when:N", title="when"),
-                alt.Tooltip("alerts:Q", title="alerts", format=","),
-                alt.Tooltip("rows:Q", title="rows", format=","),
-                alt.Tooltip("share:N", title="share"),
-            ],
-        )
-    )
-    return chart
 
 
 def training(history: Sequence[dict[str, Any]], best: dict[str, int]) -> alt.LayerChart:

@@ -27,6 +27,7 @@ from anomalo.jobs.background import queue
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.deciding.suggestions import suggestions_of
 from anomalo.jobs.describing.preview import Preview, preview
+from anomalo.jobs.scoring.explained_later import explained_folder
 from anomalo.registry.registry import Registry
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
@@ -242,7 +243,7 @@ def _by_column(reasons: pa.Array) -> dict[str, Rows]:
 
 def cells(run: RunRecord, row: int) -> pd.DataFrame:
     """Return the explained cells of a row, largest contribution first; empty if it was not explained."""
-    path = run.path / "cells.parquet"
+    path = explained_folder(run.path, row) / "cells.parquet"
     if not path.exists():
         return pd.DataFrame()
     with files_of(run):
@@ -252,7 +253,7 @@ def cells(run: RunRecord, row: int) -> pd.DataFrame:
 
 def raw_row(run: RunRecord, row: int) -> dict[str, Any]:
     """Return a row as it was read; empty if it was not kept."""
-    path = run.path / "rows.parquet"
+    path = explained_folder(run.path, row) / "rows.parquet"
     with files_of(run):
         found = pq.read_table(path, filters=[("row", "==", row)]).to_pylist() if path.exists() else []
     return {name: value for name, value in found[0].items() if name != "row"} if found else {}
@@ -277,7 +278,7 @@ def principal_components(run: RunRecord) -> tuple[projection.Points, NDArray[np.
         return _principal_components(run.path, run.created)
 
 
-@st.cache_resource(max_entries=4)
+@st.cache_resource(max_entries=4, show_spinner="Projecting the codes")
 def _principal_components(folder: Path, created: str) -> tuple[projection.Points, NDArray[np.float64]]:
     return projection.principal_components(_codes(folder, created))
 

@@ -26,6 +26,7 @@ ADDRESSES = {
     "row": ("row?row=0",),
     "embedding_map": ("embedding_map",),
     "repairs": ("repairs?run=0002-impute", "repairs?run=0003-repair"),
+    "feedback": ("feedback",),
     "synthesize": ("synthesize",),
     "models": ("models",),
     "plugins": ("plugins",),

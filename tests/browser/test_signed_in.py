@@ -18,6 +18,8 @@ import pytest
 
 from anomalo.workspace.workspace import Workspace
 
+playwright = pytest.importorskip("playwright.sync_api")
+
 
 def pump(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
@@ -31,13 +33,15 @@ def pump(source: socket.socket, target: socket.socket) -> None:
 def forward(client: socket.socket, port: int, line: bytes) -> None:
     """Add a line to the head of a connection's first request; the socket of a page has a connection of its own."""
     head = b""
-    with suppress(OSError):
+    with client, suppress(OSError):
         while b"\r\n\r\n" not in head and (data := client.recv(65536)):
             head += data
-        server = socket.create_connection(("127.0.0.1", port))
-        server.sendall(head.replace(b"\r\n", b"\r\n" + line, 1))
-        threading.Thread(target=pump, args=(server, client), daemon=True).start()
-        pump(client, server)
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            server.sendall(head.replace(b"\r\n", b"\r\n" + line, 1))
+            back = threading.Thread(target=pump, args=(server, client), daemon=True)
+            back.start()
+            pump(client, server)
+            back.join()
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def proxied(
 
 def judge(page: Any, address: str) -> None:
     while True:
-        with suppress(Exception):  # until the server is up
+        with suppress(playwright.Error):  # until the server is up
             page.goto(f"{address}/row?row=0")
             break
     page.get_by_role("button", name="False alarm").wait_for()

@@ -152,11 +152,17 @@ def test_cells_are_accepted_edited_and_rejected_and_this_is_undone(home: Any) ->
     assert f"{total - 1} undecided" in said(app)
     assert "accept 0" not in [button.key for button in app.button]
     app.button(key="edit 1").click().run()
-    app.text_input(key="value 1").set_value("heavy").run()
+    app.text_input(key="value 1").set_value("typed, and cancelled")
+    app.button(key="cancel 1").click().run()
+    assert decided(run)[1] == "undecided"
+    app.button(key="edit 1").click().run()
+    app.text_input(key="value 1").set_value("heavy")
+    app.button(key="save 1").click().run()
     assert "takes" in app.error[0].value
     assert "got 'heavy'" in app.error[0].value
     assert decided(run)[1] == "undecided"
-    app.text_input(key="value 1").set_value("3").run()
+    app.text_input(key="value 1").set_value("3")
+    app.button(key="save 1").click().run()
     assert not app.error
     assert decided(run)[:3] == ["accepted", "edited", "undecided"]
     app.button(key="reject 2").click().run()
@@ -285,5 +291,6 @@ def test_corrections_of_a_cleaning_are_listed_with_their_reasons(
     assert "D~~x~~**o**than" in [text.value.replace("\u2060", "") for text in app.markdown]
     assert "1 character from 'Dothan'" in " ".join(caption.value for caption in app.caption)
     app.button(key="edit 0").click().run()
-    app.text_input(key="value 0").set_value("Dothan, AL").run()
+    app.text_input(key="value 0").set_value("Dothan, AL")
+    app.button(key="save 0").click().run()
     assert decided(Workspace(data.workspace()).runs()[-1]) == ["edited"]

@@ -138,3 +138,16 @@ def test_ten_writers_of_an_older_workspace_upgrade_it_once_and_lose_nothing(tmp_
     assert len(store.model("small").tags) == 50
     assert [run.id for run in store.runs()] == ["0001-score"]
     assert store.reviews.of(RUN) == {}
+
+
+def test_a_number_changes_with_every_change(tmp_path: Path) -> None:
+    reviews = Workspace(tmp_path).reviews
+    seen = [reviews.state()]
+    reviews.change("0001-score", [1], "ann", state="fixed")
+    seen.append(reviews.state())
+    reviews.change_each("0001-score", {1: {"state": "expected"}, 2: {"comment": "new"}}, "ann")
+    seen.append(reviews.state())
+    reviews.undo(2, "bob")
+    seen.append(reviews.state())
+    assert len(set(seen)) == 4
+    assert reviews.of("0001-score") == {1: Review("fixed")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,6 +130,13 @@ def _with_texts(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "summary": summary}
 
 
+def _description(model: type[Model]) -> str:
+    """Return the first paragraph of a model's documentation, on one line; empty if it has none."""
+    found = inspect.getdoc(model) or ""
+    written = not found.startswith(f"{model.__name__}(")  # what `dataclass` writes where there is none
+    return " ".join(found.split("\n\n")[0].split()) if written else ""
+
+
 def _kind(registry: Registry, name: str, model: type[Model]) -> dict[str, Any]:
     from anomalo.models.capabilities import verbs_of
 
@@ -137,6 +145,7 @@ def _kind(registry: Registry, name: str, model: type[Model]) -> dict[str, Any]:
         "plugin": registry.plugin_of(name, model.modalities[0]),
         "modalities": list(model.modalities),
         "verbs": list(verbs_of(model)),
+        "description": _description(model),
         "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
     }
 
@@ -173,6 +182,8 @@ def _show_kinds(kinds: list[dict[str, Any]]) -> None:
 def _show_kind(kind: dict[str, Any]) -> None:
     rows = " and ".join(kind["modalities"])
     typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; for modality {rows}; verbs: {', '.join(kind['verbs'])}")
+    if kind["description"]:
+        typer.echo(kind["description"])
     if kind["parameters"]:
         typer.echo("")
         table(

@@ -15,7 +15,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
 from anomalo.jobs.part import Found, Part
-from anomalo.jobs.scoring.score_rows import free_name
+from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.cell_tables import FILLS, Fills
 from anomalo.pipeline.fitted import Fitted

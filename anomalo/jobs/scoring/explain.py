@@ -5,40 +5,55 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.part import Part
+from anomalo.jobs.scoring.explained_later import keep, run_of
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.fitted import Fitted
 
 
-def explain(context: JobContext, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:
+def explain(
+    context: JobContext, source: str, reference: str, row: int, *, device: str = "auto", run: str | None = None
+) -> dict[str, Any]:
     """Return a row's score, p-value and cells, the largest contribution first, JSON-ready.
+
+    Parameters
+    ----------
+    run : str, optional
+        A run that scored this table with this model; the explanation is kept in it, too.
 
     Raises
     ------
     UsageError
-        The table has no such row.
+        The table has no such row; or the run is another's, or has another score for it.
     """
-    _, fitted = context.load(reference, "score", device)
+    record, fitted = context.load(reference, "score", device)
+    kept_in = None if run is None else run_of(context.store, run, record.reference)
+    part = _part(context, fitted, source, row)
+    assert part.data is not None
+    scored = fitted.score(part.data)
+    score = float(scored.score[0])
+    cells = cells_table(fitted, part.batch, part.rows, part.data)
+    if kept_in is not None:
+        keep(kept_in, fitted, part, cells, score)
+    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
+    lines = sorted(cells.drop_columns("row").to_pylist(), key=lambda cell: -cell["contribution"])
+    return {
+        "row": row,
+        "score": score,
+        "p_value": float(scored.p_value[0]),
+        "cells": [{**cell, **columns[cell["column"]]} for cell in lines],
+    }
+
+
+def _part(context: JobContext, fitted: Fitted, source: str, row: int) -> Part:
+    """Return one row of a table, encoded."""
     start = 0
     for batch, data in context.encoded(source, fitted):
         if row < start + len(data):
             at = np.array([row - start])
-            return _explained(fitted, row, batch.take(at), data.take(at))
+            return Part(np.array([row]), batch.take(at), data.take(at))
         start += len(data)
     raise UsageError(f"row {row}: {source} has {start} rows; give a number from 0 to {start - 1}")
-
-
-def _explained(fitted: Fitted, row: int, batch: pa.RecordBatch, data: Encoded) -> dict[str, Any]:
-    scored = fitted.score(data)
-    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
-    cells = cells_table(fitted, batch, np.array([row]), data).drop_columns("row").to_pylist()
-    return {
-        "row": row,
-        "score": float(scored.score[0]),
-        "p_value": float(scored.p_value[0]),
-        "cells": [{**cell, **columns[cell["column"]]} for cell in sorted(cells, key=lambda c: -c["contribution"])],
-    }

@@ -113,23 +113,21 @@ class Listing:
     def _edit(self, box: DeltaGenerator, buttons: DeltaGenerator, line: int, cell: Mapping[str, Any]) -> None:
         """Let the user type what the cell is to hold; Enter saves it too."""
         key, offered = f"value {line}", cell["after"] or cell["before"] or ""
-        save: dict[str, Any] = {"args": (self.run, line, cell["column"], offered, self.who, key)}
-        box.text_input(
-            literal(f"New value of {cell['column']}"),
-            offered,
-            LONGEST,
-            key=key,
-            placeholder="a missing value",
-            on_change=_save,
-            **save,
-        )
-        refused = st.session_state.pop(_REFUSED, None)
-        if refused is not None:
-            with box:
+        # In a form, so that only Enter and Save keep what was typed, and Cancel does not.
+        with box.form(f"form {line}", border=False):
+            name = literal(f"New value of {cell['column']}")
+            st.text_input(name, offered, LONGEST, key=key, placeholder="a missing value")
+            refused = st.session_state.pop(_REFUSED, None)
+            if refused is not None:
                 show_failure(refused)
-        left, right, _ = buttons.columns(3, gap="xsmall")
-        left.button("Save", key=f"save {line}", type="primary", on_click=_save, **save, width="stretch")
-        right.button("Cancel", key=f"cancel {line}", on_click=_close, width="stretch")
+            st.form_submit_button(
+                "Save",
+                key=f"save {line}",
+                type="primary",
+                on_click=_save,
+                args=(self.run, line, cell["column"], offered, self.who, key),
+            )
+        buttons.button("Cancel", key=f"cancel {line}", on_click=_close)
 
 
 def described(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str, Unit]) -> list[Text]:
@@ -140,7 +138,8 @@ def described(cells: pd.DataFrame, kinds: Mapping[str, str], units: Mapping[str,
         difference(old, new, characters=not number) if offered else difference(old, None).removesuffix("missing") + "?"
         for old, new, number, offered in zip(before, after, measured, cells["offered"], strict=True)
     ]
-    return list(zip(changes, _reasons(cells, formatting.intervals(cells, kinds, units)), measured, strict=True))
+    intervals = formatting.intervals(cells, kinds, units, zip(cells["after"], after, strict=True))
+    return list(zip(changes, _reasons(cells, intervals), measured, strict=True))
 
 
 def _reasons(cells: pd.DataFrame, intervals: Sequence[str]) -> list[str]:
@@ -174,8 +173,6 @@ def _close() -> None:
 
 def _save(run: RunRecord, line: int, column: str, like: str, who: str, key: str) -> None:
     """Check what was typed, and keep it; a value that the column does not hold is refused, and can be corrected."""
-    if st.session_state.get(_EDITING) != (run.id, line):
-        return  # saved already: leaving the box by the button Save changes it too
     try:
         value = edited(_schema(run.id, run.created, run), column, st.session_state[key], like or None)
     except AnomaloError as error:

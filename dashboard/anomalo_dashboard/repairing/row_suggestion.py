@@ -92,12 +92,13 @@ def _offer(run: RunRecord) -> None:
 
 def cells(lines: pd.DataFrame, kinds: dict[str, str], units: dict[str, quantities.Unit]) -> pd.DataFrame:
     """Return the suggestions of a row as they are shown."""
-    before, after = (pd.Series(texts, lines.index) for texts in formatting.pairs(lines["before"], lines["after"]))
+    texts = formatting.pairs(lines["before"], lines["after"])
+    before, after = (pd.Series(column, lines.index) for column in texts)
     return pd.DataFrame(
         {
             "column": lines["column"],
             "before": before.fillna("missing"),
             "after": after.fillna("missing"),
-            "interval": formatting.intervals(lines, kinds, units),
+            "interval": formatting.intervals(lines, kinds, units, zip(lines["after"], texts[1], strict=True)),
         }
     )

@@ -10,9 +10,10 @@ from anomalo.jobs.cleaning.applying import AUDIT
 from anomalo.tabular import quantities
 from anomalo.workspace.decisions import Decided
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, sources
+from anomalo_dashboard import data, downloads, formatting, job_progress, sources
 from anomalo_dashboard.security.literal import literal
 from anomalo_dashboard.security.uploads import name_of
+from anomalo_dashboard.starting import fit_form
 
 COLUMN = "audit"
 """The column of the table that says what was changed."""

@@ -10,8 +10,10 @@ from anomalo.tabular import quantities
 from anomalo.workspace.reviews import AT_ONCE, Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation, triage
+from anomalo_dashboard.cells import listing as list_of_row
 from anomalo_dashboard.inbox import cursor, enter_key, filters, groups, listing, pane, past, threshold
 from anomalo_dashboard.inbox.bar import Bar, bar
+from anomalo_dashboard.mapping import chosen as map_choice
 from anomalo_dashboard.security.literal import literal
 
 
@@ -40,7 +42,11 @@ def inbox(run: RunRecord, scores: data.Scores, alert: data.Mask, said: Mapping[i
     with right:
         groups.segments(run, alert)
     matching = filters.boxes(run, scores, said).rows(run, scores, alert, said)
+    on_map = map_choice.filter_box(len(alert))
+    if on_map is not None:
+        matching &= on_map
     rows = scores.order[(matching if chosen is None else matching & chosen)[scores.order]]
+    list_of_row.remember(run.id, rows, scores)
     if not len(rows):
         st.info(
             "No row matches. Clear the search, choose other filters, or show all rows.",

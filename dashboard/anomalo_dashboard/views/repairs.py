@@ -7,13 +7,14 @@ import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, downloads, fit_form, navigation
+from anomalo_dashboard import data, downloads, navigation
 from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.repairing import decisions, filters, parts, without_repair, writing
 from anomalo_dashboard.repairing.lines import AT_ONCE, Listing
 from anomalo_dashboard.security.identity import name_box
 from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
+from anomalo_dashboard.starting import fit_form
 
 CELLS = {"impute": "imputed cell", "repair": "suggested cell", "clean": "suspected cell"}
 NOTHING = {
