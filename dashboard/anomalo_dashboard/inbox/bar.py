@@ -105,10 +105,12 @@ def _of_run(rule: str) -> str:
 
     Examples
     --------
-    >>> _of_run("share=0.05"), _of_run("budget=100"), _of_run("")
-    ('5 (as in the run)', 'the 100 most anomalous rows', 'as in the run')
+    >>> _of_run("share=0.05"), _of_run("budget=100"), _of_run("fdr=0.1"), _of_run("")
+    ('5 (as in the run)', '100 rows, as run', '10 % false, as run', 'as in the run')
     """
     kind, _, value = rule.partition("=")
     if kind == "share":
         return f"{100 * float(value):.6g} (as in the run)"
-    return formatting.threshold(rule) if rule else "as in the run"
+    if kind == "budget":
+        return f"{int(value):,} rows, as run"
+    return f"{100 * float(value):.6g} % false, as run" if rule else "as in the run"
