@@ -365,6 +365,11 @@ def plugins() -> list[dict[str, Any]]:
     return list(queue.ask("plugins")["plugins"])
 
 
+def descriptions() -> dict[str, str]:
+    """Return what the models are, in a sentence each."""
+    return {name: text for plugin in plugins() for name, text in plugin["descriptions"].items()}
+
+
 def refresh() -> None:
     """Clear the lists of models and plugins, to read them again."""
     kinds_of_model.clear()

@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.errors import AnomaloError
+from anomalo.evaluation.alerts.incidents import Incidents
 from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data, projection
@@ -250,7 +251,9 @@ def cloud_of_many(home: Any) -> tuple[cloud.Cloud, data.Scores]:
     total = 5000
     p_value = rng.permutation(total) / total + 1e-9
     alert = p_value < 40 / total
-    found = data.Scores(1 / p_value, p_value, alert, np.argsort(p_value), pa.nulls(total, pa.string()), {}, None, None)
+    none = Incidents((), np.full(total, -1, dtype=np.int32))
+    texts, order = pa.nulls(total, pa.string()), np.argsort(p_value)
+    found = data.Scores(1 / p_value, p_value, alert, order, texts, {}, none, None, None)
     x, y = rng.normal(size=(2, total)) + 5 * alert
     return cloud.Cloud(np.arange(total), x, y, ("x", "y"), False, ""), found
 

@@ -48,7 +48,8 @@ def models(
     kinds = [_kind(registry, name, model) for name, models in registry.models.items() for model in models]
     named = [kind for kind in kinds if kind["name"] == reference]
     if reference is None:
-        console.result(kinds, lambda: _show_models(kinds, store))
+        facts = [{name: value for name, value in kind.items() if name != "description"} for kind in kinds]
+        console.result(facts, lambda: _show_models(kinds, store))
     elif named:
         console.result(named[0] if len(named) == 1 else named, lambda: _show_kinds(named))
     else:
@@ -316,13 +317,20 @@ def plugins(
 
     console = Console(as_json, log_json)
     with console.work("loading"):
-        found = Registry.listing() if no_import else Registry.load().plugins()
-    console.result({"plugins": [_facts_of(info) for info in found]}, lambda: _show_plugins(found))
+        registry = None if no_import else Registry.load()
+        found = Registry.listing() if registry is None else registry.plugins()
+    console.result({"plugins": [_facts_of(info, registry) for info in found]}, lambda: _show_plugins(found))
 
 
-def _facts_of(info: PluginInfo) -> dict[str, Any]:
+def _facts_of(info: PluginInfo, registry: Registry | None) -> dict[str, Any]:
     failures = [{"phase": failure.phase, "reason": failure.reason} for failure in info.failures]
-    return dataclasses.asdict(info) | {"pages": list(map(str, info.pages)), "failures": failures}
+    known = {} if registry is None else registry.models
+    described = {name: _description(known[name][0]) for name in info.models if name in known}
+    return dataclasses.asdict(info) | {
+        "pages": list(map(str, info.pages)),
+        "failures": failures,
+        "descriptions": described,
+    }
 
 
 def _show_plugins(found: list[PluginInfo]) -> None:

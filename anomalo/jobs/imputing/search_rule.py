@@ -19,7 +19,7 @@ def search_rule(most: int, alerts: str) -> str:
     Examples
     --------
     >>> search_rule(1, "the 4 most anomalous rows")[:60]
-    'A repair is the fewest cells, at most 1 cell, that make the r'
+    'A repair is the fewest cells, at most 1 cell, that make the '
     """
     larger = (
         f", then pairs with the {PARTNERS} best cells, then larger sets from the {BEAM} best of each size"

@@ -114,11 +114,12 @@ def _advanced(label: str | None) -> dict[str, Any]:
     usable = [model for model in known if label is not None or "proba" not in model["verbs"]]
     order = sorted(usable, key=lambda model: (model["name"] != AUTO, "score" not in model["verbs"], model["name"]))
     models = {model["name"]: model for model in order}
+    described = data.descriptions()
     chosen = st.selectbox(
         "Model",
         list(models),
         0,
-        format_func=lambda name: plain(f"{name} ({_what(models[name]['verbs'])}): {models[name]['description']}"),
+        format_func=lambda name: plain(f"{name} ({_what(models[name]['verbs'])}): {described.get(name, '')}"),
         help="In brackets: what the model can do.",
     )
     return models[chosen]
