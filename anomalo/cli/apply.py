@@ -41,7 +41,7 @@ def apply(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a run's table with the cells that were accepted or edited in the dashboard."""
+    """Write a table with the cells that analysts accepted or edited."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.deciding.apply import apply as run_apply
 

@@ -31,7 +31,7 @@ def feedback(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what reviewed alerts teach the model that scored them, or save a version that knows it."""
+    """Show what reviewed alerts teach a model, and save that."""
     from anomalo.jobs.feedback import propose as job
     from anomalo.jobs.feedback.review_files import export_reviews, import_reviews
     from anomalo.registry.registry import Registry
