@@ -149,25 +149,25 @@ def show(lines: pd.DataFrame) -> Any:
         hide_index=True,
         placeholder="",
         column_config={
-            "open": st.column_config.ButtonColumn("Open", key="open_table", width=65, type="tertiary"),
-            "name": text("Table", width=120),
-            "rates": st.column_config.LineChartColumn("Over time", width=80, y_min=0, help="Alert rates of its runs"),
-            "share": number("Alert rate", format="%.2f %%", width=78),
+            "open": st.column_config.ButtonColumn("Open", key="open_table", width=62, type="tertiary"),
+            "name": text("Table", width=112),
+            "rates": st.column_config.LineChartColumn("Trend", width=60, y_min=0, help="Alert rates of its runs"),
+            "share": number("Alert rate", format="%.2f %%", width=76),
             "band": text(
                 "Expected",
-                width=112,
+                width=135,
                 help="The share of alerts in 95 % of tables where nothing has changed: it follows from the threshold, "
                 "the number of rows and the number of training rows. Empty for a budget or a false discovery rate.",
             ),
-            "drift": text("Drift", width=95, help="Columns that differ most from the training table, in the last run"),
-            "size": number("Rows", format="localized", width=82),
-            "missing": number("Missing", format="%.1f %%", width=70, help="Share of missing cells in the last run"),
+            "drift": text("Drift", width=88, help="Columns that differ most from the training table, in the last run"),
+            "size": number("Rows", format="localized", width=70),
+            "missing": number("Missing", format="%.1f %%", width=68, help="Share of missing cells in the last run"),
             "unreviewed": number(
-                "New", format="localized", width=60, help="Alerts of the last run that nobody has reviewed"
+                "New", format="localized", width=52, help="Alerts of the last run that nobody has reviewed"
             ),
-            "precision": text("Right", width=160, help=f"Of the reviewed rows of all runs: {RIGHT}"),
-            "last": text("Last run", width=132),
-            "who": text("By", width=64, help="Who made the last run, or fitted the latest model"),
+            "precision": text("Right", width=152, help=f"Of the reviewed rows of all runs: {RIGHT}"),
+            "last": text("Last run", width=146),
+            "who": text("By", width=62, help="Who made the last run, or fitted the latest model"),
         },
         alt="Tables, the latest scored first",
     )
