@@ -50,7 +50,7 @@ def runs(*verbs: str) -> list[RunRecord]:
 
 def models() -> list[ModelRecord]:
     """Return all versions of all saved models, newest first."""
-    return sorted(Workspace(workspace()).models(), key=lambda record: record.created, reverse=True)
+    return sorted(Workspace(workspace()).models(), key=lambda record: (record.created, record.version), reverse=True)
 
 
 def training(record: ModelRecord) -> dict[str, Any] | None:

@@ -46,6 +46,7 @@ def test_jobs_are_found_by_status_and_text(home: Path) -> None:
     assert "No job is like that" in app.info[0].value
 
 
+@pytest.mark.slow
 def test_a_job_is_run_again_and_removed(home: Path) -> None:
     app = opened("jobs", job="0001-plugins")
     fine(app)
@@ -58,6 +59,7 @@ def test_a_job_is_run_again_and_removed(home: Path) -> None:
     assert "no job 0001-plugins" in seen(opened("jobs", job="0001-plugins").warning[0].value)
 
 
+@pytest.mark.slow
 def test_a_verb_that_would_find_its_former_run_is_forced(home: Path) -> None:
     job = queue.start(home, "x", [["score", "a.csv", "--with", "m", "--resume"], ["plugins"]])
     ended(home, job.id)

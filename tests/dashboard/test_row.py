@@ -134,6 +134,7 @@ def test_previous_and_next_go_through_the_list_that_was_seen(home: Path) -> None
     assert app.number_input(key="row").value == scores.order[scores.rank[other] + 1], "a row outside of the list"
 
 
+@pytest.mark.slow
 def test_a_row_without_reasons_is_explained_now_and_stays_so(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

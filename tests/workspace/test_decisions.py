@@ -113,6 +113,7 @@ for line in range(6):
 """
 
 
+@pytest.mark.slow
 def test_ten_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITE, tmp_path]
     writers = [subprocess.Popen([*command, str(number)]) for number in range(10)]

@@ -119,6 +119,7 @@ for turn in range(5):
 """
 
 
+@pytest.mark.slow
 def test_ten_writers_of_an_older_workspace_upgrade_it_once_and_lose_nothing(tmp_path: Path) -> None:
     old = shutil.copytree(Path(__file__).parent / "formats" / "workspace-2", tmp_path / "old")
     command = [sys.executable, "-W", "error", "-c", WRITE_ALL, old]
