@@ -16,8 +16,10 @@ from anomalo.cli.terminal.console import (
     DeviceOption,
     EncodingOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
+    MasksOption,
     ResumeOption,
     SheetOption,
     SourceArgument,
@@ -228,6 +230,8 @@ def fit(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -241,7 +245,7 @@ def fit(
     from anomalo.jobs.repeating import former_model
     from anomalo.pipeline.config import FitConfig
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)

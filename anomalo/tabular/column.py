@@ -15,11 +15,16 @@ import pyarrow as pa
 from anomalo.errors import SourceError, UsageError, did_you_mean
 from anomalo.tabular.understanding.number_style import PLAIN_STYLE, NumberStyle
 
-Kind = Literal["number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty"]
+Kind = Literal[
+    "number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty", "image"
+]
 Role = Literal["feature", "id", "label", "dropped"]
 Infinite = Literal["error", "missing"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+IMAGE: Kind = "image"
+"""The kind of a column that names files of pixels, and the modality of rows that are images."""
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != IMAGE)
+"""The kinds that a column of a table can have."""
 MEASURED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
 """The kinds that become numbers; every other feature becomes a category."""
 LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
@@ -241,7 +246,8 @@ def read_notes(schema: pa.Schema) -> dict[str, Any]:
 
     `text` is true for a text file, whose `separator` is noted too; `strings` maps the columns that were
     read as dictionaries for speed to the type of string that they hold in the file; `modality` says what the rows
-    are, if not a table's.
+    are, if not a table's; `images` are the columns that name files of pixels, `id` is the one that names the rows, and
+    `unread` are others that no model reads.
     """
     notes = (schema.metadata or {}).get(METADATA)
     return cast("dict[str, Any]", json.loads(notes)) if notes else {}

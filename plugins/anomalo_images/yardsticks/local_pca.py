@@ -1,0 +1,82 @@
+"""The residual of an image to the span of its nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from anomalo.plugin import Encoded, Filled, Floats, Mask, Run, Scores, in_row_blocks, param
+from anomalo_images.pooling import Energies, PixelModel
+
+BLOCK = 64
+"""Images whose distances are computed together."""
+ROUNDS = 2
+"""An image with hidden pixels looks for its neighbours so often: at first with the mean image in their place."""
+
+
+@dataclass(kw_only=True)
+class LocalPca(PixelModel):
+    """Expects an image to lie in the hyperplane through its nearest training images.
+
+    x' = m + A (A'A + λ I)⁻¹ A' (x - m), where m is the mean of the neighbours and the columns of A are the neighbours
+    minus it; the sums of A' (x - m) and A'A run over the pixels that are seen, so that hidden ones are filled too.
+
+    Reference: Vincent and Bengio (2002), K-local hyperplane and convex distance nearest neighbor algorithms, NeurIPS;
+    with the penalty λ of their section 4.
+    """
+
+    name = "local_pca"
+
+    neighbours: int = param(40, low=1, high=1000, help="Training images that span the hyperplane.")
+    ridge: float = param(0.1, low=1e-6, high=100.0, help="Penalty on moves in it, in parts of its variance.")
+    most: int = param(2000, low=1, high=100_000, help="Training images that are kept, at most; others are left out.")
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Keep the training images, or a random sample of them."""
+        values, seen = data.flat()
+        rows = np.sort(run.rng.permutation(len(data))[: self.most])
+        count = seen.sum(axis=0).clip(min=1)
+        self.mean_ = (np.where(seen, values, 0).sum(axis=0, dtype=np.float64) / count).astype(np.float32)
+        self.images_ = np.where(seen[rows], values[rows], self.mean_)
+        self.level_ = 1.0
+        return self
+
+    def all_energies(self, data: Encoded) -> tuple[Energies, Floats]:
+        """Return the squared residuals of images [n, C, H, W], and their projections."""
+        expected = self._expected(data)
+        return np.where(data.observed, np.square(data.values - expected, dtype=np.float64), 0.0), expected
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill hidden pixels from the hyperplane; there are no draws."""
+        return Filled(np.where(data.observed, data.values, self._expected(data)))
+
+    def _expected(self, data: Encoded) -> Floats:
+        values, seen = data.flat()
+        filled, whole = np.where(seen, values, self.mean_), bool(seen.all())
+        expected = filled
+        for _ in range(1 if whole else ROUNDS):
+            near = self._near(filled)
+            rows = zip(values, seen, near, strict=True)
+            expected = np.array([self._projected(*row) for row in rows], dtype=np.float32).reshape(values.shape)
+            filled = np.where(seen, values, expected)
+        return expected.reshape(data.values.shape)
+
+    def _near(self, images: Floats) -> Scores:
+        """Return the numbers of the nearest training images, [n, k]."""
+        kept = self.images_.astype(np.float64)
+        norms = np.square(kept).sum(axis=1)
+        distance = in_row_blocks(images.astype(np.float64), lambda block: norms - 2 * block @ kept.T, BLOCK)
+        return np.argsort(distance, axis=1, kind="stable")[:, : self.neighbours]
+
+    def _projected(self, image: Floats, seen: Mask, near: Scores) -> Floats:
+        kept = self.images_[near.astype(np.intp)].astype(np.float64)
+        mean = kept.mean(axis=0)
+        span = kept - mean
+        observed = span * seen
+        gram = observed @ span.T
+        penalty = self.ridge * np.trace(gram) / len(gram) + 1e-9
+        weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), observed @ (image - mean))
+        projected: Floats = (mean + weights @ span).astype(np.float32)
+        return projected
