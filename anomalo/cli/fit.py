@@ -329,13 +329,16 @@ def report(console: Console, result: FitResult | ModelRecord, source: str) -> No
 
 
 def _show(result: FitResult) -> None:
-    record = result.record
+    from anomalo.tabular.column import IMAGE
+
+    record, layout = result.record, result.fitted.encoder.layout
     kinds = Counter(column.kind for column in result.fitted.schema.features)
     columns = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
-    typer.echo(
-        f"saved {record.reference}: {record.model}, {count(record.rows, 'row')}, "
-        f"{count(record.columns, 'column')} ({columns})"
-    )
+    rows = f"{count(record.rows, 'row')}, {count(record.columns, 'column')} ({columns})"
+    if layout.modality == IMAGE:
+        colours, height, width = layout.shape
+        rows = f"{count(record.rows, 'image')} of {width} × {height} pixels, {'grey' if colours == 1 else 'in colour'}"
+    typer.echo(f"saved {record.reference}: {record.model}, {rows}")
     if "initial" in record.summary:
         typer.echo(f"started from {record.summary['initial']['reference']}")
     if "classes" in record.summary:

@@ -98,9 +98,12 @@ def impute(
 
 
 def _show(result: ImputeResult) -> None:
-    cells = count(sum(result.filled.values()), "missing value")
-    typer.echo(f"{count(result.rows, 'row')}, {cells} imputed; table in {result.table}")
-    if result.filled:
+    cells = sum(result.filled.values())
+    if result.of_images:
+        typer.echo(f"{count(result.rows, 'image')}, {count(cells, 'hidden pixel')} filled; images in {result.table}")
+    else:
+        typer.echo(f"{count(result.rows, 'row')}, {count(cells, 'missing value')} imputed; table in {result.table}")
+    if result.filled and not result.of_images:
         most_first = sorted(result.filled.items(), key=lambda item: -item[1])
         table(("column", "imputed"), [(name, f"{number:,}") for name, number in most_first], right=("imputed",))
     typer.echo(f"run {result.run.id} in {result.run.path}")

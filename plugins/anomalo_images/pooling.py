@@ -8,66 +8,90 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from anomalo.plugin import Cells, Encoded, Floats, Mask, Model, Scores, param
+from anomalo.plugin import Cells, Encoded, Filled, Floats, Mask, Model, Scores, param
 
 Energies = NDArray[np.float64]
-"""How far each pixel is from what is expected of it, squared, [C, H, W] of an image; 0 where it is hidden."""
+"""How strange each pixel is, from 0, [n, C, H, W] or of one image [C, H, W]; 0 where it is hidden."""
 
 
 @dataclass(kw_only=True)
 class PixelModel(Model):
     """Scores images by the energies of their pixels; a subclass gives these, and what is expected.
 
-    A pixel counts with its surroundings: energies are smoothed. The score is the mean over the pixels that are seen of
-    (smoothed energy / its mean in training) to a power: at 1 all count alike, at a high one only the strangest. Each
-    pixel's part of it is its score, so that the parts of an image sum to the image's score, and pixels of different
-    images can be compared.
+    The score is the mean over the pixels that are seen of (energy / its mean in training) to a power: at 1 all count
+    alike, at a high one only the strangest. Each pixel's part of it is its score, so that the parts of an image sum to
+    the image's score, and pixels of different images can be compared.
 
     Reference for the generalised mean as pooling: Boureau, Ponce and LeCun (2010), A theoretical analysis of feature
     pooling in visual recognition, ICML.
     """
 
     modalities = ("image",)
+    score_unit = "times the usual"
 
     blur: float = param(1.0, low=0.0, high=50.0, help="Width of the Gaussian that smooths energies, in pixels.")
     power: float = param(2.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
 
     level_ = 1.0
 
-    def energies(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:
-        """Return the energies [C, H, W] of one image [C, H, W], and what is expected of its pixels, float32."""
+    def energies(self, data: Encoded) -> tuple[Energies, Floats]:
+        """Return the smoothed energies of images [n, C, H, W], and what is expected of their pixels, float32."""
         raise NotImplementedError
 
-    def all_energies(self, data: Encoded) -> tuple[Energies, Floats]:
-        """Return the energies of images [n, C, H, W], and what is expected; by default one image at a time."""
-        energies = np.zeros(data.values.shape)
-        expected = np.zeros(data.values.shape, dtype=np.float32)
-        for row, (image, seen) in enumerate(zip(data.values, data.observed, strict=True)):
-            energies[row], expected[row] = self.energies(image, seen)
-        return energies, expected
-
     def learn_level(self, data: Encoded) -> None:
-        """Learn the mean smoothed energy of training images."""
-        smooth = self._smooth(self.all_energies(data)[0], data.observed)
-        total = float(smooth.sum() / max(int(data.observed.sum()), 1))
-        self.level_ = total if total > 0 else 1.0
+        """Learn the mean energy of training images."""
+        mean = float(self.energies(data)[0].sum() / max(int(data.observed.sum()), 1))
+        self.level_ = mean if mean > 0 else 1.0
 
     def explain(self, data: Encoded) -> Cells:
         """Return each pixel's part of its image's score, and what is expected of it."""
-        energies, expected = self.all_energies(data)
-        parts = (self._smooth(energies, data.observed) / self.level_) ** self.power
+        energies, expected = self.energies(data)
         seen = data.observed.reshape(len(data), -1).sum(axis=1).clip(min=1)
-        return Cells(parts / seen[:, None, None, None], expected)
+        return Cells((energies / self.level_) ** self.power / seen[:, None, None, None], expected)
 
     def score(self, data: Encoded) -> Scores:
         """Return the sum of each image's parts, float64 [n]."""
         return np.array([part.sum() for part in self.explain(data).contribution], dtype=np.float64)
 
-    def _smooth(self, energies: Energies, seen: Mask) -> Energies:
-        """Return energies [n, C, H, W] smoothed over the pixels that are seen; 0 elsewhere."""
-        return np.array([smoothed(one, here, self.blur) for one, here in zip(energies, seen, strict=True)]).reshape(
-            energies.shape
-        )
+
+@dataclass(kw_only=True)
+class ResidualModel(PixelModel):
+    """Scores pixels by how far they are from what is expected, and fills hidden ones with it.
+
+    The residual is smoothed before it is squared: an edge that is expected a pixel beside costs little. Energies are
+    divided by a power of the image's contrast, with which residuals grow: the mean squared distance of its pixels from
+    their median.
+    """
+
+    power: float = param(1.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
+    relative: float = param(0.5, low=0.0, high=1.0, help="Power of the image's contrast that energies are divided by.")
+
+    def expected(self, data: Encoded) -> Floats:
+        """Return what is expected of all pixels of images, those under a mask too, float32 [n, C, H, W]."""
+        raise NotImplementedError
+
+    def energies(self, data: Encoded) -> tuple[Energies, Floats]:
+        """Return the squares of smoothed residuals, relative to the image's contrast, and what is expected."""
+        expected = self.expected(data)
+        found = np.zeros(data.values.shape)
+        for row, (image, guess, seen) in enumerate(zip(data.values, expected, data.observed, strict=True)):
+            residual = smoothed(image.astype(np.float64) - guess, seen, self.blur)
+            found[row] = np.square(residual) / contrast(image, seen) ** self.relative
+        return found, expected
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill hidden pixels with what is expected of them; there are no draws."""
+        return Filled(np.where(data.observed, data.values, self.expected(data)))
+
+
+LEAST = 0.01
+"""An image of less contrast than this, in encoded units squared, counts as one of so much."""
+
+
+def contrast(image: Floats, seen: Mask) -> float:
+    """Return the mean squared distance of an image's pixels that are seen from their median, at least `LEAST`."""
+    values = image[seen].astype(np.float64)
+    return max(float(np.square(values - np.median(values)).mean()), LEAST) if len(values) else LEAST
 
 
 def smoothed(values: Energies, seen: Mask, width: float) -> Energies:
@@ -85,7 +109,7 @@ def smoothed(values: Energies, seen: Mask, width: float) -> Energies:
     if width == 0:
         return np.where(seen, values, 0.0)
     widths = (0.0, width, width)
-    total = gaussian_filter(np.where(seen, values, 0.0), widths, mode="nearest")
+    total: Energies = gaussian_filter(np.where(seen, values, 0.0), widths, mode="nearest")
     if seen.all():
         return total
     weight = gaussian_filter(seen.astype(np.float64), widths, mode="nearest")

@@ -156,12 +156,10 @@ def test_a_file_that_is_no_image_is_refused_by_its_name(tmp_path: Path, name: st
     assert str(place) in str(refused.value)
 
 
-def test_a_decompression_bomb_is_refused_before_it_is_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(NOISE).save(tmp_path / "big.png")
     monkeypatch.setattr(decoding, "MOST_PIXELS", 200)
-    with pytest.raises(SourceError, match="big.png has more than 200 pixels"):
+    with pytest.raises(SourceError, match=r"big\.png has more than 200 pixels"):
         decoded(str(tmp_path / "big.png"))
 
 

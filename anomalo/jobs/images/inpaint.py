@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.encoded import Encoded, Floats
 from anomalo.encoding.image_encoder import ImageEncoder
-from anomalo.encoding.images.decoding import decoded, resized
+from anomalo.encoding.images.decoding import decoded, decoded_mask, resized
 from anomalo.errors import OutputError
 from anomalo.jobs.images.pictures import as_bytes, png, safe_name
 from anomalo.jobs.imputing.result import ImputeResult
@@ -20,7 +20,7 @@ from anomalo.jobs.part import Found, Part
 from anomalo.jobs.sharding import Work
 from anomalo.persistence.atomic import atomic_folder
 from anomalo.pipeline.fitted import Fitted
-from anomalo.tabular.reading.images.rows import IMAGE_FILE, PATH
+from anomalo.tabular.reading.images.rows import IMAGE_FILE, MASK_FILE, PATH
 from anomalo.tabular.writing.writer import TableWriter
 from anomalo.workspace.workspace import RunRecord
 
@@ -67,7 +67,7 @@ class Inpainting:
     def result(self, run: RunRecord) -> ImputeResult:
         """Return the result of `write`."""
         filled = {"pixels": self.pixels} if self.pixels else {}
-        return ImputeResult(run, self.output or run.path / FILLED, self.rows, filled, self.work.warnings)
+        return ImputeResult(run, self.output or run.path / FILLED, self.rows, filled, self.work.warnings, True)
 
     def _written(self, part: Part, folder: Path) -> pa.RecordBatch:
         """Write the filled images of a part, and return one line for each."""
@@ -75,7 +75,8 @@ class Inpainting:
         pixels = self.encoder.pixels(part.arrays["point"])
         hidden = part.arrays["hidden"].any(axis=1)
         paths = part.batch.column(PATH).to_pylist()
-        for at, (path, file) in enumerate(zip(paths, part.batch.column(IMAGE_FILE).to_pylist(), strict=True)):
+        files = zip(*(part.batch.column(name).to_pylist() for name in (IMAGE_FILE, MASK_FILE)), strict=True)
+        for at, (path, (file, mask)) in enumerate(zip(paths, files, strict=True)):
             found = int(hidden[at].sum())
             counts.append(found)
             names.append(safe_name(path) if found else None)
@@ -84,17 +85,18 @@ class Inpainting:
                 if where.exists():
                     raise OutputError(f"two images are written as {where.name}; give them different names")
                 where.parent.mkdir(parents=True, exist_ok=True)
-                where.write_bytes(png(as_bytes(self._in_its_size(file, pixels[at], hidden[at]))))
+                where.write_bytes(png(as_bytes(self._in_its_size(file, mask, pixels[at]))))
         self.pixels += sum(counts)
         columns = {"row": pa.array(part.rows), PATH: pa.array(paths, pa.string()), "pixels": pa.array(counts)}
         return pa.RecordBatch.from_pydict(columns | {"file": pa.array(names, pa.string())})
 
-    def _in_its_size(self, file: str, fill: Any, hidden: Any) -> Any:
+    def _in_its_size(self, file: str, mask: str | None, fill: Floats) -> Floats:
         """Return an image as it is, but for the hidden pixels, which are those of the fill, enlarged."""
-        image, _ = decoded(file, None, self.encoder.layout.shape[0])
-        size = image.shape[:2]
-        where = resized(hidden[:, :, None].astype(np.float32), size) > 0
-        return np.where(where, resized(fill, size), image)
+        image, seen = decoded(file, None, self.encoder.layout.shape[0])
+        height, width = seen.shape
+        if mask is not None:
+            seen = seen & ~decoded_mask(mask, (height, width))
+        return np.where(seen[:, :, None], image, resized(fill, (height, width)))
 
 
 def fill_pixels(fitted: Fitted, data: Encoded, part: Part) -> Found:

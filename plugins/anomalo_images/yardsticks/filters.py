@@ -9,15 +9,16 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from anomalo.plugin import Encoded, Floats, Mask, Run, param
-from anomalo_images.pooling import Energies, PixelModel
+from anomalo_images.pooling import Energies
 from anomalo_images.yardsticks.contrast import local_contrast
+from anomalo_images.yardsticks.local_model import LocalModel
 
 ORDERS = ((0, 1), (1, 0), (0, 2), (1, 1), (2, 0))
 """The derivatives, by rows and by columns: the gradient and the Hessian."""
 
 
 @dataclass(kw_only=True)
-class Filters(PixelModel):
+class Filters(LocalModel):
     """Expects the responses of a pixel to derivatives of Gaussians to be as usual.
 
     The energy of a pixel is (r - m)' S⁻¹ (r - m), with its responses r and their mean m and covariance S in training;
@@ -29,6 +30,7 @@ class Filters(PixelModel):
 
     name = "filters"
 
+    power: float = param(8.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
     scales: tuple[int, ...] = param((1, 2, 4), low=1, high=32, help="Widths of the Gaussians, in pixels.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
@@ -46,7 +48,7 @@ class Filters(PixelModel):
         self.learn_level(data)
         return self
 
-    def energies(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:
+    def of_image(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:
         """Return the squared distance of each pixel's responses, and the mean of its surroundings."""
         responses = self._responses(image, seen)
         white = self.whitening_ @ (responses.reshape(len(responses), -1) - self.mean_[:, None])

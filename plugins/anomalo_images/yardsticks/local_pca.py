@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from anomalo.plugin import Encoded, Filled, Floats, Mask, Run, Scores, in_row_blocks, param
-from anomalo_images.pooling import Energies, PixelModel
+from anomalo.plugin import Encoded, Floats, Mask, Run, Scores, in_row_blocks, param
+from anomalo_images.pooling import ResidualModel
 
 BLOCK = 64
 """Images whose distances are computed together."""
@@ -17,7 +17,7 @@ ROUNDS = 2
 
 
 @dataclass(kw_only=True)
-class LocalPca(PixelModel):
+class LocalPca(ResidualModel):
     """Expects an image to lie in the hyperplane through its nearest training images.
 
     x' = m + A (A'A + λ I)⁻¹ A' (x - m), where m is the mean of the neighbours and the columns of A are the neighbours
@@ -30,7 +30,7 @@ class LocalPca(PixelModel):
     name = "local_pca"
 
     neighbours: int = param(40, low=1, high=1000, help="Training images that span the hyperplane.")
-    ridge: float = param(0.1, low=1e-6, high=100.0, help="Penalty on moves in it, in parts of its variance.")
+    ridge: float = param(0.3, low=1e-6, high=100.0, help="Penalty on moves in it, in parts of its variance.")
     most: int = param(2000, low=1, high=100_000, help="Training images that are kept, at most; others are left out.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
@@ -40,19 +40,10 @@ class LocalPca(PixelModel):
         count = seen.sum(axis=0).clip(min=1)
         self.mean_ = (np.where(seen, values, 0).sum(axis=0, dtype=np.float64) / count).astype(np.float32)
         self.images_ = np.where(seen[rows], values[rows], self.mean_)
-        self.level_ = 1.0
         return self
 
-    def all_energies(self, data: Encoded) -> tuple[Energies, Floats]:
-        """Return the squared residuals of images [n, C, H, W], and their projections."""
-        expected = self._expected(data)
-        return np.where(data.observed, np.square(data.values - expected, dtype=np.float64), 0.0), expected
-
-    def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill hidden pixels from the hyperplane; there are no draws."""
-        return Filled(np.where(data.observed, data.values, self._expected(data)))
-
-    def _expected(self, data: Encoded) -> Floats:
+    def expected(self, data: Encoded) -> Floats:
+        """Return the projections of images."""
         values, seen = data.flat()
         filled, whole = np.where(seen, values, self.mean_), bool(seen.all())
         expected = filled

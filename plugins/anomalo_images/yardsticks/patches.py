@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.plugin import Encoded, Floats, Mask, Run, param
-from anomalo_images.pooling import Energies, PixelModel
+from anomalo_images.pooling import Energies
 from anomalo_images.yardsticks.contrast import Contrast, local_contrast
+from anomalo_images.yardsticks.local_model import LocalModel
 
 SAMPLED = 40_000
 """Patches of training images from which components are learned, at most."""
@@ -19,7 +20,7 @@ Patch = NDArray[np.float64]
 
 
 @dataclass(kw_only=True)
-class Patches(PixelModel):
+class Patches(LocalModel):
     """Expects each patch of an image, in local contrast, to be a combination of few components.
 
     Around every pixel lies a patch; its energy is |p|² - |B p|², with B the principal components of training patches.
@@ -31,6 +32,7 @@ class Patches(PixelModel):
 
     name = "patches"
 
+    power: float = param(1.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
     size: int = param(9, low=2, high=64, help="Width and height of a patch, in pixels.")
     components: int = param(12, low=1, high=1000, help="Principal components of training patches that are kept.")
     contrast: bool = param(True, help="Whether patches are in units of the contrast around them.")
@@ -48,7 +50,7 @@ class Patches(PixelModel):
         self.learn_level(data)
         return self
 
-    def energies(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:
+    def of_image(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:
         """Return the energy of the patch around each pixel, and the mean of what patches make of it."""
         contrast = self._contrast(image, seen)
         patches = self._patches(contrast.values)
