@@ -38,7 +38,7 @@ from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
-    from anomalo.jobs.imputing.impute import ImputeResult
+    from anomalo.jobs.imputing.result import ImputeResult
 
 
 def impute(

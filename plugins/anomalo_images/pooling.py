@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Mask, Model, Scores, param
 
 Energies = NDArray[np.float64]
-"""How strange each pixel is, from 0, [n, C, H, W] or of one image [C, H, W]; 0 where it is hidden."""
+"""How anomalous each pixel is, from 0, [n, C, H, W] or of one image [C, H, W]; 0 where it is hidden."""
 
 
 @dataclass(kw_only=True)
@@ -19,8 +19,8 @@ class PixelModel(Model):
     """Scores images by the energies of their pixels; a subclass gives these, and what is expected.
 
     The score is the mean over the pixels that are seen of (energy / its mean in training) to a power: at 1 all count
-    alike, at a high one only the strangest. Each pixel's part of it is its score, so that the parts of an image sum to
-    the image's score, and pixels of different images can be compared.
+    alike, at a high one only the most anomalous. Each pixel's part of it is its score, so that the parts of an image
+    sum to the image's score, and pixels of different images can be compared.
 
     Reference for the generalised mean as pooling: Boureau, Ponce and LeCun (2010), A theoretical analysis of feature
     pooling in visual recognition, ICML.
@@ -30,7 +30,7 @@ class PixelModel(Model):
     score_unit = "times the usual"
 
     blur: float = param(1.0, low=0.0, high=50.0, help="Width of the Gaussian that smooths energies, in pixels.")
-    power: float = param(2.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
+    power: float = param(2.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
 
     level_ = 1.0
 
@@ -63,7 +63,7 @@ class ResidualModel(PixelModel):
     their median.
     """
 
-    power: float = param(1.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
+    power: float = param(1.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
     relative: float = param(0.5, low=0.0, high=1.0, help="Power of the image's contrast that energies are divided by.")
 
     def expected(self, data: Encoded) -> Floats:

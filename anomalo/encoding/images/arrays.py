@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from anomalo.errors import SourceError
 from anomalo.tabular.reading.images.files import ARRAYS, MEMBER, Header, array_header
 
-_MARK = f"{ARRAYS}#"
-
 
 def is_in_array(file: str) -> bool:
     """Whether a name is that of an image in an array, such as `digits.npz#17`."""

@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 MOST_PIXELS = 80_000_000
 """An image of more pixels is refused before it is decoded: a small file can hold one that fills the memory."""
 ROTATED = range(5, 9)
-"""The orientations in EXIF by which width and height change places."""
+"""The orientations in EXIF by which width and height are exchanged."""
 ORIENTATION = 0x0112
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 

@@ -11,6 +11,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.jobs.images.pictures import FOLDER, write_pictures
 from anomalo.jobs.part import Found, Part
+from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.cell_tables import SCHEMA
 from anomalo.pipeline.explaining.regions import Region, regions
 from anomalo.pipeline.fitted import Fitted
@@ -21,8 +22,8 @@ Reasons = dict[int, list[dict[str, Any]]]
 def explain_images(fitted: Fitted, data: Encoded) -> Found:
     """Return the arrays of explained images: what `regions_and_pictures` takes."""
     explained = fitted.explain(data)
-    found = {"contribution": explained.contribution, "expected": explained.expected}
-    return found | {"values": data.values, "observed": data.observed}, {}
+    arrays: Arrays = {"contribution": explained.contribution, "expected": explained.expected}
+    return arrays | {"values": data.values, "observed": data.observed}, {}
 
 
 def regions_and_pictures(encoder: ImageEncoder, part: Part, folder: Path) -> tuple[pa.Table, Reasons]:

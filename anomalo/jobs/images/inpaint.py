@@ -71,16 +71,14 @@ class Inpainting:
 
     def _written(self, part: Part, folder: Path) -> pa.RecordBatch:
         """Write the filled images of a part, and return one line for each."""
-        names, counts = [], []
+        names = []
         pixels = self.encoder.pixels(part.arrays["point"])
-        hidden = part.arrays["hidden"].any(axis=1)
+        counts = part.arrays["hidden"].any(axis=1).sum(axis=(1, 2)).tolist()
         paths = part.batch.column(PATH).to_pylist()
         files = zip(*(part.batch.column(name).to_pylist() for name in (IMAGE_FILE, MASK_FILE)), strict=True)
         for at, (path, (file, mask)) in enumerate(zip(paths, files, strict=True)):
-            found = int(hidden[at].sum())
-            counts.append(found)
-            names.append(safe_name(path) if found else None)
-            if found:
+            names.append(safe_name(path) if counts[at] else None)
+            if counts[at]:
                 where = folder / safe_name(path)
                 if where.exists():
                     raise OutputError(f"two images are written as {where.name}; give them different names")

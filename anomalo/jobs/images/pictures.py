@@ -1,4 +1,4 @@
-"""Images as PNG files: as a model sees them, what it expects, and where it finds them strange."""
+"""Images as PNG files: as a model sees them, what it expects, and where it finds them anomalous."""
 
 from __future__ import annotations
 

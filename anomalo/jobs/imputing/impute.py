@@ -68,7 +68,7 @@ def _inpainting(work: Work, encoder: ImageEncoder, output: Output | None, draws:
     folder = ParquetFolder.parse(output.text) if isinstance(output, Address) else None
     if output is not None and (folder is None or folder.by):
         raise UsageError(f"images are written to a new folder, and {output} names none; end it in a slash: OUT/")
-    return Inpainting(work, encoder, folder and folder.path)
+    return Inpainting(work, encoder, None if folder is None else folder.path)
 
 
 def cells_beside(output: Output) -> Path:

@@ -14,7 +14,8 @@ from anomalo.errors import without_passwords
 from anomalo.evaluation.metrics import average_precision, roc_auc
 from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.fitting.fit import FitResult, extend, fit
-from anomalo.jobs.imputing.impute import ImputeResult, impute
+from anomalo.jobs.imputing.impute import impute
+from anomalo.jobs.imputing.result import ImputeResult
 from anomalo.jobs.scoring.labelled import positives
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.models.results import Plan

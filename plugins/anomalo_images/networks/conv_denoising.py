@@ -19,6 +19,7 @@ from anomalo_images.networks.layers import (
     enlarged,
     in_multiples,
     levels_for,
+    local_contrast,
     rectangles,
     seen_image,
 )
@@ -26,7 +27,7 @@ from anomalo_images.pooling import Energies, smoothed
 
 
 class UNet(ImageNet):
-    """A network down and up again, with a path across at each size.
+    """A network down and up again, with a path across at each size; it sees local contrasts beside the pixels.
 
     Reference: Ronneberger, Fischer and Brox (2015), U-Net: convolutional networks for biomedical image segmentation,
     MICCAI.
@@ -46,7 +47,7 @@ class UNet(ImageNet):
         widths = [width << level for level in range(levels + 1)]
         self.of = 2**levels
         self.down = nn.ModuleList(
-            convolutions(before, after) for before, after in zip([self.colours + 1, *widths], widths, strict=False)
+            convolutions(before, after) for before, after in zip([2 * self.colours + 1, *widths], widths, strict=False)
         )
         pairs = list(itertools.pairwise(widths))[::-1]
         self.larger = nn.ModuleList(enlarged(after, before, "upsampling") for before, after in pairs)
@@ -55,7 +56,8 @@ class UNet(ImageNet):
 
     def both(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images without defects, and the log odds of a defect at each pixel, [n, 1, H, W]."""
-        found = in_multiples(self._through, seen_image(x, observed), self.of)
+        images = torch.cat([seen_image(x, observed), local_contrast(x, observed)], dim=1)
+        found = in_multiples(self._through, images, self.of)
         return found[:, : self.colours], found[:, self.colours :]
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
@@ -88,7 +90,7 @@ class ConvDenoising(ImageNetwork[UNet]):
 
     name = "conv_denoising"
 
-    power: float = param(2.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
+    power: float = param(2.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
     relative: float = param(0.0, low=0.0, high=1.0, help="Power of the image's contrast that residuals are divided by.")
     epochs: int = param(60, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
     patience: int = param(30, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")

@@ -15,6 +15,8 @@ CLEAN = 0.3
 """The share of images without a defect."""
 COARSE = 8
 """Smooth noise has a value for each so many pixels, and is smooth between."""
+LARGEST, SMALLEST = 4.0, 0.1
+"""The largest change of shade, in standard deviations of the image's pixels, and the smallest as a share of it."""
 VISIBLE = 0.1
 """A pixel is of a defect if that changed it by more than this, in encoded units."""
 
@@ -63,13 +65,15 @@ def _contents(images: Tensor) -> Tensor:
     count, _, height, width = images.shape
     kind = torch.randint(KINDS, (count, 1, 1, 1), device=images.device)
     sign = torch.randint(2, (count, 1, 1, 1), device=images.device) * 2 - 1
-    shade = sign * 3 * torch.rand(count, 1, 1, 1, device=images.device)
+    uniform = torch.rand(count, 1, 1, 1, device=images.device)
+    size = images.flatten(1).std(dim=1).reshape(-1, 1, 1, 1) * LARGEST * SMALLEST**uniform
+    shade = sign * size
     shift = torch.randint(max(height, width), (2,)).tolist()
     piece = torch.roll(images[torch.randperm(count, device=images.device)], shift, (2, 3))
-    noise = images + 2 * _smooth_noise(count, height, width, images)
+    noise = images + size * _smooth_noise(count, height, width, images)
     found = torch.where(kind == 0, piece, images + shade)
     found = torch.where(kind == 2, noise, found)
-    return torch.where(kind == 3, shade, found)
+    return torch.where(kind == 3, images.mean(dim=(1, 2, 3), keepdim=True) + shade, found)
 
 
 def _smooth_noise(count: int, height: int, width: int, like: Tensor) -> Tensor:

@@ -14,6 +14,12 @@ MOST_LEVELS = 4
 """So often, at most."""
 
 
+REACH = 7
+"""The surroundings of a pixel reach so many pixels to each side."""
+LEAST = 0.1
+"""Deviations below this, in encoded units, are not enlarged further: they are noise."""
+
+
 def levels_for(height: int, width: int) -> int:
     """Return how often a network halves images of this size.
 
@@ -53,6 +59,22 @@ def seen_image(x: Tensor, observed: Tensor) -> Tensor:
     """Return images with zeros under the mask, and the mask as one more channel, [n, C + 1, H, W]."""
     seen = observed.to(x.dtype)
     return torch.cat([x * seen, seen[:, :1]], dim=1)
+
+
+def local_contrast(x: Tensor, observed: Tensor) -> Tensor:
+    """Return images as deviations from the mean of the surroundings, in units of those there; 0 under the mask.
+
+    Reference: Jarrett, Kavukcuoglu, Ranzato and LeCun (2009), What is the best multi-stage architecture for object
+    recognition? ICCV, section 2.1; with a square as the surroundings.
+    """
+    seen = observed.to(x.dtype)
+    share = _around(seen).clamp(min=1e-3)
+    difference = (x - _around(x * seen) / share) * seen
+    return difference / (_around(difference.square()) / share + LEAST**2).sqrt()
+
+
+def _around(values: Tensor) -> Tensor:
+    return F.avg_pool2d(values, 2 * REACH + 1, stride=1, padding=REACH)
 
 
 def in_multiples(net: Callable[[Tensor], Tensor], images: Tensor, of: int) -> Tensor:

@@ -30,18 +30,20 @@ class Filters(LocalModel):
 
     name = "filters"
 
-    power: float = param(8.0, low=0.25, high=16.0, help="How much more the strangest pixels count than others.")
+    power: float = param(8.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
     scales: tuple[int, ...] = param((1, 2, 4), low=1, high=32, help="Widths of the Gaussians, in pixels.")
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Learn the mean and covariance of the responses of all pixels that are seen."""
-        count, total, products = 0, 0.0, 0.0
+        count, size = 0, len(ORDERS) * len(self.scales) * data.layout.shape[0]
+        total, products = np.zeros(size), np.zeros((size, size))
         for image, seen in zip(data.values, data.observed, strict=True):
             responses = self._responses(image, seen)[:, seen.all(axis=0)]
             count += responses.shape[1]
-            total, products = total + responses.sum(axis=1), products + responses @ responses.T
-        self.mean_ = np.asarray(total) / max(count, 1)
-        covariance = np.asarray(products) / max(count, 1) - np.outer(self.mean_, self.mean_)
+            total += responses.sum(axis=1)
+            products += responses @ responses.T
+        self.mean_ = total / max(count, 1)
+        covariance = products / max(count, 1) - np.outer(self.mean_, self.mean_)
         usual = float(np.trace(covariance)) / len(covariance)
         whole = covariance + (1e-6 * usual + 1e-9) * np.eye(len(covariance))
         self.whitening_ = np.linalg.inv(np.linalg.cholesky(whole))

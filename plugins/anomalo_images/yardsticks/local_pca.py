@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalo.plugin import Encoded, Floats, Mask, Run, Scores, in_row_blocks, param
+from anomalo.plugin import Encoded, Floats, Mask, Run, in_row_blocks, param
 from anomalo_images.pooling import ResidualModel
 
 BLOCK = 64
 """Images whose distances are computed together."""
 ROUNDS = 2
-"""An image with hidden pixels looks for its neighbours so often: at first with the mean image in their place."""
+"""An image with hidden pixels looks for its neighbours so often: at first with those of the mean image."""
 
 
 @dataclass(kw_only=True)
@@ -54,15 +55,15 @@ class LocalPca(ResidualModel):
             filled = np.where(seen, values, expected)
         return expected.reshape(data.values.shape)
 
-    def _near(self, images: Floats) -> Scores:
+    def _near(self, images: Floats) -> NDArray[np.intp]:
         """Return the numbers of the nearest training images, [n, k]."""
         kept = self.images_.astype(np.float64)
         norms = np.square(kept).sum(axis=1)
         distance = in_row_blocks(images.astype(np.float64), lambda block: norms - 2 * block @ kept.T, BLOCK)
         return np.argsort(distance, axis=1, kind="stable")[:, : self.neighbours]
 
-    def _projected(self, image: Floats, seen: Mask, near: Scores) -> Floats:
-        kept = self.images_[near.astype(np.intp)].astype(np.float64)
+    def _projected(self, image: Floats, seen: Mask, near: NDArray[np.intp]) -> Floats:
+        kept = self.images_[near].astype(np.float64)
         mean = kept.mean(axis=0)
         span = kept - mean
         observed = span * seen
