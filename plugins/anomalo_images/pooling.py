@@ -38,9 +38,9 @@ class PixelModel(Model):
         """Return the smoothed energies of images [n, C, H, W], and what is expected of their pixels, float32."""
         raise NotImplementedError
 
-    def learn_level(self, data: Encoded) -> None:
-        """Learn the mean energy of training images."""
-        mean = float(self.energies(data)[0].sum() / max(int(data.observed.sum()), 1))
+    def learn_level(self, data: Encoded, energies: Energies) -> None:
+        """Learn the mean energy of pixels, by those of training images."""
+        mean = float(energies.sum() / max(int(data.observed.sum()), 1))
         self.level_ = mean if mean > 0 else 1.0
 
     def explain(self, data: Encoded) -> Cells:
@@ -73,11 +73,15 @@ class ResidualModel(PixelModel):
     def energies(self, data: Encoded) -> tuple[Energies, Floats]:
         """Return the squares of smoothed residuals, relative to the image's contrast, and what is expected."""
         expected = self.expected(data)
+        return self.squared(data, expected), expected
+
+    def squared(self, data: Encoded, expected: Floats) -> Energies:
+        """Return the squares of smoothed residuals to some images, relative to the contrast."""
         found = np.zeros(data.values.shape)
         for row, (image, guess, seen) in enumerate(zip(data.values, expected, data.observed, strict=True)):
             residual = smoothed(image.astype(np.float64) - guess, seen, self.blur)
             found[row] = np.square(residual) / contrast(image, seen) ** self.relative
-        return found, expected
+        return found
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden pixels with what is expected of them; there are no draws."""

@@ -52,7 +52,7 @@ class ImageNetwork(NeuralModel[Net], ResidualModel):
     def finish(self, data: Encoded, run: Run) -> None:
         """Learn the mean energy of training images."""
         self.net.eval()
-        self.learn_level(data)
+        self.learn_level(data, self.energies(data)[0])
 
     def expected(self, data: Encoded) -> Floats:
         """Return the reconstructions of images."""

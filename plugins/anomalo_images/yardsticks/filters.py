@@ -47,7 +47,7 @@ class Filters(LocalModel):
         usual = float(np.trace(covariance)) / len(covariance)
         whole = covariance + (1e-6 * usual + 1e-9) * np.eye(len(covariance))
         self.whitening_ = np.linalg.inv(np.linalg.cholesky(whole))
-        self.learn_level(data)
+        self.learn_level(data, self.energies(data)[0])
         return self
 
     def of_image(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:

@@ -13,6 +13,8 @@ from anomalo_images.pooling import ResidualModel
 
 BLOCK = 64
 """Images whose distances are computed together."""
+LEVELLED = 200
+"""Training images by which the usual residual is learned, each without itself among its neighbours."""
 ROUNDS = 2
 """An image with hidden pixels looks for its neighbours so often: at first with those of the mean image."""
 
@@ -41,26 +43,32 @@ class LocalPca(ResidualModel):
         count = seen.sum(axis=0).clip(min=1)
         self.mean_ = (np.where(seen, values, 0).sum(axis=0, dtype=np.float64) / count).astype(np.float32)
         self.images_ = np.where(seen[rows], values[rows], self.mean_)
+        some = data.take(rows[:LEVELLED])
+        self.learn_level(some, self.squared(some, self._projections(some, beside=1)))
         return self
 
     def expected(self, data: Encoded) -> Floats:
         """Return the projections of images."""
+        return self._projections(data)
+
+    def _projections(self, data: Encoded, beside: int = 0) -> Floats:
+        """Return the projections to the hyperplanes of the nearest images, beside so many nearer ones."""
         values, seen = data.flat()
         filled, whole = np.where(seen, values, self.mean_), bool(seen.all())
         expected = filled
         for _ in range(1 if whole else ROUNDS):
-            near = self._near(filled)
+            near = self._near(filled)[:, min(beside, len(self.images_) - 1) :][:, : self.neighbours]
             rows = zip(values, seen, near, strict=True)
             expected = np.array([self._projected(*row) for row in rows], dtype=np.float32).reshape(values.shape)
             filled = np.where(seen, values, expected)
         return expected.reshape(data.values.shape)
 
     def _near(self, images: Floats) -> NDArray[np.intp]:
-        """Return the numbers of the nearest training images, [n, k]."""
+        """Return the numbers of all training images, the nearest first, [n, k]."""
         kept = self.images_.astype(np.float64)
         norms = np.square(kept).sum(axis=1)
         distance = in_row_blocks(images.astype(np.float64), lambda block: norms - 2 * block @ kept.T, BLOCK)
-        return np.argsort(distance, axis=1, kind="stable")[:, : self.neighbours]
+        return np.argsort(distance, axis=1, kind="stable")
 
     def _projected(self, image: Floats, seen: Mask, near: NDArray[np.intp]) -> Floats:
         kept = self.images_[near].astype(np.float64)

@@ -47,7 +47,7 @@ class Patches(LocalModel):
         sample = np.concatenate(found)
         moments = sample.T @ sample / max(len(sample), 1)
         self.basis_ = np.ascontiguousarray(np.linalg.eigh(moments)[1][:, ::-1][:, : self.components].T)
-        self.learn_level(data)
+        self.learn_level(data, self.energies(data)[0])
         return self
 
     def of_image(self, image: Floats, seen: Mask) -> tuple[Energies, Floats]:
