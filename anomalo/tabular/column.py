@@ -8,16 +8,17 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import pyarrow as pa
 
-from anomalo.errors import SourceError, UsageError, did_you_mean
+from anomalo.errors import SchemaError, SourceError, UsageError, did_you_mean
 from anomalo.tabular.understanding.number_style import PLAIN_STYLE, NumberStyle
 
 Kind = Literal[
     "number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty", "image"
 ]
+Read = TypeVar("Read", pa.Table, pa.RecordBatch)
 Role = Literal["feature", "id", "label", "dropped"]
 Infinite = Literal["error", "missing"]
 
@@ -262,6 +263,20 @@ def is_text_column(schema: pa.Schema, name: str) -> bool:
 def modality_of(schema: pa.Schema) -> str:
     """Return what the rows of a source are, by its reader's notes: "table" if it does not say."""
     return str(read_notes(schema).get("modality", TABLE))
+
+
+def require_table(source: str, rows: Read) -> Read:
+    """Return the rows of a source, a table or a batch, if they are a table's.
+
+    Raises
+    ------
+    SchemaError
+        They are of another modality.
+    """
+    found = modality_of(rows.schema)
+    if found != TABLE:
+        raise SchemaError(f"{source} holds rows of modality {found}; expected a table")
+    return rows
 
 
 def with_modality(schema: pa.Schema, modality: str) -> pa.Schema:

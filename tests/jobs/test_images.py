@@ -192,3 +192,10 @@ def test_a_fill_is_enlarged_to_the_image(anomalo: Callable[..., Any], desk: Path
     seen = ~decoded_mask(str(large / "a.mask.png"), (24, 32))
     assert (filled == before)[seen].all()
     assert np.abs(filled - before)[~seen].max() < 0.4
+
+
+@pytest.mark.parametrize("verb", [("schema",), ("clean",), ("compare",)])
+def test_verbs_of_tables_refuse_images(anomalo: Callable[..., Any], desk: Path, verb: tuple[str, ...]) -> None:
+    sources = [desk / "new"] * (2 if verb == ("compare",) else 1)
+    done = anomalo(*verb, *sources, "--workspace", desk / "ws")
+    assert (done.code, "holds rows of modality image; expected a table" in done.err) == (4, True)

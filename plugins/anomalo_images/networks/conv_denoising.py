@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalo.neural import part_of_mean, split_rows
-from anomalo.plugin import Encoded, Floats, Layout, Run, param
+from anomalo.plugin import Encoded, Floats, Layout, Mask, Run, param
 from anomalo_images.networks.defects import damaged
 from anomalo_images.networks.image_network import ImageNet, ImageNetwork, mean_square
 from anomalo_images.networks.layers import (
@@ -23,7 +23,7 @@ from anomalo_images.networks.layers import (
     rectangles,
     seen_image,
 )
-from anomalo_images.pooling import Energies, smoothed
+from anomalo_images.pooling import Energies, contrast, smoothed
 
 
 class UNet(ImageNet):
@@ -90,13 +90,13 @@ class ConvDenoising(ImageNetwork[UNet]):
 
     name = "conv_denoising"
 
-    power: float = param(2.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
+    power: float = param(4.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
     relative: float = param(0.0, low=0.0, high=1.0, help="Power of the image's contrast that residuals are divided by.")
     epochs: int = param(60, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
     patience: int = param(30, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
     width: int = param(8, low=1, high=512, help="Channels at full size; each halving of the image doubles them.")
-    segmentation: float = param(1.0, low=0.0, high=100.0, help="Weight of finding defects beside undoing them.")
-    residual: float = param(0.1, low=0.0, high=100.0, help="Weight of the residual in a pixel's energy.")
+    segmentation: float = param(3.0, low=0.0, high=100.0, help="Weight of finding defects beside undoing them.")
+    residual: float = param(1.0, low=0.0, high=100.0, help="Weight of the residual in a pixel's energy.")
 
     def build(self, layout: Layout) -> UNet:
         """Return the network for images of this size."""
@@ -128,9 +128,15 @@ class ConvDenoising(ImageNetwork[UNet]):
         return surprisal / of_defect + self.residual * residual / of_residual, expected
 
     def _parts(self, data: Encoded) -> tuple[Energies, Energies, Floats]:
-        """Return the smoothed surprisals and squared residuals of pixels, and the images without defects."""
-        residual, expected = super().energies(data)
+        """Return the smoothed surprisals, and squares of residuals, of pixels, and the images without defects."""
+        expected = self.expected(data)
         (odds,) = self.infer(lambda x, observed: (self.net.both(x, observed)[1],), data)
         surprisal = np.broadcast_to(np.logaddexp(0, odds.astype(np.float64)), data.values.shape)
-        smooth = [smoothed(one, seen, self.blur) for one, seen in zip(surprisal, data.observed, strict=True)]
-        return np.array(smooth).reshape(data.values.shape), residual, expected
+        residual = np.square(data.values - expected, dtype=np.float64)
+        for row, (image, seen) in enumerate(zip(data.values, data.observed, strict=True)):
+            residual[row] /= contrast(image, seen) ** self.relative
+        return self._smooth(surprisal, data.observed), self._smooth(residual, data.observed), expected
+
+    def _smooth(self, energies: Energies, seen: Mask) -> Energies:
+        smooth = [smoothed(one, here, self.blur) for one, here in zip(energies, seen, strict=True)]
+        return np.array(smooth).reshape(energies.shape)
