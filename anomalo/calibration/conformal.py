@@ -106,6 +106,10 @@ class Calibration:
         above = self._above(np.where(known, self.training_scores[at], scores))
         return np.where(known, above / total, (above + 1) / (total + 1))
 
+    def as_new(self, scores: Scores) -> Scores:
+        """Return the p-values of rows that were not in training, float64 [n] in (0, 1]."""
+        return np.asarray((self._above(scores) + 1) / (len(self.reference) + 1))
+
     def tail(self, surprisal: Scores) -> Scores:
         """Return the scores that are exceeded with probabilities exp(-surprisal), [n]: the tail is exponential.
 

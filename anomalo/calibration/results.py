@@ -11,12 +11,25 @@ from anomalo.encoding.encoded import Mask, Scores
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """The pattern of reviewed rows that accepts each row, int32 [n] (-1: none), and the results by the model alone."""
+
+    pattern: NDArray[np.int32]
+    score: Scores
+    p_value: Scores
+
+
+@dataclass(frozen=True)
 class Scored:
-    """Scores and p-values of a batch, each float64 [n], and which rows were in training, bool [n]."""
+    """Scores and p-values of a batch, each float64 [n], and which rows were in training, bool [n].
+
+    Of a model with feedback also which rows were accepted.
+    """
 
     score: Scores
     p_value: Scores
     known: Mask
+    accepted: Accepted | None = None
 
 
 @dataclass(frozen=True)

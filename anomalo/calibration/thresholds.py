@@ -157,3 +157,26 @@ class Threshold:
 def most_anomalous(p_values: Scores, scores: Scores) -> NDArray[np.intp]:
     """Return row numbers, most anomalous first: by p-value, then score, then position."""
     return np.lexsort((-scores, p_values))
+
+
+def p_value_at(score: float, p_values: Scores, scores: Scores) -> float:
+    """Return the smallest p-value that makes all rows with at least this score alerts.
+
+    Rows with a lower score and the same p-value are alerts too. Where no row has such a score, it is the smallest
+    p-value of all.
+
+    Parameters
+    ----------
+    score : float
+        A score.
+    p_values, scores : float64 [n]
+        Of all rows, at least one; a larger score never has a larger p-value.
+
+    Examples
+    --------
+    >>> p_values, scores = np.array([0.5, 0.01, 0.2]), np.array([1.0, 9.0, 3.0])
+    >>> p_value_at(2.5, p_values, scores), p_value_at(99.0, p_values, scores)
+    (0.2, 0.01)
+    """
+    among = scores >= score
+    return float(p_values[among].max() if among.any() else p_values.min())

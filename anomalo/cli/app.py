@@ -17,9 +17,9 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from anomalo.cli import augment, clean, daily, demo, embed, evaluate, fit, impute, pretrain, repair, score
+from anomalo.cli import apply, augment, clean, daily, demo, embed, evaluate, fit, impute, pretrain, repair, score
 from anomalo.cli.describing import compare, plan, schema
-from anomalo.cli.keeping import catalogue, remove, tag, transfer
+from anomalo.cli.keeping import catalogue, feedback, remove, tag, transfer
 from anomalo.cli.terminal.console import fail
 from anomalo.cli.terminal.processes import with_others
 from anomalo.errors import AnomaloError, InterruptedJobError
@@ -91,8 +91,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find anomalous rows in a table, explain them cell by cell, and impute missing values.",
 )
-VERBS = (demo, schema, compare, plan, clean, fit, pretrain, score, impute, repair, augment, evaluate, embed, daily)
-for verbs in (*VERBS, catalogue, tag, transfer, remove):
+VERBS = (
+    demo,
+    schema,
+    compare,
+    plan,
+    clean,
+    fit,
+    pretrain,
+    score,
+    impute,
+    repair,
+    apply,
+    augment,
+    evaluate,
+    embed,
+    daily,
+)
+for verbs in (*VERBS, catalogue, tag, feedback, transfer, remove):
     verbs.register(app)
 
 

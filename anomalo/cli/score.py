@@ -190,6 +190,11 @@ def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
         right=("row", "score", "p-value"),
     )
     typer.echo(f"\nrun {result.run.id} in {result.run.path}" + (f"; scores in {output}" if output else ""))
+    if facts.get("feedback", {}).get("alerts"):
+        accepted = count(facts["feedback"]["alerts"], "row")
+        typer.echo(
+            f"feedback: {accepted} would be alerts but for reviews of rows like them; see accepted.parquet there"
+        )
     if "shadow" in facts:
         typer.echo("\n".join(_beside(facts["shadow"])))
 
@@ -239,6 +244,10 @@ def explain(
     source: SourceArgument,
     model: WithOption,
     row: Annotated[int, typer.Option("--row", metavar="N", min=0, help="The row's number, counted from 0.")],
+    run: Annotated[
+        str | None,
+        typer.Option("--run", metavar="RUN", help="A run that scored this table: the explanation is kept in it, too."),
+    ] = None,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
@@ -257,7 +266,7 @@ def explain(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     with console.work("explaining", threads):
-        found = run_explain(JobContext.at(workspace, reading=reading), source, model, row, device=device)
+        found = run_explain(JobContext.at(workspace, reading=reading), source, model, row, device=device, run=run)
     console.result(found, lambda: _show_cells(found))
 
 

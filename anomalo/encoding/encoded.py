@@ -28,7 +28,7 @@ FIRST_LEVEL = 2
 """The code of a block's first known level."""
 DENSE_LEVELS = 32
 """`Encoded.dense` gives at most this many one-hot columns to a category."""
-_OF_ROWS = ("target", "time", "texts")
+_OF_ROWS = ("target", "time", "texts", "reviewed")
 
 
 @dataclass(frozen=True)
@@ -242,6 +242,8 @@ class Encoded:
         The rules between columns that rows break, which no model sees; None if no row breaks one.
     texts : float32 [n, columns of text] or None
         The surprisal in nats of cells of columns that no model reads; None if there is no such column.
+    reviewed : int32 [n] or None
+        The pattern of reviewed rows that each row fits, -1 for none; None if the model has no feedback.
 
     Raises
     ------
@@ -257,6 +259,7 @@ class Encoded:
     time: Floats | None = None
     evidence: Evidence | None = None
     texts: Floats | None = None
+    reviewed: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -284,12 +287,13 @@ class Encoded:
     def hide(self, cells: Mask) -> Encoded:
         """Return a copy without the cells under the mask `cells` [n, *shape], and without what derives from them.
 
-        They break no rule any more.
+        They break no rule any more, and the rows are no longer those that were reviewed.
         """
         values = np.where(cells, np.float32(MISSING), self.values)
         derived = None if self.derived is None else self.derived.hide(self._derived_from(cells))
+        evidence, seen = self.evidence_but(cells), self.observed & ~cells
         return dataclasses.replace(
-            self, values=values, observed=self.observed & ~cells, derived=derived, evidence=self.evidence_but(cells)
+            self, values=values, observed=seen, derived=derived, evidence=evidence, reviewed=None
         )
 
     def _derived_from(self, cells: Mask) -> Mask:
@@ -356,7 +360,7 @@ class Encoded:
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
         """Stack batches of one layout; targets and times are kept if every part has them, other evidence if any has."""
-        targets, times, texts = ([getattr(part, name) for part in parts] for name in _OF_ROWS)
+        targets, times, texts, reviewed = ([getattr(part, name) for part in parts] for name in _OF_ROWS)
         derived = [part.derived for part in parts if part.derived is not None]
         return Encoded(
             np.concatenate([part.values for part in parts]),
@@ -367,6 +371,7 @@ class Encoded:
             None if any(time is None for time in times) else np.concatenate(times),
             Evidence.concatenate([(len(part), part.evidence) for part in parts]),
             None if any(text is None for text in texts) else np.concatenate(texts),
+            None if any(each is None for each in reviewed) else np.concatenate(reviewed),
         )
 
 

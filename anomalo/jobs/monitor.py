@@ -36,8 +36,8 @@ class DriftMonitor:
         return found
 
     def see(self, arrays: Arrays) -> None:
-        """Add a batch: its p-values, and what `find` returned."""
-        self._p_values.add(arrays["p_value"][~arrays["known"]])
+        """Add a batch: its p-values, by the model alone if it has feedback, and what `find` returned."""
+        self._p_values.add(arrays.get("model_p_value", arrays["p_value"])[~arrays["known"]])
         if "cells" in arrays:
             self._cells = arrays["cells"] if self._cells is None else self._cells + arrays["cells"]
 

@@ -1,5 +1,6 @@
 """The context of a fit: its seed, device, goals, history, progress, and access to other models."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -116,5 +117,6 @@ class LocalRun:
 def _text(metrics: Mapping[str, Any]) -> str:
     """Return what is being done, and the latest loss if there is one."""
     loss = metrics.get("validation_loss", metrics.get("loss"))
-    found = [metrics.get("phase", metrics.get("part", "")), "" if loss is None else f"loss {loss:.4g}"]
+    known = loss is not None and math.isfinite(loss)  # a phase without held-out rows has none
+    found = [metrics.get("phase", metrics.get("part", "")), f"loss {loss:.4g}" if known else ""]
     return ", ".join(filter(None, found))

@@ -23,6 +23,7 @@ from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
 from anomalo.errors import SourceError, TrainingError, UsageError
 from anomalo.evaluation.comparison.profile import Profile
+from anomalo.feedback.patterns import Feedback
 from anomalo.generators import constraints
 from anomalo.generators.constraints import Constraint
 from anomalo.models.base import Model, Run, is_goal
@@ -35,7 +36,7 @@ from anomalo.pipeline.explaining.explanation import explanation
 from anomalo.pipeline.out_of_core.large_table import LargeTable, encoded
 from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.text_evidence import TextEvidence
-from anomalo.pipeline.training import Trained, plugins_of, reported_errors, require_able, train
+from anomalo.pipeline.training import Trained, described_errors, plugins_of, reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -75,6 +76,8 @@ class Fitted:
         What columns of texts that no model reads add to the scores.
     profile : Profile or None
         What later tables are compared with.
+    feedback : Feedback or None
+        Which rows reviews say are normal.
     """
 
     schema: Schema
@@ -88,6 +91,7 @@ class Fitted:
     regimes: Regimes = field(default_factory=Regimes.none)
     texts: TextEvidence | None = None
     profile: Profile | None = None
+    feedback: Feedback | None = None
 
     @classmethod
     def fit(
@@ -188,18 +192,7 @@ class Fitted:
         `error` and `baseline`, that of the mean or mode, are root mean squared errors in original units, or for
         categories shares of wrong levels; `missing` is the share of missing training cells.
         """
-        if self.hidden is None:
-            return {}
-        known = [block for block in self.encoder.layout.blocks if np.isfinite(self.hidden.error[block.position])]
-        return {
-            block.name: {
-                "kind": block.kind,
-                "missing": block.missing,
-                "error": float(self.hidden.error[block.position]),
-                "baseline": float(self.hidden.baseline[block.position]),
-            }
-            for block in known
-        }
+        return {} if self.hidden is None else described_errors(self.hidden, self.encoder.layout.blocks)
 
     @property
     def model(self) -> Model:
@@ -262,13 +255,16 @@ class Fitted:
 
         A label that the model learns is hidden unless `label`.
         """
-        data = self.encoder.encode(self.schema.parse(batch, first_row, label, strict), label)
-        return data if self.texts is None else replace(data, texts=self.texts.of(batch))
+        columns = self.schema.parse(batch, first_row, label, strict)
+        data = self.encoder.encode(columns, label)
+        reviewed = None if self.feedback is None else self.feedback.match(columns)
+        return replace(data, reviewed=reviewed, texts=None if self.texts is None else self.texts.of(batch))
 
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
         """Score encoded rows; unseen levels, missing values in complete columns and broken rules add their surprisal.
 
-        A row that was in training has its out-of-fold score, so that no larger score has a larger p-value.
+        A row that was in training has its out-of-fold score, so that no larger score has a larger p-value. Rows that
+        reviews say are normal have the median training score.
 
         Parameters
         ----------
@@ -279,7 +275,10 @@ class Fitted:
         if not len(self.calibration.reference):
             return Scored(score, np.ones(len(score)), np.zeros(len(score), dtype=np.bool_))
         found, hashes = self.calibration, data.hashes()
-        return Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
+        scored = Scored(found.out_of_fold(score, hashes), found.p_values(score, hashes), found.known(hashes))
+        if self.feedback is None or data.reviewed is None:
+            return scored
+        return self.feedback.applied(scored, data.reviewed, found)
 
     def score_as_new(self, data: Encoded, score: Scores | None = None) -> Scores:
         """Return the model's scores, also of rows that were in training, float64 [n]; parameters as for `score`."""

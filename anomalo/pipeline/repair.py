@@ -169,7 +169,7 @@ class _Search:
         start: Start | None = None,
     ) -> None:
         self.fitted, self.boundary, self.at_once = fitted, boundary, at_once
-        self.data = data if start is None else replace(data, texts=start.texts)
+        self.data = replace(data, reviewed=None, texts=data.texts if start is None else start.texts)
         self.cells: Mask = np.zeros(data.values.shape, dtype=bool)
         self.score = np.full(len(data), np.inf)
         self.p_value = np.zeros(len(data))

@@ -27,7 +27,7 @@ def save_cleaner(store: Workspace, cleaner: Cleaner, model: str, name: str, sour
     reference = cleaner.reference.sampled()
     facts = cleaner_facts(reference)
     write = partial(_write, reference, cleaner.learned, model)
-    return store.add_model(name, write, source=source, **facts | {"seconds": seconds})
+    return store.add_model(name, write, source=source, verb=VERB, **facts | {"seconds": seconds})
 
 
 def cleaner_facts(reference: CodedTable) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.regimes import Regimes
+from anomalo.encoding.encoded import Block
 from anomalo.errors import ArtefactError, UsageError
 from anomalo.evaluation.comparison.profile import Profile
+from anomalo.feedback.patterns import Feedback
 from anomalo.generators import constraints
 from anomalo.models.base import Model
 from anomalo.models.guard import Origin
@@ -28,6 +30,8 @@ from anomalo.tabular.schema import Schema
 from anomalo.workspace import artifacts
 from anomalo.workspace.artifacts import Artefact
 
+FEEDBACK = "feedback"
+"""The entry of a manifest with what reviews have taught the model; models without feedback have none."""
 HIDDEN = ("width", "error", "baseline")
 FACTS = (
     *(
@@ -76,6 +80,8 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
         manifest["texts"], arrays["texts"] = list(fitted.texts.columns), fitted.texts.arrays()
     if fitted.profile is not None:
         arrays["profile"] = fitted.profile.arrays()
+    if fitted.feedback is not None:
+        manifest[FEEDBACK] = fitted.feedback.to_json()
     artifacts.save(folder, manifest, fitted.guarded.state(), arrays)
 
 
@@ -99,8 +105,7 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     model.use(device)
     notes = tuple(manifest["notes"])
     hidden = HiddenCells(kept["width"], kept["error"], kept["baseline"], notes) if "width" in kept else None
-    scales = manifest["surprisal_scale"], manifest["rule_scale"]
-    calibration = Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], *scales)
+    calibration = _calibration(artefact)
     encoder = registry.encoder(schema.modality).from_json(manifest["encoding"], schema)
     facts = {key: manifest[key] for key in FACTS if key in manifest}
     marginals = Marginals(kept["edges"], kept["cells"]) if "edges" in kept else None
@@ -109,9 +114,76 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
     texts = TextEvidence.restored(artefact.arrays["texts"], manifest["texts"]) if "texts" in manifest else None
     regimes = Regimes(**parts)
     profile = Profile.restored(artefact.arrays["profile"]) if "profile" in artefact.arrays else None
-    return Fitted(
+    fitted = Fitted(
         schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, regimes, texts, profile
     )
+    fitted.feedback = feedback_of(manifest)
+    return fitted
+
+
+def _calibration(artefact: Artefact) -> Calibration:
+    manifest, kept = artefact.manifest, artefact.arrays["calibration"]
+    scales = manifest["surprisal_scale"], manifest["rule_scale"]
+    return Calibration(kept["reference"], kept["hashes"], kept["out_of_fold"], *scales)
+
+
+def feedback_of(manifest: Mapping[str, Any]) -> Feedback | None:
+    """Return what reviews have taught a saved model, by its manifest; None if nothing."""
+    return Feedback.from_json(manifest[FEEDBACK]) if FEEDBACK in manifest else None
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """What feedback needs of a saved model, which itself is not loaded.
+
+    Attributes
+    ----------
+    schema : Schema
+        The columns, as understood.
+    blocks : dict of str to Block
+        How each is encoded.
+    calibration : Calibration
+        Out-of-fold scores.
+    feedback : Feedback or None
+        What reviews have taught it so far.
+    """
+
+    schema: Schema
+    blocks: dict[str, Block]
+    calibration: Calibration
+    feedback: Feedback | None
+
+
+def load_recalibrated(folder: Path, registry: Registry) -> Recalibrated:
+    """Load what feedback needs of a saved model.
+
+    Raises
+    ------
+    ArtefactError
+        The artefact is absent or damaged.
+    UsageError
+        It is a cleaner, or its p-values are not calibrated.
+    """
+    artefact = artifacts.load(folder)
+    if "calibration" not in artefact.arrays or not len(artefact.arrays["calibration"]["reference"]):
+        raise UsageError(f"{folder} has no calibrated scores, which feedback would change; fit a model that scores")
+    schema = Schema.from_json(artefact.manifest["schema"])
+    layout = registry.encoder(schema.modality).from_json(artefact.manifest["encoding"], schema).layout
+    blocks = {block.name: block for block in layout.blocks}
+    return Recalibrated(schema, blocks, _calibration(artefact), feedback_of(artefact.manifest))
+
+
+def save_with_feedback(source: Path, folder: Path, feedback: Feedback) -> None:
+    """Write a copy of an artefact that has other feedback; nothing is left if it fails.
+
+    Raises
+    ------
+    ArtefactError
+        The artefact is absent or damaged.
+    """
+    artefact = artifacts.load(source)
+    manifest = {name: entry for name, entry in artefact.manifest.items() if name not in artifacts.RESERVED}
+    artifacts.save(folder, manifest | {FEEDBACK: feedback.to_json()}, artefact.state, artefact.arrays)
 
 
 def load_profile(folder: Path) -> Profile | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.calibration.regimes import Regimes, drift_in_time
-from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.encoding.encoded import Block, Encoded, Scores
 from anomalo.errors import UsageError
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanClassify, CanStart, CrossFits, ReportsErrors
@@ -278,6 +279,20 @@ def reported_errors(model: GuardedModel, data: Encoded, hidden: HiddenCells | No
         np.array([seen[cells].sum() for cells in data.layout.cells_of_block], dtype=np.intp)
     )
     return reported if hidden is None else replace(reported, width=hidden.width)
+
+
+def described_errors(hidden: HiddenCells, blocks: Sequence[Block]) -> dict[str, dict[str, Any]]:
+    """Return the expected error of each column whose hidden cells were predicted, JSON-ready; see `Fitted.errors`."""
+    known = [block for block in blocks if np.isfinite(hidden.error[block.position])]
+    return {
+        block.name: {
+            "kind": block.kind,
+            "missing": block.missing,
+            "error": float(hidden.error[block.position]),
+            "baseline": float(hidden.baseline[block.position]),
+        }
+        for block in known
+    }
 
 
 def plugins_of(model: GuardedModel, modality: str, registry: Registry) -> dict[str, dict[str, str]]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from anomalo.tabular import parsing
 from anomalo.tabular.cells import Cells, whole
@@ -38,6 +40,14 @@ class Columns:
     rows: int
     values: Mapping[str, Values]
     unreadable: Mapping[str, Mask] = field(default_factory=dict)
+
+    def take(self, rows: NDArray[np.intp]) -> Columns:
+        """Return the rows at these positions."""
+        values: dict[str, Values] = {
+            name: Texts(cells.distinct, cells.index[rows]) if isinstance(cells, Texts) else cells[rows]
+            for name, cells in self.values.items()
+        }
+        return Columns(len(rows), values, {name: mask[rows] for name, mask in self.unreadable.items()})
 
 
 @dataclass(frozen=True)

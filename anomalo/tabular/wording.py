@@ -44,8 +44,12 @@ def _apart(observed: pa.Array, expected: pa.Array) -> tuple[pa.Array, pa.Array]:
     return pc.replace_with_mask(observed, long, first), pc.replace_with_mask(expected, long, second)
 
 
-def interval_text(low: float | None, high: float | None, kind: str, unit: Unit = NO_UNIT) -> str:
+def interval_text(
+    low: float | None, high: float | None, kind: str, unit: Unit = NO_UNIT, most: int | None = None
+) -> str:
     """Write an interval, its ends rounded outward, with the column's unit; one of datetimes is in seconds since 1970.
+
+    With `most` there are at most so many decimals; see `interval_digits`.
 
     Examples
     --------
@@ -58,7 +62,7 @@ def interval_text(low: float | None, high: float | None, kind: str, unit: Unit =
         return ""
     if kind == "datetime":
         return f"{moment_text(low)} to {moment_text(high)}"
-    return " to ".join(with_unit(text, unit) for text in interval_digits(low, high))
+    return " to ".join(with_unit(text, unit) for text in interval_digits(low, high, most))
 
 
 def moment_text(seconds: float) -> str:

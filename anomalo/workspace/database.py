@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, URL, Connection, Engine, NullPool, UniqueConstraint, create_engine, event, inspect, select
+from sqlalchemy import JSON, URL, Connection, NullPool, UniqueConstraint, create_engine, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from anomalo.errors import AnomaloError, ArtefactError, OutputError, UsageError
 from anomalo.version import __version__
+from anomalo.workspace import sqlite
+from anomalo.workspace.migrations import schema
 
 FILE = "anomalo.db"
 OLDEST, FORMAT = 2, 2
 """The oldest format of workspaces that is read, and the one that is written; a database without one is older.
 
-Tables may be added without a new format: a workspace gets them when it is next written.
+Within a format, revisions (`migrations`) add tables and columns: a workspace gets them when it is next written.
 """
 BUSY_SECONDS = 30
 DONE = "done"
@@ -47,6 +49,7 @@ class Entry:
     status: Mapped[str]
     created: Mapped[str]
     path: Mapped[str]
+    who: Mapped[str] = mapped_column(server_default="")
 
 
 class ModelRow(Entry, Table):
@@ -127,13 +130,14 @@ class Database:
         self.workspace = workspace
         try:
             address = make_url(url or URL.create("sqlite", database=str(workspace / FILE)))
-            self._engine = _engine(address, busy_seconds)
+            local = address.get_backend_name() == "sqlite"
+            self._engine = sqlite.engine(address, busy_seconds) if local else create_engine(address, poolclass=NullPool)
         except (ArgumentError, ImportError) as error:
             raise UsageError(
                 f"the database's URL cannot be used: {_one_line(error)}; expected one such as "
                 "postgresql+psycopg://host/name, and its driver installed"
             ) from error
-        self._file = Path(address.database or "") if address.get_backend_name() == "sqlite" else None
+        self._file = Path(address.database or "") if local else None
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -150,26 +154,24 @@ class Database:
         try:
             self.workspace.mkdir(parents=True, exist_ok=True)
             with Session(engine, expire_on_commit=False) as session, session.begin():
-                new = not inspect(session.connection()).has_table(ModelRow.__tablename__)
-                if not new:
-                    self._require_format(session)
-                Table.metadata.create_all(session.connection())
-                if new:
+                known = self._is_current(session.connection())
+                if known is None:
+                    schema.create(session.connection(), Table.metadata)
                     session.add(FormatRow(format=FORMAT))
+                elif not known:
+                    schema.upgrade(session.connection())
                 yield session
         except OSError as error:
             raise error if isinstance(error, AnomaloError) else self._unusable(error) from error
         except _FAILURES as error:
             raise self._translated(error) from error
 
-    @staticmethod
-    def has(session: Session, table: type[Table]) -> bool:
-        """Whether a table is there: one that was added later is not, until the workspace is written."""
-        return inspect(session.connection()).has_table(table.__tablename__)
-
     @contextmanager
     def reading(self) -> Iterator[Session | None]:
         """Open a session, or yield None where nothing has been stored yet (and create nothing there).
+
+        A file of an older revision is not changed: what is read is a copy that was brought up to date. A database
+        server is brought up to date by who first uses it.
 
         Raises
         ------
@@ -182,23 +184,62 @@ class Database:
             yield None
             return
         try:
-            with Session(self._engine) as session:
-                exists = inspect(session.connection()).has_table(ModelRow.__tablename__)
-                if exists:
-                    self._require_format(session)
-                yield session if exists else None
+            with self._opened() as (session, known):
+                if known is None:
+                    yield None
+                elif known:
+                    yield session
+                else:
+                    with self._upgraded(session) as newer:
+                        yield newer
         except (*_FAILURES, TypeError, AttributeError) as error:  # values of the wrong type, or none at all
             raise self._translated(error) from error
 
-    def _require_format(self, session: Session) -> None:
-        known = inspect(session.connection()).has_table(FormatRow.__tablename__)
-        found = session.scalar(select(FormatRow.format)) if known else None
-        if found is not None and OLDEST <= found <= FORMAT:
-            return
-        newer = found is not None and found > FORMAT
-        raise ArtefactError(
-            f"{self.workspace}: a workspace of {'a newer' if newer else 'an older'} format than anomalo "
-            f"{__version__} reads; {'update anomalo, or' if newer else 'fit the models again and'} "
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Session, bool | None]]:
+        """Open a session to read, and say whether the database is current."""
+        with Session(self._engine) as session:
+            try:
+                known = self._is_current(session.connection())
+            except OperationalError as error:
+                if self._file is None or not sqlite.is_only_readable(self._file, error):
+                    raise
+            else:
+                yield session, known
+                return
+        with Session(sqlite.frozen(self._file)) as session:
+            yield session, self._is_current(session.connection())
+
+    def _upgraded(self, session: Session) -> Session:
+        if self._file is not None:
+            return Session(sqlite.upgraded(self._file, session.connection(), schema.upgrade))
+        session.close()
+        with self.writing():
+            return Session(self._engine)
+
+    def _is_current(self, connection: Connection) -> bool | None:
+        """Whether the database is of the newest revision; None if nothing has been stored yet.
+
+        Raises
+        ------
+        ArtefactError
+            It is of a format or revision that this version does not know.
+        """
+        tables = inspect(connection)
+        if not tables.has_table(ModelRow.__tablename__):
+            return None
+        marked = tables.has_table(FormatRow.__tablename__)
+        found = connection.scalar(select(FormatRow.format)) if marked else None
+        if found is None or found < OLDEST:
+            raise self._refused("an older", "fit the models again and")
+        revision, known = schema.revision_of(connection), schema.revisions()
+        if found > FORMAT or revision not in (None, *known):
+            raise self._refused("a newer", "update anomalo, or")
+        return revision == known[-1]
+
+    def _refused(self, which: str, advice: str) -> ArtefactError:
+        return ArtefactError(
+            f"{self.workspace}: a workspace of {which} format than anomalo {__version__} reads; {advice} "
             "give another folder (--workspace DIR)"
         )
 
@@ -237,22 +278,3 @@ class Database:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-def _engine(url: URL, busy_seconds: float) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, poolclass=NullPool)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": busy_seconds})
-    event.listen(engine, "connect", _leave_transactions_to_us)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
-    # The driver would begin late, and leave CREATE TABLE outside of the transaction.
-    connection.isolation_level = None
-
-
-def _begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

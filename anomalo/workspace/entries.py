@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from anomalo.persistence.resume import ResumableState
 from anomalo.tabular.reading.source import recorded
 from anomalo.workspace.artifacts import json_ready
-from anomalo.workspace.authorship import now
+from anomalo.workspace.authorship import now, who
 from anomalo.workspace.database import WRITING, ModelRow, RunRow
+from anomalo.workspace.records import ModelRecord, RunRecord
 
 Row = TypeVar("Row", ModelRow, RunRow)
 
@@ -22,7 +23,19 @@ Row = TypeVar("Row", ModelRow, RunRow)
 def entry_facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns that models and runs share, of an entry whose folder is not written yet."""
     facts = {"source": recorded(source), "seconds": float(seconds), "summary": json_ready(summary, "summary")}
-    return facts | {"status": WRITING, "created": now()}
+    return facts | {"status": WRITING, "created": now(), "who": who()}
+
+
+def model_record(row: ModelRow, tags: Iterable[str], root: Path) -> ModelRecord:
+    """Return what an entry of the workspace in folder `root` says of a model."""
+    facts = (row.name, row.version, row.model, row.plugin, row.source, row.rows, row.columns, row.seconds, row.summary)
+    return ModelRecord(*facts, row.created, tuple(tags), root / row.path, row.who)
+
+
+def run_record(row: RunRow, root: Path) -> RunRecord:
+    """Return what an entry of the workspace in folder `root` says of a run."""
+    facts = (row.id, row.verb, row.model, row.source, row.seconds, row.summary, row.status, row.created)
+    return RunRecord(*facts, root / row.path, row.who)
 
 
 def killed_entry(session: Session, kind: type[Row], part: str, job: ResumableState | None) -> Row | None:

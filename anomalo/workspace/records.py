@@ -31,6 +31,8 @@ class ModelRecord:
         In alphabetical order.
     path : Path
         The artefact's folder.
+    who : str
+        Who made it; empty where it was not recorded yet.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ModelRecord:
     created: str
     tags: tuple[str, ...]
     path: Path
+    who: str = ""
 
     @property
     def reference(self) -> str:
@@ -80,6 +83,8 @@ class RunRecord:
         UTC, ISO 8601.
     path : Path
         The folder with the results.
+    who : str
+        Who made it; empty where it was not recorded yet.
     """
 
     id: str
@@ -91,6 +96,7 @@ class RunRecord:
     status: str
     created: str
     path: Path
+    who: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON-ready values."""

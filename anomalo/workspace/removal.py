@@ -16,7 +16,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from anomalo.errors import OutputError, UsageError
+from anomalo.workspace.activity import note
 from anomalo.workspace.database import DONE, REMOVED, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.workspace.decisions import DecisionRow
 from anomalo.workspace.records import ModelRecord, RunRecord
 from anomalo.workspace.reviews import ReviewRow
 
@@ -35,8 +37,10 @@ def remove(database: Database, root: Path, records: Sequence[ModelRecord | RunRe
         rows = [row for record in records if (row := _row(session, record)) is not None]
         for row in rows:
             row.status, row.summary = REMOVED, {}
+            note(session, "rm", row.id if isinstance(row, RunRow) else f"{row.name}@{row.version}")
             if isinstance(row, RunRow):
-                session.execute(delete(ReviewRow).where(ReviewRow.run == row.id))
+                for said in (ReviewRow, DecisionRow):
+                    session.execute(delete(said).where(said.run == row.id))
     sweep(database, root)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anomalo.errors import UsageError
+from anomalo.tabular.quantities import count
+from anomalo.workspace.activity import note
 from anomalo.workspace.authorship import now
 from anomalo.workspace.database import Database, Table
 
@@ -119,14 +121,27 @@ class Reviews:
         """
         parts: dict[Part, str | None] = {"state": state, "assignee": assignee, "comment": comment}
         said = {part: value.strip() for part, value in parts.items() if value is not None}
-        _check(rows, who, said)
+        return self.change_each(run, dict.fromkeys(rows, said), who)
+
+    def change_each(self, run: str, said: Mapping[int, Mapping[Part, str]], who: str) -> int:
+        """Change what is said of rows of a run, of each something else, in one step; return the number of the action.
+
+        Raises
+        ------
+        UsageError
+            As `change` does; nothing is changed then.
+        """
+        _check(said, who)
         with self._database.writing() as session:
             action = 1 + (session.scalar(select(func.max(ReviewRow.action))) or 0)
             session.add_all(
                 ReviewRow(action=action, run=run, row=row, part=part, value=value, who=who, created=now(), undone="")
-                for row in rows
-                for part, value in said.items()
+                for row, parts in said.items()
+                for part, value in parts.items()
             )
+            states = sorted({parts["state"] for parts in said.values() if "state" in parts})
+            other = "a comment" if any("comment" in parts for parts in said.values()) else "assigned"
+            note(session, "review", run, f"{count(len(said), 'row')}: {', '.join(states) or other}", who)
         return action
 
     def undo(self, action: int, who: str) -> None:
@@ -143,6 +158,7 @@ class Reviews:
                 raise UsageError(f"there is no action {action} to undo; it may be undone already")
             for row in rows:
                 row.undone = who
+            note(session, "review", rows[0].run, f"{count(len({row.row for row in rows}), 'row')}: undone", who)
 
     def of(self, run: str) -> dict[int, Review]:
         """Return what is said of the rows of a run; rows that nobody has looked at are left out."""
@@ -158,7 +174,7 @@ class Reviews:
             ReviewRow.part == "state", ReviewRow.undone == ""
         )
         with self._database.reading() as session:
-            if session is None or not Database.has(session, ReviewRow):
+            if session is None:
                 return {}
             last = {(run, row): state for run, row, state in session.execute(query.order_by(ReviewRow.number))}
         found: dict[str, Counter[str]] = {}
@@ -166,28 +182,38 @@ class Reviews:
             found.setdefault(run, Counter())[state] += 1
         return found
 
+    def state(self) -> tuple[int, int]:
+        """Return two numbers of which one is another after any change: changes, and changes that were undone."""
+        query = select(func.count(), func.count().filter(ReviewRow.undone != "")).select_from(ReviewRow)
+        with self._database.reading() as session:
+            if session is None:
+                return 0, 0
+            made, undone = session.execute(query).one()
+            return int(made), int(undone)
+
     def changes(self, run: str, row: int | None = None) -> list[Change]:
         """Return all changes of a run or of one row of it, also those that were undone, oldest first."""
         query = select(ReviewRow).where(ReviewRow.run == run).order_by(ReviewRow.number)
         with self._database.reading() as session:
-            if session is None or not Database.has(session, ReviewRow):
+            if session is None:
                 return []
             rows: Iterable[ReviewRow] = session.scalars(query if row is None else query.where(ReviewRow.row == row))
             names = tuple(Change.__dataclass_fields__)
             return [Change(*(getattr(each, name) for name in names)) for each in rows]
 
 
-def _check(rows: Sequence[int], who: str, said: dict[Part, str]) -> None:
+def _check(said: Mapping[int, Mapping[Part, str]], who: str) -> None:
     if not who.strip():
         raise UsageError("nobody is named who makes this change; give a name")
-    if not rows or not said or said.get("comment") == "":
+    if not said or any(not parts or parts.get("comment") == "" for parts in said.values()):
         raise UsageError("nothing to change: choose rows, and a state, somebody who looks after them or a comment")
-    if len(rows) > AT_ONCE:
-        raise UsageError(f"{len(rows):,} rows at once; at most {AT_ONCE:,} are changed by one action")
-    if said.get("state", "new") not in STATES:
-        raise UsageError(f"state {said['state']!r}: expected one of {', '.join(STATES)}")
-    if any(len(value) > LONGEST for value in said.values()):
-        raise UsageError(f"a text of more than {LONGEST:,} characters; shorten it")
+    if len(said) > AT_ONCE:
+        raise UsageError(f"{len(said):,} rows at once; at most {AT_ONCE:,} are changed by one action")
+    for parts in said.values():
+        if parts.get("state", "new") not in STATES:
+            raise UsageError(f"state {parts['state']!r}: expected one of {', '.join(STATES)}")
+        if any(len(value) > LONGEST for value in parts.values()):
+            raise UsageError(f"a text of more than {LONGEST:,} characters; shorten it")
 
 
 def _after(review: Review, change: Change) -> Review:

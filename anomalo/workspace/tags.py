@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from anomalo.errors import UnknownModelError, UsageError
+from anomalo.workspace.activity import note
 from anomalo.workspace.authorship import now, who
 from anomalo.workspace.database import DONE, ModelRow, TagMoveRow, TagRow
 from anomalo.workspace.records import ModelRecord, TagMove
@@ -36,6 +37,7 @@ def move_tag(session: Session, record: ModelRecord, tag: str, *, remove: bool = 
         else:
             session.merge(TagRow(name=record.name, tag=tag, version=record.version))
         session.add(TagMoveRow(**vars(move)))
+        note(session, "tag", record.reference, f"{tag} removed" if remove else tag, move.who)
     return move
 
 

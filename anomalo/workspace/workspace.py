@@ -15,9 +15,11 @@ from sqlalchemy import URL, func, select
 from anomalo.errors import AnomaloError, OutputError, UnknownModelError, UsageError, did_you_mean
 from anomalo.persistence.atomic import atomic_folder, require_writable
 from anomalo.persistence.resume import ResumableState, discarding
+from anomalo.workspace.activity import Activity, latest, note
 from anomalo.workspace.artifacts import json_ready, read_manifest
-from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagMoveRow, TagRow
-from anomalo.workspace.entries import entry_facts, highest_number, killed_entry
+from anomalo.workspace.database import BUSY_SECONDS, DONE, WRITING, Database, ModelRow, RunRow, TagRow
+from anomalo.workspace.decisions import Decisions
+from anomalo.workspace.entries import entry_facts, highest_number, killed_entry, model_record, run_record
 from anomalo.workspace.records import ModelRecord, RunRecord, TagMove
 from anomalo.workspace.removal import is_being_written, remove
 from anomalo.workspace.reviews import Reviews
@@ -60,6 +62,11 @@ class Workspace:
         """What analysts say of the rows of runs."""
         return Reviews(self._database)
 
+    @property
+    def decisions(self) -> Decisions:
+        """What people decide about the cells that runs suggest to change."""
+        return Decisions(self._database)
+
     def prepare(self) -> None:
         """Create the workspace and its database now, so that a long job fails at its start, not at its end."""
         with self._database.writing():
@@ -93,6 +100,7 @@ class Workspace:
         seconds: float,
         summary: Mapping[str, Any],
         job: ResumableState | None = None,
+        verb: str = "fit",
     ) -> ModelRecord:
         """Save the next version of a model.
 
@@ -107,6 +115,8 @@ class Workspace:
             As in `ModelRecord`.
         job : ResumableState, optional
             The job that fitted the model. If it was killed while it saved the model, that version is replaced.
+        verb : str
+            What was done, for the log of activities.
 
         Raises
         ------
@@ -131,7 +141,7 @@ class Workspace:
         if job is not None:
             job.save("model", {}, {name: getattr(row, name) for name in ("name", "version", "created")})
             shutil.rmtree(self.workspace / row.path, ignore_errors=True)
-        self._fill(row, write)
+        self._fill(row, write, verb, f"{name}@{version}", model)
         return self.model(f"{name}@{version}")
 
     def extend_model(
@@ -153,6 +163,7 @@ class Workspace:
                     raise UnknownModelError(f"{record.reference} was removed while it was fitted further; fit it again")
                 row.path = str(after.relative_to(self.workspace))
                 row.seconds, row.summary = float(seconds), json_ready(summary, "summary")
+                note(session, "fit", record.reference, "further")
         except BaseException:
             shutil.rmtree(after, ignore_errors=True)
             raise
@@ -217,7 +228,7 @@ class Workspace:
             took = job.seconds if job else time.perf_counter() - started
             row.seconds = took if seconds is None else seconds
 
-        self._fill(row, write_whole)
+        self._fill(row, write_whole, verb, row.id, "" if model is None else model.reference)
         return self.run(row.id)
 
     def models(self, name: str | None = None) -> list[ModelRecord]:
@@ -230,7 +241,7 @@ class Workspace:
             for tag in session.scalars(select(TagRow).order_by(TagRow.tag)):
                 tags.setdefault((tag.name, tag.version), []).append(tag.tag)
             rows = session.scalars(query if name is None else query.where(ModelRow.name == name))
-            return [self._model_record(row, tags.get((row.name, row.version), [])) for row in rows]
+            return [model_record(row, tags.get((row.name, row.version), []), self.workspace) for row in rows]
 
     def model(self, reference: str) -> ModelRecord:
         """Find a model: `name` (its latest version), `name@version` or `name@tag`.
@@ -290,8 +301,7 @@ class Workspace:
     def tag_moves(self, name: str) -> list[TagMove]:
         """Return the history of a model's tags, oldest first: who moved which from what to what."""
         with self._database.reading() as session:
-            known = session is not None and self._database.has(session, TagMoveRow)
-            return tag_moves(session, name) if session is not None and known else []
+            return [] if session is None else tag_moves(session, name)
 
     def remove(self, records: Sequence[ModelRecord | RunRecord]) -> None:
         """Remove saved models or runs, all or none; raises as `removal.remove` does."""
@@ -303,7 +313,7 @@ class Workspace:
             if session is None:
                 return []
             rows = session.scalars(select(RunRow).where(RunRow.status == DONE).order_by(RunRow.number))
-            return [self._run_record(row) for row in rows]
+            return [run_record(row, self.workspace) for row in rows]
 
     def run(self, identity: str) -> RunRecord:
         """Find a run by its id, such as `0007-score`.
@@ -320,6 +330,11 @@ class Workspace:
             raise UsageError(f"run {identity} is not complete: a job is writing it, or was killed while it did")
         raise UsageError(self._unknown("run", identity, known))
 
+    def activity(self, limit: int = 100) -> list[Activity]:
+        """Return who did what: the last `limit` changes of the workspace, newest first."""
+        with self._database.reading() as session:
+            return [] if session is None else latest(session, limit)
+
     def discard(self, job: str) -> None:
         """Remove the state of an unfinished job, and what it was storing when it was killed.
 
@@ -333,26 +348,7 @@ class Workspace:
                 if row is not None and row.status == WRITING:
                     shutil.rmtree(self.workspace / row.path, ignore_errors=True)
                     session.delete(row)
-
-    def _model_record(self, row: ModelRow, tags: Iterable[str]) -> ModelRecord:
-        return ModelRecord(
-            row.name,
-            row.version,
-            row.model,
-            row.plugin,
-            row.source,
-            row.rows,
-            row.columns,
-            row.seconds,
-            row.summary,
-            row.created,
-            tuple(tags),
-            self.workspace / row.path,
-        )
-
-    def _run_record(self, row: RunRow) -> RunRecord:
-        facts = (row.id, row.verb, row.model, row.source, row.seconds, row.summary, row.status, row.created)
-        return RunRecord(*facts, self.workspace / row.path)
+            note(session, "rm", job, "unfinished job")
 
     def _unknown(self, what: str, requested: str, known: Iterable[str]) -> str:
         names = list(dict.fromkeys(known))
@@ -360,7 +356,9 @@ class Workspace:
         listed = ", ".join(names[-20:]) if names else f"none in {self.workspace}"
         return f"no {what} is named {requested!r}{guess} there {'are' if len(names) > 1 else 'is'}: {listed}"
 
-    def _fill(self, row: ModelRow | RunRow, write: Callable[[Path], None]) -> None:
+    def _fill(
+        self, row: ModelRow | RunRow, write: Callable[[Path], None], action: str, subject: str, details: str
+    ) -> None:
         """Write the folder of an entry that has its number, then show the entry; on a failure remove both."""
         folder = self.workspace / row.path
         try:
@@ -369,6 +367,7 @@ class Workspace:
                 raise OutputError(f"cannot keep {folder}: nothing was written there; `write` must make the folder")
             with self._database.writing() as session:
                 session.merge(row).status = DONE
+                note(session, action, subject, details, row.who)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):

@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from anomalo.registry.registry import Registry
+from anomalo.workspace import authorship
 from anomalo_dashboard import navigation
 from anomalo_dashboard.plugin import PAGES
-from anomalo_dashboard.security import failures
+from anomalo_dashboard.security import failures, identity
 from anomalo_dashboard.security.literal import literal
 
 HERE = Path(__file__).resolve().parent
@@ -21,8 +22,10 @@ ICONS = {
     "row": "table_rows",
     "embedding_map": "scatter_plot",
     "repairs": "healing",
+    "feedback": "school",
     "synthesize": "library_add",
     "models": "model_training",
+    "jobs": "work_history",
     "plugins": "extension",
 }
 
@@ -50,8 +53,12 @@ def menu() -> dict[str, list[st.Page]]:
     return found
 
 
+authorship.named_by(identity.person)
 st.set_page_config("anomalo", HERE / "icon.svg", layout="wide")
+if st.context.theme.type == "dark":  # Streamlit writes white on the primary colour, which no theme can change
+    st.html("<style>button[kind='primary'] { color: #12191b }</style>")
 current = st.navigation(menu(), position="top")
+st.set_page_config(f"{current.title} · anomalo".replace("\\", ""))  # a title of a plugin's page is escaped
 try:
     navigation.arrive(current.url_path)
     navigation.show_notice()

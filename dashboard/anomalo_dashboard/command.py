@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import secrets
 import socket
@@ -17,9 +18,10 @@ from typing import Annotated
 import typer
 
 from anomalo.errors import AnomaloError, UsageError
-from anomalo_dashboard.security import bounds
+from anomalo_dashboard.security import bounds, named
 from anomalo_dashboard.security.access import App, Gate
 from anomalo_dashboard.security.files import ALLOWED
+from anomalo_dashboard.security.signed_in import HEADER, require_header
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent
@@ -35,12 +37,28 @@ AllowOption = Annotated[
         help="A folder whose files can be opened by their path, besides those of the workspace; can be repeated.",
     ),
 ]
+AllowSourceOption = Annotated[
+    list[str],
+    typer.Option(
+        "--allow-source",
+        metavar="NAME=URL",
+        help="A database table or a URL that can be chosen by this name; can be repeated.",
+    ),
+]
 AllowHostOption = Annotated[
     list[str],
     typer.Option(
         "--allow-host",
         metavar="NAME",
         help="A name by which others call the dashboard, such as that of a reverse proxy; can be repeated.",
+    ),
+]
+UserHeaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user-header",
+        metavar="NAME",
+        help="The header in which a proxy that signs people in names them; without it a change is refused.",
     ),
 ]
 UnpackedOption = Annotated[
@@ -65,7 +83,9 @@ def dashboard(
     ] = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
     allow: AllowOption = [],  # noqa: B006
+    allow_source: AllowSourceOption = [],  # noqa: B006
     allow_host: AllowHostOption = [],  # noqa: B006
+    user_header: UserHeaderOption = None,
     max_unpacked: UnpackedOption = bounds.DEFAULT,
     no_token: Annotated[
         bool,
@@ -86,10 +106,12 @@ def dashboard(
     missing = next((folder for folder in allow if not folder.is_dir()), None)
     if missing is not None:
         raise UsageError(f"--allow {missing}: it is no folder; give one whose files can be opened")
-    most, chosen = bounds.size(max_unpacked), _free(port)
+    urls, most, chosen = named.parsed(allow_source), bounds.size(max_unpacked), _free(port)
     os.environ["ANOMALO_WORKSPACE"] = str(workspace.absolute())
     os.environ[ALLOWED] = os.pathsep.join(str(folder.absolute()) for folder in allow)
+    os.environ[named.NAMED] = json.dumps(urls)
     os.environ[bounds.MOST] = str(most)
+    os.environ[HEADER] = require_header(user_header) if user_header else ""
     token = None if no_token else secrets.token_urlsafe(32)
     url = f"http://{ADDRESS}:{chosen}/{'' if token is None else f'?token={token}'}"
     typer.echo(f"the dashboard is at {url} (workspace {workspace}); stop it with Ctrl-C")

@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 
 from anomalo.calibration.thresholds import most_anomalous
 from anomalo.errors import AnomaloError, ArtefactError
+from anomalo.evaluation.alerts.incidents import Incidents, incidents
 from anomalo.jobs.background import queue
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.deciding.suggestions import suggestions_of
 from anomalo.jobs.describing.preview import Preview, preview
+from anomalo.jobs.scoring.explained_later import explained_folder
 from anomalo.registry.registry import Registry
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
-from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 from anomalo_dashboard import formatting, projection
 from anomalo_dashboard.navigation import workspace
@@ -48,7 +50,7 @@ def runs(*verbs: str) -> list[RunRecord]:
 
 def models() -> list[ModelRecord]:
     """Return all versions of all saved models, newest first."""
-    return sorted(Workspace(workspace()).models(), key=lambda record: record.created, reverse=True)
+    return sorted(Workspace(workspace()).models(), key=lambda record: (record.created, record.version), reverse=True)
 
 
 def training(record: ModelRecord) -> dict[str, Any] | None:
@@ -126,6 +128,8 @@ class Scores:
         Reasons as text; null where a row was not explained.
     columns : dict of str to int [k]
         For each column, the rows that have it among their reasons.
+    incidents : Incidents
+        The main reasons of the rows.
     id : str or None
         The name of the column that identifies the rows.
     names : Array of string [n] or None
@@ -138,6 +142,7 @@ class Scores:
     order: Rows
     reasons: pa.Array
     columns: Mapping[str, Rows]
+    incidents: Incidents
     id: str | None
     names: pa.Array | None
 
@@ -179,7 +184,7 @@ class Scores:
 
 
 @contextmanager
-def _files_of(run: RunRecord) -> Iterator[None]:
+def files_of(run: RunRecord) -> Iterator[None]:
     """Say what to do where files of a run, read inside, are missing or damaged."""
     try:
         yield
@@ -194,7 +199,7 @@ def _files_of(run: RunRecord) -> Iterator[None]:
 
 def scores(run: RunRecord) -> Scores:
     """Read the scores of a run; read once, as a run never changes."""
-    with _files_of(run):
+    with files_of(run):
         return _scores(run.path, run.created)
 
 
@@ -212,6 +217,7 @@ def _scores(folder: Path, created: str) -> Scores:
         most_anomalous(p_value, score),
         formatting.reasons(reasons),
         _by_column(reasons),
+        incidents(reasons),
         name,
         None if name is None else _one(table[name]).cast(pa.string()),
     )
@@ -235,42 +241,27 @@ def _by_column(reasons: pa.Array) -> dict[str, Rows]:
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
-def in_state(said: Mapping[int, Review], state: str, rows: int) -> Mask:
-    """Return which of so many rows are in a state; those that nobody has looked at are new."""
-    found = np.full(rows, state == "new")
-    for row, review in said.items():
-        if row < rows:
-            found[row] = review.state == state
-    return found
-
-
-def states_of(said: Mapping[int, Review], rows: Rows) -> list[str]:
-    """Return the states of rows, and who looks after them."""
-    reviews = [said.get(int(row), Review()) for row in rows]
-    return [f"{review.state} ({review.assignee})" if review.assignee else review.state for review in reviews]
-
-
 def cells(run: RunRecord, row: int) -> pd.DataFrame:
     """Return the explained cells of a row, largest contribution first; empty if it was not explained."""
-    path = run.path / "cells.parquet"
+    path = explained_folder(run.path, row) / "cells.parquet"
     if not path.exists():
         return pd.DataFrame()
-    with _files_of(run):
+    with files_of(run):
         found: pd.DataFrame = pq.read_table(path, filters=[("row", "==", row)]).to_pandas()
         return found.sort_values("contribution", ascending=False, ignore_index=True)
 
 
 def raw_row(run: RunRecord, row: int) -> dict[str, Any]:
     """Return a row as it was read; empty if it was not kept."""
-    path = run.path / "rows.parquet"
-    with _files_of(run):
+    path = explained_folder(run.path, row) / "rows.parquet"
+    with files_of(run):
         found = pq.read_table(path, filters=[("row", "==", row)]).to_pylist() if path.exists() else []
     return {name: value for name, value in found[0].items() if name != "row"} if found else {}
 
 
 def codes(run: RunRecord) -> projection.Points:
     """Return the codes of a run of `embed`, float32 [n, latent], in the input's row order."""
-    with _files_of(run):
+    with files_of(run):
         return _codes(run.path, run.created)
 
 
@@ -283,18 +274,18 @@ def _codes(folder: Path, created: str) -> projection.Points:
 
 def principal_components(run: RunRecord) -> tuple[projection.Points, NDArray[np.float64]]:
     """Return the rows' first two principal components, [n, 2], and their shares of the variance, [2]."""
-    with _files_of(run):
+    with files_of(run):
         return _principal_components(run.path, run.created)
 
 
-@st.cache_resource(max_entries=4)
+@st.cache_resource(max_entries=4, show_spinner="Projecting the codes")
 def _principal_components(folder: Path, created: str) -> tuple[projection.Points, NDArray[np.float64]]:
     return projection.principal_components(_codes(folder, created))
 
 
 def tsne(run: RunRecord, rows: Rows) -> projection.Points:
     """Return coordinates of some rows by t-SNE, [k, 2]; computed once for each set of rows."""
-    with _files_of(run):
+    with files_of(run):
         return _tsne(run.path, run.created, rows.tobytes(), rows)
 
 
@@ -303,20 +294,16 @@ def _tsne(folder: Path, created: str, key: bytes, _rows: Rows) -> projection.Poi
     return projection.tsne(_codes(folder, created)[_rows])
 
 
-def fills(run: RunRecord) -> pa.Table:
-    """Return the imputed cells of a run: `row`, `column`, `value`, `low`, `high`, `probability`."""
-    with _files_of(run):
-        return _fills(run.path, run.created)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the imputed cells")
-def _fills(folder: Path, created: str) -> pa.Table:
-    return pq.read_table(folder / "fills.parquet").combine_chunks()
+@st.cache_resource(max_entries=4, show_spinner="Reading the suggested cells")
+def suggestions(run: RunRecord) -> pa.Table:
+    """Return the cells that a run of `impute`, `repair` or `clean` suggests to change: see `suggestions_of`."""
+    with files_of(run):
+        return suggestions_of(run)
 
 
 def repairs(run: RunRecord) -> pa.Table:
     """Return the suggestions of a run of `repair`, one line for each cell; the column is null where none was found."""
-    with _files_of(run):
+    with files_of(run):
         return _repairs(run.path, run.created)
 
 
@@ -334,14 +321,17 @@ def repairs_of(run: RunRecord, row: int) -> pd.DataFrame:
 
 def output_table(run: RunRecord) -> Path | None:
     """Return the file with a run's imputed or repaired table or synthetic rows; None if it is not found."""
-    asked, name = run.summary.get("output"), {"repair": "repaired", "augment": "rows"}.get(run.verb, "filled")
+    asked, name = (
+        run.summary.get("output"),
+        {"impute": "filled", "augment": "rows"}.get(run.verb, "repaired"),
+    )
     candidates = [Path(asked)] if asked else [run.path / f"{name}.csv", run.path / f"{name}.parquet"]
     return next((path for path in candidates if path.is_absolute() and path.is_file()), None)
 
 
 def report(run: RunRecord) -> dict[str, Any]:
     """Return the report of a run of `evaluate`."""
-    with _files_of(run):
+    with files_of(run):
         found: dict[str, Any] = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
         if "assessment" not in found:
             raise ValueError("it is no report")
@@ -373,6 +363,11 @@ def models_with(*verbs: str) -> list[str]:
 def plugins() -> list[dict[str, Any]]:
     """Return the installed plugins as `anomalo plugins --json` lists them."""
     return list(queue.ask("plugins")["plugins"])
+
+
+def descriptions() -> dict[str, str]:
+    """Return what the models are, in a sentence each."""
+    return {name: text for plugin in plugins() for name, text in plugin["descriptions"].items()}
 
 
 def refresh() -> None:

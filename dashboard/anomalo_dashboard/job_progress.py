@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,9 +13,11 @@ import streamlit as st
 from anomalo.errors import AnomaloError
 from anomalo.jobs.background import queue
 from anomalo.jobs.background.queue import Job
+from anomalo.tabular import quantities
 from anomalo_dashboard import formatting, navigation
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain
+from anomalo_dashboard.security.uploads import name_of
 
 DOING = {
     "fit": "Fitting the model",
@@ -22,8 +25,10 @@ DOING = {
     "impute": "Imputing missing values",
     "embed": "Embedding the rows",
     "repair": "Searching for repairs",
+    "apply": "Writing the accepted cells",
     "augment": "Generating rows",
     "evaluate": "Comparing synthetic rows with real ones",
+    "explain": "Explaining the row",
 }
 ENDED = {
     "failed": "The job failed",
@@ -34,6 +39,9 @@ ENDED = {
 
 _PATHS = ("--workspace", "--synthetic", "--real", "--holdout", "-o")
 """The options whose values are paths."""
+_LED_BY = "_job_led_by"
+_PAGE_OF = {"score": "alerts", "impute": "repairs"}
+"""Where the first result of a job is seen."""
 
 
 def doing(job: Job) -> str:
@@ -76,6 +84,24 @@ def start(title: str, command: Sequence[str]) -> NoReturn:
     st.rerun()
 
 
+def begin(title: str, commands: Sequence[Sequence[str]], opens: bool = True, here: bool = True) -> NoReturn:
+    """Start a job and show it on the page Start.
+
+    Parameters
+    ----------
+    opens : bool
+        Whether its first result is opened once it is done.
+    here : bool
+        Whether this is the page Start.
+    """
+    job = queue.start(navigation.workspace(), title, commands)
+    if opens:
+        st.session_state[_LED_BY] = job.id
+    if here:
+        navigation.open_job(job.id)
+    navigation.go("start", job=job.id)
+
+
 def show_unfinished(command: Sequence[str]) -> bool:
     """Show the latest job of just this command unless it is done; returns whether there was one to show."""
     jobs = (job for job in queue.jobs(navigation.workspace()) if job.commands == (tuple(command),))
@@ -88,10 +114,12 @@ def show_unfinished(command: Sequence[str]) -> bool:
 
 def show(job: Job) -> None:
     """Show a job; while it runs, the page follows it."""
-    st.subheader(literal(job.title), anchor=False)
+    st.header(literal(job.title), anchor=False)
+    st.caption(literal(" · ".join(filter(None, (described(job), job.who, formatting.moment(job.created))))))
     if job.status == "running":
         _live(job.id)
     elif job.status == "done":
+        _lead_on(job)
         _done(job)
     else:
         _ended(job)
@@ -104,12 +132,65 @@ def _live(identity: str) -> None:
     job = queue.job(navigation.workspace(), identity)
     if job.status != "running":
         st.rerun()
-    share = (job.step + min(max(job.share, 0.0), 1.0)) / len(job.commands)
-    beside = " · ".join(part for part in (doing(job), job.text, formatting.duration(job.seconds)) if part)
-    st.progress(share, literal(beside))
+    _steps(job)
+    beside = " · ".join(part for part in (doing(job), job.text, _time(job)) if part)
+    st.progress(min(max(job.share, 0.0), 1.0), literal(beside))
     st.caption("The job runs in the background: you can close this page and come back.")
     if st.button("Stop", icon=":material/stop_circle:", key="stop"):
         _try(queue.stop, identity)
+
+
+def _steps(job: Job) -> None:
+    """Show which commands of a job are done, which one runs, and which are to come."""
+    if len(job.commands) < 2:
+        return
+    shown = []
+    for number, (verb, *_) in enumerate(job.commands):
+        icon = (
+            "check_circle" if number < job.step else "play_circle" if number == job.step else "radio_button_unchecked"
+        )
+        shown.append(f":material/{icon}: {literal(DOING.get(verb, verb))}")
+    st.markdown(" &nbsp; ".join(shown))
+
+
+def _time(job: Job) -> str:
+    """Return how long a job has run, and about how long its step still takes."""
+    took = formatting.duration(job.seconds)
+    if job.left is None or job.share <= 0:
+        return took
+    return f"{took}, about {quantities.duration(job.left)} left" if job.left >= 1 else f"{took}, finishing"
+
+
+def described(job: Job) -> str:
+    """Return what a job does, as text: its verbs, table and model.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> described(SimpleNamespace(commands=(("score", "/data/may.csv", "--with", "visits@2"),)))
+    'score may.csv with visits@2'
+    """
+    verbs, table, model = parts(job)
+    name = f" {'as' if 'fit' in verbs or 'pretrain' in verbs else 'with'} {model}" if model else ""
+    return f"{', '.join(verbs)}{f' {table}' if table else ''}{name}"
+
+
+def parts(job: Job) -> tuple[list[str], str, str]:
+    """Return the verbs of a job, the name of its table and that of its model; empty where it has none."""
+    first = job.commands[0]
+    table = first[1] if len(first) > 1 and not first[1].startswith("-") else ""
+    model = next((value for option, value in pairwise(first) if option in ("--as", "--with")), "")
+    return [verb for verb, *_ in job.commands], name_of(table) if table else "", model
+
+
+def _lead_on(job: Job) -> None:
+    """Open the first result of a job that was begun here; one that was there before is only named."""
+    if st.session_state.get(_LED_BY) != job.id:
+        return
+    del st.session_state[_LED_BY]
+    for result in job.results:
+        if result.get("verb") in _PAGE_OF and not result.get("repeated"):
+            navigation.go(_PAGE_OF[result["verb"]], run=result["id"])
 
 
 def _done(job: Job) -> None:
@@ -171,9 +252,9 @@ def _try(action: Callable[[Path, str], object], identity: str) -> None:
         st.rerun()
 
 
-def recent(jobs: Sequence[Job], most: int = 8) -> None:
+def recent(jobs: Sequence[Job], most: int = 5) -> None:
     """List the latest jobs, each with a button that opens it."""
-    st.subheader("Recent jobs", anchor=False)
+    st.header("Recent jobs", anchor=False)
     for job in jobs[:most]:
         title, status, when, button = st.columns([5, 2, 2, 1.4], vertical_alignment="center")
         title.markdown(literal(job.title))
@@ -181,3 +262,4 @@ def recent(jobs: Sequence[Job], most: int = 8) -> None:
         when.caption(formatting.moment(job.created))
         if button.button("Open", key=f"job-{job.id}", width="stretch"):
             navigation.open_job(job.id)
+    st.page_link("views/jobs.py", label="All jobs", icon=":material/work_history:")

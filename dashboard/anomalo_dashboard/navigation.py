@@ -1,7 +1,7 @@
 """Hold the workspace and the run in view, and lead from one page to another.
 
 A widget's key is its name in the URL. All pages share the keys, so each filter needs a key that no other page uses;
-only `run` is shared on purpose.
+only `run` and `percent` are shared on purpose.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard.security.literal import literal
 
 _ARRIVING, _PAGE, _RUN, _NOTICE = "_arriving", "_page", "_run", "_notice"
-OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "synthesize")
+_KEPT_THRESHOLD = "_threshold"
+OF_RUNS = ("alerts", "row", "embedding_map", "repairs", "feedback", "synthesize")
 """The pages that show one run."""
+THRESHOLD = "percent"
+"""The key of the threshold that they share."""
 
 
 def workspace() -> Path:
@@ -39,8 +42,11 @@ def arrive(page: str) -> None:
     if st.session_state.get(_PAGE) == page:
         return
     st.session_state[_PAGE] = page
-    if page in OF_RUNS and _RUN in st.session_state and "run" not in st.query_params:
-        values = {"run": st.session_state[_RUN]} | values
+    if page in OF_RUNS:
+        if _RUN in st.session_state and "run" not in st.query_params:
+            values = {"run": st.session_state[_RUN]} | values
+        if _KEPT_THRESHOLD in st.session_state and THRESHOLD not in st.query_params:
+            st.session_state[THRESHOLD] = st.session_state[_KEPT_THRESHOLD]
     if values:
         turn_to(**values)
 
@@ -89,6 +95,11 @@ def run_box(runs: Sequence[RunRecord]) -> None:
         required=True,
         label_visibility="collapsed",
     )
+
+
+def keep_threshold(percent: float | None) -> None:
+    """Keep the threshold in view for the page that is opened next."""
+    st.session_state[_KEPT_THRESHOLD] = percent
 
 
 def first_page(key: str = "page") -> None:
@@ -148,7 +159,7 @@ def _unknown(requested: str, other: RunRecord | None, runs: Sequence[RunRecord])
 def empty(title: str, text: str) -> None:
     """Show that there is nothing to see yet, and what to do; then end the page."""
     with st.container(border=True):
-        st.subheader(title, anchor=False)
+        st.header(title, anchor=False)
         st.write(text)
         st.page_link("views/start.py", label="Go to Start", icon=":material/play_circle:")
     st.stop()

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from anomalo.errors import AnomaloError
 
-MAX_POINTS = 5_000
+MAX_POINTS = 3_000
 """The most points in a chart."""
+FEW_POINTS = 1_500
+"""All rows are points where they are no more."""
 MAX_TSNE_ROWS = 2_000
 """The most rows for t-SNE, whose time grows faster than their number."""
 MIN_TSNE_ROWS = 10
@@ -25,7 +27,7 @@ Rows = NDArray[np.intp]
 
 
 def sample(order: Rows, alert: NDArray[np.bool_], most: int) -> Rows:
-    """Return at most `most` rows, ascending: the most anomalous alerts, up to a quarter, and other rows at random.
+    """Return at most `most` rows, ascending: the most anomalous alerts, up to a half, and other rows at random.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def sample(order: Rows, alert: NDArray[np.bool_], most: int) -> Rows:
     """
     if len(order) <= most:
         return np.sort(order)
-    first = order[alert[order]][: most // 4]
+    first = order[alert[order]][: most // 2]
     others = np.setdiff1d(order, first)
     return np.sort(np.concatenate([first, np.random.default_rng(0).choice(others, most - len(first), replace=False)]))
 

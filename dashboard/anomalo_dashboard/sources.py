@@ -11,6 +11,7 @@ import streamlit as st
 from anomalo.errors import UsageError
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 from anomalo_dashboard import data
+from anomalo_dashboard.security import named
 from anomalo_dashboard.security.bounds import check_unpacked
 from anomalo_dashboard.security.files import openable
 
@@ -32,6 +33,22 @@ def chosen(source: str) -> Path:
     path = openable(source, [BUNDLED, *filter(is_certain, recorded)])
     _bounded(path, path.stat().st_mtime_ns)
     return path
+
+
+def opened(source: str) -> str:
+    """Return what a job reads for a table that a user chose: by its path, or by a name that was allowed.
+
+    Raises
+    ------
+    UsageError
+        It may not be read.
+    """
+    name = named.name_in(source)
+    if name is None:
+        return str(chosen(source))
+    if name not in named.names():
+        raise UsageError(f"the dashboard has no source {name!r}: start it with --allow-source {name}=URL")
+    return source
 
 
 @st.cache_data(max_entries=64, show_spinner="Checking the file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,7 +14,10 @@ from anomalo.workspace.reviews import LONGEST, STATES, Change, Review, Reviews, 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import formatting
 from anomalo_dashboard.navigation import workspace
+from anomalo_dashboard.security.identity import name_box
 from anomalo_dashboard.security.literal import literal
+
+__all__ = ["name_box"]
 
 ICONS: dict[str, str] = {
     "new": "fiber_new",
@@ -24,6 +27,7 @@ ICONS: dict[str, str] = {
     "fixed": "check_circle",
 }
 KEYS: dict[str, str] = {"acknowledged": "A", "expected": "E", "false alarm": "F", "fixed": "X"}
+UNDO = "U"
 RIGHT, WRONG = ("acknowledged", "fixed"), ("expected", "false alarm")
 _DONE = "_triaged"
 
@@ -31,15 +35,6 @@ _DONE = "_triaged"
 def reviews() -> Reviews:
     """Return the reviews of the workspace."""
     return Workspace(workspace()).reviews
-
-
-def name_box() -> str:
-    """Let the user say who makes the changes; by default the account that runs the dashboard."""
-    with st.popover("You", icon=":material/person:", help="Who makes the changes", width="stretch"):
-        found = st.text_input(
-            "Changes are made as", authorship.who(), max_chars=100, key="reviewer", persist_state="session"
-        )
-    return found or authorship.who()
 
 
 def precision(states: Mapping[str, int]) -> str:
@@ -63,52 +58,59 @@ def precision(states: Mapping[str, int]) -> str:
     return f"{right / reviewed:.0%} ({100 * found.low:.0f} to {found.high:.0%}) of {reviewed:,}".replace("%", " %")
 
 
-def of_rows(run: str, rows: Sequence[int]) -> None:
-    """Show a button for each state, which all of these rows get, and what was just done, with a button to undo it."""
-    said, *columns, name = st.columns([3, *([1.6] * (len(STATES) - 1)), 1.2], vertical_alignment="center")
-    with name:
-        who = name_box()
-    said.caption(
-        f"Mark {quantities.count(len(rows), 'chosen row')} as" if rows else "Choose rows by their boxes to mark them"
-    )
-    _buttons(columns, run, rows, who)
-    _undo_box(run, who)
+def buttons(
+    columns: Sequence[DeltaGenerator],
+    run: str,
+    rows: Sequence[int],
+    who: str,
+    now: str = "",
+    after: Callable[[], None] | None = None,
+) -> None:
+    """Show a button for each state but the first; that of the state that the rows have now is coloured.
 
-
-def _buttons(columns: Sequence[DeltaGenerator], run: str, rows: Sequence[int], who: str, now: str = "") -> None:
-    """Show a button for each state but the first; that of the state that the rows have now is coloured."""
+    Parameters
+    ----------
+    rows : sequence of int
+        All of them get the state.
+    after : callable, optional
+        Called once the state is changed, before the page is drawn again.
+    """
     for column, state in zip(columns, STATES[1:], strict=True):
         column.button(
             state.capitalize(),
             icon=f":material/{ICONS[state]}:",
             key=f"mark {state}",
             type="primary" if state == now else "secondary",
-            on_click=_change,
-            args=(run, rows, who),
-            kwargs={"state": state},
+            on_click=_mark,
+            args=(run, rows, who, state, after),
             disabled=not rows,
             width="stretch",
             shortcut=KEYS[state],
         )
 
 
-def _undo_box(run: str, who: str) -> None:
+def undo_box(run: str, who: str) -> None:
+    """Show what was just done, with a button to undo it."""
     done = st.session_state.get(_DONE)
     if done is None or done[0] != run:
         return
     _, action, text = done
-    said, button = st.columns([5, 1], vertical_alignment="center")
-    said.success(literal(text), icon=":material/check:")
-    button.button("Undo", icon=":material/undo:", key="undo last", on_click=_undo, args=(action, who), width="stretch")
+    said, button = st.columns([2.4, 1], vertical_alignment="center")
+    said.markdown(f":green-badge[:material/check: {literal(text)}]")
+    button.button(
+        "Undo",
+        icon=":material/undo:",
+        key="undo last",
+        on_click=_undo,
+        args=(action, who),
+        width="stretch",
+        shortcut=UNDO,
+    )
 
 
-def of_row(run: str, row: int) -> None:
-    """Show what is said of a row, with a form to change it and its history."""
-    review = reviews().of(run).get(row, Review())
-    *columns, assignee, comment, name = st.columns([2.3, 1.7, 1.8, 1.3, 1.4, 2.0, 1.2], vertical_alignment="bottom")
-    with name:
-        who = name_box()
-    _buttons(columns, run, [row], who, review.state)
+def notes(boxes: Sequence[DeltaGenerator], run: str, row: int, review: Review, who: str) -> None:
+    """Let the user change who looks after a row, and comment on it."""
+    assignee, comment = boxes
     looks_after = assignee.text_input(
         "Assignee",
         review.assignee,
@@ -126,6 +128,16 @@ def of_row(run: str, row: int) -> None:
     if assigned or said.strip():
         _change(run, [row], who, assignee=looks_after if assigned else None, comment=said or None)
         st.rerun()
+
+
+def of_row(run: str, row: int) -> None:
+    """Show what is said of a row, with a form to change it and its history."""
+    review = reviews().of(run).get(row, Review())
+    *columns, assignee, comment, name = st.columns([2.3, 1.7, 1.8, 1.3, 1.4, 2.0, 1.2], vertical_alignment="bottom")
+    with name:
+        who = name_box()
+    buttons(columns, run, [row], who, review.state)
+    notes((assignee, comment), run, row, review, who)
     _history(reviews().changes(run, row), who)
 
 
@@ -146,6 +158,11 @@ def _history(changes: list[Change], who: str) -> None:
                 button.button("Undo", key=f"undo {action}", on_click=_undo, args=(action, who), type="tertiary")
 
 
+def _mark(run: str, rows: Sequence[int], who: str, state: State, after: Callable[[], None] | None) -> None:
+    if _change(run, rows, who, state=state) and after is not None:
+        after()
+
+
 def _change(
     run: str,
     rows: Sequence[int],
@@ -153,19 +170,20 @@ def _change(
     state: State | None = None,
     assignee: str | None = None,
     comment: str | None = None,
-) -> None:
+) -> bool:
     try:
-        action = reviews().change(run, rows, who, state=state, assignee=assignee, comment=comment)
+        action = reviews().change(run, rows, who or authorship.who(), state=state, assignee=assignee, comment=comment)
     except AnomaloError as error:
         st.error(literal(formatting.sentence(str(error))), icon=":material/error:")
-        return
+        return False
     what = f"marked as {state}" if state else "changed"
     st.session_state[_DONE] = (run, action, f"{quantities.count(len(rows), 'row')} {what}.")
+    return True
 
 
 def _undo(action: int, who: str) -> None:
     st.session_state.pop(_DONE, None)
     try:
-        reviews().undo(action, who)
+        reviews().undo(action, who or authorship.who())
     except AnomaloError as error:
         st.error(literal(formatting.sentence(str(error))), icon=":material/error:")

@@ -195,6 +195,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     foreign.main()
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     data, out, summary = tmp_path / "data", tmp_path / "out.csv", tmp_path / "s.md"
     data.mkdir()

@@ -29,6 +29,7 @@ PAGES = {
     "embedding_map": "www.evil.example@1",
     "repairs?run=0002-impute": "www.evil.example@1",
     "repairs?run=0003-repair": "www.evil.example@1",
+    "feedback": "www.evil.example@1",
     "synthesize": "**bold**",
     "models?model=www.evil.example%401": "![x] [l](e) <img src=x onerror=alert(1)>",
     "plugins": "autoencoders",

@@ -1,4 +1,4 @@
-"""A click on a row of the embedding map shows it in words, with a button that opens its page."""
+"""A click on a row of the embedding map leads to its page, and a rectangle to the rows in it."""
 
 import re
 import shutil
@@ -30,3 +30,17 @@ def test_a_click_leads_to_the_row(
     page.get_by_role("link", name="Embedding map").click()
     page.get_by_role("heading", name="Embedding map").wait_for()
     point.wait_for()
+
+    page.get_by_text("choose rows", exact=True).click()
+    page.get_by_text("drag to choose the rows in a rectangle").wait_for()
+    at = point.bounding_box()
+    middle = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    page.mouse.move(middle[0] - 30, middle[1] - 5)
+    page.mouse.down()
+    page.mouse.move(*middle)
+    page.mouse.move(middle[0] + 8, middle[1] + 30)
+    page.mouse.up()
+    page.get_by_role("button", name="List 1 alert").click()
+    page.get_by_role("heading", name="Alerts").wait_for()
+    page.get_by_text("Only 1 row chosen on the map").wait_for()
+    assert "rows=17" in page.url

@@ -358,12 +358,12 @@ def test_a_full_disk(
 
 
 def test_a_full_disk_in_a_fit(fails: Any, patients: pd.DataFrame, tmp_path: Path) -> None:
-    long = pd.concat([patients] * 20, ignore_index=True)
+    long = pd.concat([patients] * 60, ignore_index=True)
     long["height"] += np.random.default_rng(1).normal(size=len(long))
     as_csv(long, tmp_path / "long.csv")
     folder = tmp_path / "w"
     folder.mkdir()
-    with free_space(60_000):
+    with free_space(200_000):
         said = fails(1, "fit", tmp_path / "long.csv", "--as", "m", "--model", "knn", at=folder, resumable=True)
     assert said.startswith("cannot write")
 

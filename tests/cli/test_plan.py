@@ -15,7 +15,7 @@ def test_a_fit_is_planned_in_a_few_aligned_lines(anomalo: Any, tables: Path, tmp
     assert first.endswith("patients.csv, auto; nothing is done yet")
     assert blank == ""
     names = [line.split()[0] for line in lines]
-    assert names == ["rows", "bytes", "fit", "seconds", "memory", "batches", "device"]
+    assert names == ["rows", "bytes", "fit", "seconds", "efforts", "memory", "batches", "device"]
     assert {line[15:16] + line[16:17].strip()[:0] for line in lines} == {" "}
     found = dict(zip(names, (line[16:] for line in lines), strict=True))
     assert found["rows"] == "240 (all were read), 7 columns"

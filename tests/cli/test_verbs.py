@@ -28,12 +28,13 @@ JOBS = (
     "explain",
     "impute",
     "repair",
+    "apply",
     "augment",
     "evaluate",
     "embed",
     "run",
 )
-VERBS = (*JOBS, "models", "runs", "plugins", "tag", "export", "import", "rm")
+VERBS = (*JOBS, "models", "runs", "plugins", "tag", "feedback", "export", "import", "rm")
 
 
 @pytest.fixture

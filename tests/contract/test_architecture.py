@@ -61,8 +61,8 @@ def test_the_page_has_every_package_and_every_file_that_it_names_exists() -> Non
     assert [path for path in re.findall(r"`(\w+/[\w/]+\.py)`", PAGE) if not any(p.match(path) for p in SOURCES)] == []
 
 
-def test_there_are_eighteen_packages_and_the_facades() -> None:
-    assert len(PACKAGES) == 18
+def test_there_are_nineteen_packages_and_the_facades() -> None:
+    assert len(PACKAGES) == 19
     assert {path.stem for path in CORE.glob("*.py")} == FACADES | {"__init__", "__main__", *LOOSE}
 
 

@@ -10,6 +10,7 @@ FILES = sorted(path for top in ("anomalo", "plugins", "dashboard") for path in (
 CALLED_BY_OTHERS = {
     "_create_opt_params_handler": "Ignite",
     "_create_output_handler": "Ignite",
+    "down_revision": "Alembic",
     "emit": "logging",
     "get_feature_names_out": "scikit-learn",
     "isolation_level": "SQLAlchemy",

@@ -110,6 +110,7 @@ def test_start_does_not_say_what_else_there_is(home: Path) -> None:
     assert "table.csv: 2 rows" in allowed.caption[0].value
 
 
+@pytest.mark.slow
 def test_the_holdout_is_a_file_that_may_be_opened(home: Path, anomalo: Any, tables: Path) -> None:
     source = home / "private" / "patients.csv"
     source.write_bytes((tables / "patients.csv").read_bytes())

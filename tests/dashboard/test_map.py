@@ -1,6 +1,7 @@
 """The embedding map: its projections against scikit-learn's, what the page shows, and how it gets the codes."""
 
 import doctest
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -19,9 +21,11 @@ from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.errors import AnomaloError
+from anomalo.evaluation.alerts.incidents import Incidents
 from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data, projection
+from anomalo_dashboard.mapping import chosen, cloud, codes, colours, layers
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 
@@ -32,9 +36,9 @@ def home(untouched: Path, tables: Path, anomalo: Any, tmp_path: Path, monkeypatc
     workspace = shutil.copytree(untouched, tmp_path / "workspace")
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(workspace))
 
-    def call(verb: str, model: str = "full", table: Path = tables / "patients.csv") -> dict[str, Any]:
+    def call(verb: str, model: str = "full", table: Path = tables / "patients.csv", *more: str) -> dict[str, Any]:
         options = ("--threshold", "budget=7") if verb == "score" else ()
-        outcome = anomalo(verb, table, "--with", model, *options, "--device", "cpu", "--json")
+        outcome = anomalo(verb, table, "--with", model, *options, *more, "--device", "cpu", "--json")
         assert outcome.code == 0, outcome.err
         found: dict[str, Any] = outcome.json
         return found
@@ -73,7 +77,7 @@ def test_a_sample_has_the_most_anomalous_alerts(rows: int, alerts: int, most: in
     found = projection.sample(order, alert, most)
     assert len(found) == min(rows, most)
     assert (np.diff(found) > 0).all()
-    assert set(order[: min(alerts, rows)][: most // 4]) <= set(found)
+    assert set(order[: min(alerts, rows)][: most // 2]) <= set(found)
     np.testing.assert_array_equal(found, projection.sample(order, alert, most))
 
 
@@ -120,7 +124,7 @@ def test_without_codes_the_page_makes_them_in_the_background(home: Any) -> None:
     (job,) = queue.jobs(data.workspace())
     assert job.commands[0][0] == "embed"
     if job.status == "running":
-        assert app.subheader[0].value == "Map of patients.csv"
+        assert app.header[0].value == "Map of patients.csv"
     while queue.job(data.workspace(), job.id).status == "running":
         time.sleep(0.1)
     assert queue.job(data.workspace(), job.id).status == "done"
@@ -132,7 +136,7 @@ def test_a_failed_job_is_shown_with_its_reason(home: Any, tmp_path: Path, patien
     gone = tmp_path / "gone.csv"
     patients.iloc[::-1].to_csv(gone, index=False)
     run = home("score", "full", gone)
-    gone.unlink()
+    gone.write_text("")
     app = opened(run=run["id"])
     button(app, "Compute the map").click().run()
     (job,) = queue.jobs(data.workspace())
@@ -194,5 +198,152 @@ def test_the_page_says_that_the_table_has_changed_since(home: Any, tmp_path: Pat
     assert [line.split()[1] for line in app.code[0].value.splitlines()] == ["score", "embed"]
 
 
-def test_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(projection).failed == 0
+def spec(app: AppTest) -> dict[str, Any]:
+    """Return the description of the chart."""
+    found: dict[str, Any] = json.loads(chart(app).proto.spec)
+    return found
+
+
+def test_a_moved_file_with_the_same_bytes_is_the_same_table(home: Any, tables: Path, tmp_path: Path) -> None:
+    moved = shutil.copy(tables / "patients.csv", tmp_path / "moved.csv")
+    embedded = home("embed", "full", Path(moved))
+    assert embedded["source"] == str(moved)
+    assert "Shown: all rows." in opened().caption[0].value
+
+
+def test_the_kept_rows_are_on_the_map_where_the_file_is_gone(home: Any, tmp_path: Path, patients: pd.DataFrame) -> None:
+    gone = tmp_path / "gone.csv"
+    patients.iloc[::-1].to_csv(gone, index=False)
+    run = home("score", "full", gone, "--explain", "30")
+    gone.unlink()
+    app = opened(run=run["id"])
+    assert "not where it was" in app.info[0].value
+    assert [one.label for one in app.button] == ["Compute the map of the 30 rows that the run has kept"]
+    home("embed", "full", Path(run["path"]) / "rows.parquet")
+    assert "Shown: the 30 rows that the run has kept, of 240." in opened(run=run["id"]).caption[0].value
+    found = codes.find(Workspace(data.workspace()).run(run["id"]), data.runs("embed"))
+    assert found is not None
+    assert found.rows is not None
+    scores = data.scores(Workspace(data.workspace()).run(run["id"]))
+    assert set(found.rows) == set(scores.order[:30])
+    every = home("embed", "full", save(patients.iloc[::-1], tmp_path / "back.csv"))
+    all_codes = data.codes(Workspace(data.workspace()).run(every["id"]))
+    np.testing.assert_allclose(data.codes(found.run), all_codes[found.rows], rtol=1e-6)
+
+
+def save(table: pd.DataFrame, path: Path) -> Path:
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_no_axis_says_zero_percent(home: Any) -> None:
+    home("embed")
+    shown = json.dumps(spec(opened()))
+    assert "First component, 100.0 % of the variance" in shown
+    assert '"Anomaly score' in shown
+    assert " 0.0 % of" not in shown
+
+
+@pytest.fixture
+def cloud_of_many(home: Any) -> tuple[cloud.Cloud, data.Scores]:
+    """5,000 rows in two dimensions, 40 of them alerts, far away."""
+    rng = np.random.default_rng(0)
+    total = 5000
+    p_value = rng.permutation(total) / total + 1e-9
+    alert = p_value < 40 / total
+    none = Incidents((), np.full(total, -1, dtype=np.int32))
+    texts, order = pa.nulls(total, pa.string()), np.argsort(p_value)
+    found = data.Scores(1 / p_value, p_value, alert, order, texts, {}, none, None, None)
+    x, y = rng.normal(size=(2, total)) + 5 * alert
+    return cloud.Cloud(np.arange(total), x, y, ("x", "y"), False, ""), found
+
+
+def test_alerts_are_points_and_tiles_count_all_other_rows(cloud_of_many: Any) -> None:
+    many, scores = cloud_of_many
+    kept = scores.order[:300]
+    drawn = layers.points(many, scores, kept)
+    assert drawn.tolist() == kept.tolist()
+    tiles = layers.counts(many, drawn, scores.alert)
+    assert (tiles["rows"].sum(), tiles["alerts"].sum()) == (4700, 0)
+    assert len(tiles) <= layers.ACROSS * layers.DOWN
+    first = tiles.iloc[0]
+    rest = np.setdiff1d(many.rows, drawn)
+    inside = (many.x[rest] >= first["x"]) & (many.x[rest] < first["x2"])
+    inside &= (many.y[rest] >= first["y"]) & (many.y[rest] < first["y2"])
+    assert inside.sum() == first["rows"]
+
+
+def test_alerts_beyond_the_most_points_are_counted_in_tiles(
+    cloud_of_many: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, scores = cloud_of_many
+    monkeypatch.setattr(projection, "MAX_POINTS", 25)
+    drawn = layers.points(many, scores, scores.order[:300])
+    assert drawn.tolist() == scores.order[:25].tolist()
+    assert layers.counts(many, drawn, scores.alert)["alerts"].sum() == 15
+
+
+def test_a_rectangle_holds_the_rows_in_it(cloud_of_many: Any) -> None:
+    many, _ = cloud_of_many
+    found = cloud.inside(many, {"x": [1.0, -0.5], "y": [0.0, 0.25]})
+    expected = [row for row in range(5000) if -0.5 <= many.x[row] <= 1 and 0 <= many.y[row] <= 0.25]
+    assert found.tolist() == expected
+
+
+def test_chosen_rows_are_listed_on_alerts_until_all_are_shown(home: Any) -> None:
+    run = data.runs("score")[0]
+    app = AppTest.from_file(APP, default_timeout=600).run()
+    app.switch_page("views/alerts.py")
+    app.query_params.update({"run": run.id, "rows": "3,17,200", "show": "all rows"})
+    app.run()
+    assert not app.exception, [error.message for error in app.exception]
+    assert sorted(listed(app)) == [3, 17, 200]
+    assert "Only 3 rows chosen on the map" in [one.value for one in app.info]
+    button(app, "Show all rows").click().run()
+    assert len(listed(app)) == data.PAGE
+    assert "rows" not in app.query_params
+
+
+def listed(app: AppTest) -> list[int]:
+    found: list[int] = next(frame.value for frame in app.dataframe if "p_value" in frame.value)["row"].tolist()
+    return found
+
+
+def test_points_are_coloured_by_column_reason_and_state(home: Any, patients: pd.DataFrame) -> None:
+    home("embed")
+    run = data.runs("score")[0]
+    rows = data.scores(run).order[:50]
+    cells = colours.by_column(run, rows, "colour")
+    expected = patients["colour"].astype(object).where(patients["colour"].notna(), colours.MISSING)
+    assert cells.values == expected[rows].tolist()
+    assert set(cells.levels) == set(cells.values)
+    assert len(cells.colours) == len(cells.levels)
+    numbers = colours.by_column(run, rows, "weight")
+    np.testing.assert_allclose(np.array(numbers.values, float), patients["weight"][rows], equal_nan=True)
+    assert numbers.levels == []
+    written = pq.read_table(run.path / "scores.parquet").to_pandas()
+    first = [reasons[0]["column"] for reasons in written["reasons"][rows]]
+    assert colours.by_reason(run, rows).values == first
+    assert colours.by_reason(run, np.array([10**6])).values == [colours.NONE]
+    Workspace(data.workspace()).reviews.change(run.id, [int(rows[1])], "ann", state="expected")
+    states = colours.by_state(rows, Workspace(data.workspace()).reviews.of(run.id))
+    assert states.values[:3] == ["new", "expected", "new"]
+    for by in ("Column colour", "Column weight", "First reason", "State"):
+        assert opened(colour=by).selectbox(key="colour").value == by[0].lower() + by[1:]
+
+
+def test_rare_levels_share_a_colour() -> None:
+    values = [letter for at, letter in enumerate("abcdefghij") for _ in range(20 - at)]
+    found = colours._by_level("c", [*values, None], colours.NONE)
+    assert found.levels == [*"abcdefg", colours.OTHER, colours.NONE]
+    assert found.values[-2:] == [colours.OTHER, colours.NONE]
+
+
+def test_points_in_time_are_numbers() -> None:
+    assert colours._numbers(["2020-01-01", "2021-01-01 10:00", None]) == [2020.0, 2021.0, None]
+    assert colours._numbers(["red", "blue", "3"]) is None
+
+
+@pytest.mark.parametrize("module", [projection, chosen])
+def test_examples_in_the_docstrings(module: Any) -> None:
+    assert doctest.testmod(module).failed == 0

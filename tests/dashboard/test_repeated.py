@@ -16,7 +16,24 @@ def page() -> None:
     commands = (("fit", "a.csv", "--as", "a"), ("score", "a.csv", "--with", "a"))
     results = ({"reference": "a@1"}, run | {"repeated": True})
     job_progress.show(
-        Job("0001-fit", "a", commands, "done", 1, 1.0, "", "", 0, run["created"], 2.0, Path("/w"), results, ())  # type: ignore[arg-type]
+        Job(
+            "0001-fit",
+            "a",
+            commands,
+            "done",
+            1,
+            1.0,
+            "",
+            None,
+            "",
+            0,
+            run["created"],
+            "ann",
+            2.0,
+            Path("/w"),
+            results,
+            (),
+        )  # type: ignore[arg-type]
     )
 
 

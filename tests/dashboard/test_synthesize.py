@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,6 +12,7 @@ import anomalo_dashboard
 from anomalo.jobs.background import queue
 from anomalo_dashboard import data, sources
 from anomalo_dashboard.security.files import ALLOWED
+from anomalo_dashboard.synthesizing import rows
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 
@@ -97,6 +99,44 @@ def test_rows_are_generated_and_compared(
     app = sound(app.switch_page("views/overview.py").run())
     listed = next(frame.value for frame in app.dataframe if "rate" in frame.value)
     assert listed["rows"].tolist() == [150, 150], "a comparison has as many rows as are compared"
+
+
+def uploader(app: AppTest, key: str) -> Any:
+    return next(one for one in app.file_uploader if one.key == key)
+
+
+@pytest.mark.slow
+def test_rows_are_shown_and_compared_with_an_uploaded_holdout(
+    maker: Any, tables: Path, tmp_path: Path, patients: pd.DataFrame
+) -> None:
+    maker("augment", "--with", "maker", "-n", 120)
+    app = opened()
+    written = pd.read_csv(data.output_table(data.runs("augment")[0]), dtype=str)
+    shown = next(frame.value for frame in app.dataframe if "colour" in frame.value)
+    assert shown["height"].tolist() == written["height"][:50].tolist()
+    assert "Rows 1 to 50** of 120 rows" in next(one.value for one in app.markdown if "Rows 1" in one.value)
+    app.pagination(key="rows_page").set_value(3).run()
+    shown = next(frame.value for frame in sound(app).dataframe if "colour" in frame.value)
+    assert shown["height"].tolist() == written["height"][100:].tolist()
+
+    held_out = patients.assign(height=patients["height"] + 0.1).to_csv(index=False).encode()
+    uploader(app, "upload compare_with").set_value(("held out.csv", held_out, "text/csv")).run()
+    press(app, "Compare")
+    command = finished(tmp_path / "workspace").commands[0]
+    assert command[command.index("--label") + 1] == "sick"
+    kept = Path(command[command.index("--holdout") + 1])
+    assert kept.read_bytes() == held_out
+    assert kept.parent == tmp_path / "workspace" / "uploads"
+    app = opened()
+    assert data.report(data.runs("evaluate")[0])["closeness"] is not None
+    assert app.header[0].value.startswith("Beside the real rows")
+    assert next(one for one in app.button if one.label == "Compare").disabled, "it has been compared, without others"
+
+
+def test_of_many_rows_the_first_are_read(tmp_path: Path) -> None:
+    pd.DataFrame({"a": range(2500)}).to_csv(tmp_path / "rows.csv", index=False)
+    found = rows.first_rows(tmp_path / "rows.csv", 0)
+    assert found["a"].to_pylist() == [str(row) for row in range(rows.MOST)]
 
 
 @pytest.mark.slow

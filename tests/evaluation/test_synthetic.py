@@ -206,6 +206,7 @@ def measured(**changes: Any) -> Fidelity:
 
 
 CLOSE = Closeness(np.ones(2000), np.ones(2000), 0.57, 0.52)
+LOOSE = Pairs(np.array([0]), np.array([1]), np.array([0.9]), np.array([0.7]), np.array([True]))
 COPIED = Closeness(np.zeros(2000), np.ones(2000), 0.93, 0.7)
 
 
@@ -217,7 +218,11 @@ COPIED = Closeness(np.zeros(2000), np.ones(2000), 0.93, 0.7)
         ({"closeness": COPIED}, "copies of the training rows"),
         ({"copied": 0.3, "recurring": 0.02}, "copies of the training rows"),
         ({"copied": 0.3, "recurring": 0.3}, "useful and not copied"),
-        ({"distinguishability_holdout": 0.99}, "good columns, but relations between them are lost"),
+        ({"distinguishability_holdout": 0.99, "pairs": LOOSE}, "good columns, but relations between them differ"),
+        (
+            {"distinguishability_holdout": 0.99},
+            "good columns and pairs of columns, but easy to distinguish from real rows",
+        ),
         ({"distinguishability_holdout": 0.99, "shapes": np.array([0.5])}, "unlike the real rows"),
         ({"usefulness": Usefulness("y", "R2", 0.5, 0.8)}, "usable with care and not copied"),
         ({"usefulness": None}, "like the real rows and not copied"),
@@ -241,6 +246,9 @@ def test_the_assessment_gives_figures_and_says_what_was_not_checked() -> None:
     assert assess(measured()).unchecked == ()
     unchecked = assess(measured(closeness=None, usefulness=None, distinguishability_holdout=None)).unchecked
     assert ["--holdout" in sentence for sentence in unchecked] == [True, True]
+    equal = measured(closeness=None, copied=0.3, recurring=0.02)
+    assert assess(equal).title == "copies of the training rows"
+    assert assess(equal).unchecked == (), "what the title says is not called unchecked"
 
 
 def test_rows_that_repeat_as_often_as_the_real_ones_are_no_copies() -> None:

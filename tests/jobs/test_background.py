@@ -15,7 +15,9 @@ import pytest
 
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.queue import Job, ask, job, jobs, resume, start, stop
-from anomalo.jobs.background.state import COMMAND, WORKER, held, is_held
+from anomalo.jobs.background.state import COMMAND, JOB, WORKER, held, is_held
+from anomalo.workspace import authorship
+from anomalo.workspace.workspace import Workspace
 
 VERBS = """
 import json, os, signal, sys, time
@@ -35,7 +37,7 @@ def hold(begun: Path, go: Path, as_json: Json = False, log_json: LogJson = False
         print("begins", file=file)
         try:
             while not go.exists():
-                say("progress", "holding", share=0.25)
+                say("progress", "holding", share=0.25, seconds_left=500)
                 time.sleep(0.02)
         except BrokenPipeError:  # the worker is gone; this takes a moment to clean up
             time.sleep(1.0)
@@ -173,11 +175,26 @@ def test_a_fit_can_be_stopped_and_is_resumed_with_one_option(tables: Path, tmp_p
         assert at_end(tmp_path, begun.id).status == "stopped"
 
 
+def test_a_job_works_for_who_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Workspace(tmp_path)
+    facts: dict[str, Any] = {"model": "knn", "plugin": "baselines", "source": "", "rows": 1, "columns": 1}
+    store.add_model("m", lambda folder: folder.mkdir(parents=True), seconds=0.0, summary={}, **facts)
+    monkeypatch.setattr(authorship, "_source", lambda: "ann")
+    begun = start(tmp_path, "promote", [("tag", "m@1", "champion")])
+    assert at_end(tmp_path, begun.id).who == begun.who == "ann"
+    assert job(tmp_path, begun.id).status == "done"
+    asked = json.loads((begun.path / JOB).read_text())
+    (begun.path / JOB).write_text(json.dumps({name: value for name, value in asked.items() if name != "who"}))
+    assert job(tmp_path, begun.id).who == ""  # of a job that an older version began
+    assert [move.who for move in store.tag_moves("m")] == ["ann"]
+
+
 @pytest.mark.slow
 def test_what_is_at_work_can_be_seen_and_listed(holding: Job, tmp_path: Path) -> None:
     until(lambda: job(tmp_path / "w", holding.id).text)
     now = job(tmp_path / "w", holding.id)
     assert (now.status, now.step, now.share, now.text) == ("running", 0, 0.25, "holding")
+    assert 400 < (now.left or 0) <= 500
     until(lambda: job(tmp_path / "w", holding.id).seconds > now.seconds)
     second = start(tmp_path / "w", "beside it", [("plugins", "--no-import")])
     assert [found.id for found in jobs(tmp_path / "w")] == ["0002-plugins", "0001-hold"]

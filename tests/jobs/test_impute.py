@@ -55,9 +55,9 @@ def test_a_fill_has_an_interval_or_a_probability(context: JobContext, patients: 
     result = impute(context, str(tmp_path / "missing.csv"), "full")
     assert result.table == result.run.path / "filled.csv"
     table = pq.read_table(result.run.path / "fills.parquet")
-    assert table.schema.names == ["row", "column", "value", "low", "high", "probability", "draws"]
+    assert table.schema.names == ["row", "name", "column", "value", "low", "high", "probability", "draws"]
     assert table.schema.types == [
-        pa.int64(), pa.string(), pa.string(), pa.float64(), pa.float64(), pa.float64(), pa.list_(pa.string())
+        pa.int64(), *[pa.string()] * 3, *[pa.float64()] * 3, pa.list_(pa.string())
     ]  # fmt: skip
     assert table["draws"].null_count == len(table)
     fills = table.to_pandas()

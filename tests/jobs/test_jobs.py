@@ -106,7 +106,10 @@ def test_the_run_keeps_scores_cells_and_raw_rows(
     total = pd.DataFrame(cells.to_pylist()).groupby("row")["contribution"].sum()
     np.testing.assert_allclose(total, result.score[explained], rtol=1e-5)
     record = context.store.run(result.run.id)
-    assert {name: fact for name, fact in record.summary.items() if name != "drift"} == {
+    label = record.summary["label"]
+    assert (label["positive"], label["rows"], label["positives"], label["hits"]) == ("yes", 240, 2, 2)
+    assert label["auroc"] == label["ap"] == 1.0
+    assert {name: fact for name, fact in record.summary.items() if name not in ("drift", "label")} == {
         "rows": 240, "alerts": 7, "threshold": "budget=7", "explained": 20, "output": str(output), "warnings": []
     }  # fmt: skip
     assert record.model == "full@1"

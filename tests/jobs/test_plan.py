@@ -39,6 +39,15 @@ def test_a_fit_takes_the_sum_of_its_steps_and_nothing_is_written(context: JobCon
     assert not context.store.workspace.exists()
 
 
+def test_each_effort_of_a_model_that_has_them_takes_its_time(context: JobContext, tables: Path) -> None:
+    config = FitConfig("auto", settings={"effort": "thorough"})
+    found = plan_fit(context, str(tables / "patients.csv"), config, OPTIONS)
+    assert list(found.efforts) == ["fast", "default", "thorough"]
+    assert found.efforts["fast"] < found.efforts["default"] < found.efforts["thorough"]
+    assert found.efforts["thorough"] == pytest.approx(found.verbs["fit"].seconds)
+    assert planned(context, tables / "patients.csv").efforts == {}
+
+
 def test_a_long_table_is_not_read_to_its_end(
     context: JobContext, patients: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

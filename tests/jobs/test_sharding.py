@@ -39,7 +39,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "repair": partial(repair, threshold=Threshold("budget", 9), apply=True),
 }
 FILES = {
-    "score": ("scores.parquet", "cells.parquet", "rows.parquet"),
+    "score": ("scores.parquet", "cells.parquet", "rows.parquet", "neighbours.parquet", "normal_rows.parquet"),
     "impute": ("fills.parquet",),
     "embed": ("codes.parquet",),
     "repair": ("repairs.parquet",),

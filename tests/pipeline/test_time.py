@@ -88,7 +88,8 @@ def test_spikes_of_a_short_log_come_first_and_alerts_are_not_at_its_ends(seed: i
 
 
 @pytest.mark.filterwarnings("ignore:about .* training rows look anomalous")
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
 def test_spikes_at_night_are_found(seed: int) -> None:
     frame, at = nights(seed)
     ranked = alerts(frame, 2 * len(at) / len(frame)) * len(frame)

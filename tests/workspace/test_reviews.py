@@ -1,7 +1,10 @@
 """What analysts say of rows: states, assignees and comments that are kept, undone and changed by several at once."""
 
+import os
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -100,3 +103,52 @@ def test_ten_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert len(changes) == 10 * 20 * 2
     assert len({change.action for change in changes}) == 200
     assert all(len(review.comments) == 10 for review in Workspace(tmp_path).reviews.of(RUN).values())
+    assert Counter(line.who for line in Workspace(tmp_path).activity(300)) == {f"user {n}": 20 for n in range(10)}
+
+
+WRITE_ALL = """
+import sys
+from pathlib import Path
+from anomalo.workspace.workspace import Workspace
+store, name = Workspace(Path(sys.argv[1])), sys.argv[2]
+for turn in range(5):
+    store.reviews.undo(store.reviews.change("0001-score", [turn], name, state="fixed"), name)
+    store.move_tag("small@1", f"{name}-{turn}")
+    store.add_run("score", lambda folder: {"turn": turn}, model=store.model("small"), source="")
+    store.remove([store.run(run.id) for run in store.runs() if run.who == name][:1])
+"""
+
+
+@pytest.mark.slow
+def test_ten_writers_of_an_older_workspace_upgrade_it_once_and_lose_nothing(tmp_path: Path) -> None:
+    old = shutil.copytree(Path(__file__).parent / "formats" / "workspace-2", tmp_path / "old")
+    command = [sys.executable, "-W", "error", "-c", WRITE_ALL, old]
+    names = [f"user-{number}" for number in range(10)]
+    writers = [
+        subprocess.Popen([*command, name], env=os.environ | {"ANOMALO_USER": name}, stderr=subprocess.PIPE, text=True)
+        for name in names
+    ]
+    assert [writer.communicate()[1] for writer in writers] == [""] * 10
+    store = Workspace(old)
+    lines = store.activity(1000)
+    assert Counter((line.who, line.action) for line in lines) == {
+        (name, action): count
+        for name in names
+        for action, count in {"review": 10, "tag": 5, "score": 5, "rm": 5}.items()
+    }
+    assert len(store.model("small").tags) == 50
+    assert [run.id for run in store.runs()] == ["0001-score"]
+    assert store.reviews.of(RUN) == {}
+
+
+def test_a_number_changes_with_every_change(tmp_path: Path) -> None:
+    reviews = Workspace(tmp_path).reviews
+    seen = [reviews.state()]
+    reviews.change("0001-score", [1], "ann", state="fixed")
+    seen.append(reviews.state())
+    reviews.change_each("0001-score", {1: {"state": "expected"}, 2: {"comment": "new"}}, "ann")
+    seen.append(reviews.state())
+    reviews.undo(2, "bob")
+    seen.append(reviews.state())
+    assert len(set(seen)) == 4
+    assert reviews.of("0001-score") == {1: Review("fixed")}

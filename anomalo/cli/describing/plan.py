@@ -126,6 +126,8 @@ def _show(found: JobPlan) -> None:
             _line(verb, one.text)
         which = f" {verb}" if several else ""
         _line(f"seconds{which}", f"{_how(one)} {duration(one.seconds)}: {_parts(one.steps, duration)}")
+        if found.efforts:
+            _line("efforts", ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.efforts.items()))
         _line(f"memory{which}", f"about {memory(one.memory_bytes)}: {_parts(one.memory, memory)}")
     trained = "" if found.training_rows is None else f"; up to {count(found.training_rows, 'row')} train at a time"
     _line("batches", f"of {count(found.batch_rows, 'row')} are read{trained}")

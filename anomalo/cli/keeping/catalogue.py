@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from anomalo.cli.keeping.tag import show_history
 from anomalo.cli.terminal.console import WORKSPACE, Console, DebugOption, JsonOption, LogJsonOption, WorkspaceOption
 from anomalo.cli.terminal.printing import minute, nearby, table
+from anomalo.errors import UsageError
 from anomalo.tabular.quantities import expected_error, percent, unit_of
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def models(
     kinds = [_kind(registry, name, model) for name, models in registry.models.items() for model in models]
     named = [kind for kind in kinds if kind["name"] == reference]
     if reference is None:
-        console.result(kinds, lambda: _show_models(kinds, store))
+        facts = [{name: value for name, value in kind.items() if name != "description"} for kind in kinds]
+        console.result(facts, lambda: _show_models(kinds, store))
     elif named:
         console.result(named[0] if len(named) == 1 else named, lambda: _show_kinds(named))
     else:
@@ -128,6 +131,13 @@ def _with_texts(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "summary": summary}
 
 
+def _description(model: type[Model]) -> str:
+    """Return the first paragraph of a model's documentation, on one line; empty if it has none."""
+    found = inspect.getdoc(model) or ""
+    written = not found.startswith(f"{model.__name__}(")  # what `dataclass` writes where there is none
+    return " ".join(found.split("\n\n")[0].split()) if written else ""
+
+
 def _kind(registry: Registry, name: str, model: type[Model]) -> dict[str, Any]:
     from anomalo.models.capabilities import verbs_of
 
@@ -136,6 +146,7 @@ def _kind(registry: Registry, name: str, model: type[Model]) -> dict[str, Any]:
         "plugin": registry.plugin_of(name, model.modalities[0]),
         "modalities": list(model.modalities),
         "verbs": list(verbs_of(model)),
+        "description": _description(model),
         "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters()],
     }
 
@@ -172,6 +183,8 @@ def _show_kinds(kinds: list[dict[str, Any]]) -> None:
 def _show_kind(kind: dict[str, Any]) -> None:
     rows = " and ".join(kind["modalities"])
     typer.echo(f"{kind['name']}, of plugin {kind['plugin']}; for modality {rows}; verbs: {', '.join(kind['verbs'])}")
+    if kind["description"]:
+        typer.echo(kind["description"])
     if kind["parameters"]:
         typer.echo("")
         table(
@@ -237,6 +250,9 @@ def runs(
     over_time: Annotated[
         bool, typer.Option("--trend", help="Show the alert rate, drift and missing rate of scorings over time.")
     ] = False,
+    activity: Annotated[
+        int | None, typer.Option("--activity", metavar="N", min=1, help="Show who did what: the last N changes.")
+    ] = None,
     workspace: WorkspaceOption = WORKSPACE,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
@@ -246,6 +262,12 @@ def runs(
     from anomalo.workspace.workspace import Workspace
 
     console, store = Console(as_json, log_json), Workspace(workspace)
+    if activity is not None:
+        if identity is not None or over_time:
+            raise UsageError("--activity shows the whole workspace; give neither ID nor --trend with it")
+        changes = [change.to_json() for change in store.activity(activity)]
+        console.result({"activity": changes}, lambda: _show_activity(changes))
+        return
     if over_time:
         from anomalo.cli.keeping.trend import show_trend
         from anomalo.jobs.comparing.trend import trend
@@ -276,6 +298,14 @@ def _show_runs(found: list[dict[str, Any]]) -> None:
     table(columns, [_row(run, columns) for run in found], right=("seconds",))
 
 
+def _show_activity(changes: list[dict[str, Any]]) -> None:
+    if not changes:
+        typer.echo("Nothing was recorded yet")
+        return
+    columns = ("created", "who", "action", "subject", "details")
+    table(columns, [[minute(change["created"]), *(change[name] for name in columns[1:])] for change in changes])
+
+
 def plugins(
     no_import: Annotated[bool, typer.Option("--no-import", help="List without running the plugins' code.")] = False,
     as_json: JsonOption = False,
@@ -287,13 +317,20 @@ def plugins(
 
     console = Console(as_json, log_json)
     with console.work("loading"):
-        found = Registry.listing() if no_import else Registry.load().plugins()
-    console.result({"plugins": [_facts_of(info) for info in found]}, lambda: _show_plugins(found))
+        registry = None if no_import else Registry.load()
+        found = Registry.listing() if registry is None else registry.plugins()
+    console.result({"plugins": [_facts_of(info, registry) for info in found]}, lambda: _show_plugins(found))
 
 
-def _facts_of(info: PluginInfo) -> dict[str, Any]:
+def _facts_of(info: PluginInfo, registry: Registry | None) -> dict[str, Any]:
     failures = [{"phase": failure.phase, "reason": failure.reason} for failure in info.failures]
-    return dataclasses.asdict(info) | {"pages": list(map(str, info.pages)), "failures": failures}
+    known = {} if registry is None else registry.models
+    described = {name: _description(known[name][0]) for name in info.models if name in known}
+    return dataclasses.asdict(info) | {
+        "pages": list(map(str, info.pages)),
+        "failures": failures,
+        "descriptions": described,
+    }
 
 
 def _show_plugins(found: list[PluginInfo]) -> None:

@@ -15,6 +15,8 @@ Update = Callable[[float, str], None]
 
 EVERY = 1.0
 """The least number of seconds between two JSON lines."""
+ENOUGH = 0.03
+"""The least share from which the time to the end is estimated: what a command does first says little of the rest."""
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def lines() -> Iterator[Update]:
         latest, now = text, time.monotonic()
         if now - written >= EVERY:
             written = now
-            _line(share, text, (now - started) * (1 - share) / share if share else None)
+            _line(share, text, (now - started) * (1 - share) / share if share >= ENOUGH else None)
 
     yield update
     if written > -math.inf:

@@ -17,8 +17,8 @@ HARD, EASY = 0.65, 0.9
 """Rows are hard to distinguish from real ones up to the first AUROC, and easy from the second."""
 AS_GOOD, SOMEWHAT = 0.95, 0.8
 """Trees trained on synthetic rows are as good, or somewhat as good, from these shares of the score of real rows."""
-GOOD_COLUMNS = 0.9
-"""Columns of this mean similarity look right."""
+SIMILAR = 0.9
+"""Columns, and pairs of related columns, of this mean similarity look right."""
 REPEATS = 0.01
 """More rows than this that equal a training row, beyond what is common, are copies."""
 CERTAIN = 1.64
@@ -59,7 +59,7 @@ def copied(found: Fidelity) -> bool:
 def unchecked(found: Fidelity) -> tuple[str, ...]:
     """Return one sentence for each check that was not made, with what it needs."""
     sentences = []
-    if found.closeness is None:
+    if found.closeness is None and not copied(found):
         sentences.append(
             "Whether the rows were copied: this needs real rows that the generator never saw (--holdout), set aside "
             "before the fit; a part of its training rows does not serve."
@@ -98,13 +98,22 @@ def _title(found: Fidelity) -> str:
     if copied(found):
         return "copies of the training rows"
     if auroc >= EASY:
-        columns = _mean(found.shapes) >= GOOD_COLUMNS
-        return "good columns, but relations between them are lost" if columns else "unlike the real rows"
+        return _distinguished(found)
     useful = taught >= AS_GOOD or (math.isnan(taught) and auroc <= HARD)
     word = "useful" if taught >= AS_GOOD else "like the real rows" if useful else "usable with care"
     if found.closeness is None:
         return f"{word}; whether they are copies was not checked"
     return f"{word}, but leaning towards the training rows" if _nearer(found, LEANS) else f"{word} and not copied"
+
+
+def _distinguished(found: Fidelity) -> str:
+    """Return the title of rows that are easy to distinguish from real ones: what their figures say of the reason."""
+    if _mean(found.shapes) < SIMILAR:
+        return "unlike the real rows"
+    if found.pairs.trend() < SIMILAR:
+        return "good columns, but relations between them differ"
+    pairs = "" if math.isnan(found.pairs.trend()) else " and pairs of columns"
+    return f"good columns{pairs}, but easy to distinguish from real rows"
 
 
 def _copying(found: Fidelity) -> str:

@@ -37,13 +37,16 @@ class Event(NamedTuple):
     level: str = ""
     message: str = ""
     share: float = 0.0
+    left: float | None = None
+    """Seconds to the end of the command, where that can be estimated."""
 
 
 def event(line: bytes) -> Event:
     """Read a line that a command wrote to stderr."""
     with suppress(ValueError, TypeError, KeyError):
         found = json.loads(line)
-        return Event(str(found["level"]), str(found["message"]), float(found.get("share", 0.0)))
+        level, message, left = str(found["level"]), str(found["message"]), found.get("seconds_left")
+        return Event(level, message, float(found.get("share", 0.0)), None if left is None else float(left))
     return Event()
 
 

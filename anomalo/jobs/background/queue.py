@@ -25,6 +25,7 @@ import anomalo.jobs
 from anomalo.errors import AnomaloError, OutputError, UsageError
 from anomalo.jobs.background.commands import ask
 from anomalo.jobs.background.state import COMMAND, JOB, LOG, RESERVED, STOP, WORKER, State, Status, held, is_held, write
+from anomalo.workspace.authorship import USER, who
 
 __all__ = ["FOLDER", "Job", "ask", "job", "jobs", "remove", "require_ended", "resume", "start", "stop"]
 
@@ -54,6 +55,8 @@ class Job:
         How much of that command is done, from 0 to 1; 0 where this is unknown.
     text : str
         A text beside the progress, such as "loss 0.71".
+    left : float or None
+        Seconds to the end of that command, where they can be estimated.
     message : str
         Why the job failed, in one line; else empty.
     exit_code : int or None
@@ -61,6 +64,8 @@ class Job:
         it died.
     created : str
         UTC, ISO 8601.
+    who : str
+        Who started it; empty if that was not noted.
     seconds : float
         How long the job has run, over all attempts.
     path : Path
@@ -78,9 +83,11 @@ class Job:
     step: int
     share: float
     text: str
+    left: float | None
     message: str
     exit_code: int | None
     created: str
+    who: str
     seconds: float
     path: Path
     results: tuple[Any, ...] = field(hash=False)
@@ -262,7 +269,7 @@ def _lay_out(folder: Path, title: str, commands: Sequence[Sequence[str]], files:
         (folder / name).write_bytes(content)
     State().save(folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    asked = {"title": title, "commands": [list(command) for command in commands]}
+    asked = {"title": title, "commands": [list(command) for command in commands], "who": who()}
     # Written last: a folder without it is not a job yet.
     write(folder / JOB, asked | {"created": created, "cwd": str(Path.cwd())})
 
@@ -277,6 +284,7 @@ def _launch(folder: Path, lock: int, cwd: str) -> None:
             stderr=log,
             # Names of tables are seen from where the job was first started.
             cwd=cwd if os.path.isdir(cwd) else None,
+            env=os.environ | {USER: who()},
             start_new_session=True,
             pass_fds=[lock],
         )
@@ -318,9 +326,11 @@ def _read(folder: Path) -> Job | None:
             step=state.step,
             share=state.share,
             text=state.text,
+            left=None if state.left is None else max(state.left - since, 0.0),
             message=state.message,
             exit_code=None if state.status in ("running", "died") else state.exit_code,
             created=asked["created"],
+            who=asked.get("who", ""),
             seconds=state.seconds + max(since, 0.0),
             path=folder,
             results=tuple(state.results),

@@ -41,6 +41,7 @@ class State:
     step: int = 0
     share: float = 0.0
     text: str = ""
+    left: float | None = None
     message: str = ""
     exit_code: int | None = None
     seconds: float = 0.0

@@ -48,7 +48,7 @@ class Worker:
 
     def _step(self, log: BinaryIO, turn: int) -> None:
         state = self.state
-        state.share, state.text, state.message = 0.0, "", ""
+        state.share, state.text, state.left, state.message = 0.0, "", None, ""
         code = INTERRUPTED if self._asked_to_stop() else self._run(self.commands[state.step], log, turn)
         if code in DONE:
             self._next(code)
@@ -96,7 +96,7 @@ class Worker:
     def _hear(self, line: bytes) -> None:
         found = event(line)
         if found.level == "progress":
-            self.state.share, self.state.text = found.share, found.message
+            self.state.share, self.state.text, self.state.left = found.share, found.message, found.left
         elif found.level == "warning":
             self._warn(found.message)
         elif found.level == "error":

@@ -19,13 +19,14 @@ def write_replaced(batches: Iterable[pa.RecordBatch], changes: dict[str, Replace
     """Write a table with cells replaced, and return what they held before and after."""
     first, audit = 0, []
     for batch in batches:
-        audit += _audited(batch, first, changes)
+        audit += audited(batch, first, changes)
         writer.write(replaced(batch, first, changes))
         first += batch.num_rows
     return pa.concat_tables(audit) if audit else REPLACED.empty_table()
 
 
-def _audited(batch: pa.RecordBatch, first: int, changes: dict[str, Replacements]) -> list[pa.Table]:
+def audited(batch: pa.RecordBatch, first: int, changes: dict[str, Replacements]) -> list[pa.Table]:
+    """Return the cells of a batch that are replaced, as `REPLACED` has them."""
     tables = []
     for name, cells in changes.items():
         rows, after = cells.between(first, batch.num_rows)

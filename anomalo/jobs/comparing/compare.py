@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomalo.errors import UsageError, without_passwords
+from anomalo.errors import ArtefactError, UsageError, without_passwords
 from anomalo.evaluation.comparison.compare import LEVEL, compare
 from anomalo.evaluation.comparison.profile import Profile
 from anomalo.evaluation.comparison.result import Comparison
-from anomalo.jobs.comparing.profiles import profile_of_source, read_profile, write_profile
+from anomalo.jobs.comparing.profiles import profile_of_model, profile_of_source, read_profile, write_profile
 from anomalo.jobs.comparing.report_page import page
 from anomalo.jobs.context import JobContext
 from anomalo.persistence.atomic import atomic_file, require_writable
-from anomalo.pipeline.saved_model import load_profile
 from anomalo.tabular.reading.folder.listing import local_files
 from anomalo.tabular.reading.stdin import STDIN
 from anomalo.tabular.schema import SchemaOptions
@@ -119,6 +118,26 @@ def compared(reference: Profile, current: Profile, folder: Path) -> dict[str, An
     return _facts(found)
 
 
+def read_comparison(folder: Path) -> dict[str, Any] | None:
+    """Return the comparison in the folder of a run, as `Comparison.to_json` wrote it; None if it has none.
+
+    Raises
+    ------
+    ArtefactError
+        It is damaged.
+    """
+    path = folder / FILE
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if "columns" not in found:
+            raise ValueError("it is no comparison")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtefactError(f"{path} is damaged: {error}; score the table again") from error
+    return found
+
+
 def _write(found: Comparison, folder: Path) -> None:
     (folder / FILE).write_text(json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
@@ -166,7 +185,7 @@ def _stored(context: JobContext, name: str) -> Profile | None:
     if not _is_model(context, name):
         return None
     record = context.store.model(name)
-    found = load_profile(record.path)
+    found = profile_of_model(record.path)
     if found is None:
         raise UsageError(
             f"model {record.reference} has no profile of its training table, since an earlier version fitted it; "

@@ -19,6 +19,7 @@ from anomalo.evaluation.comparison.tally import Counts, Tally
 from anomalo.jobs.context import DataQualityMonitor, JobContext
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.out_of_core.row_sample import RowSample
+from anomalo.pipeline.saved_model import load_profile
 from anomalo.tabular.column import TABLE, Column, SchemaOptions, require_table
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, infer
@@ -128,6 +129,17 @@ def read_profile(folder: Path) -> Profile | None:
         return Profile.restored(safetensors.numpy.load(path.read_bytes()))
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ArtefactError(f"{path} is damaged: {error}; score the table again") from error
+
+
+def profile_of_model(folder: Path) -> Profile | None:
+    """Return the profile of a saved model's training table; None if it was saved without one.
+
+    Raises
+    ------
+    ArtefactError
+        The artefact is absent or damaged.
+    """
+    return load_profile(folder)
 
 
 def _opened(context: JobContext, source: str) -> tuple[pa.RecordBatch, Iterator[pa.RecordBatch]]:

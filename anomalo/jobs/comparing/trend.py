@@ -67,10 +67,11 @@ def trend(store: Workspace, reference: str | None = None) -> list[Point]:
         record = store.model(reference)
         models = {record.reference} if "@" in reference else {each.reference for each in store.models(record.name)}
         runs = [run for run in runs if run.model in models]
-    return [_point(run) for run in runs]
+    return [point(run) for run in runs]
 
 
-def _point(run: RunRecord) -> Point:
+def point(run: RunRecord) -> Point:
+    """Return what a scoring or comparison adds to the trend."""
     facts, drift = run.summary, run.summary.get("drift") or {}
     rows, alerts = facts.get("rows", 0), facts.get("alerts")
     return Point(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from anomalo.encoding.encoded import Encoded
 from anomalo.jobs.context import DataQualityMonitor, JobContext, counts
 from anomalo.jobs.part import Found, Part
-from anomalo.jobs.scoring.score_rows import free_name
+from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writing.destination import Output

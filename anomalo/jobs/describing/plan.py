@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from anomalo.errors import UsageError, without_passwords
 from anomalo.jobs.context import JobContext
+from anomalo.models.guarded import GuardedModel
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.out_of_core.reading import sampled_rows
 from anomalo.pipeline.planning.fits import Rows, fit_estimate
@@ -78,6 +79,8 @@ class JobPlan:
         About, of the table in memory as it was read.
     verbs : dict of str to VerbPlan
         What each verb takes: `fit`, or `score` and `impute`.
+    efforts : dict of str to float
+        Seconds of a fit at each effort, where the model has that parameter; else empty.
     batch_rows : int
         Rows that are read at a time.
     training_rows : int or None
@@ -97,6 +100,7 @@ class JobPlan:
     bytes: int | None
     table_bytes: float
     verbs: dict[str, VerbPlan]
+    efforts: dict[str, float]
     batch_rows: int
     training_rows: int | None
     sampled_rows: int | None
@@ -167,12 +171,19 @@ def plan_fit(context: JobContext, source: str, config: FitConfig, options: Schem
     model = config.create(context.registry, prepared.schema.modality)
     device, why = _device(config.device, computes=bool(model.model.params().get("epochs") is not None))
     found = fit_estimate(rows, prepared, config, context.registry, device)
-    steps = {"start": start, "read": read.reading, **found.seconds}
-    plan = _verb(steps, found.memory, found.text, at_most=found.at_most)
+    before = {"start": start, "read": read.reading}
+    plan = _verb(before | dict(found.seconds), found.memory, found.text, at_most=found.at_most)
+
+    def at(effort: str) -> float:
+        asked = replace(config, settings={**config.settings, "effort": effort})
+        seconds = fit_estimate(rows, prepared, asked, context.registry, device).seconds
+        return sum(before.values()) + sum(seconds.values())
+
     return JobPlan(
         **read.facts(source),
         model=model.name,
         verbs={"fit": plan},
+        efforts={effort: at(effort) for effort in _efforts(model)},
         training_rows=found.batch,
         sampled_rows=rows.sampled,
         device=device,
@@ -213,11 +224,17 @@ def plan_use(context: JobContext, source: str, reference: str, *, explain: int =
         **read.facts(source),
         model=record.reference,
         verbs=verbs,
+        efforts={},
         training_rows=None,
         sampled_rows=None,
         device=where,
         device_why=why,
     )
+
+
+def _efforts(model: GuardedModel) -> tuple[str, ...]:
+    """Return the values of a model's parameter `effort`; none if it has no such parameter."""
+    return next((tuple(one.choices or ()) for one in type(model.model).parameters() if one.name == "effort"), ())
 
 
 def _verb(steps: Mapping[str, float], memory: Mapping[str, float], text: str = "", at_most: bool = False) -> VerbPlan:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from anomalo.errors import SourceError, UsageError
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.describing.column_facts import ColumnFacts, column_facts
 from anomalo.pipeline.explaining.expected_cells import text
 from anomalo.tabular.cells import is_plain, whole
 from anomalo.tabular.columns import ParsedTable
@@ -39,6 +40,8 @@ class Preview:
         The first rows, each cell as text; null where it is missing or stands for a missing one.
     missing : int
         How many of the cells that a model would read are missing, in the rows that were read.
+    facts : tuple of ColumnFacts
+        The columns at a glance, in the rows that were read.
     """
 
     schema: Schema
@@ -46,6 +49,7 @@ class Preview:
     complete: bool
     head: pa.Table
     missing: int
+    facts: tuple[ColumnFacts, ...]
 
 
 def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview:
@@ -71,7 +75,8 @@ def preview(context: JobContext, source: str, options: SchemaOptions) -> Preview
     first = table.slice(0, ROWS)
     head = {column.name: _texts(column, schema, whole(first.column(column.name))) for column in schema.columns}
     missing = sum(as_array(values).null_count for values in schema.parse(read).values.values())
-    return Preview(schema, table.num_rows, complete, pa.table(head), missing)
+    facts = tuple(column_facts(column, schema, read) for column in schema.columns)
+    return Preview(schema, table.num_rows, complete, pa.table(head), missing, facts)
 
 
 def _first_rows(context: JobContext, source: str) -> tuple[pa.Table, bool]:

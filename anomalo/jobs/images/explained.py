@@ -10,10 +10,10 @@ import pyarrow as pa
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.jobs.images.pictures import FOLDER, write_pictures
-from anomalo.jobs.part import Found, Part
+from anomalo.jobs.part import Found, Part, Rows
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.cell_tables import SCHEMA
-from anomalo.pipeline.explaining.regions import Region, regions
+from anomalo.pipeline.explaining.regions import regions
 from anomalo.pipeline.fitted import Fitted
 
 Reasons = dict[int, list[dict[str, Any]]]
@@ -40,11 +40,12 @@ def regions_and_pictures(encoder: ImageEncoder, part: Part, folder: Path) -> tup
     return _cells(reasons), reasons
 
 
-def regions_of(encoder: ImageEncoder, data: Encoded, fitted: Fitted) -> list[Region]:
-    """Return the regions of one image."""
+def region_table(fitted: Fitted, encoder: ImageEncoder, rows: Rows, data: Encoded) -> pa.Table:
+    """Return the regions of images as cells."""
     explained = fitted.explain(data)
-    pixels, expected = encoder.pixels(data.values), encoder.pixels(explained.expected)
-    return regions(explained.contribution[0].sum(axis=0), pixels[0], expected[0])
+    parts = explained.contribution.sum(axis=1), encoder.pixels(data.values), encoder.pixels(explained.expected)
+    found = (regions(*images) for images in zip(*parts, strict=True))
+    return _cells({row: [one.to_json() for one in of] for row, of in zip(rows.tolist(), found, strict=True)})
 
 
 def _cells(reasons: Reasons) -> pa.Table:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import UsageError
@@ -15,6 +18,7 @@ from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
 from anomalo.jobs.images.inpaint import Inpainting
 from anomalo.jobs.imputing.result import ImputeResult
 from anomalo.jobs.part import Found, Part
+from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.cell_tables import FILLS, Fills
 from anomalo.pipeline.fitted import Fitted
@@ -113,21 +117,23 @@ class _Job:
         fitted = self.work.fitted
         parts = self.work.parts(f"fills-{self.draws}" if self.draws else "fills", _FillRows(self.draws))
         first = list(itertools.islice(parts, 1))  # the schema is known once the first part is there
+        like = self._lines_of(FILLS.empty_table(), first[0].batch, 0).schema if first else FILLS
         self.name = f"filled{'.csv' if is_text(self.work.schema) else '.parquet'}"
         self.monitor = DataQualityMonitor(fitted)
         writer = self.work.context.writer
         with ExitStack() as stack:
             path = self.output or folder / self.name
             table = stack.enter_context(writer(path, self.work.schema, self.work.delivery, safe_csv=self.safe_csv))
-            kept = [stack.enter_context(writer(folder / "fills.parquet", FILLS))]
+            kept = [stack.enter_context(writer(folder / "fills.parquet", like))]
             if self.output is not None and self.draws:
-                kept.append(stack.enter_context(writer(cells_beside(self.output), FILLS, self.work.delivery)))
+                kept.append(stack.enter_context(writer(cells_beside(self.output), like, self.work.delivery)))
             for part in itertools.chain(first, parts):
                 fills = Fills(**part.arrays)
                 filled = fills.fill(fitted, part.batch)
                 table.write(filled)
-                lines = fills.table(fitted, part.batch, filled, int(part.rows[0])).to_batches()
-                for file, batch in itertools.product(kept, lines):
+                start = int(part.rows[0])
+                lines = self._lines_of(fills.table(fitted, part.batch, filled, start), part.batch, start)
+                for file, batch in itertools.product(kept, lines.to_batches()):
                     file.write(batch)
                 self.monitor.see(len(part.rows), part.counts)
                 self.work.context.report_rows(self.monitor.rows)
@@ -139,6 +145,14 @@ class _Job:
             "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.monitor.warnings(),
         }
+
+    def _lines_of(self, fills: pa.Table, batch: pa.RecordBatch, first: int) -> pa.Table:
+        """Return fills of a batch with the column that names the rows, if there is one."""
+        names = self.work.identifiers(batch)
+        if names is None:
+            return fills
+        rows = pc.subtract(fills["row"], first)
+        return fills.add_column(1, free_name(str(self.work.fitted.schema.id), FILLS.names), names.take(rows))
 
     def result(self, run: RunRecord) -> ImputeResult:
         """Return the result of `write`."""

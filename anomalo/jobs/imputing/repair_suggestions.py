@@ -12,7 +12,7 @@ from anomalo.encoding.encoded import Mask
 from anomalo.encoding.encoder import writing
 from anomalo.jobs.part import Part
 from anomalo.jobs.scoring.alerts import ScoredTable
-from anomalo.jobs.scoring.score_rows import free_name
+from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.sharding import Work
 from anomalo.pipeline.explaining.expected_cells import containing, text
 from anomalo.pipeline.fitted import Fitted

@@ -77,7 +77,7 @@ def import_model(store: Workspace, registry: Registry, file: Path, name: str | N
         origin["reference"] = f"{document['name']}@{document['version']}"
         facts["summary"]["lineage"] = document["lineage"] | {"imported": origin}
         write = partial(_copy, found.folder)
-        return store.add_model(name or document["name"], write, source=document["source"], **facts)
+        return store.add_model(name or document["name"], write, source=document["source"], verb="import", **facts)
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import without_passwords
-from anomalo.evaluation.metrics import average_precision, roc_auc
 from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.fitting.fit import FitResult, extend, fit
 from anomalo.jobs.imputing.impute import impute
 from anomalo.jobs.imputing.result import ImputeResult
-from anomalo.jobs.scoring.labelled import positives
+from anomalo.jobs.scoring.labelled import compared, positives
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.models.results import Plan
 from anomalo.pipeline.config import FitConfig
@@ -134,16 +133,4 @@ def evaluate(scored: ScoreResult, labels: pa.Array) -> dict[str, Any] | None:
         Rows with no label are left out.
     """
     found = positives(labels)
-    if found is None:
-        return None
-    alert, values = scored.alert[found.known], scored.score[found.known]
-    positive, rarer = found.positive, found.value
-    return {
-        "positive": f"{rarer:g}" if isinstance(rarer, float) else rarer,
-        "auroc": roc_auc(positive, values),
-        "ap": average_precision(positive, values),
-        "rows": len(positive),
-        "positives": int(positive.sum()),
-        "alerts": int(alert.sum()),
-        "hits": int((alert & positive).sum()),
-    }
+    return None if found is None else compared(found, scored.score, scored.alert)

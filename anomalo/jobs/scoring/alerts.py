@@ -18,12 +18,16 @@ from anomalo.jobs.comparing.profiles import ProfileMonitor
 from anomalo.jobs.context import EQUAL_ROWS, PRETRAINED, DataQualityMonitor, counts
 from anomalo.jobs.monitor import DriftMonitor
 from anomalo.jobs.part import Found, Part, Rows
+from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.candidates import Candidates, Selection
+from anomalo.jobs.scoring.labelled import LabelMonitor, Positives
+from anomalo.jobs.scoring.neighbours import NormalRows, sampled_rows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
 from anomalo.jobs.sharding import Work
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.fitted import Fitted
+from anomalo.tabular.column import TABLE
 
 KIND = "scores"
 TOP = 10
@@ -48,6 +52,10 @@ class ScoredTable:
         How many rows there are up to the end of each part.
     profile : Profile or None
         What was seen of the table; see `score_table`.
+    normal : NormalRows or None
+        Some of its rows, likewise.
+    positives : Positives or None
+        The rows that the table's label marks, if it has one.
     """
 
     work: Work
@@ -59,6 +67,8 @@ class ScoredTable:
     alerts: int = 0
     warnings: list[str] = field(default_factory=list)
     profile: Profile | None = None
+    normal: NormalRows | None = None
+    positives: Positives | None = None
 
     @property
     def rows(self) -> int:
@@ -88,6 +98,10 @@ class ScoredTable:
     def selected(self, selection: Selection, most: int) -> Iterator[Part]:
         """Yield the candidates that are selected, ascending and `most` in each part but the last; once."""
         return self.candidates.parts(selection, most)
+
+    def normal_rows(self) -> Part | None:
+        """Return some of the rows that are no alerts; None if none were kept."""
+        return None if self.normal is None else self.normal.found(self.selection)
 
     @property
     def score(self) -> Scores:
@@ -129,6 +143,7 @@ class _ScoreRows:
     def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
         scored = fitted.score(data, None if self.known is None else self.known[part.rows])
         found = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
+        found |= accepted.found(scored)
         return found | ({} if self.challenger is None else self.challenger.find(part)), counts(data)
 
 
@@ -139,19 +154,25 @@ def score_table(
 
     Alerts and the `explain` most anomalous rows are kept, raw and, if they are few, encoded. In the same pass `shadow`
     sees what its model says of the rows. If it is to be `profiled`, there is a profile, unless the table is that of
-    the fit, or the model has none.
+    the fit, or the model has none; and of a table some rows are kept.
     """
     fitted, folder = work.fitted, work.job.folder
     quality, drift, p_values = DataQualityMonitor(fitted), DriftMonitor(fitted), Tally()
+    labels = LabelMonitor(fitted.schema)
     new = profiled and fitted.profile is not None and work.opened.table is None
     seen = ProfileMonitor(fitted) if new else None
     candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
     scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
+    if profiled and fitted.schema.modality == TABLE:
+        scored.normal = NormalRows(sampled_rows(len(fitted.schema.columns)))
     find = _ScoreRows(work.opened.scores, None if shadow is None else shadow.challenger)
     for part in work.parts(KIND, find):
         quality.see(len(part.rows), part.counts)
         if seen is not None:
             seen.see(part.batch)
+        if scored.normal is not None:
+            scored.normal.see(part, part.arrays["p_value"])
+        labels.see(part.batch)
         drift.see(part.arrays)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])
@@ -170,6 +191,7 @@ def score_table(
     limit = threshold.limits(scored.rows, reference) if reference else uncalibrated
     scored.warnings = [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])]
     scored.profile = None if seen is None else seen.profile(quality)
+    scored.positives = labels.positives()
     return scored
 
 

@@ -81,7 +81,7 @@ class Candidates:
         possible[better[self._rank(part.rows[better], p_values[better], scores[better])]] = True
         here = np.flatnonzero(possible)
         if len(here):
-            self._kept.append(_Kept(_taken(part, here), p_values[here]))
+            self._kept.append(_Kept(taken_rows(part, here), p_values[here]))
             self._put_aside()
 
     def parts(self, selection: Selection, most: int) -> Iterator[Part]:
@@ -93,11 +93,11 @@ class Candidates:
                 missing = most - sum(len(one.rows) for one in waiting)
                 waiting.append(part if len(part.rows) <= missing else part.take(np.arange(missing)))
                 if len(part.rows) >= missing:
-                    yield _joined(waiting)
+                    yield joined_parts(waiting)
                     waiting = []
                 part = part.take(np.arange(missing, max(len(part.rows), missing)))
         if waiting:
-            yield _joined(waiting)
+            yield joined_parts(waiting)
 
     def _better(self, p_values: Scores, scores: Scores) -> Mask:
         """Return which rows are more anomalous than the last of the most anomalous ones; all if those are too few."""
@@ -190,7 +190,7 @@ class _Kept:
         """Return the rows of several as one."""
         for kept in pieces:
             kept._take()
-        return cls(_joined([kept.part for kept in pieces]), np.concatenate([kept.p_values for kept in pieces]))
+        return cls(joined_parts([kept.part for kept in pieces]), np.concatenate([kept.p_values for kept in pieces]))
 
     def _take(self) -> None:
         if not self._live.all():
@@ -198,7 +198,7 @@ class _Kept:
             self._live = np.ones(len(self.part.rows), dtype=np.bool_)
 
 
-def _taken(part: Part, at: Rows) -> Part:
+def taken_rows(part: Part, at: Rows) -> Part:
     """Return rows of a part by copy; strings that were read as dictionaries are without the words of other rows."""
     taken = part.take(at)
     words = read_notes(taken.batch.schema).get("strings", {})
@@ -209,7 +209,7 @@ def _taken(part: Part, at: Rows) -> Part:
     return Part(taken.rows, taken.batch.cast(pa.schema(fields, taken.batch.schema.metadata)), taken.data)
 
 
-def _joined(parts: list[Part]) -> Part:
+def joined_parts(parts: list[Part]) -> Part:
     """Return parts as one, which is encoded if all of them are."""
     if len(parts) == 1:
         return parts[0]

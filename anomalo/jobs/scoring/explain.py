@@ -11,43 +11,66 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
-from anomalo.jobs.images.explained import regions_of
+from anomalo.jobs.images.explained import region_table
+from anomalo.jobs.part import Part
+from anomalo.jobs.scoring.explained_later import keep, run_of
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.column import IMAGE
 from anomalo.tabular.reading.images.rows import PATH
 
+REGION = {"kind": IMAGE, "unit": ["", ""]}
+"""What stands for the facts of a column at a region of an image."""
 
-def explain(context: JobContext, source: str, reference: str, row: int, *, device: str = "auto") -> dict[str, Any]:
+
+def explain(
+    context: JobContext, source: str, reference: str, row: int, *, device: str = "auto", run: str | None = None
+) -> dict[str, Any]:
     """Return a row's score, p-value and cells, the largest contribution first, JSON-ready.
+
+    Parameters
+    ----------
+    run : str, optional
+        A run that scored this table with this model; the explanation is kept in it, too.
 
     Raises
     ------
     UsageError
-        The table has no such row.
+        The table has no such row; or the run is another's, or has another score for it.
     """
-    _, fitted = context.load(reference, "score", device)
+    record, fitted = context.load(reference, "score", device)
+    kept_in = None if run is None else run_of(context.store, run, record.reference)
+    part = _part(context, fitted, source, row)
+    assert part.data is not None
+    scored = fitted.score(part.data)
+    score = float(scored.score[0])
+    cells, path = _cells(fitted, part, part.data)
+    if kept_in is not None:
+        keep(kept_in, fitted, part, cells, score)
+    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
+    lines = sorted(cells.drop_columns("row").to_pylist(), key=lambda cell: -cell["contribution"])
+    return {
+        "row": row,
+        "score": score,
+        "p_value": float(scored.p_value[0]),
+        **path,
+        "cells": [{**cell, **columns.get(cell["column"], REGION)} for cell in lines],
+    }
+
+
+def _cells(fitted: Fitted, part: Part, data: Encoded) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the cells of an explained row; of an image they are its regions, and there is its path."""
+    if isinstance(fitted.encoder, ImageEncoder):
+        return region_table(fitted, fitted.encoder, part.rows, data), {PATH: part.batch.column(PATH)[0].as_py()}
+    return cells_table(fitted, part.batch, part.rows, data), {}
+
+
+def _part(context: JobContext, fitted: Fitted, source: str, row: int) -> Part:
+    """Return one row of a table, encoded."""
     start = 0
     for batch, data in context.encoded(source, fitted):
         if row < start + len(data):
             at = np.array([row - start])
-            return _explained(fitted, row, batch.take(at), data.take(at))
+            return Part(np.array([row]), batch.take(at), data.take(at))
         start += len(data)
     raise UsageError(f"row {row}: {source} has {start} rows; give a number from 0 to {start - 1}")
-
-
-def _explained(fitted: Fitted, row: int, batch: pa.RecordBatch, data: Encoded) -> dict[str, Any]:
-    scored = fitted.score(data)
-    facts = {"row": row, "score": float(scored.score[0]), "p_value": float(scored.p_value[0])}
-    if isinstance(fitted.encoder, ImageEncoder):
-        return facts | {"path": batch.column(PATH)[0].as_py(), "cells": _regions(fitted, fitted.encoder, data)}
-    columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
-    cells = cells_table(fitted, batch, np.array([row]), data).drop_columns("row").to_pylist()
-    in_order = sorted(cells, key=lambda cell: -cell["contribution"])
-    return facts | {"cells": [{**cell, **columns[cell["column"]]} for cell in in_order]}
-
-
-def _regions(fitted: Fitted, encoder: ImageEncoder, data: Encoded) -> list[dict[str, Any]]:
-    """Return the regions of an image as the cells of a row are."""
-    rest = {"low": None, "high": None, "kind": IMAGE, "unit": ["", ""]}
-    return [region.to_json() | rest for region in regions_of(encoder, data, fitted)]

@@ -20,9 +20,13 @@ from anomalo.jobs.comparing.compare import compared
 from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.images.explained import explain_images, regions_and_pictures
 from anomalo.jobs.part import Found, Part
+from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
 from anomalo.jobs.scoring.candidates import Selection
-from anomalo.jobs.scoring.score_rows import COLUMNS, ScoreRows, free_name
+from anomalo.jobs.scoring.labelled import compared as compared_with_label
+from anomalo.jobs.scoring.neighbours import neighbours_writer
+from anomalo.jobs.scoring.numbered import free_name, numbered, numbered_schema
+from anomalo.jobs.scoring.score_rows import COLUMNS, ScoreRows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
 from anomalo.jobs.sharding import Work, stored
@@ -139,6 +143,9 @@ class _Job:
         self.rows = ScoreRows(scored, order[:TOP], self._id(), Spool(self.work.job.folder / "reasons.arrow"))
         explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
         beside = {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        beside |= accepted.write(self.fitted, folder, scored.results(), scored.selection.largest)
+        if scored.positives is not None:
+            beside["label"] = compared_with_label(scored.positives, scored.score, scored.alert)
         self._write_rows(folder / FILE)
         return beside | {
             "rows": scored.rows,
@@ -181,11 +188,12 @@ class _Job:
         explained = 0
         with (
             TableWriter(folder / "cells.parquet", SCHEMA) as kept,
-            TableWriter(folder / "rows.parquet", _numbered(self.work.schema)) as raw,
+            TableWriter(folder / "rows.parquet", numbered_schema(self.work.schema)) as raw,
+            neighbours_writer(folder, self.fitted, scored.normal_rows()) as near,
         ):
             for part in self.work.found("cells", _explain, scored.selected(selection, self._at_once)):
-                columns = [pa.array(part.rows), *part.batch.columns]
-                raw.write(pa.RecordBatch.from_arrays(columns, schema=_numbered(part.batch.schema)))
+                raw.write(numbered(part))
+                near(part)
                 cells, why = self._cells_and_reasons(part, folder)
                 self.rows.keep(part.rows, why)
                 for batch in cells.to_batches():
@@ -220,9 +228,3 @@ def _explain(fitted: Fitted, data: Encoded, part: Part) -> Found:
         return explain_images(fitted, data)
     explained = fitted.explain(data)
     return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}
-
-
-def _numbered(schema: pa.Schema) -> pa.Schema:
-    """Put a column for the rows' numbers before the others."""
-    fields = [field.with_name(free_name(field.name, ["row"])) for field in schema]
-    return pa.schema([pa.field("row", pa.int64()), *fields], schema.metadata)

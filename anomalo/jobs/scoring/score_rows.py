@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,20 +27,6 @@ REASONS = pa.list_(
         ]
     )
 )
-
-
-def free_name(name: str, taken: Iterable[str]) -> str:
-    """Return a column's name, with underscores at its end where it is taken.
-
-    Examples
-    --------
-    >>> free_name("score", ["row", "score"])
-    'score_'
-    """
-    names = set(taken)
-    while name in names:
-        name += "_"
-    return name
 
 
 @dataclass

@@ -15,6 +15,8 @@ ALONE = 6
 MANY_DECIMALS = 4
 """Numbers with fewer decimals stay as they are."""
 MOST_DECIMALS = 17
+TINY = 1e-4
+"""Intervals of smaller numbers are written with exponents."""
 CLOSE = 0.1
 """The difference of two numbers is right to this part of it."""
 
@@ -40,6 +42,8 @@ def apart(observed: str | None, expected: str | None) -> Texts:
     (('9.3798 kg', '9.3791 kg'), ('145', '1.23'), ('14.30', '14.3 (fare + tip)'))
     >>> apart("2019-03-04 17:12:51", "2011-08-09T12:51:02"), apart("2019-03-04 17:12:51", "2019-03-04 15:02:02")
     (('2019-03-04', '2011-08-09'), ('2019-03-04 17:12', '2019-03-04 15:02'))
+    >>> apart("2019-03-04 00:00:00", "about 10 March"), apart("2019-03-04 17:12:51", None)
+    (('2019-03-04', 'about 10 March'), ('2019-03-04 17:12:51', None))
     >>> apart(None, "0.123456789"), apart("two 0.123456789", None)
     ((None, '0.123457'), ('two 0.123457', None))
     """
@@ -48,6 +52,9 @@ def apart(observed: str | None, expected: str | None) -> Texts:
     moments = [None if text is None else _MOMENT.fullmatch(text) for text in (observed, expected)]
     if all(moments) and observed is not None and expected is not None:
         return _moments(observed, expected)
+    if any(moments):
+        first, second = (None if text is None else _without_midnight(text) for text in (observed, expected))
+        return first, second
     pair = [None if text is None else _parts(text) for text in (observed, expected)]
     values = [part[0] for part in pair if part is not None]
     decimals = _decimals(values)
@@ -123,6 +130,11 @@ def _moments(observed: str, expected: str) -> Texts:
     return observed, expected
 
 
+def _without_midnight(text: str) -> str:
+    """Return a moment of a typed column that holds days as the day; other texts as they are."""
+    return text.removesuffix(" 00:00:00") if _MOMENT.fullmatch(text) else text
+
+
 def _moment(text: str) -> datetime:
     """Return an ISO moment without its offset."""
     try:
@@ -131,23 +143,33 @@ def _moment(text: str) -> datetime:
         return datetime.max
 
 
-def interval_digits(low: float, high: float) -> tuple[str, str]:
+def interval_digits(low: float, high: float, most: int | None = None) -> tuple[str, str]:
     """Write the ends of an interval with three digits of its width, rounded outward.
+
+    Parameters
+    ----------
+    most : int, optional
+        The most decimals: so many as a rounded number beside has, so that the interval contains this number, too.
 
     Examples
     --------
     >>> interval_digits(0.8, 31.25), interval_digits(3.0, 5000000.0), interval_digits(0.00012, 0.000345)
     (('0.8', '31.3'), ('3', '5000000'), ('0.00012', '0.000345'))
+    >>> interval_digits(6.661e-10, 1.2528e-09), interval_digits(2.9, 2.998), interval_digits(2.9, 2.998, most=2)
+    (('6.66e-10', '1.253e-9'), ('2.9', '2.998'), ('2.9', '3'))
     """
     width = high - low if high > low else abs(high) or 1.0
     decimals = DIGITS - 1 - math.floor(math.log10(width)) if math.isfinite(width) and width > 0 else 0
-    unit = Decimal(1).scaleb(-max(decimals, 0))
+    unit = Decimal(1).scaleb(-max(decimals if most is None else min(decimals, most), 0))
     ends = ((low, ROUND_FLOOR), (high, ROUND_CEILING))
     with localcontext(prec=400):
         first, last = (Decimal(repr(float(end))).quantize(unit, rounding) for end, rounding in ends)
-    return _without_zeros(first), _without_zeros(last)
+    tiny = max(abs(low), abs(high)) < TINY
+    return _without_zeros(first, tiny), _without_zeros(last, tiny)
 
 
-def _without_zeros(number: Decimal) -> str:
+def _without_zeros(number: Decimal, tiny: bool) -> str:
+    if tiny and number:
+        return f"{number.normalize():e}"
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -10,12 +10,15 @@ from pathlib import Path, PureWindowsPath
 
 from anomalo.errors import OutputError
 from anomalo.persistence.atomic import atomic_file
+from anomalo.tabular.reading.formats import KINDS
+from anomalo.tabular.text import packed
 from anomalo_dashboard.navigation import workspace
+from anomalo_dashboard.security import named
 
-_TEXT = (".csv", ".tsv", ".txt", ".tab", ".psv", ".data", ".dat")
-_OTHERS = (".feather", ".arrow", ".jsonl", ".ndjson", ".json", ".xlsx", ".xlsm", ".xls", ".ods")
-SUFFIXES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet", ".pq", *_OTHERS)
-"""Those that say how a file is read; another one is not kept."""
+_PACKED = ("", *packed.SUFFIXES.values())
+_TABLES = sorted({suffix for suffixes in KINDS.values() for suffix in suffixes}, reverse=True)
+SUFFIXES = tuple(f"{table}{packing}" for table in _TABLES for packing in _PACKED if table or packing)
+"""Those that say how a file is read, all that the command line reads; another one is not kept."""
 _RANDOM = 16  # bytes
 _LONGEST = 255
 _NAME = rf"[0-9a-f]{{{2 * _RANDOM}}}"
@@ -35,7 +38,7 @@ def keep(name: str, content: bytes) -> Path:
         folder.chmod(0o700)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose a writable workspace") from error
-    suffix = next((suffix for suffix in SUFFIXES if shown.lower().endswith(suffix)), "")
+    suffix = max((suffix for suffix in SUFFIXES if shown.lower().endswith(suffix)), key=len, default="")
     path = folder / f"{secrets.token_hex(_RANDOM)}{suffix}"
     _write(_beside(path), json.dumps({"name": shown}).encode())
     _write(path, content)
@@ -47,9 +50,12 @@ def name_of(source: str) -> str:
 
     Examples
     --------
-    >>> name_of("/data/patients.csv"), name_of("s3://bucket/patients.csv")
-    ('patients.csv', 'patients.csv')
+    >>> name_of("/data/patients.csv"), name_of("s3://bucket/patients.csv"), name_of("source::visits")
+    ('patients.csv', 'patients.csv', 'visits')
     """
+    name = named.name_in(source)
+    if name is not None:
+        return name
     path = Path(source)
     if path.parent == _folder() and re.fullmatch(_NAME, path.name.partition(".")[0]):
         with suppress(OSError, ValueError, KeyError, TypeError):

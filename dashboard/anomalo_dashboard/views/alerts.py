@@ -1,34 +1,83 @@
-"""Alerts: the rows of a run, most anomalous first, with a threshold, filters and a button that opens a row."""
+"""Alerts: an inbox of the rows of a run, most anomalous first, with the row in view beside the list."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from anomalo.tabular import quantities
-from anomalo.workspace.reviews import STATES
-from anomalo_dashboard import charts, data, downloads, formatting, navigation, triage
-from anomalo_dashboard.security.literal import literal, plain, plain_table
-from anomalo_dashboard.security.uploads import name_of
-
-STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
-AS_RUN = "as in the run"
-
-
-def threshold(rule: str) -> tuple[list[str], str]:
-    """Return the slider's stops in percent, and the stop of the run's threshold."""
-    kind, _, value = rule.partition("=")
-    if kind != "share":
-        return [AS_RUN, *map(str, STOPS)], AS_RUN
-    of_run = float(f"{100 * float(value):.6g}")
-    return [str(stop) for stop in sorted({*STOPS, of_run})], str(of_run)
+from anomalo.workspace.reviews import AT_ONCE, Review
+from anomalo.workspace.workspace import RunRecord
+from anomalo_dashboard import data, downloads, formatting, navigation, triage
+from anomalo_dashboard.cells import listing as list_of_row
+from anomalo_dashboard.inbox import cursor, enter_key, filters, groups, listing, pane, past, threshold
+from anomalo_dashboard.inbox.bar import Bar, bar
+from anomalo_dashboard.mapping import chosen as map_choice
+from anomalo_dashboard.security.literal import literal
 
 
-def alerts_at(scores: data.Scores, stop: str, of_run: str) -> data.Mask:
-    """Return which rows are alerts at a stop of the slider."""
-    if stop == of_run:
-        return scores.alert
-    return np.asarray(scores.p_value <= float(stop) / 100)
+def distribution(shown: Bar, scores: data.Scores, alert: data.Mask, title: str, runs: Sequence[RunRecord]) -> None:
+    """Show the histogram, in which the threshold can be moved, and the alerts that it gives in past runs."""
+    alerts, in_run, rows = int(alert.sum()), int(scores.alert.sum()), len(alert)
+    with st.expander("Move the threshold", icon=":material/tune:", key="distribution_box", on_change="rerun") as box:
+        if not box.open or not rows:
+            return
+        left, right = st.columns([3, 2])
+        with left:
+            of_run = "" if alerts == in_run else f" ({in_run:,} in the run)"
+            st.markdown(
+                f"**{quantities.count(alerts, 'alert')}**{of_run}: click a bar, or drag over scores, to change it"
+            )
+            threshold.chart(scores, alert, title)
+        with right:
+            past.show(shown, runs)
+
+
+def inbox(run: RunRecord, scores: data.Scores, alert: data.Mask, said: Mapping[int, Review], title: str) -> None:
+    """Show the filters, the list of rows and the row in view."""
+    left, right = st.columns([7, 5], gap="medium")
+    with left:
+        chosen = groups.incidents(run, scores, alert)
+    with right:
+        groups.segments(run, alert)
+    matching = filters.boxes(run, scores, said).rows(run, scores, alert, said)
+    on_map = map_choice.filter_box(len(alert))
+    if on_map is not None:
+        matching &= on_map
+    rows = scores.order[(matching if chosen is None else matching & chosen)[scores.order]]
+    list_of_row.remember(run.id, rows, scores)
+    if not len(rows):
+        st.info(
+            "No row matches. Clear the search, choose other filters, or show all rows.",
+            icon=":material/filter_alt_off:",
+        )
+        return
+    left, right = st.columns([7, 5], gap="medium")
+    with left:
+        cursor.turn(rows)
+        summary, pager = st.columns([1, 1.3], vertical_alignment="center")
+        with pager:
+            span = navigation.one_page(len(rows), data.PAGE)
+        summary.markdown(f"**{quantities.count(len(rows), 'row')}**, showing {span.start + 1:,} to {span.stop:,}")
+        here = rows[span]
+        at = cursor.position(here)
+        ticked = listing.show(run, scores, here, at, alert, said, title)
+        every, name, download = st.columns([2, 1, 1.4], vertical_alignment="center")
+        if every.checkbox(f"Choose all {len(rows):,} listed rows", key=f"every {run.id}", disabled=len(rows) > AT_ONCE):
+            ticked = rows[:AT_ONCE].tolist()
+        with name:
+            who = triage.name_box()
+        downloads.csv_button(
+            download,
+            "Save these rows",
+            lambda: scores.table(rows, alert),
+            f"{run.id}-alerts.csv",
+            f"{quantities.count(len(rows), 'listed row')}, of all pages, as CSV",
+        )
+    with right, st.container(key="row_in_view"):
+        pane.show(run, scores, rows, span.start + at, bool(alert[here[at]]), said, ticked, who)
+        enter_key.listen()
 
 
 st.title("Alerts", anchor=False)
@@ -38,150 +87,10 @@ if not found:
     navigation.empty(
         "No table has been scored yet", "Score a table on the Start page; its most anomalous rows are then listed here."
     )
-
-left, right = st.columns([2, 3], vertical_alignment="center")
-run = navigation.run_in_view(found, everything)
-with left:
-    navigation.run_box(found)
-rule = run.summary.get("threshold", "share=0.01")
-right.caption(
-    f"{literal(name_of(run.source))}, scored with {literal(run.model)} on {formatting.moment(run.created)}; "
-    f"alerts of the run: {formatting.threshold(rule)}"
-)
-for warning in run.summary.get("warnings", []):
+shown = bar(found, everything)
+for warning in shown.run.summary.get("warnings", []):
     st.warning(literal(formatting.sentence(warning)), icon=":material/info:")
-scores, title = data.scores(run), formatting.score(data.score_unit(run.model))
-
-stops, of_run = threshold(rule)
-left, right = st.columns([2, 3], gap="large")
-with left:
-    stop = st.select_slider(
-        "Alert if the p-value is at most … %",
-        stops,
-        of_run,
-        key="percent",
-        bind="query-params",
-        on_change=navigation.first_page,
-        help="The p-value is the share of normal rows with an anomaly score at least this high: at 1 %, about one "
-        "normal row in 100 is a false alert. The slider changes this view, not the saved run.",
-    )
-    alert = alerts_at(scores, stop, of_run)
-    alerts = int(alert.sum())
-    in_run = int(scores.alert.sum())
-    one, two, three = st.columns(3)
-    one.metric(
-        "Alerts",
-        f"{alerts:,}",
-        None if alerts == in_run else f"{alerts - in_run:+,}",
-        delta_color="off",
-    )
-    two.metric("Alerts in the run", f"{in_run:,}")
-    three.metric("Rows", f"{len(alert):,}")
-with right:
-    if len(alert):
-        st.altair_chart(charts.histogram(scores.score, alert, title), alt="Histogram of anomaly scores")
-
-text_box, column_box, state_box, only_box = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
-text = text_box.text_input(
-    "Search",
-    key="text",
-    bind="query-params",
-    on_change=navigation.first_page,
-    type="search",
-    live=True,
-    placeholder="row id or reason",
-)
-column = column_box.selectbox(
-    "Column in the reasons",
-    list(scores.columns),
-    None,
-    plain,
-    key="column",
-    bind="query-params",
-    on_change=navigation.first_page,
-    placeholder="any column",
-)
-state = state_box.selectbox(
-    "State",
-    STATES,
-    None,
-    str.capitalize,
-    key="state",
-    bind="query-params",
-    on_change=navigation.first_page,
-    placeholder="any state",
-)
-show = only_box.segmented_control(
-    "Show",
-    ["alerts", "all rows"],
-    default="alerts",
-    required=True,
-    key="show",
-    bind="query-params",
-    on_change=navigation.first_page,
-)
-said = triage.reviews().of(run.id)
-shown = scores.matching(text, column) & (alert if show == "alerts" else True)
-if state is not None:
-    shown &= data.in_state(said, state, len(alert))
-rows = scores.order[shown[scores.order]]
-
-if not len(rows):
-    st.info(
-        "No row matches. Clear the search, choose another column or state, or show all rows.",
-        icon=":material/filter_alt_off:",
-    )
-    st.stop()
-
-summary, pager, download = st.columns([4, 4, 2], vertical_alignment="center")
-with pager:
-    span = navigation.one_page(len(rows), data.PAGE)
-here = rows[span]
-summary.markdown(
-    f"**{quantities.count(len(rows), 'row')}**, most anomalous first; showing {span.start + 1:,} to {span.stop:,}"
-)
-downloads.csv_button(
-    download,
-    "Save these rows",
-    lambda: scores.table(rows, alert),
-    f"{run.id}-alerts.csv",
-    f"{quantities.count(len(rows), 'listed row')}, of all pages, as CSV",
-)
-table = scores.table(here, alert)
-table = plain_table(table.assign(reasons=table["reasons"].fillna("not explained"), state=data.states_of(said, here)))
-actions = st.container()  # above the table, whose chosen rows they change
-chosen = st.dataframe(
-    table.assign(open="Why?"),
-    hide_index=True,
-    height="content",
-    column_order=["open", *(str(name) for name in table if name not in ("open", "reasons")), "reasons"],
-    on_select="rerun",
-    selection_mode="multi-row",
-    key=f"rows {run.id} {span.start}",
-    column_config={
-        "open": st.column_config.ButtonColumn("", key="open", width=70, type="tertiary"),
-        "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the most anomalous row"),
-        "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0 in the table"),
-        "score": st.column_config.NumberColumn(
-            "Anomaly score",
-            format=formatting.decimals(table["score"]),
-            width=125,
-            help=f"{literal(title)}; higher = more anomalous",
-        ),
-        "p_value": st.column_config.NumberColumn(
-            "p-value",
-            format=formatting.decimals([table["p_value"].min()], 2),
-            width=80,
-            help="Share of normal rows with an anomaly score at least this high",
-        ),
-        "alert": st.column_config.CheckboxColumn("Alert", width=60),
-        "state": st.column_config.TextColumn("State", width=100, help="What analysts say of the row"),
-        "reasons": st.column_config.TextColumn("Reasons", width=555 if scores.id is None else 415),
-    },
-    alt="Rows, most anomalous first",
-)
-with actions:
-    triage.of_rows(run.id, here[chosen.selection.rows].tolist())
-clicked = st.session_state.get("open")
-if clicked is not None:
-    navigation.go("row", run=run.id, row=int(here[clicked.row]))
+scores, title = data.scores(shown.run), formatting.score(data.score_unit(shown.run.model))
+alert = shown.alerts(scores)
+distribution(shown, scores, alert, title, everything)
+inbox(shown.run, scores, alert, triage.reviews().of(shown.run.id), title)

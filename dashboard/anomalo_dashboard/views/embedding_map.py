@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import streamlit as st
 
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import charts, data, job_progress, navigation, projection, sources
-from anomalo_dashboard.security.literal import literal
+from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection, sources, triage
+from anomalo_dashboard.inbox.bar import bar
+from anomalo_dashboard.mapping import chart, chosen, codes, colours, layers
+from anomalo_dashboard.mapping.cloud import Cloud, among, by_components, by_tsne, inside
+from anomalo_dashboard.security.literal import literal, plain
 from anomalo_dashboard.security.uploads import name_of
 
 PCA, TSNE = "PCA", "t-SNE"
-HEIGHT = 430
+MOVE, CHOOSE = "move", "choose rows"
 
 
 def can_embed(run: RunRecord) -> bool:
@@ -31,42 +37,93 @@ def can_embed(run: RunRecord) -> bool:
     return record.model in able
 
 
-def offer(run: RunRecord) -> None:
-    """Offer to embed the table in the background; show that job while it runs, or why it failed."""
+def offer(run: RunRecord, embedded: Sequence[RunRecord]) -> None:
+    """Offer to embed the table, or the rows that the run has kept; show that job while it runs, or why it failed."""
+    changed = next((other for other in embedded if (other.source, other.model) == (run.source, run.model)), None)
+    there = "://" in run.source or Path(run.source).exists()
     command = ["embed", run.source, "--with", str(run.model), *sources.flags(run)]
-    if job_progress.show_unfinished(command) or not can_embed(run):
+    of_kept = ["embed", str(run.path / codes.KEPT), "--with", str(run.model)]
+    if job_progress.show_unfinished(command) or job_progress.show_unfinished(of_kept) or not can_embed(run):
         return
     st.write(
         "The map shows the code of each row, a few numbers that the model computes from it. "
         f"The rows of {literal(name_of(run.source))} have no codes yet."
     )
-    if st.button("Compute the map", type="primary", icon=":material/map:"):
+    if changed is not None:
+        st.warning(
+            f"The table has changed: it had {quantities.count(run.summary['rows'], 'row')} when it was scored, and "
+            f"{changed.summary['rows']:,} when it was embedded. Score and embed it again.",
+            icon=":material/info:",
+        )
+        commands = [[verb, run.source, "--with", str(run.model), *sources.flags(run)] for verb in ("score", "embed")]
+        st.code(job_progress.shell(commands), "shell")
+    elif there and st.button("Compute the map", type="primary", icon=":material/map:"):
         sources.again(run)
+        job_progress.start(f"Map of {name_of(run.source)}", command)
+    if changed is not None or not there:
+        offer_kept(run, there, of_kept)
+
+
+def offer_kept(run: RunRecord, there: bool, command: list[str]) -> None:
+    """Offer a map of the rows that the run has kept, where that of the scored table cannot be computed."""
+    if not there:
+        st.info("The scored file is not where it was.", icon=":material/info:")
+    if not codes.can_embed_kept(run):
+        st.write("The run has kept no rows that could be on a map.")
+        return
+    number = quantities.count(len(codes.kept(run)), "row")
+    if st.button(f"Compute the map of the {number} that the run has kept", type="primary", icon=":material/map:"):
         job_progress.start(f"Map of {name_of(run.source)}", command)
 
 
-def coordinates(embedded: RunRecord, scores: data.Scores, how: str) -> tuple[pd.DataFrame, tuple[str, str], str]:
-    """Return rows with their coordinates `x` and `y`, the titles of the axes, and a caption."""
-    total = len(scores.score)
-    rows = projection.sample(
-        scores.order, scores.alert, projection.MAX_TSNE_ROWS if how == TSNE else projection.MAX_POINTS
-    )
+def positions(found: codes.Codes, scores: data.Scores, how: str, unit: str) -> Cloud | None:
+    """Return where the rows lie, and say so where t-SNE is not possible."""
+    rows = len(scores.score) if found.rows is None else len(found.rows)
+    if how == TSNE and rows >= projection.MIN_TSNE_ROWS:
+        return by_tsne(found, scores)
     if how == TSNE:
-        found, axes = data.tsne(embedded, rows), ("", "")
-        note = "Rows near each other have similar codes; distances between groups mean little."
+        st.info(f"t-SNE needs {projection.MIN_TSNE_ROWS} rows or more; this is the map by PCA.", icon=":material/info:")
+    return by_components(found, scores, unit)
+
+
+def caption(run: RunRecord, found: codes.Codes, cloud: Cloud, scores: data.Scores, drawn: data.Rows) -> str:
+    """Return what the map shows, in words."""
+    latent = quantities.count(found.run.summary["latent"], "number")
+    total, alerts = len(scores.score), int(scores.alert.sum())
+    text = f"{literal(name_of(run.source))} embedded by {literal(run.model)} into codes of {latent}. {cloud.note} "
+    if found.rows is not None:
+        text += f"Shown: the {quantities.count(len(cloud.rows), 'row')} that the run has kept, of {total:,}. "
+    elif len(cloud.rows) < total:
+        here = f"{int(scores.alert[cloud.rows].sum()):,} of {quantities.count(alerts, 'alert')}"
+        text += f"Shown: {len(cloud.rows):,} of {quantities.count(total, 'row')}, {here}. "
     else:
-        every, shares = data.principal_components(embedded)
-        found = every[rows]
-        first, second = (
-            f"{name} component, {quantities.percent(share)} of the variance"
-            for name, share in zip(("First", "Second"), shares, strict=True)
-        )
-        axes = first, second
-        note = f"The two principal components hold {quantities.percent(shares.sum())} of the variance of the codes."
-    alerts = f"{scores.alert[rows].sum():,} of {quantities.count(int(scores.alert.sum()), 'alert')}"
-    shown = "all rows" if len(rows) == total else f"{len(rows):,} of {quantities.count(total, 'row')}, {alerts}"
-    table = scores.table(rows, scores.alert).rename(columns={scores.id: "id"}).assign(x=found[:, 0], y=found[:, 1])
-    return table, axes, f"{note} Shown: {shown}."
+        text += "Shown: all rows. "
+    if len(drawn) < len(cloud.rows):
+        points = int(scores.alert[drawn].sum())
+        every = points == scores.alert[cloud.rows].sum()
+        most = "all alerts" if every else f"the {points:,} most anomalous alerts, orange tiles count the others"
+        others = f" and {len(drawn) - points:,} rows with reasons" if len(drawn) > points else ""
+        text += f"Points: {most}{others}; grey tiles count the other rows."
+    return text
+
+
+def coloured(run: RunRecord, scores: data.Scores, drawn: data.Rows) -> colours.Colours:
+    """Let the user choose what colours the points; the choice is in the URL."""
+    by = st.selectbox(
+        "Colour",
+        [colours.ALERT, colours.REASON, colours.STATE, *(f"column {name}" for name in colours.columns(run))],
+        0,
+        lambda text: plain(formatting.sentence(text)),
+        key="colour",
+        bind="query-params",
+    )
+    if by == colours.REASON:
+        return colours.by_reason(run, drawn)
+    if by == colours.STATE:
+        return colours.by_state(drawn, triage.reviews().of(run.id))
+    if by.startswith("column "):
+        return colours.by_column(run, drawn, by.removeprefix("column "))
+    return colours.by_alert(scores.alert[drawn])
 
 
 def clicked(event: object) -> int | None:
@@ -75,10 +132,28 @@ def clicked(event: object) -> int | None:
     return int(points[0]["row"]) if points and "row" in points[0] else None
 
 
-def detail(run: RunRecord, scores: data.Scores, row: int | None) -> None:
+def chosen_rows(run: RunRecord, scores: data.Scores, rows: data.Rows) -> None:
+    """Say which rows are in the rectangle, with buttons that list them on the page Alerts."""
+    order = scores.order[among(scores.order, rows, len(scores.order))]
+    alerts = order[scores.alert[order]]
+    said, left, right = st.columns([4, 1.6, 1.6], vertical_alignment="center")
+    said.markdown(
+        f"**{quantities.count(len(order), 'row')}** chosen, {quantities.count(len(alerts), 'alert')} among them"
+    )
+    for column, listed, which in ((left, alerts, "alert"), (right, order, "row")):
+        some = (
+            f"the first {chosen.MOST:,} {which}s" if len(listed) > chosen.MOST else quantities.count(len(listed), which)
+        )
+        if column.button(f"List {some}", icon=":material/list:", disabled=not len(listed), width="stretch"):
+            show = "alerts" if which == "alert" else "all rows"
+            navigation.go("alerts", run=run.id, show=show, rows=chosen.in_url(listed[: chosen.MOST]))
+
+
+def detail(run: RunRecord, scores: data.Scores, row: int | None, choosing: bool) -> None:
     """Show the clicked row in words, with a button that opens it."""
     if row is None:
-        st.caption("Point at a row to see its score and reasons; click it to open it. Scroll to zoom, drag to move.")
+        drag = "drag to choose the rows in a rectangle" if choosing else "scroll to zoom, drag to move"
+        st.caption(f"Point at a row to see its score and reasons; click it to open it; {drag}.")
         return
     text, button = st.columns([6, 1.4], vertical_alignment="center")
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
@@ -100,45 +175,46 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; its rows are then shown on a map here."
     )
 
-left, middle, right = st.columns([2, 3, 1.3], vertical_alignment="center")
-run = navigation.run_in_view(found, everything)
-with left:
-    navigation.run_box(found)
-embedded = navigation.companion(run, [other for other in everything if other.verb == "embed"])
+shown = bar(found, everything)
+run = shown.run
+boxes = st.columns([2, 1.3, 2.7], vertical_alignment="bottom")
+embeddings = [other for other in everything if other.verb == "embed"]
+embedded = codes.find(run, embeddings)
 if embedded is None:
-    offer(run)
+    offer(run, embeddings)
     st.stop()
 scores = data.scores(run)
-if embedded.summary["rows"] != len(scores.score):
-    st.warning(
-        f"The table has changed: it had {quantities.count(len(scores.score), 'row')} when it was scored, and "
-        f"{embedded.summary['rows']:,} when it was embedded. Score and embed it again.",
-        icon=":material/info:",
-    )
-    commands = [[verb, run.source, "--with", str(run.model), *sources.flags(run)] for verb in ("score", "embed")]
-    st.code(job_progress.shell(commands), "shell")
-    st.stop()
-with right:
+scores = replace(scores, alert=shown.alerts(scores))
+with boxes[1]:
     how = st.segmented_control(
-        "Projection",
-        [PCA, TSNE],
-        default=PCA,
-        required=True,
-        key="projection",
-        bind="query-params",
-        label_visibility="collapsed",
+        "Projection", [PCA, TSNE], default=PCA, required=True, key="projection", bind="query-params"
     )
-if how == TSNE and len(scores.score) < projection.MIN_TSNE_ROWS:
-    st.info(f"t-SNE needs {projection.MIN_TSNE_ROWS} rows or more; this is the map by PCA.", icon=":material/info:")
-    how = PCA
-table, axes, note = coordinates(embedded, scores, how)
-latent = quantities.count(embedded.summary["latent"], "number")
-middle.caption(f"{literal(name_of(run.source))} embedded by {literal(run.model)} into codes of {latent}. {note}")
+with boxes[2]:
+    drag = st.segmented_control("Drag to", [MOVE, CHOOSE], default=MOVE, required=True, key="drag", bind="query-params")
+cloud = positions(embedded, scores, how, data.score_unit(run.model))
+if cloud is None:
+    st.info("The model gives all rows the same code: a map would be one point.", icon=":material/info:")
+    st.stop()
+drawn = layers.points(cloud, scores, codes.kept(run))
+with boxes[0]:
+    palette = coloured(run, scores, drawn)
+st.caption(caption(run, embedded, cloud, scores, drawn))
 event = st.altair_chart(
-    charts.scatter(table, axes, scores.id, HEIGHT),
-    key=f"map {run.id} {how}",
+    chart.draw(
+        chart.table(cloud, scores, drawn, palette),
+        layers.counts(cloud, drawn, scores.alert),
+        cloud,
+        palette,
+        scores.id,
+        drag == CHOOSE,
+    ),
+    key=f"map {run.id} {how} {drag}",
     on_select="rerun",
-    selection_mode=charts.PICKED,
+    selection_mode=[charts.PICKED, *([chart.AREA] if drag == CHOOSE else [])],
     alt="Rows in two dimensions, alerts in another colour",
 )
-detail(run, scores, clicked(event))
+area = getattr(event, "selection", {}).get(chart.AREA) or {}
+if area:
+    chosen_rows(run, scores, inside(cloud, area))
+else:
+    detail(run, scores, clicked(event), drag == CHOOSE)

@@ -1,4 +1,4 @@
-"""Models: the saved models, how they were trained, and how well they predict hidden cells."""
+"""Models: the versions of saved models side by side, what can be done with them, and how one was trained."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from anomalo.tabular import quantities
-from anomalo.workspace.workspace import ModelRecord
+from anomalo.workspace.workspace import ModelRecord, Workspace
 from anomalo_dashboard import charts, data, formatting, navigation
+from anomalo_dashboard.managing import actions, versions
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -47,6 +48,7 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Fitted on": name_of(record.source),
         "Size": f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}",
         "Fitted at": formatting.moment(record.created),
+        "Fitted by": summary.get("lineage", {}).get("who"),
         "Fit time": formatting.duration(record.seconds),
         "Device": training.get("device", ""),
         "Resumed": quantities.count(training["resumed"], "time") if training.get("resumed") else "",
@@ -73,7 +75,7 @@ def ends(phases: list[dict[str, Any]]) -> str:
 
 def curve(trained: dict[str, Any]) -> None:
     """Show the loss by epoch, or say why there is none."""
-    st.subheader("Training", anchor=False)
+    st.header("Training", anchor=False)
     history = [entry for entry in trained.get("history", []) if "epoch" in entry and "loss" in entry]
     phases = trained.get("training", {}).get("phases", [])
     if not history:
@@ -92,7 +94,7 @@ def cells(record: ModelRecord) -> None:
     found = data.hidden_cells(record)
     if found.empty:
         return
-    st.subheader("Error of imputation", anchor=False)
+    st.header("Error of imputation", anchor=False)
     st.caption(
         "Known cells were hidden and predicted by models that were not trained on their rows. "
         "The baseline predicts each column's mean or most frequent level."
@@ -119,14 +121,30 @@ def cells(record: ModelRecord) -> None:
     )
 
 
+def moves(name: str) -> None:
+    """Show who moved which tag, and when, the latest first."""
+    found = Workspace(navigation.workspace()).tag_moves(name)
+    if not found:
+        return
+    with st.expander(f"History of tags: {quantities.count(len(found), 'move')}", icon=":material/history:"):
+        for move in reversed(found):
+            after = "removed" if move.after is None else f"version {move.after}"
+            before = "" if move.before is None else f", before version {move.before}"
+            st.markdown(literal(f"{formatting.moment(move.created)}, {move.who}: {move.tag}: {after}{before}"))
+
+
 st.title("Models", anchor=False)
 records = data.models()
 if not records:
     navigation.empty("No model is saved yet", "Fit a model on the Start page; it is then listed here.")
 
+record = choose(records)
+actions.show(record)
+versions.show([one for one in records if one.name == record.name], data.runs())
+moves(record.name)
+st.header(literal(record.reference), anchor=False)
 left, right = st.columns([5, 7], gap="medium")
 with left:
-    record = choose(records)
     cleans = record.summary.get("verbs") == ["clean"]
     trained = None if cleans else data.training(record)
     facts(record, {} if trained is None else trained["training"])

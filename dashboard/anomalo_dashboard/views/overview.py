@@ -1,4 +1,4 @@
-"""Overview: the runs and models of the workspace, and the share of alerts from run to run."""
+"""Overview: a line for each table with its alerts and drift over time, then all runs and models of the workspace."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from anomalo.tabular import quantities
+from anomalo.jobs.comparing.histories import History, histories
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import charts, data, formatting, navigation, triage
-from anomalo_dashboard.security.literal import literal, plain, plain_table
+from anomalo_dashboard import data, formatting, navigation, triage
+from anomalo_dashboard.histories import activities, detail, lines
+from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
 
-LATEST = 25  # runs in the chart
 PAGE_OF = {  # the page that shows a run of each verb
     "score": "alerts",
     "impute": "repairs",
@@ -44,19 +44,16 @@ def line(run: RunRecord, states: Mapping[str, int]) -> dict[str, object]:
     }
 
 
-def chart(table: pd.DataFrame) -> None:
-    """Show the alert rate of the latest score runs, of all models or one."""
-    scored = table.dropna(subset="rate")
-    if scored.empty:
-        return
-    st.subheader("Alert rate by run", anchor=False)
-    names = sorted({model.partition("@")[0] for model in scored["model"]})
-    if len(names) > 1:
-        chosen = st.selectbox(
-            "Model", names, None, plain, key="model", bind="query-params", placeholder="all models", width=300
-        )
-        scored = scored if chosen is None else scored[scored["model"].str.partition("@")[0] == chosen]
-    st.altair_chart(charts.alert_rates(plain_table(scored.head(LATEST)[::-1])), alt="Share of alerts in each run")
+def watch(tables: list[History]) -> pd.DataFrame:
+    """Show a line for each table, and one of them in detail."""
+    st.header("Tables", anchor=False)
+    found = lines.frame(tables)
+    lines.show(found)
+    scored = [table for table in tables if table.runs]
+    if scored:
+        names = found["name"].tolist()
+        detail.show(detail.choose(scored, names[: len(scored)]))
+    return found
 
 
 st.title("Overview", anchor=False)
@@ -69,40 +66,38 @@ if not runs and not models:
 
 reviewed = triage.reviews().counts()
 table = pd.DataFrame([line(run, reviewed.get(run.id, {})) for run in runs])
+tables = histories(models, runs)
 facts = st.columns(4)
 facts[0].metric("Saved models", f"{len(models):,}", border=True)
 facts[1].metric("Runs", f"{len(runs):,}", border=True)
 facts[2].metric(
     "Rows scored", f"{int(table.loc[table['alerts'].notna(), 'rows'].sum()) if len(table) else 0:,}", border=True
 )
-rates: list[float] = table["rate"].dropna().tolist() if len(table) else []
-facts[3].metric("Latest alert rate", quantities.percent(rates[0]) if len(rates) else "no run yet", border=True)
-
+found = watch(tables) if tables else pd.DataFrame({"unreviewed": []})
+facts[3].metric("Unreviewed alerts", f"{int(found['unreviewed'].sum()):,}", border=True, help="In the last runs")
 if len(table):
-    chart(table)
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     st.dataframe(
         plain_table(table.assign(rate=100 * table["rate"].astype(float))),
         hide_index=True,
         placeholder="",
         column_order=["open", *(str(name) for name in table if name != "open")],
         column_config={
-            "open": st.column_config.ButtonColumn("Open", key="open", width=120, type="tertiary"),
-            "run": st.column_config.TextColumn("Run", width=120),
+            "open": st.column_config.ButtonColumn("Open", key="open", width=118, type="tertiary"),
+            "run": st.column_config.TextColumn("Run", width=105),
             "model": st.column_config.TextColumn("Model", width=120),
-            "table": st.column_config.TextColumn("Table", width=130),
-            "when": st.column_config.TextColumn("When", width=150),
-            "rows": st.column_config.NumberColumn("Rows", format="localized"),
-            "alerts": st.column_config.NumberColumn("Alerts", format="localized"),
-            "rate": st.column_config.NumberColumn("Alert rate", format="%.1f %%"),
+            "table": st.column_config.TextColumn("Table", width=120),
+            "when": st.column_config.TextColumn("When", width=146),
+            "rows": st.column_config.NumberColumn("Rows", format="localized", width=72),
+            "alerts": st.column_config.NumberColumn("Alerts", format="localized", width=66),
+            "rate": st.column_config.NumberColumn("Alert rate", format="%.1f %%", width=78),
             "right": st.column_config.TextColumn(
                 "Right",
-                width=150,
-                help="Of the reviewed rows: how many were acknowledged or fixed, neither expected nor false alarms, "
-                "with a 95 % interval",
+                width=152,
+                help=f"Of the reviewed rows: {lines.RIGHT}",
             ),
-            "filled": st.column_config.NumberColumn("Cells imputed", format="localized"),
-            "seconds": st.column_config.NumberColumn("Seconds", format="%.1f"),
+            "filled": st.column_config.NumberColumn("Imputed", format="localized", width=75),
+            "seconds": st.column_config.NumberColumn("Seconds", format="%.1f", width=68),
         },
         alt="All runs, newest first",
     )
@@ -110,7 +105,7 @@ else:
     st.info("There are no runs yet; score a table on the Start page.", icon=":material/info:")
 
 if models:
-    st.subheader("Models", anchor=False)
+    st.header("Models", anchor=False)
     saved = pd.DataFrame(
         [
             {
@@ -144,7 +139,15 @@ if models:
         alt="All saved models, newest first",
     )
 
+activities.show()
+
+opened_table = st.session_state.get("open_table")
 opened, opened_model = st.session_state.get("open"), st.session_state.get("open_model")
+if opened_table is not None:
+    latest = tables[opened_table.row].latest
+    if latest is None:
+        navigation.go("models", model=tables[opened_table.row].models[0].reference)
+    navigation.go("alerts", run=latest.id)
 if opened is not None:
     navigation.go(PAGE_OF[runs[opened.row].verb], run=runs[opened.row].id)
 if opened_model is not None:

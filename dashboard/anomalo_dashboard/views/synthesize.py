@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -14,10 +14,12 @@ from anomalo.jobs.background import queue
 from anomalo.jobs.synthesis import report_charts
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, RunRecord
-from anomalo_dashboard import data, downloads, fit_form, formatting, job_progress, navigation, sources
+from anomalo_dashboard import data, downloads, formatting, job_progress, navigation, sources
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain, plain_values
 from anomalo_dashboard.security.uploads import name_of
+from anomalo_dashboard.starting import fit_form
+from anomalo_dashboard.synthesizing import holdout, rows
 
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
@@ -56,22 +58,15 @@ def conditions(record: ModelRecord) -> list[str]:
 def generation(record: ModelRecord) -> list[list[str]]:
     """Let the user choose which rows to generate; returns the job's commands."""
     left, middle, right = st.columns([2, 2, 1])
-    rows = left.number_input("Rows", 1, 10_000_000, ROWS, 100, key="rows")
+    number = left.number_input("Rows", 1, 10_000_000, ROWS, 100, key="rows")
     suffix = middle.selectbox("Format", ["csv", "parquet"], key="suffix")
     seed = right.number_input("Seed", 0, None, 0, 1, key="seed", help="The same seed gives the same rows.")
     where = conditions(record)
-    holdout = st.text_input(
-        "Held-out real rows (optional)",
-        key="holdout",
-        placeholder="/data/set-aside.csv",
-        help="A table that the generator was not trained on. It is needed to check whether training rows were copied.",
-    ).strip()
-    if holdout:
-        holdout = str(sources.chosen(holdout))
+    real = holdout.choose("holdout")
     output = f"{queue.FOLDER}/rows.{suffix}"
-    generate = ["augment", "--with", record.reference, "-n", str(rows), "--seed", str(seed), "-o", output, *where]
+    generate = ["augment", "--with", record.reference, "-n", str(number), "--seed", str(seed), "-o", output, *where]
     compare_with_real = ["evaluate", "--synthetic", output, "--real", sources.again(record)]
-    compare_with_real += ["--holdout", holdout] if holdout else []
+    compare_with_real += ["--holdout", real] if real else []
     label = record.summary.get("label")
     return [generate, compare_with_real + (["--label", label] if label else [])]
 
@@ -154,11 +149,22 @@ def offer(run: RunRecord, path: Path | None, compared: RunRecord | None) -> None
         )
 
 
-def compare(run: RunRecord, path: Path) -> None:
-    """Offer to compare the synthetic rows with the real ones."""
-    st.info("These rows have not been compared with the real rows yet.", icon=":material/info:")
-    if st.button("Compare", type="primary", icon=":material/compare:"):
-        start("Comparison", [["evaluate", "--synthetic", str(path), "--real", sources.again(run)]])
+def compare(run: RunRecord, path: Path, again: bool) -> None:
+    """Offer to compare the synthetic rows with the real ones, `again` with other held-out rows."""
+    if not again:
+        st.info("These rows have not been compared with the real rows yet.", icon=":material/info:")
+    try:
+        real = holdout.choose("compare_with")
+        command = ["evaluate", "--synthetic", str(path), "--real", sources.again(run)]
+    except AnomaloError as error:
+        failures.show(error)
+        return
+    record = data.model_of(run.model)
+    label = None if record is None else record.summary.get("label")
+    command += [*(["--holdout", real] if real else []), *(["--label", label] if label else [])]
+    kind: Literal["primary", "secondary"] = "secondary" if again else "primary"
+    if st.button("Compare", type=kind, icon=":material/compare:", disabled=again and not real):
+        start("Comparison", [command])
 
 
 def figures(report: dict[str, Any]) -> dict[str, str]:
@@ -181,16 +187,17 @@ def figures(report: dict[str, Any]) -> dict[str, str]:
 def show(report: dict[str, Any]) -> None:
     """Show the result, the measures and the charts."""
     result = report["assessment"]
-    st.subheader(literal(formatting.sentence(result["title"])), anchor=False)
+    st.header(f"Beside the real rows: {literal(result['title'])}", anchor=False)
     for sentence in result["reasons"]:
         st.markdown(f"- {literal(sentence)}")
     for sentence in result["unchecked"]:
-        st.caption(f":material/info: {literal(OPTIONS.sub('', sentence))}")
+        said = OPTIONS.sub("", sentence)
+        st.caption(f":material/info: Not checked: {literal(said[:1].lower() + said[1:])}")
     shown = figures(report)
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value, help=TILES[name], border=True)
     entries = sorted(report["columns"], key=lambda entry: (entry["similarity"] is None, entry["similarity"] or 0))
-    st.subheader("Columns, least similar first", anchor=False)
+    st.header("Columns, least similar first", anchor=False)
     every = len(entries) > FIRST and st.toggle(f"All {len(entries)} columns", key="every_column")
     thirds = st.columns(3)
     for number, entry in enumerate(entries if every else entries[:FIRST]):
@@ -207,7 +214,7 @@ def show(report: dict[str, Any]) -> None:
         ("Distance to the closest real row", report_charts.closeness(report), (0, 0)),
     ):
         if together is not None:
-            st.subheader(title, anchor=False)
+            st.header(title, anchor=False)
             roomy = together.properties(width=together.width + wider, height=together.height + higher)
             st.altair_chart(roomy, width="content", alt=title)
 
@@ -236,7 +243,12 @@ right.caption(
 path = data.output_table(run)
 compared = next((other for other in everything if other.verb == "evaluate" and other.source == str(path)), None)
 offer(run, path, compared)
+if path is not None:
+    rows.show(path, run.summary["rows"])
 if compared is not None:
     show(plain_values(data.report(compared)))
+    if path is not None:
+        with st.expander("Compare with held-out rows", icon=":material/compare:"):
+            compare(run, path, again=True)
 elif path is not None:
-    compare(run, path)
+    compare(run, path, again=False)

@@ -21,17 +21,23 @@ _FREE = ("identifier", "text", "empty")  # kinds that no model reads
 
 
 def columns_of(preview: Preview, label: str | None = None) -> pd.DataFrame:
-    """Return one line for each column: `column`, `example`, `kind`, `role`, `note`."""
+    """Return one line for each column: `column`, `cells`, `missing`, `example`, `kind`, `role`, `note`.
+
+    `cells` is how often values occur, in percent of the most frequent, `missing` a percentage; the note has the
+    reason of the kind, and warnings.
+    """
     lines = []
-    for column in preview.schema.columns:
+    for column, facts in zip(preview.schema.columns, preview.facts, strict=True):
         cells = preview.head[column.name].drop_null().unique().to_pylist()
         lines.append(
             {
                 "column": column.name,
+                "cells": [100 * bar / max(facts.bars) for bar in facts.bars],
+                "missing": 100 * facts.missing,
                 "example": ", ".join(cells[:4]),
                 "kind": column.kind,
                 "role": LABEL if column.name == label else _ROLES[column.role],
-                "note": column.note or column.why,
+                "note": "; ".join([*(f"⚠ {warning}" for warning in facts.warnings), column.note or column.why]),
             }
         )
     return pd.DataFrame(lines)
@@ -45,9 +51,19 @@ def edit_columns(table: pd.DataFrame, key: str) -> pd.DataFrame:
         hide_index=True,
         height=350,
         num_rows="fixed",
-        disabled=["column", "example", "note"],
+        disabled=["column", "cells", "missing", "example", "note"],
         column_config={
             "column": st.column_config.TextColumn("Column"),
+            "cells": st.column_config.BarChartColumn(
+                "Cells",
+                width=110,
+                y_min=0,
+                y_max=100,
+                help="Numbers and dates from the smallest to the largest; of other columns, the most frequent values",
+            ),
+            "missing": st.column_config.ProgressColumn(
+                "Missing", format="%.0f %%", min_value=0, max_value=100, width=100
+            ),
             "example": st.column_config.TextColumn("Examples"),
             "kind": st.column_config.SelectboxColumn("Kind", options=list(KINDS), required=True, width=110),
             "role": st.column_config.SelectboxColumn(
@@ -116,11 +132,12 @@ def schema_arguments(options: SchemaOptions) -> list[str]:
     return found
 
 
-def parameters(model: dict[str, Any]) -> list[str]:
-    """Let the user change a model's parameters; returns the changed ones as command-line options."""
+def parameters(model: dict[str, Any], left_out: Sequence[str] = ()) -> list[str]:
+    """Let the user change a model's parameters but for some; returns the changed ones as command-line options."""
     found: list[str] = []
     halves = st.columns(2)
-    for number, parameter in enumerate(model["parameters"]):
+    shown = [parameter for parameter in model["parameters"] if parameter["name"] not in left_out]
+    for number, parameter in enumerate(shown):
         with halves[number % 2]:
             value = _parameter(model["name"], parameter)
         if value != parameter["default"]:

@@ -1,0 +1,1 @@
+"""What reviewed alerts teach a fitted model: which rows are known to be normal, or expected."""

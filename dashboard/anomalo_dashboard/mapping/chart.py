@@ -1,0 +1,129 @@
+"""The chart of the map: rows as points, on tiles that count the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from anomalo_dashboard import data
+from anomalo_dashboard.charts import ANOMALOUS, MARK, NORMAL, PICKED
+from anomalo_dashboard.mapping.cloud import Cloud
+from anomalo_dashboard.mapping.colours import Colours
+from anomalo_dashboard.security.literal import plain
+
+AREA = "area"
+"""The name of the selection that holds a rectangle."""
+HEIGHT = 340
+SCALE = ["#3f7fd0", "#a58fa5", "#e0632b"]
+"""Of numbers: to be seen on light and dark backgrounds."""
+
+
+def table(cloud: Cloud, scores: data.Scores, drawn: data.Rows, colours: Colours) -> pd.DataFrame:
+    """Return the points that are drawn, the most anomalous last, so that they lie on top."""
+    at = np.searchsorted(cloud.rows, drawn)
+    found = scores.table(drawn, scores.alert).rename(columns={scores.id: "id"})
+    found = found.assign(x=cloud.x[at], y=cloud.y[at], colour=colours.values)
+    found["reasons"] = found["reasons"].fillna("not explained").map(plain)
+    if scores.id is not None:
+        found["id"] = found["id"].map(plain, na_action="ignore")
+    return found[::-1].sort_values("alert", kind="stable")
+
+
+def draw(
+    points: pd.DataFrame, tiles: pd.DataFrame, cloud: Cloud, colours: Colours, name: str | None, choosing: bool
+) -> alt.LayerChart:
+    """Return the chart; a click on a point is the selection `PICKED`, a drawn rectangle `AREA`.
+
+    Parameters
+    ----------
+    points, tiles : DataFrame
+        See `table` and `layers.counts`.
+    name : str or None
+        The title of the column that identifies the rows.
+    choosing : bool
+        Whether dragging draws a rectangle; else it moves the map, and the wheel zooms.
+    """
+    picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
+    drag = alt.selection_interval(name=AREA) if choosing else alt.selection_interval(bind="scales")
+    identity = [] if name is None else [alt.Tooltip("id:N", title=heading(name))]
+    value = [alt.Tooltip(f"colour:{'N' if colours.levels else 'Q'}", title=heading(colours.title))]
+    is_alert = alt.datum.alert
+    dots = (
+        alt.Chart(points)
+        .mark_point(filled=True, invalid="show")
+        .encode(
+            x=alt.X("x:Q", title=cloud.axes[0], scale=_scale(), axis=_axis(cloud.axes[0])),
+            y=alt.Y("y:Q", title=cloud.axes[1], scale=_scale(cloud.log), axis=_axis(cloud.axes[1])),
+            color=_colour(colours),
+            size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(55)).otherwise(alt.value(22)),
+            opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.5)),
+            tooltip=[
+                alt.Tooltip("row:Q", format="d"),
+                *identity,
+                *(value if colours.title else []),
+                alt.Tooltip("score:Q", title="anomaly score", format=".4~g"),
+                alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
+                alt.Tooltip("reasons:N"),
+            ],
+        )
+        .add_params(picked, drag)
+    )
+    layers = [*_tiles(tiles, cloud), dots]
+    chart: alt.LayerChart = (
+        alt.layer(*layers)
+        .resolve_scale(color="independent")
+        .properties(height=HEIGHT)
+        .configure_scale(invalid={"color": {"value": MARK}})  # a missing cell is grey
+    )
+    return chart
+
+
+def _tiles(tiles: pd.DataFrame, cloud: Cloud) -> list[alt.Chart]:
+    """Return the layer of counts, and above it one of the alerts that are no points."""
+    found = []
+    for field, colour, hint in (("rows", NORMAL, "rows here"), ("alerts", ANOMALOUS, "alerts here")):
+        some = tiles[tiles[field] > 0]
+        if len(some):
+            scale = alt.Scale(type="log", range=[0.12, 0.6], domain=[1, max(float(some[field].max()), 2.0)])
+            found.append(
+                alt.Chart(some)
+                .mark_rect(color=colour)
+                .encode(
+                    x=alt.X("x:Q", scale=_scale()),
+                    x2="x2:Q",
+                    y=alt.Y("y:Q", scale=_scale(cloud.log)),
+                    y2="y2:Q",
+                    opacity=alt.Opacity(f"{field}:Q", scale=scale, legend=None),
+                    tooltip=[alt.Tooltip(f"{field}:Q", title=hint, format=",")],
+                )
+            )
+    return found
+
+
+def _colour(colours: Colours) -> alt.Color:
+    title = heading(colours.title) or None
+    if colours.levels:
+        scale = alt.Scale(domain=colours.levels, range=colours.colours)
+        return alt.Color("colour:N", scale=scale, legend=alt.Legend(title=title, orient="right" if title else "top"))
+    known = np.array([value for value in colours.values if value is not None])
+    low, high = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
+    scale = alt.Scale(range=SCALE, domain=[float(low), float(high)], clamp=True)
+    form = ".6~f" if max(abs(low), abs(high)) > 0.01 else ".3~g"  # years are not 2,020 or 2.02k
+    legend = alt.Legend(title=title, orient="right", gradientLength=200, format=form)
+    return alt.Color("colour:Q", scale=scale, legend=legend)
+
+
+def _scale(log: bool = False) -> alt.Scale:
+    return alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=10)  # no point is cut at the edge
+
+
+def _axis(title: str) -> alt.Axis:
+    return alt.Axis(tickCount=6) if title else alt.Axis(labels=False, ticks=False, domain=False, grid=False)
+
+
+def heading(name: str) -> Any:
+    """Return the name of a column as a heading in a tooltip, where Vega makes a picture or a title of some names."""
+    return f"{plain(name)} " if name in ("image", "title") else plain(name)
