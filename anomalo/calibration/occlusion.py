@@ -13,6 +13,7 @@ from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floa
 from anomalo.models.capabilities import CanExplain, CanScore
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Cells, relative
+from anomalo.tabular.column import IMAGE
 
 
 def beside_model(data: Encoded, training_rows: int, calibration: Calibration) -> NDArray[np.float64]:
@@ -37,8 +38,11 @@ def novelty_surprisal(data: Encoded, training_rows: int) -> NDArray[np.float64]:
     Those cells are unseen levels, and missing values in a column that never had one. Their probability is the
     Krichevsky-Trofimov estimate of an event not seen in n rows, 0.5 / (n + 1).
     Numbers that cannot be read have the estimate of what was seen in k of n rows, (k + 0.5) / (n + 1).
+    A pixel that a mask hides was hidden by the user, and says nothing.
     """
     layout = data.layout
+    if layout.modality == IMAGE:
+        return np.zeros(data.values.shape)
     complete = layout.spread([block.missing == 0 and not block.label for block in layout.blocks])  # a label is hidden
     category = layout.spread([block.kind == "category" and not block.label for block in layout.blocks])
     unseen = ~data.observed & category & (data.values == UNSEEN)

@@ -23,7 +23,7 @@ from anomalo.cli.terminal.printing import table
 from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
-    from anomalo.jobs.imputing.impute import ImputeResult
+    from anomalo.jobs.imputing.result import ImputeResult
     from anomalo.jobs.scanning.demo import DemoResult, HiddenError
 
 

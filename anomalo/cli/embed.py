@@ -16,8 +16,10 @@ from anomalo.cli.terminal.console import (
     EncodingOption,
     EngineOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
+    MasksOption,
     ResumeOption,
     SafeCsvOption,
     SheetOption,
@@ -50,6 +52,8 @@ def embed(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
     force: ForceOption = False,
@@ -68,7 +72,7 @@ def embed(
     from anomalo.jobs.describing.embed import embed as run_embed
     from anomalo.jobs.repeating import former_run
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
     target = named_output(output, safe_csv)
     with console.work("embedding", threads or ONE_THREAD, resumable=True) as progress:

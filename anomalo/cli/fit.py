@@ -16,8 +16,10 @@ from anomalo.cli.terminal.console import (
     DeviceOption,
     EncodingOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
+    MasksOption,
     ResumeOption,
     SheetOption,
     SourceArgument,
@@ -31,7 +33,9 @@ from anomalo.errors import UsageError
 from anomalo.tabular.quantities import count, expected_error, parse_memory, percent, unit_of
 
 if TYPE_CHECKING:
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting.fit import FitResult
+    from anomalo.pipeline.config import FitConfig
     from anomalo.tabular.schema import SchemaOptions
     from anomalo.workspace.records import ModelRecord
 
@@ -228,6 +232,8 @@ def fit(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -238,10 +244,9 @@ def fit(
     """Fit a model on a table and save it."""
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.fitting import fit as fitting
-    from anomalo.jobs.repeating import former_model
     from anomalo.pipeline.config import FitConfig
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
@@ -256,9 +261,26 @@ def fit(
             max_memory=amount_of_memory(max_memory),
         )
         start: dict[str, Any] = {"initial": initial, "supervised": supervised}
-        former = former_model(context, "fit", name, source, config, options, **start, force=force)
-        result = former or fitting.fit(context, source, name, config, options, **start, resume=resume)
+        result = _fitted(context, source, name, config, options, start, resume, force)
     report(console, result, source)
+
+
+def _fitted(
+    context: JobContext,
+    source: str,
+    name: str,
+    config: FitConfig,
+    options: SchemaOptions,
+    start: dict[str, Any],
+    resume: bool,
+    force: bool,
+) -> FitResult | ModelRecord:
+    """Return the model that the same job saved before, or fit it now."""
+    from anomalo.jobs.fitting import fit as fitting
+    from anomalo.jobs.repeating import former_model
+
+    former = former_model(context, "fit", name, source, config, options, **start, force=force)
+    return former or fitting.fit(context, source, name, config, options, **start, resume=resume)
 
 
 def amount_of_memory(text: str | None) -> int | None:
@@ -325,13 +347,14 @@ def report(console: Console, result: FitResult | ModelRecord, source: str) -> No
 
 
 def _show(result: FitResult) -> None:
-    record = result.record
+    record, layout = result.record, result.fitted.encoder.layout
     kinds = Counter(column.kind for column in result.fitted.schema.features)
     columns = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
-    typer.echo(
-        f"saved {record.reference}: {record.model}, {count(record.rows, 'row')}, "
-        f"{count(record.columns, 'column')} ({columns})"
-    )
+    rows = f"{count(record.rows, 'row')}, {count(record.columns, 'column')} ({columns})"
+    if layout.modality == "image":
+        colours, height, width = layout.shape
+        rows = f"{count(record.rows, 'image')} of {width} × {height} pixels, {'grey' if colours == 1 else 'in colour'}"
+    typer.echo(f"saved {record.reference}: {record.model}, {rows}")
     if "initial" in record.summary:
         typer.echo(f"started from {record.summary['initial']['reference']}")
     if "classes" in record.summary:

@@ -16,8 +16,10 @@ from anomalo.cli.terminal.console import (
     EncodingOption,
     EngineOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
+    MasksOption,
     ResumeOption,
     SafeCsvOption,
     SheetOption,
@@ -36,7 +38,7 @@ from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.tabular.quantities import count
 
 if TYPE_CHECKING:
-    from anomalo.jobs.imputing.impute import ImputeResult
+    from anomalo.jobs.imputing.result import ImputeResult
 
 
 def impute(
@@ -56,6 +58,8 @@ def impute(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
     force: ForceOption = False,
@@ -75,7 +79,7 @@ def impute(
     from anomalo.jobs.imputing.impute import impute as run_impute
     from anomalo.jobs.repeating import former_run
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
     target = named_output(output, safe_csv)
     with console.work("imputing", threads or ONE_THREAD, resumable=True) as progress:
@@ -94,9 +98,12 @@ def impute(
 
 
 def _show(result: ImputeResult) -> None:
-    cells = count(sum(result.filled.values()), "missing value")
-    typer.echo(f"{count(result.rows, 'row')}, {cells} imputed; table in {result.table}")
-    if result.filled:
+    cells = sum(result.filled.values())
+    if result.of_images:
+        typer.echo(f"{count(result.rows, 'image')}, {count(cells, 'hidden pixel')} filled; images in {result.table}")
+    else:
+        typer.echo(f"{count(result.rows, 'row')}, {count(cells, 'missing value')} imputed; table in {result.table}")
+    if result.filled and not result.of_images:
         most_first = sorted(result.filled.items(), key=lambda item: -item[1])
         table(("column", "imputed"), [(name, f"{number:,}") for name, number in most_first], right=("imputed",))
     typer.echo(f"run {result.run.id} in {result.run.path}")

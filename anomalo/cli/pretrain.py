@@ -32,8 +32,10 @@ from anomalo.cli.terminal.console import (
     DeviceOption,
     EncodingOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
+    MasksOption,
     ResumeOption,
     SheetOption,
     SourceArgument,
@@ -65,6 +67,8 @@ def pretrain(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -78,7 +82,7 @@ def pretrain(
     from anomalo.jobs.repeating import former_model
     from anomalo.pipeline.config import FitConfig
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)

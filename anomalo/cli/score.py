@@ -38,8 +38,10 @@ from anomalo.cli.terminal.console import (
     EncodingOption,
     EngineOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
+    MasksOption,
     ResumeOption,
     SafeCsvOption,
     SheetOption,
@@ -109,6 +111,8 @@ def score(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
     force: ForceOption = False,
@@ -128,7 +132,7 @@ def score(
     from anomalo.jobs.repeating import former_run
     from anomalo.jobs.scoring.score import score as run_score
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
     limit, target = Threshold.parse(threshold), named_output(output, safe_csv)
     with console.work("scoring", threads or ONE_THREAD, resumable=True) as progress:
@@ -247,6 +251,8 @@ def explain(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -258,7 +264,7 @@ def explain(
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.explain import explain as run_explain
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     with console.work("explaining", threads):
         found = run_explain(JobContext.at(workspace, reading=reading), source, model, row, device=device, run=run)
     console.result(found, lambda: _show_cells(found))
@@ -309,6 +315,8 @@ def scan(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
+    masks: MasksOption = None,
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
     device: DeviceOption = "auto",
@@ -324,7 +332,7 @@ def scan(
     from anomalo.jobs.scanning.scan import complete, find
     from anomalo.pipeline.config import FitConfig
 
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     limit = Threshold.parse(threshold)
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)

@@ -27,6 +27,7 @@ from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.saved_model import load_fitted
 from anomalo.registry.engine import EngineChoice
 from anomalo.registry.registry import Registry
+from anomalo.tabular.column import require_table
 from anomalo.tabular.parsing import a_kind, mostly_unreadable
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.reading.folder.listing import local_files
@@ -131,8 +132,8 @@ class JobContext:
                 yield batch.slice(start, rows)
 
     def table(self, source: str) -> pa.Table:
-        """Read a whole table; raises as `batches` does."""
-        return pa.Table.from_batches(list(self.batches(source)))
+        """Read a whole table; raises as `batches` and `require_table` do."""
+        return require_table(source, pa.Table.from_batches(list(self.batches(source))))
 
     def batches(self, source: str) -> Iterator[pa.RecordBatch]:
         """Open a source, and return its batches.

@@ -48,7 +48,7 @@ def former_run(
     """
     options = {**options, "read": context.reading.to_json(), "strict": context.strict, "saves": saves}
     context.identity = identify(context.store, verb, options, sources, models=models, outputs=outputs)
-    if force:
+    if force or _names_files(context):
         return None
     latest = [] if saves is None else [record.reference for record in context.store.models(saves)[-1:]]
     runs = [run for run in context.store.runs() if run.verb == verb and (saves is None or run.model in latest)]
@@ -78,4 +78,9 @@ def former_model(
     facts = {key: getattr(config, key) for key in FITTED_BY} | {"supervised": supervised, "name": name}
     facts |= {"schema": options, "read": context.reading.to_json()}
     context.identity = identify(context.store, verb, facts, [source], models=[initial])
-    return None if force else context.identity.former(context.store.models(name)[-1:])
+    return None if force or _names_files(context) else context.identity.former(context.store.models(name)[-1:])
+
+
+def _names_files(context: JobContext) -> bool:
+    """Whether the source names images or masks elsewhere, whose contents are not compared."""
+    return context.reading.images is not None or context.reading.masks is not None

@@ -72,6 +72,10 @@ class Trainable(Protocol):
     patience: int
     holdout: float
 
+    @property
+    def chunk(self) -> int:
+        """Rows whose loss is computed at a time, without gradients."""
+
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimisers of one stage."""
 
@@ -230,8 +234,8 @@ class Trainer:
         self.net.eval()
         total = 0.0
         with torch.no_grad(), seeded(self.run.seed, self.device):
-            for start in range(0, len(self.held), 4096):
-                index = np.arange(start, min(start + 4096, len(self.held)))
+            for start in range(0, len(self.held), self.model.chunk):
+                index = np.arange(start, min(start + self.model.chunk, len(self.held)))
                 total += loss(self.net, *self.held.batch(index)).item() * len(index)
         return total / len(self.held)
 

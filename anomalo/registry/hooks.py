@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from anomalo.encoding.encoder import Encoder
+from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.encoding.text_encoder import TextEncoder
 from anomalo.registry.hookspecs import hookimpl
@@ -17,7 +18,7 @@ from anomalo.tabular.writing.destination import Destination
 
 @hookimpl
 def anomalo_read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordBatch] | None:
-    """Read a local file, or a folder of files: text, a workbook, Parquet, Arrow or JSON."""
+    """Read a local file, or a folder of files: text, a workbook, Parquet, Arrow or JSON, or images."""
     return read(source, options)
 
 
@@ -31,5 +32,5 @@ def anomalo_output(target: str) -> Destination | None:
 
 @hookimpl
 def anomalo_encoders() -> Iterable[type[Encoder]]:
-    """Offer the encoders of tables and of texts."""
-    return [TableEncoder, TextEncoder]
+    """Offer the encoders of tables, of texts and of images."""
+    return [TableEncoder, TextEncoder, ImageEncoder]

@@ -8,18 +8,24 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import pyarrow as pa
 
-from anomalo.errors import SourceError, UsageError, did_you_mean
+from anomalo.errors import SchemaError, SourceError, UsageError, did_you_mean
 from anomalo.tabular.understanding.number_style import PLAIN_STYLE, NumberStyle
 
-Kind = Literal["number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty"]
+Kind = Literal[
+    "number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty", "image"
+]
+Read = TypeVar("Read", pa.Table, pa.RecordBatch)
 Role = Literal["feature", "id", "label", "dropped"]
 Infinite = Literal["error", "missing"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+IMAGE: Kind = "image"
+"""The kind of a column that names files of pixels, and the modality of rows that are images."""
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != IMAGE)
+"""The kinds that a column of a table can have."""
 MEASURED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
 """The kinds that become numbers; every other feature becomes a category."""
 LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
@@ -241,7 +247,8 @@ def read_notes(schema: pa.Schema) -> dict[str, Any]:
 
     `text` is true for a text file, whose `separator` is noted too; `strings` maps the columns that were
     read as dictionaries for speed to the type of string that they hold in the file; `modality` says what the rows
-    are, if not a table's.
+    are, if not a table's; `images` are the columns that name files of pixels, `id` is the one that names the rows, and
+    `unread` are others that no model reads.
     """
     notes = (schema.metadata or {}).get(METADATA)
     return cast("dict[str, Any]", json.loads(notes)) if notes else {}
@@ -256,6 +263,20 @@ def is_text_column(schema: pa.Schema, name: str) -> bool:
 def modality_of(schema: pa.Schema) -> str:
     """Return what the rows of a source are, by its reader's notes: "table" if it does not say."""
     return str(read_notes(schema).get("modality", TABLE))
+
+
+def require_table(source: str, rows: Read) -> Read:
+    """Return the rows of a source, a table or a batch, if they are a table's.
+
+    Raises
+    ------
+    SchemaError
+        They are of another modality.
+    """
+    found = modality_of(rows.schema)
+    if found != TABLE:
+        raise SchemaError(f"{source} holds rows of modality {found}; expected a table")
+    return rows
 
 
 def with_modality(schema: pa.Schema, modality: str) -> pa.Schema:

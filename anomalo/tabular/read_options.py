@@ -21,6 +21,10 @@ class ReadOptions:
         The line with the column names, from 1, or "none"; None: it is noticed.
     sheet : str or None
         The sheet of a workbook, by name or number from 1; None: the first one with cells.
+    images : str or None
+        The column of a table that names files of images, relative to the table's; None: the rows are the table's.
+    masks : str or None
+        The folder with the masks of images; None: they are beside the images.
 
     Raises
     ------
@@ -36,6 +40,8 @@ class ReadOptions:
     encoding: str | None = None
     header: str | None = None
     sheet: str | None = None
+    images: str | None = None
+    masks: str | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None:

@@ -17,6 +17,7 @@ from anomalo.tabular import inference, parsing, sentinels
 from anomalo.tabular.cells import Cells, is_plain
 from anomalo.tabular.column import (
     DROPPED,
+    IMAGE,
     KINDS,
     LEFT_OUT,
     TABLE,
@@ -281,6 +282,7 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
     if table.rows == 0:
         raise SourceError("the table has no rows; give one with at least a few")
     notes = read_notes(table.table.schema)
+    options = options.merged(SchemaOptions(id=notes.get("id"), drop=tuple(notes.get("unread", ()))))
     guesses = [_column(name, table, notes, options) for name in table.names]
     columns = tuple(guess.column for guess in guesses)
     left_out = [
@@ -307,6 +309,8 @@ def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: Sc
     stored = notes.get("strings", {}).get(name, str(table.table.schema.field(name).type))
     storage = TEXT if is_text_column(table.table.schema, name) else stored
     base = Column(name, "text", _role(name, options), storage)
+    if name in notes.get("images", ()):
+        return Guess(replace(base, kind=IMAGE, role="feature", why="it names files of pixels"))
     if base.role == "dropped":
         return Guess(replace(base, note=DROPPED))
     if base.role == "id":

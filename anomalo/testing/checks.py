@@ -22,10 +22,10 @@ from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanIm
 from anomalo.models.result_checks import require, require_self
 from anomalo.models.run import LocalRun
 from anomalo.registry.registry import Registry
-from anomalo.tabular.column import TABLE
+from anomalo.tabular.column import IMAGE, TABLE
 from anomalo.testing.answers import Answers, answers, digests, require_equal, require_sane, sampled
+from anomalo.testing.rows import rows_for
 from anomalo.testing.tables import labelled, select, with_constants
-from anomalo.testing.texts import rows_for
 from anomalo.workspace import artifacts
 
 _SEED = 90210  # no model is expected to seed a global generator with this very number
@@ -96,7 +96,9 @@ def checks(cls: type[Model], **params: Any) -> list[tuple[str, Callable[[], None
     """Return the name of every check that applies to a model, and a function that runs it."""
     make = Make(cls, **params)
     able = [check for check in CHECKS if issubclass(cls, ONLY_FOR.get(check, Model))]
-    chosen = [check for check in able if TABLE in cls.modalities or check not in ONLY_FOR_TABLES]
+    others = ONLY_FOR_TABLES | (NOT_FOR_IMAGES if IMAGE in cls.modalities else set())
+    without = set() if TABLE in cls.modalities else others
+    chosen = [check for check in able if check not in without]
     return [(check.__name__, partial(check, make)) for check in chosen]
 
 
@@ -147,7 +149,7 @@ def missing_cells(make: Make) -> None:
     """Missing cells are scored and filled; observed ones stay as they are."""
     train, new = make.rows
     require_sane(make.answers, new)
-    complete = train.take(np.flatnonzero(train.observed.all(axis=1)))
+    complete = train.take(np.flatnonzero(train.flat()[1].all(axis=1)))
     require_sane(answers(_fit(make(), complete), new), new)
 
 
@@ -336,6 +338,8 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
 """The checks that apply to some models only, with the capability that they need."""
 ONLY_FOR_TABLES = {one_column, constant_columns}
 """The checks of what only tables have: other columns, numbers among them."""
+NOT_FOR_IMAGES = {empty_columns, unseen_levels}
+"""The checks of what images have not: a second block, and categories."""
 
 
 def _fit(model: Model, data: Encoded) -> Model:

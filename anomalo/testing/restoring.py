@@ -9,7 +9,7 @@ from typing import Any
 from anomalo.models.base import Model
 from anomalo.registry.registry import Registry
 from anomalo.testing.answers import answers, digests
-from anomalo.testing.texts import rows_for
+from anomalo.testing.rows import rows_for
 from anomalo.workspace import artifacts
 
 

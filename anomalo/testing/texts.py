@@ -1,4 +1,4 @@
-"""Small encoded rows for the checks: those of a table, or texts of two columns, as a model takes them."""
+"""Small encoded texts of two columns for the checks."""
 
 from __future__ import annotations
 
@@ -7,30 +7,12 @@ import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.text_encoder import COLUMN, TEXT, TextEncoder
-from anomalo.models.base import Model
-from anomalo.models.result_checks import require
-from anomalo.tabular.column import TABLE
 from anomalo.tabular.columns import Columns
 from anomalo.tabular.parsing import Texts
 from anomalo.tabular.schema import Schema
-from anomalo.testing.tables import NEW_ROWS, ROWS, tables
+from anomalo.testing.tables import NEW_ROWS, ROWS
 
 _TOWNS = ("Bergen", "Bodø", "Hamar", "Molde", "Oslo")
-
-
-def rows_for(cls: type[Model]) -> tuple[Encoded, Encoded]:
-    """Return training rows and new rows of a modality that a model takes: "table" if it does, else "text".
-
-    Raises
-    ------
-    AssertionError
-        It takes neither.
-    """
-    if TABLE in cls.modalities:
-        return tables()
-    known = TextEncoder.modality in cls.modalities
-    require(known, f"the checks have rows of tables and of texts, and the model takes {cls.modalities}")
-    return texts()
 
 
 def texts() -> tuple[Encoded, Encoded]:

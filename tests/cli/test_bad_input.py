@@ -118,7 +118,8 @@ def test_a_table_that_cannot_be_read(
 def test_a_folder_without_tables_is_no_table(fails: Any, tmp_path: Path) -> None:
     assert (
         fails(1, "fit", tmp_path, "--as", "new")
-        == f"the folder {tmp_path} holds no table; expected tables: CSV, workbooks, Parquet, Arrow or JSON lines"
+        == f"the folder {tmp_path} holds no table; expected tables: CSV, workbooks, Parquet, Arrow or JSON lines; "
+        "or images: PNG, JPEG, TIFF or BMP"
     )
 
 

@@ -6,8 +6,9 @@ import pytest
 from anomalo.encoding.encoded import Encoded
 from anomalo.plugin import Model
 from anomalo.testing import checks
+from anomalo.testing.rows import rows_for
 from anomalo.testing.tables import tables
-from anomalo.testing.texts import rows_for, texts
+from anomalo.testing.texts import texts
 
 
 class OfTables(Model):
@@ -31,7 +32,7 @@ def same(one: tuple[Encoded, Encoded], other: tuple[Encoded, Encoded]) -> bool:
 def test_a_model_gets_rows_of_its_modality() -> None:
     assert same(rows_for(OfTables), tables())
     assert same(rows_for(OfTexts), texts())
-    with pytest.raises(AssertionError, match=r"rows of tables and of texts, and the model takes \('sound',\)"):
+    with pytest.raises(AssertionError, match=r"rows of table, text, image, and the model takes \('sound',\)"):
         rows_for(OfSounds)
 
 

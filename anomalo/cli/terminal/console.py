@@ -89,6 +89,14 @@ SheetOption = Annotated[
     str | None,
     typer.Option("--sheet", metavar="NAME|N", help="The sheet of a workbook, by name or number; default: the first."),
 ]
+ImagesOption = Annotated[
+    str | None,
+    typer.Option("--images", metavar="COL", help="The rows are images, whose files this column of a table names."),
+]
+MasksOption = Annotated[
+    str | None,
+    typer.Option("--masks", metavar="FOLDER", help="Where the masks of images are, if not beside them."),
+]
 
 WORKSPACE = Path("anomalo-workspace")
 ONE_THREAD = 1
@@ -209,7 +217,13 @@ def named_output(text: str | None, safe_csv: bool) -> Output | None:
     return found
 
 
-def read_options(encoding: str | None, header: str | None, sheet: str | None) -> ReadOptions:
+def read_options(
+    encoding: str | None,
+    header: str | None,
+    sheet: str | None,
+    images: str | None = None,
+    masks: str | None = None,
+) -> ReadOptions:
     """Return how the source is to be read.
 
     Raises
@@ -219,7 +233,7 @@ def read_options(encoding: str | None, header: str | None, sheet: str | None) ->
     """
     from anomalo.tabular.read_options import ReadOptions
 
-    return ReadOptions(encoding, header, sheet)
+    return ReadOptions(encoding, header, sheet, images, masks)
 
 
 def engine_choice(name: str, workers: int | None, address: str | None, threads: int) -> EngineChoice:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from anomalo.errors import ArtefactError, SchemaError
+from anomalo.errors import ArtefactError
 from anomalo.evaluation.comparison.profile import Profile
 from anomalo.evaluation.comparison.profiling import compared_columns, profile, sample_rows
 from anomalo.evaluation.comparison.tally import Counts, Tally
@@ -20,7 +20,7 @@ from anomalo.jobs.context import DataQualityMonitor, JobContext
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.out_of_core.row_sample import RowSample
 from anomalo.pipeline.saved_model import load_profile
-from anomalo.tabular.column import TABLE, Column, SchemaOptions, modality_of
+from anomalo.tabular.column import TABLE, Column, SchemaOptions, require_table
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema, infer
 
@@ -144,9 +144,7 @@ def profile_of_model(folder: Path) -> Profile | None:
 
 def _opened(context: JobContext, source: str) -> tuple[pa.RecordBatch, Iterator[pa.RecordBatch]]:
     batches = context.batches(source)
-    first = next(batches)
-    if modality_of(first.schema) != TABLE:
-        raise SchemaError(f"{source} holds rows of modality {modality_of(first.schema)}; only tables are compared")
+    first = require_table(source, next(batches))
     return first, chain([first], batches)
 
 

@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import UsageError
 from anomalo.jobs.context import DataQualityMonitor, JobContext, Opened, counts
+from anomalo.jobs.images.inpaint import Inpainting
+from anomalo.jobs.imputing.result import ImputeResult
 from anomalo.jobs.part import Found, Part
 from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.sharding import Work, stored
@@ -21,18 +24,8 @@ from anomalo.pipeline.cell_tables import FILLS, Fills
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.reading.batches import is_text
 from anomalo.tabular.writing.destination import Address, Output
+from anomalo.tabular.writing.folder import ParquetFolder
 from anomalo.workspace.workspace import RunRecord
-
-
-@dataclass(frozen=True)
-class ImputeResult:
-    """The result of an imputation: the stored run, the table, imputed cells by column, and warnings."""
-
-    run: RunRecord
-    table: Output
-    rows: int
-    filled: dict[str, int]
-    warnings: tuple[str, ...]
 
 
 def impute(
@@ -53,10 +46,15 @@ def impute(
     that was killed continues from them with `resume`, and writes the same files. With `safe_csv`, a spreadsheet finds
     no formulas in a table that is CSV.
 
+    Of images, those with hidden pixels are filled: `output` is an address of a new folder for them.
+
     It raises what `stored` does, and UsageError, before anything is written, if the model gives no draws.
     """
 
-    def create(work: Work) -> _Job:
+    def create(work: Work) -> _Job | Inpainting:
+        encoder = work.fitted.encoder
+        if isinstance(encoder, ImageEncoder):
+            return _inpainting(work, encoder, output, draws)
         if draws:
             work.fitted.impute(Encoded.blank(work.fitted.encoder.layout), 1)  # fails if the model gives no draws
         return _Job(work, output, draws, safe_csv)
@@ -66,6 +64,15 @@ def impute(
     beside = None if output is None or not draws else cells_beside(output)
     context.check_output(beside, source)
     return stored(context, "impute", source, reference, create, output=output, device=device, resume=resume)
+
+
+def _inpainting(work: Work, encoder: ImageEncoder, output: Output | None, draws: int) -> Inpainting:
+    if draws:
+        raise UsageError("--draws is for tables; hidden pixels are filled once")
+    folder = ParquetFolder.parse(output.text) if isinstance(output, Address) else None
+    if output is not None and (folder is None or folder.by):
+        raise UsageError(f"images are written to a new folder, and {output} names none; end it in a slash: OUT/")
+    return Inpainting(work, encoder, None if folder is None else folder.path)
 
 
 def cells_beside(output: Output) -> Path:

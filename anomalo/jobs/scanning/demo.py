@@ -9,7 +9,7 @@ from typing import Any
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.jobs.context import JobContext
-from anomalo.jobs.imputing.impute import ImputeResult
+from anomalo.jobs.imputing.result import ImputeResult
 from anomalo.jobs.scanning.scan import ScanResult, scan
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions

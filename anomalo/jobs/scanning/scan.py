@@ -13,7 +13,8 @@ from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import without_passwords
 from anomalo.jobs.context import JobContext, Opened
 from anomalo.jobs.fitting.fit import FitResult, extend, fit
-from anomalo.jobs.imputing.impute import ImputeResult, impute
+from anomalo.jobs.imputing.impute import impute
+from anomalo.jobs.imputing.result import ImputeResult
 from anomalo.jobs.scoring.labelled import compared, positives
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.models.results import Plan

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.images.explained import region_table
 from anomalo.jobs.part import Part
 from anomalo.jobs.scoring.explained_later import keep, run_of
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.fitted import Fitted
+from anomalo.tabular.column import IMAGE
+from anomalo.tabular.reading.images.rows import PATH
+
+REGION = {"kind": IMAGE, "unit": ["", ""]}
+"""What stands for the facts of a column at a region of an image."""
 
 
 def explain(
@@ -35,7 +44,7 @@ def explain(
     assert part.data is not None
     scored = fitted.score(part.data)
     score = float(scored.score[0])
-    cells = cells_table(fitted, part.batch, part.rows, part.data)
+    cells, path = _cells(fitted, part, part.data)
     if kept_in is not None:
         keep(kept_in, fitted, part, cells, score)
     columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
@@ -44,8 +53,16 @@ def explain(
         "row": row,
         "score": score,
         "p_value": float(scored.p_value[0]),
-        "cells": [{**cell, **columns[cell["column"]]} for cell in lines],
+        **path,
+        "cells": [{**cell, **columns.get(cell["column"], REGION)} for cell in lines],
     }
+
+
+def _cells(fitted: Fitted, part: Part, data: Encoded) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the cells of an explained row; of an image they are its regions, and there is its path."""
+    if isinstance(fitted.encoder, ImageEncoder):
+        return region_table(fitted, fitted.encoder, part.rows, data), {PATH: part.batch.column(PATH)[0].as_py()}
+    return cells_table(fitted, part.batch, part.rows, data), {}
 
 
 def _part(context: JobContext, fitted: Fitted, source: str, row: int) -> Part:

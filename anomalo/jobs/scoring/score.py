@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from anomalo.calibration.results import Explained
 from anomalo.calibration.thresholds import Threshold
 from anomalo.encoding.encoded import Encoded, Mask, Scores
+from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.jobs.comparing.compare import compared
 from anomalo.jobs.context import JobContext, Opened
+from anomalo.jobs.images.explained import explain_images, regions_and_pictures
 from anomalo.jobs.part import Found, Part
 from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
@@ -192,7 +194,7 @@ class _Job:
             for part in self.work.found("cells", _explain, scored.selected(selection, self._at_once)):
                 raw.write(numbered(part))
                 near(part)
-                cells, why = self._cells_and_reasons(part)
+                cells, why = self._cells_and_reasons(part, folder)
                 self.rows.keep(part.rows, why)
                 for batch in cells.to_batches():
                     kept.write(batch)
@@ -200,8 +202,10 @@ class _Job:
                 self.work.context.report_rows(explained, "rows explained")
         return explained
 
-    def _cells_and_reasons(self, part: Part) -> tuple[pa.Table, dict[int, list[dict[str, Any]]]]:
-        """Return an explained part's table of cells, and the reasons of its rows."""
+    def _cells_and_reasons(self, part: Part, folder: Path) -> tuple[pa.Table, dict[int, list[dict[str, Any]]]]:
+        """Return an explained part's table of cells, and the reasons of its rows; pictures of images are written."""
+        if isinstance(self.fitted.encoder, ImageEncoder):
+            return regions_and_pictures(self.fitted.encoder, part, folder)
         explained = Explained(*(part.arrays[name] for name in EXPLAINED))
         cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
         shown = shown_cells(self.fitted.encoder.layout)
@@ -212,7 +216,7 @@ class _Job:
     @property
     def _at_once(self) -> int:
         """How many rows are explained at a time."""
-        return min(max(CELLS // max(len(self.fitted.schema.features), 1), 1), ROWS)
+        return min(max(CELLS // max(len(self.fitted.encoder.layout.block_of_cell), 1), 1), ROWS)
 
     def _id(self) -> str | None:
         name = self.fitted.schema.id
@@ -220,5 +224,7 @@ class _Job:
 
 
 def _explain(fitted: Fitted, data: Encoded, part: Part) -> Found:
+    if isinstance(fitted.encoder, ImageEncoder):
+        return explain_images(fitted, data)
     explained = fitted.explain(data)
     return {name: getattr(explained, name) for name in EXPLAINED} | {"missing": absent(data)}, {}

@@ -21,7 +21,8 @@ Reader = Callable[[LocalFile, ReadOptions], Iterator[pa.RecordBatch]]
 def read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordBatch] | None:
     """Read a local table: text, a workbook, Parquet, Arrow or JSON, a folder or glob of such; "-" is standard input.
 
-    Every call reads from the start. A text file's columns are strings, to the character.
+    A folder of images is read as rows of images, and so are a file of one, an .npz, and with `options.images` the files
+    that a table names. Every call reads from the start. A text file's columns are strings, to the character.
 
     Parameters
     ----------
@@ -41,6 +42,20 @@ def read(source: str, options: ReadOptions | None = None) -> Iterator[pa.RecordB
         The file is absent, empty, header only, not in its encoding, ragged, damaged or too large.
     """
     options = options or ReadOptions()
+    if options.images is not None:
+        from anomalo.tabular.reading.images.column import read_named_images
+
+        return read_named_images(source, options, _read_table)
+    if source != STDIN and "::" not in source and "://" not in source:
+        from anomalo.tabular.reading.images.files import read_images
+
+        images = read_images(source, options)
+        if images is not None:
+            return images
+    return _read_table(source, options)
+
+
+def _read_table(source: str, options: ReadOptions) -> Iterator[pa.RecordBatch] | None:
     if source == STDIN:
         return _reader(kind_of(spooled(), ""))(spooled(), options)
     if "::" in source or "://" in source:

@@ -1,0 +1,1 @@
+"""What jobs on images write besides tables: heat maps and inpainted images."""

@@ -1,0 +1,65 @@
+"""What models of images with a network share: what they expect of pixels, in chunks of a bounded size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from typing_extensions import TypeVar
+
+from anomalo.neural import NeuralModel, part_of_mean, split_rows
+from anomalo.plugin import Encoded, Floats, Run, param
+from anomalo_images.networks.layers import rectangles
+from anomalo_images.pooling import ResidualModel
+
+PIXELS = 1 << 17
+"""Pixels that a network infers at a time, at most, if an image has no more."""
+
+
+class ImageNet(nn.Module):
+    """A network that reconstructs images."""
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Return images [n, C, H, W], of what is seen of them."""
+        raise NotImplementedError
+
+
+Net = TypeVar("Net", bound=ImageNet, default=ImageNet)
+
+
+@dataclass(kw_only=True)
+class ImageNetwork(NeuralModel[Net], ResidualModel):
+    """Trains a network to reconstruct images; in some of them a rectangle is hidden, and has to be filled."""
+
+    epochs: int = param(40, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
+    batch_size: int = param(32, low=1, high=100_000, help="Images in one gradient step, at most.")
+    learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    hide: float = param(0.3, low=0.0, high=1.0, help="Share of the images in which a rectangle is hidden in training.")
+
+    @property
+    def chunk(self) -> int:
+        """Images that inference handles at a time."""
+        _, height, width = self.layout_.shape
+        return max(PIXELS // (height * width), 1)
+
+    def loss(self, net: Net, x: Tensor, observed: Tensor) -> Tensor:
+        """Return the mean squared error of the pixels that are not masked."""
+        hidden = rectangles(x, self.hide)
+        x, observed, hidden = split_rows(x, observed, hidden)
+        found = net(x, observed & ~hidden)
+        return part_of_mean(mean_square(found, x, observed))
+
+    def finish(self, data: Encoded, run: Run) -> None:
+        """Learn the mean energy of training images."""
+        self.net.eval()
+        self.learn_level(data, self.energies(data)[0])
+
+    def expected(self, data: Encoded) -> Floats:
+        """Return the reconstructions of images."""
+        return self.infer(lambda x, observed: (self.net(x, observed),), data)[0]
+
+
+def mean_square(found: Tensor, x: Tensor, observed: Tensor) -> Tensor:
+    """Return the mean over images of their mean squared error over the pixels that are seen."""
+    error = ((found - x).square() * observed).flatten(1).sum(dim=1)
+    return (error / observed.flatten(1).sum(dim=1).clamp(min=1)).mean()

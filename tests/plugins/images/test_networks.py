@@ -1,0 +1,117 @@
+"""Convolutional networks of images: shapes, synthetic defects, masks, and what a short training learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anomalo.encoding.encoded import Encoded
+from anomalo.models.run import LocalRun
+from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
+from anomalo.testing.images import images
+from anomalo_images.networks.conv import DECODERS, Conv, ConvAutoencoder
+from anomalo_images.networks.conv_denoising import ConvDenoising, UNet
+from anomalo_images.networks.defects import VISIBLE, damaged
+from anomalo_images.networks.image_network import ImageNetwork, mean_square
+from anomalo_images.networks.layers import enlarged, rectangles
+
+TRAIN, NEW = images()
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(5)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 13, 26), (1, 24, 49)])
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_networks_take_images_of_any_size(shape: tuple[int, ...], decoder: str) -> None:
+    x, seen = torch.randn(2, *shape), torch.ones(2, *shape, dtype=torch.bool)
+    assert ConvAutoencoder(shape, 2, 5, decoder)(x, seen).shape == x.shape
+    found, odds = UNet(shape, 2).both(x, seen)
+    assert (found.shape, odds.shape) == (x.shape, (2, 1, *shape[1:]))
+
+
+def test_a_transposed_convolution_is_its_definition() -> None:
+    layer = enlarged(3, 2, "transposed")
+    assert isinstance(layer, torch.nn.ConvTranspose2d)
+    x = torch.randn(1, 3, 4, 5)
+    expected = torch.zeros(1, 2, 8, 10)
+    for row in range(4):
+        for column in range(5):
+            stamp = torch.einsum("c,cokl->okl", x[0, :, row, column], layer.weight)
+            expected[0, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] += stamp
+    assert layer.bias is not None
+    assert torch.allclose(layer(x), expected + layer.bias[None, :, None, None], atol=1e-5)
+
+
+@pytest.mark.parametrize("net", [ConvAutoencoder((1, 12, 14), 2, 5, "upsampling"), UNet((1, 12, 14), 2)])
+def test_what_a_mask_hides_is_not_seen(net: ConvAutoencoder | UNet) -> None:
+    x, seen = torch.randn(2, 1, 12, 14), torch.ones(2, 1, 12, 14, dtype=torch.bool)
+    seen[:, :, 3:6, 2:8] = False
+    assert torch.equal(net(x, seen), net(torch.where(seen, x, 9.0), seen))
+
+
+def test_defects_are_where_they_say_and_some_images_have_none() -> None:
+    clean = torch.randn(400, 1, 24, 24)
+    changed, where = damaged(clean)
+    assert torch.equal((changed - clean).abs() > VISIBLE, where.bool())
+    spoilt = where.flatten(1).any(dim=1).float().mean()
+    assert 0.5 < spoilt < 0.8
+    size = where.flatten(1).sum(dim=1)[where.flatten(1).any(dim=1)]
+    assert size.min() < 6
+    assert size.max() < 24 * 24 / 2
+
+
+def test_rectangles_hide_parts_of_some_images() -> None:
+    hidden = rectangles(torch.zeros(500, 3, 20, 30), 0.4)
+    assert hidden.shape == (500, 1, 20, 30)
+    some = hidden.flatten(1).any(dim=1)
+    assert 0.3 < some.float().mean() < 0.5
+    for one in hidden[some][:20, 0]:
+        rows, columns = one.any(dim=1), one.any(dim=0)
+        assert torch.equal(one, rows[:, None] & columns)
+
+
+def test_the_error_of_an_image_does_not_depend_on_how_much_of_another_is_masked() -> None:
+    x, found = torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)
+    seen = torch.tensor([[[[True, False], [False, False]]], [[[True, True], [True, True]]]])
+    assert mean_square(found, x, seen) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [Conv(epochs=25, latent=6), ConvDenoising(epochs=25, width=4)], ids=lambda m: m.name)
+def test_a_short_training_finds_scars_and_fills_what_is_hidden(model: ImageNetwork) -> None:
+    model.fit(TRAIN, LocalRun())
+    whole = NEW.take(np.flatnonzero(NEW.flat()[1].all(axis=1)))
+    values = whole.values.copy()
+    values[:, 0, 4:7, 5:8] += 3.0
+    marred = Encoded(values, whole.observed, whole.layout)
+    assert np.median(model.score(marred)) > np.quantile(model.score(whole), 0.9)
+    hidden = np.zeros(whole.observed.shape, dtype=np.bool_)
+    hidden[:, :, 4:7, 5:8] = True
+    fill = model.impute(whole.hide(hidden)).point
+    assert np.square((fill - whole.values)[hidden]).mean() < 0.7 * np.square(whole.values[hidden]).mean()
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    def run(keep: ResumableState | None, kill_at: float | None = None) -> LocalRun:
+        def progress(done: float, text: str) -> None:
+            if kill_at is not None and done >= kill_at:
+                raise KilledError
+
+        checkpoints = None if keep is None else lambda number: Checkpoint(keep, f"training-0-{number}", 0)
+        return LocalRun(seed=1, keep=checkpoints, progress=progress)
+
+    plain = ConvDenoising(epochs=4, width=2).fit(TRAIN, run(None))
+    with pytest.raises(KilledError), resumable_state(tmp_path / "job", {}, resume=False) as keep:
+        ConvDenoising(epochs=4, width=2).fit(TRAIN, run(keep, 0.5))
+    with resumable_state(tmp_path / "job", {}, resume=True) as keep:
+        resumed = ConvDenoising(epochs=4, width=2).fit(TRAIN, run(keep))
+    assert (plain.score(NEW) == resumed.score(NEW)).all()
