@@ -82,6 +82,6 @@ def _columns(table: Any, title: str) -> dict[str, Any]:
             width=80,
             help="Share of normal rows with an anomaly score at least this high",
         ),
-        "state": st.column_config.TextColumn("State", width=100, help="What analysts say of the row"),
+        "state": st.column_config.TextColumn("State", width=130, help="What analysts say of the row"),
         "reasons": st.column_config.TextColumn("Reasons", width=420),
     }
