@@ -30,6 +30,8 @@ GAP = 1.0
 """Numbers of one interval are so close to each other, on the model's scale (about standard deviations)."""
 MARGIN = 0.1
 """So far beyond the numbers of expected rows, on the same scale, an interval extends."""
+SYMPTOM = 0.5
+"""A column is a symptom of a segment if it is a main reason of at least this share of its rows."""
 NEAR = 2
 """Hours of one interval are so close to each other."""
 
@@ -44,11 +46,13 @@ def learn(reviewed: Reviewed) -> Learned:
     """Return the segments of rows that are expected.
 
     A segment is a conjunction of up to `DEPTH` conditions, each on one column: a level, an interval of numbers, hours
-    or a weekday. Numbers that are main reasons of expected rows are left out: they say what is anomalous about the
+    or a weekday. Numbers that are main reasons of expected rows are not searched: they say what is anomalous about the
     rows, not when or where it is expected. It is found greedily: the condition with the smallest p-value of Fisher's
     exact test that expected rows are over-represented, multiplied by the number of conjunctions (Bonferroni); then a
     further one as long as that p-value becomes `WORTH` times smaller, or a confirmed alert fits. A segment that a
-    confirmed alert fits is dropped. Once it is found, the search continues with the expected rows outside of it.
+    confirmed alert fits is dropped. At last its symptoms are added: numbers that are main reasons of most of
+    its rows have to lie near theirs, so that another anomaly in the segment still is an alert. The search continues
+    with the expected rows outside of it.
 
     Reference: sequential covering, Clark and Niblett (1989), The CN2 induction algorithm, Machine Learning 3.
     """
@@ -57,7 +61,7 @@ def learn(reviewed: Reviewed) -> Learned:
         found = _segment(reviewed, left)
         if found is None:
             break
-        conditions, mask = found
+        conditions, mask = _with_symptoms(reviewed, left, *found)
         patterns.append(Pattern("expected", conditions, int(mask[left].sum())))
         left = left[~mask[left]]
     return Learned(patterns, len(left))
@@ -84,6 +88,27 @@ def _segment(reviewed: Reviewed, rows: Rows) -> tuple[tuple[Condition, ...], Mas
         mask, log_p = mask & candidates[at].mask, values[at]
     fine = conditions and log_p <= math.log(LEVEL) and not (mask & confirmed).any()
     return (tuple(conditions), mask) if fine else None
+
+
+def _with_symptoms(
+    reviewed: Reviewed, rows: Rows, conditions: tuple[Condition, ...], mask: Mask
+) -> tuple[tuple[Condition, ...], Mask]:
+    """Return a segment with intervals of the numbers that are anomalous in most of its rows."""
+    inside = rows[mask[rows]]
+    for name, block in reviewed.blocks.items():
+        cells = reviewed.columns.values.get(name)
+        if cells is None or isinstance(cells, Texts) or block.label or block.moment:
+            continue
+        of = np.array([row for row in inside.tolist() if name in reviewed.main_reasons(row)], dtype=np.intp)
+        if len(of) < max(1, SYMPTOM * len(inside)):
+            continue
+        known = of[~np.isnan(cells[of])]
+        if len(known) < len(of):
+            continue
+        low, high = reviewed.interval(name, cells[known], GAP)
+        conditions = (*conditions, Condition(name, low=low, high=high))
+        mask = mask & conditions[-1].of(reviewed.columns)
+    return conditions, mask
 
 
 def _name(candidate: _Candidate) -> tuple[str, str]:

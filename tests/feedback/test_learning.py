@@ -101,12 +101,14 @@ def maintenance(*, confirmed: bool = False) -> Reviewed:
     return table(states, [9.0] * 40, reasons, device=device, time=time.tolist(), pressure=pressure, heat=heat)
 
 
-def test_expected_rows_are_a_segment_of_what_they_share_not_of_what_is_anomalous_about_them() -> None:
+def test_expected_rows_are_a_segment_of_what_they_share_with_numbers_as_anomalous_as_theirs() -> None:
     found = expected.learn(maintenance())
     assert found.unused == 0
     (segment,) = found.patterns
     assert (segment.kind, segment.rows) == ("expected", 5)
-    assert {one.column for one in segment.conditions} <= {"device", "time"}
+    assert {one.column for one in segment.conditions[:-1]} <= {"device", "time"}
+    assert segment.conditions[-1].column == "pressure"
+    assert segment.conditions[-1].low < 1.0 < segment.conditions[-1].high < 4.0
     assert Condition("time", "hour", ("02:00", "03:00")) in segment.conditions
 
 

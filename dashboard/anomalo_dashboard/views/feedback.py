@@ -62,8 +62,8 @@ def learned(found: Proposal) -> None:
         alt="What the next version of the model would know",
     )
     st.caption(
-        "Rows like false alarms are no alerts up to the largest score of these. Expected rows are none, whatever "
-        "their scores. Confirmed alerts are not removed."
+        "Rows like false alarms are no alerts up to the largest score of these. Rows of an expected "
+        "segment are none, whatever their scores. Confirmed alerts are not removed."
     )
 
 
