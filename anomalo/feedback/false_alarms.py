@@ -13,6 +13,8 @@ from anomalo.tabular.parsing import Texts
 
 MARGIN = 0.5
 """So far beyond the numbers of false alarms, on the model's scale (about standard deviations), a pattern extends."""
+ALIKE = 0.5
+"""At least this share of the rows that a pattern accepts is anomalous because of its columns."""
 PARTS = ("hour", "weekday")
 """What of a point in time has to agree."""
 
@@ -40,7 +42,7 @@ def learn(reviewed: Reviewed) -> Learned:
     of its false alarms that is below the scores of all confirmed alerts that fit it. If rows that fit it and are no
     anomalies are exchangeable, a further one exceeds the scores of n such rows with a probability of 1 / (n + 1)
     (Vovk, Gammerman and Shafer 2005, section 4.5: conformal prediction by category). A pattern without such false
-    alarms is dropped.
+    alarms is dropped, and so is one whose rows are mostly anomalous for other reasons: its cells are usual ones.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     rows = reviewed.rows(FALSE)
@@ -53,7 +55,7 @@ def learn(reviewed: Reviewed) -> Learned:
         numbers = [str(part[0]) for part in key if isinstance(part, tuple) and len(part) == 1]
         for cluster in _clusters(reviewed, numbers, np.array(members)):
             pattern = _pattern(reviewed, key, numbers, cluster)
-            if pattern is not None:
+            if pattern is not None and reviewed.alike(pattern) >= ALIKE:
                 patterns.append(pattern)
     return Learned(patterns, len(rows) - sum(pattern.rows for pattern in patterns))
 

@@ -20,7 +20,8 @@ def learn(reviewed: Reviewed, before: Feedback | None = None) -> tuple[Feedback,
     if alarms.unused:
         notes.append(
             f"{alarms.unused} of {_rows(reviewed, 'false alarm')} false alarms teach nothing: they have no reasons in "
-            "columns that the model reads, or confirmed alerts like them have no larger scores"
+            "columns that the model reads, confirmed alerts like them have no larger scores, or most rows with the "
+            "same values are anomalous for other reasons"
         )
     if segments.unused:
         notes.append(

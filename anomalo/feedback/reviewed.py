@@ -34,7 +34,7 @@ class Reviewed:
     scores : float64 [n]
         By the model that is to learn from them; minus infinity where another one has scored the row.
     reasons : sequence of mapping of str to float [n]
-        The contributions of the columns that explain each row; empty for rows that teach nothing.
+        The contributions of the columns that explain each row; empty for rows without explanation.
     blocks : mapping of str to Block
         How the model encodes each column.
     """
@@ -66,6 +66,17 @@ class Reviewed:
             names.append(name)
             taken += value
         return names
+
+    def alike(self, pattern: Pattern) -> float:
+        """Return, of the explained rows that a pattern accepts, the share that is anomalous because of its columns.
+
+        Rows that analysts do not want as alerts are left out. It is 1 if no other one is explained.
+        """
+        names = {condition.column for condition in pattern.conditions}
+        found = pattern.of(self.columns) & (self.scores <= pattern.limit)
+        found[self.rows(FALSE, EXPECTED)] = False
+        first = [reasons[0] for row in np.flatnonzero(found).tolist() if (reasons := self.main_reasons(row))]
+        return sum(name in names for name in first) / len(first) if first else 1.0
 
     def encoded(self, column: str, numbers: Numbers) -> Numbers:
         """Return numbers of a column on the scale that the model sees."""

@@ -82,6 +82,17 @@ def test_levels_missing_cells_and_hours_of_false_alarms_have_to_agree() -> None:
     ]
 
 
+def test_usual_cells_of_a_false_alarm_silence_no_rows_that_are_anomalous_for_other_reasons() -> None:
+    states, scores = ["false alarm", *["new"] * 3], [9.0, 8.0, 7.0, 6.0]
+    others = [{"heat": 5.0}, {"kind": 4.0}, {"kind": 3.0}]
+    heat, kind = [0.0, 5.0, 6.0, 0.0], ["a"] * 4
+    found = false_alarms.learn(table(states, scores, [{"kind": 3.0}, *others], heat=heat, kind=kind))
+    assert [one.conditions for one in found.patterns] == [(Condition("kind", levels=("a",)),)]
+    others[2] = {"heat": 3.0}
+    found = false_alarms.learn(table(states, scores, [{"kind": 3.0}, *others], heat=heat, kind=kind))
+    assert (found.patterns, found.unused) == ([], 1)
+
+
 def test_rows_without_reasons_that_the_model_reads_teach_nothing() -> None:
     found = false_alarms.learn(table(["false alarm"] * 2, [5.0, 6.0], [{}, {"note": 3.0}], heat=[0.0, 0.0]))
     assert (found.patterns, found.unused) == ([], 2)

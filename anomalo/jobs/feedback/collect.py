@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from anomalo.encoding.encoded import Mask, Scores
 from anomalo.errors import ArtefactError, SchemaError
 from anomalo.feedback.conditions import joined
-from anomalo.feedback.reviewed import CONFIRMED, EXPECTED, FALSE, Reviewed
+from anomalo.feedback.reviewed import CONFIRMED, Reviewed
 from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.scoring.score import FILE
@@ -87,7 +88,7 @@ def kept_rows(store: Workspace, run: RunRecord, schema: Schema) -> KeptRows:
     columns = schema.parse(raw, first_row=1)
     said = store.reviews.of(run.id)
     states = [said[row].state if row in said else "new" for row in rows.tolist()]
-    reasons = [_reasons(found["reasons"], at) if state in (FALSE, EXPECTED) else {} for at, state in enumerate(states)]
+    reasons = [_reasons(of) for of in found["reasons"].to_pylist()]
     return KeptRows(rows, columns, states, values["score"], values["p_value"], values["alert"], reasons)
 
 
@@ -103,8 +104,8 @@ def _by_model_alone(run: RunRecord, rows: Rows, values: Mapping[str, NDArray[np.
         values[name][at] = table[name].to_numpy()[np.searchsorted(known, rows[at])]
 
 
-def _reasons(reasons: pa.ChunkedArray, at: int) -> dict[str, float]:
-    return {reason["column"]: reason["contribution"] for reason in reasons[at].as_py() or []}
+def _reasons(found: list[dict[str, Any]] | None) -> dict[str, float]:
+    return {reason["column"]: reason["contribution"] for reason in found or []}
 
 
 def reviewed(store: Workspace, record: ModelRecord, model: Recalibrated) -> tuple[Reviewed, list[RunRecord]]:
