@@ -64,7 +64,7 @@ def bar(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Bar:
     said.markdown(_facts(run))
     with chosen:
         navigation.run_box(runs)
-    label.markdown("Alert if p ≤ … %", help=HELP, text_alignment="right")
+    label.container(key="threshold_label").markdown("Alert if p ≤ … %", help=HELP, text_alignment="right")
     with threshold:
         percent = _threshold(run)
     navigation.keep_threshold(percent)
