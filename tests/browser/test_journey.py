@@ -18,14 +18,6 @@ from anomalo_dashboard import formatting
 playwright = pytest.importorskip("playwright.sync_api")
 
 
-def press_first_button(page: Any) -> None:
-    """Press the button in the first row of a table, which is drawn on a canvas."""
-    frame = page.get_by_test_id("stDataFrame").first
-    frame.scroll_into_view_if_needed()
-    box = frame.bounding_box()
-    page.mouse.click(box["x"] + 33 + 40, box["y"] + 35 + 17)  # beside the box that chooses the row
-
-
 def choose(page: Any, label: str, option: str) -> None:
     """Choose an option by its beginning; once more if the list closed meanwhile, as it does when the page scrolls."""
     box = page.get_by_role("combobox", name=label)
@@ -98,7 +90,8 @@ def test_upload_fit_alerts_row_repair_export(
     page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': reasons, 'show': 'all rows'})}")
     page.get_by_text("showing 1 to").wait_for()
     wait_until_drawn(page)
-    press_first_button(page)
+    page.get_by_role("heading", name=re.compile("Row 50")).wait_for()
+    page.get_by_role("button", name="Open Shortcut").click()
     page.get_by_role("heading", name="Row", exact=True).wait_for()
     page.get_by_role("heading", name=re.compile("Row 50 is ")).wait_for()
     assert page.url == f"{address}/row?run={score.id}&row=50"

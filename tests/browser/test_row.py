@@ -9,6 +9,7 @@ import pytest
 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data
+from tests.browser.test_triage import first_key
 
 
 @pytest.mark.slow
@@ -31,7 +32,7 @@ def test_a_row_is_explained_now_and_left_by_keyboard(
     page.screenshot(path=tmp_path / "row.png")
     page.reload()
     page.get_by_role("heading", name="Cell by cell").wait_for()
-    page.keyboard.press("j")
+    first_key(page, int(order[101]))
     page.get_by_role("heading", name=f"Row {order[101]} ").wait_for()
     page.keyboard.press("k")
     page.get_by_role("heading", name=f"Row {order[100]} ").wait_for()
