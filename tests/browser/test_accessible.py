@@ -29,6 +29,7 @@ ADDRESSES = {
     "feedback": ("feedback",),
     "synthesize": ("synthesize",),
     "models": ("models",),
+    "jobs": ("jobs",),
     "plugins": ("plugins",),
 }
 IMPACTS = ("serious", "critical")

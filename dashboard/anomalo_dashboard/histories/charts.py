@@ -53,7 +53,9 @@ def frame(table: History, runs: list[RunRecord]) -> pd.DataFrame:
 def rates(runs: pd.DataFrame) -> alt.LayerChart:
     """Return the alert rate of each run, beside the interval in which it is expected; see `frame`."""
     base = alt.Chart(runs, height=HEIGHT).encode(x=_runs())
-    band = base.mark_bar(color=MARK, opacity=0.3, **_width(runs)).encode(y=_share("low:Q", "Alert rate"), y2="high:Q")
+    band = base.mark_bar(color=MARK, opacity=0.3, aria=False, **_width(runs)).encode(
+        y=_share("low:Q", "Alert rate"), y2="high:Q"
+    )
     line = base.mark_line(color=MARK, strokeWidth=1).encode(y="share:Q")
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
         y="share:Q",
