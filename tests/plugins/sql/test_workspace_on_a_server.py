@@ -9,13 +9,16 @@ from anomalo.workspace.database import Table
 from anomalo.workspace.migrations import schema
 from anomalo.workspace.workspace import Workspace
 
-OLDER = """DROP TABLE alembic_version; DROP TABLE activity;
+OLDER = """DROP TABLE alembic_version; DROP TABLE activity; DROP TABLE decisions;
 ALTER TABLE models DROP COLUMN who; ALTER TABLE runs DROP COLUMN who"""
 
 
 @pytest.mark.slow
 def test_the_first_use_upgrades_it(postgresql: str, tmp_path: Path) -> None:
-    url = postgresql.replace("postgresql:", "postgresql+psycopg:")
+    server = postgresql.replace("postgresql:", "postgresql+psycopg:")
+    with create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
+        connection.execute(text("CREATE DATABASE older"))  # without the tables of other tests
+    url = f"{server.rpartition('/')[0]}/older"
     engine, store = create_engine(url, poolclass=NullPool), Workspace(tmp_path, url)
     with engine.begin() as connection:
         schema.upgrade(connection)
