@@ -95,17 +95,17 @@ def _with_symptoms(
 ) -> tuple[tuple[Condition, ...], Mask]:
     """Return a segment with intervals of the numbers that are anomalous in most of its rows."""
     inside = rows[mask[rows]]
+    symptoms: dict[str, list[int]] = {}
+    for row in inside.tolist():
+        for name in reviewed.main_reasons(row):
+            symptoms.setdefault(name, []).append(row)
     for name, block in reviewed.blocks.items():
-        cells = reviewed.columns.values.get(name)
-        if cells is None or isinstance(cells, Texts) or block.label or block.moment:
+        of, cells = symptoms.get(name, []), reviewed.columns.values.get(name)
+        if len(of) < max(1, SYMPTOM * len(inside)) or cells is None or isinstance(cells, Texts):
             continue
-        of = np.array([row for row in inside.tolist() if name in reviewed.main_reasons(row)], dtype=np.intp)
-        if len(of) < max(1, SYMPTOM * len(inside)):
+        if block.label or block.moment or np.isnan(cells[of]).any():
             continue
-        known = of[~np.isnan(cells[of])]
-        if len(known) < len(of):
-            continue
-        low, high = reviewed.interval(name, cells[known], GAP)
+        low, high = reviewed.interval(name, cells[of], GAP)
         conditions = (*conditions, Condition(name, low=low, high=high))
         mask = mask & conditions[-1].of(reviewed.columns)
     return conditions, mask
