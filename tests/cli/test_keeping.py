@@ -133,6 +133,7 @@ def test_the_lineage_of_a_fit(call: Verb, tables: Path, tmp_path: Path, patients
     assert {"skill", "validation_loss"} <= child["metrics"].keys()
 
 
+@pytest.mark.slow
 def test_a_scan_keeps_the_lineage_when_the_model_is_fitted_further(tables: Path, home: Path, anomalo: Verb) -> None:
     options = ("--id", "name", "--label", "sick", "--effort", "fast", "--device", "cpu", "--workspace", home)
     assert anomalo("scan", tables / "patients.csv", *options).code == 0

@@ -54,6 +54,7 @@ def test_a_verb_writes_no_formulas_if_asked(verb: str, options: tuple[str, ...],
     assert verb == "repair" or any(text.startswith("=") for text in exact)
 
 
+@pytest.mark.slow
 def test_the_table_that_a_scan_imputes_too(home: Any, folder: Path) -> None:
     for options in ((), ("--safe-csv",)):
         home("scan", "--model", "undercomplete", "--set", "epochs=2", *options)

@@ -59,6 +59,8 @@ def quick(model: type[Model]) -> dict[str, int]:
 
 
 def marks(model: str, check: str) -> tuple[pytest.MarkDecorator, ...]:
+    if model == "conv_denoising":  # `conv` is the quick network of images
+        return (pytest.mark.matrix,)
     quick = check not in FITS_AGAIN or model in (FITTED_TWICE if check == determinism.__name__ else REPRESENTATIVE)
     return () if quick else (pytest.mark.matrix,)
 

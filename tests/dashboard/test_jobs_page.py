@@ -23,6 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "workspace"
 
 
+@pytest.mark.slow
 def test_jobs_say_what_they_were_who_began_them_and_why_they_failed(home: Path) -> None:
     app = opened("jobs")
     fine_but_for_the_failure = [error.value for error in app.error]
@@ -39,6 +40,7 @@ def test_jobs_say_what_they_were_who_began_them_and_why_they_failed(home: Path) 
     assert "hush" not in str(app.main)
 
 
+@pytest.mark.slow
 def test_jobs_are_found_by_status_and_text(home: Path) -> None:
     app = opened("jobs", job_text="ANN")
     assert table(app, "verbs")["job"].tolist() == ["0001-plugins"]

@@ -180,6 +180,7 @@ def test_tsne_is_run_on_request_and_on_some_of_many_rows(
     assert asked == [projection.MAX_TSNE_ROWS], "it is computed once"
 
 
+@pytest.mark.slow
 def test_a_model_without_codes_says_which_have_them(home: Any) -> None:
     app = opened(run=Workspace(data.workspace()).runs()[0].id)
     assert "knn does not" in app.info[0].value

@@ -508,6 +508,7 @@ def test_examples_in_the_docstrings(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
 
 
+@pytest.mark.slow
 def test_a_cleaner_among_the_models_and_its_runs_are_shown(
     anomalo: Any, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,6 +252,7 @@ def test_without_alerts_there_is_nothing_to_repair(home: Any, monkeypatch: pytes
     assert "Nothing to repair" in opened("repairs", run=run.id).info[0].value
 
 
+@pytest.mark.slow
 def test_texts_that_no_model_reads_are_shown_like_other_cells(
     anomalo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

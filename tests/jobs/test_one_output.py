@@ -47,6 +47,7 @@ def command(home: Path, source: str, workspace: str = "w") -> list[str]:
     return ["score", str(home / source), "--with", "full", "--device", "cpu", *where]
 
 
+@pytest.mark.slow
 def test_another_job_on_the_same_output_is_refused(anomalo: Call, home: Path) -> None:
     shutil.copytree(home / "w", home / "v")
     started = home / "started"

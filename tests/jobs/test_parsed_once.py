@@ -129,6 +129,7 @@ def test_a_job_reads_its_file_once_and_parses_each_cell_once(
         assert work.converted == (distinct(texts, BATCH) + again if suffix == "csv" else 0)
 
 
+@pytest.mark.slow
 def test_a_scan_reads_parses_and_scores_once_and_loads_nothing(
     work: Work, tables: Path, texts: pd.DataFrame, tmp_path: Path
 ) -> None:

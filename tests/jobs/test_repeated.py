@@ -139,6 +139,7 @@ def test_a_folder_of_tables(run: Run, home: Path) -> None:
     assert "nothing to do" not in run(*command).out, "the names of files are of the table"
 
 
+@pytest.mark.slow
 def test_another_version_of_the_model_and_of_anomalo(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = ("fit", home / "table.csv", "--as", "m", "--model", "zscore")
     score_it = ("score", home / "table.csv", "--with", "m")

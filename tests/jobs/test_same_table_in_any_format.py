@@ -64,7 +64,14 @@ def found(source: Path, folder: Path) -> tuple[dict[str, str], list[float], list
     return kinds, scores.round(12).tolist(), sorted((fill["row"], fill["column"], fill["value"]) for fill in fills)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "parquet"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, marks=() if form in ("csv", "xlsx") else pytest.mark.slow)
+        for form in FORMATS
+        if form != "parquet"
+    ],
+)
 def test_kinds_scores_and_fills_are_those_of_parquet(written: dict[str, Path], form: str, tmp_path: Path) -> None:
     kinds, scores, fills = found(written["parquet"], tmp_path / "typed")
     assert kinds == {

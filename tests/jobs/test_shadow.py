@@ -104,6 +104,7 @@ def test_a_shadow_does_not_depend_on_batches_or_workers(
         assert pq.read_table(other.run.path / "shadow.parquet").equals(pq.read_table(first.run.path / "shadow.parquet"))
 
 
+@pytest.mark.slow
 def test_many_rows_are_ranked_by_some_of_them(home: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = run(home, table, "full", RULES[0], shadow="near").run.summary["shadow"]["rank_correlation"]
     monkeypatch.setattr(module, "RANKED", 100)

@@ -94,6 +94,7 @@ def test_a_segment_of_two_columns_is_named_with_its_lift() -> None:
         assert len(found.segments) == 1, "region=north and kind=web alone are only its overlaps"
 
 
+@pytest.mark.slow
 def test_no_segments_where_nothing_differs() -> None:
     assert sum(len(compared(table(2 * at), table(2 * at + 1)).segments) for at in range(20)) <= 2
 

@@ -182,6 +182,7 @@ def test_a_first_model_gets_the_tag_that_the_job_names(run: Any, home: Path) -> 
     assert (refused.code, "[fit] makes its version 1, not 2" in refused.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_check_runs_nothing(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run(JOB + COMMAND, "--check")
     assert outcome.out.splitlines() == [

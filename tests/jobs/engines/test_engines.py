@@ -111,6 +111,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_is_the_users_error(
     engine: str, at: Any, home: Path, patients: pd.DataFrame, tmp_path: Path
 ) -> None:

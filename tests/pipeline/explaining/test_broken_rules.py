@@ -116,6 +116,7 @@ def test_a_saved_model_keeps_its_rules(fitted: Fitted, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.score(again.encode(wrong)).score, fitted.score(fitted.encode(wrong)).score)
 
 
+@pytest.mark.slow
 def test_a_classifier_takes_no_evidence() -> None:
     frame = bills().assign(kind=["a", "b"] * (ROWS // 2))
     schema = infer(table(frame), SchemaOptions(label="kind"))

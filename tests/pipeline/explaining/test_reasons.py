@@ -54,7 +54,7 @@ def projects(seed: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=pytest.mark.slow if name == "auto" else ()) for name in SMALL]
+    "model", [pytest.param(name, marks=pytest.mark.slow if name in ("auto", "undercomplete") else ()) for name in SMALL]
 )
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_two_wrong_cells_of_near_copies_are_both_reasons_and_what_is_usual_is_expected(model: str, seed: int) -> None:

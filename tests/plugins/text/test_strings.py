@@ -66,6 +66,7 @@ def test_the_probabilities_of_all_texts_sum_to_one() -> None:
     assert known < other
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_the_equations() -> None:
     model, encoder = towns()
     weights = {name.removeprefix("net."): array.astype(np.float64) for name, array in model.state().arrays.items()}
