@@ -410,6 +410,7 @@ def one_job(case: Case, workspace: Path, out: Path, seconds: float, rng: random.
             return require_good(case, code)
         if case.shown(workspace) and not list(resumable.glob("*/task.json")):
             tally.kills_after_the_end += 1
+            out.with_name(f".{out.name}.lock").unlink(missing_ok=True)  # as the next job on this output would
             return None
         tally.kills += 1
         tally.parts_at_kills.append(len(list(resumable.glob("*/*.safetensors"))))
