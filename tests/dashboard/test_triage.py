@@ -117,8 +117,9 @@ def test_a_table_is_scored_at_the_saved_threshold_if_no_other_is_given(
     monkeypatch.setenv(ALLOWED, str(tables))
     store = Workspace(home)
     store.versions.save_threshold(store.model("full"), "fdr=0.1")
-    app = opened("start", door=SCORE, source=str(tables / "patients.csv"), **{"with": "full@1"})
-    assert not app.exception and not app.error, (app.exception, app.error)
+    app = AppTest.from_file(APP, default_timeout=600)
+    app.query_params.update({"door": SCORE, "source": str(tables / "patients.csv"), "with": "full@1"})
+    app.run()
     assert "--threshold" not in app.code[0].value
     app.number_input(key="alert_on_saved").set_value(2.0).run()
     assert "--threshold share=0.02" in app.code[0].value

@@ -15,6 +15,8 @@ from anomalo_dashboard.inbox import cursor, filters
 from anomalo_dashboard.security.literal import literal, plain_table
 
 HEIGHT = 560
+_DRAWN = "_list_drawn"
+"""The key of the list that was drawn last."""
 
 
 def show(
@@ -38,6 +40,7 @@ def show(
     first, rest = (["row"], ["score"]) if scores.id is None else ([str(shown.columns[2])], ["row", "score"])
     key = f"rows {run.id} {here[0]} {len(here)}"
     _mark(key, at, first[0])
+    st.session_state[_DRAWN] = key
     chosen = st.dataframe(
         shown,
         hide_index=True,
@@ -61,8 +64,13 @@ def _mark(key: str, at: int, column: str) -> None:
 
 
 def _clicked(key: str, here: Rows) -> None:
+    """Show the row of the cell that was clicked; called before the page is drawn again.
+
+    The grid reports a mark that was set here as if it were a click, and may do so after the next page was asked for:
+    that is no click, and must not lead back to its own page.
+    """
     cells = st.session_state[key]["selection"]["cells"]
-    if cells and cells[0][0] < len(here):
+    if st.session_state.get(_DRAWN) == key and cells and cells[0][0] < len(here):
         cursor.go(int(here[cells[0][0]]))
 
 
