@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import Workspace
-from anomalo_dashboard import data
-from anomalo_dashboard.inbox import filters, past, threshold
+from anomalo_dashboard import charts, data
+from anomalo_dashboard.inbox import filters, listing, past, threshold
 from anomalo_dashboard.security.files import ALLOWED
 from anomalo_dashboard.starting.score_form import SCORE
 
@@ -251,3 +253,27 @@ def test_the_threshold_is_counted_in_past_runs_of_the_model(home: Path, run: str
     assert found["here"].tolist() == [int((p_value <= 0.2).sum())]
     assert found["then"].tolist() == [5]
     assert past.table(Bar(record, None), runs)["here"].tolist() == [5]
+
+
+def test_the_counts_that_are_shown_while_the_threshold_is_dragged_are_those_of_the_scores() -> None:
+    score = np.random.default_rng(0).lognormal(size=3000).round(2)
+    chart = charts.histogram(score, score > 5, "Score")
+    tables = [pd.DataFrame(rows) for rows in chart.to_dict()["datasets"].values()]
+    (ranks,) = (table for table in tables if list(table) == ["low", "rows"])
+    assert len(ranks) <= charts.RANKS
+    assert ranks["rows"].tolist() == [int((score >= low).sum()) for low in ranks["low"]]
+    high = np.sort(score)[-30:]
+    assert set(high) <= set(ranks["low"]), "where thresholds lie, each score is there"
+
+
+def test_a_mark_that_the_grid_reports_leads_to_no_other_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clicked(drawn: str, at: str, row: int) -> bool:
+        state: dict[str, Any] = {"list": {"selection": {"cells": [(0, "name")]}}, "_list_drawn": drawn}
+        monkeypatch.setattr(st, "session_state", state)
+        monkeypatch.setattr(st, "query_params", {"at": at})
+        listing._clicked("list", np.array([row]))
+        return "_row_leads" in state
+
+    assert clicked("list", "7", 3)
+    assert not clicked("list", "3", 3), "it is in view"
+    assert not clicked("the next page's list", "7", 3), "that page was asked for since"
