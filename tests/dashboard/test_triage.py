@@ -208,3 +208,22 @@ def test_the_threshold_is_counted_in_past_runs_of_the_model(home: Path, run: str
     assert found["here"].tolist() == [int((p_value <= 0.2).sum())]
     assert found["then"].tolist() == [5]
     assert past.table(Bar(record, None), runs)["here"].tolist() == [5]
+
+
+@pytest.mark.parametrize(("cell", "asks"), [(0, False), (3, True)])
+def test_the_frame_around_the_row_in_view_is_no_click(cell: int, asks: bool) -> None:
+    def page(cell: int) -> None:
+        import numpy as np
+        import streamlit as st
+
+        from anomalo_dashboard.inbox import cursor, listing
+
+        st.session_state["list"] = {"selection": {"rows": [], "columns": [], "cells": [(cell, "row")]}}
+        listing._clicked("list", np.arange(60), 0)  # as the browser reports it
+        st.session_state["page"] = 2
+        cursor.turn(np.arange(60))
+        st.session_state["turned"] = st.session_state["page"]
+
+    app = AppTest.from_function(page, args=(cell,)).run()
+    assert not app.exception, [error.message for error in app.exception]
+    assert app.session_state["turned"] == (1 if asks else 2)

@@ -43,7 +43,7 @@ def show(
         hide_index=True,
         height=min(35 * (len(here) + 1) + 3, HEIGHT),
         column_order=["rank", *first, "p_value", "state", "reasons", *rest],
-        on_select=lambda: _clicked(key, here),
+        on_select=lambda: _clicked(key, here, at),
         selection_mode=["multi-row", "single-cell"],
         key=key,
         column_config=_columns(shown, title),
@@ -60,9 +60,10 @@ def _mark(key: str, at: int, column: str) -> None:
         st.session_state[key] = {"selection": {"rows": list(selection["rows"]), "columns": [], "cells": [(at, column)]}}
 
 
-def _clicked(key: str, here: Rows) -> None:
+def _clicked(key: str, here: Rows, at: int) -> None:
+    """Show the row of a clicked cell; the browser also reports the frame that `_mark` drew, which is no click."""
     cells = st.session_state[key]["selection"]["cells"]
-    if cells and cells[0][0] < len(here):
+    if cells and cells[0][0] < len(here) and cells[0][0] != at:
         cursor.go(int(here[cells[0][0]]))
 
 
