@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from anomalo.cli import apply, augment, clean, daily, demo, embed, evaluate, fit, impute, pretrain, repair, score
 from anomalo.cli.describing import compare, plan, schema
-from anomalo.cli.keeping import catalogue, feedback, remove, tag, transfer
+from anomalo.cli.keeping import catalogue, feedback, remove, tag, transfer, version
 from anomalo.cli.terminal.console import fail
 from anomalo.cli.terminal.processes import with_others
 from anomalo.errors import AnomaloError, InterruptedJobError
@@ -108,7 +108,7 @@ VERBS = (
     embed,
     daily,
 )
-for verbs in (*VERBS, catalogue, tag, feedback, transfer, remove):
+for verbs in (*VERBS, catalogue, tag, version, feedback, transfer, remove):
     verbs.register(app)
 
 

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 SHOWN, EACH = 5, 2
 """So many columns are printed with so many changes each."""
 EXCLUDED = {
-    "--undo": ("--ask", "--labels", "--apply", "--as", "--with", "--model", "--drop"),
-    "--ask": ("--labels", "--apply", "--as", "--with", "--model"),
-    "--with": ("--labels", "--as", "--model", "--drop"),
+    "--undo": ("--ask", "--labels", "--decided", "--apply", "--as", "--with", "--model", "--drop"),
+    "--ask": ("--labels", "--decided", "--apply", "--as", "--with", "--model"),
+    "--labels": ("--decided",),
+    "--with": ("--labels", "--decided", "--as", "--model", "--drop"),
 }
 RULES = 12
 """Rules that are printed."""
@@ -78,6 +79,10 @@ LabelsOption = Annotated[
         help="Learn from answers about some cells: a table with row (from 0), column, wrong (yes, no) and value.",
     ),
 ]
+DecidedOption = Annotated[
+    bool,
+    typer.Option("--decided", help="Learn from what was decided about cells of earlier runs of this table."),
+]
 AskOption = Annotated[
     int | None,
     typer.Option(
@@ -102,6 +107,7 @@ def clean(
     output: OutputOption = None,
     apply: ApplyOption = None,
     labels: LabelsOption = None,
+    decided: DecidedOption = False,
     ask: AskOption = None,
     name: AsOption = None,
     cleaner: CleanerOption = None,
@@ -128,6 +134,7 @@ def clean(
     options: dict[str, Any] = {
         "--ask": ask,
         "--labels": labels,
+        "--decided": decided or None,
         "--apply": apply,
         "--as": name,
         "--with": cleaner,
@@ -145,6 +152,7 @@ def clean(
             given: dict[str, Any] = {
                 "apply": apply,
                 "labels": labels,
+                "decided": decided,
                 "name": name,
                 "reference": cleaner,
                 "model": model,
@@ -176,16 +184,18 @@ def _cleaned(
 ) -> CleanResult | RunRecord:
     """Clean a table; or return the former run if the same was done before."""
     from anomalo.jobs.cleaning.clean import clean as run_clean
+    from anomalo.jobs.cleaning.decided import decided_cells
     from anomalo.jobs.imputing.impute import cells_beside
     from anomalo.jobs.repeating import former_run
     from anomalo.pipeline.characters import TRIGRAMS
 
     asked["model"] = asked["model"] or TRIGRAMS
     beside = cells_beside(output) if isinstance(output, Path) and asked["apply"] is not None else None
+    answers = [cell.answer for cell in decided_cells(context.store, source)] if asked["decided"] else None
     former = former_run(
         context,
         "clean",
-        asked | {"labels": None, "reference": None},  # by their content
+        asked | {"labels": None, "reference": None, "decided": answers},  # by their content
         [source, *([asked["labels"]] if asked["labels"] else [])],
         models=[asked["reference"]],
         outputs=[output, beside],
@@ -260,11 +270,26 @@ def _show(result: CleanResult) -> None:
     if broken:
         table(("what nearly holds", "rows", "exceptions"), broken[:SHOWN], right=("rows", "exceptions"))
         typer.echo("")
+    if "learned" in facts:
+        typer.echo(_learned(facts["learned"]) + "\n")
     if facts["rules"]:
         rules = list(facts["rules"].items())[:RULES]
         table(("what answers taught", "cells"), [(rule, f"{cells:,}") for rule, cells in rules], right=("cells",))
         typer.echo("")
     _show_files(result)
+
+
+def _learned(facts: dict[str, Any]) -> str:
+    """Return how many decisions were learned from.
+
+    Examples
+    --------
+    >>> _learned({"wrong": 3, "right": 1, "changed": 0, "runs": ["0001-clean"]})
+    'learned from 4 decisions of 0001-clean: 3 wrong cells, 1 right one'
+    """
+    wrong, right = facts["wrong"], facts["right"]
+    decisions, runs = count(wrong + right, "decision"), ", ".join(facts["runs"])
+    return f"learned from {decisions} of {runs}: {count(wrong, 'wrong cell')}, {count(right, 'right one')}"
 
 
 def _show_files(result: CleanResult) -> None:

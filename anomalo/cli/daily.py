@@ -22,6 +22,7 @@ DateOption = Annotated[
     str | None,
     typer.Option("--date", metavar="DAY", help="The day that {date} in the file stands for; default: today."),
 ]
+SAVED = "the threshold that is saved with it, or else share=0.01"
 CheckOption = Annotated[bool, typer.Option("--check", help="Only check the file; run nothing.")]
 WorkspaceOption = Annotated[
     Path | None,
@@ -102,7 +103,7 @@ def _show(result: DailyResult) -> None:
 
 
 def _show_checked(job: DailyJob) -> None:
-    typer.echo(f"{job.path.name} is valid: score {job.source} with {job.model} at {job.threshold}")
+    typer.echo(f"{job.path.name} is valid: score {job.source} with {job.model} at {job.threshold or SAVED}")
     typer.echo(f"workspace  {job.workspace}")
     for what, path in (("scores", job.output), ("metrics", job.metrics)):
         if path is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.score import ThresholdOption
+from anomalo.cli.score import SavedThresholdOption, at_threshold
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
     WORKSPACE,
@@ -56,7 +56,7 @@ def repair(
             help="Also write the suggestions to this file, or write the table with --apply: .csv or .parquet.",
         ),
     ] = None,
-    threshold: ThresholdOption = "share=0.01",
+    threshold: SavedThresholdOption = None,
     cells: Annotated[int, typer.Option("--cells", metavar="N", min=1, help="Replace at most N cells of a row.")] = 5,
     apply: Annotated[bool, typer.Option("--apply", help="Write the table with the suggested cells replaced.")] = False,
     safe_csv: SafeCsvOption = False,
@@ -80,14 +80,17 @@ def repair(
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.imputing.repair import repair as run_repair
+    from anomalo.jobs.keeping.thresholds import used_threshold
     from anomalo.jobs.repeating import former_run
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
-    limit, target = Threshold.parse(threshold), named_output(output, safe_csv)
+    given, target = None if threshold is None else Threshold.parse(threshold), named_output(output, safe_csv)
     with console.work("repairing", threads or ONE_THREAD, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
-        asked: dict[str, Any] = {"threshold": limit, "most": cells, "apply": apply}
+        limit = used_threshold(context.store, model, given)
+        context.notes = limit.note
+        asked: dict[str, Any] = {"threshold": limit.threshold, "most": cells, "apply": apply}
         asked |= {"safe_csv": safe_csv, "device": device}
         former = former_run(context, "repair", asked, [source], models=[model], outputs=[target], force=force)
         if former is None:
@@ -103,7 +106,7 @@ def repair(
 def _show(result: RepairResult) -> None:
     facts = result.run.summary
     alerts, repaired = facts["alerts"], facts["repaired"]
-    typer.echo(f"{count(facts['rows'], 'row')}, {count(alerts, 'alert')} at {facts['threshold']}")
+    typer.echo(f"{count(facts['rows'], 'row')}, {count(alerts, 'alert')} {at_threshold(facts)}")
     if alerts:
         cells = count(sum(facts["replaced"].values()), "cell")
         typer.echo(f"{repaired:,} of them would be normal with {cells} replaced{_without_repair(facts)}\n")

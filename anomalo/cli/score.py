@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,14 +67,14 @@ if TYPE_CHECKING:
     from anomalo.tabular.writing.destination import Output
     from anomalo.workspace.records import RunRecord
 
-ThresholdOption = Annotated[
-    str,
-    typer.Option(
-        "--threshold",
-        metavar="RULE",
-        help="Which rows are alerts: share=0.01 (of normal rows), fdr=0.05 (of the alerts are false) or budget=100 "
-        "(the most anomalous rows).",
-    ),
+RULES = (
+    "Which rows are alerts: share=0.01 (of normal rows), fdr=0.05 (of the alerts are false) or budget=100 "
+    "(the most anomalous rows)"
+)
+ThresholdOption = Annotated[str, typer.Option("--threshold", metavar="RULE", help=f"{RULES}.")]
+SavedThresholdOption = Annotated[
+    str | None,
+    typer.Option("--threshold", metavar="RULE", help=f"{RULES}; default: as saved with the model, else share=0.01."),
 ]
 ExplainOption = Annotated[
     int,
@@ -102,7 +103,7 @@ def score(
         str | None,
         typer.Option("-o", "--output", metavar="OUT", help="Also write the scores to this file: .csv or .parquet."),
     ] = None,
-    threshold: ThresholdOption = "share=0.01",
+    threshold: SavedThresholdOption = None,
     explain: ExplainOption = 1000,
     fail_over: FailOverOption = None,
     shadow: ShadowOption = None,
@@ -129,15 +130,19 @@ def score(
     """Score the rows of a table with a saved model."""
     from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
+    from anomalo.jobs.keeping.thresholds import used_threshold
     from anomalo.jobs.repeating import former_run
     from anomalo.jobs.scoring.score import score as run_score
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
-    limit, target = Threshold.parse(threshold), named_output(output, safe_csv)
+    given, target = None if threshold is None else Threshold.parse(threshold), named_output(output, safe_csv)
     with console.work("scoring", threads or ONE_THREAD, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
-        asked: dict[str, Any] = {"threshold": limit, "explain": explain, "safe_csv": safe_csv, "device": device}
+        limit = used_threshold(context.store, model, given)
+        context.notes = limit.note
+        asked: dict[str, Any] = {"threshold": limit.threshold, "explain": explain}
+        asked |= {"safe_csv": safe_csv, "device": device}
         asked["shadow"] = shadow
         former = former_run(context, "score", asked, [source], models=[model, shadow], outputs=[target], force=force)
         if former is None:
@@ -167,10 +172,16 @@ def summary(result: ScoreResult) -> dict[str, Any]:
     return result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
 
 
+def at_threshold(facts: Mapping[str, Any]) -> str:
+    """Return the threshold of a run by its summary, and with which version it is saved if no other was given."""
+    saved_with = facts.get("threshold_of")
+    return f"at {facts['threshold']}" + (f", the threshold saved with {saved_with}" if saved_with else "")
+
+
 def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
     """Print the number of alerts, and the most anomalous rows with their reasons."""
     facts = result.run.summary
-    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} at {facts['threshold']}\n")
+    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} {at_threshold(facts)}\n")
     top = result.top[:rows]
     names = [name for name in top[0] if name not in ROW] if top else []
     scores, p_values = numbers([row["score"] for row in top]), probabilities([row["p_value"] for row in top])

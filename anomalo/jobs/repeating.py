@@ -50,7 +50,7 @@ def former_run(
     context.identity = identify(context.store, verb, options, sources, models=models, outputs=outputs)
     if force or _names_files(context):
         return None
-    latest = [] if saves is None else [record.reference for record in context.store.models(saves)[-1:]]
+    latest = [] if saves is None else [record.reference for record in _latest(context, saves)]
     runs = [run for run in context.store.runs() if run.verb == verb and (saves is None or run.model in latest)]
     return context.identity.former(runs)
 
@@ -78,7 +78,12 @@ def former_model(
     facts = {key: getattr(config, key) for key in FITTED_BY} | {"supervised": supervised, "name": name}
     facts |= {"schema": options, "read": context.reading.to_json()}
     context.identity = identify(context.store, verb, facts, [source], models=[initial])
-    return None if force or _names_files(context) else context.identity.former(context.store.models(name)[-1:])
+    return None if force or _names_files(context) else context.identity.former(_latest(context, name))
+
+
+def _latest(context: JobContext, name: str) -> list[ModelRecord]:
+    """Return the latest version of a name; none if it is retired: what was retired is to be made anew."""
+    return [record for record in context.store.models(name)[-1:] if not record.retired]
 
 
 def _names_files(context: JobContext) -> bool:

@@ -65,6 +65,8 @@ class ModelRow(Entry, Table):
     plugin: Mapped[str]
     rows: Mapped[int]
     columns: Mapped[int]
+    threshold: Mapped[str] = mapped_column(server_default="")
+    retired: Mapped[str] = mapped_column(server_default="")
 
 
 class TagRow(Table):

@@ -29,7 +29,7 @@ def entry_facts(source: str, seconds: float, summary: Mapping[str, Any]) -> dict
 def model_record(row: ModelRow, tags: Iterable[str], root: Path) -> ModelRecord:
     """Return what an entry of the workspace in folder `root` says of a model."""
     facts = (row.name, row.version, row.model, row.plugin, row.source, row.rows, row.columns, row.seconds, row.summary)
-    return ModelRecord(*facts, row.created, tuple(tags), root / row.path, row.who)
+    return ModelRecord(*facts, row.created, tuple(tags), root / row.path, row.who, row.threshold, row.retired)
 
 
 def run_record(row: RunRow, root: Path) -> RunRecord:

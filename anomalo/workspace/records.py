@@ -33,6 +33,10 @@ class ModelRecord:
         The artefact's folder.
     who : str
         Who made it; empty where it was not recorded yet.
+    threshold : str
+        The threshold that it is scored with where no other is given, as `--threshold` takes it; empty if none is saved.
+    retired : str
+        Since when it is no longer to be used, unless it is named: UTC, ISO 8601; empty while it is in use.
     """
 
     name: str
@@ -48,6 +52,8 @@ class ModelRecord:
     tags: tuple[str, ...]
     path: Path
     who: str = ""
+    threshold: str = ""
+    retired: str = ""
 
     @property
     def reference(self) -> str:

@@ -21,6 +21,7 @@ from anomalo.workspace.database import DONE, REMOVED, WRITING, Database, ModelRo
 from anomalo.workspace.decisions import DecisionRow
 from anomalo.workspace.records import ModelRecord, RunRecord
 from anomalo.workspace.reviews import ReviewRow
+from anomalo.workspace.versions import in_use
 
 
 def remove(database: Database, root: Path, records: Sequence[ModelRecord | RunRecord]) -> None:
@@ -79,11 +80,6 @@ def _row(session: Session, record: ModelRecord | RunRecord) -> ModelRow | RunRow
     if tag is not None:
         raise UsageError(in_use(record.reference, tag))
     return session.scalar(select(ModelRow).filter_by(name=record.name, version=record.version, status=DONE))
-
-
-def in_use(reference: str, tag: str) -> str:
-    """Return why a version that has a tag is not removed."""
-    return f"{reference} is in use: it is tagged {tag!r}; move the tag, or `anomalo tag {reference} {tag} --remove`"
 
 
 def _remove_folder(folder: Path) -> None:

@@ -23,7 +23,7 @@ from anomalo.workspace.entries import entry_facts, highest_number, killed_entry,
 from anomalo.workspace.records import ModelRecord, RunRecord, TagMove
 from anomalo.workspace.removal import is_being_written, remove
 from anomalo.workspace.reviews import Reviews
-from anomalo.workspace.tags import move_tag, tag_moves
+from anomalo.workspace.versions import Versions, inherited_threshold, latest_in_use, move_tag, tag_moves
 
 __all__ = ["ModelRecord", "RunRecord", "TagMove", "Workspace"]
 
@@ -66,6 +66,11 @@ class Workspace:
     def decisions(self) -> Decisions:
         """What people decide about the cells that runs suggest to change."""
         return Decisions(self._database)
+
+    @property
+    def versions(self) -> Versions:
+        """What people decide about versions of saved models."""
+        return Versions(self._database)
 
     def prepare(self) -> None:
         """Create the workspace and its database now, so that a long job fails at its start, not at its end."""
@@ -134,6 +139,7 @@ class Workspace:
                 row = ModelRow(
                     name=name, version=version, path=path, model=model, plugin=plugin, rows=rows, columns=columns
                 )
+                row.threshold = inherited_threshold(session, name)
                 session.add(row)
             for fact, value in facts.items():
                 setattr(row, fact, value)
@@ -244,12 +250,12 @@ class Workspace:
             return [model_record(row, tags.get((row.name, row.version), []), self.workspace) for row in rows]
 
     def model(self, reference: str) -> ModelRecord:
-        """Find a model: `name` (its latest version), `name@version` or `name@tag`.
+        """Find a model: `name` (its latest version that is not retired), `name@version` or `name@tag`.
 
         Raises
         ------
         UnknownModelError
-            There is none; the message lists the known ones.
+            There is none, and the message lists the known ones; or all versions are retired.
         """
         name, at, which = reference.partition("@")
         known = self.models()
@@ -257,7 +263,7 @@ class Workspace:
         if not versions:
             raise UnknownModelError(self._unknown("saved model", name, [record.name for record in known]))
         if not at:
-            return versions[-1]
+            return latest_in_use(versions)
         for record in versions:
             if which == str(record.version) or which in record.tags:
                 return record
@@ -288,8 +294,8 @@ class Workspace:
         UnknownModelError
             The model does not exist.
         UsageError
-            The tag is not allowed: a tag is no number, and else as `check_name` says. Or the version has not the tag
-            that is to be removed.
+            The tag is not allowed: a tag is no number, and else as `check_name` says. Or the version is retired, or
+            has not the tag that is to be removed.
         """
         self.check_name(tag, "tag")
         if tag.isdecimal():

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from anomalo.tabular.quantities import NO_UNIT, Unit
 from anomalo.tabular.wording import interval_text, reason_texts
 from anomalo.tabular.writing.digits import apart
+from anomalo.workspace.records import ModelRecord
 
 
 def sentence(text: str) -> str:
@@ -227,3 +228,8 @@ def decimals(values: Iterable[float], digits: int = 4) -> str:
     """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=100.0) or 1.0
     return f"%.{min(max(digits - 1 - math.floor(math.log10(largest)), 0), 9)}f"
+
+
+def tags(record: ModelRecord) -> str:
+    """Return the tags of a version, or that it is retired."""
+    return "retired" if record.retired else ", ".join(record.tags)

@@ -25,6 +25,7 @@ DOING = {
     "impute": "Imputing missing values",
     "embed": "Embedding the rows",
     "repair": "Searching for repairs",
+    "clean": "Looking for wrong cells",
     "apply": "Writing the accepted cells",
     "augment": "Generating rows",
     "evaluate": "Comparing synthetic rows with real ones",
@@ -40,7 +41,7 @@ ENDED = {
 _PATHS = ("--workspace", "--synthetic", "--real", "--holdout", "-o")
 """The options whose values are paths."""
 _LED_BY = "_job_led_by"
-_PAGE_OF = {"score": "alerts", "impute": "repairs"}
+_PAGE_OF = {"score": "alerts", "impute": "repairs", "clean": "repairs"}
 """Where the first result of a job is seen."""
 
 

@@ -83,6 +83,48 @@ def test_wrong_usage_of_tag_is_one_line(call: Verb) -> None:
     assert call("tag", "visits", "--history").out == "no tag of visits was ever moved\n"
 
 
+def test_a_saved_threshold_is_used_and_said_and_taken_back(call: Verb, tables: Path) -> None:
+    assert call("threshold", "visits@3").out == "visits@3: no threshold is saved\n"
+    assert call("threshold", "visits@3", "budget=7").out.splitlines() == [
+        "visits@3 is scored with budget=7 where no other threshold is given",
+        "to take it back: anomalo threshold visits@3 --remove",
+    ]
+    assert call("threshold", "visits", "budget=7").out == "budget=7 is saved with visits@3 already\n"
+    scored = call("score", tables / "patients.csv", "--with", "visits")
+    assert scored.out.startswith("240 rows, 7 alerts at budget=7, the threshold saved with visits@3\n")
+    given = call("score", tables / "patients.csv", "--with", "visits", "--threshold", "budget=2")
+    assert given.out.startswith("240 rows, 2 alerts at budget=2\n")
+    (line,) = (line for line in call("models", "visits").out.splitlines() if line.split()[:1] == ["3"])
+    assert line.split()[1] == "budget=7"
+    back = "to take it back: anomalo threshold visits@3 budget=7"
+    assert call("threshold", "visits@3", "--remove").out.splitlines()[1] == back
+    wrong = {
+        ("threshold", "visits@3", "--remove"): "no threshold is saved with visits@3",
+        ("threshold", "visits@3", "share=2"): "threshold 'share=2': expected share=S",
+        ("threshold", "visits@3", "budget=7", "--remove"): "give no RULE with it",
+        ("threshold", "visit@3", "budget=7"): "did you mean 'visits'?",
+    }
+    for arguments, message in wrong.items():
+        assert message in refused(call(*arguments))
+    assert call("threshold", "visits", "--json").json == {"reference": "visits@3", "threshold": None}
+
+
+def test_a_retired_version_is_used_only_if_it_is_named(call: Verb, tables: Path) -> None:
+    assert call("retire", "visits@3").out.splitlines()[1] == "to take it back: anomalo retire visits@3 --undo"
+    newest = call("score", tables / "patients.csv", "--with", "visits", "--json").json
+    named = call("score", tables / "patients.csv", "--with", "visits@3", "--json").json
+    assert (newest["model"], named["model"]) == ("visits@2", "visits@3")
+    heads = call("models", "visits").out.splitlines()
+    assert heads[0].split()[:4] == ["version", "tags", "retired", "created"]
+    assert heads[-1] == "one version in full: anomalo models visits@2"
+    for version in (1, 2):
+        assert call("retire", f"visits@{version}", "--json").json["retired"].startswith("20")
+    assert "all versions of 'visits' are retired" in refused(call("score", tables / "patients.csv", "--with", "visits"))
+    assert call("models", "visits", "--json").json["reference"] == "visits@3"
+    assert call("retire", "visits@3", "--undo").out == "visits@3 is in use again\n"
+    assert "expected one version, such as visits@3" in refused(call("retire", "visits"))
+
+
 def test_versions_side_by_side_and_one_in_full(call: Verb, tables: Path) -> None:
     call("tag", "visits@2", "champion")
     shown = call("models", "visits").out.splitlines()

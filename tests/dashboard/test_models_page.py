@@ -12,6 +12,7 @@ from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard.managing import saved
 from anomalo_dashboard.security.files import ALLOWED
+from anomalo_dashboard.starting.score_form import SCORE
 from tests.dashboard.test_pages import ended, fine, opened, seen, table
 
 
@@ -59,8 +60,15 @@ def test_a_version_is_promoted_and_retired(home: Path) -> None:
     assert Workspace(home).model("a@champion").version == 2
     app = opened("models", model="a@2")
     assert "champion: version 2" in seen(" ".join(part.value for part in app.markdown))
-    press(app, "Remove the tags")
+    press(app, "Retire version 2")
     assert Workspace(home).model("a@2").tags == ()
+    assert Workspace(home).model("a").version == 1
+    app = opened("models", model="a@2")
+    assert table(app, "version").set_index("version").loc[2, "tags"] == "retired"
+    assert opened("start", door=SCORE).selectbox(key="with").options == ["a@1"]
+    assert opened("start", door=SCORE, **{"with": "a@2"}).selectbox(key="with").value == "a@2"
+    press(app, "Use it again")
+    assert Workspace(home).model("a").version == 2
 
 
 def test_a_tag_that_is_a_number_is_refused_in_the_dialog(home: Path) -> None:

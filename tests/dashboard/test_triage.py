@@ -14,6 +14,8 @@ from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data
 from anomalo_dashboard.inbox import filters, past, threshold
+from anomalo_dashboard.security.files import ALLOWED
+from anomalo_dashboard.starting.score_form import SCORE
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 
@@ -43,6 +45,10 @@ def opened(name: str, **query: str) -> AppTest:
 
 def rows_listed(app: AppTest) -> list[int]:
     return list(app.dataframe[0].value["row"])
+
+
+def seen(app: AppTest) -> str:
+    return " ".join(text.value for text in app.markdown)
 
 
 def history(app: AppTest) -> str:
@@ -80,6 +86,43 @@ def test_alerts_are_listed_with_their_states_and_filtered_by_them(home: Path, ru
     assert listed.set_index("run")["right"][run] == "0 % (0 to 84 %) of 2"
     assert "No row matches" in opened("alerts", run=run, state="Fixed").info[0].value
     assert rows_listed(opened("alerts", run=run, state="nonsense")) == everything
+
+
+def test_the_threshold_is_saved_with_the_model_and_taken_back(home: Path, run: str) -> None:
+    app = opened("alerts", run=run)
+    app.session_state["save_threshold"] = True
+    app.number_input(key="percent").set_value(20.0).run()
+    assert "full@1** at **p-value at most 1\N{NO-BREAK SPACE}%**, as no threshold" in seen(app)
+    app.button(key="save it").click().run()
+    store = Workspace(home)
+    assert store.model("full").threshold == "share=0.2"
+    assert app.button(key="save it").disabled
+    app.button(key="undo saving").click().run()
+    assert store.model("full").threshold == ""
+    app.number_input(key="percent").set_value(None).run()
+    app.button(key="save it").click().run()
+    assert store.model("full").threshold == "budget=5", "the threshold of the run"
+    app.button(key="save none").click().run()
+    assert [line.details for line in store.activity() if line.action == "threshold"] == [
+        "budget=5 removed", "budget=5", "share=0.2 removed", "share=0.2"
+    ]  # fmt: skip
+    app.number_input(key="percent").set_value(0.0).run()
+    app.button(key="save it").click().run()
+    assert "expected share=S" in app.error[0].value
+
+
+def test_a_table_is_scored_at_the_saved_threshold_if_no_other_is_given(
+    home: Path, tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ALLOWED, str(tables))
+    store = Workspace(home)
+    store.versions.save_threshold(store.model("full"), "fdr=0.1")
+    app = AppTest.from_file(APP, default_timeout=600)
+    app.query_params.update({"door": SCORE, "source": str(tables / "patients.csv"), "with": "full@1"})
+    app.run()
+    assert "--threshold" not in app.code[0].value
+    app.number_input(key="alert_on_saved").set_value(2.0).run()
+    assert "--threshold share=0.02" in app.code[0].value
 
 
 def test_one_threshold_holds_on_all_pages(home: Path, run: str) -> None:
@@ -219,7 +262,8 @@ def test_the_frame_around_the_row_in_view_is_no_click(cell: int, asks: bool) -> 
         from anomalo_dashboard.inbox import cursor, listing
 
         st.session_state["list"] = {"selection": {"rows": [], "columns": [], "cells": [(cell, "row")]}}
-        listing._clicked("list", np.arange(60), 0)  # as the browser reports it
+        st.session_state["_list_drawn"], st.query_params["at"] = "list", "0"
+        listing._clicked("list", np.arange(60))  # as the browser reports it
         st.session_state["page"] = 2
         cursor.turn(np.arange(60))
         st.session_state["turned"] = st.session_state["page"]

@@ -58,12 +58,13 @@ def models(
 
 def _one(console: Console, store: Workspace, reference: str) -> None:
     """Show a version in full, or, where a name without a version has several, all of them side by side."""
-    found = store.model(reference)
-    record = found.to_json()
     if "@" in reference:
-        console.result(record, lambda: _show(_with_texts(record), "reference"))
+        one = store.model(reference).to_json()
+        console.result(one, lambda: _show(_with_texts(one), "reference"))
         return
-    versions, moves = store.models(found.name), store.tag_moves(found.name)
+    versions, moves = store.models(reference) or [store.model(reference)], store.tag_moves(reference)
+    found = [*versions[-1:], *(one for one in versions if not one.retired)][-1]
+    record = found.to_json()
     facts = {"versions": [_version(one) for one in versions], "moves": [vars(move) for move in moves]}
 
     def show() -> None:
@@ -73,7 +74,7 @@ def _one(console: Console, store: Workspace, reference: str) -> None:
             _show_versions(facts["versions"])
             if moves:
                 typer.echo("\nmoves of tags:")
-                show_history(found.name, moves)
+                show_history(reference, moves)
             typer.echo(f"\none version in full: anomalo models {found.reference}")
 
     console.result(record | facts, show)
@@ -90,18 +91,22 @@ def _version(record: ModelRecord) -> dict[str, Any]:
         "model": record.model,
         "rows": record.rows,
         "metrics": lineage.get("metrics", {}),
+        "threshold": record.threshold or None,
+        "retired": record.retired or None,
         "source": record.source,
     }
 
 
 def _show_versions(versions: list[dict[str, Any]]) -> None:
     metrics = list(dict.fromkeys(name for version in versions for name in version["metrics"]))
+    decided = [name for name in ("threshold", "retired") if any(version[name] for version in versions)]
     table(
-        ("version", "tags", "created", "who", "model", "rows", *metrics, "source"),
+        ("version", "tags", *decided, "created", "who", "model", "rows", *metrics, "source"),
         [
             (
                 version["version"],
                 ", ".join(version["tags"]),
+                *(_decided(name, version[name]) for name in decided),
                 minute(version["created"]),
                 version["who"] or "",
                 version["model"],
@@ -113,6 +118,10 @@ def _show_versions(versions: list[dict[str, Any]]) -> None:
         ],
         right=("version", "rows", *metrics),
     )
+
+
+def _decided(name: str, value: str | None) -> str:
+    return minute(value) if name == "retired" and value else value or ""
 
 
 def _with_texts(record: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +180,8 @@ def _show_models(kinds: list[dict[str, Any]], store: Workspace) -> None:
         typer.echo("No model is saved yet; fit one: anomalo fit SOURCE --model NAME --as ID")
         return
     typer.echo("\nSaved models:")
-    columns = ("reference", "model", "rows", "columns", "created", "source")
+    retired = ("retired",) if any(record["retired"] for record in saved) else ()
+    columns = ("reference", *retired, "model", "rows", "columns", "created", "source")
     table(columns, [_row(record, columns) for record in saved], right=("rows", "columns"))
 
 
@@ -209,6 +219,7 @@ def _range(parameter: dict[str, Any]) -> str:
 def _row(record: Mapping[str, Any], columns: tuple[str, ...]) -> list[str]:
     created, source = minute(record["created"]), nearby(record["source"])
     shown = {**record, "seconds": f"{record['seconds']:.1f}", "created": created, "source": source}
+    shown["retired"] = "yes" if record.get("retired") else ""
     return [_plain(shown[column]) for column in columns]
 
 

@@ -20,11 +20,13 @@ from anomalo.cleaning.learning.labels import Labels
 from anomalo.cleaning.listing import CELLS
 from anomalo.errors import SchemaError, UsageError, did_you_mean
 from anomalo.jobs.cleaning.applying import AUDIT, write_replaced
+from anomalo.jobs.cleaning.decided import Learned, decided_cells, learned
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.imputing.impute import cells_beside
 from anomalo.pipeline.characters import TRIGRAMS, spelling_by
 from anomalo.pipeline.saved_cleaner import load_cleaner, save_cleaner
 from anomalo.tabular.cells import is_plain
+from anomalo.tabular.quantities import count
 from anomalo.tabular.reading.batches import is_text
 from anomalo.tabular.writing.destination import Output, Sink, alone
 from anomalo.workspace.workspace import ModelRecord, RunRecord
@@ -96,6 +98,7 @@ def clean(
     output: Output | None = None,
     apply: float | None = None,
     labels: str | None = None,
+    decided: bool = False,
     name: str | None = None,
     reference: str | None = None,
     model: str = TRIGRAMS,
@@ -113,6 +116,8 @@ def clean(
         Replace cells whose suggestion is right with at least this probability.
     labels : str, optional
         A table of answers about some cells, to learn from: see `Labels.of_table`.
+    decided : bool
+        Learn from what people decided about cells of earlier runs of this table: see `decided_cells`.
     name : str, optional
         Save the fitted cleaner as the next version of this name.
     reference : str, optional
@@ -129,7 +134,7 @@ def clean(
     SourceError, OutputError
         The table cannot be read, or the output not written.
     UsageError
-        `apply` is no probability, a column does not exist, or there is no such cleaner.
+        `apply` is no probability, a column does not exist, there is no such cleaner, or nothing was decided.
     SchemaError
         A column of the saved cleaner is not there.
     """
@@ -140,15 +145,16 @@ def clean(
     table = context.table(source)
     names, warnings = readable_columns(table, drop, None if saved is None else saved.reference.names)
     coded = CodedTable.of(table.select(names))
+    taught = learned(decided_cells(context.store, source), coded) if decided else None
     if saved is None:
         answers = None if labels is None else Labels.of_table(CodedTable.of(context.table(labels)), coded)
-        cleaner, found = Cleaner.fit(coded, answers, spelling)
+        cleaner, found = Cleaner.fit(coded, answers if taught is None else taught.labels, spelling)
     else:
         cleaner, found = saved, saved.clean(coded)
     took = time.perf_counter() - started
     record = None if name is None else save_cleaner(context.store, cleaner, model, name, source, took)
     used = record if reference is None else context.store.model(reference)
-    return _Job(context, table, found, warnings, output, apply, safe_csv).stored(source, used, took)
+    return _Job(context, table, found, warnings, output, apply, safe_csv, taught).stored(source, used, took)
 
 
 def _check(context: JobContext, source: str, output: Output | None, apply: float | None, name: str | None) -> None:
@@ -174,6 +180,7 @@ class _Job:
     output: Output | None
     apply: float | None
     safe_csv: bool
+    taught: Learned | None = None
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
@@ -185,6 +192,11 @@ class _Job:
         if changes.unwritable:
             self.warnings.append(
                 f"{changes.unwritable:,} suggestions cannot be written in their column's type and were not applied"
+            )
+        if self.taught is not None and self.taught.changed:
+            self.warnings.append(
+                f"{count(self.taught.changed, 'decision')} left out: their cells hold something else by now, or are "
+                "not read"
             )
         flagged = int(pc.sum(pc.greater(self.lines["probability"], self.found.suspects.threshold)).as_py() or 0)
         return {
@@ -201,7 +213,7 @@ class _Job:
             "worst": [vars(column) for column in self.columns],
             "output": None if self.output is None else str(self.output.absolute()),
             "warnings": self.warnings,
-        }
+        } | ({} if self.taught is None else {"learned": self.taught.facts()})
 
     def _list(self, folder: Path, lines: pa.Table) -> None:
         outputs: list[Output] = [folder / FILE]

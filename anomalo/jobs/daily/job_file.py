@@ -30,7 +30,7 @@ class Top:
     source: str
     with_: str
     name: str | None = None
-    threshold: str = "share=0.01"
+    threshold: str | None = None
     explain: int = 1000
     strict: bool = False
     safe_csv: bool = False
@@ -117,7 +117,7 @@ class DailyJob:
     name: str
     source: str
     model: str
-    threshold: Threshold
+    threshold: Threshold | None
     explain: int
     strict: bool
     safe_csv: bool
@@ -227,9 +227,9 @@ def _beside(folder: Path, text: str) -> str:
     return f"{folder / text}{slash}"
 
 
-def _threshold(file: TomlFile, text: str) -> Threshold:
+def _threshold(file: TomlFile, text: str | None) -> Threshold | None:
     try:
-        return Threshold.parse(text)
+        return None if text is None else Threshold.parse(text)
     except AnomaloError as error:
         raise file.error("", "threshold", str(error)) from None
 

@@ -13,6 +13,7 @@ from anomalo.jobs.daily.job_file import DailyJob, FirstFit, schema_options
 from anomalo.jobs.daily.metrics import write_metrics
 from anomalo.jobs.daily.routes import require_variables
 from anomalo.jobs.fitting.fit import choice, fit
+from anomalo.jobs.keeping.thresholds import used_threshold
 from anomalo.jobs.repeating import former_run
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.persistence.atomic import require_writable
@@ -87,7 +88,13 @@ def run(context: JobContext, job: DailyJob, *, force: bool = False, resume: bool
     check(context, job)
     fitted = _first_fit(context, job)
     context.notes = {"job": job.note()}
-    asked = {"threshold": job.threshold, "explain": job.explain, "safe_csv": job.safe_csv, "device": job.compute.device}
+    limit = used_threshold(context.store, job.model, job.threshold)
+    asked = {
+        "threshold": limit.threshold,
+        "explain": job.explain,
+        "safe_csv": job.safe_csv,
+        "device": job.compute.device,
+    }
     former = former_run(
         context,
         "score",
@@ -97,6 +104,7 @@ def run(context: JobContext, job: DailyJob, *, force: bool = False, resume: bool
         outputs=[job.output],
         force=force,
     )
+    context.notes |= limit.note
     scored = None if former else _score(context, job, asked, resume)
     record = former or (scored.run if scored else None)
     assert record is not None

@@ -15,7 +15,7 @@ from anomalo.errors import UnknownModelError, UsageError, did_you_mean
 from anomalo.jobs.background import queue
 from anomalo.persistence.resume import require_stopped, unfinished
 from anomalo.tabular.quantities import count
-from anomalo.workspace.removal import in_use
+from anomalo.workspace.versions import in_use
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
 
 KINDS = ("model", "run", "runs", "job")

@@ -12,7 +12,7 @@ from anomalo.jobs.feedback.propose import Proposal, apply, propose
 from anomalo.registry.registry import Registry
 from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import ModelRecord, RunRecord, Workspace
-from anomalo_dashboard import data
+from anomalo_dashboard import data, formatting
 from anomalo_dashboard.inbox.filters import states_of
 from anomalo_dashboard.navigation import workspace
 
@@ -86,7 +86,7 @@ def versions(record: ModelRecord) -> pd.DataFrame:
         lines.append(
             {
                 "version": one.reference,
-                "tags": ", ".join(one.tags),
+                "tags": formatting.tags(one),
                 "from": origin.get("from", "a fit"),
                 "knows": len(one.summary.get("feedback", [])),
                 "reviews": ", ".join(f"{rows:,} {state}" for state, rows in origin.get("reviews", {}).items()),

@@ -10,6 +10,7 @@ import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation
+from anomalo_dashboard.inbox import saved_threshold
 from anomalo_dashboard.security.literal import literal
 from anomalo_dashboard.security.uploads import name_of
 
@@ -17,7 +18,8 @@ LARGEST = 50.0
 """The largest threshold that can be chosen, in percent."""
 HELP = (
     "The p-value is the share of normal rows with an anomaly score at least this high: at 1 %, about one normal row in "
-    "100 is a false alert. The threshold holds on all pages; the saved run does not change. Empty: as in the run."
+    "100 is a false alert. The threshold holds on all pages; the saved run does not change. Empty: as in the run. "
+    "The button beside it saves the threshold with the model, for new files."
 )
 
 
@@ -60,7 +62,7 @@ def bar(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Bar:
         All runs, newest first.
     """
     run = navigation.run_in_view(runs, everything)
-    said, chosen, label, threshold = st.columns([4.6, 2.4, 1.7, 2.2], vertical_alignment="center")
+    said, chosen, label, threshold, save = st.columns([4.3, 2.4, 1.7, 2.0, 0.55], vertical_alignment="center")
     said.markdown(_facts(run))
     with chosen:
         navigation.run_box(runs)
@@ -68,7 +70,10 @@ def bar(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Bar:
     with threshold:
         percent = _threshold(run)
     navigation.keep_threshold(percent)
-    return Bar(run, percent)
+    found = Bar(run, percent)
+    with save:
+        saved_threshold.popover(run, found.rule)
+    return found
 
 
 def _facts(run: RunRecord) -> str:

@@ -13,7 +13,12 @@ _LEADS = "_row_leads"
 
 
 def go(row: int) -> None:
-    """Show another row of the list, and turn to its page; called before the page is drawn again."""
+    """Show another row of the list, and turn to its page; called before the page is drawn again.
+
+    For the row that is in view already nothing is done.
+    """
+    if row == _requested():
+        return
     st.query_params[PARAMETER] = str(row)
     st.session_state[_LEADS] = True
 

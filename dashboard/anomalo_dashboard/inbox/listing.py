@@ -15,6 +15,8 @@ from anomalo_dashboard.inbox import cursor, filters
 from anomalo_dashboard.security.literal import literal, plain_table
 
 HEIGHT = 560
+_DRAWN = "_list_drawn"
+"""The key of the list that was drawn last."""
 
 
 def show(
@@ -38,12 +40,13 @@ def show(
     first, rest = (["row"], ["score"]) if scores.id is None else ([str(shown.columns[2])], ["row", "score"])
     key = f"rows {run.id} {here[0]} {len(here)}"
     _mark(key, at, first[0])
+    st.session_state[_DRAWN] = key
     chosen = st.dataframe(
         shown,
         hide_index=True,
         height=min(35 * (len(here) + 1) + 3, HEIGHT),
         column_order=["rank", *first, "p_value", "state", "reasons", *rest],
-        on_select=lambda: _clicked(key, here, at),
+        on_select=lambda: _clicked(key, here),
         selection_mode=["multi-row", "single-cell"],
         key=key,
         column_config=_columns(shown, title),
@@ -60,10 +63,14 @@ def _mark(key: str, at: int, column: str) -> None:
         st.session_state[key] = {"selection": {"rows": list(selection["rows"]), "columns": [], "cells": [(at, column)]}}
 
 
-def _clicked(key: str, here: Rows, at: int) -> None:
-    """Show the row of a clicked cell; the browser also reports the frame that `_mark` drew, which is no click."""
+def _clicked(key: str, here: Rows) -> None:
+    """Show the row of the cell that was clicked; called before the page is drawn again.
+
+    The grid reports a mark that was set here as if it were a click, and may do so after the next page was asked for:
+    that is no click, and must not lead back to its own page.
+    """
     cells = st.session_state[key]["selection"]["cells"]
-    if cells and cells[0][0] < len(here) and cells[0][0] != at:
+    if st.session_state.get(_DRAWN) == key and cells and cells[0][0] < len(here):
         cursor.go(int(here[cells[0][0]]))
 
 

@@ -9,9 +9,10 @@ import streamlit as st
 
 from anomalo.errors import AnomaloError
 from anomalo.jobs.keeping.remove import remove_models
+from anomalo.tabular import quantities
 from anomalo.tabular.quantities import memory
 from anomalo.workspace.workspace import ModelRecord, Workspace
-from anomalo_dashboard import job_progress, navigation, sources
+from anomalo_dashboard import formatting, job_progress, navigation, sources
 from anomalo_dashboard.managing import saved
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal
@@ -42,7 +43,7 @@ def show(record: ModelRecord) -> None:
             _retrain(record)
     with promote.popover("Promote", icon=":material/new_releases:", width="stretch"):
         _promote(record)
-    with retire.popover("Retire", icon=":material/archive:", width="stretch", disabled=not record.tags):
+    with retire.popover("Retired" if record.retired else "Retire", icon=":material/archive:", width="stretch"):
         _retire(record)
     with delete.popover("Delete", icon=":material/delete:", width="stretch"):
         _delete(record)
@@ -59,19 +60,28 @@ def _promote(record: ModelRecord) -> None:
 
 
 def _retire(record: ModelRecord) -> None:
+    if record.retired:
+        st.write(literal(f"{record.reference} is retired since {formatting.moment(record.retired)}."))
+        if st.button("Use it again", type="primary"):
+            _do(lambda: _store().versions.restore(record))
+        return
     st.write(
         literal(
-            f"{record.reference} stays, with its runs; jobs that name it by a tag fail until another version has it."
+            f"{record.reference} stays, with its runs, but Start offers it no more, and jobs that name {record.name} "
+            "use the latest version that is not retired."
         )
     )
-    tags = st.multiselect("Tags to remove", record.tags, list(record.tags), key=f"retire {record.reference}")
-    if st.button("Remove the tags", type="primary", disabled=not tags):
+    if record.tags:
+        tags = quantities.count(len(record.tags), "tag")
+        st.caption(literal(f"It loses its {tags}, {', '.join(record.tags)}: jobs that name it by a tag then fail."))
+    if st.button(f"Retire version {record.version}", type="primary"):
 
-        def remove() -> None:
-            for tag in tags:
+        def retire() -> None:
+            for tag in record.tags:
                 _store().move_tag(record.reference, tag, remove=True)
+            _store().versions.retire(record)
 
-        _do(remove)
+        _do(retire)
 
 
 def _delete(record: ModelRecord) -> None:

@@ -31,7 +31,8 @@ def line(record: ModelRecord, runs: Sequence[RunRecord]) -> dict[str, Any]:
     metrics = lineage.get("metrics", {})
     return {
         "version": record.version,
-        "tags": ", ".join(record.tags),
+        "tags": formatting.tags(record),
+        "threshold": record.threshold and formatting.threshold(record.threshold),
         "rate": 100 * latest["alerts"] / latest["rows"] if latest.get("rows") else None,
         "model": record.model,
         "fitted": formatting.moment(record.created),
@@ -48,14 +49,16 @@ def show(versions: Sequence[ModelRecord], runs: Sequence[RunRecord]) -> None:
     """Show the versions of a model side by side, the latest first."""
     found = pd.DataFrame([line(record, runs) for record in versions])
     known = [name for name in METRICS if found[name].notna().any()]
+    empty = [name for name in METRICS if name not in known] + [name for name in ("threshold",) if not found[name].any()]
     st.dataframe(
-        plain_table(found.drop(columns=[name for name in METRICS if name not in known])),
+        plain_table(found.drop(columns=empty)),
         hide_index=True,
         placeholder="",
         height="content" if len(found) < 11 else 420,
         column_config={
             "version": st.column_config.NumberColumn("Version", format="%d", width=65),
             "tags": st.column_config.TextColumn("Tags", width=90),
+            "threshold": st.column_config.TextColumn("Threshold", width=150, help="Saved with it, for new files"),
             "rate": st.column_config.NumberColumn(
                 "Alerts", format="%.2f %%", width=75, help="Of the latest table that was scored with it"
             ),

@@ -25,7 +25,12 @@ SCORE = "Score with a saved model"
 
 def show() -> None:
     """Show the form, and start the job."""
-    models = [record for record in data.models() if {"score", "impute"} & saved.verbs_of(record)]
+    named = st.query_params.get("with")  # a version that is retired is used only if it is named
+    models = [
+        record
+        for record in data.models()
+        if {"score", "impute"} & saved.verbs_of(record) and (not record.retired or record.reference == named)
+    ]
     if not models:
         st.info("No model is saved yet: learn a table first.", icon=":material/info:")
         return
@@ -130,14 +135,15 @@ def _commands(record: ModelRecord, reference: str, source: str) -> list[list[str
             "Alert if the p-value is at most … %",
             0.01,
             50.0,
-            1.0,
+            None if record.threshold else 1.0,
             0.1,
             format="%g",
-            key="alert_on",
-            help="The share of normal rows that are false alerts.",
+            key="alert_on_saved" if record.threshold else "alert_on",
+            placeholder=f"{formatting.threshold(record.threshold)}, saved with the model" if record.threshold else None,
+            help="The share of normal rows that are false alerts. Empty: the threshold that is saved with the model.",
             width=320,
         )
-        found.append(["score", *reading, "--threshold", f"share={share / 100:g}"])
+        found.append(["score", *reading, *([] if share is None else ["--threshold", f"share={share / 100:g}"])])
     if "impute" in verbs and (not found or st.checkbox("Impute its missing values, too", key="impute_too")):
         found.append(["impute", *reading])
     return found

@@ -44,7 +44,8 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
     shown = {
         "Kind": f"{record.model}, of plugin {record.plugin}",
         "Capabilities": ", ".join(summary.get("verbs", [])),
-        "Tags": ", ".join(record.tags) or "none",
+        "Tags": formatting.tags(record) or "none",
+        "Saved threshold": record.threshold and formatting.threshold(record.threshold),
         "Fitted on": name_of(record.source),
         "Size": f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}",
         "Fitted at": formatting.moment(record.created),

@@ -112,7 +112,7 @@ if models:
                 "open": "Model",
                 "model": record.reference,
                 "kind": record.model,
-                "tags": ", ".join(record.tags),
+                "tags": formatting.tags(record),
                 "table": name_of(record.source),
                 "when": formatting.moment(record.created),
                 "rows": record.rows,

@@ -9,7 +9,7 @@ from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, navigation
 from anomalo_dashboard.inbox.bar import bar
-from anomalo_dashboard.repairing import decisions, filters, parts, without_repair, writing
+from anomalo_dashboard.repairing import decisions, filters, parts, teaching, without_repair, writing
 from anomalo_dashboard.repairing.lines import AT_ONCE, Listing
 from anomalo_dashboard.security.identity import name_box
 from anomalo_dashboard.security.literal import literal, plain_table
@@ -140,6 +140,7 @@ with write:
 with st.container():  # what is below keeps its position, whatever is said here
     decisions.say()
     writing.show(run, decided, everything)
+    teaching.show(run)
 listing(run, navigation.companion(run, [other for other in everything if other.verb == "score"]), who, state)
 by_column(run, numbers)
 decisions.history(decided, who)

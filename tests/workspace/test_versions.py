@@ -1,4 +1,4 @@
-"""Tags move between versions, and who moved them when is kept."""
+"""Tags move between versions, thresholds are saved and versions retired, and who did it when is kept."""
 
 import sqlite3
 import subprocess
@@ -12,16 +12,22 @@ import pytest
 from anomalo.errors import UnknownModelError, UsageError
 from anomalo.plugin import ModelState
 from anomalo.workspace import artifacts
-from anomalo.workspace.workspace import Workspace
+from anomalo.workspace.workspace import ModelRecord, Workspace
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Workspace:
     found = Workspace(tmp_path / "w")
-    facts: dict[str, Any] = {"model": "knn", "plugin": "baselines", "source": "", "rows": 1, "columns": 1}
     for _ in range(3):
-        found.add_model("m", lambda folder: artifacts.save(folder, {}, ModelState()), seconds=0.0, summary={}, **facts)
+        add(found)
     return found
+
+
+def add(store: Workspace) -> ModelRecord:
+    facts: dict[str, Any] = {"model": "knn", "plugin": "baselines", "source": "", "rows": 1, "columns": 1}
+    return store.add_model(
+        "m", lambda folder: artifacts.save(folder, {}, ModelState()), seconds=0.0, summary={}, **facts
+    )
 
 
 def moves(store: Workspace) -> list[tuple[str, int | None, int | None]]:
@@ -106,3 +112,57 @@ for turn in range(15):
     with sqlite3.connect(store.workspace / "anomalo.db") as connection:
         assert connection.execute("SELECT count(*) FROM tags").fetchone() == (1,)
     connection.close()
+
+
+def test_a_threshold_is_kept_by_who_saved_it_and_goes_to_the_next_version(
+    store: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALO_USER", "ann")
+    saved = store.versions.save_threshold(store.model("m@2"), "fdr=0.1")
+    assert (saved.before, saved.after) == ("", "fdr=0.1")
+    assert [record.threshold for record in store.models("m")] == ["", "fdr=0.1", ""]
+    store.versions.save_threshold(store.model("m@2"), "fdr=0.1")
+    assert store.versions.save_threshold(store.model("m@2"), "").before == "fdr=0.1"
+    assert [(line.who, line.subject, line.details) for line in store.activity() if line.action == "threshold"] == [
+        ("ann", "m@2", "fdr=0.1 removed"),
+        ("ann", "m@2", "fdr=0.1"),
+    ]
+    store.versions.save_threshold(store.model("m@3"), "budget=5")
+    assert (add(store).threshold, add(store).threshold) == ("budget=5", "budget=5")
+    store.versions.save_threshold(store.model("m@5"), "")
+    assert add(store).threshold == ""
+
+
+def test_a_retired_version_is_the_latest_only_if_it_is_named(store: Workspace) -> None:
+    store.versions.save_threshold(store.model("m@3"), "budget=5")
+    store.versions.retire(store.model("m@3"))
+    assert store.model("m").version == 2
+    assert store.model("m@3").retired
+    assert add(store).threshold == "", "it begins as the latest version that is in use does"
+    store.versions.retire(store.model("m@4"))
+    with pytest.raises(UsageError, match="m@3 is retired; `anomalo retire m@3 --undo`, then tag it"):
+        store.move_tag("m@3", "champion")
+    with pytest.raises(UsageError, match="m@3 is retired already, since 20"):
+        store.versions.retire(store.model("m@3"))
+    store.versions.restore(store.model("m@3"))
+    with pytest.raises(UsageError, match="m@3 is not retired"):
+        store.versions.restore(store.model("m@3"))
+    assert (store.model("m").version, store.model("m").threshold) == (3, "budget=5")
+    lines = [(line.subject, line.details) for line in store.activity() if line.action == "retire"]
+    assert lines == [("m@3", "undone"), ("m@4", ""), ("m@3", "")]
+
+
+def test_a_version_with_a_tag_is_not_retired_and_all_may_be(store: Workspace) -> None:
+    store.move_tag("m@2", "champion")
+    with pytest.raises(UsageError, match="m@2 is in use: it is tagged 'champion'"):
+        store.versions.retire(store.model("m@2"))
+    store.move_tag("m@2", "champion", remove=True)
+    for version in (1, 2, 3):
+        store.versions.retire(store.model(f"m@{version}"))
+    with pytest.raises(UnknownModelError, match="all versions of 'm' are retired; name one, such as m@3"):
+        store.model("m")
+    gone = store.model("m@1")
+    store.remove([gone])
+    for change in (store.versions.retire, store.versions.restore):
+        with pytest.raises(UnknownModelError, match="m@1 was removed meanwhile"):
+            change(gone)
