@@ -27,10 +27,10 @@ from anomalo.cli.terminal.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.terminal.printing import table
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
+from anomalo.cli.terminal.skill import show_errors, show_skill
 from anomalo.errors import UsageError
-from anomalo.tabular.quantities import count, expected_error, parse_memory, percent, unit_of
+from anomalo.tabular.quantities import count, parse_memory
 
 if TYPE_CHECKING:
     from anomalo.jobs.context import JobContext
@@ -149,9 +149,6 @@ TensorboardOption = Annotated[
         "--tensorboard", metavar="DIR", help="Write the losses of every epoch to this folder for TensorBoard."
     ),
 ]
-
-SHOWN = 12
-"""The most columns whose expected errors are printed."""
 
 
 def pairs(items: list[str], option: str, last: bool = False) -> dict[str, str]:
@@ -362,36 +359,6 @@ def _show(result: FitResult) -> None:
     show_skill(record)
     show_errors(record)
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
-
-
-def show_skill(record: ModelRecord) -> None:
-    """Print how well the model predicts hidden cells, if it does."""
-    skill = record.summary["skill"]
-    if skill is not None and skill > 0:
-        typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by the columns' means or modes")
-
-
-def show_errors(record: ModelRecord) -> None:
-    """Print the expected errors of imputed values, column by column, most missing values first."""
-    with_missing = [(name, entry) for name, entry in record.summary["errors"].items() if entry["missing"] > 0]
-    kinds, units = record.summary["kinds"], record.summary.get("units", {})
-    most_first = sorted(with_missing, key=lambda item: -item[1]["missing"])
-    if most_first:
-        columns = ("column", "missing", "expected error", "error of mean or mode")
-        rows = [
-            (
-                name,
-                percent(entry["missing"]),
-                *(
-                    expected_error(entry[which], kinds[name], unit_of(units.get(name)))
-                    for which in ("error", "baseline")
-                ),
-            )
-            for name, entry in most_first[:SHOWN]
-        ]
-        table(columns, rows, right=columns[1:])
-    if len(most_first) > SHOWN:
-        typer.echo(f"and {len(most_first) - SHOWN} more columns with missing values; --json lists all")
 
 
 def register(app: typer.Typer) -> None:

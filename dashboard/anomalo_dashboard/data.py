@@ -359,9 +359,14 @@ def kinds_of_model() -> list[dict[str, Any]]:
     return list(queue.ask("models"))
 
 
-def models_with(*verbs: str) -> list[str]:
-    """Return the names of the models that can do all of `verbs`."""
-    return [model["name"] for model in kinds_of_model() if set(model["verbs"]) >= set(verbs)]
+def models_with(*verbs: str, modality: str = "table") -> list[str]:
+    """Return the names of the models that can do all of `verbs`, on rows of a modality such as "image"."""
+    return [model["name"] for model in models_of(modality) if set(model["verbs"]) >= set(verbs)]
+
+
+def models_of(modality: str) -> list[dict[str, Any]]:
+    """Return the models that can be fitted on rows of a modality, as `kinds_of_model` does."""
+    return [model for model in kinds_of_model() if modality in model["modalities"]]
 
 
 @st.cache_data(show_spinner="Listing the plugins")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.calibration.thresholds import Threshold
+from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.jobs.comparing.compare import compared
 from anomalo.jobs.context import JobContext, Opened
-from anomalo.jobs.images.explained import explain_images, regions_and_pictures
+from anomalo.jobs.images.explained import PICTURES, explain_images, regions_of, write_pictures_of
 from anomalo.jobs.part import Found, Part
 from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
@@ -205,13 +206,20 @@ class _Job:
     def _cells_and_reasons(self, part: Part, folder: Path) -> tuple[pa.Table, dict[int, list[dict[str, Any]]]]:
         """Return an explained part's table of cells, and the reasons of its rows; pictures of images are written."""
         if isinstance(self.fitted.encoder, ImageEncoder):
-            return regions_and_pictures(self.fitted.encoder, part, folder)
+            write_pictures_of(self.fitted.encoder, part, folder, self._drawn)
+            return regions_of(self.fitted.encoder, part)
         explained = Explained(*(part.arrays[name] for name in EXPLAINED))
         cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
         shown = shown_cells(self.fitted.encoder.layout)
         texts = np.zeros(explained.texts.shape, dtype=np.bool_)
         near = np.concatenate([explained.near.reshape(len(part.rows), -1)[:, shown], texts], axis=1)
         return cells, reasons(cells, part.rows, near)
+
+    @cached_property
+    def _drawn(self) -> frozenset[int]:
+        """The images that get pictures."""
+        scored = self.rows.scored
+        return frozenset(most_anomalous(scored.p_value, scored.score)[:PICTURES].tolist())
 
     @property
     def _at_once(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -21,14 +22,24 @@ SCALE = ["#3f7fd0", "#a58fa5", "#e0632b"]
 """Of numbers: to be seen on light and dark backgrounds."""
 
 
-def table(cloud: Cloud, scores: data.Scores, drawn: data.Rows, colours: Colours) -> pd.DataFrame:
-    """Return the points that are drawn, the most anomalous last, so that they lie on top."""
+def table(
+    cloud: Cloud, scores: data.Scores, drawn: data.Rows, colours: Colours, pictures: Sequence[str | None] = ()
+) -> pd.DataFrame:
+    """Return the points that are drawn, the most anomalous last, so that they lie on top.
+
+    Parameters
+    ----------
+    pictures : sequence of str or None
+        Addresses of pictures of the first rows of `drawn`, of which one is shown where the mouse is.
+    """
     at = np.searchsorted(cloud.rows, drawn)
     found = scores.table(drawn, scores.alert).rename(columns={scores.id: "id"})
     found = found.assign(x=cloud.x[at], y=cloud.y[at], colour=colours.values)
     found["reasons"] = found["reasons"].fillna("not explained").map(plain)
     if scores.id is not None:
         found["id"] = found["id"].map(plain, na_action="ignore")
+    if pictures:  # an empty address is no picture; of null, Vega makes a picture that is not found
+        found["image"] = [*(address or "" for address in pictures), *[""] * (len(drawn) - len(pictures))]
     return found[::-1].sort_values("alert", kind="stable")
 
 
@@ -67,6 +78,7 @@ def draw(
                 alt.Tooltip("score:Q", title="anomaly score", format=".4~g"),
                 alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
                 alt.Tooltip("reasons:N"),
+                *([alt.Tooltip("image:N")] if "image" in points else []),
             ],
         )
         .add_params(picked, drag)

@@ -110,7 +110,7 @@ def _advanced(label: str | None) -> dict[str, Any]:
 
     Those that score come first, then those that only impute. Classifiers are offered where there is a label to learn.
     """
-    known = [model for model in data.kinds_of_model() if {"score", "impute"} & set(model["verbs"])]
+    known = [model for model in data.models_of("table") if {"score", "impute"} & set(model["verbs"])]
     usable = [model for model in known if label is not None or "proba" not in model["verbs"]]
     order = sorted(usable, key=lambda model: (model["name"] != AUTO, "score" not in model["verbs"], model["name"]))
     models = {model["name"]: model for model in order}
