@@ -75,7 +75,7 @@ class FitConfig:
     max_memory: int | None = None
 
     def create(self, registry: Registry, modality: str | None = None) -> GuardedModel:
-        """Return a new, unfitted model for rows of a modality; without one, for tables or of the only one with the name.
+        """Return a new, unfitted model for rows of a modality; without one for tables, or the only one so named.
 
         Raises
         ------
