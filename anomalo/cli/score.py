@@ -10,23 +10,28 @@ import typer
 
 from anomalo.cli.fit import (
     AssumeOption,
-    DropOption,
     EffortOption,
+    MaxMemoryOption,
+    ModelOption,
+    SeedOption,
+    SetOption,
+    amount_of_memory,
+    parameters,
+    show_skill,
+)
+from anomalo.cli.terminal.columns import (
+    DropOption,
+    EntityOption,
     IdOption,
     InfOption,
     KeepOption,
     KindOption,
     LabelOption,
-    MaxMemoryOption,
     MissingOption,
-    ModelOption,
     SchemaOption,
-    SeedOption,
-    SetOption,
-    amount_of_memory,
-    parameters,
+    TimeOption,
+    WindowOption,
     schema_options,
-    show_skill,
 )
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
@@ -310,6 +315,9 @@ def scan(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
     threshold: ThresholdOption = "share=0.01",
     safe_csv: SafeCsvOption = False,
     encoding: EncodingOption = None,
@@ -334,7 +342,7 @@ def scan(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     limit = Threshold.parse(threshold)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window))
     asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan, max_memory=memory)
     with console.work("scanning", threads) as progress:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.fit import (
+from anomalo.cli.terminal.columns import (
     DropOption,
+    EntityOption,
     IdOption,
     InfOption,
     KeepOption,
@@ -16,6 +17,8 @@ from anomalo.cli.fit import (
     LabelOption,
     MissingOption,
     SchemaOption,
+    TimeOption,
+    WindowOption,
     schema_options,
 )
 from anomalo.cli.terminal.console import (
@@ -52,6 +55,9 @@ def schema(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     given: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
@@ -66,7 +72,7 @@ def schema(
     from anomalo.persistence.atomic import atomic_file, require_writable
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given, (time, entity, window))
     if output is not None:
         require_writable(output)
     with console.work("reading") as progress:

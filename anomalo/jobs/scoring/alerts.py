@@ -96,8 +96,21 @@ class ScoredTable:
             yield rows, self.selection.of(rows, kept[0]["p_value"]), kept[0]
 
     def selected(self, selection: Selection, most: int) -> Iterator[Part]:
-        """Yield the candidates that are selected, ascending and `most` in each part but the last; once."""
+        """Yield the candidates that are selected, ascending and at most `most` in each part; once."""
+        if self.work.fitted.schema.time is not None:
+            return self._read_again(selection, most)
         return self.candidates.parts(selection, most)
+
+    def _read_again(self, selection: Selection, most: int) -> Iterator[Part]:
+        """Read the source again for what is selected: to keep points, those around them would have to be kept, too."""
+        for part, (rows, _, arrays) in zip(self.work.read(), self.results(), strict=True):
+            here = np.flatnonzero(selection.of(rows, arrays["p_value"]))
+            if not len(here):
+                continue
+            data = part.data or part.encoded(self.work.fitted, self.work.context.strict)
+            for start in range(0, len(here), most):
+                at = here[start : start + most]
+                yield Part(rows[at], part.batch.take(pa.array(at)), data.take(at))
 
     def normal_rows(self) -> Part | None:
         """Return some of the rows that are no alerts; None if none were kept."""
@@ -161,7 +174,8 @@ def score_table(
     labels = LabelMonitor(fitted.schema)
     new = profiled and fitted.profile is not None and work.opened.table is None
     seen = ProfileMonitor(fitted) if new else None
-    candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
+    spool = Spool(folder / "candidates.arrow")
+    candidates = Candidates(threshold, max(explain, TOP), spool, kept=fitted.schema.time is None)
     scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
     if profiled and fitted.schema.modality == TABLE:
         scored.normal = NormalRows(sampled_rows(len(fitted.schema.columns)))
