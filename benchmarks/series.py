@@ -174,7 +174,9 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
             given = encoded(np.where(mask, 0, new).astype(np.float32), ~mask)
             residual = (model.impute(given).point - new)[mask]
             errors.append(f"{what} MAE {np.abs(residual).mean():.3f} RMSE {np.sqrt(np.square(residual).mean()):.3f}")
-        print(f"{name}: {'; '.join(errors)}; fit {seconds:.1f}, all {time.process_time() - started:.1f} CPU s", flush=True)
+        print(
+            f"{name}: {'; '.join(errors)}; fit {seconds:.1f}, all {time.process_time() - started:.1f} CPU s", flush=True
+        )
 
 
 def masks(what: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -200,7 +202,9 @@ def main() -> None:
     parser.add_argument("--factor", type=float, default=1.0, help="what this threshold is multiplied by")
     parser.add_argument("--holes", action="store_true", help="hide half of the training points of ETTh1")
     parser.add_argument("--verbose", action="store_true", help="print each file")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of models that have them")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of models that have them"
+    )
     args = parser.parse_args()
     args.set = dict(item.split("=", 1) for item in args.set)
     {"nab": nab, "skab": skab, "etth1": etth1}[args.what](args, Registry.load())

@@ -87,7 +87,9 @@ class Gaussian(WindowModel):
         """Fill hidden cells with their conditional means, with 90 % intervals, and with draws given all that is seen."""
         channels = Channels(data.layout)
         parts = [self._filled(data.take(slice(at, at + BLOCK)), channels, draws) for at in range(0, len(data), BLOCK)]
-        point, low, high = (np.concatenate([getattr(part, name) for part in parts]) for name in ("point", "low", "high"))
+        point, low, high = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("point", "low", "high")
+        )
         drawn = np.concatenate([part.draws for part in parts if part.draws is not None], axis=1) if draws else None
         return Filled(point, drawn, low=low, high=high)
 

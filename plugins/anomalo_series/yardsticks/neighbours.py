@@ -70,10 +70,16 @@ class Neighbours(ExpectingModel):
         """Return the mean energy of training windows, each without those that share points with it."""
         some = np.arange(0, len(self.windows_), max(1, len(self.windows_) // LEVELLED))
         flat, had = np.where(seen[some], self.windows_[some], 0), seen[some]
-        distance = self._distances(flat, had).astype(np.float64) + np.square(flat, dtype=np.float64).sum(axis=1)[:, None]
+        distance = (
+            self._distances(flat, had).astype(np.float64) + np.square(flat, dtype=np.float64).sum(axis=1)[:, None]
+        )
         distance[np.abs(some[:, None] - np.arange(len(self.windows_))) < width] = np.inf
         nearest = np.sort(distance, axis=1)[:, : self.neighbours]
         known = np.isfinite(nearest)
-        mean = np.where(known, nearest, 0).clip(min=0).sum(axis=1) / known.sum(axis=1).clip(min=1) / had.sum(axis=1).clip(min=1)
+        mean = (
+            np.where(known, nearest, 0).clip(min=0).sum(axis=1)
+            / known.sum(axis=1).clip(min=1)
+            / had.sum(axis=1).clip(min=1)
+        )
         level = float(mean.mean())
         return level if level > 0 else 1.0
