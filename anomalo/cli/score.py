@@ -161,10 +161,12 @@ def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metric
         from anomalo.jobs.daily.metrics import write_metrics
 
         write_metrics(metrics, run)
-    alerts = run.summary["alerts"]
+    alerts, of = run.summary["alerts"], "alert"
+    if "intervals" in run.summary:
+        alerts, of = run.summary["intervals"], "interval"
     if fail_over is not None and alerts > fail_over:
         where = output or run.path / "scores.parquet"
-        raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {where}")
+        raise GateError(f"{count(alerts, of)}, more than --fail-over {fail_over}; the scores are in {where}")
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
@@ -175,7 +177,8 @@ def summary(result: ScoreResult) -> dict[str, Any]:
 def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
     """Print the number of alerts, and the most anomalous rows with their reasons."""
     facts = result.run.summary
-    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} at {facts['threshold']}\n")
+    within = f" in {count(facts['intervals'], 'interval')}" if "intervals" in facts else ""
+    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')}{within} at {facts['threshold']}\n")
     top = result.top[:rows]
     names = [name for name in top[0] if name not in ROW] if top else []
     scores, p_values = numbers([row["score"] for row in top]), probabilities([row["p_value"] for row in top])

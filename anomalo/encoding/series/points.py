@@ -134,35 +134,28 @@ class Positions:
             Where each begins. What is outside of the stretch of its row is not observed.
         """
         first, end = self.points.first[self.at], self.points.end[self.at]
-        if (
-            len(start)
-            and start[-1] - start[0] == len(start) - 1
-            and first[0] == first[-1]
-            and (np.diff(start) == 1).all()
-        ):
+        if len(start) and first[0] == first[-1] and (np.diff(start) == 1).all():
             return self._view(int(start[0]), int(first[0]), int(end[0]), len(start))
         index = start[:, None] + np.arange(self.width)
         inside = (index >= first[:, None]) & (index < end[:, None])
-        index = np.where(inside, index, self.at[:, None])
-        values = self.points.values[index] * inside[:, :, None]
-        return values, self.points.observed[index] & inside[:, :, None]
+        index, inside = np.where(inside, index, self.at[:, None]), inside[:, :, None]
+        return np.where(inside, self.points.values[index], np.float32(0)), self.points.observed[index] & inside
 
     def _view(self, start: int, first: int, end: int, count: int) -> tuple[Numbers, Mask]:
         """Return so many windows that begin one after the other, as views into points or a copy of some."""
         stop = start + count + self.width - 1
         inner = slice(max(start, first), min(stop, end))
         pads = ((inner.start - start, stop - inner.stop), (0, 0))
-        found = []
-        for array in (self.points.values[inner], self.points.observed[inner]):
+
+        def view(array: NDArray[Any]) -> NDArray[Any]:
             padded = np.pad(array, pads) if pads[0] != (0, 0) else array
-            found.append(np.lib.stride_tricks.sliding_window_view(padded, self.width, axis=0).transpose(0, 2, 1))
-        return found[0], found[1]
+            return np.lib.stride_tricks.sliding_window_view(padded, self.width, axis=0).transpose(0, 2, 1)
+
+        return view(self.points.values[inner]), view(self.points.observed[inner])
 
     def hashes(self, own: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Return a hash of the window that ends at each row, uint64 [n], given those of the rows themselves."""
-        keys = np.random.Generator(np.random.Philox(1)).integers(
-            1, 2**64, size=self.width, dtype=np.uint64
-        ) | np.uint64(1)
+        keys = np.random.Generator(np.random.Philox(1)).integers(1, 2**64, size=self.width, dtype=np.uint64)
         total, first = own * keys[0], self.points.first[self.at]
         for back in range(1, self.width):
             at = self.at - back

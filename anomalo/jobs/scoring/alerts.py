@@ -24,6 +24,7 @@ from anomalo.jobs.scoring.labelled import LabelMonitor, Positives
 from anomalo.jobs.scoring.neighbours import NormalRows, sampled_rows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.series.intervals import AlertPlaces, Intervals
 from anomalo.jobs.sharding import Work
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.fitted import Fitted
@@ -56,6 +57,8 @@ class ScoredTable:
         Some of its rows, likewise.
     positives : Positives or None
         The rows that the table's label marks, if it has one.
+    intervals : Intervals or None
+        Of a series, the intervals that its alerts make.
     """
 
     work: Work
@@ -69,6 +72,7 @@ class ScoredTable:
     profile: Profile | None = None
     normal: NormalRows | None = None
     positives: Positives | None = None
+    intervals: Intervals | None = None
 
     @property
     def rows(self) -> int:
@@ -179,6 +183,7 @@ def score_table(
     scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
     if profiled and fitted.schema.modality == TABLE:
         scored.normal = NormalRows(sampled_rows(len(fitted.schema.columns)))
+    places = None if fitted.schema.time is None else AlertPlaces(fitted, folder / "places.arrow")
     find = _ScoreRows(work.opened.scores, None if shadow is None else shadow.challenger)
     for part in work.parts(KIND, find):
         quality.see(len(part.rows), part.counts)
@@ -188,6 +193,8 @@ def score_table(
             scored.normal.see(part, part.arrays["p_value"])
         labels.see(part.batch)
         drift.see(part.arrays)
+        if places is not None:
+            places.see(part)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])
         if shadow is not None:
@@ -200,6 +207,9 @@ def score_table(
         work.context.report_rows(quality.rows)
     quality.require_readable()
     scored.selection, scored.alerts = _alerts(threshold, p_values, candidates)
+    if places is not None:
+        scored.intervals = places.intervals(scored.results)
+        scored.selection, scored.alerts = scored.selection.and_rows(scored.intervals.rows), len(scored.intervals.rows)
     reference = len(fitted.calibration.reference)
     uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
     limit = threshold.limits(scored.rows, reference) if reference else uncalibrated

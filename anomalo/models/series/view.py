@@ -100,19 +100,13 @@ def _filled(data: Encoded, filled: Filled) -> Filled:
     assert data.positions is not None, "points have positions"
     at = np.arange(len(data)), data.positions.at - data.positions.centred
 
-    def own(array: Floats | None) -> Floats | None:
-        """Take the rows' own cells of [n, T, C], or of [draws, n, T, C]."""
-        if array is None:
-            return None
-        if array.ndim == 4:
-            return np.stack([_common(data, one[at]) for one in array])
-        return _common(data, array[at])
+    def own(array: Floats) -> Floats:
+        """Take the rows' own cells of [n, T, C], as they are where they are observed."""
+        return np.where(data.observed, data.values, _common(data, array[at])).astype(np.float32)
 
-    point = np.where(data.observed, data.values, own(filled.point)).astype(np.float32)
-    draws = own(filled.draws)
-    if draws is not None:
-        draws = np.where(data.observed, data.values, draws).astype(np.float32)
-    return Filled(point, draws, {}, own(filled.low), own(filled.high))
+    draws = None if filled.draws is None else np.stack([own(one) for one in filled.draws])
+    low, high = (None if end is None else _common(data, end[at]) for end in (filled.low, filled.high))
+    return Filled(own(filled.point), draws, {}, low, high)
 
 
 def _common(data: Encoded, values: Floats) -> Floats:
