@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anomalo.cli.terminal.columns import (
+    CausalOption,
     DropOption,
     EntityOption,
     IdOption,
@@ -183,6 +184,7 @@ def fit(
     time: TimeOption = None,
     entity: EntityOption = None,
     window: WindowOption = 0,
+    causal: CausalOption = False,
     constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
@@ -211,7 +213,7 @@ def fit(
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window))
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
         config = FitConfig(

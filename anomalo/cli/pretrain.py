@@ -17,6 +17,7 @@ from anomalo.cli.fit import (
     report,
 )
 from anomalo.cli.terminal.columns import (
+    CausalOption,
     DropOption,
     EntityOption,
     IdOption,
@@ -67,6 +68,7 @@ def pretrain(
     time: TimeOption = None,
     entity: EntityOption = None,
     window: WindowOption = 0,
+    causal: CausalOption = False,
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
     resume: ResumeOption = False,
@@ -91,7 +93,7 @@ def pretrain(
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window))
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
         asked, memory = parameters(settings), amount_of_memory(max_memory)

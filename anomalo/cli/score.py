@@ -20,6 +20,7 @@ from anomalo.cli.fit import (
     show_skill,
 )
 from anomalo.cli.terminal.columns import (
+    CausalOption,
     DropOption,
     EntityOption,
     IdOption,
@@ -321,6 +322,7 @@ def scan(
     time: TimeOption = None,
     entity: EntityOption = None,
     window: WindowOption = 0,
+    causal: CausalOption = False,
     threshold: ThresholdOption = "share=0.01",
     safe_csv: SafeCsvOption = False,
     encoding: EncodingOption = None,
@@ -345,7 +347,7 @@ def scan(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     limit = Threshold.parse(threshold)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window))
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan, max_memory=memory)
     with console.work("scanning", threads) as progress:

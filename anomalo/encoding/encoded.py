@@ -123,8 +123,9 @@ class Layout:
         the index along the other axes: see `cell_names`.
     derived : Layout or None
         Of what is computed from points in time; see `Encoded.derived`.
-    window : int
-        Of a series whose rows are single points, how many of them models see at a time; else 0.
+    window, averaged : int, bool
+        Of a series whose rows are points, how many of them models see at a time, and whether a point has the mean score
+        of the windows with it, or that of the one that ends there; else 0 and False.
     """
 
     modality: str
@@ -135,6 +136,7 @@ class Layout:
     names: tuple[str, ...] = ()
     derived: Layout | None = None
     window: int = 0
+    averaged: bool = False
 
     @cached_property
     def block_of_cell(self) -> NDArray[np.intp]:
@@ -204,7 +206,7 @@ class Layout:
             value["axis"],
             names,
             None if derived is None else cls.from_json(derived),
-            value.get("window", 0),
+            *(value.get("window", 0), value.get("averaged", False)),
         )
 
 

@@ -65,7 +65,7 @@ class SeriesEncoder(TableEncoder):
         order = in_order(times, which)
         self._sampling = Sampling.of(times[order], which[order])
         width = schema.window or self._window(columns)
-        self._layout = replace(self._layout, window=max(width, SHORTEST))
+        self._layout = replace(self._layout, window=max(width, SHORTEST), averaged=not schema.causal)
         return self
 
     def _known(self, columns: Columns) -> dict[str, int]:
@@ -123,7 +123,7 @@ class SeriesEncoder(TableEncoder):
         begins = place[self._sampling.begins(times[order], which[order])]
         starts[begins] = begins
         points = self._points(common, observed, np.maximum.accumulate(starts), at, which)
-        return replace(rows, positions=Positions(points, at, self._layout.window))
+        return replace(rows, positions=Positions(points, at, self._layout.window, self._layout.averaged))
 
     def _points(self, common: Any, observed: Any, first: Indices, at: Indices, which: Indices) -> Points:
         if self._schema.entity is None:

@@ -30,7 +30,14 @@ from anomalo.models.capabilities import (
 )
 from anomalo.models.guard import Origin, guard
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
-from anomalo.models.series.view import explained_points, filled_points, in_parts, seen_layout, windows
+from anomalo.models.series.view import (
+    explained_points,
+    filled_points,
+    in_parts,
+    scored_points,
+    seen_layout,
+    windows,
+)
 from anomalo.models.view import View, explained_columns, filled_columns, hidden_columns
 
 
@@ -111,7 +118,7 @@ class GuardedModel:
         if not isinstance(model, CanScore):
             raise self._unable("score")
         if data.positions is not None:
-            return np.concatenate([self.score(windows(part)) for part in in_parts(data)])
+            return scored_points(data, self.score)
         data = self.view.of_rows(data)
         with self._guard("score"):
             return result_checks.scores(model.score(data), data)

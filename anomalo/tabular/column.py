@@ -48,6 +48,7 @@ _OPTIONS: dict[str, Any] = {
     **dict.fromkeys(("drop", "missing", "keep"), list),
     **dict.fromkeys(("id", "label", "infinite", "time", "entity"), str),
     "window": int,
+    "causal": bool,
 }
 _STRINGS = ("string", "large_string", "string_view")
 _CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
@@ -133,6 +134,8 @@ class SchemaOptions:
         The rows are points of series: the column with their times, and the one that names the series.
     window : int
         Points of a series that a model sees at a time; 0: as many as the series suggest.
+    causal : bool
+        Whether the score of a point depends on those before it alone; else also on those after it.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -145,6 +148,7 @@ class SchemaOptions:
     time: str | None = None
     entity: str | None = None
     window: int = 0
+    causal: bool = False
 
     def __post_init__(self) -> None:
         self._require_series()
@@ -155,8 +159,9 @@ class SchemaOptions:
             raise UsageError(f"infinite is {self.infinite!r}; expected one of: {', '.join(get_args(Infinite))}")
 
     def _require_series(self) -> None:
-        if self.time is None and (self.entity is not None or self.window):
-            given = "window" if self.entity is None else "entity"
+        asked = {"entity": self.entity is not None, "window": self.window, "causal": self.causal}
+        if self.time is None and any(asked.values()):
+            given = next(name for name, there in asked.items() if there)
             raise UsageError(f"--{given} is for series; give the column with the times of the points, too: --time COL")
         if self.time is not None and self.time in (self.entity, self.id, self.label, *self.drop):
             raise UsageError(f"column {self.time!r} has the times of the points, and cannot be something else, too")
@@ -195,6 +200,7 @@ class SchemaOptions:
             time=value.get("time"),
             entity=value.get("entity"),
             window=value.get("window", 0),
+            causal=value.get("causal", False),
         )
 
     def to_toml(self) -> str:
@@ -217,6 +223,7 @@ class SchemaOptions:
         lines = [f"{key} = [{', '.join(map(_quoted, items))}]" for key, items in lists.items()]
         lines += [f"{key} = {_quoted(item)}" for key, item in texts.items() if item is not None]
         lines += [f"window = {self.window}"] if self.window else []
+        lines += ["causal = true"] if self.causal else []
         lines += ["", "[columns]", *(f"{_quoted(name)} = {_quoted(kind)}" for name, kind in self.kinds.items())]
         return "\n".join(lines) + "\n"
 
@@ -233,6 +240,7 @@ class SchemaOptions:
             time=self.time or below.time,
             entity=self.entity or below.entity,
             window=self.window or below.window,
+            causal=self.causal or below.causal,
         )
 
     def require_known(self, names: Sequence[str]) -> None:
@@ -258,8 +266,14 @@ def _check_option(path: Path, key: str, item: Any) -> None:
     if key not in _OPTIONS:
         raise UsageError(f"{path} has {key!r}; expected some of: {', '.join(_OPTIONS)}")
     parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else [item]
-    kind = {dict: "a table of texts", list: "a list of texts", str: "a text", int: "a whole number"}
-    texts = type(item) is int or all(isinstance(part, str) for part in parts)
+    kind = {
+        dict: "a table of texts",
+        list: "a list of texts",
+        str: "a text",
+        int: "a whole number",
+        bool: "true or false",
+    }
+    texts = type(item) in (int, bool) or all(isinstance(part, str) for part in parts)
     if type(item) is not _OPTIONS[key] or not texts:
         raise UsageError(f"{path}: {key} is {item!r}; expected {kind[_OPTIONS[key]]}")
 

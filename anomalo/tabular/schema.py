@@ -70,8 +70,8 @@ class Schema:
         has as values.
     tokens : mapping of str to mapping of str to int
         By column of a text file: the texts that were taken as missing cells, and how many cells had each.
-    window : int
-        Points of a series that a model sees at a time, as the user has it; 0 where the series decide.
+    window, causal : int, bool
+        Of series, as `SchemaOptions` has them.
     """
 
     columns: tuple[Column, ...]
@@ -84,6 +84,7 @@ class Schema:
     keep: tuple[str, ...] = ()
     tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     window: int = 0
+    causal: bool = False
 
     @cached_property
     def reading(self) -> Reading:
@@ -327,6 +328,7 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
         keep=tuple(dict.fromkeys([*options.keep, *kept])),
         tokens={guess.column.name: guess.missing for guess in guesses if guess.missing},
         window=options.window,
+        causal=options.causal,
     )
 
 

@@ -20,6 +20,7 @@ from anomalo.cli.fit import (
 )
 from anomalo.cli.score import ExplainOption
 from anomalo.cli.terminal.columns import (
+    CausalOption,
     DropOption,
     EntityOption,
     IdOption,
@@ -84,6 +85,7 @@ def plan(
     time: TimeOption = None,
     entity: EntityOption = None,
     window: WindowOption = 0,
+    causal: CausalOption = False,
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
     encoding: EncodingOption = None,
@@ -108,7 +110,7 @@ def plan(
         for option in (name for name, value in given.items() if value):
             raise UsageError(f"{option} is for fits, not for --with: a saved model is as it is")
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window))
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     asked, limit = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(
         model or AUTO, seed=seed, device=device, goals=checked_goals(goals), settings=asked, max_memory=limit

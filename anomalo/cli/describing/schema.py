@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anomalo.cli.terminal.columns import (
+    CausalOption,
     DropOption,
     EntityOption,
     IdOption,
@@ -58,6 +59,7 @@ def schema(
     time: TimeOption = None,
     entity: EntityOption = None,
     window: WindowOption = 0,
+    causal: CausalOption = False,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
@@ -72,7 +74,7 @@ def schema(
     from anomalo.persistence.atomic import atomic_file, require_writable
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given, (time, entity, window))
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given, (time, entity, window, causal))
     if output is not None:
         require_writable(output)
     with console.work("reading") as progress:

@@ -66,6 +66,10 @@ WindowOption = Annotated[
         help="Points of a series that a model sees at a time; 0: as the series suggest.",
     ),
 ]
+CausalOption = Annotated[
+    bool,
+    typer.Option("--causal", help="Score each point of a series by those before it alone, as --follow does."),
+]
 
 
 def pairs(items: list[str], option: str, last: bool = False) -> dict[str, str]:
@@ -94,11 +98,11 @@ def schema_options(
     keep: list[str],
     inf: Any,
     schema: Path | None,
-    series: tuple[str | None, str | None, int] = (None, None, 0),
+    series: tuple[str | None, str | None, int, bool] = (None, None, 0, False),
 ) -> SchemaOptions:
     """Return the schema options of a verb; they overrule those of the file `schema`.
 
-    `series` are the values of --time, --entity and --window.
+    `series` are the values of --time, --entity, --window and --causal.
 
     Raises
     ------

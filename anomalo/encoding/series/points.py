@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -94,15 +94,18 @@ class Positions:
         The point of each row.
     width : int
         Points of a window.
+    averaged : bool
+        Whether the score of a row is the mean of the windows with it; else it is that of the window that ends there.
     """
 
     points: Points
     at: Indices
     width: int
+    averaged: bool = False
 
     def take(self, rows: NDArray[Any] | slice) -> Self:
         """Return the positions of some rows."""
-        return type(self)(self.points, self.at[rows], self.width)
+        return replace(self, at=self.at[rows])
 
     @staticmethod
     def concatenate(parts: Sequence[Positions]) -> Positions:
@@ -111,7 +114,14 @@ class Positions:
         points = parts[0].points if same else Points.concatenate([part.points for part in parts])
         before = np.cumsum([0, *(0 if same else len(part.points) for part in parts)])
         at = np.concatenate([part.at + start for part, start in zip(parts, before, strict=False)])
-        return Positions(points, at, parts[0].width)
+        return Positions(points, at, parts[0].width, parts[0].averaged)
+
+    @property
+    def last_end(self) -> Indices:
+        """Where the last window ends that has a say on the score of each row, [n]."""
+        if not self.averaged:
+            return self.at
+        return np.minimum(self.at + (self.width - 1), self.points.end[self.at] - 1)
 
     @property
     def trailing(self) -> Indices:
@@ -154,11 +164,11 @@ class Positions:
         return view(self.points.values[inner]), view(self.points.observed[inner])
 
     def hashes(self, own: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Return a hash of the window that ends at each row, uint64 [n], given those of the rows themselves."""
-        keys = np.random.Generator(np.random.Philox(1)).integers(1, 2**64, size=self.width, dtype=np.uint64)
-        total, first = own * keys[0], self.points.first[self.at]
-        for back in range(1, self.width):
-            at = self.at - back
-            inside = at >= first
-            total = total + np.where(inside, self.points.hashes[np.maximum(at, 0)], np.uint64(0)) * keys[back]
+        """Return a hash of all points that decide on the score of each row, uint64 [n], given those of the rows."""
+        keys = np.random.Generator(np.random.Philox(1)).integers(1, 2**64, size=2 * self.width, dtype=np.uint64)
+        total, first, last = own * keys[0], self.points.first[self.at], self.last_end
+        for away in [*range(1 - self.width, 0), *range(1, self.width if self.averaged else 1)]:
+            at = self.at + away
+            inside = (at >= first) & (at <= last)
+            total = total + np.where(inside, self.points.hashes[np.where(inside, at, 0)], np.uint64(0)) * keys[away]
         return np.asarray(total ^ (total >> np.uint64(32)))

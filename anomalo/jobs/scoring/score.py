@@ -147,7 +147,9 @@ class _Job:
         order = scored.candidates.most_anomalous[0]
         self.rows = ScoreRows(scored, order[:TOP], self._id(), Spool(self.work.job.folder / "reasons.arrow"))
         explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
-        beside = {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        beside: dict[str, Any] = (
+            {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        )
         beside |= accepted.write(self.fitted, folder, scored.results(), scored.selection.largest)
         if scored.positives is not None:
             beside["label"] = compared_with_label(scored.positives, scored.score, scored.alert)

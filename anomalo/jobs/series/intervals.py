@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ class Intervals:
     stamp: pa.Array
     entity: pa.Array
     channels: Sequence[str]
-    contributions: Scores = field(default_factory=lambda: np.zeros((0, 0)))
+    contributions: Scores
 
     def __len__(self) -> int:
         return len(self.contributions)
@@ -147,12 +147,16 @@ class AlertPlaces:
         first, last = keys[new], keys[np.append(np.flatnonzero(new)[1:], len(keys)) - 1] if len(keys) else keys
         found = [_within(batch, arrays, first, last) for batch, (_, _, arrays) in self._with(results)]
         rows = pa.Table.from_batches(found, schema=FOUND).sort_by([("key", "ascending"), ("row", "ascending")])
+        channels = [block.name for block in self._fitted.encoder.layout.blocks]
         return Intervals(
             np.searchsorted(first, rows["key"].to_numpy(), side="right") - 1,
-            *(rows[name].to_numpy() for name in ("row", "score", "p_value")),
-            *(rows[name].combine_chunks() for name in ("stamp", "entity")),
-            [block.name for block in self._fitted.encoder.layout.blocks],
-            np.zeros((len(first), len(self._fitted.encoder.layout.blocks))),
+            rows["row"].to_numpy(),
+            rows["score"].to_numpy(),
+            rows["p_value"].to_numpy(),
+            rows["stamp"].combine_chunks(),
+            rows["entity"].combine_chunks(),
+            channels,
+            np.zeros((len(first), len(channels))),
         )
 
     def _with(self, results: Callable[[], Results]) -> Iterator[tuple[pa.RecordBatch, tuple[Rows, Mask, Arrays]]]:

@@ -31,7 +31,8 @@ def series_parts(
     ahead : bool
         Whether windows reach points after a row, as those of imputation do.
     """
-    schema, width = fitted.schema, fitted.encoder.layout.window
+    schema, layout = fitted.schema, fitted.encoder.layout
+    width, ahead = layout.window, ahead or layout.averaged
     if is_in_order((part.batch for part in read()), schema):
         return Surroundings(schema, width - 1, width - 1 if ahead else 0).of(read()), None
     return _sorted(list(read()), fitted, strict), SORTED.format(time=schema.time)

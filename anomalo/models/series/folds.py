@@ -30,17 +30,18 @@ def stretches(rows: int, count: int, width: int) -> Indices:
 def apart(data: Encoded, others: Indices, held: Indices) -> Indices:
     """Return which of the rows `others` a model may learn from that scores the rows `held`.
 
-    Of a series they are those whose windows share no point with theirs: neighbours are alike, and windows that overlap
-    are nearly the same.
+    Of a series they are those whose windows share no point with the windows that decide on theirs: neighbours are
+    alike, and windows that overlap are nearly the same.
 
     Reference: Racine (2000), Consistent cross-validatory model-selection for dependent data: hv-block cross-validation,
     Journal of Econometrics 99.
     """
     if data.positions is None or not len(held):
         return others
+    reach = data.positions.width * (2 if data.positions.averaged else 1)
     at, of_held = data.positions.at[others], np.sort(data.positions.at[held])
     after = np.searchsorted(of_held, at)
     behind = at - of_held[np.maximum(after - 1, 0)]
     ahead = of_held[np.minimum(after, len(held) - 1)] - at
-    kept = others[np.minimum(np.abs(behind), np.abs(ahead)) >= data.positions.width]
+    kept = others[np.minimum(np.abs(behind), np.abs(ahead)) >= reach]
     return kept if len(kept) else others
