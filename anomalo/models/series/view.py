@@ -154,7 +154,7 @@ def _reaches(data: Encoded) -> Iterator[_Reach]:
     """
     other = _is_other(data) if _positions(data).averaged else np.zeros(len(data), dtype=np.bool_)
     size = max(AT_ONCE // max(data.layout.window * len(data.layout.blocks), 1), 1)
-    for rows in _split(np.flatnonzero(~other), size):
+    for rows in _split(np.flatnonzero(~other), size) if not other.all() or not len(data) else ():
         positions = _positions(data).take(rows)
         if not positions.averaged:
             yield _Reach(rows, windows(data.take(rows)), np.arange(len(rows)), np.ones(len(rows), dtype=np.intp))
