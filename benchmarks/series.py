@@ -186,7 +186,7 @@ def masks(what: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.nda
     count, width, channels = shape
     start = rng.integers(0, width - 36 + 1, count)[:, None]
     steps = (np.arange(width) >= start) & (np.arange(width) < start + 36)
-    which = rng.random((count, channels)).argsort(axis=1) < round(channels * 2 / 3)
+    which = rng.random((count, channels)).argsort(axis=1) < channels * 2 // 3
     return steps[:, :, None] & which[:, None, :]
 
 

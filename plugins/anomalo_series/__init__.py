@@ -12,7 +12,17 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_series.yardsticks.gaussian import Gaussian
     from anomalo_series.yardsticks.interpolation import Interpolation, SeasonalInterpolation
     from anomalo_series.yardsticks.moving_z import MovingZ
-    from anomalo_series.yardsticks.neighbours import Neighbours
+    from anomalo_series.yardsticks.neighbours import MatrixProfile, Neighbours
     from anomalo_series.yardsticks.sub_pca import SubPca
 
-    return [MovingZ, SubPca, Neighbours, Polynomial, Seasonal, Gaussian, Interpolation, SeasonalInterpolation]
+    return [
+        MovingZ,
+        SubPca,
+        Neighbours,
+        MatrixProfile,
+        Polynomial,
+        Seasonal,
+        Gaussian,
+        Interpolation,
+        SeasonalInterpolation,
+    ]

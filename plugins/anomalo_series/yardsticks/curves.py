@@ -44,7 +44,8 @@ class CurveModel(ExpectingModel):
 class Polynomial(CurveModel):
     """Expects a polynomial of low degree, by default a cubic.
 
-    Reference: Savitzky and Golay (1964), Smoothing and differentiation of data by simplified least squares procedures, Analytical Chemistry 36.
+    Reference: Savitzky and Golay (1964), Smoothing and differentiation of data by simplified least squares procedures,
+    Analytical Chemistry 36.
     """
 
     name = "polynomial"

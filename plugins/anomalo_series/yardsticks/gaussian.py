@@ -24,16 +24,17 @@ from anomalo.plugin import (
     row_uniform,
 )
 from anomalo_series.channels import Channels, Energies
-from anomalo_series.sample import Matrix, mean_of, sampled
+from anomalo_series.sample import sampled
 from anomalo_series.window_model import BLOCK, WindowModel, filled_up
+from anomalo_series.yardsticks.interpolation import bridged
 
 SAMPLED = 20_000
 """Training windows from which moments are learned, at most."""
-RIDGE = 1e-3
+RIDGE, RIDGE_OF_EM = 1e-3, 1e-2
 """Variance added to each cell, in encoded units squared."""
 COMPLETE = 0.02
-"""With at most this share of cells hidden, the moments of pairs are enough."""
-WORK = 2e10
+"""With at most this share of cells hidden, the moments of windows whose holes are bridged are enough."""
+WORK = 6e10
 """Multiplications of a step of EM, at most: fewer windows are taken instead."""
 TOLERANCE = 1e-3
 INTERVAL = 1.6448536
@@ -44,9 +45,10 @@ INTERVAL = 1.6448536
 class Gaussian(WindowModel):
     """Expects cells at their conditional mean given the window's other cells, and fills hidden ones with it.
 
-    The covariance is that of pairs of cells, over the windows that have both; where training windows have holes, it is
-    the start of some steps of EM. A window's energy is the squared Mahalanobis distance of its observed cells, of which
-    a cell's part is its deviation times its own row of the precision.
+    The moments are those of training windows whose holes are bridged by straight lines; where they have many, these are
+    the start of few steps of EM: with more, the windows, which share points, are learned by heart. A window's energy is
+    the squared Mahalanobis distance of its observed cells, of which a cell's part is its deviation times its own row of
+    the precision.
 
     Reference: Little and Rubin (2019), Statistical analysis with missing data, 3rd ed., section 11.2; Hotelling (1947),
     Multivariate quality control, for the distance.
@@ -55,7 +57,7 @@ class Gaussian(WindowModel):
     name = "gaussian"
 
     power: float = param(1.0, low=0.25, high=16.0, help="How much more the most anomalous windows count than others.")
-    rounds: int = param(5, low=0, high=1000, help="Steps of EM at most, where training windows have holes.")
+    rounds: int = param(2, low=0, high=1000, help="Steps of EM at most, where training windows have holes.")
 
     seed_ = 0
 
@@ -63,11 +65,15 @@ class Gaussian(WindowModel):
         """Learn mean and covariance."""
         self.seed_ = run.seed
         matrix = sampled(data, run, SAMPLED)
-        self.mean_, covariance = _moments_of_pairs(matrix)
+        shape = len(matrix.seen), data.layout.shape[0], -1
+        whole = bridged(matrix.values.reshape(shape), matrix.seen.reshape(shape), np.zeros(1)).reshape(
+            matrix.seen.shape
+        )
+        self.mean_, covariance = whole.mean(axis=0), np.cov(whole.T, bias=True).reshape(2 * whole.shape[1:])
+        covariance += RIDGE * np.eye(len(covariance))
         if matrix.seen.mean() < 1 - COMPLETE and self.rounds:
             some = np.arange(0, len(matrix.seen), _step(matrix.seen))
-            ridge = np.full(len(self.mean_), RIDGE)
-            start = self.mean_, covariance
+            start, ridge = (self.mean_, covariance), np.full(len(covariance), RIDGE_OF_EM)
             self.mean_, covariance = expectation_maximisation(
                 matrix.values[some], matrix.seen[some], ridge, self.rounds, TOLERANCE, start
             )
@@ -84,7 +90,7 @@ class Gaussian(WindowModel):
         return energies, expected.reshape(x.shape).astype(np.float32)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill hidden cells with their conditional means, with 90 % intervals, and with draws given all that is seen."""
+        """Fill hidden cells with their conditional means, 90 % intervals, and draws given all that is seen."""
         channels = Channels(data.layout)
         parts = [self._filled(data.take(slice(at, at + BLOCK)), channels, draws) for at in range(0, len(data), BLOCK)]
         point, low, high = (
@@ -139,17 +145,6 @@ class Gaussian(WindowModel):
             pull = deviation[row : row + 1] @ self.precision_
             for _, at, mean, covariance in conditional(self.precision_, pull, ~had[row : row + 1]):
                 yield np.array([row]), at, mean, covariance
-
-
-def _moments_of_pairs(matrix: Matrix) -> tuple[Scores, Scores]:
-    """Return the mean, and the covariance of cells over the windows that have both, made positive definite."""
-    mean, seen = mean_of(matrix), matrix.seen.astype(np.float64)
-    deviation = np.where(matrix.seen, matrix.values - mean, 0.0)
-    covariance = deviation.T @ deviation / (seen.T @ seen).clip(min=1)
-    if not matrix.seen.all():
-        sizes, vectors = np.linalg.eigh(covariance)
-        covariance = (vectors * sizes.clip(min=0)) @ vectors.T
-    return mean, covariance + RIDGE * np.eye(len(mean))
 
 
 def _step(seen: Mask) -> int:
