@@ -9,6 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anomalo.cli.terminal.columns import (
+    CausalOption,
+    DropOption,
+    EntityOption,
+    IdOption,
+    InfOption,
+    KeepOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    TimeOption,
+    WindowOption,
+    pairs,
+    schema_options,
+)
 from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
@@ -70,43 +86,6 @@ GoalsOption = Annotated[
         help="Fit only for score, impute, embed or sample, where that is quicker; can be repeated.",
     ),
 ]
-DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
-IdOption = Annotated[
-    str | None, typer.Option("--id", metavar="COL", help="The column that names the rows; it is not learned.")
-]
-LabelOption = Annotated[
-    str | None, typer.Option("--label", metavar="COL", help="A column to hide from the model, for evaluation.")
-]
-KindOption = Annotated[
-    list[str],
-    typer.Option(
-        "--kind",
-        metavar="COL=KIND",
-        help="The kind of a column: number, integer, boolean, category, datetime, identifier or text; can be repeated.",
-    ),
-]
-MissingOption = Annotated[
-    list[str],
-    typer.Option(
-        "--missing",
-        metavar="[COL=]VALUE",
-        help="A value that stands for a missing cell, in all columns or in one; can be repeated.",
-    ),
-]
-KeepOption = Annotated[
-    list[str],
-    typer.Option(
-        "--keep",
-        metavar="[COL=]VALUE",
-        help="A value that usually stands for a missing cell, such as NA, and does not here; can be repeated.",
-    ),
-]
-InfOption = Annotated[
-    str, typer.Option("--inf", metavar="error|missing", help="Refuse infinite numbers, or treat them as missing.")
-]
-SchemaOption = Annotated[
-    Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with the kinds and roles of columns.")
-]
 ConstraintOption = Annotated[
     list[str],
     typer.Option(
@@ -149,23 +128,6 @@ TensorboardOption = Annotated[
         "--tensorboard", metavar="DIR", help="Write the losses of every epoch to this folder for TensorBoard."
     ),
 ]
-
-
-def pairs(items: list[str], option: str, last: bool = False) -> dict[str, str]:
-    """Split `NAME=VALUE` items at the first equals sign, or at the last.
-
-    Raises
-    ------
-    UsageError
-        An item has no equals sign.
-    """
-    found = {}
-    for item in items:
-        key, equals, value = item.rpartition("=") if last else item.partition("=")
-        if not (key and equals):
-            raise UsageError(f"{option} {item}: expected NAME=VALUE")
-        found[key] = value
-    return found
 
 
 def parameters(settings: list[str], assume: str | None = None, effort: str | None = None) -> dict[str, str]:
@@ -216,6 +178,10 @@ def fit(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
@@ -244,7 +210,7 @@ def fit(
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
         config = FitConfig(
@@ -301,35 +267,6 @@ def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
         )
     asked = {"csv": csv, "tensorboard": tensorboard}
     return {kind: folder for kind, folder in asked.items() if folder is not None}
-
-
-def schema_options(
-    kinds: list[str],
-    drop: list[str],
-    identifier: str | None,
-    label: str | None,
-    missing: list[str],
-    keep: list[str],
-    inf: Any,
-    schema: Path | None,
-) -> SchemaOptions:
-    """Return the schema options of a verb; they overrule those of the file `schema`.
-
-    Raises
-    ------
-    UsageError
-        An option or the file has an unexpected value.
-    SourceError
-        The file cannot be read.
-    """
-    from anomalo.tabular.schema import SchemaOptions
-
-    if inf not in ("error", "missing"):
-        raise UsageError(f"--inf {inf}: expected error or missing")
-    options = SchemaOptions(
-        pairs(kinds, "--kind", last=True), tuple(drop), identifier, label, tuple(missing), inf, tuple(keep)
-    )
-    return options if schema is None else options.merged(SchemaOptions.from_toml(schema))
 
 
 def report(console: Console, result: FitResult | ModelRecord, source: str) -> None:

@@ -11,21 +11,27 @@ import typer
 
 from anomalo.cli.fit import (
     AssumeOption,
-    DropOption,
     EffortOption,
+    MaxMemoryOption,
+    ModelOption,
+    SeedOption,
+    SetOption,
+    amount_of_memory,
+    parameters,
+)
+from anomalo.cli.terminal.columns import (
+    CausalOption,
+    DropOption,
+    EntityOption,
     IdOption,
     InfOption,
     KeepOption,
     KindOption,
     LabelOption,
-    MaxMemoryOption,
     MissingOption,
-    ModelOption,
     SchemaOption,
-    SeedOption,
-    SetOption,
-    amount_of_memory,
-    parameters,
+    TimeOption,
+    WindowOption,
     schema_options,
 )
 from anomalo.cli.terminal.console import (
@@ -161,10 +167,12 @@ def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metric
         from anomalo.jobs.daily.metrics import write_metrics
 
         write_metrics(metrics, run)
-    alerts = run.summary["alerts"]
+    alerts, of = run.summary["alerts"], "alert"
+    if "intervals" in run.summary:
+        alerts, of = run.summary["intervals"], "interval"
     if fail_over is not None and alerts > fail_over:
         where = output or run.path / "scores.parquet"
-        raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {where}")
+        raise GateError(f"{count(alerts, of)}, more than --fail-over {fail_over}; the scores are in {where}")
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
@@ -184,7 +192,9 @@ def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
     from anomalo.jobs.images.pictures import FOLDER as PICTURES
 
     facts = result.run.summary
-    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} {at_threshold(facts)}\n")
+    within = f" in {count(facts['intervals'], 'interval')}" if "intervals" in facts else ""
+    alerts = f"{count(facts['alerts'], 'alert')}{within} {at_threshold(facts)}"
+    typer.echo(f"{count(facts['rows'], 'row')}, {alerts}\n")
     top = result.top[:rows]
     names = [name for name in top[0] if name not in ROW] if top else []
     scores, p_values = numbers([row["score"] for row in top]), probabilities([row["p_value"] for row in top])
@@ -326,6 +336,10 @@ def scan(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     threshold: ThresholdOption = "share=0.01",
     safe_csv: SafeCsvOption = False,
     encoding: EncodingOption = None,
@@ -350,7 +364,7 @@ def scan(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     limit = Threshold.parse(threshold)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan, max_memory=memory)
     with console.work("scanning", threads) as progress:

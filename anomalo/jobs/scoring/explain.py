@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.images.explained import explain_images, regions_of, write_pictures_of
-from anomalo.jobs.part import Part
+from anomalo.jobs.part import Part, numbered_parts
 from anomalo.jobs.scoring.explained_later import keep, run_of
+from anomalo.jobs.series.reading import series_parts
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.column import IMAGE
@@ -84,9 +85,19 @@ def _explained(fitted: Fitted, part: Part, data: Encoded) -> _Explained:
 def _part(context: JobContext, fitted: Fitted, source: str, row: int) -> Part:
     """Return one row of a table, encoded."""
     start = 0
-    for batch, data in context.encoded(source, fitted):
+    for batch, data in _encoded(context, fitted, source):
         if row < start + len(data):
             at = np.array([row - start])
             return Part(np.array([row]), batch.take(at), data.take(at))
         start += len(data)
     raise UsageError(f"row {row}: {source} has {start} rows; give a number from 0 to {start - 1}")
+
+
+def _encoded(context: JobContext, fitted: Fitted, source: str) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
+    """Yield the batches of a source, encoded."""
+    if fitted.schema.time is None:
+        yield from context.encoded(source, fitted)
+        return
+    parts, _ = series_parts(lambda: numbered_parts(context.read(source)), fitted, ahead=False, strict=context.strict)
+    for part in parts:
+        yield part.batch, part.data or part.encoded(fitted, context.strict)
