@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from anomalo.jobs.part import Part
-from anomalo.jobs.series.surroundings import Surroundings, is_in_order
+from anomalo.jobs.series.surroundings import Surroundings, survey
 from anomalo.pipeline.fitted import Fitted
 
 SORTED = (
@@ -33,8 +33,9 @@ def series_parts(
     """
     schema, layout = fitted.schema, fitted.encoder.layout
     width, ahead = layout.window, ahead or layout.averaged
-    if is_in_order((part.batch for part in read()), schema):
-        return Surroundings(schema, width - 1, width - 1 if ahead else 0).of(read()), None
+    found = survey((part.batch for part in read()), schema)
+    if found is not None:
+        return Surroundings(found, width - 1, width - 1 if ahead else 0).of(read()), None
     return _sorted(list(read()), fitted, strict), SORTED.format(time=schema.time)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -41,35 +41,56 @@ class Stamps:
         return times, np.array(numbers, dtype=np.intp)[cells.index]
 
 
-def is_in_order(batches: Iterable[pa.RecordBatch], schema: Schema) -> bool:
-    """Whether no point of a source is earlier than one before it of the same series."""
+@dataclass(frozen=True)
+class Survey:
+    """What is known of a source of series once it was read.
+
+    Attributes
+    ----------
+    stamps : Stamps
+        Reads its batches.
+    points : intp [series]
+        How many each series has.
+    """
+
+    stamps: Stamps
+    points: Indices
+
+
+def survey(batches: Iterable[pa.RecordBatch], schema: Schema) -> Survey | None:
+    """Read a source of series; None if a point is earlier than one before it of the same series."""
     stamps, last = Stamps(schema), dict[int, float]()
+    points: Counter[int] = Counter()
     for batch in batches:
         times, series = stamps.read(batch)
         if not is_ordered(times, series):
-            return False
+            return None
         for number in np.unique(series):
             mine = times[series == number]
             if mine[0] < last.get(int(number), -np.inf):
-                return False
+                return None
             last[int(number)] = float(mine[-1])
-    return True
+            points[int(number)] += len(mine)
+    return Survey(stamps, np.array([points[number] for number in range(max(points, default=-1) + 1)], dtype=np.intp))
 
 
 class Surroundings:
     """Gives parts of a source, in the order of time, the points around them.
 
+    Only points are held that a window may still reach: those of a series that has ended are not.
+
     Parameters
     ----------
-    schema : Schema
-        Of series.
+    found : Survey
+        Of the source.
     before, after : int
         How many points of the same series before and after each row.
     """
 
-    def __init__(self, schema: Schema, before: int, after: int) -> None:
+    def __init__(self, found: Survey, before: int, after: int) -> None:
         self._before, self._after = before, after
-        self._stamps = Stamps(schema)
+        self._stamps = found.stamps
+        self._left = found.points.copy()
         self._tail: pa.RecordBatch | None = None
 
     def of(self, parts: Iterable[Part]) -> Iterator[Part]:
@@ -77,24 +98,24 @@ class Surroundings:
         waiting: deque[Part] = deque()
         for part in parts:
             waiting.append(part)
-            while self._after and len(waiting) > 1 and self._is_enough(waiting):
-                yield self._next(waiting)
-            if not self._after:
+            while waiting and self._is_enough(waiting):
                 yield self._next(waiting)
         while waiting:
             yield self._next(waiting)
 
     def _next(self, waiting: deque[Part]) -> Part:
         part, before = waiting.popleft(), self._tail
+        self._left -= self._count([part])
         self._tail = self._last([part.batch] if before is None else [before, part.batch])
         return replace(part, before=before, after=self._following(part, waiting))
 
     def _last(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch | None:
-        """Return the last points of each series, in order."""
+        """Return the last points of each series that has more of them, in order."""
         if not self._before:
             return None
         together = pa.concat_batches(batches)
-        return _taken(together, _rank(self._stamps.read(together)[1][::-1])[::-1] < self._before)
+        series = self._stamps.read(together)[1]
+        return _taken(together, (_rank(series[::-1])[::-1] < self._before) & (self._left[series] > 0))
 
     def _following(self, part: Part, waiting: deque[Part]) -> pa.RecordBatch | None:
         """Return the first points after a part of each of its series."""
@@ -106,11 +127,20 @@ class Surroundings:
         return _taken(together, mine & (_rank(series) < self._after))
 
     def _is_enough(self, waiting: deque[Part]) -> bool:
-        """Whether as many points as are needed follow the first part in each of its series."""
-        needed = np.unique(self._stamps.read(waiting[0].batch)[1])
-        there = np.concatenate([self._stamps.read(part.batch)[1] for part in list(waiting)[1:]])
-        counts = np.bincount(there, minlength=int(needed.max()) + 1)
-        return bool((counts[needed] >= self._after).all())
+        """Whether as many points as are needed, or all that there are, follow the first part in each of its series."""
+        if not self._after:
+            return True
+        here, *others = waiting
+        mine = self._count([here])
+        needed = np.minimum(self._left - mine, self._after)
+        return bool((self._count(others) >= needed)[mine > 0].all())
+
+    def _count(self, parts: Sequence[Part]) -> Indices:
+        """Return how many points of each series are in some parts."""
+        found = np.zeros(len(self._left), dtype=np.intp)
+        for part in parts:
+            found += np.bincount(self._stamps.read(part.batch)[1], minlength=len(found))
+        return found
 
 
 def _rank(series: Indices) -> Indices:
