@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anomalo_dashboard.security.literal import plain
 
 NORMAL, ANOMALOUS, MARK = "#6b8e94", "#d9622b", "#8a8f98"
-BINS = 60
+BINS, RANKS = 60, 400
 PICKED = "picked"
 """The name of the selection that holds the clicked point."""
 CLICKED, RANGE = "clicked", "range"
@@ -73,8 +73,33 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
     )
     at = pd.DataFrame({"low": score[alert].min(keepdims=True)} if alert.any() else {"low": []}, dtype=float)
     rule = alt.Chart(at).mark_rule(color=ANOMALOUS, strokeDash=[4, 3], strokeWidth=2).encode(x="low:Q")
-    chart: alt.LayerChart = bars + rule + strips
+    chart: alt.LayerChart = bars + rule + strips + _count_while_dragging(score)
     return chart
+
+
+def _count_while_dragging(score: NDArray[np.float64]) -> alt.Chart:
+    """Return a text that says how many rows have at least the score where the dragged range begins.
+
+    The browser finds it as the range moves, among ranks that it was given; the page counts exactly once it is let go.
+    """
+    said = "'about ' + format(datum.rows, ',') + (datum.rows == 1 ? ' row' : ' rows') + ' from ' + "
+    return (
+        alt.Chart(_ranks(score))
+        .transform_filter({"param": RANGE, "empty": False})
+        .transform_aggregate(rows="max(rows)", low="min(low)")
+        .transform_filter("isValid(datum.low)")
+        .transform_calculate(text=f"{said}format(datum.low, '.3~g')")
+        .mark_text(align="right", baseline="bottom", color=ANOMALOUS, fontSize=14, fontWeight="bold")
+        .encode(x=alt.value("width"), y=alt.value(-10), text="text:N")
+    )
+
+
+def _ranks(score: NDArray[np.float64]) -> pd.DataFrame:
+    """Return scores with how many rows have at least as much: of the highest ones each, below ever fewer of them."""
+    ascending = np.sort(score)
+    ranks = np.unique(np.geomspace(1, len(score), RANKS).astype(np.int64))
+    low = np.unique(ascending[len(score) - ranks])
+    return pd.DataFrame({"low": low, "rows": len(score) - np.searchsorted(ascending, low)})
 
 
 def _bars(score: NDArray[np.float64], alert: NDArray[np.bool_], edges: NDArray[np.float64]) -> pd.DataFrame:

@@ -76,7 +76,7 @@ def test_upload_fit_alerts_row_repair_export(
     page.get_by_text(f"{written['alert'].sum()} row", exact=False).first.wait_for()
     page.get_by_role("radio", name="all rows").click()
     page.get_by_text("240 rows").wait_for()
-    page.get_by_role("button", name="Page 2").click()
+    page.get_by_role("button", name="Page 2").click()  # at once: a click counts while the page is being drawn
     page.get_by_text("showing 51 to 100").wait_for()
     page.reload()
     page.get_by_text("showing 51 to 100").wait_for()

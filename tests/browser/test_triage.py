@@ -145,6 +145,7 @@ def test_the_threshold_is_moved_in_the_histogram(
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.45 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.45 * box["height"], steps=10)
+    chart.get_by_text(re.compile(r"about [\d,]+ rows? from ")).wait_for()  # before it is let go
     page.mouse.up()
     page.wait_for_url(re.compile("percent="))
     percent = float(re.findall(r"percent=([\d.]+)", page.url)[0])

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import anomalo_dashboard
 from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import Workspace
-from anomalo_dashboard import data
-from anomalo_dashboard.inbox import filters, past, threshold
+from anomalo_dashboard import charts, data
+from anomalo_dashboard.inbox import filters, listing, past, threshold
 from anomalo_dashboard.security.files import ALLOWED
 from anomalo_dashboard.starting.score_form import SCORE
 
@@ -253,21 +255,25 @@ def test_the_threshold_is_counted_in_past_runs_of_the_model(home: Path, run: str
     assert past.table(Bar(record, None), runs)["here"].tolist() == [5]
 
 
-@pytest.mark.parametrize(("cell", "asks"), [(0, False), (3, True)])
-def test_the_frame_around_the_row_in_view_is_no_click(cell: int, asks: bool) -> None:
-    def page(cell: int) -> None:
-        import numpy as np
-        import streamlit as st
+def test_the_counts_that_are_shown_while_the_threshold_is_dragged_are_those_of_the_scores() -> None:
+    score = np.random.default_rng(0).lognormal(size=3000).round(2)
+    chart = charts.histogram(score, score > 5, "Score")
+    tables = [pd.DataFrame(rows) for rows in chart.to_dict()["datasets"].values()]
+    (ranks,) = (table for table in tables if list(table) == ["low", "rows"])
+    assert len(ranks) <= charts.RANKS
+    assert ranks["rows"].tolist() == [int((score >= low).sum()) for low in ranks["low"]]
+    high = np.sort(score)[-30:]
+    assert set(high) <= set(ranks["low"]), "where thresholds lie, each score is there"
 
-        from anomalo_dashboard.inbox import cursor, listing
 
-        st.session_state["list"] = {"selection": {"rows": [], "columns": [], "cells": [(cell, "row")]}}
-        st.session_state["_list_drawn"], st.query_params["at"] = "list", "0"
-        listing._clicked("list", np.arange(60))  # as the browser reports it
-        st.session_state["page"] = 2
-        cursor.turn(np.arange(60))
-        st.session_state["turned"] = st.session_state["page"]
+def test_a_mark_that_the_grid_reports_leads_to_no_other_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clicked(drawn: str, at: str, row: int) -> bool:
+        state: dict[str, Any] = {"list": {"selection": {"cells": [(0, "name")]}}, "_list_drawn": drawn}
+        monkeypatch.setattr(st, "session_state", state)
+        monkeypatch.setattr(st, "query_params", {"at": at})
+        listing._clicked("list", np.array([row]))
+        return "_row_leads" in state
 
-    app = AppTest.from_function(page, args=(cell,)).run()
-    assert not app.exception, [error.message for error in app.exception]
-    assert app.session_state["turned"] == (1 if asks else 2)
+    assert clicked("list", "7", 3)
+    assert not clicked("list", "3", 3), "it is in view"
+    assert not clicked("the next page's list", "7", 3), "that page was asked for since"
