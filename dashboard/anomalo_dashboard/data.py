@@ -395,7 +395,7 @@ def look(source: str, options: SchemaOptions) -> Preview:
     AnomaloError
         It cannot be read, or the options do not fit it.
     """
-    changed = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
+    changed = Path(source).stat().st_mtime_ns if Path(source).exists() else 0
     return _look(source, changed, options.to_toml(), options)
 
 

@@ -111,9 +111,19 @@ def safe_name(path: str) -> str:
     >>> safe_name("../a/b c.jpg"), safe_name("images[3]")
     ('a/b c.png', 'images[3].png')
     """
-    parts = [part for part in re.split(r"[\\/]+", path) if part not in ("", ".", "..")]
-    stem = re.sub(r"\.(png|jpe?g|tiff?|bmp)$", "", "/".join(parts) or "image", flags=re.IGNORECASE)
+    stem = re.sub(r"\.(png|jpe?g|tiff?|bmp)$", "", below(path), flags=re.IGNORECASE)
     return f"{stem}.png"
+
+
+def below(path: str) -> str:
+    r"""Return a path of any origin as one that leads out of no folder.
+
+    Examples
+    --------
+    >>> below("/etc/../x.png"), below("a\\..\\b.png"), below("..")
+    ('etc/x.png', 'a/b.png', 'image')
+    """
+    return "/".join(part for part in re.split(r"[\\/]+", path) if part not in ("", ".", "..")) or "image"
 
 
 def _chequered(pixels: Floats, seen: Mask) -> Floats:

@@ -40,6 +40,9 @@ def table(
         found["id"] = found["id"].map(plain, na_action="ignore")
     if pictures:  # an empty address is no picture; of null, Vega makes a picture that is not found
         found["image"] = [*(address or "" for address in pictures), *[""] * (len(drawn) - len(pictures))]
+        found["said"] = [
+            f"row: {row}; anomaly score: {score:.4g}" for row, score in zip(drawn, found["score"], strict=True)
+        ]
     return found[::-1].sort_values("alert", kind="stable")
 
 
@@ -71,6 +74,8 @@ def draw(
             color=_colour(colours),
             size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(55)).otherwise(alt.value(22)),
             opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.5)),
+            # Else a screen reader reads the addresses of pictures, which hold them.
+            **({"description": alt.Description("said:N")} if "said" in points else {}),
             tooltip=[
                 alt.Tooltip("row:Q", format="d"),
                 *identity,
