@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 from anomalo.errors import ParameterError, UsageError
 from anomalo.plugin import CanExplain, Cells, Encoded, Filled, Model, ModelState, Run, Scores, param, relative
 from anomalo_auto.cross_fitted_member import CrossFittedMember, members_of, state_of
-from anomalo_auto.fusion import harmonic_mean, shares
+from anomalo_auto.fusion import weighted_harmonic_mean
 from anomalo_auto.images.effort import EFFORTS
-from anomalo_auto.images.filling import best_filler
+from anomalo_auto.images.evidence import best_filler, weights_of
 from anomalo_auto.member_run import MemberRun
 
 
@@ -24,12 +24,14 @@ class ImageAuto(Model):
     """Images near to others, textures of patches and of filters, and a network that finds defects, combined.
 
     Every member is fitted on all images, and once without each fold of them. By its scores of the training images its
-    score becomes a surprisal e = -log p; the score is -log of the harmonic mean of the M members' p-values,
+    score becomes a surprisal e = -log p; the score is -log of the weighted harmonic mean of the members' p-values,
 
-        s = log (1/M sum_m exp(e_m))   [nats],
+        s = log sum_m w_m exp(e_m)   [nats],
 
-    so that one member alone can raise the score: one looks at the shape of the whole, another at the texture. A pixel's
-    part of the score is the mean of its shares of the members' scores, weighted by how much each raises the image's.
+    so that one member alone can raise the score. One looks at the shape of the whole, another at the texture, and which
+    of them sees anything depends on the images: the weight of a member is how well it tells images that it did not
+    learn from from themselves with a synthetic defect. A pixel's part of the score is the mean of its shares of the
+    members' scores, by their weights.
 
     Hidden pixels are filled by the member that filled rectangles hidden in training images best, out of fold.
 
@@ -69,6 +71,7 @@ class ImageAuto(Model):
         self.folds_[rows] = folds = run.folds(data, effort.folds)
         with threadpool_limits(1):  # at these sizes more threads take more time, and no less until the end
             self._members = [self._fitted(name, at / len(names), data, folds, run) for at, name in enumerate(names)]
+            self.weights_ = weights_of(self._members, data, folds, run)
             self.filler_ = best_filler(self._members, data, folds, run)
         return self
 
@@ -104,24 +107,27 @@ class ImageAuto(Model):
     def without(self, fold: int) -> ImageAuto:
         """Return the part that was fitted without the images of a fold."""
         part = type(self)(**self.params())
-        part._members, part.filler_ = [member.without(fold) for member in self._members], self.filler_
+        part._members = [member.without(fold) for member in self._members]
+        part.weights_, part.filler_ = self.weights_, self.filler_
         return part
 
     def score(self, data: Encoded) -> Scores:
         """Return the images' anomaly scores in nats, float64 [n] >= 0."""
-        return harmonic_mean(np.stack([member.surprisal(data) for member in self._members]))
+        heard = [(member, weight) for member, weight in zip(self._members, self.weights_, strict=True) if weight > 0]
+        weights = np.array([weight for _, weight in heard])
+        return weighted_harmonic_mean(np.stack([member.surprisal(data) for member, _ in heard]), weights)
 
     def explain(self, data: Encoded) -> Cells:
         """Return each pixel's part of its image's score, and what the member that fills expects of it."""
-        surprisals, total = (
-            np.stack([member.surprisal(data) for member in self._members]),
-            np.zeros(data.flat()[0].shape),
-        )
-        explained = [member.model.explain(data) for member in self._members]
-        for cells, raised in zip(explained, shares(surprisals), strict=True):
-            total += relative(cells.contribution.reshape(total.shape)) * raised[:, None]
-        contribution = relative(total) * harmonic_mean(surprisals)[:, None]
-        return Cells(contribution.reshape(data.values.shape), explained[max(self.filler_, 0)].expected)
+        total, expected = np.zeros(data.flat()[0].shape), None
+        for number, (member, weight) in enumerate(zip(self._members, self.weights_, strict=True)):
+            if weight > 0 or number == self.filler_:
+                cells = member.model.explain(data)
+                total += weight * relative(cells.contribution.reshape(total.shape))
+                expected = cells.expected if expected is None or number == self.filler_ else expected
+        contribution = relative(total) * self.score(data)[:, None]
+        assert expected is not None
+        return Cells(contribution.reshape(data.values.shape), expected)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden pixels by the member that did so best in training; there are no draws.
@@ -151,7 +157,7 @@ class ImageAuto(Model):
         """Restore what `state` returned; `create(name, **params)` creates the members."""
         assert create is not None, "auto consists of other models: restore needs `create`"
         own = {name: state.values[name] for name in ("notes_", "filler_")}
-        super().restore(ModelState({}, own))
+        super().restore(ModelState({"weights_": state.arrays["weights_"]}, own))
         nested = {
             key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()
         }
