@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,33 +14,46 @@ from anomalo_auto.images.synthetic import with_defects
 
 TRIED = 100
 """Training images of each fold that are tried, at most."""
+AS_GOOD = 2 / 3
+"""A member counts if it finds synthetic defects at least so well as the best, beyond chance."""
 
 
-def weights_of(members: Sequence[CrossFittedMember], data: Encoded, folds: NDArray[np.intp], run: Run) -> Scores:
-    """Return the members' weights, float64 [members], which sum to 1: how well each finds synthetic defects.
+def heard_members(
+    members: Sequence[CrossFittedMember],
+    taught: Collection[str],
+    data: Encoded,
+    folds: NDArray[np.intp],
+    run: Run,
+) -> list[int]:
+    """Return the numbers of the members that tell images from themselves with a synthetic defect.
 
-    A weight is proportional to 2 A - 1, with A the AUROC of images with a defect against the same without, by the part
-    that did not learn from them; 0 if it is no better than chance. Without parts, or if all are, they are equal.
+    The worth of a member is 2 A - 1, with A the AUROC of images with a defect against the same without, by the part
+    that did not learn from them. One counts if it is worth at least `AS_GOOD` of the best. Members that learn to find
+    such defects are not tried, and count. Without parts, or if none finds any, all count.
 
     Parameters
     ----------
     members : sequence of CrossFittedMember
+    taught : collection of str
+        The names of those that learn to find synthetic defects.
     data : Encoded [n]
         The training images.
     folds : intp [n]
     """
-    rng, count = np.random.default_rng([run.seed, 31]), len(members[0].parts)
-    clean, marred = ([list[Scores]() for _ in members] for _ in range(2))
-    for fold in range(count):
+    tried = [number for number, member in enumerate(members) if member.name not in taught]
+    rng, worth = np.random.default_rng([run.seed, 31]), np.zeros(len(members))
+    clean, marred = ({number: list[Scores]() for number in tried} for _ in range(2))
+    for fold in range(len(members[0].parts)):
         whole = _some(data, folds, fold, rng)
         spoilt = with_defects(whole, rng)
-        for at, member in enumerate(members):
-            clean[at].append(member.parts[fold].score(whole))
-            marred[at].append(member.parts[fold].score(spoilt))
-    pairs = [(np.concatenate(a), np.concatenate(b)) for a, b in zip(clean, marred, strict=True)] if count else []
-    found = [roc_auc(np.repeat([0, 1], [len(a), len(b)]), np.concatenate([a, b])) for a, b in pairs]
-    worth = np.maximum(2 * np.array(found or [1.0] * len(members)) - 1, 0)
-    return np.asarray(worth / worth.sum() if worth.sum() > 0 else np.full(len(members), 1 / len(members)))
+        for number in tried:
+            clean[number].append(members[number].parts[fold].score(whole))
+            marred[number].append(members[number].parts[fold].score(spoilt))
+    for number in tried if members[0].parts else ():
+        scores = np.concatenate([*clean[number], *marred[number]])
+        worth[number] = 2 * roc_auc(np.repeat([0, 1], len(scores) // 2), scores) - 1
+    best = float(worth.max())
+    return [number for number in range(len(members)) if number not in tried or worth[number] >= AS_GOOD * best]
 
 
 def best_filler(members: Sequence[CrossFittedMember], data: Encoded, folds: NDArray[np.intp], run: Run) -> int:
@@ -52,7 +65,7 @@ def best_filler(members: Sequence[CrossFittedMember], data: Encoded, folds: NDAr
     Parameters
     ----------
     members, data, folds
-        As for `weights_of`.
+        As for `heard_members`.
     """
     fillers = [number for number, member in enumerate(members) if member.can(CanImpute)]
     if len(fillers) < 2 or not members[0].parts:
