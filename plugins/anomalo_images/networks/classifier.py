@@ -97,7 +97,7 @@ class ImageClassifier(NeuralModel[ClassifierNet]):
     width: int = param(8, low=1, high=512, help="Channels of the first layer of an encoder that is not pretrained.")
     latent: int = param(32, low=1, high=4096, help="Width of the code of such an encoder.")
     tuning: float = param(
-        0.3, low=0.0, high=10.0, help="Step size of a pretrained encoder relative to that of the head."
+        1.0, low=0.0, high=10.0, help="Step size of a pretrained encoder relative to that of the head."
     )
     epochs: int = param(60, low=1, high=100_000, help="Passes over the training images.")
     batch_size: int = param(32, low=1, high=100_000, help="Images in one gradient step, at most.")
@@ -134,7 +134,7 @@ class ImageClassifier(NeuralModel[ClassifierNet]):
         self.pretrained_ = initial is not None
         self.sizes_ = self._sizes(initial)
         super().begin(data, run)
-        if not isinstance(initial, ImageClassifier):
+        if isinstance(initial, Conv):
             self.net.eval()
             encode = self.net.encoder.encode
             self.net.standardise_codes(self.infer(lambda x, observed: (encode(x, observed),), data)[0])
