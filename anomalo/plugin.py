@@ -16,6 +16,7 @@ from anomalo.encoding.encoded import (
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.mapped import is_mapped, row_parts
 from anomalo.encoding.scaling import compress, expand
+from anomalo.encoding.series.windows import autocorrelation
 from anomalo.generators.density_ratio import DensityRatio, correct_by_density_ratio, learn_density_ratio
 from anomalo.generators.transform import Parts, TableTransform
 from anomalo.models.base import Model, Run, is_goal, is_model
@@ -130,6 +131,7 @@ __all__ = [
     "TableWriter",
     "Texts",
     "Trees",
+    "autocorrelation",
     "boosting_inputs",
     "check_suffix",
     "compress",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.fit import ConstraintOption, SeedOption, pairs
+from anomalo.cli.fit import ConstraintOption, SeedOption
+from anomalo.cli.terminal.columns import pairs
 from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.fit import DropOption
+from anomalo.cli.terminal.columns import DropOption
 from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,

@@ -9,6 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anomalo.cli.terminal.columns import (
+    CausalOption,
+    DropOption,
+    EntityOption,
+    IdOption,
+    InfOption,
+    KeepOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    TimeOption,
+    WindowOption,
+    pairs,
+    schema_options,
+)
 from anomalo.cli.terminal.console import (
     WORKSPACE,
     Console,
@@ -27,10 +43,10 @@ from anomalo.cli.terminal.console import (
     WorkspaceOption,
     read_options,
 )
-from anomalo.cli.terminal.printing import table
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
+from anomalo.cli.terminal.skill import show_errors, show_skill
 from anomalo.errors import UsageError
-from anomalo.tabular.quantities import count, expected_error, parse_memory, percent, unit_of
+from anomalo.tabular.quantities import count, parse_memory
 
 if TYPE_CHECKING:
     from anomalo.jobs.context import JobContext
@@ -69,43 +85,6 @@ GoalsOption = Annotated[
         metavar="VERB",
         help="Fit only for score, impute, embed or sample, where that is quicker; can be repeated.",
     ),
-]
-DropOption = Annotated[list[str], typer.Option("--drop", metavar="COL", help="A column to leave out; can be repeated.")]
-IdOption = Annotated[
-    str | None, typer.Option("--id", metavar="COL", help="The column that names the rows; it is not learned.")
-]
-LabelOption = Annotated[
-    str | None, typer.Option("--label", metavar="COL", help="A column to hide from the model, for evaluation.")
-]
-KindOption = Annotated[
-    list[str],
-    typer.Option(
-        "--kind",
-        metavar="COL=KIND",
-        help="The kind of a column: number, integer, boolean, category, datetime, identifier or text; can be repeated.",
-    ),
-]
-MissingOption = Annotated[
-    list[str],
-    typer.Option(
-        "--missing",
-        metavar="[COL=]VALUE",
-        help="A value that stands for a missing cell, in all columns or in one; can be repeated.",
-    ),
-]
-KeepOption = Annotated[
-    list[str],
-    typer.Option(
-        "--keep",
-        metavar="[COL=]VALUE",
-        help="A value that usually stands for a missing cell, such as NA, and does not here; can be repeated.",
-    ),
-]
-InfOption = Annotated[
-    str, typer.Option("--inf", metavar="error|missing", help="Refuse infinite numbers, or treat them as missing.")
-]
-SchemaOption = Annotated[
-    Path | None, typer.Option("--schema", metavar="FILE", help="A TOML file with the kinds and roles of columns.")
 ]
 ConstraintOption = Annotated[
     list[str],
@@ -149,26 +128,6 @@ TensorboardOption = Annotated[
         "--tensorboard", metavar="DIR", help="Write the losses of every epoch to this folder for TensorBoard."
     ),
 ]
-
-SHOWN = 12
-"""The most columns whose expected errors are printed."""
-
-
-def pairs(items: list[str], option: str, last: bool = False) -> dict[str, str]:
-    """Split `NAME=VALUE` items at the first equals sign, or at the last.
-
-    Raises
-    ------
-    UsageError
-        An item has no equals sign.
-    """
-    found = {}
-    for item in items:
-        key, equals, value = item.rpartition("=") if last else item.partition("=")
-        if not (key and equals):
-            raise UsageError(f"{option} {item}: expected NAME=VALUE")
-        found[key] = value
-    return found
 
 
 def parameters(settings: list[str], assume: str | None = None, effort: str | None = None) -> dict[str, str]:
@@ -219,6 +178,10 @@ def fit(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     constraint: ConstraintOption = [],  # noqa: B006
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
@@ -247,7 +210,7 @@ def fit(
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
         config = FitConfig(
@@ -306,35 +269,6 @@ def _logs(csv: Path | None, tensorboard: Path | None) -> dict[str, Path]:
     return {kind: folder for kind, folder in asked.items() if folder is not None}
 
 
-def schema_options(
-    kinds: list[str],
-    drop: list[str],
-    identifier: str | None,
-    label: str | None,
-    missing: list[str],
-    keep: list[str],
-    inf: Any,
-    schema: Path | None,
-) -> SchemaOptions:
-    """Return the schema options of a verb; they overrule those of the file `schema`.
-
-    Raises
-    ------
-    UsageError
-        An option or the file has an unexpected value.
-    SourceError
-        The file cannot be read.
-    """
-    from anomalo.tabular.schema import SchemaOptions
-
-    if inf not in ("error", "missing"):
-        raise UsageError(f"--inf {inf}: expected error or missing")
-    options = SchemaOptions(
-        pairs(kinds, "--kind", last=True), tuple(drop), identifier, label, tuple(missing), inf, tuple(keep)
-    )
-    return options if schema is None else options.merged(SchemaOptions.from_toml(schema))
-
-
 def report(console: Console, result: FitResult | ModelRecord, source: str) -> None:
     """Print the saved model, its expected errors and the warnings of its fit; or that it was fitted before."""
     from anomalo.workspace.records import ModelRecord
@@ -362,36 +296,6 @@ def _show(result: FitResult) -> None:
     show_skill(record)
     show_errors(record)
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")
-
-
-def show_skill(record: ModelRecord) -> None:
-    """Print how well the model predicts hidden cells, if it does."""
-    skill = record.summary["skill"]
-    if skill is not None and skill > 0:
-        typer.echo(f"hidden cells: predicted with {100 * skill:.0f} % less error than by the columns' means or modes")
-
-
-def show_errors(record: ModelRecord) -> None:
-    """Print the expected errors of imputed values, column by column, most missing values first."""
-    with_missing = [(name, entry) for name, entry in record.summary["errors"].items() if entry["missing"] > 0]
-    kinds, units = record.summary["kinds"], record.summary.get("units", {})
-    most_first = sorted(with_missing, key=lambda item: -item[1]["missing"])
-    if most_first:
-        columns = ("column", "missing", "expected error", "error of mean or mode")
-        rows = [
-            (
-                name,
-                percent(entry["missing"]),
-                *(
-                    expected_error(entry[which], kinds[name], unit_of(units.get(name)))
-                    for which in ("error", "baseline")
-                ),
-            )
-            for name, entry in most_first[:SHOWN]
-        ]
-        table(columns, rows, right=columns[1:])
-    if len(most_first) > SHOWN:
-        typer.echo(f"and {len(most_first) - SHOWN} more columns with missing values; --json lists all")
 
 
 def register(app: typer.Typer) -> None:

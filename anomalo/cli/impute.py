@@ -106,6 +106,8 @@ def _show(result: ImputeResult) -> None:
     if result.filled and not result.of_images:
         most_first = sorted(result.filled.items(), key=lambda item: -item[1])
         table(("column", "imputed"), [(name, f"{number:,}") for name, number in most_first], right=("imputed",))
+    if result.of_images and not cells:
+        typer.echo("no image has a mask: put NAME.mask.png beside NAME.png, or name their folder with --masks")
     typer.echo(f"run {result.run.id} in {result.run.path}")
 
 

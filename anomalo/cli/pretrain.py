@@ -8,21 +8,27 @@ import typer
 
 from anomalo.cli.fit import (
     CheckpointOption,
-    DropOption,
-    IdOption,
-    InfOption,
-    KeepOption,
-    KindOption,
-    LabelOption,
     MaxMemoryOption,
-    MissingOption,
     NameOption,
-    SchemaOption,
     SeedOption,
     SetOption,
     amount_of_memory,
     parameters,
     report,
+)
+from anomalo.cli.terminal.columns import (
+    CausalOption,
+    DropOption,
+    EntityOption,
+    IdOption,
+    InfOption,
+    KeepOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    TimeOption,
+    WindowOption,
     schema_options,
 )
 from anomalo.cli.terminal.console import (
@@ -59,6 +65,10 @@ def pretrain(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
     resume: ResumeOption = False,
@@ -83,7 +93,7 @@ def pretrain(
     from anomalo.pipeline.config import FitConfig
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     with console.work(f"pretraining {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
         asked, memory = parameters(settings), amount_of_memory(max_memory)

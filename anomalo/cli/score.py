@@ -11,23 +11,28 @@ import typer
 
 from anomalo.cli.fit import (
     AssumeOption,
-    DropOption,
     EffortOption,
+    MaxMemoryOption,
+    ModelOption,
+    SeedOption,
+    SetOption,
+    amount_of_memory,
+    parameters,
+)
+from anomalo.cli.terminal.columns import (
+    CausalOption,
+    DropOption,
+    EntityOption,
     IdOption,
     InfOption,
     KeepOption,
     KindOption,
     LabelOption,
-    MaxMemoryOption,
     MissingOption,
-    ModelOption,
     SchemaOption,
-    SeedOption,
-    SetOption,
-    amount_of_memory,
-    parameters,
+    TimeOption,
+    WindowOption,
     schema_options,
-    show_skill,
 )
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
@@ -58,6 +63,7 @@ from anomalo.cli.terminal.console import (
 )
 from anomalo.cli.terminal.printing import numbers, probabilities, shortened, table
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
+from anomalo.cli.terminal.skill import of_images, show_skill
 from anomalo.errors import GateError
 from anomalo.tabular.quantities import count, percent
 
@@ -161,10 +167,12 @@ def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metric
         from anomalo.jobs.daily.metrics import write_metrics
 
         write_metrics(metrics, run)
-    alerts = run.summary["alerts"]
+    alerts, of = run.summary["alerts"], "alert"
+    if "intervals" in run.summary:
+        alerts, of = run.summary["intervals"], "interval"
     if fail_over is not None and alerts > fail_over:
         where = output or run.path / "scores.parquet"
-        raise GateError(f"{count(alerts, 'alert')}, more than --fail-over {fail_over}; the scores are in {where}")
+        raise GateError(f"{count(alerts, of)}, more than --fail-over {fail_over}; the scores are in {where}")
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
@@ -180,8 +188,13 @@ def at_threshold(facts: Mapping[str, Any]) -> str:
 
 def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
     """Print the number of alerts, and the most anomalous rows with their reasons."""
+    from anomalo.jobs.images.kept import has_pictures
+    from anomalo.jobs.images.pictures import FOLDER as PICTURES
+
     facts = result.run.summary
-    typer.echo(f"{count(facts['rows'], 'row')}, {count(facts['alerts'], 'alert')} {at_threshold(facts)}\n")
+    within = f" in {count(facts['intervals'], 'interval')}" if "intervals" in facts else ""
+    alerts = f"{count(facts['alerts'], 'alert')}{within} {at_threshold(facts)}"
+    typer.echo(f"{count(facts['rows'], 'row')}, {alerts}\n")
     top = result.top[:rows]
     names = [name for name in top[0] if name not in ROW] if top else []
     scores, p_values = numbers([row["score"] for row in top]), probabilities([row["p_value"] for row in top])
@@ -201,6 +214,8 @@ def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
         right=("row", "score", "p-value"),
     )
     typer.echo(f"\nrun {result.run.id} in {result.run.path}" + (f"; scores in {output}" if output else ""))
+    if has_pictures(result.run.path):
+        typer.echo(f"heat maps in {result.run.path / PICTURES}")
     if facts.get("feedback", {}).get("alerts"):
         accepted = count(facts["feedback"]["alerts"], "row")
         typer.echo(
@@ -287,22 +302,22 @@ def _show_cells(found: dict[str, Any]) -> None:
     from anomalo.tabular.writing.digits import apart
 
     (score,), (p_value,) = numbers([found["score"]]), probabilities([found["p_value"]])
-    typer.echo(f"row {found['row']}: score {score}, p-value {p_value}\n")
+    path = f" ({found['path']})" if "path" in found else ""
+    typer.echo(f"row {found['row']}{path}: score {score}, p-value {p_value}\n")
     cells = found["cells"]
     contributions = numbers([cell["contribution"] for cell in cells], 3)
     texts = [apart(cell["observed"], cell["expected"]) for cell in cells]
+    lines = [
+        (cell["column"], part, shortened(observed), "" if expected is None else shortened(expected or None))
+        for cell, part, (observed, expected) in zip(cells, contributions, texts, strict=True)
+    ]
+    if path:  # its pixels have no intervals
+        table(("region", "contribution", "observed", "expected"), lines, right=("contribution",))
+        return
+    intervals = [interval_text(cell["low"], cell["high"], cell["kind"], unit_of(cell.get("unit"))) for cell in cells]
     table(
         ("column", "contribution", "observed", "expected", "90 % interval"),
-        [
-            (
-                cell["column"],
-                part,
-                shortened(observed),
-                "" if expected is None else shortened(expected or None),
-                interval_text(cell["low"], cell["high"], cell["kind"], unit_of(cell.get("unit"))),
-            )
-            for cell, part, (observed, expected) in zip(cells, contributions, texts, strict=True)
-        ],
+        [(*line, interval) for line, interval in zip(lines, intervals, strict=True)],
         right=("contribution",),
     )
 
@@ -321,6 +336,10 @@ def scan(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     threshold: ThresholdOption = "share=0.01",
     safe_csv: SafeCsvOption = False,
     encoding: EncodingOption = None,
@@ -345,7 +364,7 @@ def scan(
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     limit = Threshold.parse(threshold)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan, max_memory=memory)
     with console.work("scanning", threads) as progress:
@@ -385,8 +404,12 @@ def _show_completed(result: ScanResult) -> None:
     show_skill(record)
     if result.filled is not None:
         cells = sum(result.filled.filled.values())
-        typer.echo(f"{count(cells, 'missing value')} imputed; the table is in {result.filled.run.path}")
-    typer.echo(f"next: anomalo score OTHER.csv --with {record.name} -o scores.csv")
+        if result.filled.of_images:
+            typer.echo(f"{count(cells, 'hidden pixel')} filled; images in {result.filled.table}")
+        else:
+            typer.echo(f"{count(cells, 'missing value')} imputed; the table is in {result.filled.run.path}")
+    other = "FOLDER" if of_images(record) else "OTHER.csv"
+    typer.echo(f"next: anomalo score {other} --with {record.name} -o scores.csv")
 
 
 def register(app: typer.Typer) -> None:

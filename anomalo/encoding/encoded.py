@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anomalo.encoding.row_hashes import row_hashes
+from anomalo.encoding.series.points import Positions
 from anomalo.rules.evidence import Evidence
 
 Floats = NDArray[np.float32]
@@ -29,6 +30,7 @@ FIRST_LEVEL = 2
 DENSE_LEVELS = 32
 """`Encoded.dense` gives at most this many one-hot columns to a category."""
 _OF_ROWS = ("target", "time", "texts", "reviewed")
+_PARTS = ("derived", "evidence", "positions")
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,9 @@ class Layout:
         the index along the other axes: see `cell_names`.
     derived : Layout or None
         Of what is computed from points in time; see `Encoded.derived`.
+    window, averaged : int, bool
+        Of a series whose rows are points, how many of them models see at a time, and whether a point has the mean score
+        of the windows with it, or that of the one that ends there; else 0 and False.
     """
 
     modality: str
@@ -130,6 +135,8 @@ class Layout:
     axis: int = -1
     names: tuple[str, ...] = ()
     derived: Layout | None = None
+    window: int = 0
+    averaged: bool = False
 
     @cached_property
     def block_of_cell(self) -> NDArray[np.intp]:
@@ -199,6 +206,7 @@ class Layout:
             value["axis"],
             names,
             None if derived is None else cls.from_json(derived),
+            *(value.get("window", 0), value.get("averaged", False)),
         )
 
 
@@ -244,6 +252,8 @@ class Encoded:
         The surprisal in nats of cells of columns that no model reads; None if there is no such column.
     reviewed : int32 [n] or None
         The pattern of reviewed rows that each row fits, -1 for none; None if the model has no feedback.
+    positions : Positions [n] or None
+        Of a series whose rows are single points, where they stand: the core shows models the windows that end there.
 
     Raises
     ------
@@ -260,6 +270,7 @@ class Encoded:
     evidence: Evidence | None = None
     texts: Floats | None = None
     reviewed: NDArray[np.int32] | None = None
+    positions: Positions | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -278,11 +289,8 @@ class Encoded:
     def take(self, rows: NDArray[Any] | slice) -> Encoded:
         """Return the rows selected by an index array, a mask or a slice."""
         others = {name: None if (array := getattr(self, name)) is None else array[rows] for name in _OF_ROWS}
-        derived = None if self.derived is None else self.derived.take(rows)
-        evidence = None if self.evidence is None else self.evidence.take(rows)
-        return Encoded(
-            self.values[rows], self.observed[rows], self.layout, derived=derived, evidence=evidence, **others
-        )
+        parts = {name: None if (part := getattr(self, name)) is None else part.take(rows) for name in _PARTS}
+        return Encoded(self.values[rows], self.observed[rows], self.layout, **others, **parts)
 
     def hide(self, cells: Mask) -> Encoded:
         """Return a copy without the cells under the mask `cells` [n, *shape], and without what derives from them.
@@ -330,13 +338,10 @@ class Encoded:
         return self.values.reshape(shape), self.observed.reshape(shape)
 
     def hashes(self) -> NDArray[np.uint64]:
-        """Return a 64-bit hash of each row's content, equal for equal rows, uint64 [n].
-
-        Reference: multilinear hashing, Lemire and Kaser (2014), Strongly universal string hashing is
-        fast, The Computer Journal 57.
-        """
+        """Return a 64-bit hash of each row's content, of a series of its window's, equal for equal rows, uint64 [n]."""
         rules = None if self.evidence is None else self.evidence.surprisal
-        return row_hashes(*self.flat(), rules, self.texts)
+        own = row_hashes(*self.flat(), rules, self.texts)
+        return own if self.positions is None else self.positions.hashes(own)
 
     def dense(self) -> Dense:
         """Return a numeric matrix whose columns depend on the layout alone, never on the rows."""
@@ -362,6 +367,7 @@ class Encoded:
         """Stack batches of one layout; targets and times are kept if every part has them, other evidence if any has."""
         targets, times, texts, reviewed = ([getattr(part, name) for part in parts] for name in _OF_ROWS)
         derived = [part.derived for part in parts if part.derived is not None]
+        positions = [part.positions for part in parts if part.positions is not None]
         return Encoded(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.observed for part in parts]),
@@ -372,6 +378,7 @@ class Encoded:
             Evidence.concatenate([(len(part), part.evidence) for part in parts]),
             None if any(text is None for text in texts) else np.concatenate(texts),
             None if any(each is None for each in reviewed) else np.concatenate(reviewed),
+            Positions.concatenate(positions) if len(positions) == len(parts) else None,
         )
 
 

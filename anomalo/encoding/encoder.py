@@ -80,6 +80,6 @@ def writing(encoder: Encoder) -> WritesRows:
     UsageError
         It does not.
     """
-    if not isinstance(encoder, WritesRows):
+    if not isinstance(encoder, WritesRows) or encoder.layout.window:
         raise UsageError(f"rows of modality {encoder.modality!r} cannot be written; expected a model of a table")
     return encoder

@@ -24,6 +24,9 @@ def row_hashes(values: Numbers, seen: NDArray[np.bool_], rules: Numbers | None, 
         The surprisal of broken rules.
     texts : float32 [n, columns of text] or None
         The surprisal of texts.
+
+    Reference: multilinear hashing, Lemire and Kaser (2014), Strongly universal string hashing is fast, The Computer
+    Journal 57.
     """
     cells = values.shape[1]
     size = cells + (0 if texts is None else texts.shape[1])

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from anomalo.errors import UsageError
 
 
-def _ranked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+def ranked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return the labels and scores that scikit-learn ranks, or say why they cannot be ranked."""
     given, values = np.asarray(labels), np.asarray(scores)
     for what, array in (("labels", given), ("scores", values)):
@@ -50,7 +50,7 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """
     from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(*_ranked(labels, scores)))
+    return float(roc_auc_score(*ranked(labels, scores)))
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -65,7 +65,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """
     from sklearn.metrics import average_precision_score
 
-    return float(average_precision_score(*_ranked(labels, scores)))
+    return float(average_precision_score(*ranked(labels, scores)))
 
 
 def rmse(actual: ArrayLike, predicted: ArrayLike, cells: ArrayLike | None = None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,8 @@ class Part:
         Their results, once they are there.
     begins : bool
         Whether they are the first rows of the input: a column is refused if most of its cells cannot be read there.
+    before, after : RecordBatch or None
+        Of a series, the raw points before and after them that windows of theirs reach, until they are encoded.
     """
 
     rows: Rows
@@ -42,6 +44,8 @@ class Part:
     arrays: Arrays = field(default_factory=dict)
     counts: Counts = field(default_factory=dict)
     begins: bool = False
+    before: pa.RecordBatch | None = None
+    after: pa.RecordBatch | None = None
 
     def take(self, at: NDArray[np.intp]) -> Part:
         """Return the rows at these positions, by copy and without results."""
@@ -50,9 +54,27 @@ class Part:
 
     def encoded(self, fitted: Fitted, strict: bool) -> Encoded:
         """Return the rows, encoded as `Fitted.encode` does."""
-        return fitted.encode(self.batch, 0 if self.begins else max(int(self.rows[0]), 1), strict=strict)
+        first, (batch, rows) = 0 if self.begins else max(int(self.rows[0]), 1), self.among
+        return fitted.encode(batch, first, strict=strict, rows=rows)
+
+    @property
+    def among(self) -> tuple[pa.RecordBatch, slice]:
+        """The rows among those around them, as one batch, and which of it they are."""
+        around = [each for each in (self.before, self.batch, self.after) if each is not None]
+        start = 0 if self.before is None else self.before.num_rows
+        batch = self.batch if len(around) == 1 else pa.concat_batches(around)
+        return batch, slice(start, start + self.batch.num_rows)
 
 
 Find = Callable[[Fitted, Encoded, Part], Found]
 """Computes the results of rows, encoded and as they were read, with a model. It is pickled for workers: a function of a
 module, or an instance of a dataclass with the parameters."""
+
+
+def numbered_parts(batches: Iterable[pa.RecordBatch]) -> Iterator[Part]:
+    """Yield batches that have rows as parts, with the numbers of their rows."""
+    first = 0
+    for batch in batches:
+        if batch.num_rows:
+            yield Part(np.arange(first, first + batch.num_rows), batch, begins=first == 0)
+        first += batch.num_rows

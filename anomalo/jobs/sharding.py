@@ -25,6 +25,7 @@ from anomalo.jobs.engines.ahead import ahead
 from anomalo.jobs.engines.shard_work import ShardWork
 from anomalo.jobs.engines.workers import Workers
 from anomalo.jobs.part import Find, Found, Part, Rows
+from anomalo.jobs.series.reading import series_parts
 from anomalo.persistence.atomic import append_line
 from anomalo.persistence.checksums import array_digest, digest
 from anomalo.persistence.resume import Arrays, ResumableState, resumable_state
@@ -144,9 +145,9 @@ class Work:
         cells = batch.column(name)
         return pc.cast(cells, cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
 
-    def parts(self, kind: str, find: Find) -> Iterator[Part]:
-        """Read the source, and yield it batch by batch with the results; see `found`."""
-        return self.found(kind, find, self._batches())
+    def parts(self, kind: str, find: Find, *, ahead: bool = False) -> Iterator[Part]:
+        """Read the source, and yield it batch by batch with the results; see `found`, and `series_parts` on `ahead`."""
+        return self.found(kind, find, self.read(ahead=ahead))
 
     def found(self, kind: str, find: Find, parts: Iterable[Part]) -> Iterator[Part]:
         """Yield parts in order with their results, which are loaded if kept, else computed and kept.
@@ -189,8 +190,17 @@ class Work:
     def _encoded(self, part: Part) -> Encoded:
         return part.encoded(self.fitted, self.context.strict)
 
+    def read(self, *, ahead: bool = False) -> Iterator[Part]:
+        """Return the source's parts that have rows; of series, with the points that their windows reach."""
+        fitted = self.fitted
+        if fitted.schema.time is None or self.opened.data is not None:
+            return self._batches()
+        found, note = series_parts(self._batches, fitted, ahead=ahead, strict=self.context.strict)
+        if note is not None:
+            self.workers, self.warnings = None, tuple(dict.fromkeys([*self.warnings, note]))
+        return found
+
     def _batches(self) -> Iterator[Part]:
-        """Yield the source's batches that have rows."""
         first, opened = 0, self.opened
         for batch in self.context.read(self.source if opened.table is None else opened.table):
             if first == 0:

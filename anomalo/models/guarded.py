@@ -30,6 +30,14 @@ from anomalo.models.capabilities import (
 )
 from anomalo.models.guard import Origin, guard
 from anomalo.models.results import Cells, Filled, HiddenCells, ModelState, Plan
+from anomalo.models.series.view import (
+    explained_points,
+    filled_points,
+    in_parts,
+    scored_points,
+    seen_layout,
+    windows,
+)
 from anomalo.models.view import View, explained_columns, filled_columns, hidden_columns
 
 
@@ -94,6 +102,8 @@ class GuardedModel:
 
     def seen_in_fit(self, data: Encoded, goals: frozenset[str]) -> Encoded:
         """Return rows as a fit for these goals sees them."""
+        if data.positions is not None:
+            return windows(data)
         return self.view.of_rows(data, self.view.moments or is_goal(goals, "impute"))
 
     def fit_seen(self, seen: Encoded, run: Run) -> Self:
@@ -107,6 +117,8 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanScore):
             raise self._unable("score")
+        if data.positions is not None:
+            return scored_points(data, self.score)
         data = self.view.of_rows(data)
         with self._guard("score"):
             return result_checks.scores(model.score(data), data)
@@ -116,6 +128,8 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanExplain):
             raise self._unable("explain")
+        if data.positions is not None:
+            return explained_points(data, self.explain)
         seen = self.view.of_rows(data)
         with self._guard("explain"):
             cells = result_checks.cells(model.explain(seen), seen)
@@ -126,6 +140,8 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanImpute):
             raise self._unable("impute")
+        if data.positions is not None:
+            return filled_points(data, partial(self.impute, draws=draws))
         seen = self.view.of_rows(data, moments=True)
         with self._guard("impute"):
             filled = result_checks.filled(model.impute(seen, draws), seen, draws)
@@ -136,6 +152,8 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanEmbed):
             raise self._unable("embed")
+        if data.positions is not None:
+            return np.concatenate([self.embed(windows(part)) for part in in_parts(data)])
         data = self.view.of_rows(data)
         with self._guard("embed"):
             return result_checks.codes(model.embed(data), data)
@@ -183,7 +201,7 @@ class GuardedModel:
         if not isinstance(model, Plans):
             return None
         with self._guard("plan"):
-            return result_checks.plan(model.plan(layout, rows, goals))
+            return result_checks.plan(model.plan(seen_layout(layout), rows, goals))
 
     def folds(self, rows: int) -> NDArray[np.intp]:
         """Return the folds of a model that cross-fits, [rows]."""
@@ -206,7 +224,7 @@ class GuardedModel:
         model = self.model
         if not isinstance(model, CanExtend):
             raise self._unable("extend")
-        data = self.view.of_rows(data, moments=True)
+        data = self.view.of_rows(windows(data), moments=True)
         with self._guard("extend"):
             result_checks.require_self("extend", model.extend(data, run), model)
         return self

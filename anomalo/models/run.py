@@ -14,7 +14,9 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.models.base import Model
 from anomalo.models.folds import assign_folds
+from anomalo.models.series.folds import stretches
 from anomalo.persistence.resume import Checkpoint
+from anomalo.tabular.column import SERIES
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done, from 0 to 1, and a short text such as "loss 0.713"."""
@@ -93,7 +95,9 @@ class LocalRun:
         return None if self.keep is None else self.keep(self._trainings - 1)
 
     def folds(self, data: Encoded, count: int) -> NDArray[np.intp]:
-        """Assign each row one of `count` folds, [n]; see `assign_folds`."""
+        """Assign each row one of `count` folds, [n]; see `assign_folds`, and of series, in their order, `stretches`."""
+        if data.layout.modality == SERIES:
+            return stretches(len(data), count, data.layout.window or data.layout.shape[0])
         return assign_folds(data.hashes(), count, self.seed, data.time)
 
     def attach(self, engine: Any, model: Model) -> None:

@@ -75,7 +75,7 @@ class FitConfig:
     max_memory: int | None = None
 
     def create(self, registry: Registry, modality: str | None = None) -> GuardedModel:
-        """Return a new, unfitted model for rows of a modality; without one, of the only modality that has the name.
+        """Return a new, unfitted model for rows of a modality; without one for tables, or the only one so named.
 
         Raises
         ------
@@ -87,13 +87,16 @@ class FitConfig:
         parsed = registry.get(self.model, modality).parse(self.settings)
         return registry.guarded(registry.create_for(modality, self.model, {**self.params, **parsed}))
 
-    def early(self, registry: Registry) -> GuardedModel | None:
+    def early(self, registry: Registry, modality: str | None) -> GuardedModel | None:
         """Return the model if it is known before the rows are, so that a mistake is found before a long table is read.
 
-        None if the name stands for several models, one for each modality. Raises as `create` does.
+        None if the name stands for several models, one for each modality, and the rows' is not known yet. Raises as
+        `create` does; a model for other modalities is returned, and refused once the rows are read.
         """
         several = isinstance(self.model, str) and len(registry.models.get(self.model, ())) > 1
-        return None if several else self.create(registry)
+        if several and modality is None:
+            return None
+        return self.create(registry, modality if several else None)
 
     def run(self, registry: Registry, modality: str, part: int, parts: int, table_rows: int = 0) -> LocalRun:
         """Return the run of fit number `part` of `parts`; `table_rows` if it gets a sample of so many."""

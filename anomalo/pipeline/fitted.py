@@ -64,8 +64,7 @@ class Fitted:
     hidden : HiddenCells or None
         How well hidden cells are predicted, if the model imputes and was calibrated.
     facts : dict
-        JSON-ready facts about the fit: model name, plugin, the plugins of its parts, parameters, seed, rows, seconds,
-        history.
+        JSON-ready facts about the fit: the model's name, plugin and parameters, those of its parts, rows, seconds, …
     marginals : Marginals or None
         The distribution of each column's training cells, if the model was calibrated.
     constraints : list of Constraint
@@ -136,7 +135,7 @@ class Fitted:
         model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {})
         fitted.facts = {"model": model.name, "plugin": model.origin.plugin}
-        if target is None and is_goal(config.goals, "score") and "score" in model.verbs:
+        if schema.time is None and target is None and is_goal(config.goals, "score") and "score" in model.verbs:
             fitted.texts, surprisal = TextEvidence.fit(table, schema)
             data = replace(data, texts=surprisal)
         if base is not None:
@@ -217,7 +216,8 @@ class Fitted:
         contamination = None if self.classifies else contaminated(self.calibration.reference)
         if contamination is not None:
             found.append(contamination)
-        if len(self.calibration.reference) and self._knew():
+        knew = self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint")
+        if len(self.calibration.reference) and knew:
             found.append(
                 "the model that this one started from has seen these rows, none of which is new to it: p-values of "
                 "new rows may be too small; pretrain on other rows, or fit without --from"
@@ -228,9 +228,6 @@ class Fitted:
     def classifies(self) -> bool:
         """Whether the model learned classes; its score is then the probability of the rarest."""
         return self.guarded.can(CanClassify)
-
-    def _knew(self) -> bool:
-        return bool(self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint"))
 
     def require(self, verb: str) -> None:
         """Raise unless the model can `verb`.
@@ -249,16 +246,21 @@ class Fitted:
                 raise UsageError(f"this model was fitted to {' and '.join(goals)} only; fit it again, also for {part}")
 
     def encode(
-        self, batch: pa.RecordBatch | pa.Table, first_row: int = 0, label: bool = False, strict: bool = False
+        self,
+        batch: pa.RecordBatch | pa.Table,
+        first_row: int = 0,
+        label: bool = False,
+        strict: bool = False,
+        rows: slice = slice(None),
     ) -> Encoded:
-        """Parse and encode one batch; see `Schema.parse`, whose errors it raises.
+        """Parse and encode one batch, and return its `rows`; see `Schema.parse`, whose errors it raises.
 
-        A label that the model learns is hidden unless `label`.
+        A label that the model learns is hidden unless `label`. Of a series, the other rows are points around them.
         """
         columns = self.schema.parse(batch, first_row, label, strict)
         data = self.encoder.encode(columns, label)
         reviewed = None if self.feedback is None else self.feedback.match(columns)
-        return replace(data, reviewed=reviewed, texts=None if self.texts is None else self.texts.of(batch))
+        return replace(data, reviewed=reviewed, texts=None if self.texts is None else self.texts.of(batch)).take(rows)
 
     def score(self, data: Encoded, score: Scores | None = None) -> Scored:
         """Score encoded rows; unseen levels, missing values in complete columns and broken rules add their surprisal.
@@ -350,8 +352,7 @@ class Fitted:
     def decode(self, codes: Floats, round: bool = True) -> pa.RecordBatch:
         """Return the rows that codes [n, latent] stand for, with all columns of the training table.
 
-        Numbers are clipped to the range seen in training, and whole ones rounded if `round`. Columns that no model
-        reads are empty.
+        Numbers are clipped to the training range, whole ones rounded if `round`. Columns that no model reads are empty.
         """
         names = [column.name for column in self.schema.columns]
         empty = pa.RecordBatch.from_arrays([pa.nulls(len(codes)) for _ in names], names=names)

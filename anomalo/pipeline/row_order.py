@@ -9,7 +9,7 @@ from anomalo.encoding.encoded import Encoded
 
 
 def by_content(data: Encoded) -> NDArray[np.intp]:
-    """Return the rows' numbers, ordered by the hashes of their content and their classes, [n].
+    """Return the rows' numbers, ordered by the hashes of their content and their classes, [n]; points by their time.
 
     Sums of floating-point numbers, samples, folds, batches and the first of equals follow the order of the rows. Rows
     whose order is left to chance are equal. The order has no meaning: it is as good as a random one.
@@ -23,5 +23,7 @@ def by_content(data: Encoded) -> NDArray[np.intp]:
     >>> bool((a.values[by_content(a)] == b.values[by_content(b)]).all())
     True
     """
+    if data.positions is not None:
+        return np.argsort(data.positions.at, kind="stable")
     hashes = data.hashes()
     return np.lexsort((hashes,) if data.target is None else (data.target, hashes))

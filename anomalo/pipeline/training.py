@@ -22,6 +22,8 @@ from anomalo.models.folds import fold_count
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells, models_in
 from anomalo.models.run import LocalRun
+from anomalo.models.series.folds import apart
+from anomalo.models.series.view import every, learned
 from anomalo.pipeline.config import FitConfig, phases
 from anomalo.pipeline.out_of_core.large_table import TrainingRows
 from anomalo.registry.registry import Registry
@@ -206,10 +208,11 @@ class _Fit:
     def in_parts(self) -> tuple[LocalRun, Evidence]:
         """Fit a model that cross-fits, and evaluate its parts."""
         run = self._run(0, 1)
-        self.model.fit(self.data, run)
+        self.model.fit(learned(self.data), run)
         if not self.calibrated:
             return run, Evidence(None, None)
-        folds = self.model.folds(len(self.data))
+        step = every(self.data)
+        folds = np.repeat(self.model.folds(-(-len(self.data) // step)), step)[: len(self.data)]
         return run, cross_fit(self.data, folds, lambda _, fold: self.model.without(fold))
 
     def and_cross_fit(self) -> tuple[LocalRun, Evidence]:
@@ -222,14 +225,15 @@ class _Fit:
         if parts > 2:
 
             def fit(rows: NDArray[np.intp], fold: int) -> GuardedModel:
+                rows = apart(data, rows, np.flatnonzero(folds == fold))
                 run = self._run(fold, parts)
                 run.goals = frozenset({"score"}) if self.reports_errors else config.goals
                 fresh = replace(config.create(self.registry, self.modality), view=self.model.view)
-                return fresh.fit(data.take(rows), run)
+                return fresh.fit(learned(data.take(rows)), run)
 
             evidence = cross_fit(data, folds, fit, config.keep, hide=not self.reports_errors)
         main = self._run(parts - 1, parts)
-        self.model.fit(data, main)
+        self.model.fit(learned(data), main)
         return main, evidence
 
     def but_for_held(self, large: TrainingRows) -> tuple[LocalRun, Evidence]:

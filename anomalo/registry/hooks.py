@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from anomalo.encoding.encoder import Encoder
 from anomalo.encoding.image_encoder import ImageEncoder
+from anomalo.encoding.series_encoder import SeriesEncoder
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.encoding.text_encoder import TextEncoder
 from anomalo.registry.hookspecs import hookimpl
@@ -32,5 +33,5 @@ def anomalo_output(target: str) -> Destination | None:
 
 @hookimpl
 def anomalo_encoders() -> Iterable[type[Encoder]]:
-    """Offer the encoders of tables, of texts and of images."""
-    return [TableEncoder, TextEncoder, ImageEncoder]
+    """Offer the encoders of tables, of texts, of images and of series."""
+    return [TableEncoder, TextEncoder, ImageEncoder, SeriesEncoder]

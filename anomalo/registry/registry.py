@@ -26,6 +26,7 @@ from anomalo.registry.guarded_engine import GuardedEngine
 from anomalo.registry.offers import Key, Offers, collect, keeper, required
 from anomalo.registry.plugin_calls import PluginCalls
 from anomalo.registry.plugin_checks import checked_encoder, checked_engine, checked_model, checked_page
+from anomalo.tabular.column import TABLE
 from anomalo.tabular.read_options import ReadOptions
 from anomalo.tabular.writing.destination import Destination
 
@@ -116,14 +117,14 @@ class Registry:
         Parameters
         ----------
         modality : str, optional
-            What its rows are; may be left out where the name has one model only.
+            What its rows are; without one it is the model for tables, or the only one.
 
         Raises
         ------
         UnknownModelError
             There is none; the message names the closest one and the plugins that failed.
         UsageError
-            The models of that name are for other modalities, or for several.
+            The models of that name are for other modalities, or for several that are not tables.
         PluginError
             Two plugins claim the name, neither of them first-party.
         """
@@ -134,7 +135,7 @@ class Registry:
         return self._model(model_name, modality)[0]
 
     def create(self, name: str, /, **params: Any) -> Model:
-        """Return a new, unfitted model, of the only modality that has one of this name.
+        """Return a new, unfitted model for tables, or of the only modality that has one of this name.
 
         Raises
         ------
@@ -345,7 +346,8 @@ class Registry:
                 f"model {name!r} is for modality {' and '.join(map(repr, known))}, and the rows are of modality "
                 f"{modality!r}; models for it: {', '.join(names) or 'none'}{self._known()}"
             )
-        offers = [self._offer(plugin, (of, bare)) for of in ([modality] if modality is not None else known)]
+        asked = modality if modality is not None else TABLE if TABLE in known else None
+        offers = [self._offer(plugin, (of, bare)) for of in (known if asked is None else [asked])]
         if len({model for _, model in offers}) > 1:
             raise UsageError(f"there are several models {name!r}: for {', '.join(known)}; the source decides which")
         return offers[0]

@@ -19,7 +19,7 @@ Kind = Literal[
     "number", "integer", "boolean", "category", "datetime", "constant", "identifier", "text", "empty", "image"
 ]
 Read = TypeVar("Read", pa.Table, pa.RecordBatch)
-Role = Literal["feature", "id", "label", "dropped"]
+Role = Literal["feature", "id", "label", "dropped", "time", "entity"]
 Infinite = Literal["error", "missing"]
 
 IMAGE: Kind = "image"
@@ -28,12 +28,16 @@ KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != IMAGE
 """The kinds that a column of a table can have."""
 MEASURED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
 """The kinds that become numbers; every other feature becomes a category."""
+LEAST_WINDOW = 2
+"""Points of a window of a series, at least."""
 LEFT_OUT: frozenset[Kind] = frozenset({"identifier", "text", "empty"})
 """The kinds that no model reads."""
 DROPPED = "it was asked to be dropped"
 """The note of a column that the user left out."""
 TABLE = "table"
 """The modality of rows whose reader does not say another."""
+SERIES = "series"
+"""The modality of rows that are points of series, since the user says which column has their times."""
 TEXT = "text"
 """The storage of a column that comes from a text file."""
 METADATA = b"anomalo"
@@ -42,7 +46,9 @@ METADATA = b"anomalo"
 _OPTIONS: dict[str, Any] = {
     "columns": dict,
     **dict.fromkeys(("drop", "missing", "keep"), list),
-    **dict.fromkeys(("id", "label", "infinite"), str),
+    **dict.fromkeys(("id", "label", "infinite", "time", "entity"), str),
+    "window": int,
+    "causal": bool,
 }
 _STRINGS = ("string", "large_string", "string_view")
 _CHOICES = tuple(kind for kind in KINDS if kind not in ("constant", "empty"))
@@ -58,7 +64,7 @@ class Column:
         As in the table.
     kind : Kind
         What its cells are.
-    role : {"feature", "id", "label", "dropped"}
+    role : {"feature", "id", "label", "dropped", "time", "entity"}
         Only features are shown to a model.
     storage : str
         The Arrow type that decoded values take; "text" for a column of a text file.
@@ -124,6 +130,12 @@ class SchemaOptions:
         What an infinite number is.
     keep : tuple of str
         Texts that are values although they usually stand for a missing cell; `COLUMN=TEXT` is for one column only.
+    time, entity : str or None
+        The rows are points of series: the column with their times, and the one that names the series.
+    window : int
+        Points of a series that a model sees at a time; 0: as many as the series suggest.
+    causal : bool
+        Whether the score of a point depends on those before it alone; else also on those after it.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -133,13 +145,30 @@ class SchemaOptions:
     missing: tuple[str, ...] = ()
     infinite: Infinite = "error"
     keep: tuple[str, ...] = ()
+    time: str | None = None
+    entity: str | None = None
+    window: int = 0
+    causal: bool = False
 
     def __post_init__(self) -> None:
+        self._require_series()
         for name, kind in self.kinds.items():
             if kind not in _CHOICES:
                 raise UsageError(f"column {name!r} cannot be of kind {kind!r}; the kinds are: {', '.join(_CHOICES)}")
         if self.infinite not in get_args(Infinite):
             raise UsageError(f"infinite is {self.infinite!r}; expected one of: {', '.join(get_args(Infinite))}")
+
+    def _require_series(self) -> None:
+        asked = {"entity": self.entity is not None, "window": self.window, "causal": self.causal}
+        if self.time is None and any(asked.values()):
+            given = next(name for name, there in asked.items() if there)
+            raise UsageError(f"--{given} is for series; give the column with the times of the points, too: --time COL")
+        if self.time is not None and self.time in (self.entity, self.id, self.label, *self.drop):
+            raise UsageError(f"column {self.time!r} has the times of the points, and cannot be something else, too")
+        if self.entity is not None and self.entity in (self.id, self.label, *self.drop):
+            raise UsageError(f"column {self.entity!r} names the series, and cannot be something else, too")
+        if self.window and self.window < LEAST_WINDOW:
+            raise UsageError(f"a window of {self.window} points: expected {LEAST_WINDOW} or more")
 
     @classmethod
     def from_toml(cls, path: Path) -> SchemaOptions:
@@ -168,6 +197,10 @@ class SchemaOptions:
             missing=tuple(value.get("missing", ())),
             infinite=value.get("infinite", "error"),
             keep=tuple(value.get("keep", ())),
+            time=value.get("time"),
+            entity=value.get("entity"),
+            window=value.get("window", 0),
+            causal=value.get("causal", False),
         )
 
     def to_toml(self) -> str:
@@ -186,8 +219,11 @@ class SchemaOptions:
         """
         lists = {"drop": self.drop, "missing": self.missing, "keep": self.keep}
         texts = {"id": self.id, "label": self.label, "infinite": self.infinite}
+        texts |= {"time": self.time, "entity": self.entity}
         lines = [f"{key} = [{', '.join(map(_quoted, items))}]" for key, items in lists.items()]
         lines += [f"{key} = {_quoted(item)}" for key, item in texts.items() if item is not None]
+        lines += [f"window = {self.window}"] if self.window else []
+        lines += ["causal = true"] if self.causal else []
         lines += ["", "[columns]", *(f"{_quoted(name)} = {_quoted(kind)}" for name, kind in self.kinds.items())]
         return "\n".join(lines) + "\n"
 
@@ -201,6 +237,10 @@ class SchemaOptions:
             missing=tuple(dict.fromkeys([*below.missing, *self.missing])),
             infinite="missing" if "missing" in (self.infinite, below.infinite) else "error",
             keep=tuple(dict.fromkeys([*below.keep, *self.keep])),
+            time=self.time or below.time,
+            entity=self.entity or below.entity,
+            window=self.window or below.window,
+            causal=self.causal or below.causal,
         )
 
     def require_known(self, names: Sequence[str]) -> None:
@@ -212,7 +252,7 @@ class SchemaOptions:
             One does not; close matches are listed.
         """
         restricted = [item.rpartition("=")[0] for item in (*self.missing, *self.keep) if not _fits(item, names)]
-        for name in [*self.kinds, *self.drop, self.id, self.label, *restricted]:
+        for name in [*self.kinds, *self.drop, self.id, self.label, self.time, self.entity, *restricted]:
             if name is not None and name not in names:
                 raise UsageError(f"there is no column {name!r}{column_hint(name, names)}")
 
@@ -226,8 +266,15 @@ def _check_option(path: Path, key: str, item: Any) -> None:
     if key not in _OPTIONS:
         raise UsageError(f"{path} has {key!r}; expected some of: {', '.join(_OPTIONS)}")
     parts = item.values() if isinstance(item, dict) else item if isinstance(item, list) else [item]
-    kind = {dict: "a table of texts", list: "a list of texts", str: "a text"}
-    if type(item) is not _OPTIONS[key] or not all(isinstance(part, str) for part in parts):
+    kind = {
+        dict: "a table of texts",
+        list: "a list of texts",
+        str: "a text",
+        int: "a whole number",
+        bool: "true or false",
+    }
+    texts = type(item) in (int, bool) or all(isinstance(part, str) for part in parts)
+    if type(item) is not _OPTIONS[key] or not texts:
         raise UsageError(f"{path}: {key} is {item!r}; expected {kind[_OPTIONS[key]]}")
 
 

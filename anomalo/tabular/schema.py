@@ -20,6 +20,7 @@ from anomalo.tabular.column import (
     IMAGE,
     KINDS,
     LEFT_OUT,
+    SERIES,
     TABLE,
     TEXT,
     Column,
@@ -35,6 +36,7 @@ from anomalo.tabular.column import (
 from anomalo.tabular.columns import Columns, ParsedTable, Values
 from anomalo.tabular.inference import Guess
 from anomalo.tabular.parsing import Mask, Texts, parse
+from anomalo.tabular.series.roles import channel_guess, entity_guess, time_guess
 from anomalo.tabular.understanding.names import option
 from anomalo.tabular.understanding.number_parts import Numbers
 from anomalo.tabular.understanding.reading import Reading
@@ -68,6 +70,8 @@ class Schema:
         has as values.
     tokens : mapping of str to mapping of str to int
         By column of a text file: the texts that were taken as missing cells, and how many cells had each.
+    window, causal : int, bool
+        Of series, as `SchemaOptions` has them.
     """
 
     columns: tuple[Column, ...]
@@ -79,6 +83,8 @@ class Schema:
     modality: str = TABLE
     keep: tuple[str, ...] = ()
     tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    window: int = 0
+    causal: bool = False
 
     @cached_property
     def reading(self) -> Reading:
@@ -91,15 +97,33 @@ class Schema:
         roles = ("feature", "label") if self.label_learned else ("feature",)
         return tuple(column for column in self.columns if column.role in roles)
 
+    @cached_property
+    def of_series(self) -> tuple[Column, ...]:
+        """The columns with the times of points and the names of their series; none of a table."""
+        return tuple(column for column in self.columns if column.role in ("time", "entity"))
+
     @property
     def id(self) -> str | None:
         """The name of the column that names a row."""
-        return next((column.name for column in self.columns if column.role == "id"), None)
+        return self._of_role("id")
 
     @property
     def label(self) -> str | None:
         """The name of the label column; never shown to a model that scores."""
-        return next((column.name for column in self.columns if column.role == "label"), None)
+        return self._of_role("label")
+
+    @property
+    def time(self) -> str | None:
+        """The name of the column with the times of points; None of a table."""
+        return self._of_role("time")
+
+    @property
+    def entity(self) -> str | None:
+        """The name of the column that names series; None where there is one series, and of a table."""
+        return self._of_role("entity")
+
+    def _of_role(self, role: Role) -> str | None:
+        return next((column.name for column in self.columns if column.role == role), None)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -129,7 +153,8 @@ class Schema:
             Columns that the model reads are absent; all are named.
         """
         present = set(names)
-        absent = [column.name for column in self.features if column.role == "feature" and column.name not in present]
+        read = [column for column in (*self.features, *self.of_series) if column.role != "label"]
+        absent = [column.name for column in read if column.name not in present]
         if absent:
             hint = column_hint(absent[0], names) if len(absent) == 1 else f"; the columns are: {', '.join(names)}"
             which = f"column {absent[0]!r}" if len(absent) == 1 else f"columns {', '.join(map(repr, absent))}"
@@ -164,7 +189,7 @@ class Schema:
         """
         table = ParsedTable.of(batch)
         self.check(table.names)
-        read = [column for column in self.features if label or column.role != "label"]
+        read = [column for column in (*self.features, *self.of_series) if label or column.role != "label"]
         values: dict[str, Values] = {}
         unreadable: dict[str, Mask] = {}
         for column in read:
@@ -208,7 +233,7 @@ class Schema:
             The label or the id is a column that the earlier model reads.
         """
         before.check([column.name for column in self.columns])
-        read = {column.name: column for column in before.features}
+        read = {column.name: column for column in (*before.features, *before.of_series)}
         for column in self.columns:
             taken = column.role in ("id", "label") and read.get(column.name, column).role == "feature"
             if column.name in read and taken:
@@ -222,7 +247,7 @@ class Schema:
             for column in self.columns
             if column.name not in read
         ]
-        return replace(before, columns=(*before.features, *rest), rows=self.rows, warnings=())
+        return replace(before, columns=(*before.features, *before.of_series, *rest), rows=self.rows, warnings=())
 
     def fitted_for(self, samples: bool) -> Schema:
         """Return the schema for a model that samples, or does not; raises as `learning_label` does."""
@@ -291,7 +316,7 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
     warnings = [*notes.get("warnings", []), *left_out, *(warning for guess in guesses for warning in guess.warnings)]
-    modality = modality_of(table.table.schema)
+    modality = SERIES if options.time is not None else modality_of(table.table.schema)
     kept = dict.fromkeys(f"{guess.column.name}={text}" for guess in guesses for text in guess.kept)
     return Schema(
         columns,
@@ -302,6 +327,8 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
         modality=modality,
         keep=tuple(dict.fromkeys([*options.keep, *kept])),
         tokens={guess.column.name: guess.missing for guess in guesses if guess.missing},
+        window=options.window,
+        causal=options.causal,
     )
 
 
@@ -317,11 +344,17 @@ def _column(name: str, table: ParsedTable, notes: Mapping[str, Any], options: Sc
         return Guess(replace(base, kind="identifier", note="it names the row"))
     cells = table.cells(name)
     reading = Reading(options.missing, options.keep, options.infinite)
-    guess = _kind(base, cells, notes.get("separator", ","), reading, options.kinds)
+    separator = notes.get("separator", ",")
+    if base.role == "entity":
+        return entity_guess(base, cells, reading.of(name), separator)
+    guess = _kind(base, cells, separator, reading, options.kinds)
+    if base.role == "time":
+        return time_guess(base, guess, cells, reading.of(name), separator)
+    guess = guess if options.time is None else channel_guess(guess)
     if base.role == "label":
         table.keep(name, cells)
         return replace(guess, column=replace(guess.column, role="label", note="it says what the row is"), warnings=())
-    if guess.column.kind in LEFT_OUT:
+    if guess.column.kind in LEFT_OUT or guess.column.role == "dropped":
         return replace(guess, column=replace(guess.column, role="dropped"))
     values, unreadable = table.parse(guess.column, reading, cells=cells)
     if unreadable is not None:
@@ -334,6 +367,8 @@ def _role(name: str, options: SchemaOptions) -> Role:
         return "label"
     if name == options.id:
         return "id"
+    if name in (options.time, options.entity):
+        return "time" if name == options.time else "entity"
     return "dropped" if name in options.drop else "feature"
 
 

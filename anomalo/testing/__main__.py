@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
     settings = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     registry, failed = Registry.load(), False
     try:
-        models = [(registry.get(name), registry.get(name).parse(settings)) for name in names]
+        found = [model for name in names for model in registry.models.get(name) or [registry.get(name)]]
+        models = [(model, model.parse(settings)) for model in found]
     except AnomaloError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

@@ -25,6 +25,7 @@ from anomalo.registry.registry import Registry
 from anomalo.tabular.column import IMAGE, TABLE
 from anomalo.testing.answers import Answers, answers, digests, require_equal, require_sane, sampled
 from anomalo.testing.rows import rows_for
+from anomalo.testing.series import SERIES
 from anomalo.testing.tables import labelled, select, with_constants
 from anomalo.workspace import artifacts
 
@@ -96,7 +97,7 @@ def checks(cls: type[Model], **params: Any) -> list[tuple[str, Callable[[], None
     """Return the name of every check that applies to a model, and a function that runs it."""
     make = Make(cls, **params)
     able = [check for check in CHECKS if issubclass(cls, ONLY_FOR.get(check, Model))]
-    others = ONLY_FOR_TABLES | (NOT_FOR_IMAGES if IMAGE in cls.modalities else set())
+    others = ONLY_FOR_TABLES | (ONLY_FOR_COLUMNS if {IMAGE, SERIES} & set(cls.modalities) else set())
     without = set() if TABLE in cls.modalities else others
     chosen = [check for check in able if check not in without]
     return [(check.__name__, partial(check, make)) for check in chosen]
@@ -338,8 +339,8 @@ ONLY_FOR: dict[Callable[[Make], None], Any] = {
 """The checks that apply to some models only, with the capability that they need."""
 ONLY_FOR_TABLES = {one_column, constant_columns}
 """The checks of what only tables have: other columns, numbers among them."""
-NOT_FOR_IMAGES = {empty_columns, unseen_levels}
-"""The checks of what images have not: a second block, and categories."""
+ONLY_FOR_COLUMNS = {empty_columns, unseen_levels}
+"""The checks of rows whose first axis is that of columns, which the rows of images and series do not have."""
 
 
 def _fit(model: Model, data: Encoded) -> Model:

@@ -10,11 +10,17 @@ from anomalo.models.base import Model
 from anomalo.models.result_checks import require
 from anomalo.tabular.column import IMAGE, TABLE
 from anomalo.testing.images import images
+from anomalo.testing.series import SERIES, series
 from anomalo.testing.tables import tables
 from anomalo.testing.texts import texts
 
 Rows = tuple[Encoded, Encoded]
-KNOWN: Mapping[str, Callable[[], Rows]] = {TABLE: tables, TextEncoder.modality: texts, IMAGE: images}
+KNOWN: Mapping[str, Callable[[], Rows]] = {
+    TABLE: tables,
+    TextEncoder.modality: texts,
+    IMAGE: images,
+    SERIES: series,
+}
 
 
 def rows_for(cls: type[Model]) -> Rows:

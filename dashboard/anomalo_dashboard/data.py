@@ -355,13 +355,19 @@ def _registry() -> Registry:
 
 @st.cache_data(show_spinner="Listing the models")
 def kinds_of_model() -> list[dict[str, Any]]:
-    """Return the models that can be fitted: `name`, `plugin`, `verbs`, `parameters`."""
-    return list(queue.ask("models"))
+    """Return the models that can be fitted: `name`, `plugin`, `verbs`, `parameters`; of one name that for tables."""
+    known = sorted(queue.ask("models"), key=lambda model: "table" in model["modalities"])
+    return sorted({model["name"]: model for model in known}.values(), key=lambda model: str(model["name"]))
 
 
-def models_with(*verbs: str) -> list[str]:
-    """Return the names of the models that can do all of `verbs`."""
-    return [model["name"] for model in kinds_of_model() if set(model["verbs"]) >= set(verbs)]
+def models_with(*verbs: str, modality: str = "table") -> list[str]:
+    """Return the names of the models that can do all of `verbs`, on rows of a modality such as "image"."""
+    return [model["name"] for model in models_of(modality) if set(model["verbs"]) >= set(verbs)]
+
+
+def models_of(modality: str) -> list[dict[str, Any]]:
+    """Return the models that can be fitted on rows of a modality, as `kinds_of_model` does."""
+    return [model for model in kinds_of_model() if modality in model["modalities"]]
 
 
 @st.cache_data(show_spinner="Listing the plugins")
@@ -389,7 +395,7 @@ def look(source: str, options: SchemaOptions) -> Preview:
     AnomaloError
         It cannot be read, or the options do not fit it.
     """
-    changed = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
+    changed = Path(source).stat().st_mtime_ns if Path(source).exists() else 0
     return _look(source, changed, options.to_toml(), options)
 
 

@@ -19,10 +19,15 @@ BUNDLED = Path(str(files("anomalo.datasets") / "hypothyroid.csv")).resolve()
 """A real table for a first try; its label is the column `Target`."""
 
 
-def chosen(source: str) -> Path:
+def chosen(source: str, images: bool = False) -> Path:
     """Return the file that a user chose by its path, if it may be opened and is not too large once unpacked.
 
     Tables that a run or a model of the workspace has read may be opened: the workspace's owner chose them.
+
+    Parameters
+    ----------
+    images : bool
+        Whether it may also be a folder of images.
 
     Raises
     ------
@@ -30,8 +35,9 @@ def chosen(source: str) -> Path:
         It may not be opened, or is too large.
     """
     recorded = [*(run.source for run in data.runs()), *(model.source for model in data.models())]
-    path = openable(source, [BUNDLED, *filter(is_certain, recorded)])
-    _bounded(path, path.stat().st_mtime_ns)
+    path = openable(source, [BUNDLED, *filter(is_certain, recorded)], images)
+    if path.is_file():
+        _bounded(path, path.stat().st_mtime_ns)
     return path
 
 
@@ -45,7 +51,7 @@ def opened(source: str) -> str:
     """
     name = named.name_in(source)
     if name is None:
-        return str(chosen(source))
+        return str(chosen(source, images=True))
     if name not in named.names():
         raise UsageError(f"the dashboard has no source {name!r}: start it with --allow-source {name}=URL")
     return source
@@ -61,8 +67,17 @@ def is_certain(source: str) -> bool:
     return os.path.isabs(source) or not os.path.exists(source)
 
 
-def flags(record: RunRecord | ModelRecord) -> list[str]:
+ELSEWHERE = ("images", "masks")
+"""Options of reading that name files beside the table, which who uploads one must not choose."""
+
+
+def flags(record: RunRecord | ModelRecord, source: str | None = None) -> list[str]:
     """Return the options with which the table of a run or a model was read, for a command that reads it again.
+
+    Parameters
+    ----------
+    source : str, optional
+        What the command reads, if it may be another table: that must not say where images and masks are.
 
     Examples
     --------
@@ -71,7 +86,9 @@ def flags(record: RunRecord | ModelRecord) -> list[str]:
     ['--encoding', 'cp1252', '--header', 'none']
     """
     said = record.summary.get("reading", {})
-    return [text for name, value in said.items() for text in (f"--{name}", str(value))]
+    same = source in (None, record.source)
+    kept = {name: value for name, value in said.items() if same or name not in ELSEWHERE}
+    return [text for name, value in kept.items() for text in (f"--{name}", str(value))]
 
 
 def again(record: RunRecord | ModelRecord) -> str:

@@ -1,13 +1,14 @@
-"""The default detector: registered models of different kinds, brought to one scale and combined."""
+"""The default models, of tables and of images: models of different kinds, brought to one scale and combined."""
 
 from collections.abc import Iterable
 
 from anomalo.plugin import Model, hookimpl
 from anomalo_auto.auto import Auto
+from anomalo_auto.images.image_auto import ImageAuto
 from anomalo_auto.imputation.blend import Blend
 
 
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin."""
-    return [Auto, Blend]
+    return [Auto, Blend, ImageAuto]

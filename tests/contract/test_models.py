@@ -26,6 +26,8 @@ REPRESENTATIVE = {"chained", "knn", "linear", "marginals", "mean"}
 """Models that `make test` runs every check of."""
 FITTED_TWICE = REPRESENTATIVE | {"blend", "edm", "gan", "rbm", "undercomplete"}
 """Models, one of each plugin and more, that it fits again with the same seed."""
+QUICK_OF_IMAGES = {"conv", "filters", "local_pca", "patches"}
+"""Models of images that `make test` runs the cheaper checks of."""
 FITS_AGAIN = {
     check.__name__
     for check in (
@@ -43,8 +45,9 @@ OURS = {plugin.name: plugin.models for plugin in REGISTRY.plugins() if plugin.fi
 
 
 def first_party() -> Iterator[type[Model]]:
-    for models in OURS.values():
-        yield from (REGISTRY.get(name) for name in models)
+    for plugin, names in OURS.items():
+        models = [(name, model) for name in names for model in REGISTRY.models[name]]
+        yield from (model for name, model in models if REGISTRY.plugin_of(name, model.modalities[0]) == plugin)
 
 
 def test_every_model_that_scores_says_in_what() -> None:
@@ -52,21 +55,27 @@ def test_every_model_that_scores_says_in_what() -> None:
     assert [model.name for model in first_party() if "score" not in verbs_of(model) and model.score_unit] == []
 
 
-def quick(model: type[Model]) -> dict[str, int]:
+def quick(model: type[Model]) -> dict[str, int | str]:
     """Parameters that keep a fit short: the contract is about any fit, not about a good one."""
     known = {parameter.name for parameter in model.parameters()}
-    return {name: value for name, value in {"epochs": 2, "trees": 5}.items() if name in known}
+    brief = {"effort": "fast"} if model.modalities == ("image",) else {}
+    return {name: value for name, value in {"epochs": 2, "trees": 5, **brief}.items() if name in known}
 
 
-def marks(model: str, check: str) -> tuple[pytest.MarkDecorator, ...]:
-    if model == "conv_denoising":  # `conv` is the quick network of images
+def marks(model: type[Model], check: str) -> tuple[pytest.MarkDecorator, ...]:
+    if model.modalities == ("image",) and model.name not in QUICK_OF_IMAGES:
         return (pytest.mark.matrix,)
-    quick = check not in FITS_AGAIN or model in (FITTED_TWICE if check == determinism.__name__ else REPRESENTATIVE)
+    quick = check not in FITS_AGAIN or model.name in (FITTED_TWICE if check == determinism.__name__ else REPRESENTATIVE)
     return () if quick else (pytest.mark.matrix,)
 
 
+def of_images(model: type[Model]) -> str:
+    """Distinguish a model from that of tables with the same name."""
+    return "image-" if len(REGISTRY.models[model.name]) > 1 and model.modalities == ("image",) else ""
+
+
 CASES = [
-    pytest.param(check, id=f"{model.name}-{name}", marks=marks(model.name, name))
+    pytest.param(check, id=f"{of_images(model)}{model.name}-{name}", marks=marks(model, name))
     for model in first_party()
     for name, check in checks(model, **quick(model))
     if name != SAVED

@@ -17,7 +17,8 @@ ROWS = 160
 REGISTRY = Registry.load()
 QUICK = {"auto", "covariance", "ecod", "hbos", "iforest", "knn", "linear", "lof", "undercomplete"}
 """Models that `make test` checks."""
-OURS = [REGISTRY.get(name) for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
+FIRST_PARTY = [REGISTRY.get(name) for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
+OURS = list(dict.fromkeys(FIRST_PARTY))
 MODELS = [model for model in OURS if "table" in model.modalities]
 SCORING = [
     pytest.param(model, id=model.name, marks=() if model.name in QUICK else pytest.mark.matrix)

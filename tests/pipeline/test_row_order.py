@@ -21,7 +21,8 @@ from anomalo.tabular.schema import SchemaOptions, infer
 
 ROWS = 120
 REGISTRY = Registry.load()
-OURS = [REGISTRY.get(name) for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
+FIRST_PARTY = [REGISTRY.get(name) for plugin in REGISTRY.plugins() if plugin.first_party for name in plugin.models]
+OURS = list(dict.fromkeys(FIRST_PARTY))
 MODELS = [model for model in OURS if "table" in model.modalities]
 QUICK = {"auto", "chained", "forest", "iforest", "knn", "linear", "mixture", "undercomplete"}
 """Models that `make test` checks."""

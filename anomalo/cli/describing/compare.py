@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.fit import (
+from anomalo.cli.terminal.columns import (
     DropOption,
     IdOption,
     InfOption,

@@ -9,25 +9,31 @@ import typer
 
 from anomalo.cli.fit import (
     AssumeOption,
-    DropOption,
     EffortOption,
     GoalsOption,
-    IdOption,
-    InfOption,
-    KeepOption,
-    KindOption,
-    LabelOption,
     MaxMemoryOption,
-    MissingOption,
-    SchemaOption,
     SeedOption,
     SetOption,
     amount_of_memory,
     checked_goals,
     parameters,
-    schema_options,
 )
 from anomalo.cli.score import ExplainOption
+from anomalo.cli.terminal.columns import (
+    CausalOption,
+    DropOption,
+    EntityOption,
+    IdOption,
+    InfOption,
+    KeepOption,
+    KindOption,
+    LabelOption,
+    MissingOption,
+    SchemaOption,
+    TimeOption,
+    WindowOption,
+    schema_options,
+)
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
     WORKSPACE,
@@ -76,6 +82,10 @@ def plan(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
     encoding: EncodingOption = None,
@@ -100,7 +110,7 @@ def plan(
         for option in (name for name, value in given.items() if value):
             raise UsageError(f"{option} is for fits, not for --with: a saved model is as it is")
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     asked, limit = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(
         model or AUTO, seed=seed, device=device, goals=checked_goals(goals), settings=asked, max_memory=limit

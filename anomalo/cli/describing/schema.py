@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomalo.cli.fit import (
+from anomalo.cli.terminal.columns import (
+    CausalOption,
     DropOption,
+    EntityOption,
     IdOption,
     InfOption,
     KeepOption,
@@ -16,6 +18,8 @@ from anomalo.cli.fit import (
     LabelOption,
     MissingOption,
     SchemaOption,
+    TimeOption,
+    WindowOption,
     schema_options,
 )
 from anomalo.cli.terminal.console import (
@@ -52,6 +56,10 @@ def schema(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     given: SchemaOption = None,
+    time: TimeOption = None,
+    entity: EntityOption = None,
+    window: WindowOption = 0,
+    causal: CausalOption = False,
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
@@ -66,7 +74,7 @@ def schema(
     from anomalo.persistence.atomic import atomic_file, require_writable
 
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given)
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, given, (time, entity, window, causal))
     if output is not None:
         require_writable(output)
     with console.work("reading") as progress:

@@ -335,12 +335,21 @@ def plugins(
 
 def _facts_of(info: PluginInfo, registry: Registry | None) -> dict[str, Any]:
     failures = [{"phase": failure.phase, "reason": failure.reason} for failure in info.failures]
-    known = {} if registry is None else registry.models
-    described = {name: _description(known[name][0]) for name in info.models if name in known}
+    described = {} if registry is None else _descriptions(info, registry)
     return dataclasses.asdict(info) | {
         "pages": list(map(str, info.pages)),
         "failures": failures,
         "descriptions": described,
+    }
+
+
+def _descriptions(info: PluginInfo, registry: Registry) -> dict[str, str]:
+    """Return what a plugin's models are, by name; of several modalities that of the first, and not another plugin's."""
+    return {
+        name: _description(model)
+        for name in info.models
+        for model in reversed(registry.models.get(name, ()))
+        if registry.plugin_of(name, model.modalities[0]) == info.name
     }
 
 

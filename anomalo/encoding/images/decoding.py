@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.images.arrays import array_image, is_in_array
 from anomalo.errors import SourceError, UsageError
+from anomalo.tabular.reading.images.files import MOST_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-MOST_PIXELS = 80_000_000
-"""An image of more pixels is refused before it is decoded: a small file can hold one that fills the memory."""
 ROTATED = range(5, 9)
 """The orientations in EXIF by which width and height are exchanged."""
 ORIENTATION = 0x0112
@@ -158,12 +158,15 @@ def _opened(file: str) -> Iterator[Image.Image]:
     except ImportError:
         raise UsageError("images are read by Pillow: pip install 'anomalo-engine[images]'") from None
     try:
-        with Image.open(file) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(file)
+        with opened as image:
             _require_one_of_bounded_size(image, file)
             yield image
     except FileNotFoundError:
         raise SourceError(f"no such image: {file}") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise SourceError(_too_large(file)) from None
     except UnidentifiedImageError:
         raise SourceError(f"{file} is empty or damaged, and no image; remove or replace it") from None

@@ -101,7 +101,8 @@ def task_of(find: Find, part: Part) -> memoryview:
     """Return the rows of a part, and what finds their results, as bytes."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, part.batch.schema) as stream:
-        stream.write_batch(part.batch)
+        for batch in (part.batch, part.before, part.after):
+            stream.write_batch(part.batch.slice(0, 0) if batch is None else batch)
     length = sink.tell()
     sink.write(pickle.dumps((find, part.rows, part.begins), protocol=5))
     sink.write(length.to_bytes(LENGTH, "little"))
@@ -127,7 +128,9 @@ def _opened(task: Payload) -> tuple[Find, Part]:
     length = int.from_bytes(buffer[-LENGTH:], "little")
     find, rows, begins = pickle.loads(buffer[length:-LENGTH])
     with pa.ipc.open_stream(buffer.slice(0, length)) as stream:
-        return find, Part(rows, stream.read_next_batch(), begins=begins)
+        batch, before, after = stream
+        around = [each if each.num_rows else None for each in (before, after)]
+        return find, Part(rows, batch, None, {}, {}, begins, *around)
 
 
 def _failed(error: Exception) -> bytes:

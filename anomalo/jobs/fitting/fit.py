@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +27,9 @@ from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.out_of_core.large_table import LargeTable
 from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
+from anomalo.tabular.column import modality_of
 from anomalo.tabular.columns import ParsedTable
+from anomalo.tabular.reading.modality import known_modality
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
@@ -115,9 +118,11 @@ def fit(
     TrainingError
         Training diverged.
     """
-    _check_early(context, name, config, require)
+    context.check_device(config.device)
+    context.store.check_name(name)
+    _check_model(context, config, require, known_modality(source, context.reading))
     reference, base = (None, None) if initial is None else _initial(context, initial, options)
-    with _read(context, source, name, config, resume) as (keep, read, data):
+    with _read(context, source, name, config, require, resume) as (keep, read, data):
         large = read if isinstance(read, LargeTable) else None
         table, schema = _understood(read, options)
         require(model := config.create(context.registry, schema.modality))
@@ -137,10 +142,21 @@ def fit(
 
 @contextmanager
 def _read(
-    context: JobContext, source: str, name: str, config: FitConfig, resume: bool
+    context: JobContext,
+    source: str,
+    name: str,
+    config: FitConfig,
+    require: Callable[[GuardedModel], None],
+    resume: bool,
 ) -> Iterator[tuple[ResumableState, list[pa.RecordBatch] | LargeTable, dict[str, Any]]]:
-    """Read the table of a fit, whose state is kept inside, and what identifies its bytes."""
+    """Read the table of a fit, whose state is kept inside, and what identifies its bytes.
+
+    What the rows of any source are say the first ones, so that the model is checked before the others are read.
+    """
     batches, data = context.batches(source), data_of(source)
+    first = next(batches)
+    _check_model(context, config, require, modality_of(first.schema))
+    batches = chain([first], batches)
     context.store.prepare()
     folder, task = context.store.workspace / "unfinished" / f"fit-{name}", {"anomalo": __version__}
     with (
@@ -185,11 +201,11 @@ def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResu
     return dataclasses.replace(result, record=record, warnings=warnings)
 
 
-def _check_early(context: JobContext, name: str, config: FitConfig, require: Callable[[GuardedModel], None]) -> None:
-    """Check what can be before a long table is read; the model, where its name stands for one only."""
-    context.check_device(config.device)
-    context.store.check_name(name)
-    model = config.early(context.registry)
+def _check_model(
+    context: JobContext, config: FitConfig, require: Callable[[GuardedModel], None], modality: str | None
+) -> None:
+    """Check the model, if it is known which one its name stands for."""
+    model = config.early(context.registry, modality)
     if model is None:
         return
     kind = type(model.model)

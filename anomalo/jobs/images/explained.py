@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.jobs.images.pictures import FOLDER, write_pictures
-from anomalo.jobs.part import Found, Part, Rows
+from anomalo.jobs.part import Found, Part
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.cell_tables import SCHEMA
 from anomalo.pipeline.explaining.regions import regions
 from anomalo.pipeline.fitted import Fitted
 
 Reasons = dict[int, list[dict[str, Any]]]
+PICTURES = 2000
+"""So many explained images of a run get pictures, the most anomalous ones: of 128 x 128 pixels these are 0.2 GB."""
 
 
 def explain_images(fitted: Fitted, data: Encoded) -> Found:
-    """Return the arrays of explained images: what `regions_and_pictures` takes."""
+    """Return the arrays of explained images: what `regions_of` and `write_pictures_of` take."""
     explained = fitted.explain(data)
     arrays: Arrays = {"contribution": explained.contribution, "expected": explained.expected}
     return arrays | {"values": data.values, "observed": data.observed}, {}
 
 
-def regions_and_pictures(encoder: ImageEncoder, part: Part, folder: Path) -> tuple[pa.Table, Reasons]:
-    """Write the pictures of explained images below a run's folder, and return their regions as cells and as reasons."""
+def regions_of(encoder: ImageEncoder, part: Part) -> tuple[pa.Table, Reasons]:
+    """Return the regions of explained images, as cells and as reasons."""
+    pixels, expected = (encoder.pixels(part.arrays[name]) for name in ("values", "expected"))
+    found = zip(part.rows.tolist(), part.arrays["contribution"].sum(axis=1), pixels, expected, strict=True)
+    reasons = {row: [region.to_json() for region in regions(*image)] for row, *image in found}
+    lines = [{"row": row, **region} for row, of_image in reasons.items() for region in of_image]
+    return pa.Table.from_pylist(lines, SCHEMA), reasons
+
+
+def write_pictures_of(encoder: ImageEncoder, part: Part, folder: Path, drawn: Container[int] | None = None) -> None:
+    """Write the pictures of explained images below a folder.
+
+    Parameters
+    ----------
+    drawn : container of int, optional
+        The rows that get pictures; by default all of the part.
+    """
     where = folder / FOLDER
     where.mkdir(exist_ok=True)
     pixels, expected = (encoder.pixels(part.arrays[name]) for name in ("values", "expected"))
-    reasons: Reasons = {}
+    seen = np.asarray(part.arrays["observed"].all(axis=1))
+    contribution = part.arrays["contribution"].sum(axis=1)
     for at, row in enumerate(part.rows.tolist()):
-        of_pixel = part.arrays["contribution"][at].sum(axis=0)
-        seen = part.arrays["observed"][at].all(axis=0)
-        write_pictures(where, row, pixels[at], expected[at], seen, of_pixel)
-        reasons[row] = [region.to_json() for region in regions(of_pixel, pixels[at], expected[at])]
-    return _cells(reasons), reasons
-
-
-def region_table(fitted: Fitted, encoder: ImageEncoder, rows: Rows, data: Encoded) -> pa.Table:
-    """Return the regions of images as cells."""
-    explained = fitted.explain(data)
-    parts = explained.contribution.sum(axis=1), encoder.pixels(data.values), encoder.pixels(explained.expected)
-    found = (regions(*images) for images in zip(*parts, strict=True))
-    return _cells({row: [one.to_json() for one in of] for row, of in zip(rows.tolist(), found, strict=True)})
-
-
-def _cells(reasons: Reasons) -> pa.Table:
-    lines = [{"row": row, **region} for row, found in reasons.items() for region in found]
-    return pa.Table.from_pylist(lines, SCHEMA)
+        if drawn is None or row in drawn:
+            write_pictures(where, row, pixels[at], expected[at], seen[at], contribution[at])

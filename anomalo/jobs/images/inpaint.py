@@ -14,7 +14,8 @@ from anomalo.encoding.encoded import Encoded, Floats
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.encoding.images.decoding import decoded, decoded_mask, resized
 from anomalo.errors import OutputError
-from anomalo.jobs.images.pictures import as_bytes, png, safe_name
+from anomalo.jobs.images.explained import PICTURES
+from anomalo.jobs.images.pictures import FOLDER, as_bytes, png, safe_name, write_filled
 from anomalo.jobs.imputing.result import ImputeResult
 from anomalo.jobs.part import Found, Part
 from anomalo.jobs.sharding import Work
@@ -43,15 +44,17 @@ class Inpainting:
     output: Path | None
     rows: int = 0
     pixels: int = 0
+    pictures: int = 0
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all images that have hidden pixels, and a table of them; return the run's summary."""
-        filled = folder / FILLED
+        filled, pictures = folder / FILLED, folder / FOLDER
         filled.mkdir()
+        pictures.mkdir()
         with TableWriter(folder / TABLE) as table:
             for part in self.work.parts("pixels", fill_pixels):
                 self.rows += len(part.rows)
-                table.write(self._written(part, filled))
+                table.write(self._written(part, filled, pictures))
                 self.work.context.report_rows(self.rows, "images")
         if self.output is not None:
             with atomic_folder(self.output) as place:
@@ -69,8 +72,8 @@ class Inpainting:
         filled = {"pixels": self.pixels} if self.pixels else {}
         return ImputeResult(run, self.output or run.path / FILLED, self.rows, filled, self.work.warnings, True)
 
-    def _written(self, part: Part, folder: Path) -> pa.RecordBatch:
-        """Write the filled images of a part, and return one line for each."""
+    def _written(self, part: Part, folder: Path, pictures: Path) -> pa.RecordBatch:
+        """Write the filled images of a part, pictures of the first ones, and return one line for each."""
         names = []
         pixels = self.encoder.pixels(part.arrays["point"])
         counts = part.arrays["hidden"].any(axis=1).sum(axis=(1, 2)).tolist()
@@ -84,6 +87,10 @@ class Inpainting:
                     raise OutputError(f"two images are written as {where.name}; give them different names")
                 where.parent.mkdir(parents=True, exist_ok=True)
                 where.write_bytes(png(as_bytes(self._in_its_size(file, mask, pixels[at]))))
+                if self.pictures < PICTURES:
+                    hidden = part.arrays["hidden"][at].any(axis=0)
+                    write_filled(pictures, int(part.rows[at]), pixels[at], ~hidden)
+                    self.pictures += 1
         self.pixels += sum(counts)
         columns = {"row": pa.array(part.rows), PATH: pa.array(paths, pa.string()), "pixels": pa.array(counts)}
         return pa.RecordBatch.from_pydict(columns | {"file": pa.array(names, pa.string())})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from anomalo.encoding.encoded import Floats, Mask
 
 Bytes = NDArray[np.uint8]
 
+Kind = Literal["seen", "expected", "heat", "filled"]
 FOLDER = "images"
-"""The folder in a run with the pictures of explained images, three for each."""
+"""The folder in a run with the pictures of explained and of filled images."""
+ENDINGS: dict[Kind, str] = {"seen": "", "expected": ".expected", "heat": ".heat", "filled": ".filled"}
+"""What the names of pictures of each kind have before `.png`."""
 COLOURS = np.array([[0, 0, 0], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], dtype=np.float64)
 """From no part of the score to the largest: the colour map "inferno" of matplotlib at every quarter."""
 STRONGEST = 0.8
@@ -38,10 +41,37 @@ def write_pictures(folder: Path, row: int, pixels: Floats, expected: Floats, see
     part : float [H, W]
         Each pixel's part of the score.
     """
-    shown = np.where(seen[:, :, None], pixels, _chequered(*seen.shape)[:, :, None])
+    shown = _chequered(pixels, seen)
     heat = heat_map(shown, np.where(seen, part, 0.0))
-    for ending, picture in (("", as_bytes(shown)), (".expected", as_bytes(expected)), (".heat", heat)):
-        (folder / f"{row:06}{ending}.png").write_bytes(png(picture))
+    _write(folder, row, {"seen": as_bytes(shown), "expected": as_bytes(expected), "heat": heat})
+
+
+def write_filled(folder: Path, row: int, filled: Floats, seen: Mask) -> None:
+    """Write an image before and after its hidden pixels were filled: `000012.png` and `000012.filled.png`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where; it exists.
+    row : int
+        The image's number in the input.
+    filled : float32 [H, W, colours]
+        From 0 to 1.
+    seen : bool [H, W]
+        Which pixels were not hidden.
+    """
+    _write(folder, row, {"seen": as_bytes(_chequered(filled, seen)), "filled": as_bytes(filled)})
+
+
+def name_of(row: int, kind: Kind) -> str:
+    """Return the name of a picture.
+
+    Examples
+    --------
+    >>> name_of(12, "seen"), name_of(12, "heat")
+    ('000012.png', '000012.heat.png')
+    """
+    return f"{row:06}{ENDINGS[kind]}.png"
 
 
 def heat_map(pixels: Floats, part: NDArray[Any]) -> Bytes:
@@ -81,11 +111,28 @@ def safe_name(path: str) -> str:
     >>> safe_name("../a/b c.jpg"), safe_name("images[3]")
     ('a/b c.png', 'images[3].png')
     """
-    parts = [part for part in re.split(r"[\\/]+", path) if part not in ("", ".", "..")]
-    stem = re.sub(r"\.(png|jpe?g|tiff?|bmp)$", "", "/".join(parts) or "image", flags=re.IGNORECASE)
+    stem = re.sub(r"\.(png|jpe?g|tiff?|bmp)$", "", below(path), flags=re.IGNORECASE)
     return f"{stem}.png"
 
 
-def _chequered(height: int, width: int) -> Floats:
-    row, column = np.indices((height, width))
-    return np.where((row // 2 + column // 2) % 2 == 0, 0.4, 0.6).astype(np.float32)
+def below(path: str) -> str:
+    r"""Return a path of any origin as one that leads out of no folder.
+
+    Examples
+    --------
+    >>> below("/etc/../x.png"), below("a\\..\\b.png"), below("..")
+    ('etc/x.png', 'a/b.png', 'image')
+    """
+    return "/".join(part for part in re.split(r"[\\/]+", path) if part not in ("", ".", "..")) or "image"
+
+
+def _chequered(pixels: Floats, seen: Mask) -> Floats:
+    """Return an image [H, W, colours] that is chequered where its pixels are hidden."""
+    row, column = np.indices(seen.shape)
+    squares = np.where((row // 2 + column // 2) % 2 == 0, 0.4, 0.6).astype(np.float32)
+    return np.where(seen[:, :, None], pixels, squares[:, :, None])
+
+
+def _write(folder: Path, row: int, pictures: dict[Kind, Bytes]) -> None:
+    for kind, picture in pictures.items():
+        (folder / name_of(row, kind)).write_bytes(png(picture))

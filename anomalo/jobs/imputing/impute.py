@@ -115,7 +115,7 @@ class _Job:
     def write(self, folder: Path) -> dict[str, Any]:
         """Write all files, and return the run's summary."""
         fitted = self.work.fitted
-        parts = self.work.parts(f"fills-{self.draws}" if self.draws else "fills", _FillRows(self.draws))
+        parts = self.work.parts(f"fills-{self.draws}" if self.draws else "fills", _FillRows(self.draws), ahead=True)
         first = list(itertools.islice(parts, 1))  # the schema is known once the first part is there
         like = self._lines_of(FILLS.empty_table(), first[0].batch, 0).schema if first else FILLS
         self.name = f"filled{'.csv' if is_text(self.work.schema) else '.parquet'}"

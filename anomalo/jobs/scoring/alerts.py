@@ -24,6 +24,7 @@ from anomalo.jobs.scoring.labelled import LabelMonitor, Positives
 from anomalo.jobs.scoring.neighbours import NormalRows, sampled_rows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.series.intervals import AlertPlaces, Intervals
 from anomalo.jobs.sharding import Work
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.fitted import Fitted
@@ -56,6 +57,8 @@ class ScoredTable:
         Some of its rows, likewise.
     positives : Positives or None
         The rows that the table's label marks, if it has one.
+    intervals : Intervals or None
+        Of a series, the intervals that its alerts make.
     """
 
     work: Work
@@ -69,6 +72,7 @@ class ScoredTable:
     profile: Profile | None = None
     normal: NormalRows | None = None
     positives: Positives | None = None
+    intervals: Intervals | None = None
 
     @property
     def rows(self) -> int:
@@ -96,8 +100,21 @@ class ScoredTable:
             yield rows, self.selection.of(rows, kept[0]["p_value"]), kept[0]
 
     def selected(self, selection: Selection, most: int) -> Iterator[Part]:
-        """Yield the candidates that are selected, ascending and `most` in each part but the last; once."""
+        """Yield the candidates that are selected, ascending and at most `most` in each part; once."""
+        if self.work.fitted.schema.time is not None:
+            return self._read_again(selection, most)
         return self.candidates.parts(selection, most)
+
+    def _read_again(self, selection: Selection, most: int) -> Iterator[Part]:
+        """Read the source again for what is selected: to keep points, those around them would have to be kept, too."""
+        for part, (rows, _, arrays) in zip(self.work.read(), self.results(), strict=True):
+            here = np.flatnonzero(selection.of(rows, arrays["p_value"]))
+            if not len(here):
+                continue
+            data = part.data or part.encoded(self.work.fitted, self.work.context.strict)
+            for start in range(0, len(here), most):
+                at = here[start : start + most]
+                yield Part(rows[at], part.batch.take(pa.array(at)), data.take(at))
 
     def normal_rows(self) -> Part | None:
         """Return some of the rows that are no alerts; None if none were kept."""
@@ -161,10 +178,12 @@ def score_table(
     labels = LabelMonitor(fitted.schema)
     new = profiled and fitted.profile is not None and work.opened.table is None
     seen = ProfileMonitor(fitted) if new else None
-    candidates = Candidates(threshold, max(explain, TOP), Spool(folder / "candidates.arrow"))
+    spool = Spool(folder / "candidates.arrow")
+    candidates = Candidates(threshold, max(explain, TOP), spool, kept=fitted.schema.time is None)
     scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
     if profiled and fitted.schema.modality == TABLE:
         scored.normal = NormalRows(sampled_rows(len(fitted.schema.columns)))
+    places = None if fitted.schema.time is None else AlertPlaces(fitted, folder / "places.arrow")
     find = _ScoreRows(work.opened.scores, None if shadow is None else shadow.challenger)
     for part in work.parts(KIND, find):
         quality.see(len(part.rows), part.counts)
@@ -174,6 +193,8 @@ def score_table(
             scored.normal.see(part, part.arrays["p_value"])
         labels.see(part.batch)
         drift.see(part.arrays)
+        if places is not None:
+            places.see(part)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])
         if shadow is not None:
@@ -186,6 +207,9 @@ def score_table(
         work.context.report_rows(quality.rows)
     quality.require_readable()
     scored.selection, scored.alerts = _alerts(threshold, p_values, candidates)
+    if places is not None:
+        scored.intervals = places.intervals(scored.results)
+        scored.selection, scored.alerts = scored.selection.and_rows(scored.intervals.rows), len(scored.intervals.rows)
     reference = len(fitted.calibration.reference)
     uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
     limit = threshold.limits(scored.rows, reference) if reference else uncalibrated

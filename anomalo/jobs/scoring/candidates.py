@@ -58,12 +58,14 @@ class Candidates:
         So many of the most anomalous rows are candidates too.
     spool : Spool, optional
         Where candidates wait that are too many; without one all are in memory.
+    kept : bool
+        Whether the rows are kept; else only which are the most anomalous ones.
     """
 
-    def __init__(self, threshold: Threshold, most: int, spool: Spool | None = None) -> None:
+    def __init__(self, threshold: Threshold, most: int, spool: Spool | None = None, *, kept: bool = True) -> None:
         self._threshold = threshold
         self._most = max(most, int(threshold.value)) if threshold.kind == "budget" else most
-        self._spool = spool
+        self._spool, self._keeps = spool, kept
         self._kept: list[_Kept] = []
         self._rows: Rows = np.zeros(0, dtype=np.int64)  # the most anomalous ones, ascending
         self._p_values, self._scores = np.zeros(0), np.zeros(0)
@@ -80,7 +82,7 @@ class Candidates:
         better = np.flatnonzero(self._better(p_values, scores))
         possible[better[self._rank(part.rows[better], p_values[better], scores[better])]] = True
         here = np.flatnonzero(possible)
-        if len(here):
+        if len(here) and self._keeps:
             self._kept.append(_Kept(taken_rows(part, here), p_values[here]))
             self._put_aside()
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +15,10 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import UsageError
 from anomalo.jobs.context import JobContext
-from anomalo.jobs.images.explained import region_table
-from anomalo.jobs.part import Part
+from anomalo.jobs.images.explained import explain_images, regions_of, write_pictures_of
+from anomalo.jobs.part import Part, numbered_parts
 from anomalo.jobs.scoring.explained_later import keep, run_of
+from anomalo.jobs.series.reading import series_parts
 from anomalo.pipeline.cell_tables import cells_table
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.column import IMAGE
@@ -44,33 +49,55 @@ def explain(
     assert part.data is not None
     scored = fitted.score(part.data)
     score = float(scored.score[0])
-    cells, path = _cells(fitted, part, part.data)
+    explained = _explained(fitted, part, part.data)
     if kept_in is not None:
-        keep(kept_in, fitted, part, cells, score)
+        keep(kept_in, fitted, part, explained.cells, score, explained.beside)
     columns = {column.name: {"kind": column.kind, "unit": list(column.unit)} for column in fitted.schema.columns}
-    lines = sorted(cells.drop_columns("row").to_pylist(), key=lambda cell: -cell["contribution"])
+    lines = sorted(explained.cells.drop_columns("row").to_pylist(), key=lambda cell: -cell["contribution"])
     return {
         "row": row,
         "score": score,
         "p_value": float(scored.p_value[0]),
-        **path,
+        **explained.facts,
         "cells": [{**cell, **columns.get(cell["column"], REGION)} for cell in lines],
     }
 
 
-def _cells(fitted: Fitted, part: Part, data: Encoded) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the cells of an explained row; of an image they are its regions, and there is its path."""
-    if isinstance(fitted.encoder, ImageEncoder):
-        return region_table(fitted, fitted.encoder, part.rows, data), {PATH: part.batch.column(PATH)[0].as_py()}
-    return cells_table(fitted, part.batch, part.rows, data), {}
+@dataclass(frozen=True)
+class _Explained:
+    """The cells of an explained row; what else is said of it, and written beside its cells."""
+
+    cells: pa.Table
+    facts: dict[str, Any] = field(default_factory=dict)
+    beside: Callable[[Path], object] = lambda folder: None
+
+
+def _explained(fitted: Fitted, part: Part, data: Encoded) -> _Explained:
+    """Explain a row; of an image the cells are its regions, there is its path, and pictures are written beside them."""
+    encoder = fitted.encoder
+    if not isinstance(encoder, ImageEncoder):
+        return _Explained(cells_table(fitted, part.batch, part.rows, data))
+    found = replace(part, arrays=explain_images(fitted, data)[0])
+    beside = partial(write_pictures_of, encoder, found)
+    return _Explained(regions_of(encoder, found)[0], {PATH: part.batch.column(PATH)[0].as_py()}, beside)
 
 
 def _part(context: JobContext, fitted: Fitted, source: str, row: int) -> Part:
     """Return one row of a table, encoded."""
     start = 0
-    for batch, data in context.encoded(source, fitted):
+    for batch, data in _encoded(context, fitted, source):
         if row < start + len(data):
             at = np.array([row - start])
             return Part(np.array([row]), batch.take(at), data.take(at))
         start += len(data)
     raise UsageError(f"row {row}: {source} has {start} rows; give a number from 0 to {start - 1}")
+
+
+def _encoded(context: JobContext, fitted: Fitted, source: str) -> Iterator[tuple[pa.RecordBatch, Encoded]]:
+    """Yield the batches of a source, encoded."""
+    if fitted.schema.time is None:
+        yield from context.encoded(source, fitted)
+        return
+    parts, _ = series_parts(lambda: numbered_parts(context.read(source)), fitted, ahead=False, strict=context.strict)
+    for part in parts:
+        yield part.batch, part.data or part.encoded(fitted, context.strict)

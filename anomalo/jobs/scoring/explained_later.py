@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,20 @@ def run_of(store: Workspace, identity: str, model: str) -> RunRecord:
     return run
 
 
-def keep(run: RunRecord, fitted: Fitted, part: Part, cells: pa.Table, score: float) -> None:
+def keep(
+    run: RunRecord,
+    fitted: Fitted,
+    part: Part,
+    cells: pa.Table,
+    score: float,
+    beside: Callable[[Path], object] = lambda folder: None,
+) -> None:
     """Keep the explanation of one row in the folder of a run; what is there stays.
+
+    Parameters
+    ----------
+    beside : callable
+        Writes what else belongs to it into its folder.
 
     Raises
     ------
@@ -57,6 +70,7 @@ def keep(run: RunRecord, fitted: Fitted, part: Part, cells: pa.Table, score: flo
     with atomic_folder(run.path / LATER / str(row)) as folder:
         _write(folder / "cells.parquet", cells.to_batches())
         _write(folder / "rows.parquet", [numbered(part)])
+        beside(folder)
         normal = stored_normal_rows(run.path, part.batch.schema)
         if normal is not None and part.data is not None:
             around = Neighbourhood(normal.rows, normal.encoded(fitted, strict=False))

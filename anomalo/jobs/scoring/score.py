@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.calibration.thresholds import Threshold
+from anomalo.calibration.thresholds import Threshold, most_anomalous
 from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.encoding.image_encoder import ImageEncoder
+from anomalo.errors import UsageError
 from anomalo.jobs.comparing.compare import compared
 from anomalo.jobs.context import JobContext, Opened
-from anomalo.jobs.images.explained import explain_images, regions_and_pictures
+from anomalo.jobs.images.explained import PICTURES, explain_images, regions_of, write_pictures_of
 from anomalo.jobs.part import Found, Part
 from anomalo.jobs.scoring import accepted
 from anomalo.jobs.scoring.alerts import TOP, ScoredTable, score_table
@@ -29,11 +31,13 @@ from anomalo.jobs.scoring.numbered import free_name, numbered, numbered_schema
 from anomalo.jobs.scoring.score_rows import COLUMNS, ScoreRows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.series.intervals import SCHEMA as INTERVALS
+from anomalo.jobs.series.intervals import Intervals, intervals_beside
 from anomalo.jobs.sharding import Work, stored
 from anomalo.pipeline.cell_tables import SCHEMA, absent, explained_cells, shown_cells
 from anomalo.pipeline.explaining.reasons import reasons
 from anomalo.pipeline.fitted import Fitted
-from anomalo.tabular.writing.destination import Output
+from anomalo.tabular.writing.destination import Address, Output
 from anomalo.tabular.writing.writer import PARQUET, TableWriter, check_suffix, copy_file
 from anomalo.workspace.workspace import RunRecord
 
@@ -115,6 +119,8 @@ def score(
     challenger = None if shadow is None else Shadow(Challenger.of(context, shadow, device), limit)
 
     def create(work: Work) -> _Job:
+        if challenger is not None and work.fitted.schema.time is not None:
+            raise UsageError("--shadow is for tables; score the series with each of the models, and compare the runs")
         work.job.agree(shadow=None if challenger is None else challenger.facts)
         return _Job(work, output, limit, explain, safe_csv, challenger)
 
@@ -142,10 +148,14 @@ class _Job:
         order = scored.candidates.most_anomalous[0]
         self.rows = ScoreRows(scored, order[:TOP], self._id(), Spool(self.work.job.folder / "reasons.arrow"))
         explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
-        beside = {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        beside: dict[str, Any] = (
+            {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}
+        )
         beside |= accepted.write(self.fitted, folder, scored.results(), scored.selection.largest)
         if scored.positives is not None:
             beside["label"] = compared_with_label(scored.positives, scored.score, scored.alert)
+        if scored.intervals is not None:
+            beside["intervals"] = self._write_intervals(folder, scored.intervals)
         self._write_rows(folder / FILE)
         return beside | {
             "rows": scored.rows,
@@ -156,6 +166,15 @@ class _Job:
             "warnings": scored.warnings,
             **self._compared(scored, folder),
         }
+
+    def _write_intervals(self, folder: Path, intervals: Intervals) -> int:
+        """Write the intervals of a series to the run's folder and beside the output, and return how many there are."""
+        beside = [] if self.output is None or isinstance(self.output, Address) else [intervals_beside(self.output)]
+        for path in (folder / "intervals.parquet", *beside):
+            with self.work.context.writer(path, INTERVALS, self.work.delivery) as file:
+                for batch in intervals.table().to_batches():
+                    file.write(batch)
+        return len(intervals)
 
     def _compared(self, scored: ScoredTable, folder: Path) -> dict[str, Any]:
         """Write the table's profile and its comparison with the training table, and return facts on the latter."""
@@ -205,13 +224,22 @@ class _Job:
     def _cells_and_reasons(self, part: Part, folder: Path) -> tuple[pa.Table, dict[int, list[dict[str, Any]]]]:
         """Return an explained part's table of cells, and the reasons of its rows; pictures of images are written."""
         if isinstance(self.fitted.encoder, ImageEncoder):
-            return regions_and_pictures(self.fitted.encoder, part, folder)
+            write_pictures_of(self.fitted.encoder, part, folder, self._drawn)
+            return regions_of(self.fitted.encoder, part)
         explained = Explained(*(part.arrays[name] for name in EXPLAINED))
+        if self.rows.scored.intervals is not None:
+            self.rows.scored.intervals.explain(part.rows, explained.contribution)
         cells = explained_cells(self.fitted, part.batch, part.rows, explained, part.arrays["missing"])
         shown = shown_cells(self.fitted.encoder.layout)
         texts = np.zeros(explained.texts.shape, dtype=np.bool_)
         near = np.concatenate([explained.near.reshape(len(part.rows), -1)[:, shown], texts], axis=1)
         return cells, reasons(cells, part.rows, near)
+
+    @cached_property
+    def _drawn(self) -> frozenset[int]:
+        """The images that get pictures."""
+        scored = self.rows.scored
+        return frozenset(most_anomalous(scored.p_value, scored.score)[:PICTURES].tolist())
 
     @property
     def _at_once(self) -> int:

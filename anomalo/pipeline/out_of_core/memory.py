@@ -26,7 +26,7 @@ def bytes_taken(model: GuardedModel) -> float:
     return KEPT if model.can(CrossFits) else USUAL
 
 
-def memory_for_rows(config: FitConfig, registry: Registry, columns: int) -> float:
+def memory_for_rows(config: FitConfig, registry: Registry, columns: int, modality: str) -> float:
     """Return the bytes that are left for the rows of a table of so many columns, of the `max_memory` of a fit.
 
     Raises
@@ -35,7 +35,7 @@ def memory_for_rows(config: FitConfig, registry: Registry, columns: int) -> floa
         None are left.
     """
     assert config.max_memory is not None
-    model = config.early(registry)
+    model = config.early(registry, modality)
     blocks = tuple(Block(str(at), "number", at) for at in range(columns))
     plan = None if model is None else model.plan(Layout("table", (columns,), blocks), ROWS, config.goals)
     fixed = plan.memory if plan is not None and plan.memory else PROCESS

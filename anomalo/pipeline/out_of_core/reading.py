@@ -18,6 +18,7 @@ from anomalo.pipeline.out_of_core.memory import PER_BYTE, memory_for_rows
 from anomalo.pipeline.out_of_core.row_sample import SPARE, RowSample
 from anomalo.pipeline.out_of_core.spool import Spool, writing
 from anomalo.registry.registry import Registry
+from anomalo.tabular.column import modality_of
 from anomalo.tabular.quantities import memory
 
 HELD, HELD_SHARE = 20_000, 5
@@ -53,7 +54,7 @@ def table_or_large(
     held, size, left, rest = list[pa.RecordBatch](), 0, math.inf, iter(batches)
     for batch in rest:
         if not held and config.max_memory is not None:
-            left = memory_for_rows(config, registry, batch.num_columns)
+            left = memory_for_rows(config, registry, batch.num_columns, modality_of(batch.schema))
         held.append(batch)
         size += batch.nbytes
         if size * PER_BYTE > left:
@@ -72,11 +73,13 @@ def table_or_large(
         shutil.rmtree(where, ignore_errors=True)
 
 
-def sampled_rows(config: FitConfig, registry: Registry, columns: int, rows: int, row: float) -> int | None:
+def sampled_rows(config: FitConfig, registry: Registry, batch: pa.RecordBatch, rows: int, row: float) -> int | None:
     """Return how many rows of a table a fit has in memory: a sample's; None if it has all of them.
 
     Parameters
     ----------
+    batch : RecordBatch
+        The first rows.
     rows : int
         Those of the table.
     row : float
@@ -89,7 +92,7 @@ def sampled_rows(config: FitConfig, registry: Registry, columns: int, rows: int,
     """
     if config.max_memory is None:
         return None
-    left = memory_for_rows(config, registry, columns)
+    left = memory_for_rows(config, registry, batch.num_columns, modality_of(batch.schema))
     return None if rows * row * PER_BYTE <= left else min(_sampled(left, row), rows)
 
 

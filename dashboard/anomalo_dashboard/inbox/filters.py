@@ -19,6 +19,7 @@ from anomalo.workspace.reviews import STATES, Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, navigation
 from anomalo_dashboard.data import Mask, Rows
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.security.literal import plain
 
 COLUMN, VALUE = "where", "value"
@@ -114,7 +115,7 @@ def kept_columns(run: RunRecord) -> list[str]:
     """Return the columns of the table whose values the run keeps."""
     path = run.path / "rows.parquet"
     with data.files_of(run):
-        return pq.read_schema(path).names[1:] if path.exists() else []
+        return pictures.without_files(run, pq.read_schema(path).names[1:]) if path.exists() else []
 
 
 def with_value(run: RunRecord, column: str, value: str) -> Rows:

@@ -11,6 +11,7 @@ from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting
 from anomalo_dashboard.data import Mask, Rows
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.inbox import cursor, filters
 from anomalo_dashboard.security.literal import literal, plain_table
 
@@ -36,6 +37,9 @@ def show(
     table = scores.table(here, alert)
     table = table.assign(reasons=table["reasons"].fillna("not explained"), state=filters.states_of(said, here))
     shown = plain_table(table)
+    images = pictures.of_images(run)
+    if images:
+        shown["image"] = pictures.thumbnails(run, here)
     # The names of an identifier and of its column may be of any length; the row number is then less needed.
     first, rest = (["row"], ["score"]) if scores.id is None else ([str(shown.columns[2])], ["row", "score"])
     key = f"rows {run.id} {here[0]} {len(here)}"
@@ -44,8 +48,9 @@ def show(
     chosen = st.dataframe(
         shown,
         hide_index=True,
-        height=min(35 * (len(here) + 1) + 3, HEIGHT),
-        column_order=["rank", *first, "p_value", "state", "reasons", *rest],
+        height=min((pictures.SMALL + 6 if images else 35) * len(here) + 38, HEIGHT),
+        row_height=pictures.SMALL + 6 if images else None,
+        column_order=["rank", *(["image"] if images else []), *first, "p_value", "state", "reasons", *rest],
         on_select=lambda: _clicked(key, here),
         selection_mode=["multi-row", "single-cell"],
         key=key,
@@ -77,6 +82,7 @@ def _clicked(key: str, here: Rows) -> None:
 def _columns(table: Any, title: str) -> dict[str, Any]:
     return {
         "rank": st.column_config.NumberColumn("Rank", format="localized", width=60, help="1 is the most anomalous row"),
+        "image": st.column_config.ImageColumn("Image", width=80, help="As the model sees it; a click enlarges it"),
         "row": st.column_config.NumberColumn("Row", format="%d", width=70, help="Counted from 0 in the table"),
         "score": st.column_config.NumberColumn(
             "Score",

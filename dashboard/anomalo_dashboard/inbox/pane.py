@@ -13,6 +13,7 @@ from anomalo.workspace.reviews import Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation, triage
 from anomalo_dashboard.data import Rows
+from anomalo_dashboard.images import detail, pictures
 from anomalo_dashboard.inbox import cursor
 from anomalo_dashboard.inbox.enter_key import OPEN
 from anomalo_dashboard.security.literal import literal, plain_table
@@ -59,6 +60,8 @@ def show(
         + (f" {literal(unit)}" if unit and not unit[0].isdigit() else "")
     )
     states(run, rows, at, said, ticked, who)
+    if pictures.of_images(run):
+        detail.beside(run, row)
     _cells(run, row)
     _reviewed(run, row, said.get(row, Review()), who)
 
@@ -117,7 +120,7 @@ def _cells(run: RunRecord, row: int) -> None:
         hide_index=True,
         height="content",
         column_config={
-            "column": st.column_config.TextColumn("Column", width=115),
+            "column": st.column_config.TextColumn("Region" if pictures.of_images(run) else "Column", width=115),
             "share": st.column_config.ProgressColumn(
                 "Reason", format="%.0f %%", min_value=0, max_value=100, width=90, help="Share of the anomaly score"
             ),
@@ -135,6 +138,7 @@ def _reviewed(run: RunRecord, row: int, review: Review, who: str) -> None:
         st.markdown(f"> {literal(text)}")
     triage.notes(st.columns([1, 1.6]), run.id, row, review, who)
     values = data.raw_row(run, row)
+    values = {name: values[name] for name in pictures.without_files(run, list(values))}
     if values:
         with st.expander("All values of the row", icon=":material/table_rows:"):
             texts = [formatting.plain(value) for value in values.values()]

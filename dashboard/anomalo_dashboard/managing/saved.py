@@ -37,4 +37,4 @@ def retraining(record: ModelRecord, source: str) -> list[str]:
     kinds = {kind["name"]: kind for kind in data.kinds_of_model()}
     parameters = kinds.get(record.model, {"parameters": []})["parameters"]
     defaults = {parameter["name"]: parameter["default"] for parameter in parameters}
-    return ["fit", source, "--as", record.name, *fit_options(record, defaults), *sources.flags(record)]
+    return ["fit", source, "--as", record.name, *fit_options(record, defaults), *sources.flags(record, source)]

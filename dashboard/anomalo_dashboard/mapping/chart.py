@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -24,14 +25,27 @@ SCALE = ["#3f7fd0", "#a58fa5", "#e0632b"]
 """Of numbers: to be seen on light and dark backgrounds."""
 
 
-def table(cloud: Cloud, scores: data.Scores, drawn: data.Rows, colours: Colours) -> pd.DataFrame:
-    """Return the points that are drawn, the most anomalous last, so that they lie on top."""
+def table(
+    cloud: Cloud, scores: data.Scores, drawn: data.Rows, colours: Colours, pictures: Sequence[str | None] = ()
+) -> pd.DataFrame:
+    """Return the points that are drawn, the most anomalous last, so that they lie on top.
+
+    Parameters
+    ----------
+    pictures : sequence of str or None
+        Addresses of pictures of the first rows of `drawn`, of which one is shown where the mouse is.
+    """
     at = np.searchsorted(cloud.rows, drawn)
     found = scores.table(drawn, scores.alert).rename(columns={scores.id: "id"})
     found = found.assign(x=cloud.x[at], y=cloud.y[at], colour=colours.values)
     found["reasons"] = found["reasons"].fillna("not explained").map(plain)
     if scores.id is not None:
         found["id"] = found["id"].map(plain, na_action="ignore")
+    if pictures:  # an empty address is no picture; of null, Vega makes a picture that is not found
+        found["image"] = [*(address or "" for address in pictures), *[""] * (len(drawn) - len(pictures))]
+        found["said"] = [
+            f"row: {row}; anomaly score: {score:.4g}" for row, score in zip(drawn, found["score"], strict=True)
+        ]
     return found[::-1].sort_values("alert", kind="stable")
 
 
@@ -71,6 +85,8 @@ def draw(
             color=_colour(colours),
             size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(55)).otherwise(alt.value(22)),
             opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.5)),
+            # Else a screen reader reads the addresses of pictures, which hold them.
+            **({"description": alt.Description("said:N")} if "said" in points else {}),
             tooltip=[
                 alt.Tooltip("row:Q", format="d"),
                 *identity,
@@ -78,6 +94,7 @@ def draw(
                 alt.Tooltip("score:Q", title="anomaly score", format=".4~g"),
                 alt.Tooltip("p_value:Q", title="p-value", format=".4~g"),
                 alt.Tooltip("reasons:N"),
+                *([alt.Tooltip("image:N")] if "image" in points else []),
             ],
         )
         .add_params(picked, *dragged[drag])

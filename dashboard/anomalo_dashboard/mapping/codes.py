@@ -12,6 +12,7 @@ import streamlit as st
 
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data
+from anomalo_dashboard.images.pictures import of_images
 
 KEPT = "rows.parquet"
 
@@ -62,6 +63,7 @@ def _kept(path: Path, created: str) -> data.Rows:
 def can_embed_kept(run: RunRecord) -> bool:
     """Return whether the kept rows can be embedded: there are some, and no column of the table has their column's name.
 
-    A run keeps the number of each row in a column `row` before those of the table.
+    A run keeps the number of each row in a column `row` before those of the table. Of images it keeps no pixels that a
+    model could read.
     """
-    return "row" not in data.column_kinds(run.model) and len(kept(run)) > 0
+    return not of_images(run) and "row" not in data.column_kinds(run.model) and len(kept(run)) > 0

@@ -18,6 +18,7 @@ from anomalo.workspace.reviews import STATES, Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data
 from anomalo_dashboard.charts import ANOMALOUS, MARK, NORMAL
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.mapping.codes import KEPT
 from anomalo_dashboard.security.literal import plain
 
@@ -86,7 +87,8 @@ def by_column(run: RunRecord, rows: data.Rows, column: str) -> Colours:
 def columns(run: RunRecord) -> list[str]:
     """Return the columns of the table whose cells the run has kept."""
     path = run.path / KEPT
-    return [name for name in pq.read_schema(path).names if name != "row"] if path.is_file() else []
+    names = [name for name in pq.read_schema(path).names if name != "row"] if path.is_file() else []
+    return pictures.without_files(run, names)
 
 
 def _by_level(title: str, values: Sequence[Any], absent: str) -> Colours:

@@ -13,7 +13,7 @@ ALLOWED = "ANOMALO_DASHBOARD_ALLOW"
 """The environment variable with the folders given to `anomalo dashboard --allow`, separated as paths are."""
 
 
-def openable(source: str, further: Iterable[str | Path] = ()) -> Path:
+def openable(source: str, further: Iterable[str | Path] = (), images: bool = False) -> Path:
     """Return the file that a path leads to, if it is a regular one in the workspace or in a folder that was allowed.
 
     Links are followed first, so that none leads out. The error is the same for a file that is absent and for one that
@@ -25,23 +25,48 @@ def openable(source: str, further: Iterable[str | Path] = ()) -> Path:
         A path that a user gave.
     further : iterable of str or Path
         Files that may be opened besides, such as the bundled table.
+    images : bool
+        Whether it may also be a folder of images there.
 
     Raises
     ------
     UsageError
-        It is none.
+        It is none; or a link in a folder of images leads out of the folders that may be opened.
     """
     try:
         path = Path(source).resolve(strict=True)
         within = any(path.is_relative_to(folder) for folder in roots())
-        if (within or path in {Path(one).resolve() for one in further}) and stat.S_ISREG(path.stat().st_mode):
-            return path
+        if within or path in {Path(one).resolve() for one in further}:
+            mode = path.stat().st_mode
+            if stat.S_ISREG(mode):
+                return path
+            if images and stat.S_ISDIR(mode):
+                return _folder_of_images(path)
     except (OSError, ValueError, RuntimeError):
         pass
     raise UsageError(
         f"the dashboard may not open {source!r}, or there is no such file: upload it, or start the dashboard with "
         "--allow and its folder"
     )
+
+
+def _folder_of_images(folder: Path) -> Path:
+    """Return a folder if it holds images, none of which, and no mask, is a link that leads out.
+
+    Raises
+    ------
+    UsageError
+        It does not.
+    """
+    from anomalo.tabular.reading.folder.listing import folder_images, local_files  # not above, as below
+
+    if not folder_images(str(folder)):
+        raise UsageError(f"the folder {folder.name!r} holds no images: give one of PNG, JPEG, TIFF or BMP files")
+    allowed = [folder, *roots()]
+    for file in filter(Path.is_symlink, local_files(str(folder))):
+        if not any(file.resolve().is_relative_to(root) for root in allowed):
+            raise UsageError(f"{file.name} is a link that leads out of the folders that may be opened: remove it")
+    return folder
 
 
 def roots() -> list[Path]:

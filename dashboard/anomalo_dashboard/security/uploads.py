@@ -9,15 +9,17 @@ from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 
 from anomalo.errors import OutputError
-from anomalo.persistence.atomic import atomic_file
+from anomalo.persistence.atomic import atomic_file, atomic_folder
+from anomalo.tabular.reading.folder.listing import IMAGES
 from anomalo.tabular.reading.formats import KINDS
+from anomalo.tabular.reading.images.files import ARRAYS
 from anomalo.tabular.text import packed
 from anomalo_dashboard.navigation import workspace
-from anomalo_dashboard.security import named
+from anomalo_dashboard.security import archives, named
 
 _PACKED = ("", *packed.SUFFIXES.values())
 _TABLES = sorted({suffix for suffixes in KINDS.values() for suffix in suffixes}, reverse=True)
-SUFFIXES = tuple(f"{table}{packing}" for table in _TABLES for packing in _PACKED if table or packing)
+SUFFIXES = (*(f"{table}{packing}" for table in _TABLES for packing in _PACKED if table or packing), ARRAYS, *IMAGES)
 """Those that say how a file is read, all that the command line reads; another one is not kept."""
 _RANDOM = 16  # bytes
 _LONGEST = 255
@@ -27,10 +29,14 @@ _NAME = rf"[0-9a-f]{{{2 * _RANDOM}}}"
 def keep(name: str, content: bytes) -> Path:
     """Save an uploaded file in the workspace, which only its owner can read, and the name that it came with beside it.
 
+    Of a zip archive of images it is a folder with these.
+
     Raises
     ------
     OutputError
         The workspace cannot be written.
+    UsageError
+        An archive of images cannot be unpacked.
     """
     folder, shown = _folder(), PureWindowsPath(name).name[-_LONGEST:] or "table"  # of a path with / or with \
     try:
@@ -38,6 +44,13 @@ def keep(name: str, content: bytes) -> Path:
         folder.chmod(0o700)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose a writable workspace") from error
+    if archives.holds_images(content):
+        path = folder / secrets.token_hex(_RANDOM)
+        with atomic_folder(path) as temporary:
+            temporary.chmod(0o700)
+            archives.unpack(content, temporary)
+        _write(_beside(path), json.dumps({"name": shown}).encode())
+        return path
     suffix = max((suffix for suffix in SUFFIXES if shown.lower().endswith(suffix)), key=len, default="")
     path = folder / f"{secrets.token_hex(_RANDOM)}{suffix}"
     _write(_beside(path), json.dumps({"name": shown}).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +72,7 @@ def choose_model(source: str, label: str | None) -> Choice:
         settings = fit_form.parameters(kind, left_out=("effort",))
         seed = st.number_input("Seed", 0, None, 0, 1, help="The same seed gives the same result.")
         if kind["name"] != AUTO:
-            _seconds(source, kind["name"])
+            seconds(source, kind["name"])
     verbs = tuple(kind["verbs"])
     fitting = ["--model", kind["name"], *(["--supervised"] if "proba" in verbs else []), *settings]
     fitting += ["--seed", str(seed)] if seed else []
@@ -110,11 +111,16 @@ def _advanced(label: str | None) -> dict[str, Any]:
 
     Those that score come first, then those that only impute. Classifiers are offered where there is a label to learn.
     """
-    known = [model for model in data.kinds_of_model() if {"score", "impute"} & set(model["verbs"])]
+    known = [model for model in data.models_of("table") if {"score", "impute"} & set(model["verbs"])]
     usable = [model for model in known if label is not None or "proba" not in model["verbs"]]
     order = sorted(usable, key=lambda model: (model["name"] != AUTO, "score" not in model["verbs"], model["name"]))
     models = {model["name"]: model for model in order}
     described = data.descriptions()
+    return choose(models, described)
+
+
+def choose(models: Mapping[str, dict[str, Any]], described: Mapping[str, str]) -> dict[str, Any]:
+    """Let the user choose one of some models, by their names; `described` says what they are."""
     chosen = st.selectbox(
         "Model",
         list(models),
@@ -131,7 +137,8 @@ def _what(verbs: list[str]) -> str:
     return ", ".join(found) if "score" in verbs else f"only {', '.join(found)}"
 
 
-def _seconds(source: str, model: str) -> None:
+def seconds(source: str, model: str) -> None:
+    """Say how long the fit of a model takes."""
     predictions.wait(source, "--model", model)
     found = predictions.estimates(source, "--model", model)
     if found:

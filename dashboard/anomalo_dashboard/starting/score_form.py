@@ -12,6 +12,7 @@ from anomalo.tabular.quantities import duration
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import ModelRecord
 from anomalo_dashboard import data, formatting, job_progress, navigation, sources
+from anomalo_dashboard.images import learning, pictures
 from anomalo_dashboard.managing import saved
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain, plain_table
@@ -95,6 +96,8 @@ def _fits(record: ModelRecord, source: str) -> bool:
     asked = record.summary.get("lineage", {}).get("options", {})
     options = SchemaOptions(infinite=asked.get("infinite", "error"), missing=_for_all(asked.get("missing", ())))
     preview = data.look(source, options)
+    if learning.is_of_images(preview) or pictures.learned_from_images(record):
+        return learning.fits(record, source, preview)
     there = {column.name for column in preview.schema.columns}
     needed = saved.columns_read(record)
     missing = [name for name in needed if name not in there]
@@ -129,7 +132,7 @@ def _for_all(tokens: Sequence[str]) -> tuple[str, ...]:
 def _commands(record: ModelRecord, reference: str, source: str) -> list[list[str]]:
     """Let the user choose what is done; returns the commands."""
     verbs, found = saved.verbs_of(record), []
-    reading = [source, "--with", reference, *sources.flags(record)]
+    reading = [source, "--with", reference, *sources.flags(record, source)]
     if "score" in verbs:
         share = st.number_input(
             "Alert if the p-value is at most … %",
@@ -144,7 +147,10 @@ def _commands(record: ModelRecord, reference: str, source: str) -> list[list[str
             width=320,
         )
         found.append(["score", *reading, *([] if share is None else ["--threshold", f"share={share / 100:g}"])])
-    if "impute" in verbs and (not found or st.checkbox("Impute its missing values, too", key="impute_too")):
+    missing = "Impute its missing values, too"
+    if pictures.learned_from_images(record):
+        missing = "Fill the pixels under masks, too" if learning.masks(data.look(source, SchemaOptions())) else ""
+    if "impute" in verbs and (not found or (missing and st.checkbox(missing, key="impute_too"))):
         found.append(["impute", *reading])
     return found
 

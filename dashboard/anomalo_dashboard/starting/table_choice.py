@@ -28,14 +28,15 @@ def choose_table(bundled: bool = True) -> str:
     left, right = st.columns(2, gap="large")
     limit = st.get_option("server.maxUploadSize")
     left.file_uploader(
-        f"Upload a table, at most {limit} MB",
+        f"Upload a table or images, at most {limit} MB",
         key=_UPLOAD,
         on_change=_uploaded,
-        help="CSV and other text, Excel and OpenDocument, Parquet, Feather, JSON lines; text also packed.",
+        help="CSV and other text, Excel and OpenDocument, Parquet, Feather, JSON lines; text also packed. Images: a "
+        "zip archive of PNG, JPEG, TIFF or BMP files, or an .npz with an array `images`.",
     )
     with right:
         path = st.text_input(
-            "Or the path of a file on this machine",
+            "Or the path of a file, or of a folder of images, on this machine",
             key=_PATH,
             bind="query-params",
             on_change=_chosen,

@@ -11,6 +11,7 @@ from anomalo.workspace.reviews import AT_ONCE, Review
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation, triage
 from anomalo_dashboard.cells import listing as list_of_row
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.inbox import cursor, enter_key, filters, groups, listing, pane, past, threshold
 from anomalo_dashboard.inbox.bar import Bar, bar
 from anomalo_dashboard.mapping import chosen as map_choice
@@ -37,10 +38,12 @@ def distribution(shown: Bar, scores: data.Scores, alert: data.Mask, title: str, 
 def inbox(run: RunRecord, scores: data.Scores, alert: data.Mask, said: Mapping[int, Review], title: str) -> None:
     """Show the filters, the list of rows and the row in view."""
     left, right = st.columns([7, 5], gap="medium")
-    with left:
-        chosen = groups.incidents(run, scores, alert)
-    with right:
-        groups.segments(run, alert)
+    chosen = None
+    if not pictures.of_images(run):  # hardly two images have the same regions
+        with left:
+            chosen = groups.incidents(run, scores, alert)
+        with right:
+            groups.segments(run, alert)
     matching = filters.boxes(run, scores, said).rows(run, scores, alert, said)
     on_map = map_choice.filter_box(len(alert))
     if on_map is not None:

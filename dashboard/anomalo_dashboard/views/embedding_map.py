@@ -11,6 +11,7 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection, sources, triage
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.mapping import chart, chosen, codes, colours, lasso, layers
 from anomalo_dashboard.mapping.cloud import Cloud, among, by_components, by_tsne, inside
@@ -18,6 +19,8 @@ from anomalo_dashboard.security.literal import literal, plain
 from anomalo_dashboard.security.uploads import name_of
 
 PCA, TSNE = "PCA", "t-SNE"
+PICTURES = 300
+"""So many images, the most anomalous ones, show a picture where the mouse is."""
 DRAGS = {chart.MOVE: "move", chart.RECTANGLE: "choose rows", chart.LASSO: "lasso"}
 SAID = {
     chart.MOVE: "scroll to zoom, drag to move",
@@ -32,7 +35,7 @@ def can_embed(run: RunRecord) -> bool:
     if record is None:
         st.info(f"The model of this run, {literal(run.model)}, is no longer in the workspace.", icon=":material/info:")
         return False
-    able = data.models_with("embed")
+    able = data.models_with("embed", modality="image" if pictures.learned_from_images(record) else "table")
     if record.model not in able:
         st.info(
             f"A map needs a model that embeds rows, which {literal(record.model)} does not. Score the table with one "
@@ -207,16 +210,18 @@ cloud = positions(embedded, scores, how, data.score_unit(run.model))
 if cloud is None:
     st.info("The model gives all rows the same code: a map would be one point.", icon=":material/info:")
     st.stop()
+images = pictures.of_images(run)
 drawn = layers.points(cloud, scores, codes.kept(run))
 with boxes[0]:
     palette = coloured(run, scores, drawn)
 st.caption(caption(run, embedded, cloud, scores, drawn))
 corners = lasso.listen() if drag == chart.LASSO else None
 line = None if corners is None else lasso.on_the_map(corners, cloud)
+thumbnails = pictures.thumbnails(run, drawn[:PICTURES]) if images else ()
 with st.container(key=lasso.CHART):
     event = st.altair_chart(
         chart.draw(
-            chart.table(cloud, scores, drawn, palette),
+            chart.table(cloud, scores, drawn, palette, thumbnails),
             layers.counts(cloud, drawn, scores.alert),
             cloud,
             palette,

@@ -8,6 +8,7 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, downloads, navigation
+from anomalo_dashboard.images import inpainted
 from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.repairing import decisions, filters, parts, teaching, without_repair, writing
 from anomalo_dashboard.repairing.lines import AT_ONCE, Listing
@@ -115,6 +116,9 @@ run = bar(found, everything).run
 part_box, said = st.columns([2, 3], vertical_alignment="center")
 with part_box:
     parts.part_box(run, found)
+if inpainted.of_images(run):
+    inpainted.show(run)
+    st.stop()
 numbers = cells_of(run)
 if not numbers:
     if run.verb == "repair":

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import data, formatting, navigation, triage
 from anomalo_dashboard.cells import earlier, explain_now, explained, listing, neighbours
+from anomalo_dashboard.images import detail, pictures
 from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.repairing import row_suggestion
 from anomalo_dashboard.security.literal import literal, plain_table
@@ -57,7 +58,7 @@ def steps(before: DeltaGenerator, after: DeltaGenerator, rows: data.Rows, at: in
 def headline(run: RunRecord, scores: data.Scores, row: int, alert: bool) -> None:
     """Show how anomalous the row is, and why."""
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
-    reasons = scores.reasons[row].as_py()
+    reasons = None if pictures.of_images(run) else scores.reasons[row].as_py()  # of images they are seen below
     status = "an alert" if alert else "not an alert"
     said, rank, p_value, score = st.columns([5, 1.8, 1.6, 2.1], vertical_alignment="center")
     said.header(f"Row {row}{name} is {status}" + (f": {literal(reasons)}" if reasons else ""), anchor=False)
@@ -106,12 +107,20 @@ if part:
     st.caption(f"Number {at + 1:,} of the {len(rows):,} rows listed on Alerts; previous and next go through that list.")
 triage.of_row(run.id, row)
 cells, values = data.cells(run, row), data.raw_row(run, row)
+values = {name: values[name] for name in pictures.without_files(run, list(values))}
+images = pictures.of_images(run)
+filled = navigation.companion(run, [other for other in everything if other.verb == "impute"])
+if images:
+    detail.show(run, row, filled)
 if cells.empty:
     explain_now.offer(run, row, int(scores.rank[row]) + 1)
+elif images:
+    detail.regions(run, cells)
 else:
     explained.show(run, cells)
-repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
-row_suggestion.of_row(run, repaired, row, bool(alert[row]))
+if not images:
+    repaired = navigation.companion(run, [other for other in everything if other.verb == "repair"])
+    row_suggestion.of_row(run, repaired, row, bool(alert[row]))
 if not cells.empty:
     neighbours.show(run, row, values, cells["column"].tolist())
 earlier.show(run, scores, row, found)
@@ -120,6 +129,5 @@ if values:
 back, repairs = st.columns(2)
 if back.button("Back to the alerts", icon=":material/arrow_back:"):
     navigation.go("alerts", run=run.id)
-filled = navigation.companion(run, [other for other in everything if other.verb == "impute"])
-if filled is not None and repairs.button("Imputed cells of this row", icon=":material/healing:"):
+if filled is not None and not images and repairs.button("Imputed cells of this row", icon=":material/healing:"):
     navigation.go("repairs", run=filled.id, fill_row=row)

@@ -12,6 +12,7 @@ from anomalo.jobs.describing.preview import Preview
 from anomalo.tabular import quantities
 from anomalo.tabular.schema import SchemaOptions
 from anomalo_dashboard import data, formatting, job_progress, navigation, sources
+from anomalo_dashboard.images import learning as images
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain_table
 from anomalo_dashboard.security.uploads import name_of
@@ -21,8 +22,8 @@ from anomalo_dashboard.starting.score_form import SCORE
 from anomalo_dashboard.starting.table_choice import choose_table
 
 DOORS = {
-    "Learn a table": "A model learns what is normal, finds anomalous rows and imputes missing values.",
-    SCORE: "A table with the same columns, such as that of the next day.",
+    "Learn a table": "A model learns what is normal, in a table or a folder of images, and finds what is not.",
+    SCORE: "A table with the same columns, or further images, such as those of the next day.",
 }
 
 
@@ -63,6 +64,9 @@ def learn() -> None:
         st.header("1. Table", anchor=False)
         source = choose_table()
         if not source:
+            return
+        if images.holds(source):
+            images.learn(source)
             return
         preview, options = understand(source)
         choice = choose_model(source, options.label)

@@ -15,6 +15,7 @@ from anomalo.jobs.synthesis import report_charts
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 from anomalo_dashboard import data, downloads, formatting, job_progress, navigation, sources
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.security import failures
 from anomalo_dashboard.security.literal import literal, plain, plain_values
 from anomalo_dashboard.security.uploads import name_of
@@ -88,7 +89,8 @@ def generate_form(found: Sequence[ModelRecord]) -> None:
 
 def fit_generator() -> None:
     """Show the form that fits a generator on a table of the workspace."""
-    read = filter(sources.is_certain, (record.source for record in data.models()))
+    of_tables = [record for record in data.models() if not pictures.learned_from_images(record)]
+    read = filter(sources.is_certain, (record.source for record in of_tables))
     tables = list(dict.fromkeys([*read, str(sources.BUNDLED)]))
     models = {model["name"]: model for model in data.kinds_of_model() if "sample" in model["verbs"]}
     left, middle, right = st.columns(3)

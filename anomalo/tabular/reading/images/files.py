@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ from anomalo.tabular.reading.images.rows import image_batches, mask_of, masks_fo
 ARRAYS = ".npz"
 MEMBER = "images.npy"
 """The array of an .npz that holds the images."""
+MOST_PIXELS = 80_000_000
+"""An image of more pixels is refused before it is decoded: a small file can hold one that fills the memory."""
+LONGEST_HEADER = 10_000
+"""The most characters of an array's header, as numpy has it."""
+MOST_DEFLATED = 1100
+"""The format deflate makes nothing smaller by more than this."""
 
 
 class Header(NamedTuple):
@@ -78,16 +85,25 @@ def array_header(path: Path) -> Header:
         with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as file:
             version = np.lib.format.read_magic(file)
             length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
-            found = ast.literal_eval(file.read(length).decode("latin1"))
+            found = ast.literal_eval(file.read(min(length, LONGEST_HEADER)).decode("latin1"))
             shape, kind, begins = found["shape"], np.dtype(found["descr"]), file.tell()
+            _require_room(archive.getinfo(MEMBER), begins + math.prod(shape) * kind.itemsize)
     except FileNotFoundError:
         raise SourceError(f"no such file: {path}") from None
     except KeyError:
         raise SourceError(f"{path} has no array 'images'; {expected}") from None
-    except (OSError, ValueError, SyntaxError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, SyntaxError, TypeError, RecursionError, MemoryError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path} is damaged: {error}; {expected}") from error
     colours = shape[3] if len(shape) == 4 else 1
     whole = not found["fortran_order"] and kind.kind in "buf" and len(shape) in (3, 4) and colours in (1, 3)
     if not whole or not all(shape):
         raise SourceError(f"{path} has 'images' of {kind} {shape}; {expected}, C being 1 or 3")
+    if shape[1] * shape[2] > MOST_PIXELS:
+        raise SourceError(f"the images of {path} have more than {MOST_PIXELS:,} pixels; make them smaller")
     return Header(shape, kind, begins)
+
+
+def _require_room(member: zipfile.ZipInfo, size: int) -> None:
+    """Refuse an array that says that it is larger than its file can be."""
+    if size > min(member.file_size, MOST_DEFLATED * member.compress_size):
+        raise ValueError(f"it says that it has {size:,} bytes, which its file has not")

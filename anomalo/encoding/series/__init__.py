@@ -1,0 +1,1 @@
+"""Series: windows of points, and what of windows belongs to a point."""

@@ -1,0 +1,162 @@
+"""The points around each batch of a series that windows of its rows reach, carried from batch to batch."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from anomalo.encoding.series.sampling import is_ordered
+from anomalo.jobs.part import Part
+from anomalo.tabular.columns import Columns, ParsedTable
+from anomalo.tabular.parsing import Texts
+from anomalo.tabular.schema import Schema
+
+Indices = NDArray[np.intp]
+
+
+class Stamps:
+    """Reads the time and the series of raw rows; series have the same numbers in all batches."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._numbers: dict[str, int] = {}
+
+    def read(self, batch: pa.RecordBatch) -> tuple[NDArray[np.float64], Indices]:
+        """Return the times of rows, nan where there is none, and the numbers of their series, each [n]."""
+        table, columns = ParsedTable.of(batch), self._schema.of_series
+        self._schema.check(table.names)
+        parsed = Columns(table.rows, {each.name: table.parse(each, self._schema.reading)[0] for each in columns})
+        times = np.asarray(parsed.values[str(self._schema.time)], dtype=np.float64)
+        if self._schema.entity is None:
+            return times, np.zeros(len(times), dtype=np.intp)
+        cells = parsed.values[self._schema.entity]
+        assert isinstance(cells, Texts), "series are named by texts"
+        names = [name or "" for name in cells.distinct.to_pylist()]
+        numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in [*names, ""]]
+        return times, np.array(numbers, dtype=np.intp)[cells.index]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of a source of series once it was read.
+
+    Attributes
+    ----------
+    stamps : Stamps
+        Reads its batches.
+    points : intp [series]
+        How many each series has.
+    """
+
+    stamps: Stamps
+    points: Indices
+
+
+def survey(batches: Iterable[pa.RecordBatch], schema: Schema) -> Survey | None:
+    """Read a source of series; None if a point is earlier than one before it of the same series."""
+    stamps, last = Stamps(schema), dict[int, float]()
+    points: Counter[int] = Counter()
+    for batch in batches:
+        times, series = stamps.read(batch)
+        if not is_ordered(times, series):
+            return None
+        for number in np.unique(series):
+            mine = times[series == number]
+            if mine[0] < last.get(int(number), -np.inf):
+                return None
+            last[int(number)] = float(mine[-1])
+            points[int(number)] += len(mine)
+    return Survey(stamps, np.array([points[number] for number in range(max(points, default=-1) + 1)], dtype=np.intp))
+
+
+class Surroundings:
+    """Gives parts of a source, in the order of time, the points around them.
+
+    Only points are held that a window may still reach: those of a series that has ended are not.
+
+    Parameters
+    ----------
+    found : Survey
+        Of the source.
+    before, after : int
+        How many points of the same series before and after each row.
+    """
+
+    def __init__(self, found: Survey, before: int, after: int) -> None:
+        self._before, self._after = before, after
+        self._stamps = found.stamps
+        self._left = found.points.copy()
+        self._tail: pa.RecordBatch | None = None
+
+    def of(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield the parts with the points around them; each waits until those after it are read."""
+        waiting: deque[Part] = deque()
+        for part in parts:
+            waiting.append(part)
+            while waiting and self._is_enough(waiting):
+                yield self._next(waiting)
+        while waiting:
+            yield self._next(waiting)
+
+    def _next(self, waiting: deque[Part]) -> Part:
+        part, before = waiting.popleft(), self._tail
+        self._left -= self._count([part])
+        self._tail = self._last([part.batch] if before is None else [before, part.batch])
+        return replace(part, before=before, after=self._following(part, waiting))
+
+    def _last(self, batches: list[pa.RecordBatch]) -> pa.RecordBatch | None:
+        """Return the last points of each series that has more of them, in order."""
+        if not self._before:
+            return None
+        together = pa.concat_batches(batches)
+        series = self._stamps.read(together)[1]
+        return _taken(together, (_rank(series[::-1])[::-1] < self._before) & (self._left[series] > 0))
+
+    def _following(self, part: Part, waiting: deque[Part]) -> pa.RecordBatch | None:
+        """Return the first points after a part of each of its series."""
+        if not self._after or not waiting:
+            return None
+        together = pa.concat_batches([each.batch for each in waiting])
+        series = self._stamps.read(together)[1]
+        mine = np.isin(series, self._stamps.read(part.batch)[1])
+        return _taken(together, mine & (_rank(series) < self._after))
+
+    def _is_enough(self, waiting: deque[Part]) -> bool:
+        """Whether as many points as are needed, or all that there are, follow the first part in each of its series."""
+        if not self._after:
+            return True
+        here, *others = waiting
+        mine = self._count([here])
+        needed = np.minimum(self._left - mine, self._after)
+        return bool((self._count(others) >= needed)[mine > 0].all())
+
+    def _count(self, parts: Sequence[Part]) -> Indices:
+        """Return how many points of each series are in some parts."""
+        found = np.zeros(len(self._left), dtype=np.intp)
+        for part in parts:
+            found += np.bincount(self._stamps.read(part.batch)[1], minlength=len(found))
+        return found
+
+
+def _rank(series: Indices) -> Indices:
+    """Return for each row how many of the same series are before it, [n].
+
+    Examples
+    --------
+    >>> _rank(np.array([4, 1, 4, 4])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(series, kind="stable")
+    sorted_series = series[order]
+    rank = np.empty(len(series), dtype=np.intp)
+    rank[order] = np.arange(len(series)) - np.searchsorted(sorted_series, sorted_series)
+    return rank
+
+
+def _taken(batch: pa.RecordBatch, mask: NDArray[np.bool_]) -> pa.RecordBatch | None:
+    return batch.take(pa.array(np.flatnonzero(mask))) if mask.any() else None

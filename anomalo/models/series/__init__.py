@@ -1,0 +1,1 @@
+"""What models see of series: windows of points, and the folds of their training rows."""

@@ -1,0 +1,220 @@
+"""Windows of points as models see them, and what they say of windows as what is said of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.encoding.series.points import Positions
+from anomalo.models.results import Cells, Filled
+
+AT_ONCE = 4_000_000
+"""So many cells of windows are in memory at a time, at most, when a model answers a verb."""
+LEARNED = 32_000_000
+"""A fit gets windows with so many cells at most: of more, each second or third, and so on."""
+
+Indices = NDArray[np.intp]
+Place = Literal["trailing", "centred"]
+
+
+def seen_layout(layout: Layout) -> Layout:
+    """Return the layout of what models see of rows: of points their windows, [T, C]."""
+    return replace(layout, shape=(layout.window, *layout.shape), window=0, averaged=False) if layout.window else layout
+
+
+def every(data: Encoded) -> int:
+    """Return k where a fit gets each k-th row only, since the windows of all would have too many cells; else 1."""
+    cells = len(data) * data.layout.window * len(data.layout.blocks)
+    return max(1, -(-cells // LEARNED))
+
+
+def learned(data: Encoded) -> Encoded:
+    """Return the rows that a fit gets: all, or each k-th."""
+    step = every(data)
+    return data if step == 1 else data.take(slice(None, None, step))
+
+
+def windows(data: Encoded, place: Place = "trailing") -> Encoded:
+    """Return the windows of rows that are points, values and observed [n, T, C]; other rows as they are.
+
+    The rows' own cells are those of `data`, whatever the points have: they may have been hidden.
+    """
+    if data.positions is None:
+        return data
+    positions = data.positions
+    return _windows(data, positions.trailing if place == "trailing" else positions.centred)
+
+
+def _windows(data: Encoded, start: Indices) -> Encoded:
+    """Return the windows of rows that begin at `start` [n]."""
+    positions = _positions(data)
+    values, observed = positions.windows(start)
+    other = _is_other(data)
+    if other.any():
+        values, observed = values.copy(), observed.copy()
+        rows = np.flatnonzero(other)
+        at = rows, (positions.at - start)[rows]
+        values[at], observed[at] = _own(data)[rows], data.observed[rows]
+    return Encoded(values, observed, seen_layout(data.layout), data.target)
+
+
+def _is_other(data: Encoded) -> Mask:
+    """Return which rows are not as the points are that they stand for, bool [n]: cells were hidden, or filled."""
+    positions = _positions(data)
+    points, at = positions.points, positions.at
+    seen = data.as_models_see()
+    return np.asarray(((seen.values != points.common[at]) | (data.observed != points.observed[at])).any(axis=1))
+
+
+def _own(data: Encoded) -> Floats:
+    """Return the rows' own cells as a model sees them, [n, C]: on the scale of their series."""
+    positions, seen = _positions(data), data.as_models_see()
+    points, at = positions.points, positions.at
+    if points.scales is None:
+        return seen.values
+    mapped = np.where(data.observed, points.scales.own(seen.values, at), seen.values)
+    return np.where(seen.values == points.common[at], points.values[at], mapped).astype(np.float32)
+
+
+def in_parts(data: Encoded) -> Iterator[Encoded]:
+    """Yield rows that are points in order, so few at a time that their windows fit into memory; at least one part."""
+    size = max(AT_ONCE // max(data.layout.window * len(data.layout.blocks), 1), 1)
+    for start in range(0, max(len(data), 1), size):
+        yield data.take(slice(start, start + size))
+
+
+def scored_points(data: Encoded, score: Callable[[Encoded], Scores]) -> Scores:
+    """Return the scores of points [n]: of the windows that end there, or the mean of those with them."""
+    found = np.zeros(len(data))
+    for reach in _reaches(data):
+        found[reach.rows] = reach.mean(score(reach.windows))
+    return found
+
+
+def explained_points(data: Encoded, explain: Callable[[Encoded], Cells]) -> Cells:
+    """Return the explanation of points, whose contributions sum to their scores as those of windows do.
+
+    What is expected of a point is the mean of what is expected of it in the windows that have a say.
+    """
+    contribution, expected = np.zeros(data.values.shape), np.zeros(data.values.shape, dtype=np.float32)
+    for reach in _reaches(data):
+        cells = explain(reach.windows)
+        contribution[reach.rows] = reach.mean(cells.contribution.sum(axis=1))
+        expected[reach.rows] = _common(data.take(reach.rows), reach.own(cells.expected))
+    return Cells(contribution, expected)
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Some rows, and the windows that have a say on them.
+
+    Attributes
+    ----------
+    rows : intp [n]
+        Their numbers.
+    windows : Encoded [m]
+    first, count : intp [n]
+        The first window with a say on each row, which ends there, and how many follow it.
+    """
+
+    rows: Indices
+    windows: Encoded
+    first: Indices
+    count: Indices
+
+    def mean(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return for each row the mean of what was found of its windows, [m] or [m, C]."""
+        total = np.zeros((len(self.rows), *found.shape[1:]))
+        for later in range(int(self.count.max(initial=0))):
+            here = np.flatnonzero(later < self.count)
+            total[here] += found[self.first[here] + later]
+        return np.asarray(total / self.count.reshape(-1, *[1] * (total.ndim - 1)))
+
+    def own(self, cells: Floats) -> Floats:
+        """Return for each row the mean of its own cells in its windows [m, T, C]; codes, which have none, of one."""
+        last, codes = cells[self.first, -1], self.windows.layout.categories
+        total = np.zeros(last.shape)
+        for later in range(int(self.count.max(initial=0))):
+            here = np.flatnonzero(later < self.count)
+            total[here] += cells[self.first[here] + later, -1 - later]
+        mean = (total / self.count[:, None]).astype(np.float32)
+        mean[:, codes] = last[:, codes]
+        return mean
+
+
+def _reaches(data: Encoded) -> Iterator[_Reach]:
+    """Yield rows in parts, with the windows that have a say on them; at least one part.
+
+    Rows that follow each other share windows, but for those whose cells are not as the points have them.
+    """
+    other = _is_other(data) if _positions(data).averaged else np.zeros(len(data), dtype=np.bool_)
+    size = max(AT_ONCE // max(data.layout.window * len(data.layout.blocks), 1), 1)
+    for rows in _split(np.flatnonzero(~other), size) if not other.all() or not len(data) else ():
+        positions = _positions(data).take(rows)
+        if not positions.averaged:
+            yield _Reach(rows, windows(data.take(rows)), np.arange(len(rows)), np.ones(len(rows), dtype=np.intp))
+            continue
+        count = positions.last_end - positions.at + 1
+        index = positions.at[:, None] + np.arange(positions.width)
+        ends = np.unique(np.minimum(index, positions.last_end[:, None]))
+        shared = replace(positions, at=ends)
+        values, observed = shared.windows(shared.trailing)
+        yield _Reach(
+            rows, Encoded(values, observed, seen_layout(data.layout)), np.searchsorted(ends, positions.at), count
+        )
+    if other.any():
+        for rows in _split(np.flatnonzero(other), max(size // data.layout.window, 1)):
+            positions = _positions(data).take(rows)
+            count = positions.last_end - positions.at + 1
+            first = np.cumsum(count) - count
+            later = np.arange(count.sum()) - np.repeat(first, count)
+            every = data.take(np.repeat(rows, count))
+            yield _Reach(rows, _windows(every, _positions(every).trailing + later), first, count)
+
+
+def _split(rows: Indices, size: int) -> Iterator[Indices]:
+    for start in range(0, max(len(rows), 1), size):
+        yield rows[start : start + size]
+
+
+def _positions(data: Encoded) -> Positions:
+    assert data.positions is not None, "points have positions"
+    return data.positions
+
+
+def filled_points(data: Encoded, impute: Callable[[Encoded], Filled]) -> Filled:
+    """Return the fills of points, each from the window around it."""
+    found = [_filled(part, impute(windows(part, "centred"))) for part in in_parts(data)]
+
+    def joined(name: str, axis: int) -> Floats | None:
+        arrays = [getattr(one, name) for one in found]
+        return None if arrays[0] is None else np.concatenate(arrays, axis=axis)
+
+    point = joined("point", 0)
+    assert point is not None, "every fill has points"
+    return Filled(point, joined("draws", 1), {}, joined("low", 0), joined("high", 0))
+
+
+def _filled(data: Encoded, filled: Filled) -> Filled:
+    positions = _positions(data)
+    at = np.arange(len(data)), positions.at - positions.centred
+
+    def own(array: Floats) -> Floats:
+        """Take the rows' own cells of [n, T, C], as they are where they are observed."""
+        return np.where(data.observed, data.values, _common(data, array[at])).astype(np.float32)
+
+    draws = None if filled.draws is None else np.stack([own(one) for one in filled.draws])
+    low, high = (None if end is None else _common(data, end[at]) for end in (filled.low, filled.high))
+    return Filled(own(filled.point), draws, {}, low, high)
+
+
+def _common(data: Encoded, values: Floats) -> Floats:
+    """Return cells [n, C] of the rows on the scale of all series."""
+    positions = _positions(data)
+    scales = positions.points.scales
+    return values if scales is None else scales.common(values, positions.at)

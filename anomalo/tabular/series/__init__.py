@@ -1,0 +1,1 @@
+"""Tables whose rows are points of series: the columns that say so."""

@@ -1,0 +1,214 @@
+"""Series: which points of NAB's and SKAB's files are anomalous, and what stood at hidden points of ETTh1.
+
+    python benchmarks/series.py --data FOLDER nab --models auto neighbours
+    python benchmarks/series.py --data FOLDER skab --models auto
+    python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --holes
+
+FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; models see windows of points, no position.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.series.windows import autocorrelation, fold_scores, trailing_windows, window_length
+from anomalo.evaluation.metrics import average_precision
+from anomalo.evaluation.series import point_f1, range_f1, vus_pr
+from anomalo.models.base import Model
+from anomalo.models.run import LocalRun
+from anomalo.registry.registry import Registry
+
+FOLDS = 5
+"""Stretches of a file, each scored by a model of the others."""
+TRAINED = 400
+"""The first so many rows of a file of SKAB are learned from."""
+WINDOW = 48
+"""Points of a window of ETTh1."""
+
+
+class Points(NamedTuple):
+    """A series: float32 [points, channels], which are observed, and labels."""
+
+    values: np.ndarray
+    observed: np.ndarray
+    labels: np.ndarray
+
+
+def points(path: Path, label: str, drop: tuple[str, ...] = (), learned: slice = slice(None)) -> Points:
+    """Return the numbers of a file, standardised by some of its rows, and its labels."""
+    table = pd.read_csv(path)
+    labels = table[label].to_numpy(dtype=bool)
+    numbers = table.drop(columns=[label, *drop]).select_dtypes("number").to_numpy(dtype=np.float64)
+    observed = np.isfinite(numbers)
+    known = np.where(observed[learned], numbers[learned], np.nan)
+    scale = np.nanstd(known, axis=0)
+    values = (numbers - np.nanmean(known, axis=0)) / np.where(scale > 0, scale, 1)
+    return Points(np.where(observed, values, 0).astype(np.float32), observed, labels)
+
+
+def encoded(values: np.ndarray, observed: np.ndarray) -> Encoded:
+    """Return windows [n, T, C] as models see them."""
+    blocks = tuple(Block(f"c{at}", "number", at) for at in range(values.shape[2]))
+    return Encoded(values, observed, Layout("series", values.shape[1:], blocks))
+
+
+def windows(series: Points, width: int) -> Encoded:
+    return encoded(*trailing_windows(series.values, series.observed, width))
+
+
+def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argparse.Namespace) -> Any:
+    """Return a model of the rows, as `anomalo fit` would fit it."""
+    kind = registry.get(name, "series")
+    known = {parameter.name for parameter in kind.parameters()}
+    model: Model = kind(**kind.parse({key: value for key, value in args.set.items() if key in known}))
+    run = LocalRun(seed=args.seed, goals=frozenset({goal}), registered=registry.part_creator("series"))
+    return model.fit(data, run)
+
+
+def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse.Namespace) -> np.ndarray:
+    """Return the score of each window by a model that saw no point of it: of the other stretches of the file."""
+    rows, width = np.arange(len(data)), data.layout.shape[0]
+    scores = np.zeros(len(data))
+    for stretch in np.array_split(rows, args.folds):
+        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width)
+        model = fitted(registry, name, data.take(others), "score", args)
+        scores[stretch] = model.score(data.take(stretch))
+    return scores
+
+
+def tolerance(series: Points) -> int:
+    """Return the width that TSB-AD takes for VUS-PR: the lag of the highest peak of the autocorrelation from lag 3."""
+    found = autocorrelation(series.values, series.observed)[3:]
+    peaks = np.flatnonzero((found[1:-1] > found[:-2]) & (found[1:-1] > found[2:])) + 1
+    best = int(peaks[found[peaks].argmax()]) if len(peaks) else 0
+    return best + 3 if 3 <= best <= 300 else 125
+
+
+def nab(args: argparse.Namespace, registry: Registry) -> None:
+    files = sorted((args.data / "nab").glob("*.csv"))
+    files = {"all": files, "first": files[::2], "second": files[1::2]}[args.half]
+    real = np.array([not path.name.startswith("art_") for path in files])
+    found: dict[str, np.ndarray] = {}
+    for name in args.models:
+        rows, started = [], time.process_time()
+        for path in files:
+            series = points(path, "label")
+            width = window_length(series.values, series.observed)
+            scores = held_out_scores(registry, name, windows(series, width), args)
+            folded = fold_scores(scores, width)
+            rows.append((vus_pr(series.labels, folded, tolerance(series)), average_precision(series.labels, folded)))
+            if args.verbose:
+                print(f"  {path.name}: VUS-PR {rows[-1][0]:.3f}", flush=True)
+        seconds = (time.process_time() - started) / len(files)
+        found[name] = np.array(rows)
+        (volume, area), (of_real, area_real) = found[name].mean(axis=0), found[name][real].mean(axis=0)
+        print(
+            f"{name}: VUS-PR {volume:.3f} (real {of_real:.3f}), AUC-PR {area:.3f} (real {area_real:.3f}), "
+            f"{seconds:.1f} CPU s a file, {len(files)} files",
+            flush=True,
+        )
+    first = args.models[0]
+    for name in args.models[1:]:
+        print(f"{name} less {first}: {paired(found[name][:, 0] - found[first][:, 0])}")
+
+
+def paired(differences: np.ndarray) -> str:
+    """Return the mean difference over files, and its 95 % interval by the bootstrap."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(differences, (10_000, len(differences))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{differences.mean():+.3f}, 95 % from {low:+.3f} to {high:+.3f}"
+
+
+def skab(args: argparse.Namespace, registry: Registry) -> None:
+    files = sorted(path for path in (args.data / "skab").glob("*.csv") if "free" not in path.name)
+    for name in args.models:
+        pooled: dict[str, list[np.ndarray]] = {"causal": [], "averaged": []}
+        labels, started = [], time.process_time()
+        for path in files:
+            series = points(path, "anomaly", ("changepoint",), slice(TRAINED))
+            width = window_length(series.values[:TRAINED], series.observed[:TRAINED])
+            data = windows(series, width)
+            train = data.take(slice(width - 1, TRAINED))
+            usual = held_out_scores(registry, name, train, args)
+            scores = fitted(registry, name, train, "score", args).score(data)
+            for how, use in (("causal", lambda s, width: s), ("averaged", fold_scores)):
+                limit = args.factor * np.quantile(use(usual, width), args.quantile)
+                pooled[how].append(use(scores, width) > limit)
+            labels.append(series.labels)
+        seconds = (time.process_time() - started) / len(files)
+        truth = np.concatenate(labels)
+        for how, parts in pooled.items():
+            alerts = np.concatenate(parts)
+            print(
+                f"{name} {how}: F1 {point_f1(truth, alerts):.3f}, of ranges {range_f1(truth, alerts):.3f}, "
+                f"false alarms {alerts[~truth].mean():.3f}, missed {1 - alerts[truth].mean():.3f}; "
+                f"{seconds:.1f} CPU s a file, {len(files)} files",
+                flush=True,
+            )
+
+
+def etth1(args: argparse.Namespace, registry: Registry) -> None:
+    table = pd.read_csv(args.data / "ETTh1.csv", parse_dates=["date"])
+    values = table.drop(columns="date").to_numpy(dtype=np.float64)
+    learned, tested = int(0.6 * len(values)), int(0.8 * len(values))
+    values = (values - values[:learned].mean(axis=0)) / values[:learned].std(axis=0)
+    rng = np.random.default_rng(args.seed)
+    seen = rng.random(values.shape) >= (0.5 if args.holes else 0.0)
+    train = Points(np.where(seen, values, 0)[:learned].astype(np.float32), seen[:learned], np.array([]))
+    data = windows(train, WINDOW).take(slice(WINDOW - 1, None))
+    new = values[tested:][: (len(values) - tested) // WINDOW * WINDOW].reshape(-1, WINDOW, values.shape[1])
+    hidden = {what: masks(what, new.shape, np.random.default_rng(args.seed)) for what in ("10 %", "50 %", "stretch")}
+    for name in args.models:
+        started = time.process_time()
+        model = fitted(registry, name, data, "impute", args)
+        seconds, errors = time.process_time() - started, []
+        for what, mask in hidden.items():
+            given = encoded(np.where(mask, 0, new).astype(np.float32), ~mask)
+            residual = (model.impute(given).point - new)[mask]
+            errors.append(f"{what} MAE {np.abs(residual).mean():.3f} RMSE {np.sqrt(np.square(residual).mean()):.3f}")
+        print(
+            f"{name}: {'; '.join(errors)}; fit {seconds:.1f}, all {time.process_time() - started:.1f} CPU s", flush=True
+        )
+
+
+def masks(what: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return which points are hidden: a share of them, or 36 steps in a row of two thirds of the channels."""
+    if what != "stretch":
+        return rng.random(shape) < float(what.split()[0]) / 100
+    count, width, channels = shape
+    start = rng.integers(0, width - 36 + 1, count)[:, None]
+    steps = (np.arange(width) >= start) & (np.arange(width) < start + 36)
+    which = rng.random((count, channels)).argsort(axis=1) < channels * 2 // 3
+    return steps[:, :, None] & which[:, None, :]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("nab", "skab", "etth1"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", default=["auto"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--half", choices=("all", "first", "second"), default="all", help="which files of NAB")
+    parser.add_argument("--folds", type=int, default=FOLDS, help="stretches of a file, each scored by the others")
+    parser.add_argument("--quantile", type=float, default=0.99, help="of held-out training scores: SKAB's threshold")
+    parser.add_argument("--factor", type=float, default=1.0, help="what this threshold is multiplied by")
+    parser.add_argument("--holes", action="store_true", help="hide half of the training points of ETTh1")
+    parser.add_argument("--verbose", action="store_true", help="print each file")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of models that have them"
+    )
+    args = parser.parse_args()
+    args.set = dict(item.split("=", 1) for item in args.set)
+    {"nab": nab, "skab": skab, "etth1": etth1}[args.what](args, Registry.load())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Runs of images on the pages: thumbnails, heat maps over images, what masks hid, and folders to learn from."""

@@ -1,0 +1,28 @@
+"""Models of series: yardsticks without networks, networks, and what they make together."""
+
+from collections.abc import Iterable
+
+from anomalo.plugin import Model, hookimpl
+
+
+@hookimpl
+def anomalo_models() -> Iterable[type[Model]]:
+    """Return the models of this plugin; torch is imported only now."""
+    from anomalo_series.yardsticks.curves import Polynomial, Seasonal
+    from anomalo_series.yardsticks.gaussian import Gaussian
+    from anomalo_series.yardsticks.interpolation import Interpolation, SeasonalInterpolation
+    from anomalo_series.yardsticks.moving_z import MovingZ
+    from anomalo_series.yardsticks.neighbours import MatrixProfile, Neighbours
+    from anomalo_series.yardsticks.sub_pca import SubPca
+
+    return [
+        MovingZ,
+        SubPca,
+        Neighbours,
+        MatrixProfile,
+        Polynomial,
+        Seasonal,
+        Gaussian,
+        Interpolation,
+        SeasonalInterpolation,
+    ]

@@ -1,0 +1,153 @@
+"""A joint Gaussian of all cells of a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from anomalo.plugin import (
+    Conditional,
+    Encoded,
+    Filled,
+    Floats,
+    Layout,
+    Mask,
+    Run,
+    Scores,
+    conditional,
+    expectation_maximisation,
+    inverse,
+    param,
+    row_uniform,
+)
+from anomalo_series.channels import Channels, Energies
+from anomalo_series.sample import sampled
+from anomalo_series.window_model import BLOCK, WindowModel, filled_up
+from anomalo_series.yardsticks.interpolation import bridged
+
+SAMPLED = 20_000
+"""Training windows from which moments are learned, at most."""
+RIDGE, RIDGE_OF_EM = 1e-3, 1e-2
+"""Variance added to each cell, in encoded units squared."""
+COMPLETE = 0.02
+"""With at most this share of cells hidden, the moments of windows whose holes are bridged are enough."""
+WORK = 6e10
+"""Multiplications of a step of EM, at most: fewer windows are taken instead."""
+TOLERANCE = 1e-3
+INTERVAL = 1.6448536
+"""Deviations from the mean to the ends of a 90 % interval."""
+
+
+@dataclass(kw_only=True)
+class Gaussian(WindowModel):
+    """Expects cells at their conditional mean given the window's other cells, and fills hidden ones with it.
+
+    The moments are those of training windows whose holes are bridged by straight lines; where they have many, these are
+    the start of few steps of EM: with more, the windows, which share points, are learned by heart. A window's energy is
+    the squared Mahalanobis distance of its observed cells, of which a cell's part is its deviation times its own row of
+    the precision.
+
+    Reference: Little and Rubin (2019), Statistical analysis with missing data, 3rd ed., section 11.2; Hotelling (1947),
+    Multivariate quality control, for the distance.
+    """
+
+    name = "gaussian"
+
+    power: float = param(1.0, low=0.25, high=16.0, help="How much more the most anomalous windows count than others.")
+    rounds: int = param(2, low=0, high=1000, help="Steps of EM at most, where training windows have holes.")
+
+    seed_ = 0
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Learn mean and covariance."""
+        self.seed_ = run.seed
+        matrix = sampled(data, run, SAMPLED)
+        shape = len(matrix.seen), data.layout.shape[0], -1
+        whole = bridged(matrix.values.reshape(shape), matrix.seen.reshape(shape), np.zeros(1)).reshape(
+            matrix.seen.shape
+        )
+        self.mean_, covariance = whole.mean(axis=0), np.cov(whole.T, bias=True).reshape(2 * whole.shape[1:])
+        covariance += RIDGE * np.eye(len(covariance))
+        if matrix.seen.mean() < 1 - COMPLETE and self.rounds:
+            some = np.arange(0, len(matrix.seen), _step(matrix.seen))
+            start, ridge = (self.mean_, covariance), np.full(len(covariance), RIDGE_OF_EM)
+            self.mean_, covariance = expectation_maximisation(
+                matrix.values[some], matrix.seen[some], ridge, self.rounds, TOLERANCE, start
+            )
+        self.precision_ = inverse(covariance)
+        self.learn_level(data, run)
+        return self
+
+    def energies(self, x: Floats, seen: Mask) -> tuple[Energies, Floats]:
+        """Return the parts of the squared Mahalanobis distance, and the conditional means."""
+        deviation, pull = self._completed(x, seen)
+        energies = np.where(seen, (deviation * pull).reshape(x.shape), 0.0)
+        residual = np.where(seen.reshape(pull.shape), pull / np.diag(self.precision_), 0.0)
+        expected = self.mean_ + deviation - residual  # of an observed cell: given all others
+        return energies, expected.reshape(x.shape).astype(np.float32)
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill hidden cells with their conditional means, 90 % intervals, and draws given all that is seen."""
+        channels = Channels(data.layout)
+        parts = [self._filled(data.take(slice(at, at + BLOCK)), channels, draws) for at in range(0, len(data), BLOCK)]
+        point, low, high = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("point", "low", "high")
+        )
+        drawn = np.concatenate([part.draws for part in parts if part.draws is not None], axis=1) if draws else None
+        return Filled(point, drawn, low=low, high=high)
+
+    def _filled(self, part: Encoded, channels: Channels, draws: int) -> Filled:
+        x, seen = channels.open(part)
+        rows = Encoded(x.reshape(len(part), -1), seen.reshape(len(part), -1), Layout("series", (x[0].size,), ()))
+        uniform = row_uniform(rows, self.seed_, draws)
+        mean, spread, sampled = self._distribution(x, seen, uniform)
+        closed = [channels.levels(one.reshape(x.shape).astype(np.float32)) for one in (mean, *sampled)]
+        point, *drawn = (np.where(part.observed, part.values, one) for one in closed)
+        width = INTERVAL * (spread.reshape(x.shape) if channels.plain else channels.close(spread.reshape(x.shape)))
+        known = np.array([block.kind == "number" for block in part.layout.blocks])
+        ends = [np.where(known, point + sign * np.where(part.observed, 0, width), np.nan) for sign in (-1, 1)]
+        low, high = (end.astype(np.float32) for end in ends)
+        return Filled(point, np.stack(drawn) if draws else None, low=low, high=high)
+
+    def _distribution(self, x: Floats, seen: Mask, uniform: Scores) -> tuple[Scores, Scores, Scores]:
+        """Return mean and deviation of hidden cells given the others, [n, cells], and draws, [K, n, cells]."""
+        from scipy.stats import norm
+
+        deviation, _ = self._completed(*filled_up(x, seen))
+        mean = self.mean_ + deviation[: len(x)]
+        spread, drawn = np.zeros(mean.shape), np.repeat(mean[None], len(uniform), axis=0)
+        normal = norm.ppf(np.clip(uniform, 1e-12, 1 - 1e-12))
+        for rows, at, _, covariance in self._conditional(x, seen):
+            spread[rows[:, None], at] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+            if len(uniform):
+                factor = np.linalg.cholesky(covariance)
+                noise = (factor[None] @ normal[:, rows[:, None], at][..., None])[..., 0]
+                drawn[:, rows[:, None], at] += noise
+        return mean, spread, drawn
+
+    def _completed(self, x: Floats, seen: Mask) -> tuple[Scores, Scores]:
+        """Return deviations from the mean, hidden ones at their conditional mean, and the precision times them."""
+        flat, had = x.reshape(len(x), -1).astype(np.float64), seen.reshape(len(x), -1)
+        deviation = np.where(had, flat - self.mean_, 0.0)
+        if not had.all():
+            for rows, at, mean, _ in self._conditional(x, seen):
+                deviation[rows[:, None], at] = mean
+        return deviation, deviation @ self.precision_
+
+    def _conditional(self, x: Floats, seen: Mask) -> Iterator[Conditional]:
+        """Yield the distributions of hidden cells of windows one by one: none depends on those beside it."""
+        flat, had = x.reshape(len(x), -1).astype(np.float64), seen.reshape(len(x), -1)
+        deviation = np.where(had, flat - self.mean_, 0.0)
+        for row in np.flatnonzero(had.any(axis=1) & ~had.all(axis=1)):
+            pull = deviation[row : row + 1] @ self.precision_
+            for _, at, mean, covariance in conditional(self.precision_, pull, ~had[row : row + 1]):
+                yield np.array([row]), at, mean, covariance
+
+
+def _step(seen: Mask) -> int:
+    """Return of how many windows one takes part in EM."""
+    work = 2.0 * float(np.power((~seen).sum(axis=1, dtype=np.float64), 3).sum())
+    return max(1, int(np.ceil(work / WORK)))
