@@ -62,7 +62,7 @@ def bar(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Bar:
         All runs, newest first.
     """
     run = navigation.run_in_view(runs, everything)
-    said, chosen, label, threshold, save = st.columns([3.9, 2.4, 1.7, 2.4, 0.55], vertical_alignment="center")
+    said, chosen, label, threshold, save = st.columns([3.8, 2.3, 1.7, 2.35, 0.95], vertical_alignment="center")
     said.markdown(_facts(run))
     with chosen:
         navigation.run_box(runs)

@@ -21,7 +21,7 @@ def popover(run: RunRecord, rule: str) -> None:
     """Show a button that saves a threshold, as `--threshold` takes it, with the model of a run."""
     # Its content asks for the model, so that it waits until it is opened.
     options: dict[str, Any] = {"key": "save_threshold", "on_change": "rerun", "disabled": not (rule and run.model)}
-    with st.popover("", icon=":material/save:", help="Save the threshold with the model", **options) as opened:
+    with st.popover("Save", help="Save the threshold with the model", width="stretch", **options) as opened:
         if opened.open and rule:
             _content(data.model_of(run.model), rule)
 
