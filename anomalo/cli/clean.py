@@ -149,15 +149,8 @@ def clean(
         elif ask is not None:
             asked = run_ask(context, str(source), ask, named_output(output, safe_csv), drop=drops)
         else:
-            given: dict[str, Any] = {
-                "apply": apply,
-                "labels": labels,
-                "decided": decided,
-                "name": name,
-                "reference": cleaner,
-                "model": model,
-            }
-            given |= {"drop": drops, "safe_csv": safe_csv}
+            given: dict[str, Any] = {"apply": apply, "labels": labels, "decided": decided, "name": name}
+            given |= {"reference": cleaner, "model": model, "drop": drops, "safe_csv": safe_csv}
             result = _cleaned(context, str(source), named_output(output, safe_csv), given, force)
     if undo is not None:
         console.result(undone.run.to_json(), lambda: _show_undone(undone))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +63,7 @@ from anomalo.cli.terminal.console import (
 from anomalo.cli.terminal.printing import numbers, probabilities, shortened, table
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.cli.terminal.skill import of_images, show_skill
+from anomalo.cli.terminal.thresholds import ExplainOption, SavedThresholdOption, ThresholdOption, at_threshold
 from anomalo.errors import GateError
 from anomalo.tabular.quantities import count, percent
 
@@ -73,21 +73,6 @@ if TYPE_CHECKING:
     from anomalo.tabular.writing.destination import Output
     from anomalo.workspace.records import RunRecord
 
-RULES = (
-    "Which rows are alerts: share=0.01 (of normal rows), fdr=0.05 (of the alerts are false) or budget=100 "
-    "(the most anomalous rows)"
-)
-ThresholdOption = Annotated[str, typer.Option("--threshold", metavar="RULE", help=f"{RULES}.")]
-SavedThresholdOption = Annotated[
-    str | None,
-    typer.Option("--threshold", metavar="RULE", help=f"{RULES}; default: as saved with the model, else share=0.01."),
-]
-ExplainOption = Annotated[
-    int,
-    typer.Option(
-        "--explain", metavar="N", min=0, help="Give reasons for the N most anomalous rows besides the alerts."
-    ),
-]
 ShadowOption = Annotated[
     str | None,
     typer.Option(
@@ -178,12 +163,6 @@ def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metric
 def summary(result: ScoreResult) -> dict[str, Any]:
     """Return the result of a score run, JSON-ready."""
     return result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
-
-
-def at_threshold(facts: Mapping[str, Any]) -> str:
-    """Return the threshold of a run by its summary, and with which version it is saved if no other was given."""
-    saved_with = facts.get("threshold_of")
-    return f"at {facts['threshold']}" + (f", the threshold saved with {saved_with}" if saved_with else "")
 
 
 def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:

@@ -80,7 +80,7 @@ def histogram(score: NDArray[np.float64], alert: NDArray[np.bool_], title: str) 
 def _count_while_dragging(score: NDArray[np.float64]) -> alt.Chart:
     """Return a text that says how many rows have at least the score where the dragged range begins.
 
-    The browser finds it as the range moves, among ranks that it was given; the page counts exactly once it is let go.
+    The browser finds it as the range moves, among ranks that it was given; the page counts exactly once it is released.
     """
     said = "'about ' + format(datum.rows, ',') + (datum.rows == 1 ? ' row' : ' rows') + ' from ' + "
     text: alt.Chart = (

@@ -67,11 +67,6 @@ def _manifest(record: ModelRecord) -> dict[str, Any]:
     return Workspace.manifest(record)
 
 
-def models_named(name: str) -> list[ModelRecord]:
-    """Return all versions of a saved model, oldest first."""
-    return Workspace(workspace()).models(name)
-
-
 def model_of(reference: str | None) -> ModelRecord | None:
     """Return the record of a saved model; None if it is no longer in the workspace."""
     return next((record for record in models() if record.reference == reference), None)

@@ -110,14 +110,13 @@ def clean(
     Parameters
     ----------
     output : Path or Address, optional
-        Where to write the list of suspected cells or, if `apply` is given, the repaired table; the list is then beside
-        it, with the suffix `.cells.parquet`.
+        Where to write the list of suspected cells or, with `apply`, the repaired table, and the list beside it.
     apply : float, optional
         Replace cells whose suggestion is right with at least this probability.
     labels : str, optional
         A table of answers about some cells, to learn from: see `Labels.of_table`.
     decided : bool
-        Learn from what people decided about cells of earlier runs of this table: see `decided_cells`.
+        Learn from decisions about cells of earlier runs of this table: see `decided_cells`.
     name : str, optional
         Save the fitted cleaner as the next version of this name.
     reference : str, optional
@@ -146,15 +145,16 @@ def clean(
     names, warnings = readable_columns(table, drop, None if saved is None else saved.reference.names)
     coded = CodedTable.of(table.select(names))
     taught = learned(decided_cells(context.store, source), coded) if decided else None
-    if saved is None:
-        answers = None if labels is None else Labels.of_table(CodedTable.of(context.table(labels)), coded)
-        cleaner, found = Cleaner.fit(coded, answers if taught is None else taught.labels, spelling)
-    else:
-        cleaner, found = saved, saved.clean(coded)
+    answers = _answers(context, labels, coded) if taught is None else taught.labels
+    cleaner, found = Cleaner.fit(coded, answers, spelling) if saved is None else (saved, saved.clean(coded))
     took = time.perf_counter() - started
     record = None if name is None else save_cleaner(context.store, cleaner, model, name, source, took)
     used = record if reference is None else context.store.model(reference)
     return _Job(context, table, found, warnings, output, apply, safe_csv, taught).stored(source, used, took)
+
+
+def _answers(context: JobContext, labels: str | None, table: CodedTable) -> Labels | None:
+    return None if labels is None else Labels.of_table(CodedTable.of(context.table(labels)), table)
 
 
 def _check(context: JobContext, source: str, output: Output | None, apply: float | None, name: str | None) -> None:

@@ -33,7 +33,7 @@ def _content(record: ModelRecord | None, rule: str) -> None:
     usual = "" if record.threshold else ", as no threshold is saved with it"
     now = formatting.threshold(record.threshold or str(Threshold()))
     st.markdown(f"New files are scored with **{literal(record.reference)}** at **{now}**{usual}.")
-    latest = max(data.models_named(record.name), key=lambda one: one.version)
+    latest = Workspace(workspace()).models(record.name)[-1]
     if latest.version != record.version:
         st.caption(literal(f"{latest.reference} is newer, and has its own threshold."))
     same = record.threshold == rule
