@@ -41,19 +41,29 @@ class Stamps:
         return times, np.array(numbers, dtype=np.intp)[cells.index]
 
 
-def is_in_order(batches: Iterable[pa.RecordBatch], schema: Schema) -> bool:
-    """Whether no point of a source is earlier than one before it of the same series."""
-    stamps, last = Stamps(schema), dict[int, float]()
-    for batch in batches:
-        times, series = stamps.read(batch)
+class TimeOrder:
+    """Whether the points of a source are in the order of time, each series for itself, as they are read."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._stamps, self._last = Stamps(schema), dict[int, float]()
+
+    def keeps(self, batch: pa.RecordBatch) -> bool:
+        """Whether no point of the next batch is earlier than one before it of the same series."""
+        times, series = self._stamps.read(batch)
         if not is_ordered(times, series):
             return False
         for number in np.unique(series):
             mine = times[series == number]
-            if mine[0] < last.get(int(number), -np.inf):
+            if mine[0] < self._last.get(int(number), -np.inf):
                 return False
-            last[int(number)] = float(mine[-1])
-    return True
+            self._last[int(number)] = float(mine[-1])
+        return True
+
+
+def is_in_order(batches: Iterable[pa.RecordBatch], schema: Schema) -> bool:
+    """Whether no point of a source is earlier than one before it of the same series."""
+    order = TimeOrder(schema)
+    return all(order.keeps(batch) for batch in batches)
 
 
 class Surroundings:
