@@ -52,7 +52,7 @@ def test_a_window_holds_the_points_of_one_series() -> None:
     data = fitted(table())[2]
     seen = windows(data)
     for row in (0, 1, 140, 141):
-        mine = [at for at in range(row % 2, row + 1, 2)][-8:]
+        mine = list(range(row % 2, row + 1, 2))[-8:]
         np.testing.assert_array_equal(seen.values[row, -len(mine) :, 1], data.values[mine, 1])
         assert seen.observed[row].any(axis=1).sum() == len(mine)
 

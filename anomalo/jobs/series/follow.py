@@ -134,16 +134,20 @@ def _appended(context: JobContext, source: Path, wait: Callable[[], bool]) -> It
             end = whole.index(b"\n") + 1
             header, whole = whole[:end], whole[end:]
         if whole.strip():
-            yield from _read(context, header + whole, source.suffix)
+            yield from _read(context, header + whole, source)
         if not wait():
             return
 
 
-def _read(context: JobContext, content: bytes, suffix: str) -> Iterator[pa.RecordBatch]:
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+def _read(context: JobContext, content: bytes, source: Path) -> Iterator[pa.RecordBatch]:
+    """Read new lines, behind the header, as a file of their own."""
+    with tempfile.NamedTemporaryFile(suffix=source.suffix) as file:
         file.write(content)
         file.flush()
-        yield from context.read(file.name)
+        try:
+            yield from context.read(file.name)
+        except SourceError as error:
+            raise SourceError(str(error).replace(file.name, f"{source}, its header and new lines")) from error
 
 
 class _Lines:
