@@ -83,7 +83,7 @@ def _count_while_dragging(score: NDArray[np.float64]) -> alt.Chart:
     The browser finds it as the range moves, among ranks that it was given; the page counts exactly once it is let go.
     """
     said = "'about ' + format(datum.rows, ',') + (datum.rows == 1 ? ' row' : ' rows') + ' from ' + "
-    return (
+    text: alt.Chart = (
         alt.Chart(_ranks(score))
         .transform_filter({"param": RANGE, "empty": False})
         .transform_aggregate(rows="max(rows)", low="min(low)")
@@ -92,6 +92,7 @@ def _count_while_dragging(score: NDArray[np.float64]) -> alt.Chart:
         .mark_text(align="right", baseline="bottom", color=ANOMALOUS, fontSize=14, fontWeight="bold")
         .encode(x=alt.value("width"), y=alt.value(-10), text="text:N")
     )
+    return text
 
 
 def _ranks(score: NDArray[np.float64]) -> pd.DataFrame:

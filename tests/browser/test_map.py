@@ -44,3 +44,19 @@ def test_a_click_leads_to_the_row(
     page.get_by_role("heading", name="Alerts").wait_for()
     page.get_by_text("Only 1 row chosen on the map").wait_for()
     assert "rows=17" in page.url
+
+    page.goto(f"{address}/embedding_map?drag=lasso")
+    page.get_by_text("drag around rows to choose them").wait_for()
+    at = point.bounding_box()
+    middle = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
+    page.mouse.move(middle[0] - 14, middle[1] - 12)
+    page.mouse.down()
+    for x, y in ((14, -12), (14, 12), (-14, 12), (-14, -10)):
+        page.mouse.move(middle[0] + x, middle[1] + y, steps=5)
+    page.mouse.up()
+    page.get_by_text("1 alert among them").wait_for()
+    page.screenshot(path=tmp_path / "lasso.png")
+    page.get_by_role("button", name="List 1 alert").click()
+    page.get_by_text("Only 1 row chosen on the map").wait_for()
+    assert "rows=17" in page.url

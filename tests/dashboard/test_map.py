@@ -25,7 +25,7 @@ from anomalo.evaluation.alerts.incidents import Incidents
 from anomalo.jobs.background import queue
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data, projection
-from anomalo_dashboard.mapping import chosen, cloud, codes, colours, layers
+from anomalo_dashboard.mapping import chosen, cloud, codes, colours, lasso, layers
 
 APP = Path(anomalo_dashboard.__file__).with_name("app.py")
 
@@ -348,3 +348,29 @@ def test_points_in_time_are_numbers() -> None:
 @pytest.mark.parametrize("module", [projection, chosen])
 def test_examples_in_the_docstrings(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_lasso_holds_the_rows_around_which_it_winds(log: bool) -> None:
+    random = np.random.default_rng(3)
+    y = np.exp(random.normal(size=400)) if log else random.normal(size=400)
+    map_of = cloud.Cloud(np.arange(400) * 2, random.normal(size=400), y, ("x", "y"), log, "")
+    turns = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    corners = 0.5 + (0.1 + 0.3 * random.random(40))[:, None] * np.column_stack([np.cos(turns), np.sin(turns)])
+    found = lasso.inside(map_of, lasso.on_the_map(corners, map_of))
+    (left, right), (low, high) = map_of.sides
+    part = (np.log(y / low) / np.log(high / low)) if log else (y - low) / (high - low)
+    at = np.column_stack([(map_of.x - left) / (right - left), part])
+    angles = np.angle([complex(*to) for to in (corners[None] - at[:, None]).reshape(-1, 2)]).reshape(400, 40)
+    steps = (np.roll(angles, -1, axis=1) - angles + np.pi) % (2 * np.pi) - np.pi
+    expected = map_of.rows[np.abs(steps.sum(axis=1)) > np.pi]
+    assert 20 < len(expected) < 380
+    assert found.tolist() == expected.tolist()
+
+
+def test_a_lasso_in_the_url_chooses_rows(home: Any) -> None:
+    home("embed")
+    everything = opened(drag="lasso", lasso="0,0;1,0;1,1;0,1")
+    assert not everything.exception
+    assert "**240 rows** chosen" in " ".join(text.value for text in everything.markdown)
+    assert "drag around rows" in opened(drag="lasso", lasso="0,0;x").caption[-1].value

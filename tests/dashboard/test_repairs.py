@@ -295,3 +295,25 @@ def test_corrections_of_a_cleaning_are_listed_with_their_reasons(
     app.text_input(key="value 0").set_value("Dothan, AL")
     app.button(key="save 0").click().run()
     assert decided(Workspace(data.workspace()).runs()[-1]) == ["edited"]
+
+
+def test_decisions_are_shown_as_answers_before_the_table_is_cleaned_with_them(
+    anomalo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"zip": ["35233", "36302"] * 40, "city": ["Birmingham", "Dothan"] * 40})
+    frame.loc[7, "city"] = "Dxthan"
+    frame.to_csv(tmp_path / "shops.csv", index=False)
+    monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path / "w"))
+    assert anomalo("clean", tmp_path / "shops.csv").code == 0
+    app = opened("repairs")
+    app.session_state["teaching"] = True
+    assert "Accept, edit or reject cells first" in " ".join(text.value for text in app.run().markdown)
+    Workspace(tmp_path / "w").decisions.decide("0001-clean", [0], "accepted", "bob")
+    app.run()
+    shown = table(app, "Should hold").iloc[0]
+    assert shown.tolist() == [7, "city", "Dxthan", "wrong", "Dothan", "bob", "0001-clean"]
+    assert "--decided" in app.code[0].value or "--decided" in app.code[1].value
+    outcome = anomalo("clean", tmp_path / "shops.csv", "--decided")
+    assert "learned from 1 decision of 0001-clean: 1 wrong cell, 0 right ones" in outcome.out
+    captions = " ".join(text.value for text in opened("repairs").caption)
+    assert "has learned from 1 decision of 0001-clean: 1 wrong, 0 right" in captions.replace("\\", "")

@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from anomalo_dashboard import data
 from anomalo_dashboard.charts import ANOMALOUS, MARK, NORMAL, PICKED
@@ -18,6 +19,8 @@ from anomalo_dashboard.security.literal import plain
 AREA = "area"
 """The name of the selection that holds a rectangle."""
 HEIGHT = 340
+MOVE, RECTANGLE, LASSO = "move", "rectangle", "lasso"
+"""What dragging does."""
 SCALE = ["#3f7fd0", "#a58fa5", "#e0632b"]
 """Of numbers: to be seen on light and dark backgrounds."""
 
@@ -47,7 +50,13 @@ def table(
 
 
 def draw(
-    points: pd.DataFrame, tiles: pd.DataFrame, cloud: Cloud, colours: Colours, name: str | None, choosing: bool
+    points: pd.DataFrame,
+    tiles: pd.DataFrame,
+    cloud: Cloud,
+    colours: Colours,
+    name: str | None,
+    drag: str,
+    line: NDArray[np.float64] | None = None,
 ) -> alt.LayerChart:
     """Return the chart; a click on a point is the selection `PICKED`, a drawn rectangle `AREA`.
 
@@ -57,11 +66,13 @@ def draw(
         See `table` and `layers.counts`.
     name : str or None
         The title of the column that identifies the rows.
-    choosing : bool
-        Whether dragging draws a rectangle; else it moves the map, and the wheel zooms.
+    drag : {"move", "rectangle", "lasso"}
+        What dragging does: the wheel zooms where it moves the map.
+    line : float64 [k, 2], optional
+        What was drawn by the lasso.
     """
     picked = alt.selection_point(name=PICKED, fields=["row"], on="click", empty=False)
-    drag = alt.selection_interval(name=AREA) if choosing else alt.selection_interval(bind="scales")
+    dragged = {MOVE: [alt.selection_interval(bind="scales")], RECTANGLE: [alt.selection_interval(name=AREA)], LASSO: []}
     identity = [] if name is None else [alt.Tooltip("id:N", title=heading(name))]
     value = [alt.Tooltip(f"colour:{'N' if colours.levels else 'Q'}", title=heading(colours.title))]
     is_alert = alt.datum.alert
@@ -69,8 +80,8 @@ def draw(
         alt.Chart(points)
         .mark_point(filled=True, invalid="show")
         .encode(
-            x=alt.X("x:Q", title=cloud.axes[0], scale=_scale(), axis=_axis(cloud.axes[0])),
-            y=alt.Y("y:Q", title=cloud.axes[1], scale=_scale(cloud.log), axis=_axis(cloud.axes[1])),
+            x=alt.X("x:Q", title=cloud.axes[0], scale=_scale(cloud, 0), axis=_axis(cloud.axes[0])),
+            y=alt.Y("y:Q", title=cloud.axes[1], scale=_scale(cloud, 1), axis=_axis(cloud.axes[1])),
             color=_colour(colours),
             size=alt.when(picked).then(alt.value(220)).when(is_alert).then(alt.value(55)).otherwise(alt.value(22)),
             opacity=alt.when(picked | is_alert).then(alt.value(0.9)).otherwise(alt.value(0.5)),
@@ -86,9 +97,9 @@ def draw(
                 *([alt.Tooltip("image:N")] if "image" in points else []),
             ],
         )
-        .add_params(picked, drag)
+        .add_params(picked, *dragged[drag])
     )
-    layers = [*_tiles(tiles, cloud), dots]
+    layers = [*_tiles(tiles, cloud), dots, *([] if line is None else [_line(line, cloud)])]
     chart: alt.LayerChart = (
         alt.layer(*layers)
         .resolve_scale(color="independent")
@@ -109,9 +120,9 @@ def _tiles(tiles: pd.DataFrame, cloud: Cloud) -> list[alt.Chart]:
                 alt.Chart(some)
                 .mark_rect(color=colour)
                 .encode(
-                    x=alt.X("x:Q", scale=_scale()),
+                    x=alt.X("x:Q", scale=_scale(cloud, 0)),
                     x2="x2:Q",
-                    y=alt.Y("y:Q", scale=_scale(cloud.log)),
+                    y=alt.Y("y:Q", scale=_scale(cloud, 1)),
                     y2="y2:Q",
                     opacity=alt.Opacity(f"{field}:Q", scale=scale, legend=None),
                     tooltip=[alt.Tooltip(f"{field}:Q", title=hint, format=",")],
@@ -133,8 +144,19 @@ def _colour(colours: Colours) -> alt.Color:
     return alt.Color("colour:Q", scale=scale, legend=legend)
 
 
-def _scale(log: bool = False) -> alt.Scale:
-    return alt.Scale(type="log" if log else "linear", zero=False, nice=False, padding=10)  # no point is cut at the edge
+def _line(corners: NDArray[np.float64], cloud: Cloud) -> alt.Chart:
+    closed = pd.DataFrame(np.concatenate([corners, corners[:1]]), columns=["x", "y"]).reset_index(names="order")
+    line: alt.Chart = (
+        alt.Chart(closed)
+        .mark_line(color=MARK, strokeDash=[4, 3])
+        .encode(x=alt.X("x:Q", scale=_scale(cloud, 0)), y=alt.Y("y:Q", scale=_scale(cloud, 1)), order="order:Q")
+    )
+    return line
+
+
+def _scale(cloud: Cloud, axis: int) -> alt.Scale:
+    log = axis == 1 and cloud.log
+    return alt.Scale(type="log" if log else "linear", domain=list(cloud.sides[axis]), nice=False)
 
 
 def _axis(title: str) -> alt.Axis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ FEW = 0.005
 """A component with a smaller share of the variance is no axis: its title would say 0 %."""
 FAR = 20.0
 """Scores whose largest is so many times the smallest are drawn on a logarithmic scale."""
+
+MARGIN = 0.03
+"""The part of the range of the coordinates that is left free at each side."""
 
 Coordinates = NDArray[np.float64]
 
@@ -44,6 +48,14 @@ class Cloud:
     axes: tuple[str, str]
     log: bool
     note: str
+
+    @property
+    def sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where the axes begin and end, x and y: no point is cut at an edge."""
+        if not self.log:
+            return _with_margin(self.x), _with_margin(self.y)
+        low, high = _with_margin(np.log(self.y))
+        return _with_margin(self.x), (math.exp(low), math.exp(high))
 
 
 def by_tsne(codes: Codes, scores: data.Scores) -> Cloud:
@@ -82,6 +94,12 @@ def by_components(codes: Codes, scores: data.Scores, unit: str) -> Cloud | None:
     log = bool(score.min() > 0 and score.max() > FAR * score.min())
     note = "The codes vary in one direction, the horizontal axis."
     return Cloud(rows, x, score, (first, plain(formatting.score(unit))), log, note)
+
+
+def _with_margin(values: Coordinates) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    margin = MARGIN * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def among(rows: data.Rows, of: data.Rows, total: int) -> data.Mask:

@@ -13,7 +13,7 @@ from anomalo.workspace.workspace import RunRecord
 from anomalo_dashboard import charts, data, formatting, job_progress, navigation, projection, sources, triage
 from anomalo_dashboard.images import pictures
 from anomalo_dashboard.inbox.bar import bar
-from anomalo_dashboard.mapping import chart, chosen, codes, colours, layers
+from anomalo_dashboard.mapping import chart, chosen, codes, colours, lasso, layers
 from anomalo_dashboard.mapping.cloud import Cloud, among, by_components, by_tsne, inside
 from anomalo_dashboard.security.literal import literal, plain
 from anomalo_dashboard.security.uploads import name_of
@@ -21,7 +21,12 @@ from anomalo_dashboard.security.uploads import name_of
 PCA, TSNE = "PCA", "t-SNE"
 PICTURES = 300
 """So many images, the most anomalous ones, show a picture where the mouse is."""
-MOVE, CHOOSE = "move", "choose rows"
+DRAGS = {chart.MOVE: "move", chart.RECTANGLE: "choose rows", chart.LASSO: "lasso"}
+SAID = {
+    chart.MOVE: "scroll to zoom, drag to move",
+    chart.RECTANGLE: "drag to choose the rows in a rectangle",
+    chart.LASSO: "drag around rows to choose them",
+}
 
 
 def can_embed(run: RunRecord) -> bool:
@@ -136,7 +141,7 @@ def clicked(event: object) -> int | None:
 
 
 def chosen_rows(run: RunRecord, scores: data.Scores, rows: data.Rows) -> None:
-    """Say which rows are in the rectangle, with buttons that list them on the page Alerts."""
+    """Say which rows are in the rectangle or the lasso, with buttons that list them on the page Alerts."""
     order = scores.order[among(scores.order, rows, len(scores.order))]
     alerts = order[scores.alert[order]]
     said, left, right = st.columns([4, 1.6, 1.6], vertical_alignment="center")
@@ -152,11 +157,10 @@ def chosen_rows(run: RunRecord, scores: data.Scores, rows: data.Rows) -> None:
             navigation.go("alerts", run=run.id, show=show, rows=chosen.in_url(listed[: chosen.MOST]))
 
 
-def detail(run: RunRecord, scores: data.Scores, row: int | None, choosing: bool) -> None:
+def detail(run: RunRecord, scores: data.Scores, row: int | None, drag: str) -> None:
     """Show the clicked row in words, with a button that opens it."""
     if row is None:
-        drag = "drag to choose the rows in a rectangle" if choosing else "scroll to zoom, drag to move"
-        st.caption(f"Point at a row to see its score and reasons; click it to open it; {drag}.")
+        st.caption(f"Point at a row to see its score and reasons; click it to open it; {SAID[drag]}.")
         return
     text, button = st.columns([6, 1.4], vertical_alignment="center")
     name = "" if scores.names is None else f" ({literal(scores.names[row].as_py())})"
@@ -193,7 +197,15 @@ with boxes[1]:
         "Projection", [PCA, TSNE], default=PCA, required=True, key="projection", bind="query-params"
     )
 with boxes[2]:
-    drag = st.segmented_control("Drag to", [MOVE, CHOOSE], default=MOVE, required=True, key="drag", bind="query-params")
+    drag = st.segmented_control(
+        "Drag to",
+        list(DRAGS),
+        default=chart.MOVE,
+        required=True,
+        format_func=DRAGS.__getitem__,
+        key="drag",
+        bind="query-params",
+    )
 cloud = positions(embedded, scores, how, data.score_unit(run.model))
 if cloud is None:
     st.info("The model gives all rows the same code: a map would be one point.", icon=":material/info:")
@@ -203,22 +215,29 @@ drawn = layers.points(cloud, scores, codes.kept(run))
 with boxes[0]:
     palette = coloured(run, scores, drawn)
 st.caption(caption(run, embedded, cloud, scores, drawn))
-event = st.altair_chart(
-    chart.draw(
-        chart.table(cloud, scores, drawn, palette, pictures.thumbnails(run, drawn[:PICTURES]) if images else ()),
-        layers.counts(cloud, drawn, scores.alert),
-        cloud,
-        palette,
-        scores.id,
-        drag == CHOOSE,
-    ),
-    key=f"map {run.id} {how} {drag}",
-    on_select="rerun",
-    selection_mode=[charts.PICKED, *([chart.AREA] if drag == CHOOSE else [])],
-    alt="Rows in two dimensions, alerts in another colour",
-)
+corners = lasso.listen() if drag == chart.LASSO else None
+line = None if corners is None else lasso.on_the_map(corners, cloud)
+thumbnails = pictures.thumbnails(run, drawn[:PICTURES]) if images else ()
+with st.container(key=lasso.CHART):
+    event = st.altair_chart(
+        chart.draw(
+            chart.table(cloud, scores, drawn, palette, thumbnails),
+            layers.counts(cloud, drawn, scores.alert),
+            cloud,
+            palette,
+            scores.id,
+            drag,
+            line,
+        ),
+        key=f"map {run.id} {how} {drag}",
+        on_select="rerun",
+        selection_mode=[charts.PICKED, *([chart.AREA] if drag == chart.RECTANGLE else [])],
+        alt="Rows in two dimensions, alerts in another colour",
+    )
 area = getattr(event, "selection", {}).get(chart.AREA) or {}
-if area:
+if line is not None and clicked(event) is None:
+    chosen_rows(run, scores, lasso.inside(cloud, line))
+elif area:
     chosen_rows(run, scores, inside(cloud, area))
 else:
-    detail(run, scores, clicked(event), drag == CHOOSE)
+    detail(run, scores, clicked(event), drag)
