@@ -87,7 +87,7 @@ class ImageAuto(Model):
         part = 1 / len(self._names(run)) / (folds.max() + 2)
 
         def fit(rows: Encoded, number: int) -> Any:
-            return self._create(name, run, rows).fit(rows, MemberRun(run, name, start + number * part, part))
+            return self._create(name, run).fit(rows, MemberRun(run, name, start + number * part, part))
 
         return CrossFittedMember.fit(name, data, folds, np.ones(len(data), dtype=np.bool_), fit)
 
@@ -102,11 +102,12 @@ class ImageAuto(Model):
                 )
         return names
 
-    def _create(self, name: str, run: Run, data: Encoded) -> Any:
-        epochs = run.create(name).params().get("epochs")
-        if epochs is None:
-            return run.create(name)
-        return run.create(name, epochs=min(epochs, EFFORTS[self.effort].passes(data.layout, len(data))))
+    def _create(self, name: str, run: Run) -> Any:
+        model, effort = run.create(name), EFFORTS[self.effort]
+        if "pixels" not in model.params():  # it has no network
+            return model
+        epochs, pixels = model.params()["epochs"], model.params()["pixels"]
+        return run.create(name, epochs=min(epochs, effort.epochs), pixels=min(pixels, effort.pixels))
 
     def folds(self) -> NDArray[np.intp]:
         """Return the fold of each training image, [n]; -1 for one that no member learned from."""
