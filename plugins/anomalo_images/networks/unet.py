@@ -58,7 +58,7 @@ class UNet(ImageNet):
         self.heads = nn.Conv2d(widths[0], (self.colours + 1) * self.patch**2, 1)
         initialise(self)
         nn.init.zeros_(self.heads.weight)
-        # Rectified features start out against a defect, which is rare; from log odds of 0 they end as zeros where one is.
+        # From log odds of 0 all features learn to speak against a defect, which is rare, and are rectified away at one.
         nn.init.constant_(cast("Tensor", self.heads.bias)[self.colours * self.patch**2 :], RARE)
 
     def both(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
