@@ -19,7 +19,7 @@ KINDS = 5
 """Pieces of other images, shades, smooth noise, and, twice, one shade for all."""
 COARSE = 4
 """Smooth noise has a value for each so many pixels, and is smooth between."""
-LARGEST, SMALLEST = 8.0, 1.0
+LARGEST, SMALLEST = 8.0, 1.5
 """The largest and smallest change of shade, in deviations of the surroundings."""
 VISIBLE = 0.7
 """A pixel is of a defect if that changed it by more than this, in deviations of the surroundings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from anomalo_images.networks.layers import (
 
 PATCHED = 64
 """An image whose smaller side has so many pixels is taken in squares of 2 × 2 pixels, which cost a quarter."""
+RARE = -4.0
+"""The log odds of a defect with which training starts."""
 WIDEST = 4
 """The channels grow to so many times those at full size, at most."""
 
@@ -55,6 +58,8 @@ class UNet(ImageNet):
         self.heads = nn.Conv2d(widths[0], (self.colours + 1) * self.patch**2, 1)
         initialise(self)
         nn.init.zeros_(self.heads.weight)
+        # From log odds of 0 all features learn to speak against a defect, which is rare, and are rectified away at one.
+        nn.init.constant_(cast("Tensor", self.heads.bias)[self.colours * self.patch**2 :], RARE)
 
     def both(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images without defects, and the log odds of a defect at each pixel, [n, 1, H, W]."""

@@ -15,8 +15,8 @@ from anomalo_images.networks.conv import DECODERS, Conv, ConvAutoencoder
 from anomalo_images.networks.conv_denoising import ConvDenoising
 from anomalo_images.networks.defects import VISIBLE, damaged
 from anomalo_images.networks.image_network import ImageNetwork, mean_square
-from anomalo_images.networks.layers import enlarged, local_contrast, rectangles
-from anomalo_images.networks.unet import UNet
+from anomalo_images.networks.layers import convolutions, enlarged, initialise, local_contrast, rectangles
+from anomalo_images.networks.unet import RARE, UNet
 
 TRAIN, NEW = images()
 
@@ -53,6 +53,20 @@ def test_what_a_mask_hides_is_not_seen(net: ConvAutoencoder | UNet) -> None:
     x, seen = torch.randn(2, 1, 12, 14), torch.ones(2, 1, 12, 14, dtype=torch.bool)
     seen[:, :, 3:6, 2:8] = False
     assert torch.equal(net(x, seen), net(torch.where(seen, x, 9.0), seen))
+
+
+def test_a_new_network_changes_nothing_and_finds_defects_rare() -> None:
+    x, seen = torch.randn(2, 3, 66, 70), torch.ones(2, 3, 66, 70, dtype=torch.bool)
+    found, odds = UNet((3, 66, 70), 2).both(x, seen)
+    assert torch.equal(found, x)
+    assert (odds == RARE).all()
+
+
+def test_deep_layers_keep_the_size_of_signals() -> None:
+    layers = torch.nn.Sequential(*(convolutions(32, 32) for _ in range(6)))
+    initialise(layers)
+    x = torch.randn(4, 32, 32, 32)
+    assert 0.2 < layers(x)[..., 12:20, 12:20].square().mean() / x.square().mean() < 5
 
 
 def test_defects_are_where_they_say_and_some_images_have_none() -> None:
