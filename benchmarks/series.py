@@ -73,11 +73,14 @@ def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argpar
 
 
 def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse.Namespace) -> np.ndarray:
-    """Return the score of each window by a model that saw no point of it: of the other stretches of the file."""
+    """Return the score of each window by a model that saw no point of it: of the other stretches of the file.
+
+    With one stretch there are no others: the model learns from the windows that it scores.
+    """
     rows, width = np.arange(len(data)), data.layout.shape[0]
     scores = np.zeros(len(data))
     for stretch in np.array_split(rows, args.folds):
-        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width)
+        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width) | (args.folds == 1)
         model = fitted(registry, name, data.take(others), "score", args)
         scores[stretch] = model.score(data.take(stretch))
     return scores

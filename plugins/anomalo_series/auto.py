@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,6 +10,10 @@ import numpy as np
 
 from anomalo.errors import UsageError
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, Run, Scores, is_goal
+from anomalo_series.sample import mean_of, sampled
+
+SAMPLED = 2000
+"""Training windows by which their variance is known, at most."""
 
 
 @dataclass(kw_only=True)
@@ -16,7 +21,9 @@ class Auto(Model):
     """Scores windows by the mean of two models, and fills holes by a third.
 
     `neighbours` and `sub_pca` score in the same unit, times the usual, with a high power: a window that is strange to
-    one of them is strange. `gaussian` fills holes, and says what is expected of cells if it was fitted.
+    one of them is strange. A member counts by the share of the variance of training windows that it explains, 1 less
+    its usual energy over the variance, so that neighbours have no say where windows are too few or too wide to have
+    near ones. `gaussian` fills holes, and says what is expected of cells if it was fitted.
 
     Reference: Aggarwal and Sathe (2015), Theoretical foundations and algorithms for outlier ensembles, SIGKDD
     Explorations 17.
@@ -31,6 +38,7 @@ class Auto(Model):
         if is_goal(run.goals, "score"):
             self.neighbours_ = run.create("neighbours").fit(data, run)
             self.components_ = run.create("sub_pca").fit(data, run)
+            self.weights_ = weights([member.level_ for member in self._members()], variance(data, run))
         if is_goal(run.goals, "impute"):
             self.gaussian_ = run.create("gaussian").fit(data, run)
         return self
@@ -40,14 +48,15 @@ class Auto(Model):
         return self.fit(data, run)
 
     def score(self, data: Encoded) -> Scores:
-        """Return the mean score of the members, float64 [n]."""
-        return np.asarray(np.mean([member.score(data) for member in self._members()], axis=0), dtype=np.float64)
+        """Return the weighted mean score of the members, float64 [n]."""
+        scores = [weight * member.score(data) for weight, member in zip(self.weights_, self._members(), strict=True)]
+        return np.asarray(np.sum(scores, axis=0), dtype=np.float64)
 
     def explain(self, data: Encoded) -> Cells:
-        """Return the mean of the members' parts, and what the filling model expects, or else the components."""
+        """Return the weighted mean of the members' parts, and what the Gaussian expects, or else the components."""
         cells = [member.explain(data) for member in self._members()]
-        parts = np.asarray(np.mean([one.contribution for one in cells], axis=0), dtype=np.float64)
-        return Cells(parts, self._expected(data, cells[-1].expected))
+        parts = [weight * one.contribution for weight, one in zip(self.weights_, cells, strict=True)]
+        return Cells(np.asarray(np.sum(parts, axis=0), dtype=np.float64), self._expected(data, cells[-1].expected))
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden cells by the Gaussian.
@@ -73,3 +82,23 @@ class Auto(Model):
         if found is None:
             raise UsageError(f"this model was not fitted to {verb}: expected a fit for it; fit it again for this verb")
         return found
+
+
+def variance(data: Encoded, run: Run) -> float:
+    """Return the mean squared deviation of cells from their means over training windows."""
+    matrix = sampled(data, run, SAMPLED)
+    squares = np.square(np.where(matrix.seen, matrix.values - mean_of(matrix), 0.0))
+    return float(squares.sum() / max(int(matrix.seen.sum()), 1))
+
+
+def weights(levels: Sequence[float], total: float) -> list[float]:
+    """Return the share of the variance that each level leaves explained, of their sum; equal ones if none does.
+
+    Examples
+    --------
+    >>> weights([0.5, 0.75], 1.0), weights([1.5, 0.9], 1.0), weights([2.0, 2.0], 1.0)
+    ([0.6666666666666666, 0.3333333333333333], [0.0, 1.0], [0.5, 0.5])
+    """
+    explained = [max(0.0, 1 - level / total) if total > 0 else 0.0 for level in levels]
+    whole = sum(explained)
+    return [share / whole if whole > 0 else 1 / len(levels) for share in explained]
