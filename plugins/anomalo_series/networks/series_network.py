@@ -31,9 +31,9 @@ Net = TypeVar("Net", bound=SeriesNet, default=SeriesNet)
 class SeriesNetwork(NeuralModel[Net], ExpectingModel):
     """Trains a network to reconstruct windows; in some of them cells are hidden, and have to be filled."""
 
-    epochs: int = param(20, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
-    batch_size: int = param(64, low=1, high=100_000, help="Windows in one gradient step, at most.")
-    learning_rate: float = param(3e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    epochs: int = param(15, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
+    batch_size: int = param(128, low=1, high=100_000, help="Windows in one gradient step, at most.")
+    learning_rate: float = param(5e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     most: int = param(2000, low=1, high=10_000_000, help="Training windows that are learned from, at most, at random.")
     hide: float = param(0.2, low=0.0, high=0.9, help="Share of cells that are hidden in training.")
 
