@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from anomalo.encoding.encoded import Block, Encoded, Layout
-from anomalo.encoding.series.windows import autocorrelation, fold_scores, trailing_windows, window_length
+from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
 from anomalo.evaluation.metrics import average_precision
 from anomalo.evaluation.series import point_f1, range_f1, vus_pr
 from anomalo.models.base import Model
@@ -84,6 +84,13 @@ def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse
         model = fitted(registry, name, data.take(others), "score", args)
         scores[stretch] = model.score(data.take(stretch))
     return scores
+
+
+def fold_scores(scores: np.ndarray, width: int) -> np.ndarray:
+    """Return for each point the mean score of the windows that contain it: its own, and those that end later."""
+    # Sums of each window, not differences of prefix sums: those cancel, and can go below 0.
+    total = np.convolve(scores, np.ones(width))[width - 1 :]
+    return total / np.minimum(width, np.arange(len(scores), 0, -1))
 
 
 def tolerance(series: Points) -> int:

@@ -18,12 +18,12 @@ SAMPLED = 2000
 
 @dataclass(kw_only=True)
 class Auto(Model):
-    """Scores windows by the mean of two models, and fills holes by a third.
+    """Scores windows by the mean of two models, and fills missing cells by a third.
 
-    `neighbours` and `sub_pca` score in the same unit, times the usual, with a high power: a window that is strange to
-    one of them is strange. A member counts by the share of the variance of training windows that it explains, 1 less
-    its usual energy over the variance, so that neighbours have no say where windows are too few or too wide to have
-    near ones. `gaussian` fills holes, and says what is expected of cells if it was fitted.
+    `neighbours` and `sub_pca` score in the same unit, times the usual, with a high power: a window that is anomalous
+    to one of them is anomalous. A member counts by the share of the variance of training windows that it explains, 1
+    less its usual energy over the variance, so that neighbours have no say where windows are too few or too wide to
+    have near ones. `gaussian` fills missing cells, and says what is expected of cells if it was fitted.
 
     Reference: Aggarwal and Sathe (2015), Theoretical foundations and algorithms for outlier ensembles, SIGKDD
     Explorations 17.

@@ -45,7 +45,7 @@ class Steps(nn.Module):
         return steps.reshape(len(steps), -1, self.columns)[:, self.before :]
 
 
-def holes(x: Tensor, share: float) -> Tensor:
+def hidden_cells(x: Tensor, share: float) -> Tensor:
     """Return what training hides of windows [n, T, columns]: of half of them single points, of the others a stretch.
 
     Of points a random share is hidden, up to twice the given one, and at most 0.8; of a stretch, up to three quarters

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anomalo.neural import part_of_mean, split_rows
 from anomalo.plugin import Floats, Layout, Mask, param
 from anomalo_series.channels import Channels, Energies
-from anomalo_series.networks.layers import Steps, holes
+from anomalo_series.networks.layers import Steps, hidden_cells
 from anomalo_series.networks.series_network import SeriesNet, SeriesNetwork
 
 STEPS = 64
@@ -40,7 +40,7 @@ class Attention(SeriesNet):
         super().__init__()
         self.steps = Steps(points, columns, STEPS)
         self.embed = nn.Linear(2 * self.steps.cells, width)
-        self.place = nn.Parameter(0.02 * torch.randn(self.steps.count, width))
+        self.position = nn.Parameter(0.02 * torch.randn(self.steps.count, width))
         layer = nn.TransformerEncoderLayer(
             width, math.gcd(width, 4), 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
@@ -49,7 +49,7 @@ class Attention(SeriesNet):
 
     def distribution(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return location and log scale of all cells given the observed ones, each [n, T, columns]."""
-        features = self.encoder(self.embed(self.steps.seen(x, observed)) + self.place)
+        features = self.encoder(self.embed(self.steps.seen(x, observed)) + self.position)
         location, scale = (self.steps.join(head(features)) for head in (self.location, self.scale))
         return location, NARROWEST + nn.functional.softplus(scale - NARROWEST)
 
@@ -84,7 +84,7 @@ class MaskedSeries(SeriesNetwork[Attention]):
 
     def loss(self, net: Attention, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean surprisal of hidden cells, and a tenth of that of the others, in nats less a constant."""
-        hidden = holes(x, self.hide)
+        hidden = hidden_cells(x, self.hide)
         x, observed, hidden = split_rows(x, observed, hidden)
         location, scale = net.distribution(x, observed & ~hidden)
         surprisal = (x - location).abs() / scale.exp() + scale

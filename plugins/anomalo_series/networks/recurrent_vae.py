@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from anomalo.neural import part_of_mean, split_rows
 from anomalo.plugin import Layout, param
 from anomalo_series.channels import Channels
-from anomalo_series.networks.layers import holes
+from anomalo_series.networks.layers import hidden_cells
 from anomalo_series.networks.recurrent import CELLS, Recurrence
 from anomalo_series.networks.series_network import SeriesNetwork
 
@@ -23,13 +23,13 @@ class VariationalRecurrence(Recurrence):
 
     def __init__(self, points: int, columns: int, width: int, latent: int, cell: str) -> None:
         super().__init__(points, columns, width, latent, cell)
-        self.to_spread = nn.Linear(width, latent)
+        self.to_log_variance = nn.Linear(width, latent)
         self.log_scale = nn.Parameter(torch.zeros(columns))
 
     def posterior(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the codes of windows, each [n, latent]."""
         last = self.reader(self.steps.seen(x, observed))[0][:, -1]
-        return self.to_code(last), self.to_spread(last).clamp(-10, 10)
+        return self.to_code(last), self.to_log_variance(last).clamp(-10, 10)
 
 
 @dataclass(kw_only=True)
@@ -55,12 +55,12 @@ class RecurrentVae(SeriesNetwork[VariationalRecurrence]):
 
     def loss(self, net: VariationalRecurrence, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean negative evidence lower bound of a cell."""
-        hidden = holes(x, self.hide) if self.hide > 0 else torch.zeros_like(observed)
+        hidden = hidden_cells(x, self.hide) if self.hide > 0 else torch.zeros_like(observed)
         noise = torch.randn(len(x), self.latent, device=x.device)
         x, observed, hidden, noise = split_rows(x, observed, hidden, noise)
-        mean, spread = net.posterior(x, observed & ~hidden)
-        found = net.decode(mean + noise * (0.5 * spread).exp())
-        return part_of_mean(self.bound(net, found, x, observed, divergence(mean, spread)))
+        mean, log_variance = net.posterior(x, observed & ~hidden)
+        found = net.decode(mean + noise * (0.5 * log_variance).exp())
+        return part_of_mean(self.bound(net, found, x, observed, divergence(mean, log_variance)))
 
     def bound(
         self, net: VariationalRecurrence, found: Tensor, x: Tensor, observed: Tensor, from_prior: Tensor
@@ -71,6 +71,6 @@ class RecurrentVae(SeriesNetwork[VariationalRecurrence]):
         return (surprisal.sum() + self.beta * from_prior.sum()) / observed.sum().clamp(min=1)
 
 
-def divergence(mean: Tensor, spread: Tensor) -> Tensor:
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return the divergence of normal codes with these means and log variances from standard normal ones, [n]."""
-    return 0.5 * (mean.square() + spread.exp() - spread - 1).sum(dim=1)
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1)

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from anomalo.neural import ArrayRows, NeuralModel, part_of_mean, split_rows
 from anomalo.plugin import Encoded, Floats, Mask, Run, param
 from anomalo_series.channels import Channels
-from anomalo_series.networks.layers import holes
+from anomalo_series.networks.layers import hidden_cells
 from anomalo_series.window_model import BLOCK, ExpectingModel
 
 
@@ -53,7 +53,7 @@ class SeriesNetwork(NeuralModel[Net], ExpectingModel):
 
     def loss(self, net: Net, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean squared error of the cells that are observed, hidden ones among them."""
-        hidden = holes(x, self.hide) if self.hide > 0 else torch.zeros_like(observed)
+        hidden = hidden_cells(x, self.hide) if self.hide > 0 else torch.zeros_like(observed)
         x, observed, hidden = split_rows(x, observed, hidden)
         return part_of_mean(mean_square(net(x, observed & ~hidden), x, observed))
 

@@ -10,7 +10,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
 from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.testing.series import WIDTH, series
-from anomalo_series.networks.layers import Steps, holes
+from anomalo_series.networks.layers import Steps, hidden_cells
 from anomalo_series.networks.masked_series import Attention, MaskedSeries
 from anomalo_series.networks.recurrent import CELLS, Recurrence, Recurrent
 from anomalo_series.networks.recurrent_vae import RecurrentVae, VariationalRecurrence, divergence
@@ -68,8 +68,8 @@ def test_the_loss_and_its_gradient_ignore_what_is_not_observed(model: SeriesNetw
     assert all((first == second).all() for first, second in zip(*found, strict=True))
 
 
-def test_holes_are_points_or_one_stretch() -> None:
-    hidden = holes(torch.zeros(400, 40, 3), 0.2).numpy()
+def test_what_is_hidden_is_points_or_one_stretch() -> None:
+    hidden = hidden_cells(torch.zeros(400, 40, 3), 0.2).numpy()
     runs = (np.diff(hidden.astype(int), axis=1, prepend=0) == 1).sum(axis=1)
     stretch = (runs <= 1).all(axis=1)
     assert 0.4 < stretch.mean() < 0.7
