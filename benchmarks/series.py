@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from anomalo.encoding.encoded import Block, Encoded, Layout
-from anomalo.encoding.series.windows import autocorrelation, fold_scores, trailing_windows, window_length
+from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
 from anomalo.evaluation.metrics import average_precision
 from anomalo.evaluation.series import point_f1, range_f1, vus_pr
 from anomalo.models.base import Model
@@ -73,14 +73,24 @@ def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argpar
 
 
 def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse.Namespace) -> np.ndarray:
-    """Return the score of each window by a model that saw no point of it: of the other stretches of the file."""
+    """Return the score of each window by a model that saw no point of it: of the other stretches of the file.
+
+    With one stretch there are no others: the model learns from the windows that it scores.
+    """
     rows, width = np.arange(len(data)), data.layout.shape[0]
     scores = np.zeros(len(data))
     for stretch in np.array_split(rows, args.folds):
-        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width)
+        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width) | (args.folds == 1)
         model = fitted(registry, name, data.take(others), "score", args)
         scores[stretch] = model.score(data.take(stretch))
     return scores
+
+
+def fold_scores(scores: np.ndarray, width: int) -> np.ndarray:
+    """Return for each point the mean score of the windows that contain it: its own, and those that end later."""
+    # Sums of each window, not differences of prefix sums: those cancel, and can go below 0.
+    total = np.convolve(scores, np.ones(width))[width - 1 :]
+    return total / np.minimum(width, np.arange(len(scores), 0, -1))
 
 
 def tolerance(series: Points) -> int:
