@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
+import pkgutil
 import secrets
 import socket
+import time
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 from typing import Annotated
 
 import typer
@@ -25,6 +28,8 @@ from anomalo_dashboard.security.signed_in import HEADER, require_header
 
 ADDRESS = "127.0.0.1"
 HERE = Path(__file__).parent
+SCRIPTS = ("anomalo_dashboard.app", "anomalo_dashboard.views")
+"""What Streamlit runs, and is not imported."""
 UPLOAD = 500
 """Megabytes that can be uploaded at once; a larger file is given by its path."""
 
@@ -141,6 +146,20 @@ def _free(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
+def _load_ahead() -> None:
+    """Load what the pages need once the server runs, so that who opens the first one does not wait for it."""
+    from streamlit import runtime
+
+    import anomalo_dashboard
+
+    while not runtime.exists():
+        time.sleep(0.05)
+    for module in pkgutil.walk_packages(anomalo_dashboard.__path__, "anomalo_dashboard."):
+        if not module.name.startswith(SCRIPTS):
+            importlib.import_module(module.name)
+    importlib.import_module("altair")  # Streamlit does so when it draws the first chart
+
+
 def _serve(port: int, debug: bool, gate: Callable[[App], App]) -> None:
     """Run the server in this process; Ctrl-C and SIGTERM end it."""
     import streamlit as st
@@ -162,5 +181,6 @@ def _serve(port: int, debug: bool, gate: Callable[[App], App]) -> None:
         "runner.magicEnabled": False,
         "theme.base": str(HERE / "theme.toml"),
     }
+    Thread(target=_load_ahead, daemon=True).start()
     with suppress(KeyboardInterrupt):  # the server has ended by then, and raises the signal that ended it once more
         st.App(HERE / "app.py", middleware=[Middleware(gate)]).run(config=options)
