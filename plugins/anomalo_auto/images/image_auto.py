@@ -74,7 +74,8 @@ class ImageAuto(Model):
         data = data.take(rows)
         self.folds_[rows] = folds = run.folds(data, effort.folds)
         with threadpool_limits(1):  # at these sizes more threads take more time, and no less until the end
-            self._members = [self._fitted(name, at / len(names), data, folds, run) for at, name in enumerate(names)]
+            share = 1 / len(names)
+            self._members = [self._fitted(name, at * share, share, data, folds, run) for at, name in enumerate(names)]
             heard = heard_members(self._members, _list(self.taught), data, folds, run)
             filler = best_filler(self._members, data, folds, run)
         kept = [number for number in range(len(names)) if number in (*heard, filler)]
@@ -83,8 +84,11 @@ class ImageAuto(Model):
         self._members = [self._members[number] for number in kept]
         return self
 
-    def _fitted(self, name: str, start: float, data: Encoded, folds: NDArray[np.intp], run: Run) -> CrossFittedMember:
-        part = 1 / len(self._names(run)) / (folds.max() + 2)
+    def _fitted(
+        self, name: str, start: float, share: float, data: Encoded, folds: NDArray[np.intp], run: Run
+    ) -> CrossFittedMember:
+        """Fit a member; the progress goes from `start` on by `share`."""
+        part = share / (folds.max() + 2)
 
         def fit(rows: Encoded, number: int) -> Any:
             return self._create(name, run).fit(rows, MemberRun(run, name, start + number * part, part))
