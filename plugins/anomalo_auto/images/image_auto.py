@@ -11,10 +11,23 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from anomalo.errors import ParameterError, UsageError
-from anomalo.plugin import CanExplain, Cells, Encoded, Filled, Model, ModelState, Run, Scores, param, relative
+from anomalo.plugin import (
+    CanExplain,
+    Cells,
+    Encoded,
+    Filled,
+    Layout,
+    Model,
+    ModelState,
+    Plan,
+    Run,
+    Scores,
+    param,
+    relative,
+)
 from anomalo_auto.cross_fitted_member import CrossFittedMember, members_of, state_of
 from anomalo_auto.fusion import harmonic_mean, shares
-from anomalo_auto.images.effort import EFFORTS
+from anomalo_auto.images.effort import EFFORTS, plan
 from anomalo_auto.images.evidence import best_filler, heard_members
 from anomalo_auto.member_run import MemberRun
 
@@ -83,6 +96,11 @@ class ImageAuto(Model):
         self.filler_ = kept.index(filler) if filler >= 0 else -1
         self._members = [self._members[number] for number in kept]
         return self
+
+    def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
+        """Return what a fit of so many images is going to do, whatever for."""
+        effort = EFFORTS[self.effort]
+        return plan(effort, _list(self.members or effort.members), layout, rows)
 
     def _fitted(
         self, name: str, start: float, share: float, data: Encoded, folds: NDArray[np.intp], run: Run
