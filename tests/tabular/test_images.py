@@ -47,6 +47,7 @@ def test_a_folder_of_images_has_a_row_for_each_in_the_order_of_names(folder: Pat
 
 def test_a_pattern_and_one_file_are_images_too(folder: Path) -> None:
     assert table(folder / "b" / "*")["path"].to_pylist() == ["1.BMP", "2.png"]
+    assert table(folder / "b" / "*.png")["path"].to_pylist() == ["2.png"]
     assert table(folder / "a.jpg")["path"].to_pylist() == ["a.jpg"]
 
 
