@@ -2,7 +2,7 @@
 
     python benchmarks/series.py --data FOLDER nab --models auto neighbours
     python benchmarks/series.py --data FOLDER skab --models auto
-    python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --holes
+    python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --half-missing
 
 FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; models see windows of points, no position.
 """
@@ -171,7 +171,7 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
     learned, tested = int(0.6 * len(values)), int(0.8 * len(values))
     values = (values - values[:learned].mean(axis=0)) / values[:learned].std(axis=0)
     rng = np.random.default_rng(args.seed)
-    seen = rng.random(values.shape) >= (0.5 if args.holes else 0.0)
+    seen = rng.random(values.shape) >= (0.5 if args.half_missing else 0.0)
     train = Points(np.where(seen, values, 0)[:learned].astype(np.float32), seen[:learned], np.array([]))
     data = windows(train, WINDOW).take(slice(WINDOW - 1, None))
     new = values[tested:][: (len(values) - tested) // WINDOW * WINDOW].reshape(-1, WINDOW, values.shape[1])
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=FOLDS, help="stretches of a file, each scored by the others")
     parser.add_argument("--quantile", type=float, default=0.99, help="of held-out training scores: SKAB's threshold")
     parser.add_argument("--factor", type=float, default=1.0, help="what this threshold is multiplied by")
-    parser.add_argument("--holes", action="store_true", help="hide half of the training points of ETTh1")
+    parser.add_argument("--half-missing", action="store_true", help="hide half of the training points of ETTh1")
     parser.add_argument("--verbose", action="store_true", help="print each file")
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of models that have them"

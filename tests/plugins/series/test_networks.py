@@ -113,6 +113,17 @@ def test_each_step_is_judged_while_it_is_hidden() -> None:
     assert (before.expected[0, 6] != after.expected[0, 6]).any()
 
 
+def test_a_fill_is_what_is_expected_given_all_that_is_observed() -> None:
+    model = MaskedSeries(epochs=1, width=8, layers=1).fit(TRAIN, LocalRun())
+    hidden = np.random.default_rng(0).random(NEW.values.shape) < 0.3
+    given = NEW.hide(hidden)
+    with torch.no_grad():
+        expected = model.net(torch.tensor(given.values), torch.tensor(given.observed)).numpy()
+    filled = model.impute(given).point
+    assert filled[~given.observed] == pytest.approx(expected[~given.observed], abs=1e-5)
+    assert (filled[given.observed] == given.values[given.observed]).all()
+
+
 @pytest.mark.parametrize("model", [Recurrent(epochs=25, latent=4), Tcn(epochs=25)], ids=lambda model: model.name)
 def test_a_short_training_finds_a_wave_in_another_place(model: SeriesNetwork) -> None:
     model.fit(TRAIN, LocalRun())
