@@ -14,7 +14,7 @@ def table(series: np.ndarray) -> pa.Table:
     return pa.table({"time": np.arange(ROWS), "series": [f"s{at}" for at in series], "flow": np.arange(ROWS) * 1.5})
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(1, 4), st.integers(0, 4), st.integers(0, 4), st.integers(1, 25), st.integers(0, 1000))
 def test_each_row_has_the_points_of_its_series_around_it(
     kinds: int, before: int, after: int, size: int, seed: int
