@@ -54,12 +54,12 @@ def test_an_odd_stretch_is_one_interval_with_its_channel(place: JobContext) -> N
 
 @pytest.mark.parametrize("model", ["pumps", "causal"])
 def test_a_score_depends_neither_on_batches_nor_on_the_order_of_rows(place: JobContext, model: str) -> None:
-    whole, parts = scored(place, model=model), scored(place, model=model, rows=37)
+    whole, parts = scored(place, model=model), scored(place, model=model, rows=170)
     np.testing.assert_array_equal(whole.score, parts.score)
     np.testing.assert_array_equal(whole.alert, parts.alert)
     order = np.random.default_rng(2).permutation(ROWS)
     pd.read_csv(source(place)).iloc[order].to_csv(source(place, "mixed.csv"), index=False)
-    mixed = scored(place, "mixed.csv", model, rows=100)
+    mixed = scored(place, "mixed.csv", model, rows=290)
     np.testing.assert_array_equal(mixed.score, whole.score[order])
     np.testing.assert_array_equal(mixed.alert, whole.alert[order])
     assert any("not in the order of 'time'" in text for text in mixed.warnings)
@@ -93,7 +93,7 @@ def test_holes_are_filled_from_both_sides_and_all_else_stays(place: JobContext) 
     wave = np.sin(np.arange(ROWS) // 2 / 6 * np.pi)
     assert np.abs(after["heat"][holes] - (20 + 2 * wave[holes])).max() < 1
     parts = Path(source(place, "parts.csv"))
-    impute(replace(place, batch_rows=41), source(place), "pumps", output=parts)
+    impute(replace(place, batch_rows=190), source(place), "pumps", output=parts)
     assert parts.read_text() == out.read_text()
 
 
