@@ -2,7 +2,7 @@
 
     python benchmarks/series.py --data FOLDER nab --models auto neighbours
     python benchmarks/series.py --data FOLDER skab --models auto
-    python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --holes
+    python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --half-missing
 
 FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; models see windows of points, no position.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from anomalo.encoding.encoded import Block, Encoded, Layout
-from anomalo.encoding.series.windows import autocorrelation, fold_scores, trailing_windows, window_length
+from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
 from anomalo.evaluation.metrics import average_precision
 from anomalo.evaluation.series import point_f1, range_f1, vus_pr
 from anomalo.models.base import Model
@@ -73,14 +73,24 @@ def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argpar
 
 
 def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse.Namespace) -> np.ndarray:
-    """Return the score of each window by a model that saw no point of it: of the other stretches of the file."""
+    """Return the score of each window by a model that saw no point of it: of the other stretches of the file.
+
+    With one stretch there are no others: the model learns from the windows that it scores.
+    """
     rows, width = np.arange(len(data)), data.layout.shape[0]
     scores = np.zeros(len(data))
     for stretch in np.array_split(rows, args.folds):
-        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width)
+        others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width) | (args.folds == 1)
         model = fitted(registry, name, data.take(others), "score", args)
         scores[stretch] = model.score(data.take(stretch))
     return scores
+
+
+def fold_scores(scores: np.ndarray, width: int) -> np.ndarray:
+    """Return for each point the mean score of the windows that contain it: its own, and those that end later."""
+    # Sums of each window, not differences of prefix sums: those cancel, and can go below 0.
+    total = np.convolve(scores, np.ones(width))[width - 1 :]
+    return total / np.minimum(width, np.arange(len(scores), 0, -1))
 
 
 def tolerance(series: Points) -> int:
@@ -161,7 +171,7 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
     learned, tested = int(0.6 * len(values)), int(0.8 * len(values))
     values = (values - values[:learned].mean(axis=0)) / values[:learned].std(axis=0)
     rng = np.random.default_rng(args.seed)
-    seen = rng.random(values.shape) >= (0.5 if args.holes else 0.0)
+    seen = rng.random(values.shape) >= (0.5 if args.half_missing else 0.0)
     train = Points(np.where(seen, values, 0)[:learned].astype(np.float32), seen[:learned], np.array([]))
     data = windows(train, WINDOW).take(slice(WINDOW - 1, None))
     new = values[tested:][: (len(values) - tested) // WINDOW * WINDOW].reshape(-1, WINDOW, values.shape[1])
@@ -200,7 +210,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=FOLDS, help="stretches of a file, each scored by the others")
     parser.add_argument("--quantile", type=float, default=0.99, help="of held-out training scores: SKAB's threshold")
     parser.add_argument("--factor", type=float, default=1.0, help="what this threshold is multiplied by")
-    parser.add_argument("--holes", action="store_true", help="hide half of the training points of ETTh1")
+    parser.add_argument("--half-missing", action="store_true", help="hide half of the training points of ETTh1")
     parser.add_argument("--verbose", action="store_true", help="print each file")
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of models that have them"

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, cast
 import typer
 from typer.core import TyperGroup
 
-from anomalo.cli import apply, augment, clean, daily, demo, embed, evaluate, fit, impute, pretrain, repair, score
+from anomalo.cli import apply, augment, clean, daily, demo, embed, evaluate, fit, impute, pretrain, repair, scan, score
 from anomalo.cli.describing import compare, plan, schema
 from anomalo.cli.keeping import catalogue, feedback, remove, tag, transfer, version
 from anomalo.cli.terminal.console import fail
@@ -99,6 +99,7 @@ VERBS = (
     clean,
     fit,
     pretrain,
+    scan,
     score,
     impute,
     repair,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anomalo.cli.score import SavedThresholdOption, at_threshold
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
     WORKSPACE,
@@ -33,7 +34,6 @@ from anomalo.cli.terminal.console import (
 )
 from anomalo.cli.terminal.printing import numbers, shortened, table
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
-from anomalo.cli.terminal.thresholds import SavedThresholdOption, at_threshold
 from anomalo.tabular.quantities import count
 from anomalo.tabular.writing.digits import apart
 

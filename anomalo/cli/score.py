@@ -1,38 +1,13 @@
-"""`anomalo scan`, `anomalo score` and `anomalo explain`."""
+"""`anomalo score` and `anomalo explain`."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomalo.cli.fit import (
-    AssumeOption,
-    EffortOption,
-    MaxMemoryOption,
-    ModelOption,
-    SeedOption,
-    SetOption,
-    amount_of_memory,
-    parameters,
-)
-from anomalo.cli.terminal.columns import (
-    CausalOption,
-    DropOption,
-    EntityOption,
-    IdOption,
-    InfOption,
-    KeepOption,
-    KindOption,
-    LabelOption,
-    MissingOption,
-    SchemaOption,
-    TimeOption,
-    WindowOption,
-    schema_options,
-)
 from anomalo.cli.terminal.console import (
     ONE_THREAD,
     WORKSPACE,
@@ -62,17 +37,30 @@ from anomalo.cli.terminal.console import (
 )
 from anomalo.cli.terminal.printing import numbers, probabilities, shortened, table
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
-from anomalo.cli.terminal.skill import of_images, show_skill
-from anomalo.cli.terminal.thresholds import ExplainOption, SavedThresholdOption, ThresholdOption, at_threshold
-from anomalo.errors import GateError
+from anomalo.errors import GateError, UsageError
 from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
-    from anomalo.jobs.scanning.scan import Anomalies, ScanResult
+    from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.score import ScoreResult
     from anomalo.tabular.writing.destination import Output
     from anomalo.workspace.records import RunRecord
 
+RULES = (
+    "Which rows are alerts: share=0.01 (of normal rows), fdr=0.05 (of the alerts are false) or budget=100 "
+    "(the most anomalous rows)"
+)
+ThresholdOption = Annotated[str, typer.Option("--threshold", metavar="RULE", help=f"{RULES}.")]
+SavedThresholdOption = Annotated[
+    str | None,
+    typer.Option("--threshold", metavar="RULE", help=f"{RULES}; default: as saved with the model, else share=0.01."),
+]
+ExplainOption = Annotated[
+    int,
+    typer.Option(
+        "--explain", metavar="N", min=0, help="Give reasons for the N most anomalous rows besides the alerts."
+    ),
+]
 ShadowOption = Annotated[
     str | None,
     typer.Option(
@@ -81,6 +69,10 @@ ShadowOption = Annotated[
 ]
 FailOverOption = Annotated[
     int | None, typer.Option("--fail-over", metavar="N", min=0, help="Exit with 3 if there are more than N alerts.")
+]
+FollowOption = Annotated[
+    bool,
+    typer.Option("--follow", help="Score rows of a series as they are appended to SOURCE, until Ctrl-C; OUT grows."),
 ]
 MetricsOption = Annotated[
     Path | None, typer.Option("--metrics", metavar="FILE", help="Also write figures of the run as OpenMetrics text.")
@@ -106,6 +98,7 @@ def score(
     images: ImagesOption = None,
     masks: MasksOption = None,
     strict: StrictOption = False,
+    follow: FollowOption = False,
     resume: ResumeOption = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
@@ -128,6 +121,11 @@ def score(
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
     given, target = None if threshold is None else Threshold.parse(threshold), named_output(output, safe_csv)
+    if follow:
+        context = JobContext.at(workspace, reading=reading, strict=strict)
+        limit = used_threshold(context.store, model, given)
+        _follow(console, context, source, model, target, threshold=limit.threshold, device=device, resume=resume)
+        return
     with console.work("scoring", threads or ONE_THREAD, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
         limit = used_threshold(context.store, model, given)
@@ -144,6 +142,20 @@ def score(
     else:
         show_repeated(console, former, source)
     _finish(former or result.run, target, fail_over, metrics)
+
+
+def _follow(
+    console: Console, context: JobContext, source: str, model: str, target: Output | None, **asked: Any
+) -> None:
+    """Score rows as they come, and print how many there were."""
+    from anomalo.jobs.series.follow import follow
+
+    if not isinstance(target, Path):
+        raise UsageError("--follow appends to a file of this machine; name it by -o")
+    with console.work("following", ONE_THREAD):
+        found = follow(context, source, model, target, **asked)
+    rows, alerts = count(found.rows, "row"), count(found.alerts, "alert")
+    console.result(found.to_json(), lambda: typer.echo(f"{rows} scored, {alerts} at {asked['threshold']}; in {target}"))
 
 
 def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metrics: Path | None) -> None:
@@ -163,6 +175,12 @@ def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metric
 def summary(result: ScoreResult) -> dict[str, Any]:
     """Return the result of a score run, JSON-ready."""
     return result.run.to_json() | {"top": result.top, "warnings": list(result.warnings)}
+
+
+def at_threshold(facts: Mapping[str, Any]) -> str:
+    """Return the threshold of a run by its summary, and with which version it is saved if no other was given."""
+    saved_with = facts.get("threshold_of")
+    return f"at {facts['threshold']}" + (f", the threshold saved with {saved_with}" if saved_with else "")
 
 
 def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
@@ -301,98 +319,7 @@ def _show_cells(found: dict[str, Any]) -> None:
     )
 
 
-def scan(
-    source: SourceArgument,
-    model: ModelOption = "auto",
-    settings: SetOption = [],  # noqa: B006
-    assume: AssumeOption = None,
-    effort: EffortOption = None,
-    drop: DropOption = [],  # noqa: B006
-    identifier: IdOption = None,
-    label: LabelOption = None,
-    kind: KindOption = [],  # noqa: B006
-    missing: MissingOption = [],  # noqa: B006
-    keep: KeepOption = [],  # noqa: B006
-    inf: InfOption = "error",
-    schema: SchemaOption = None,
-    time: TimeOption = None,
-    entity: EntityOption = None,
-    window: WindowOption = 0,
-    causal: CausalOption = False,
-    threshold: ThresholdOption = "share=0.01",
-    safe_csv: SafeCsvOption = False,
-    encoding: EncodingOption = None,
-    header: HeaderOption = None,
-    sheet: SheetOption = None,
-    images: ImagesOption = None,
-    masks: MasksOption = None,
-    seed: SeedOption = 0,
-    max_memory: MaxMemoryOption = None,
-    device: DeviceOption = "auto",
-    threads: ThreadsOption = ONE_THREAD,
-    workspace: WorkspaceOption = WORKSPACE,
-    as_json: JsonOption = False,
-    log_json: LogJsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Find the anomalous rows of a table, and impute missing values."""
-    from anomalo.calibration.thresholds import Threshold
-    from anomalo.jobs.context import JobContext
-    from anomalo.jobs.scanning.scan import complete, find
-    from anomalo.pipeline.config import FitConfig
-
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images, masks)
-    limit = Threshold.parse(threshold)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
-    asked, memory = parameters(settings, assume, effort), amount_of_memory(max_memory)
-    config = FitConfig(model, seed=seed, device=device, settings=asked, announce=console.plan, max_memory=memory)
-    with console.work("scanning", threads) as progress:
-        found = find(JobContext.at(workspace, progress, reading=reading), source, config, options, limit)
-    console.warn(found.warnings)
-    if not as_json:
-        _show_anomalies(found)
-    with console.work("imputing", threads) as progress:
-        result = complete(JobContext.at(workspace, progress, reading=reading), source, found, config, safe_csv=safe_csv)
-    console.warn(text for text in result.warnings if text not in found.warnings)
-    facts = {
-        "evaluation": result.evaluation,
-        "structure": list(result.structure),
-        "impute": None if result.filled is None else result.filled.run.to_json(),
-        "warnings": list(result.warnings),
-    }
-    console.result(summary(result.scored) | facts, lambda: _show_completed(result))
-
-
-def _show_anomalies(found: Anomalies) -> None:
-    """Print the anomalous rows at once: imputation takes longer."""
-    show(found.scored, None)
-    compared = found.evaluation
-    if compared is not None:
-        typer.echo(
-            f"compared with the label: {compared['hits']} of {count(compared['alerts'], 'alert')} are "
-            f"{compared['positive']!r}, and {compared['positives']:,} of all {count(compared['rows'], 'row')}\n"
-            f"AUROC {compared['auroc']:.3f}, average precision {compared['ap']:.3f}"
-        )
-    for sentence in found.structure:
-        typer.echo(f"table: {sentence}")
-    sys.stdout.flush()
-
-
-def _show_completed(result: ScanResult) -> None:
-    record = result.fitted.record
-    show_skill(record)
-    if result.filled is not None:
-        cells = sum(result.filled.filled.values())
-        if result.filled.of_images:
-            typer.echo(f"{count(cells, 'hidden pixel')} filled; images in {result.filled.table}")
-        else:
-            typer.echo(f"{count(cells, 'missing value')} imputed; the table is in {result.filled.run.path}")
-    other = "FOLDER" if of_images(record) else "OTHER.csv"
-    typer.echo(f"next: anomalo score {other} --with {record.name} -o scores.csv")
-
-
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    app.command("scan")(scan)
     app.command("score")(score)
     app.command("explain")(explain)

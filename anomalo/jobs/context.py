@@ -296,23 +296,22 @@ Counts = dict[str, dict[str, int]]
 
 
 def counts(data: Encoded) -> Counts:
-    """Count a batch's cells that are missing or have no precedent in training, by column or channel.
-
-    Columns without any are left out. Times later than the training table's have a precedent: new rows have them.
-    """
+    """Count a batch's cells that are missing or have no precedent in training, by column or channel that has some."""
     layout = data.layout
     low, high = (layout.spread(ends) for ends in np.array([_range(each) for each in layout.blocks], dtype=np.float32).T)
     found = {"outside": _by_block(layout, data.observed & ((data.values < low) | (data.values > high)))}
+    new = {} if data.positions is None else data.positions.new_series
     if data.observed.all():
-        return {"unseen": {}, "unreadable": {}, "missing": {}} | found
+        return {"unseen": new, "unreadable": {}, "missing": {}} | found
     missing, unreadable = absent(data), data.unreadable()
     hidden = layout.spread([block.label for block in layout.blocks])
     masks = {"unseen": ~data.observed & ~missing & ~hidden & ~unreadable, "unreadable": unreadable, "missing": missing}
-    return {sort: _by_block(layout, mask) for sort, mask in masks.items()} | found
+    by_sort = {sort: _by_block(layout, mask) for sort, mask in masks.items()} | found
+    return by_sort | {"unseen": by_sort["unseen"] | new}
 
 
 def _range(block: Block) -> tuple[float, float]:
-    """Return the values of a block that have a precedent in training, in encoded units."""
+    """Return the values of a block that have a precedent in training, encoded."""
     if block.kind != "number":
         return -np.inf, np.inf
     return block.low, np.inf if block.moment else block.high

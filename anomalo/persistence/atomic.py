@@ -121,6 +121,22 @@ def append_line(path: Path, line: str) -> None:
         raise _failure(path, error) from error
 
 
+def append_bytes(path: Path, content: bytes) -> None:
+    """Append whole lines to a file, in one step, and fsync it.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(content)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
 @contextmanager
 def atomic_folder(path: Path, owner: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success its files are fsynced and it becomes `path`.

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.tabular.column import MEASURED
+from anomalo.tabular.column import MEASURED, TABLE
 from anomalo.tabular.columns import Columns, ParsedTable, Values
 from anomalo.tabular.parsing import Texts
 from anomalo.tabular.quantities import count
 from anomalo.tabular.schema import Schema
+from anomalo.tabular.series.looks import series_hint
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -37,7 +38,7 @@ class Structure:
     duplicates : int
         Rows that equal an earlier one in every column that a model reads.
     sentences : tuple of str
-        One on repeated rows, if there are any, and those on missing cells.
+        One on repeated rows, if there are any, one if they look like points of series, and those on missing cells.
     """
 
     duplicates: int
@@ -49,7 +50,9 @@ def structure(table: ParsedTable, schema: Schema) -> Structure:
     columns = schema.parse(table)
     repeated = duplicates(columns)
     sentences = [_repeated(repeated, table.rows, schema)] if repeated else []
-    return Structure(repeated, (*sentences, *missing_by_design(columns, schema)))
+    datetimes = [column.name for column in schema.features if column.kind == "datetime"]
+    hint = series_hint(columns, datetimes) if schema.modality == TABLE else None
+    return Structure(repeated, (*sentences, *([hint] if hint else []), *missing_by_design(columns, schema)))
 
 
 def duplicates(columns: Columns) -> int:

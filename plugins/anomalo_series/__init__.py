@@ -8,6 +8,11 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_series.auto import Auto
+    from anomalo_series.networks.masked_series import MaskedSeries
+    from anomalo_series.networks.recurrent import Recurrent
+    from anomalo_series.networks.recurrent_vae import RecurrentVae
+    from anomalo_series.networks.tcn import Tcn
     from anomalo_series.yardsticks.curves import Polynomial, Seasonal
     from anomalo_series.yardsticks.gaussian import Gaussian
     from anomalo_series.yardsticks.interpolation import Interpolation, SeasonalInterpolation
@@ -15,14 +20,5 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_series.yardsticks.neighbours import MatrixProfile, Neighbours
     from anomalo_series.yardsticks.sub_pca import SubPca
 
-    return [
-        MovingZ,
-        SubPca,
-        Neighbours,
-        MatrixProfile,
-        Polynomial,
-        Seasonal,
-        Gaussian,
-        Interpolation,
-        SeasonalInterpolation,
-    ]
+    yardsticks = [MovingZ, SubPca, Neighbours, MatrixProfile, Polynomial, Seasonal, Gaussian]
+    return [Auto, *yardsticks, Interpolation, SeasonalInterpolation, Recurrent, RecurrentVae, Tcn, MaskedSeries]

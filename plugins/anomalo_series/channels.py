@@ -66,6 +66,6 @@ def _indicators(block: Block, cells: Floats, columns: slice) -> NDArray[np.float
 
 def _closed(block: Block, columns: slice, expected: Floats) -> Floats:
     if block.kind == "number":
-        return expected[:, :, columns.start]
+        return np.asarray(expected[:, :, columns.start], dtype=np.float32)
     found = expected[:, :, columns].argmax(axis=2) + (FIRST_LEVEL if block.size else 0)
-    return found.astype(np.float32)
+    return np.asarray(found, dtype=np.float32)

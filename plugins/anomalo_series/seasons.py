@@ -20,9 +20,8 @@ def period_within(data: Encoded, run: Run) -> int:
     """
     width = data.layout.shape[0]
     rows = np.sort(run.rng.permutation(len(data))[:SAMPLED])
-    values, seen = (
-        array.transpose(1, 0, 2).reshape(width, -1) for array in Channels(data.layout).open(data.take(rows))
-    )
+    opened, known = Channels(data.layout).open(data.take(rows))
+    values, seen = opened.transpose(1, 0, 2).reshape(width, -1), known.transpose(1, 0, 2).reshape(width, -1)
     found = autocorrelation(values, seen, 2 * width // 3)
     found = found * width / (width - np.arange(len(found)))
     inner = found[1:-1]

@@ -98,8 +98,11 @@ class ExpectingModel(WindowModel):
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden cells with what is expected of them; there are no draws."""
-        expected = np.concatenate([expected for _, _, expected in self._blocks(data)])
-        return Filled(np.where(data.observed, data.values, expected))
+        channels, parts = Channels(data.layout), []
+        for start in range(0, max(len(data), 1), BLOCK):
+            part = data.take(slice(start, start + BLOCK))
+            parts.append(channels.levels(self.expected(*filled_up(*channels.open(part)))[: len(part)]))
+        return Filled(np.where(data.observed, data.values, np.concatenate(parts)))
 
 
 def filled_up(x: Floats, seen: Mask) -> tuple[Floats, Mask]:

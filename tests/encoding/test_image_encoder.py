@@ -1,5 +1,7 @@
 """Images as numbers: sizes, colours, masks, and files that are handled or refused by name."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +180,14 @@ def test_a_changed_array_is_read_again(tmp_path: Path) -> None:
     for shade, size in ((0, 3), (255, 4)):
         np.savez(tmp_path / "x.npz", images=np.full((size, 4, 4), shade, np.uint8))
         assert decoded(f"{tmp_path / 'x.npz'}#1", None, 1)[0].max() == shade / 255
+
+
+@pytest.mark.parametrize("side", [9_400, 60_000])
+def test_a_small_file_that_says_it_is_huge_is_refused_by_its_name(tmp_path: Path, side: int) -> None:
+    """Pillow warns of the first size, and refuses the second."""
+    place, said = tmp_path / "bomb.png", struct.pack(">II", side, side) + b"\x08\x00\x00\x00\x00"
+    chunk = b"IHDR" + said
+    header = struct.pack(">I", len(said)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    place.write_bytes(b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", 0))
+    with pytest.raises(SourceError, match=r"bomb\.png has more than 80,000,000 pixels"):
+        decoded(str(place), (8, 8), 1)

@@ -199,3 +199,46 @@ def test_verbs_of_tables_refuse_images(anomalo: Callable[..., Any], desk: Path, 
     sources = [desk / "new"] * (2 if verb == ("compare",) else 1)
     done = anomalo(*verb, *sources, "--workspace", desk / "ws")
     assert (done.code, "holds rows of modality image; expected a table" in done.err) == (4, True)
+
+
+def test_the_model_of_images_is_the_default_and_its_parameters_are_checked_before_a_source_is_read(
+    anomalo: Callable[..., Any], desk: Path
+) -> None:
+    of_tables = anomalo("fit", desk / "absent.csv", "--as", "none", "--set", "taught=conv", "--workspace", desk / "ws")
+    assert (of_tables.code, "model 'auto' has no parameter 'taught'" in of_tables.err) == (2, True)
+    of_images = anomalo("fit", desk / "good", "--as", "none", "--assume", "clean", "--workspace", desk / "ws")
+    assert (of_images.code, "model 'auto' has no parameter 'assume'" in of_images.err) == (2, True)
+    nowhere = anomalo("fit", desk / "absent.npz", "--as", "none", "--set", "pieces=3", "--workspace", desk / "ws")
+    assert (nowhere.code, "model 'auto' has no parameter 'pieces'" in nowhere.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_folder_is_scanned_by_the_default_model_whatever_its_files_are_called(
+    anomalo: Callable[..., Any], desk: Path
+) -> None:
+    scores = []
+    for name in ("forward", "backward"):
+        (desk / name).mkdir()
+        for at, path in enumerate(sorted((desk / "new").iterdir())):
+            (desk / name / f"{at if name == 'forward' else 50 - at:02}.png").write_bytes(path.read_bytes())
+        done = anomalo("scan", desk / name, "--effort", "fast", "--workspace", desk / "ws", "--json")
+        assert done.code == 0, done.err
+        rows = pq.read_table(Path(done.json["path"]) / "scores.parquet").to_pydict()
+        scores.append(sorted(rows["score"]))
+        assert anomalo("models", name, "--workspace", desk / "ws", "--json").json["model"] == "auto"
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.slow
+def test_a_classifier_of_images_starts_from_a_pretrained_encoder(anomalo: Callable[..., Any], desk: Path) -> None:
+    brief = ("--set", "epochs=1", "--workspace", desk / "ws")
+    done = anomalo("pretrain", desk / "good", "--model", "conv", "--as", "strokes", *brief)
+    assert done.code == 0, done.err
+    lines = [f"good/{at:02}.png,{'odd' if at % 2 else 'even'}" for at in range(30)]
+    (desk / "labelled.csv").write_text("\n".join(["file,sort", *lines]) + "\n")
+    learned = ("--images", "file", "--label", "sort", "--supervised", "--from", "strokes", "--as", "reader")
+    fitted = anomalo("fit", desk / "labelled.csv", *learned, *brief)
+    assert fitted.code == 0, fitted.err
+    scored = anomalo("score", desk / "new", "--with", "reader", "--workspace", desk / "ws", "--json")
+    assert scored.code == 0, scored.err
+    assert 0 <= scored.json["top"][0]["score"] <= 1

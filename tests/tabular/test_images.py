@@ -1,5 +1,6 @@
 """Folders, tables and arrays of images as rows: which files are images, which are masks, and what is refused."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def test_a_folder_of_images_has_a_row_for_each_in_the_order_of_names(folder: Pat
 
 def test_a_pattern_and_one_file_are_images_too(folder: Path) -> None:
     assert table(folder / "b" / "*")["path"].to_pylist() == ["1.BMP", "2.png"]
+    assert table(folder / "b" / "*.png")["path"].to_pylist() == ["2.png"]
     assert table(folder / "a.jpg")["path"].to_pylist() == ["a.jpg"]
 
 
@@ -130,3 +132,26 @@ def test_a_file_without_images_is_refused(tmp_path: Path) -> None:
         table(tmp_path / "z.npz")
     with pytest.raises(SourceError, match="no such file"):
         table(tmp_path / "z.png")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((10**12, 1, 1), "its file has not"),
+        ((3, 10**5, 10**5), "its file has not"),
+        ("(" * 9000 + ")" * 9000, "damaged"),
+    ],
+)
+def test_an_array_that_says_more_than_it_holds_is_refused(tmp_path: Path, shape: Any, message: str) -> None:
+    said = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x02\x00" + len(said).to_bytes(4, "little") + said + bytes(1000))
+    with pytest.raises(SourceError, match=message):
+        table(tmp_path / "x.npz")
+
+
+def test_an_array_of_too_large_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomalo.tabular.reading.images.files.MOST_PIXELS", 10)
+    np.savez(tmp_path / "x.npz", images=np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(SourceError, match="more than 10 pixels"):
+        table(tmp_path / "x.npz")

@@ -18,6 +18,7 @@ from anomalo.cli.fit import (
     checked_goals,
     parameters,
 )
+from anomalo.cli.score import ExplainOption
 from anomalo.cli.terminal.columns import (
     CausalOption,
     DropOption,
@@ -50,7 +51,6 @@ from anomalo.cli.terminal.console import (
     read_options,
 )
 from anomalo.cli.terminal.printing import nearby
-from anomalo.cli.terminal.thresholds import ExplainOption
 from anomalo.errors import UsageError
 from anomalo.tabular.quantities import about, count, duration, memory
 

@@ -1,1 +1,1 @@
-"""Series: windows of points, and what of windows belongs to a point."""
+"""Series: windows of points, and how long they are."""

@@ -124,6 +124,13 @@ class Positions:
         return np.minimum(self.at + (self.width - 1), self.points.end[self.at] - 1)
 
     @property
+    def new_series(self) -> dict[str, int]:
+        """How many rows are of series that were not in training, by the column that names them; empty if none is."""
+        strange = self.points.strange
+        count = 0 if strange is None else int(strange[self.at].sum())
+        return {self.points.entity: count} if count else {}
+
+    @property
     def trailing(self) -> Indices:
         """Where the window begins that ends at each row, [n]; it may reach over the beginning of the stretch."""
         return self.at - (self.width - 1)

@@ -1,4 +1,4 @@
-"""Windows of the points of a series, what windows say of points, and how long a window is.
+"""Windows of the points of a series, and how long a window is.
 
 All functions take one stretch: points in the order of time, without a break. A window trails: it ends at its point.
 """
@@ -61,60 +61,6 @@ def trailing_windows(values: Floats, observed: Mask, width: int) -> tuple[Floats
 def _views(points: NDArray[Any], width: int) -> NDArray[Any]:
     padded = np.concatenate([np.zeros((width - 1, *points.shape[1:]), points.dtype), points])
     return np.lib.stride_tricks.sliding_window_view(padded, width, axis=0).transpose(0, 2, 1)
-
-
-def fold_scores(scores: Scores, width: int) -> Scores:
-    """Return for each point the mean score of the windows that contain it, float64 [points].
-
-    A point lies in the window that ends at it and in the `width - 1` after that, fewer at the end.
-
-    Parameters
-    ----------
-    scores : float64 [points]
-        Of the window that ends at each point.
-    width : int
-        Points of a window, at least 1.
-
-    Raises
-    ------
-    UsageError
-        The width is below 1.
-
-    Examples
-    --------
-    >>> fold_scores(np.array([1.0, 3.0, 8.0]), 2).tolist()
-    [2.0, 5.5, 8.0]
-    """
-    _check_width(width)
-    # Sums of each window, not differences of prefix sums: those cancel, and can go below 0.
-    total = np.convolve(scores, np.ones(width))[width - 1 :]
-    return np.asarray(total / np.minimum(width, np.arange(len(scores), 0, -1)), dtype=np.float64)
-
-
-def fold_cells(cells: NDArray[Any], counted: Mask | None = None) -> Scores:
-    """Return for each point the mean of its cells in the windows that contain it, float64 [points, channels].
-
-    Parameters
-    ----------
-    cells : float [points, width, channels]
-        Of the window that ends at each point.
-    counted : bool [points, width, channels], optional
-        Which cells have a say; all by default. A point without one has 0.
-
-    Examples
-    --------
-    >>> cells = np.array([[0.0, 1.0], [3.0, 5.0], [7.0, 9.0]])[:, :, None]
-    >>> fold_cells(cells)[:, 0].tolist()
-    [2.0, 6.0, 9.0]
-    """
-    points, width, channels = cells.shape
-    total, count = np.zeros((points, channels)), np.zeros((points, channels))
-    for later in range(min(width, points)):  # the window that ends so many points later
-        at = slice(0, points - later), slice(later, points), width - 1 - later
-        heard = np.True_ if counted is None else counted[at[1], at[2]]
-        total[at[0]] += np.where(heard, cells[at[1], at[2]], 0.0)
-        count[at[0]] += heard
-    return np.divide(total, count, out=total, where=count > 0)
 
 
 def autocorrelation(values: Floats, observed: Mask, lags: int = LAGS) -> Scores:

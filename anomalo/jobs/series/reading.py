@@ -35,7 +35,7 @@ def series_parts(
     width, ahead = layout.window, ahead or layout.averaged
     found = survey((part.batch for part in read()), schema)
     if found is not None:
-        return Surroundings(found, width - 1, width - 1 if ahead else 0).of(read()), None
+        return Surroundings(found.stamps, width - 1, width - 1 if ahead else 0, found.points).of(read()), None
     return _sorted(list(read()), fitted, strict), SORTED.format(time=schema.time)
 
 

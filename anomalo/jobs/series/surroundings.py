@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -41,37 +41,39 @@ class Stamps:
         return times, np.array(numbers, dtype=np.intp)[cells.index]
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What is known of a source of series once it was read.
+class TimeOrder:
+    """Whether the points of a source are in the order of time, each series for itself, as they are read.
 
     Attributes
     ----------
     stamps : Stamps
-        Reads its batches.
-    points : intp [series]
-        How many each series has.
+        Reads the batches.
+    points : Counter
+        How many points each series has had.
     """
 
-    stamps: Stamps
-    points: Indices
+    def __init__(self, schema: Schema) -> None:
+        self.stamps, self.points = Stamps(schema), Counter[int]()
+        self._last: dict[int, float] = {}
 
-
-def survey(batches: Iterable[pa.RecordBatch], schema: Schema) -> Survey | None:
-    """Read a source of series; None if a point is earlier than one before it of the same series."""
-    stamps, last = Stamps(schema), dict[int, float]()
-    points: Counter[int] = Counter()
-    for batch in batches:
-        times, series = stamps.read(batch)
+    def keeps(self, batch: pa.RecordBatch) -> bool:
+        """Whether no point of the next batch is earlier than one before it of the same series."""
+        times, series = self.stamps.read(batch)
         if not is_ordered(times, series):
-            return None
-        for number in np.unique(series):
+            return False
+        for number in np.unique(series).tolist():
             mine = times[series == number]
-            if mine[0] < last.get(int(number), -np.inf):
-                return None
-            last[int(number)] = float(mine[-1])
-            points[int(number)] += len(mine)
-    return Survey(stamps, np.array([points[number] for number in range(max(points, default=-1) + 1)], dtype=np.intp))
+            if mine[0] < self._last.get(number, -np.inf):
+                return False
+            self._last[number] = float(mine[-1])
+            self.points[number] += len(mine)
+        return True
+
+
+def survey(batches: Iterable[pa.RecordBatch], schema: Schema) -> TimeOrder | None:
+    """Read a source of series; None if a point is earlier than one before it of the same series."""
+    order = TimeOrder(schema)
+    return order if all(order.keeps(batch) for batch in batches) else None
 
 
 class Surroundings:
@@ -81,16 +83,18 @@ class Surroundings:
 
     Parameters
     ----------
-    found : Survey
-        Of the source.
+    stamps : Stamps
+        Reads the batches.
     before, after : int
         How many points of the same series before and after each row.
+    points : Counter, optional
+        How many points each series has, if the source was read before; else any may go on for ever, and no part waits.
     """
 
-    def __init__(self, found: Survey, before: int, after: int) -> None:
-        self._before, self._after = before, after
-        self._stamps = found.stamps
-        self._left = found.points.copy()
+    def __init__(self, stamps: Stamps, before: int, after: int = 0, points: Counter[int] | None = None) -> None:
+        self._before, self._after = before, 0 if points is None else after
+        self._stamps = stamps
+        self._left = None if points is None else np.array([points[at] for at in range(max(points, default=-1) + 1)])
         self._tail: pa.RecordBatch | None = None
 
     def of(self, parts: Iterable[Part]) -> Iterator[Part]:
@@ -105,7 +109,8 @@ class Surroundings:
 
     def _next(self, waiting: deque[Part]) -> Part:
         part, before = waiting.popleft(), self._tail
-        self._left -= self._count([part])
+        if self._left is not None:
+            self._left -= self._count([part], len(self._left))
         self._tail = self._last([part.batch] if before is None else [before, part.batch])
         return replace(part, before=before, after=self._following(part, waiting))
 
@@ -115,7 +120,8 @@ class Surroundings:
             return None
         together = pa.concat_batches(batches)
         series = self._stamps.read(together)[1]
-        return _taken(together, (_rank(series[::-1])[::-1] < self._before) & (self._left[series] > 0))
+        last = _rank(series[::-1])[::-1] < self._before
+        return _taken(together, last if self._left is None else last & (self._left[series] > 0))
 
     def _following(self, part: Part, waiting: deque[Part]) -> pa.RecordBatch | None:
         """Return the first points after a part of each of its series."""
@@ -128,18 +134,18 @@ class Surroundings:
 
     def _is_enough(self, waiting: deque[Part]) -> bool:
         """Whether as many points as are needed, or all that there are, follow the first part in each of its series."""
-        if not self._after:
+        if not self._after or self._left is None:
             return True
         here, *others = waiting
-        mine = self._count([here])
+        mine = self._count([here], len(self._left))
         needed = np.minimum(self._left - mine, self._after)
-        return bool((self._count(others) >= needed)[mine > 0].all())
+        return bool((self._count(others, len(self._left)) >= needed)[mine > 0].all())
 
-    def _count(self, parts: Sequence[Part]) -> Indices:
-        """Return how many points of each series are in some parts."""
-        found = np.zeros(len(self._left), dtype=np.intp)
+    def _count(self, parts: Sequence[Part], size: int) -> Indices:
+        """Return how many points of each series are in some parts, [size]."""
+        found = np.zeros(size, dtype=np.intp)
         for part in parts:
-            found += np.bincount(self._stamps.read(part.batch)[1], minlength=len(found))
+            found += np.bincount(self._stamps.read(part.batch)[1], minlength=size)
         return found
 
 

@@ -33,21 +33,27 @@ def openable(source: str, further: Iterable[str | Path] = (), images: bool = Fal
     UsageError
         It is none; or a link in a folder of images leads out of the folders that may be opened.
     """
-    try:
-        path = Path(source).resolve(strict=True)
-        within = any(path.is_relative_to(folder) for folder in roots())
-        if within or path in {Path(one).resolve() for one in further}:
-            mode = path.stat().st_mode
-            if stat.S_ISREG(mode):
-                return path
-            if images and stat.S_ISDIR(mode):
-                return _folder_of_images(path)
-    except (OSError, ValueError, RuntimeError):
-        pass
+    path, mode = _allowed(source, further)
+    if path is not None and stat.S_ISREG(mode):
+        return path
+    if path is not None and images and stat.S_ISDIR(mode):
+        return _folder_of_images(path)
     raise UsageError(
         f"the dashboard may not open {source!r}, or there is no such file: upload it, or start the dashboard with "
         "--allow and its folder"
     )
+
+
+def _allowed(source: str, further: Iterable[str | Path]) -> tuple[Path | None, int]:
+    """Return what a path leads to, and its mode; None if it may not be opened, or is absent."""
+    try:
+        path = Path(source).resolve(strict=True)
+        within = any(path.is_relative_to(folder) for folder in roots())
+        if within or path in {Path(one).resolve() for one in further}:
+            return path, path.stat().st_mode
+    except (OSError, ValueError, RuntimeError):
+        pass
+    return None, 0
 
 
 def _folder_of_images(folder: Path) -> Path:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anomalo.plugin import Layout
+from anomalo.plugin import Layout, Plan
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,7 @@ class ImageEffort:
     epochs : int
         Passes of a network over the images, at most.
     pixels : float
-        Pixels that a network sees in all these passes, at most, if one pass has no more: its time is about
-        proportional to them.
+        Millions of pixels that a network sees in all of them, at most.
     """
 
     members: str
@@ -32,23 +33,28 @@ class ImageEffort:
     epochs: int
     pixels: float
 
-    def passes(self, layout: Layout, images: int) -> int:
-        """Return how often a network passes over so many images.
 
-        Examples
-        --------
-        >>> effort = ImageEffort("", 100, 2, epochs=30, pixels=100_000)
-        >>> layout = Layout("image", (1, 10, 10), ())
-        >>> effort.passes(layout, 50), effort.passes(layout, 10), effort.passes(layout, 5_000)
-        (20, 30, 1)
-        """
-        _, height, width = layout.shape
-        return max(1, min(self.epochs, int(self.pixels / (images * height * width))))
-
-
-YARDSTICKS = "local_pca,patches,filters"
+YARDSTICKS = "local_pca,oja,patches,filters"
 EFFORTS = {
-    "fast": ImageEffort(YARDSTICKS, 2_000, 2, 1, 0),
-    "default": ImageEffort(f"{YARDSTICKS},conv_denoising", 5_000, 2, 25, 60e6),
-    "thorough": ImageEffort(f"{YARDSTICKS},conv_denoising", 20_000, 5, 200, 1e9),
+    "fast": ImageEffort(YARDSTICKS, 2_000, 2, 10, 10.0),
+    "default": ImageEffort(YARDSTICKS, 5_000, 3, 40, 60.0),
+    "thorough": ImageEffort(f"{YARDSTICKS},conv_denoising", 20_000, 3, 150, 200.0),
 }
+
+PER_IMAGE, PER_CELL = 8e-4, 8e-7
+"""Seconds for each image, and for each of its cells, in one fit of one yardstick, its trials included. Measured by
+`benchmarks/images.py`."""
+PER_PIXEL = 2.5e-6
+"""Seconds for each pixel that a network sees in training. Measured for `conv_denoising`."""
+
+
+def plan(effort: ImageEffort, members: Sequence[str], layout: Layout, images: int) -> Plan:
+    """Return what a fit is going to do; it depends on nothing but these."""
+    learned, cells = min(images, effort.images), math.prod(layout.shape)
+    networks = [name for name in members if name.startswith("conv")]
+    fit = (len(members) - len(networks)) * learned * (PER_IMAGE + PER_CELL * cells)
+    fit += len(networks) * min(effort.epochs * learned * cells, effort.pixels * 1e6) * PER_PIXEL
+    size = f"{learned:,} images" + (f", a sample of {images:,}" if learned < images else "")
+    text = f"{', '.join(members)}, each fitted {effort.folds + 1} times on {size}"
+    scoring = len(members) * images * (PER_IMAGE + PER_CELL * cells)
+    return Plan(text, (effort.folds + 1) * fit, 0.0, scoring)

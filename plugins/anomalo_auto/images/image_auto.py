@@ -11,10 +11,23 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from anomalo.errors import ParameterError, UsageError
-from anomalo.plugin import CanExplain, Cells, Encoded, Filled, Model, ModelState, Run, Scores, param, relative
+from anomalo.plugin import (
+    CanExplain,
+    Cells,
+    Encoded,
+    Filled,
+    Layout,
+    Model,
+    ModelState,
+    Plan,
+    Run,
+    Scores,
+    param,
+    relative,
+)
 from anomalo_auto.cross_fitted_member import CrossFittedMember, members_of, state_of
 from anomalo_auto.fusion import harmonic_mean, shares
-from anomalo_auto.images.effort import EFFORTS
+from anomalo_auto.images.effort import EFFORTS, plan
 from anomalo_auto.images.evidence import best_filler, heard_members
 from anomalo_auto.member_run import MemberRun
 
@@ -74,7 +87,8 @@ class ImageAuto(Model):
         data = data.take(rows)
         self.folds_[rows] = folds = run.folds(data, effort.folds)
         with threadpool_limits(1):  # at these sizes more threads take more time, and no less until the end
-            self._members = [self._fitted(name, at / len(names), data, folds, run) for at, name in enumerate(names)]
+            share = 1 / len(names)
+            self._members = [self._fitted(name, at * share, share, data, folds, run) for at, name in enumerate(names)]
             heard = heard_members(self._members, _list(self.taught), data, folds, run)
             filler = best_filler(self._members, data, folds, run)
         kept = [number for number in range(len(names)) if number in (*heard, filler)]
@@ -83,11 +97,19 @@ class ImageAuto(Model):
         self._members = [self._members[number] for number in kept]
         return self
 
-    def _fitted(self, name: str, start: float, data: Encoded, folds: NDArray[np.intp], run: Run) -> CrossFittedMember:
-        part = 1 / len(self._names(run)) / (folds.max() + 2)
+    def plan(self, layout: Layout, rows: int, goals: frozenset[str]) -> Plan:
+        """Return what a fit of so many images is going to do, whatever for."""
+        effort = EFFORTS[self.effort]
+        return plan(effort, _list(self.members or effort.members), layout, rows)
+
+    def _fitted(
+        self, name: str, start: float, share: float, data: Encoded, folds: NDArray[np.intp], run: Run
+    ) -> CrossFittedMember:
+        """Fit a member; the progress goes from `start` on by `share`."""
+        part = share / (folds.max() + 2)
 
         def fit(rows: Encoded, number: int) -> Any:
-            return self._create(name, run, rows).fit(rows, MemberRun(run, name, start + number * part, part))
+            return self._create(name, run).fit(rows, MemberRun(run, name, start + number * part, part))
 
         return CrossFittedMember.fit(name, data, folds, np.ones(len(data), dtype=np.bool_), fit)
 
@@ -102,11 +124,12 @@ class ImageAuto(Model):
                 )
         return names
 
-    def _create(self, name: str, run: Run, data: Encoded) -> Any:
-        epochs = run.create(name).params().get("epochs")
-        if epochs is None:
-            return run.create(name)
-        return run.create(name, epochs=min(epochs, EFFORTS[self.effort].passes(data.layout, len(data))))
+    def _create(self, name: str, run: Run) -> Any:
+        model, effort = run.create(name), EFFORTS[self.effort]
+        if "pixels" not in model.params():  # it has no network
+            return model
+        epochs, pixels = model.params()["epochs"], model.params()["pixels"]
+        return run.create(name, epochs=min(epochs, effort.epochs), pixels=min(pixels, effort.pixels))
 
     def folds(self) -> NDArray[np.intp]:
         """Return the fold of each training image, [n]; -1 for one that no member learned from."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anomalo.plugin import Encoded, Floats, Layout, param
 from anomalo_images.networks.image_network import ImageNet, ImageNetwork
-from anomalo_images.networks.layers import convolutions, enlarged, levels_for, seen_image
+from anomalo_images.networks.layers import channels_last, convolutions, enlarged, initialise, levels_for, seen_image
 
 DECODERS = ("upsampling", "transposed")
 
@@ -44,17 +44,18 @@ class ConvAutoencoder(ImageNet):
         cells = self.inner[0] * self.inner[1] * self.inner[2]
         self.down, self.up = nn.Sequential(*down), nn.Sequential(*up, nn.Conv2d(widths[0], colours, 3, padding=1))
         self.to_code, self.from_code = nn.Linear(cells, latent), nn.Linear(latent, cells)
+        initialise(self)
 
     def encode(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the codes of images, [n, latent]."""
         height, width = self.size
         images = nn.functional.pad(seen_image(x, observed), (0, -width % self.of, 0, -height % self.of))
-        code: Tensor = self.to_code(self.down(images).flatten(1))
+        code: Tensor = self.to_code(self.down(channels_last(images)).flatten(1))
         return code
 
     def decode(self, code: Tensor) -> Tensor:
         """Return the images of codes, [n, C, H, W]."""
-        cells = nn.functional.relu(self.from_code(code)).reshape(-1, *self.inner)
+        cells = channels_last(nn.functional.relu(self.from_code(code)).reshape(-1, *self.inner))
         images: Tensor = self.up(cells)[:, :, : self.size[0], : self.size[1]]
         return images
 
@@ -73,8 +74,10 @@ class Conv(ImageNetwork[ConvAutoencoder]):
 
     name = "conv"
 
+    power: float = param(2.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
+    relative: float = param(1.0, low=0.0, high=1.0, help="Power of the image's contrast that energies are divided by.")
     width: int = param(8, low=1, high=512, help="Channels of the first layer; each halving of the image doubles them.")
-    latent: int = param(32, low=1, high=4096, help="Width of the code.")
+    latent: int = param(12, low=1, high=4096, help="Width of the code.")
     decoder: str = param("upsampling", choices=DECODERS, help="How the decoder doubles the size of images.")
 
     def build(self, layout: Layout) -> ConvAutoencoder:

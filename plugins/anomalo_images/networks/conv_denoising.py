@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from anomalo.neural import part_of_mean, split_rows
 from anomalo.plugin import Encoded, Floats, Layout, Mask, Run, param
 from anomalo_images.networks.defects import damaged
-from anomalo_images.networks.image_network import ImageNet, ImageNetwork, mean_square
-from anomalo_images.networks.layers import (
-    convolutions,
-    enlarged,
-    in_multiples,
-    levels_for,
-    local_contrast,
-    rectangles,
-    seen_image,
-)
+from anomalo_images.networks.image_network import ImageNetwork, mean_square
+from anomalo_images.networks.layers import rectangles
+from anomalo_images.networks.unet import UNet
 from anomalo_images.pooling import Energies, contrast, smoothed
-
-
-class UNet(ImageNet):
-    """A network down and up again, with a path across at each size; it sees local contrasts beside the pixels.
-
-    Reference: Ronneberger, Fischer and Brox (2015), U-Net: convolutional networks for biomedical image segmentation,
-    MICCAI.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Channels, height and width of the images.
-    width : int
-        Channels at full size; each halving doubles them.
-    """
-
-    def __init__(self, shape: tuple[int, ...], width: int) -> None:
-        super().__init__()
-        self.colours, height, across = shape
-        levels = levels_for(height, across)
-        widths = [width << level for level in range(levels + 1)]
-        self.of = 2**levels
-        self.down = nn.ModuleList(
-            convolutions(before, after) for before, after in zip([2 * self.colours + 1, *widths], widths, strict=False)
-        )
-        pairs = list(itertools.pairwise(widths))[::-1]
-        self.larger = nn.ModuleList(enlarged(after, before, "upsampling") for before, after in pairs)
-        self.up = nn.ModuleList(convolutions(2 * before, before) for before, _ in pairs)
-        self.heads = nn.Conv2d(widths[0], self.colours + 1, 1)
-
-    def both(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the images without defects, and the log odds of a defect at each pixel, [n, 1, H, W]."""
-        images = torch.cat([seen_image(x, observed), local_contrast(x, observed)], dim=1)
-        found = in_multiples(self._through, images, self.of)
-        return found[:, : self.colours], found[:, self.colours :]
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Return the images without defects."""
-        return self.both(x, observed)[0]
-
-    def _through(self, images: Tensor) -> Tensor:
-        across: list[Tensor] = []
-        for level, layers in enumerate(self.down):
-            images = layers(images if level == 0 else F.max_pool2d(images, 2))
-            across.append(images)
-        images = across.pop()
-        for larger, layers in zip(self.larger, self.up, strict=True):
-            images = layers(torch.cat([larger(images), across.pop()], dim=1))
-        heads: Tensor = self.heads(images)
-        return heads
 
 
 @dataclass(kw_only=True)
@@ -92,10 +34,11 @@ class ConvDenoising(ImageNetwork[UNet]):
 
     power: float = param(4.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
     relative: float = param(0.0, low=0.0, high=1.0, help="Power of the image's contrast that residuals are divided by.")
-    epochs: int = param(60, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
-    patience: int = param(30, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
-    width: int = param(8, low=1, high=512, help="Channels at full size; each halving of the image doubles them.")
-    segmentation: float = param(3.0, low=0.0, high=100.0, help="Weight of finding defects beside undoing them.")
+    epochs: int = param(150, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
+    patience: int = param(150, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
+    width: int = param(16, low=1, high=512, help="Channels at full size; each halving of the image doubles them.")
+    segmentation: float = param(10.0, low=0.0, high=100.0, help="Weight of finding defects beside undoing them.")
+    filling: float = param(4.0, low=0.0, high=100.0, help="Weight of filling what is hidden.")
     residual: float = param(1.0, low=0.0, high=100.0, help="Weight of the residual in a pixel's energy.")
 
     def build(self, layout: Layout) -> UNet:
@@ -104,14 +47,18 @@ class ConvDenoising(ImageNetwork[UNet]):
 
     def loss(self, net: UNet, x: Tensor, observed: Tensor) -> Tensor:
         """Return the error of the images without their defects, and the cross-entropy of where these are."""
-        images, where = damaged(x)
         hidden = rectangles(x, self.hide)
+        images, where = damaged(x)
+        whole = ~hidden.flatten(1).any(dim=1).reshape(-1, 1, 1, 1)
+        images, where = torch.where(whole, images, x), where * whole
         x, observed, images, where, hidden = split_rows(x, observed, images, where, hidden)
         seen = observed & ~hidden
         found, odds = net.both(images, seen)
         entropy = F.binary_cross_entropy_with_logits(odds, where, reduction="none") * seen[:, :1]
         found_out = entropy.flatten(1).sum(dim=1) / seen[:, :1].flatten(1).sum(dim=1).clamp(min=1)
-        return part_of_mean(mean_square(found, x, observed) + self.segmentation * found_out.mean())
+        filled = mean_square(found, x, observed & hidden)
+        undone = mean_square(found, x, observed)
+        return part_of_mean(undone + self.filling * filled + self.segmentation * found_out.mean())
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Learn the mean surprisal and residual of training images."""

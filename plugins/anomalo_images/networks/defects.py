@@ -9,16 +9,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-KINDS = 4
-"""Pieces of other images, shades, smooth noise, and one shade for all."""
-CLEAN = 0.3
-"""The share of images without a defect."""
-COARSE = 8
+from anomalo_images.networks.layers import LEAST, around
+
+AREA = 2048
+"""An image has a defect for so many pixels, at least one and at most `MOST`, each of them with a chance of `SPOILT`."""
+MOST = 4
+SPOILT = 0.6
+KINDS = 5
+"""Pieces of other images, shades, smooth noise, and, twice, one shade for all."""
+COARSE = 4
 """Smooth noise has a value for each so many pixels, and is smooth between."""
-LARGEST, SMALLEST = 4.0, 0.1
-"""The largest change of shade, in standard deviations of the image's pixels, and the smallest as a share of it."""
-VISIBLE = 0.1
-"""A pixel is of a defect if that changed it by more than this, in encoded units."""
+LARGEST, SMALLEST = 8.0, 1.5
+"""The largest and smallest change of shade, in deviations of the surroundings."""
+VISIBLE = 0.7
+"""A pixel is of a defect if that changed it by more than this, in deviations of the surroundings."""
+BENT = 0.4
+"""How far the end of a defect is off its straight line, in parts of its length, at most."""
 
 
 class Damaged(NamedTuple):
@@ -35,45 +41,45 @@ def damaged(images: Tensor) -> Damaged:
     (2021), DRAEM, ICCV, for shapes of smooth noise; Vincent, Larochelle, Bengio and Manzagol (2008), ICML, for learning
     to undo.
     """
-    where = _shapes(images)
-    changed = torch.lerp(images, _contents(images), where)
-    seen = ((changed - images).abs().amax(dim=1, keepdim=True) > VISIBLE).to(images.dtype)
+    height, width = images.shape[2:]
+    mean = around(images)
+    deviation = ((around(images.square()) - mean.square()).clamp(min=0) + LEAST**2).sqrt()
+    changed = images
+    for _ in range(min(max(round(height * width / AREA), 1), MOST)):
+        changed = torch.lerp(changed, _contents(images, mean, deviation), _shapes(images))
+    seen = ((changed - images).abs() > VISIBLE * deviation).any(dim=1, keepdim=True).to(images.dtype)
     return Damaged(changed, seen)
 
 
 def _shapes(images: Tensor) -> Tensor:
-    """Return a shape for each image, [n, 1, H, W] from 0 to 1: an ellipse from a blob to a line, with rough edges."""
+    """Return a shape for each image, [n, 1, H, W] from 0 to 1: from a blob to a bent line, with rough edges."""
     count, _, height, width = images.shape
-    uniform = torch.rand(6, count, 1, 1, 1, device=images.device)
+    uniform = torch.rand(7, count, 1, 1, 1, device=images.device)
     row = torch.arange(height, device=images.device).reshape(1, 1, -1, 1) - uniform[0] * height
     column = torch.arange(width, device=images.device).reshape(1, 1, 1, -1) - uniform[1] * width
     angle = uniform[2] * math.pi
-    along, across = (
-        row * torch.sin(angle) + column * torch.cos(angle),
-        row * torch.cos(angle) - column * torch.sin(angle),
-    )
     side = min(height, width)
-    long = 1.5 * (side / 6) ** uniform[3]  # from 1.5 pixels to a quarter of the image, all orders of size alike
-    narrow = long * (1 / long.clamp(min=1.01)) ** uniform[4]  # down to one pixel
+    long = 1.5 * (side / 8) ** uniform[3]  # from 1.5 pixels to a fifth of the image, all orders of size alike
+    narrow = long * (0.7 / long) ** uniform[4]  # down to a line of one pixel
+    along = row * torch.sin(angle) + column * torch.cos(angle)
+    across = row * torch.cos(angle) - column * torch.sin(angle) + BENT * (2 * uniform[6] - 1) * along.square() / long
     radius = (along / long).square() + (across / narrow).square()
     rough = radius * torch.exp(0.7 * _smooth_noise(count, height, width, images))
-    return torch.sigmoid(4 * (1 - rough)) * (uniform[5] >= CLEAN)
+    return torch.sigmoid(3 * narrow.clamp(min=1) * (1 - rough.sqrt())) * (uniform[5] < SPOILT)
 
 
-def _contents(images: Tensor) -> Tensor:
+def _contents(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """Return what fills the shape in each image, [n, C, H, W]."""
     count, _, height, width = images.shape
     kind = torch.randint(KINDS, (count, 1, 1, 1), device=images.device)
     sign = torch.randint(2, (count, 1, 1, 1), device=images.device) * 2 - 1
     uniform = torch.rand(count, 1, 1, 1, device=images.device)
-    size = images.flatten(1).std(dim=1).reshape(-1, 1, 1, 1) * LARGEST * SMALLEST**uniform
-    shade = sign * size
+    size = deviation * SMALLEST * (LARGEST / SMALLEST) ** uniform
     shift = torch.randint(max(height, width), (2,)).tolist()
     piece = torch.roll(images[torch.randperm(count, device=images.device)], shift, (2, 3))
-    noise = images + size * _smooth_noise(count, height, width, images)
-    found = torch.where(kind == 0, piece, images + shade)
-    found = torch.where(kind == 2, noise, found)
-    return torch.where(kind == 3, images.mean(dim=(1, 2, 3), keepdim=True) + shade, found)
+    found = torch.where(kind == 0, piece, images + sign * size)
+    found = torch.where(kind == 1, images + size * _smooth_noise(count, height, width, images), found)
+    return torch.where(kind >= KINDS - 2, mean + sign * size, found)
 
 
 def _smooth_noise(count: int, height: int, width: int, like: Tensor) -> Tensor:

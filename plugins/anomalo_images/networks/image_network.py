@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
-from anomalo.neural import NeuralModel, part_of_mean, split_rows
+from anomalo.neural import BatchSource, NeuralModel, Phase, part_of_mean, split_rows
 from anomalo.plugin import Encoded, Floats, Run, param
 from anomalo_images.networks.layers import rectangles
 from anomalo_images.pooling import ResidualModel
@@ -34,6 +35,7 @@ class ImageNetwork(NeuralModel[Net], ResidualModel):
     epochs: int = param(40, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
     batch_size: int = param(32, low=1, high=100_000, help="Images in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    pixels: float = param(200.0, low=1e-6, high=1e6, help="Millions of pixels that training sees at most.")
     hide: float = param(0.3, low=0.0, high=1.0, help="Share of the images in which a rectangle is hidden in training.")
 
     @property
@@ -48,6 +50,13 @@ class ImageNetwork(NeuralModel[Net], ResidualModel):
         x, observed, hidden = split_rows(x, observed, hidden)
         found = net(x, observed & ~hidden)
         return part_of_mean(mean_square(found, x, observed))
+
+    def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
+        """Train for so many epochs as the pixels suffice for, and one at least."""
+        _, height, width = self.layout_.shape
+        epochs = max(int(self.pixels * 1e6 / (len(rows) * height * width)), 1)
+        stages = [replace(phase, epochs=min(phase.epochs, epochs)) for phase in self.phases(self.net)]
+        super().train(rows, run, stages if phases is None else phases)
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Learn the mean energy of training images."""

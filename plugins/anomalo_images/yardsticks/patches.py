@@ -32,8 +32,8 @@ class Patches(LocalModel):
 
     name = "patches"
 
-    power: float = param(1.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
-    size: int = param(9, low=2, high=64, help="Width and height of a patch, in pixels.")
+    power: float = param(4.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
+    size: int = param(7, low=2, high=64, help="Width and height of a patch, in pixels.")
     components: int = param(12, low=1, high=1000, help="Principal components of training patches that are kept.")
     contrast: bool = param(True, help="Whether patches are in units of the contrast around them.")
 

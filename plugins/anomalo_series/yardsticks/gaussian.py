@@ -33,7 +33,7 @@ SAMPLED = 20_000
 RIDGE, RIDGE_OF_EM = 1e-3, 1e-2
 """Variance added to each cell, in encoded units squared."""
 COMPLETE = 0.02
-"""With at most this share of cells hidden, the moments of windows whose holes are bridged are enough."""
+"""With at most this share of cells hidden, the moments of bridged windows are enough."""
 WORK = 6e10
 """Multiplications of a step of EM, at most: fewer windows are taken instead."""
 TOLERANCE = 1e-3
@@ -45,10 +45,10 @@ INTERVAL = 1.6448536
 class Gaussian(WindowModel):
     """Expects cells at their conditional mean given the window's other cells, and fills hidden ones with it.
 
-    The moments are those of training windows whose holes are bridged by straight lines; where they have many, these are
-    the start of few steps of EM: with more, the windows, which share points, are learned by heart. A window's energy is
-    the squared Mahalanobis distance of its observed cells, of which a cell's part is its deviation times its own row of
-    the precision.
+    The moments are those of training windows whose missing points are bridged by straight lines; where many are, these
+    are the start of few steps of EM: with more, the windows, which share points, are learned by heart. A window's
+    energy is the squared Mahalanobis distance of its observed cells, of which a cell's part is its deviation times its
+    own row of the precision.
 
     Reference: Little and Rubin (2019), Statistical analysis with missing data, 3rd ed., section 11.2; Hotelling (1947),
     Multivariate quality control, for the distance.
@@ -57,7 +57,7 @@ class Gaussian(WindowModel):
     name = "gaussian"
 
     power: float = param(1.0, low=0.25, high=16.0, help="How much more the most anomalous windows count than others.")
-    rounds: int = param(2, low=0, high=1000, help="Steps of EM at most, where training windows have holes.")
+    rounds: int = param(2, low=0, high=1000, help="Steps of EM at most, where training windows have missing points.")
 
     seed_ = 0
 

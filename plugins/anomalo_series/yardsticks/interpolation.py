@@ -1,4 +1,4 @@
-"""Holes bridged by straight lines, with or without the season taken out."""
+"""Missing points bridged by straight lines, with or without the season taken out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalo_series.seasons import period_within
 
 @dataclass(kw_only=True)
 class Interpolation(Model):
-    """Fills a hole with the straight line between the points beside it, at an end with the nearest point.
+    """Fills missing points with the straight line between the points beside it, at an end with the nearest point.
 
     A channel of which a window shows nothing is filled with its mean in training.
     """
@@ -43,10 +43,10 @@ class Interpolation(Model):
 
 @dataclass(kw_only=True)
 class SeasonalInterpolation(Interpolation):
-    """Takes the season out, fills a hole with the straight line between the points beside it, and puts it back.
+    """Takes the season out, fills missing points with the straight line between those beside, and puts it back.
 
-    The season is the mean of a window's points at the same place in the period, less that of all its points; a place
-    of which the window shows nothing has none.
+    The season is the mean of a window's points at the same position in the period, less that of all its points; a
+    position of which the window shows nothing has none.
 
     Reference: Moritz and Bartz-Beielstein (2017), imputeTS: time series missing value imputation in R, The R Journal 9.
     """
@@ -67,14 +67,14 @@ class SeasonalInterpolation(Interpolation):
 
     def _season(self, x: Scores, seen: Mask) -> Scores:
         width = x.shape[1]
-        if self.period_ >= width:  # no place is seen twice
+        if self.period_ >= width:  # no position is seen twice
             return np.zeros_like(x)
         mean = x.sum(axis=1) / seen.sum(axis=1).clip(min=1)
         season = np.zeros_like(x)
-        for place in range(self.period_):
-            count = seen[:, place :: self.period_].sum(axis=1)
-            here = x[:, place :: self.period_].sum(axis=1) / count.clip(min=1) - mean
-            season[:, place :: self.period_] = np.where(count > 0, here, 0.0)[:, None]
+        for first in range(self.period_):
+            count = seen[:, first :: self.period_].sum(axis=1)
+            here = x[:, first :: self.period_].sum(axis=1) / count.clip(min=1) - mean
+            season[:, first :: self.period_] = np.where(count > 0, here, 0.0)[:, None]
         return season
 
 

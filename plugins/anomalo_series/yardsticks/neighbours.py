@@ -48,7 +48,7 @@ class Neighbours(ExpectingModel):
         matrix = sampled(data, run, self.most)
         shape = len(matrix.seen), *data.layout.shape[:1], -1
         compared = self.compared(matrix.values.reshape(shape).astype(np.float32), matrix.seen.reshape(shape))
-        values = compared.values.reshape(matrix.seen.shape)
+        values = np.asarray(compared.values.reshape(matrix.seen.shape), dtype=np.float64)
         self.windows_ = np.where(matrix.seen, values, mean_of(Matrix(values, matrix.seen))).astype(np.float32)
         self.level_ = self._usual(matrix.seen, data.layout.shape[0])
         return self

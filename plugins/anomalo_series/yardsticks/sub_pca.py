@@ -53,7 +53,7 @@ class SubPca(ExpectingModel):
         codes = deviation @ self.basis_.T
         for row in np.flatnonzero(~had.all(axis=1)):
             codes[row] = self._code(codes[row], had[row])
-        return (self.mean_ + codes @ self.basis_).reshape(x.shape).astype(np.float32)
+        return np.asarray((self.mean_ + codes @ self.basis_).reshape(x.shape), dtype=np.float32)
 
     def _code(self, projected: Scores, had: Mask) -> Scores:
         basis = self.basis_[:, had]

@@ -6,8 +6,6 @@ import pytest
 from anomalo.encoding.series.windows import (
     FALLBACK,
     autocorrelation,
-    fold_cells,
-    fold_scores,
     period,
     trailing_windows,
     window_length,
@@ -44,36 +42,6 @@ def test_windows_longer_than_the_series_are_mostly_unseen() -> None:
     windows, seen = trailing_windows(POINTS[:3], whole(POINTS[:3]), 10)
     assert seen.sum(axis=(1, 2)).tolist() == [2, 4, 6]
     assert (windows[2, -3:] == POINTS[:3]).all()
-
-
-@pytest.mark.parametrize("width", [1, 4, 60])
-def test_a_point_has_the_mean_score_of_the_windows_it_lies_in(width: int) -> None:
-    scores = RNG.random(40)
-    expected = [scores[at : at + width].mean() for at in range(40)]
-    assert fold_scores(scores, width) == pytest.approx(expected)
-
-
-def test_the_mean_of_tiny_scores_after_huge_ones_is_not_negative() -> None:
-    scores = np.array([1e12] * 5 + [1e-9] * 30)
-    assert fold_scores(scores, 5)[5:].min() > 0
-
-
-def test_a_point_has_the_mean_of_its_cells_that_count() -> None:
-    cells, counted = RNG.normal(size=(12, 5, 2)), RNG.random((12, 5, 2)) < 0.5
-    found = fold_cells(cells, counted)
-    for point in range(12):
-        for channel in range(2):
-            own = [
-                cells[end, point - end + 4, channel]
-                for end in range(point, min(point + 5, 12))
-                if counted[end, point - end + 4, channel]
-            ]
-            assert found[point, channel] == pytest.approx(np.mean(own) if own else 0.0)
-
-
-def test_folding_the_values_of_windows_gives_the_points_back() -> None:
-    windows, seen = trailing_windows(POINTS, SEEN, 7)
-    assert fold_cells(windows, seen) == pytest.approx(np.where(SEEN, POINTS, 0))
 
 
 def test_without_missing_points_it_is_the_usual_autocorrelation() -> None:

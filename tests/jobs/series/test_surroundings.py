@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from anomalo.jobs.part import Part
-from anomalo.jobs.series.surroundings import Surroundings, survey
+from anomalo.jobs.series.surroundings import Surroundings, TimeOrder, survey
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
 PART, REACH = 40, 5
@@ -44,7 +44,7 @@ def test_each_part_has_the_points_around_it(entities: list[str]) -> None:
     found = survey((part.batch for part in parts(source)), schema_of(source))
     assert found is not None
     of = np.array(entities)
-    for part in Surroundings(found, REACH, REACH).of(parts(source)):
+    for part in Surroundings(found.stamps, REACH, REACH, found.points).of(parts(source)):
         inside, before, after = part.rows, [], []
         for name in np.unique(of[inside]):
             mine = np.flatnonzero(of == name)
@@ -66,7 +66,7 @@ def test_a_series_that_has_ended_is_not_waited_for() -> None:
 
     found = survey((part.batch for part in parts(source)), schema_of(source))
     assert found is not None
-    for number, _ in enumerate(Surroundings(found, REACH, REACH).of(counted())):
+    for number, _ in enumerate(Surroundings(found.stamps, REACH, REACH, found.points).of(counted())):
         assert len(read) <= number + 2
 
 
@@ -74,3 +74,13 @@ def test_points_out_of_order_are_seen() -> None:
     source = table(["a"] * 100)
     turned = source.take(pa.array([*range(50), 20, *range(50, 100)]))
     assert survey((part.batch for part in parts(turned)), schema_of(source)) is None
+
+
+def test_the_order_of_time_is_that_of_each_series() -> None:
+    source = table(["a", "b"] * 30)
+    schema = schema_of(source)
+    swapped = source.take(pa.array([0, 1, 3, 2, *range(4, 60)])).combine_chunks()
+    late = source.take(pa.array([*range(10), 5, *range(11, 60)])).combine_chunks()
+    assert survey(swapped.to_batches(max_chunksize=7), schema) is not None
+    assert survey(late.to_batches(max_chunksize=7), schema) is None
+    assert not TimeOrder(schema).keeps(late.to_batches()[0])

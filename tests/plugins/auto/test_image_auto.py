@@ -146,3 +146,14 @@ def test_mistaken_members_are_named() -> None:
         ImageAuto(members="classifier").fit(FEW, run())
     with pytest.raises(UsageError, match="none of them fills hidden pixels; add local_pca"):
         ImageAuto(members="patches").fit(FEW, run()).impute(NEW)
+
+
+def test_the_plan_says_what_is_fitted_and_grows_with_images_and_a_network() -> None:
+    few = ImageAuto(effort="fast").plan(TRAIN.layout, 100, frozenset())
+    assert few.text == "local_pca, oja, patches, filters, each fitted 3 times on 100 images"
+    many = ImageAuto(effort="fast").plan(TRAIN.layout, 10_000, frozenset())
+    assert many.text.endswith("on 2,000 images, a sample of 10,000")
+    assert many.seconds == pytest.approx(20 * few.seconds)
+    assert many.scoring == pytest.approx(100 * few.scoring)
+    with_network = ImageAuto(effort="fast", members="local_pca,conv").plan(TRAIN.layout, 2_000, frozenset())
+    assert with_network.seconds > many.seconds

@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import label
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
 from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.testing.images import images
 from anomalo_images.networks.conv import DECODERS, Conv, ConvAutoencoder
-from anomalo_images.networks.conv_denoising import ConvDenoising, UNet
+from anomalo_images.networks.conv_denoising import ConvDenoising
 from anomalo_images.networks.defects import VISIBLE, damaged
 from anomalo_images.networks.image_network import ImageNetwork, mean_square
-from anomalo_images.networks.layers import enlarged, rectangles
+from anomalo_images.networks.layers import convolutions, enlarged, initialise, local_contrast, rectangles
+from anomalo_images.networks.unet import RARE, UNet
 
 TRAIN, NEW = images()
 
@@ -24,7 +26,7 @@ def seed() -> None:
     torch.manual_seed(5)
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 13, 26), (1, 24, 49)])
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 13, 26), (1, 65, 70)])
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_networks_take_images_of_any_size(shape: tuple[int, ...], decoder: str) -> None:
     x, seen = torch.randn(2, *shape), torch.ones(2, *shape, dtype=torch.bool)
@@ -53,15 +55,55 @@ def test_what_a_mask_hides_is_not_seen(net: ConvAutoencoder | UNet) -> None:
     assert torch.equal(net(x, seen), net(torch.where(seen, x, 9.0), seen))
 
 
+def test_a_new_network_changes_nothing_and_finds_defects_rare() -> None:
+    x, seen = torch.randn(2, 3, 66, 70), torch.ones(2, 3, 66, 70, dtype=torch.bool)
+    found, odds = UNet((3, 66, 70), 2).both(x, seen)
+    assert torch.equal(found, x)
+    assert (odds == RARE).all()
+
+
+def test_deep_layers_keep_the_size_of_signals() -> None:
+    layers = torch.nn.Sequential(*(convolutions(32, 32) for _ in range(6)))
+    initialise(layers)
+    x = torch.randn(4, 32, 32, 32)
+    assert 0.2 < layers(x)[..., 12:20, 12:20].square().mean() / x.square().mean() < 5
+
+
 def test_defects_are_where_they_say_and_some_images_have_none() -> None:
     clean = torch.randn(400, 1, 24, 24)
     changed, where = damaged(clean)
-    assert torch.equal((changed - clean).abs() > VISIBLE, where.bool())
+    change, spoilt_pixels = (changed - clean).abs(), where.bool()
+    assert change[spoilt_pixels].min() > VISIBLE / 3  # the deviation is 1, less at the ends
+    assert change[~spoilt_pixels].max() < VISIBLE * 1.5
     spoilt = where.flatten(1).any(dim=1).float().mean()
-    assert 0.5 < spoilt < 0.8
+    assert 0.45 < spoilt < 0.7
     size = where.flatten(1).sum(dim=1)[where.flatten(1).any(dim=1)]
     assert size.min() < 6
     assert size.max() < 24 * 24 / 2
+
+
+def test_larger_images_have_more_defects_of_which_some_are_lines() -> None:
+    clean = torch.randn(60, 1, 96, 96)
+    where = damaged(clean).where
+    parts = [label(one[0].numpy())[1] for one in where]
+    assert max(parts) >= 3
+    assert where.flatten(1).any(dim=1).float().mean() > 0.9
+
+
+def test_local_contrast_is_its_definition_and_ignores_what_is_hidden() -> None:
+    x, seen = torch.randn(1, 1, 20, 22), torch.rand(1, 1, 20, 22) < 0.8
+    x = torch.where(seen, x, 7.0)
+    mean, spread = np.zeros((20, 22)), np.zeros((20, 22))
+    image, here = x[0, 0].numpy().astype(np.float64), seen[0, 0].numpy()
+    around = [[(slice(max(r - 7, 0), r + 8), slice(max(c - 7, 0), c + 8)) for c in range(22)] for r in range(20)]
+    for values, found in ((image, mean), (None, spread)):
+        values = np.square(image - mean) if values is None else values
+        for row in range(20):
+            for column in range(22):
+                part = around[row][column]
+                found[row, column] = values[part][here[part]].mean()
+    expected = np.where(here, (image - mean) / np.sqrt(spread + 0.1**2), 0)
+    assert np.allclose(local_contrast(x, seen)[0, 0], expected, atol=1e-4)
 
 
 def test_rectangles_hide_parts_of_some_images() -> None:
@@ -72,6 +114,7 @@ def test_rectangles_hide_parts_of_some_images() -> None:
     for one in hidden[some][:20, 0]:
         rows, columns = one.any(dim=1), one.any(dim=0)
         assert torch.equal(one, rows[:, None] & columns)
+        assert (rows.sum() in range(2, 12)) & (columns.sum() in range(3, 17))
 
 
 def test_the_error_of_an_image_does_not_depend_on_how_much_of_another_is_masked() -> None:
@@ -93,6 +136,14 @@ def test_a_short_training_finds_scars_and_fills_what_is_hidden(model: ImageNetwo
     hidden[:, :, 4:7, 5:8] = True
     fill = model.impute(whole.hide(hidden)).point
     assert np.square((fill - whole.values)[hidden]).mean() < 0.7 * np.square(whole.values[hidden]).mean()
+
+
+@pytest.mark.parametrize(("passes", "epochs"), [(0.1, 1), (2.5, 2), (9.0, 3)])
+def test_the_pixels_that_a_training_sees_are_bounded(passes: float, epochs: int) -> None:
+    some, run = TRAIN.take(slice(0, 32)), LocalRun()
+    pixels = passes * some.values[:, 0].size / 1e6
+    Conv(epochs=3, width=1, pixels=pixels).fit(some, run)
+    assert len(run.history) == epochs
 
 
 class KilledError(Exception):

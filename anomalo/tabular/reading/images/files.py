@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from anomalo.errors import SourceError
 from anomalo.tabular.read_options import ReadOptions
-from anomalo.tabular.reading.folder.listing import IMAGES, fixed_folder, folder_images
+from anomalo.tabular.reading.folder.listing import IMAGES, fixed_folder, folder_images, has_magic
 from anomalo.tabular.reading.images.rows import image_batches, mask_of, masks_folder
 
 ARRAYS = ".npz"
@@ -47,7 +47,7 @@ def read_images(source: str, options: ReadOptions) -> Iterator[pa.RecordBatch] |
     path = Path(source)
     if path.suffix.lower() == ARRAYS and not path.is_dir():
         return _of_array(path, options)
-    if path.suffix.lower() in IMAGES and not path.is_dir():
+    if path.suffix.lower() in IMAGES and not path.is_dir() and (path.is_file() or not has_magic(source)):
         if not path.is_file():
             raise SourceError(f"no such file: {source}")
         return _of_files([path], path.parent, options)

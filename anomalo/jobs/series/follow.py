@@ -1,0 +1,228 @@
+"""Score the rows that are appended to a file of series, as they come."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from anomalo.calibration.thresholds import Threshold
+from anomalo.errors import OutputError, SourceError, UsageError
+from anomalo.jobs.context import JobContext
+from anomalo.jobs.part import Part, numbered_parts
+from anomalo.jobs.scoring.score_rows import REASONS
+from anomalo.jobs.series.surroundings import Surroundings, TimeOrder
+from anomalo.persistence.atomic import append_bytes, require_writable
+from anomalo.pipeline.cell_tables import absent, explained_cells, shown_cells
+from anomalo.pipeline.explaining.reasons import reasons
+from anomalo.pipeline.fitted import Fitted
+from anomalo.tabular.writing.json_lines import JsonFormat
+from anomalo.tabular.writing.text import TextFormat
+
+SECONDS = 1.0
+"""So long it is waited for further rows."""
+SUFFIXES = (".csv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How many rows were scored, and how many of them are alerts, since the command was started."""
+
+    rows: int = 0
+    alerts: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers, JSON-ready."""
+        return {"rows": self.rows, "alerts": self.alerts}
+
+
+def follow(
+    context: JobContext,
+    source: str,
+    reference: str,
+    output: Path,
+    threshold: Threshold,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    wait: Callable[[], bool] | None = None,
+) -> Followed:
+    """Score the rows of a CSV file, and those that are appended to it, and append a line for each to `output`.
+
+    Parameters
+    ----------
+    output : Path
+        A CSV or JSON-lines file; lines are whole.
+    threshold : Threshold
+        A share: alerts that depend on later rows cannot be given now.
+    resume : bool
+        Go on behind the lines that `output` has.
+    wait : callable, optional
+        Waits until the file may have grown, and returns whether to go on; by default for ever, until Ctrl-C.
+
+    Raises
+    ------
+    UsageError
+        The model is not of series, or scores points by later ones; the threshold is no share; or the output exists.
+    SourceError
+        The source is no CSV file, was cut, or has points that are not in the order of time.
+    OutputError
+        The output cannot be written, or has other lines.
+    """
+    _, fitted = context.load(reference, "score", device)
+    _check(fitted, threshold, source, output)
+    lines = _Lines(output, fitted.schema.id, resume)
+    job = _Following(context, fitted, threshold.value, lines)
+    with suppress(KeyboardInterrupt):
+        order = TimeOrder(fitted.schema)
+        parts = numbered_parts(_in_order(_appended(context, Path(source), wait or _sleep), order))
+        for part in Surroundings(order.stamps, fitted.encoder.layout.window - 1).of(parts):
+            job.see(part)
+    return Followed(job.rows, job.alerts)
+
+
+def _sleep() -> bool:
+    time.sleep(SECONDS)
+    return True
+
+
+def _check(fitted: Fitted, threshold: Threshold, source: str, output: Path) -> None:
+    if fitted.schema.time is None:
+        raise UsageError("--follow is for series: fit a model with --time COL --causal")
+    if fitted.encoder.layout.averaged:
+        raise UsageError("--follow scores points as they come, and this model by later ones too; fit it with --causal")
+    if threshold.kind != "share":
+        raise UsageError(f"--follow cannot apply {threshold}, which depends on rows to come; give share=…")
+    if output.suffix not in SUFFIXES:
+        raise UsageError(f"{output}: --follow appends to a file that ends in {' or '.join(SUFFIXES)}")
+    if not Path(source).is_file():
+        raise SourceError(f"no such file: {source}; --follow reads a CSV file of this machine")
+    require_writable(output)
+
+
+def _in_order(batches: Iterator[pa.RecordBatch], order: TimeOrder) -> Iterator[pa.RecordBatch]:
+    row = 0
+    for batch in batches:
+        if not order.keeps(batch):
+            raise SourceError(
+                f"a row from {row} to {row + batch.num_rows - 1} is earlier than one before it: "
+                "--follow takes rows in the order of time; score the file without it"
+            )
+        row += batch.num_rows
+        yield batch
+
+
+def _appended(context: JobContext, source: Path, wait: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a CSV file as they are appended, whole lines only."""
+    header, position = b"", 0
+    while True:
+        if source.stat().st_size < position:
+            raise SourceError(f"{source} was cut while it was followed; start again, with another output")
+        with source.open("rb") as file:
+            file.seek(position)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        position += len(whole)
+        if not header and whole:
+            end = whole.index(b"\n") + 1
+            header, whole = whole[:end], whole[end:]
+        if whole.strip():
+            yield from _read(context, header + whole, source)
+        if not wait():
+            return
+
+
+def _read(context: JobContext, content: bytes, source: Path) -> Iterator[pa.RecordBatch]:
+    """Read new lines, behind the header, as a file of their own."""
+    with tempfile.NamedTemporaryFile(suffix=source.suffix) as file:
+        file.write(content)
+        file.flush()
+        try:
+            yield from context.read(file.name)
+        except SourceError as error:
+            raise SourceError(str(error).replace(file.name, f"{source}, its header and new lines")) from error
+
+
+class _Lines:
+    """The lines of an output that grows."""
+
+    def __init__(self, path: Path, identifier: str | None, resume: bool) -> None:
+        self._path, self._id = path, identifier
+        self._is_csv = path.suffix == ".csv"
+        self.rows = 0
+        self._begun = False
+        if path.exists():
+            if not resume:
+                raise UsageError(f"{path} exists; go on behind its lines with --resume, or give another name")
+            self._continue()
+
+    def _continue(self) -> None:
+        """Cut an incomplete last line, and count the others."""
+        content = self._path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with self._path.open("rb+") as file:
+                file.truncate(whole)
+        lines = content[:whole].count(b"\n")
+        self._begun = lines > 0
+        self.rows = max(lines - self._is_csv, 0)
+        if self._is_csv and lines and not content.startswith(b"row,"):
+            raise OutputError(f"{self._path} has other lines than scores; give another name")
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        buffer = io.BytesIO()
+        if self._is_csv:
+            TextFormat(buffer, batch.schema, ",", False).write(batch)
+            content = buffer.getvalue()
+            content = content[content.index(b"\n") + 1 :] if self._begun else content
+        else:
+            JsonFormat(buffer, batch.schema).write(batch)
+            content = buffer.getvalue()
+        append_bytes(self._path, content)
+        self._begun = True
+
+
+class _Following:
+    """Scores parts, and appends what is not in the output yet."""
+
+    def __init__(self, context: JobContext, fitted: Fitted, share: float, lines: _Lines) -> None:
+        self._context, self._fitted, self._share, self._lines = context, fitted, share, lines
+        self._done = lines.rows
+        self.rows = self.alerts = 0
+
+    def see(self, part: Part) -> None:
+        """Score the rows of a part that are behind those of the output."""
+        new = np.flatnonzero(part.rows >= self._done)
+        if not len(new):
+            return
+        fitted = self._fitted
+        data = part.encoded(fitted, self._context.strict).take(new)
+        scored, rows, batch = fitted.score(data), part.rows[new], part.batch.take(pa.array(new))
+        alert = scored.p_value <= self._share
+        columns: dict[str, Any] = {"row": pa.array(rows)}
+        if fitted.schema.id in batch.schema.names:
+            columns[str(fitted.schema.id)] = batch.column(fitted.schema.id)
+        columns |= {"score": pa.array(scored.score), "p_value": pa.array(scored.p_value), "alert": pa.array(alert)}
+        columns["reasons"] = self._reasons(Part(rows, batch, data).take(np.flatnonzero(alert)), rows)
+        self._lines.append(pa.RecordBatch.from_pydict(columns))
+        self.rows, self.alerts = self.rows + len(rows), self.alerts + int(alert.sum())
+        self._context.report_rows(self.rows)
+
+    def _reasons(self, part: Part, rows: Any) -> pa.Array:
+        """Return the reasons of rows, which those have that are alerts."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        if len(part.rows) and part.data is not None:
+            explained = self._fitted.explain(part.data)
+            cells = explained_cells(self._fitted, part.batch, part.rows, explained, absent(part.data))
+            near = explained.near.reshape(len(part.rows), -1)[:, shown_cells(self._fitted.encoder.layout)]
+            found = reasons(cells, part.rows, near)
+        return pa.array([found.get(row, []) for row in rows.tolist()], REASONS)

@@ -1,0 +1,104 @@
+"""The default model of series: nearest windows and components together, and a Gaussian that fills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from anomalo.errors import UsageError
+from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, Run, Scores, is_goal
+from anomalo_series.sample import mean_of, sampled
+
+SAMPLED = 2000
+"""Training windows by which their variance is known, at most."""
+
+
+@dataclass(kw_only=True)
+class Auto(Model):
+    """Scores windows by the mean of two models, and fills missing cells by a third.
+
+    `neighbours` and `sub_pca` score in the same unit, times the usual, with a high power: a window that is anomalous
+    to one of them is anomalous. A member counts by the share of the variance of training windows that it explains, 1
+    less its usual energy over the variance, so that neighbours have no say where windows are too few or too wide to
+    have near ones. `gaussian` fills missing cells, and says what is expected of cells if it was fitted.
+
+    Reference: Aggarwal and Sathe (2015), Theoretical foundations and algorithms for outlier ensembles, SIGKDD
+    Explorations 17.
+    """
+
+    name = "auto"
+    modalities = ("series",)
+    score_unit = "times the usual"
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        """Fit the scoring models to score, and the filling one to impute."""
+        if is_goal(run.goals, "score"):
+            self.neighbours_ = run.create("neighbours").fit(data, run)
+            self.components_ = run.create("sub_pca").fit(data, run)
+            self.weights_ = weights([member.level_ for member in self._members()], variance(data, run))
+        if is_goal(run.goals, "impute"):
+            self.gaussian_ = run.create("gaussian").fit(data, run)
+        return self
+
+    def extend(self, data: Encoded, run: Run) -> Self:
+        """Fit the filling model as well."""
+        return self.fit(data, run)
+
+    def score(self, data: Encoded) -> Scores:
+        """Return the weighted mean score of the members, float64 [n]."""
+        scores = [weight * member.score(data) for weight, member in zip(self.weights_, self._members(), strict=True)]
+        return np.asarray(np.sum(scores, axis=0), dtype=np.float64)
+
+    def explain(self, data: Encoded) -> Cells:
+        """Return the weighted mean of the members' parts, and what the Gaussian expects, or else the components."""
+        cells = [member.explain(data) for member in self._members()]
+        parts = [weight * one.contribution for weight, one in zip(self.weights_, cells, strict=True)]
+        return Cells(np.asarray(np.sum(parts, axis=0), dtype=np.float64), self._expected(data, cells[-1].expected))
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        """Fill hidden cells by the Gaussian.
+
+        Raises
+        ------
+        UsageError
+            It was not fitted to impute.
+        """
+        found: Filled = self._fitted("gaussian_", "impute").impute(data, draws)
+        return found
+
+    def _expected(self, data: Encoded, otherwise: Floats) -> Floats:
+        filler: Any = vars(self).get("gaussian_")
+        found: Floats = otherwise if filler is None else filler.explain(data).expected
+        return found
+
+    def _members(self) -> list[Any]:
+        return [self._fitted("neighbours_", "score"), self._fitted("components_", "score")]
+
+    def _fitted(self, name: str, verb: str) -> Any:
+        found = vars(self).get(name)
+        if found is None:
+            raise UsageError(f"this model was not fitted to {verb}: expected a fit for it; fit it again for this verb")
+        return found
+
+
+def variance(data: Encoded, run: Run) -> float:
+    """Return the mean squared deviation of cells from their means over training windows."""
+    matrix = sampled(data, run, SAMPLED)
+    squares = np.square(np.where(matrix.seen, matrix.values - mean_of(matrix), 0.0))
+    return float(squares.sum() / max(int(matrix.seen.sum()), 1))
+
+
+def weights(levels: Sequence[float], total: float) -> list[float]:
+    """Return the share of the variance that each level leaves explained, of their sum; equal ones if none does.
+
+    Examples
+    --------
+    >>> weights([0.5, 0.75], 1.0), weights([1.5, 0.9], 1.0), weights([2.0, 2.0], 1.0)
+    ([0.6666666666666666, 0.3333333333333333], [0.0, 1.0], [0.5, 0.5])
+    """
+    explained = [max(0.0, 1 - level / total) if total > 0 else 0.0 for level in levels]
+    whole = sum(explained)
+    return [share / whole if whole > 0 else 1 / len(levels) for share in explained]

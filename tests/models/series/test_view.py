@@ -1,0 +1,140 @@
+"""What models say of windows, as what is said of points."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+import anomalo.models.series.view as view
+from anomalo.encoding.encoded import Block, Encoded, Layout, Scores
+from anomalo.encoding.series.points import Points, Positions
+from anomalo.encoding.series.windows import fold_scores
+from anomalo.models.base import Model, Run
+from anomalo.models.guarded import GuardedModel
+from anomalo.models.results import Cells, Filled
+from anomalo.models.series.folds import apart, stretches
+
+WIDTH, POINTS = 5, 60
+
+
+@dataclass(kw_only=True)
+class Weighted(Model):
+    """Squares that weigh more the later they are; the expected value of a cell is its place in the window."""
+
+    name = "weighted"
+    modalities = ("series",)
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        self.seen_ = data.values.shape
+        return self
+
+    def score(self, data: Encoded) -> Scores:
+        return self.explain(data).contribution.sum(axis=(1, 2))
+
+    def explain(self, data: Encoded) -> Cells:
+        weight = np.arange(1, WIDTH + 1)[:, None]
+        place = np.broadcast_to(weight - 1, data.values.shape).astype(np.float32)
+        return Cells((data.values.astype(np.float64) ** 2) * weight * data.observed, place)
+
+    def impute(self, data: Encoded, draws: int = 0) -> Filled:
+        place = np.broadcast_to(np.arange(WIDTH)[:, None], data.values.shape)
+        point = np.where(data.observed, data.values, place).astype(np.float32)
+        return Filled(point, np.stack([point] * draws) if draws else None)
+
+
+def rows(averaged: bool, lengths: tuple[int, ...] = (40, 20)) -> Encoded:
+    rng = np.random.default_rng(0)
+    observed = rng.random((POINTS, 2)) < 0.9
+    values = np.where(observed, rng.normal(size=(POINTS, 2)), 0).astype(np.float32)
+    first = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
+    blocks = (Block("flow", "number", 0), Block("heat", "number", 1))
+    layout = Layout("series", (2,), blocks, window=WIDTH, averaged=averaged)
+    positions = Positions(Points(values, observed, first, values), np.arange(POINTS), WIDTH, averaged)
+    return Encoded(values, observed, layout, positions=positions)
+
+
+@pytest.fixture
+def model() -> GuardedModel:
+    return GuardedModel.of(Weighted())
+
+
+@pytest.fixture(params=[1, 4_000_000])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many cells are in memory; what is said of a row does not depend on it."""
+    monkeypatch.setattr(view, "AT_ONCE", request.param)
+    return int(request.param)
+
+
+def test_an_averaged_score_is_the_mean_of_the_windows_with_the_point(model: GuardedModel, at_once: int) -> None:
+    causal, averaged = model.score(rows(False)), model.score(rows(True))
+    expected = np.concatenate([fold_scores(causal[:40], WIDTH), fold_scores(causal[40:], WIDTH)])
+    np.testing.assert_allclose(averaged, expected)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_contributions_sum_to_the_score(model: GuardedModel, averaged: bool, at_once: int) -> None:
+    data = rows(averaged)
+    cells = model.explain(data)
+    np.testing.assert_allclose(cells.contribution.sum(axis=1), model.score(data))
+    expected = cells.expected[:, 0]
+    assert (expected[:36] == (2 if averaged else 4)).all()
+    assert expected[39] == 4
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_row_does_not_depend_on_the_rows_beside_it(model: GuardedModel, averaged: bool) -> None:
+    data = rows(averaged)
+    some = np.array([3, 4, 39, 12])
+    np.testing.assert_array_equal(model.score(data.take(some)), model.score(data)[some])
+    hidden = data.hide(np.ones((1, 2), dtype=bool))
+    alone = [float(model.score(hidden.take(np.array([row])))[0]) for row in some]
+    np.testing.assert_array_equal(model.score(hidden)[some], alone)
+
+
+def test_a_hidden_cell_is_hidden_in_all_windows_with_the_point(model: GuardedModel) -> None:
+    data = rows(True)
+    row = 20
+    without = data.positions.points.values.copy()  # type: ignore[union-attr]
+    without[row, 0] = 0
+    points = replace(data.positions.points, values=without, common=without)  # type: ignore[union-attr]
+    changed = replace(data, positions=replace(data.positions, points=points))  # type: ignore[arg-type]
+    hidden = data.hide(np.array([[True, False]]))
+    np.testing.assert_allclose(model.score(hidden)[row], model.score(changed.hide(np.array([[True, False]])))[row])
+    observed = data.observed[row, 0]
+    assert (model.score(hidden)[row] < model.score(data)[row]) == observed
+
+
+def test_fills_are_those_of_windows_around_the_point(model: GuardedModel, at_once: int) -> None:
+    data = rows(False)
+    filled = model.impute(data, draws=2)
+    places = np.broadcast_to((data.positions.at - data.positions.centred)[:, None], (POINTS, 2))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(filled.point, np.where(data.observed, data.values, places))
+    assert filled.draws is not None
+    np.testing.assert_array_equal(filled.draws[1], filled.point)
+
+
+def test_a_fit_sees_windows_and_of_a_long_series_some(model: GuardedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = rows(False)
+    run: Any = type("NoRun", (), {"goals": frozenset()})()
+    assert model.fit(view.learned(data), run).model.seen_ == (POINTS, WIDTH, 2)  # type: ignore[attr-defined]
+    monkeypatch.setattr(view, "LEARNED", 20 * WIDTH * 2)
+    assert view.learned(data).positions.at.tolist() == list(range(0, POINTS, 3))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_fold_shares_no_point_with_what_is_learned(averaged: bool) -> None:
+    data = rows(averaged)
+    folds = np.repeat([0, 1], POINTS // 2)
+    held = np.flatnonzero(folds == 1)
+    learned = apart(data, np.flatnonzero(folds != 1), held)
+    reach = 2 * WIDTH if averaged else WIDTH
+    expected = [row for row in np.flatnonzero(folds != 1) if np.abs(held - row).min() >= reach]
+    assert expected
+    assert learned.tolist() == expected
+
+
+def test_folds_are_stretches_of_several_windows() -> None:
+    folds = stretches(2000, 5, 50)
+    assert np.bincount(folds).tolist() == [400] * 5
+    assert np.diff(np.flatnonzero(np.diff(folds))).min() >= 4 * 50
