@@ -118,8 +118,6 @@ class JobContext:
     def read_facts(self) -> dict[str, Any]:
         """How the user said that the source is read, for the summary of a run or model; empty if nothing was said."""
         said = self.reading.to_json()
-        if "masks" in said:  # who reads it again may stand in another folder
-            said["masks"] = str(Path(said["masks"]).absolute())
         return {"reading": said} if said else {}
 
     def facts(self) -> dict[str, Any]:

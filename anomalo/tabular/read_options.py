@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -62,7 +63,8 @@ class ReadOptions:
 
     def to_json(self) -> dict[str, Any]:
         """Return what is decided, JSON-ready; empty if nothing is."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        said = asdict(self) | {"masks": self.masks and os.path.abspath(self.masks)}  # who reads it may stand elsewhere
+        return {name: value for name, value in said.items() if value is not None}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> ReadOptions:

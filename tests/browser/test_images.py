@@ -1,5 +1,6 @@
 """A folder of images in a browser: learned, then alerts with thumbnails, a row with a heat map, and what was filled."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,17 @@ def test_a_folder_is_learned_and_its_images_are_seen(page: Any, serve: Callable[
     box.fill(str(folder))
     box.press("Enter")
     page.get_by_text("parts: 40 images, 1 mask").wait_for()
+    page.get_by_role("button", name="Fit and score").wait_for()
+    share = page.get_by_role("spinbutton", name="Alert if the p-value is at most")  # of 40 images, 1 % is none
+    share.fill("10")
+    share.press("Enter")
+    page.get_by_text("share=0.1").wait_for(state="attached")
     page.get_by_role("button", name="Fit and score").click()
-    page.get_by_role("button", name="See the alerts").or_(page.get_by_role("button", name="Open the alerts")).click()
+    page.get_by_role("button", name=re.compile("^See the .*alert")).click()
 
     page.get_by_role("heading", name="Row 7 (07.png)").wait_for()
     page.get_by_alt_text("Heat map of row 7").wait_for()
-    page.get_by_role("button", name="Open").click()
+    page.locator(".st-key-open_row button").click()
     page.get_by_role("heading", name="Row 7 (07.png) is an alert").wait_for()
     heat = page.get_by_alt_text("Heat map of row 7")
     before = heat.get_attribute("src")

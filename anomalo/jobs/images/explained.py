@@ -20,7 +20,7 @@ from anomalo.pipeline.fitted import Fitted
 
 Reasons = dict[int, list[dict[str, Any]]]
 PICTURES = 2000
-"""So many explained images of a run get pictures, the most anomalous ones: of 128 x 128 pixels these are 0.2 GB."""
+"""So many explained images of a run get pictures, the most anomalous ones: at most 0.3 GB of 128 × 128 pixels."""
 
 
 def explain_images(fitted: Fitted, data: Encoded) -> Found:
