@@ -20,9 +20,10 @@ from anomalo.pipeline.planning.measuring import seconds_of
 from anomalo.pipeline.planning.pilot import Prepared
 from anomalo.pipeline.planning.uses import estimates
 from anomalo.pipeline.saved_model import load_fitted
+from anomalo.tabular.column import modality_with
 from anomalo.tabular.reading.modality import known_modality
 from anomalo.tabular.reading.size import SourceSize, size_of
-from anomalo.tabular.schema import SchemaOptions, modality_with
+from anomalo.tabular.schema import SchemaOptions
 
 SEEN = 200_000
 """Rows that are read to measure how long reading takes, at most, where the number of rows is known without."""
@@ -166,7 +167,7 @@ def plan_fit(context: JobContext, source: str, config: FitConfig, options: Schem
     config.early(context.registry, known_modality(source, context.reading, options.time))
     start = min(time.process_time(), START_MOST)
     read = _opened(context, source)
-    modality, columns = modality_with(options, read.batch.schema), read.batch.num_columns
+    modality, columns = modality_with(options.time, read.batch.schema), read.batch.num_columns
     sampled = sampled_rows(config, context.registry, modality, columns, read.rows, read.row_bytes)
     rows = Rows(read.rows, sampled, read.row_bytes)
     prepared = Prepared.of(pa.Table.from_batches([read.batch]), options, config, context.registry)

@@ -27,9 +27,10 @@ from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.out_of_core.large_table import LargeTable
 from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
+from anomalo.tabular.column import modality_with
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.reading.modality import known_modality
-from anomalo.tabular.schema import Schema, SchemaOptions, infer, modality_with
+from anomalo.tabular.schema import Schema, SchemaOptions, infer
 from anomalo.version import __version__
 from anomalo.workspace.workspace import ModelRecord
 
@@ -117,9 +118,7 @@ def fit(
     TrainingError
         Training diverged.
     """
-    context.check_device(config.device)
-    context.store.check_name(name)
-    _check_model(context, config, require, known_modality(source, context.reading, options.time))
+    _check_early(context, source, name, config, options, require)
     reference, base = (None, None) if initial is None else _initial(context, initial, options)
     with _read(context, source, name, config, options, require, resume) as (keep, read, data):
         large = read if isinstance(read, LargeTable) else None
@@ -155,7 +154,7 @@ def _read(
     """
     batches, data = context.batches(source), data_of(source)
     first = next(batches)
-    modality = modality_with(options, first.schema)
+    modality = modality_with(options.time, first.schema)
     _check_model(context, config, require, modality)
     batches = chain([first], batches)
     context.store.prepare()
@@ -200,6 +199,20 @@ def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResu
     summary["lineage"] = origin | {"metrics": origin["metrics"] | metrics_of(fitted)}
     record = context.store.extend_model(result.record, write, seconds=seconds, summary=summary)
     return dataclasses.replace(result, record=record, warnings=warnings)
+
+
+def _check_early(
+    context: JobContext,
+    source: str,
+    name: str,
+    config: FitConfig,
+    options: SchemaOptions,
+    require: Callable[[GuardedModel], None],
+) -> None:
+    """Check what can be before a long table is opened."""
+    context.check_device(config.device)
+    context.store.check_name(name)
+    _check_model(context, config, require, known_modality(source, context.reading, options.time))
 
 
 def _check_model(
