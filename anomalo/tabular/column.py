@@ -312,6 +312,11 @@ def modality_of(schema: pa.Schema) -> str:
     return str(read_notes(schema).get("modality", TABLE))
 
 
+def modality_with(time: str | None, rows: pa.Schema) -> str:
+    """Return what rows are: points of series if the user names the column of their times, else as their reader says."""
+    return SERIES if time is not None else modality_of(rows)
+
+
 def require_table(source: str, rows: Read) -> Read:
     """Return the rows of a source, a table or a batch, if they are a table's.
 

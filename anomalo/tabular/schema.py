@@ -20,7 +20,6 @@ from anomalo.tabular.column import (
     IMAGE,
     KINDS,
     LEFT_OUT,
-    SERIES,
     TABLE,
     TEXT,
     Column,
@@ -30,7 +29,7 @@ from anomalo.tabular.column import (
     SchemaOptions,
     column_hint,
     is_text_column,
-    modality_of,
+    modality_with,
     read_notes,
 )
 from anomalo.tabular.columns import Columns, ParsedTable, Values
@@ -316,7 +315,7 @@ def infer(table: pa.Table | ParsedTable, options: SchemaOptions | None = None) -
     if not any(column.role == "feature" for column in columns):
         raise SourceError("; ".join(["there is no column to learn from", *left_out]))
     warnings = [*notes.get("warnings", []), *left_out, *(warning for guess in guesses for warning in guess.warnings)]
-    modality = SERIES if options.time is not None else modality_of(table.table.schema)
+    modality = modality_with(options.time, table.table.schema)
     kept = dict.fromkeys(f"{guess.column.name}={text}" for guess in guesses for text in guess.kept)
     return Schema(
         columns,

@@ -351,8 +351,8 @@ def _registry() -> Registry:
 @st.cache_data(show_spinner="Listing the models")
 def kinds_of_model() -> list[dict[str, Any]]:
     """Return the models that can be fitted: `name`, `plugin`, `verbs`, `parameters`; of one name that for tables."""
-    known = sorted(queue.ask("models"), key=lambda model: "table" in model["modalities"])
-    return sorted({model["name"]: model for model in known}.values(), key=lambda model: str(model["name"]))
+    known = sorted(queue.ask("models"), key=lambda model: ("table" in model["modalities"], model["name"]))
+    return list({model["name"]: model for model in known}.values())
 
 
 def models_with(*verbs: str, modality: str = "table") -> list[str]:

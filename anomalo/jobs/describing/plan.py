@@ -20,6 +20,7 @@ from anomalo.pipeline.planning.measuring import seconds_of
 from anomalo.pipeline.planning.pilot import Prepared
 from anomalo.pipeline.planning.uses import estimates
 from anomalo.pipeline.saved_model import load_fitted
+from anomalo.tabular.column import modality_with
 from anomalo.tabular.reading.modality import known_modality
 from anomalo.tabular.reading.size import SourceSize, size_of
 from anomalo.tabular.schema import SchemaOptions
@@ -163,10 +164,11 @@ def plan_fit(context: JobContext, source: str, config: FitConfig, options: Schem
         A column does not hold the kind that was asked for.
     """
     context.check_device(config.device)
-    config.early(context.registry, known_modality(source, context.reading))
+    config.early(context.registry, known_modality(source, context.reading, options.time))
     start = min(time.process_time(), START_MOST)
     read = _opened(context, source)
-    sampled = sampled_rows(config, context.registry, read.batch, read.rows, read.row_bytes)
+    modality, columns = modality_with(options.time, read.batch.schema), read.batch.num_columns
+    sampled = sampled_rows(config, context.registry, modality, columns, read.rows, read.row_bytes)
     rows = Rows(read.rows, sampled, read.row_bytes)
     prepared = Prepared.of(pa.Table.from_batches([read.batch]), options, config, context.registry)
     model = config.create(context.registry, prepared.schema.modality)

@@ -27,7 +27,7 @@ from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.out_of_core.large_table import LargeTable
 from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
-from anomalo.tabular.column import modality_of
+from anomalo.tabular.column import modality_with
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.reading.modality import known_modality
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
@@ -118,11 +118,9 @@ def fit(
     TrainingError
         Training diverged.
     """
-    context.check_device(config.device)
-    context.store.check_name(name)
-    _check_model(context, config, require, known_modality(source, context.reading))
+    _check_early(context, source, name, config, options, require)
     reference, base = (None, None) if initial is None else _initial(context, initial, options)
-    with _read(context, source, name, config, require, resume) as (keep, read, data):
+    with _read(context, source, name, config, options, require, resume) as (keep, read, data):
         large = read if isinstance(read, LargeTable) else None
         table, schema = _understood(read, options)
         require(model := config.create(context.registry, schema.modality))
@@ -146,6 +144,7 @@ def _read(
     source: str,
     name: str,
     config: FitConfig,
+    options: SchemaOptions,
     require: Callable[[GuardedModel], None],
     resume: bool,
 ) -> Iterator[tuple[ResumableState, list[pa.RecordBatch] | LargeTable, dict[str, Any]]]:
@@ -155,13 +154,14 @@ def _read(
     """
     batches, data = context.batches(source), data_of(source)
     first = next(batches)
-    _check_model(context, config, require, modality_of(first.schema))
+    modality = modality_with(options.time, first.schema)
+    _check_model(context, config, require, modality)
     batches = chain([first], batches)
     context.store.prepare()
     folder, task = context.store.workspace / "unfinished" / f"fit-{name}", {"anomalo": __version__}
     with (
         resumable_state(folder, task, resume=resume) as keep,
-        table_or_large(batches, folder, config, context.registry) as read,
+        table_or_large(batches, folder, config, context.registry, modality) as read,
     ):
         yield keep, read, data
 
@@ -199,6 +199,20 @@ def extend(context: JobContext, result: FitResult, config: FitConfig) -> FitResu
     summary["lineage"] = origin | {"metrics": origin["metrics"] | metrics_of(fitted)}
     record = context.store.extend_model(result.record, write, seconds=seconds, summary=summary)
     return dataclasses.replace(result, record=record, warnings=warnings)
+
+
+def _check_early(
+    context: JobContext,
+    source: str,
+    name: str,
+    config: FitConfig,
+    options: SchemaOptions,
+    require: Callable[[GuardedModel], None],
+) -> None:
+    """Check what can be before a long table is opened."""
+    context.check_device(config.device)
+    context.store.check_name(name)
+    _check_model(context, config, require, known_modality(source, context.reading, options.time))
 
 
 def _check_model(

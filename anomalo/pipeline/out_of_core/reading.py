@@ -18,7 +18,6 @@ from anomalo.pipeline.out_of_core.memory import PER_BYTE, memory_for_rows
 from anomalo.pipeline.out_of_core.row_sample import SPARE, RowSample
 from anomalo.pipeline.out_of_core.spool import Spool, writing
 from anomalo.registry.registry import Registry
-from anomalo.tabular.column import modality_of
 from anomalo.tabular.quantities import memory
 
 HELD, HELD_SHARE = 20_000, 5
@@ -31,7 +30,7 @@ FEWEST_SAMPLED = 1_000
 
 @contextmanager
 def table_or_large(
-    batches: Iterable[pa.RecordBatch], folder: Path, config: FitConfig, registry: Registry
+    batches: Iterable[pa.RecordBatch], folder: Path, config: FitConfig, registry: Registry, modality: str
 ) -> Iterator[list[pa.RecordBatch] | LargeTable]:
     """Read a source once: its batches, if a fit on them fits into memory; the files of others are deleted at the end.
 
@@ -43,6 +42,8 @@ def table_or_large(
         Where the rows may lie, in a folder of their own.
     config : FitConfig
         Its `max_memory` decides; without one every table fits.
+    modality : str
+        What the rows are.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def table_or_large(
     held, size, left, rest = list[pa.RecordBatch](), 0, math.inf, iter(batches)
     for batch in rest:
         if not held and config.max_memory is not None:
-            left = memory_for_rows(config, registry, batch.num_columns, modality_of(batch.schema))
+            left = memory_for_rows(config, registry, batch.num_columns, modality)
         held.append(batch)
         size += batch.nbytes
         if size * PER_BYTE > left:
@@ -73,13 +74,15 @@ def table_or_large(
         shutil.rmtree(where, ignore_errors=True)
 
 
-def sampled_rows(config: FitConfig, registry: Registry, batch: pa.RecordBatch, rows: int, row: float) -> int | None:
+def sampled_rows(
+    config: FitConfig, registry: Registry, modality: str, columns: int, rows: int, row: float
+) -> int | None:
     """Return how many rows of a table a fit has in memory: a sample's; None if it has all of them.
 
     Parameters
     ----------
-    batch : RecordBatch
-        The first rows.
+    modality : str
+        What the rows are.
     rows : int
         Those of the table.
     row : float
@@ -92,7 +95,7 @@ def sampled_rows(config: FitConfig, registry: Registry, batch: pa.RecordBatch, r
     """
     if config.max_memory is None:
         return None
-    left = memory_for_rows(config, registry, batch.num_columns, modality_of(batch.schema))
+    left = memory_for_rows(config, registry, columns, modality)
     return None if rows * row * PER_BYTE <= left else min(_sampled(left, row), rows)
 
 

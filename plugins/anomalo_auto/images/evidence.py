@@ -25,7 +25,7 @@ def heard_members(
     folds: NDArray[np.intp],
     run: Run,
 ) -> list[int]:
-    """Return the numbers of the members that tell images from themselves with a synthetic defect.
+    """Return the numbers of the members that distinguish images from the same with a synthetic defect.
 
     The worth of a member is 2 A - 1, with A the AUROC of images with a defect against the same without, by the part
     that did not learn from them. One counts if it is worth at least `AS_GOOD` of the best. Members that learn to find

@@ -190,8 +190,8 @@ class ImageAuto(Model):
     def restore(self, state: ModelState, create: Callable[..., Model] | None = None) -> Self:
         """Restore what `state` returned; `create(name, **params)` creates the members."""
         assert create is not None, "auto consists of other models: restore needs `create`"
-        own = {name: state.values[name] for name in ("notes_", "filler_", "heard_")}
-        super().restore(ModelState({}, own))
+        learned = {name: state.values[name] for name in ("notes_", "filler_", "heard_")}
+        super().restore(ModelState({}, learned))
         nested = {
             key: create(name, **params).restore(inner, create) for key, (name, params, inner) in state.models.items()
         }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from anomalo.plugin import Encoded
 
 KINDS = 3
-"""A piece of another image, another place of the same one, and a shade."""
+"""A piece of another image, a shifted copy of the same one, and a shade."""
 SHADES = 1.0, 3.0
 """A shade differs by so many standard deviations of the image's pixels."""
 
