@@ -32,7 +32,7 @@ class ConvDenoising(ImageNetwork[UNet]):
 
     name = "conv_denoising"
 
-    power: float = param(4.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
+    power: float = param(8.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
     relative: float = param(0.0, low=0.0, high=1.0, help="Power of the image's contrast that residuals are divided by.")
     epochs: int = param(150, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
     patience: int = param(150, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
