@@ -69,7 +69,7 @@ class WindowModel(Model):
     def _parts(self, data: Encoded) -> Iterator[tuple[Energies, Floats]]:
         for part, energies, expected in self._blocks(data):
             mean = _mean(energies, part.observed)
-            score = np.minimum(mean / self.level_, MOST) ** self.power
+            score = np.clip(mean / self.level_, 0, MOST) ** self.power
             total = energies.sum(axis=(1, 2))
             share = np.divide(score, total, out=np.zeros(len(total)), where=total > 0)
             yield energies * share[:, None, None], expected

@@ -28,6 +28,8 @@ FITTED_TWICE = REPRESENTATIVE | {"blend", "edm", "gan", "rbm", "undercomplete"}
 """Models, one of each plugin and more, that it fits again with the same seed."""
 QUICK_OF_IMAGES = {"conv", "filters", "local_pca", "patches"}
 """Models of images that `make test` runs the cheaper checks of."""
+QUICK_OF_SERIES = {"gaussian", "interpolation", "neighbours", "polynomial", "recurrent", "sub_pca"}
+"""Models of series that it runs these of."""
 FITS_AGAIN = {
     check.__name__
     for check in (
@@ -65,17 +67,19 @@ def quick(model: type[Model]) -> dict[str, int | str]:
 def marks(model: type[Model], check: str) -> tuple[pytest.MarkDecorator, ...]:
     if model.modalities == ("image",) and model.name not in QUICK_OF_IMAGES:
         return (pytest.mark.matrix,)
+    if model.modalities == ("series",) and model.name not in QUICK_OF_SERIES:
+        return (pytest.mark.matrix,)
     quick = check not in FITS_AGAIN or model.name in (FITTED_TWICE if check == determinism.__name__ else REPRESENTATIVE)
     return () if quick else (pytest.mark.matrix,)
 
 
-def of_images(model: type[Model]) -> str:
+def of_others(model: type[Model]) -> str:
     """Distinguish a model from that of tables with the same name."""
-    return "image-" if len(REGISTRY.models[model.name]) > 1 and model.modalities == ("image",) else ""
+    return f"{model.modalities[0]}-" if len(REGISTRY.models[model.name]) > 1 and "table" not in model.modalities else ""
 
 
 CASES = [
-    pytest.param(check, id=f"{of_images(model)}{model.name}-{name}", marks=marks(model, name))
+    pytest.param(check, id=f"{of_others(model)}{model.name}-{name}", marks=marks(model, name))
     for model in first_party()
     for name, check in checks(model, **quick(model))
     if name != SAVED

@@ -71,8 +71,8 @@ class MaskedSeries(SeriesNetwork[Attention]):
 
     name = "masked_series"
 
-    epochs: int = param(30, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
-    learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    epochs: int = param(40, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
+    learning_rate: float = param(4e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     most: int = param(4000, low=1, high=10_000_000, help="Training windows that are learned from, at most, at random.")
     hide: float = param(0.35, low=0.01, high=0.9, help="Share of cells that are hidden in training.")
     width: int = param(64, low=4, high=4096, help="Features of a step.")

@@ -92,7 +92,9 @@ class Gaussian(WindowModel):
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden cells with their conditional means, 90 % intervals, and draws given all that is seen."""
         channels = Channels(data.layout)
-        parts = [self._filled(data.take(slice(at, at + BLOCK)), channels, draws) for at in range(0, len(data), BLOCK)]
+        parts = [
+            self._filled(data.take(slice(at, at + BLOCK)), channels, draws) for at in range(0, max(len(data), 1), BLOCK)
+        ]
         point, low, high = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("point", "low", "high")
         )
@@ -101,7 +103,8 @@ class Gaussian(WindowModel):
 
     def _filled(self, part: Encoded, channels: Channels, draws: int) -> Filled:
         x, seen = channels.open(part)
-        rows = Encoded(x.reshape(len(part), -1), seen.reshape(len(part), -1), Layout("series", (x[0].size,), ()))
+        shape = len(part), self.mean_.size
+        rows = Encoded(x.reshape(shape), seen.reshape(shape), Layout("series", shape[1:], ()))
         uniform = row_uniform(rows, self.seed_, draws)
         mean, spread, sampled = self._distribution(x, seen, uniform)
         closed = [channels.levels(one.reshape(x.shape).astype(np.float32)) for one in (mean, *sampled)]
@@ -120,7 +123,7 @@ class Gaussian(WindowModel):
         mean = self.mean_ + deviation[: len(x)]
         spread, drawn = np.zeros(mean.shape), np.repeat(mean[None], len(uniform), axis=0)
         normal = norm.ppf(np.clip(uniform, 1e-12, 1 - 1e-12))
-        for rows, at, _, covariance in self._conditional(x, seen):
+        for rows, at, _, covariance in self._conditional(x, seen, np.asarray(~seen.all(axis=(1, 2)))):
             spread[rows[:, None], at] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
             if len(uniform):
                 factor = np.linalg.cholesky(covariance)
@@ -130,18 +133,21 @@ class Gaussian(WindowModel):
 
     def _completed(self, x: Floats, seen: Mask) -> tuple[Scores, Scores]:
         """Return deviations from the mean, hidden ones at their conditional mean, and the precision times them."""
-        flat, had = x.reshape(len(x), -1).astype(np.float64), seen.reshape(len(x), -1)
+        shape = len(x), self.mean_.size
+        flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
         deviation = np.where(had, flat - self.mean_, 0.0)
         if not had.all():
-            for rows, at, mean, _ in self._conditional(x, seen):
+            some = np.asarray(had.any(axis=1) & ~had.all(axis=1))  # where nothing is observed, the mean is that of all
+            for rows, at, mean, _ in self._conditional(x, seen, some):
                 deviation[rows[:, None], at] = mean
         return deviation, deviation @ self.precision_
 
-    def _conditional(self, x: Floats, seen: Mask) -> Iterator[Conditional]:
-        """Yield the distributions of hidden cells of windows one by one: none depends on those beside it."""
-        flat, had = x.reshape(len(x), -1).astype(np.float64), seen.reshape(len(x), -1)
+    def _conditional(self, x: Floats, seen: Mask, rows: Mask) -> Iterator[Conditional]:
+        """Yield the distributions of hidden cells of some windows one by one: none depends on those beside it."""
+        shape = len(x), self.mean_.size
+        flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
         deviation = np.where(had, flat - self.mean_, 0.0)
-        for row in np.flatnonzero(had.any(axis=1) & ~had.all(axis=1)):
+        for row in np.flatnonzero(rows):
             pull = deviation[row : row + 1] @ self.precision_
             for _, at, mean, covariance in conditional(self.precision_, pull, ~had[row : row + 1]):
                 yield np.array([row]), at, mean, covariance

@@ -222,6 +222,19 @@ def test_the_fill_of_a_gaussian_is_the_conditional_mean_with_its_interval() -> N
         assert drawn.std(axis=0) == pytest.approx(spread, rel=0.25)
 
 
+def test_a_window_of_which_nothing_is_observed_has_the_distribution_of_all() -> None:
+    model = Gaussian().fit(WHOLE_TRAIN, run())
+    nothing = WHOLE.take(slice(0, 1)).hide(np.ones((1, WIDTH, 2), dtype=np.bool_))
+    filled = model.impute(nothing, draws=2)
+    assert filled.low is not None
+    assert filled.draws is not None
+    deviation = np.sqrt(flat(WHOLE_TRAIN).var(axis=0) + 1e-3)
+    assert filled.point.ravel() == pytest.approx(flat(WHOLE_TRAIN).mean(axis=0), abs=1e-5)
+    assert (filled.point - filled.low).ravel() == pytest.approx(1.6449 * deviation, rel=1e-3)
+    assert (filled.draws[0] != filled.draws[1]).all()
+    assert model.impute(WHOLE.take(slice(0, 0))).point.shape == (0, WIDTH, 2)
+
+
 def test_the_energy_of_a_gaussian_is_the_distance_of_what_is_observed() -> None:
     model = Gaussian(power=1.0).fit(WHOLE_TRAIN, run())
     covariance = np.cov(flat(WHOLE_TRAIN).T, bias=True) + 1e-3 * np.eye(2 * WIDTH)
