@@ -213,16 +213,10 @@ def fit(
     options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
     with console.work(f"fitting {model}", threads, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
-        config = FitConfig(
-            *(*fitting.choice(context, model, initial, supervised), seed, device),
-            announce=console.plan,
-            every=checkpoint_every,
-            logs=_logs(log_csv, tensorboard),
-            goals=checked_goals(goals),
-            constraints=tuple(constraint),
-            settings=parameters(settings, assume, effort),
-            max_memory=amount_of_memory(max_memory),
-        )
+        how: dict[str, Any] = {"announce": console.plan, "every": checkpoint_every, "goals": checked_goals(goals)}
+        how |= {"logs": _logs(log_csv, tensorboard), "constraints": tuple(constraint)}
+        how |= {"settings": parameters(settings, assume, effort), "max_memory": amount_of_memory(max_memory)}
+        config = FitConfig(*fitting.choice(context, model, initial, supervised), seed, device, **how)
         start: dict[str, Any] = {"initial": initial, "supervised": supervised}
         result = _fitted(context, source, name, config, options, start, resume, force)
     report(console, result, source)

@@ -340,8 +340,8 @@ class Encoded:
     def hashes(self) -> NDArray[np.uint64]:
         """Return a 64-bit hash of each row's content, of a series of its window's, equal for equal rows, uint64 [n]."""
         rules = None if self.evidence is None else self.evidence.surprisal
-        own = row_hashes(*self.flat(), rules, self.texts)
-        return own if self.positions is None else self.positions.hashes(own)
+        of_rows = row_hashes(*self.flat(), rules, self.texts)
+        return of_rows if self.positions is None else self.positions.hashes(of_rows)
 
     def dense(self) -> Dense:
         """Return a numeric matrix whose columns depend on the layout alone, never on the rows."""

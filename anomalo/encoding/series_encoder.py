@@ -129,11 +129,11 @@ class SeriesEncoder(TableEncoder):
         if self._schema.entity is None:
             return Points(common, observed, first, common)
         others = len(self._series)
-        series, strange = np.full(len(common), others, dtype=np.intp), np.zeros(len(common), dtype=np.bool_)
-        series[at], strange[at] = np.minimum(which, others), which >= others
+        series, is_new = np.full(len(common), others, dtype=np.intp), np.zeros(len(common), dtype=np.bool_)
+        series[at], is_new[at] = np.minimum(which, others), which >= others
         blocks = [block for block in self._layout.blocks if block.kind == "number"]
         if not blocks or self._offsets.shape[1] != len(blocks):
-            return Points(common, observed, first, common, None, self._schema.entity, strange)
+            return Points(common, observed, first, common, None, self._schema.entity, is_new)
         scales = Scales(
             np.array([block.position for block in blocks], dtype=np.intp),
             np.array([block.offset for block in blocks]),
@@ -142,8 +142,8 @@ class SeriesEncoder(TableEncoder):
             self._scales,
             series,
         )
-        values = np.where(observed, scales.own(common, np.arange(len(common))), common).astype(np.float32)
-        return Points(values, observed, first, common, scales, self._schema.entity, strange)
+        values = np.where(observed, scales.to_series(common, np.arange(len(common))), common).astype(np.float32)
+        return Points(values, observed, first, common, scales, self._schema.entity, is_new)
 
     def _times(self, columns: Columns) -> NDArray[np.float64]:
         times = np.asarray(columns.values[str(self._schema.time)], dtype=np.float64)

@@ -81,8 +81,8 @@ def test_a_series_that_was_not_in_training_has_the_common_scale_and_is_known_to_
     new = rows.set_column(1, "pump", pa.array(["c"] * ROWS))
     data = encoder.encode(schema.parse(new))
     assert data.positions is not None
-    assert data.positions.points.strange is not None
-    assert data.positions.points.strange.all()
+    assert data.positions.points.is_new is not None
+    assert data.positions.points.is_new.all()
     np.testing.assert_allclose(windows(data).values[:, -1, 0], data.values[:, 0], atol=1e-6)
 
 

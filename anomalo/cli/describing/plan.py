@@ -20,9 +20,7 @@ from anomalo.cli.fit import (
 )
 from anomalo.cli.score import ExplainOption
 from anomalo.cli.terminal.columns import (
-    CausalOption,
     DropOption,
-    EntityOption,
     IdOption,
     InfOption,
     KeepOption,
@@ -30,8 +28,6 @@ from anomalo.cli.terminal.columns import (
     LabelOption,
     MissingOption,
     SchemaOption,
-    TimeOption,
-    WindowOption,
     schema_options,
 )
 from anomalo.cli.terminal.console import (
@@ -82,10 +78,6 @@ def plan(
     keep: KeepOption = [],  # noqa: B006
     inf: InfOption = "error",
     schema: SchemaOption = None,
-    time: TimeOption = None,
-    entity: EntityOption = None,
-    window: WindowOption = 0,
-    causal: CausalOption = False,
     seed: SeedOption = 0,
     max_memory: MaxMemoryOption = None,
     encoding: EncodingOption = None,
@@ -110,7 +102,7 @@ def plan(
         for option in (name for name, value in given.items() if value):
             raise UsageError(f"{option} is for fits, not for --with: a saved model is as it is")
     console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
-    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema, (time, entity, window, causal))
+    options = schema_options(kind, drop, identifier, label, missing, keep, inf, schema)
     asked, limit = parameters(settings, assume, effort), amount_of_memory(max_memory)
     config = FitConfig(
         model or AUTO, seed=seed, device=device, goals=checked_goals(goals), settings=asked, max_memory=limit

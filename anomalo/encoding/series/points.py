@@ -36,7 +36,7 @@ class Points:
         Those of the series; None where none has its own.
     entity : str
         The column that names the series; empty if there is one only.
-    strange : bool [points]
+    is_new : bool [points]
         Whether the point's series was not in training.
     """
 
@@ -46,7 +46,7 @@ class Points:
     common: Numbers
     scales: Scales | None = None
     entity: str = ""
-    strange: Mask | None = None
+    is_new: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -70,7 +70,7 @@ class Points:
         )
         first = np.concatenate([part.first + start for part, start in zip(parts, before, strict=False)])
         scales = [part.scales for part in parts if part.scales is not None]
-        strange = [part.strange for part in parts if part.strange is not None]
+        is_new = [part.is_new for part in parts if part.is_new is not None]
         return cls(
             values,
             observed,
@@ -78,7 +78,7 @@ class Points:
             common,
             Scales.concatenate(scales) if scales else None,
             parts[0].entity,
-            np.concatenate(strange) if strange else None,
+            np.concatenate(is_new) if is_new else None,
         )
 
 
@@ -126,8 +126,8 @@ class Positions:
     @property
     def new_series(self) -> dict[str, int]:
         """How many rows are of series that were not in training, by the column that names them; empty if none is."""
-        strange = self.points.strange
-        count = 0 if strange is None else int(strange[self.at].sum())
+        is_new = self.points.is_new
+        count = 0 if is_new is None else int(is_new[self.at].sum())
         return {self.points.entity: count} if count else {}
 
     @property
@@ -170,10 +170,10 @@ class Positions:
 
         return view(self.points.values[inner]), view(self.points.observed[inner])
 
-    def hashes(self, own: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    def hashes(self, of_rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Return a hash of all points that decide on the score of each row, uint64 [n], given those of the rows."""
         keys = np.random.Generator(np.random.Philox(1)).integers(1, 2**64, size=2 * self.width, dtype=np.uint64)
-        total, first, last = own * keys[0], self.points.first[self.at], self.last_end
+        total, first, last = of_rows * keys[0], self.points.first[self.at], self.last_end
         for away in [*range(1 - self.width, 0), *range(1, self.width if self.averaged else 1)]:
             at = self.at + away
             inside = (at >= first) & (at <= last)

@@ -1,4 +1,4 @@
-"""The scale of each series: sensors of one kind differ in level and in noise, and are judged by their own."""
+"""The scale of each series: sensors of one kind differ in level and noise, and each is compared with itself."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Scales:
     scales: Floats
     which: Indices
 
-    def own(self, values: Numbers, at: Indices) -> Numbers:
+    def to_series(self, values: Numbers, at: Indices) -> Numbers:
         """Return values [n, channels] on the scale of all series as they are on that of the points `at` [n]."""
         mine = self.offsets[self.which[at]], self.scales[self.which[at]]
         return self._mapped(values, (self.offset, self.scale), mine)
 
-    def common(self, values: Numbers, at: Indices) -> Numbers:
-        """Undo `own`."""
+    def to_common(self, values: Numbers, at: Indices) -> Numbers:
+        """Undo `to_series`."""
         mine = self.offsets[self.which[at]], self.scales[self.which[at]]
         return self._mapped(values, mine, (self.offset, self.scale))
 

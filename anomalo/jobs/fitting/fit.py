@@ -168,6 +168,8 @@ def _read(
 
 def _understood(read: list[pa.RecordBatch] | LargeTable, options: SchemaOptions) -> tuple[ParsedTable, Schema]:
     """Return what is in memory of a table, and the schema of the whole."""
+    if isinstance(read, LargeTable) and options.time is not None:
+        raise UsageError("a series is learned from all its points, which do not fit into --max-memory; give more")
     table = ParsedTable(read.sample if isinstance(read, LargeTable) else pa.Table.from_batches(read))
     schema = infer(table, options)
     return table, dataclasses.replace(schema, rows=read.rows) if isinstance(read, LargeTable) else schema

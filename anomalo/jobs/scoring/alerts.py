@@ -183,7 +183,7 @@ def score_table(
     scored = ScoredTable(work, candidates, Spool(folder / "ids.arrow"))
     if profiled and fitted.schema.modality == TABLE:
         scored.normal = NormalRows(sampled_rows(len(fitted.schema.columns)))
-    places = None if fitted.schema.time is None else AlertPlaces(fitted, folder / "places.arrow")
+    alert_places = None if fitted.schema.time is None else AlertPlaces(fitted, folder / "series.arrow")
     find = _ScoreRows(work.opened.scores, None if shadow is None else shadow.challenger)
     for part in work.parts(KIND, find):
         quality.see(len(part.rows), part.counts)
@@ -193,8 +193,8 @@ def score_table(
             scored.normal.see(part, part.arrays["p_value"])
         labels.see(part.batch)
         drift.see(part.arrays)
-        if places is not None:
-            places.see(part)
+        if alert_places is not None:
+            alert_places.see(part)
         p_values.add(part.arrays["p_value"])
         candidates.see(part, part.arrays["p_value"], part.arrays["score"])
         if shadow is not None:
@@ -207,8 +207,8 @@ def score_table(
         work.context.report_rows(quality.rows)
     quality.require_readable()
     scored.selection, scored.alerts = _alerts(threshold, p_values, candidates)
-    if places is not None:
-        scored.intervals = places.intervals(scored.results)
+    if alert_places is not None:
+        scored.intervals = alert_places.intervals(scored.results)
         scored.selection, scored.alerts = scored.selection.and_rows(scored.intervals.rows), len(scored.intervals.rows)
     reference = len(fitted.calibration.reference)
     uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED

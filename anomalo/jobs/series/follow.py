@@ -64,9 +64,9 @@ def follow(
     threshold : Threshold
         A share: alerts that depend on later rows cannot be given now.
     resume : bool
-        Go on behind the lines that `output` has.
+        Continue behind the lines that `output` has.
     wait : callable, optional
-        Waits until the file may have grown, and returns whether to go on; by default for ever, until Ctrl-C.
+        Waits until the file may have grown, and returns whether to continue; by default for ever, until Ctrl-C.
 
     Raises
     ------
@@ -161,7 +161,7 @@ class _Lines:
         self._begun = False
         if path.exists():
             if not resume:
-                raise UsageError(f"{path} exists; go on behind its lines with --resume, or give another name")
+                raise UsageError(f"{path} exists; continue behind its lines with --resume, or give another name")
             self._continue()
 
     def _continue(self) -> None:

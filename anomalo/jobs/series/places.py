@@ -12,7 +12,7 @@ from anomalo.jobs.series.surroundings import Stamps
 from anomalo.pipeline.fitted import Fitted
 
 STRETCH = 40
-"""A key has the place within a stretch in so many bits, and in front of them the number of the stretch."""
+"""A key has the position within a stretch in so many bits, and in front of them the number of the stretch."""
 
 Keys = NDArray[np.int64]
 
@@ -60,12 +60,12 @@ class Places:
         return keys
 
     def _numbered(self, steps: NDArray[np.intp], begins: NDArray[np.bool_], start: int) -> Keys:
-        """Return keys that go on from `start` by steps, and begin anew where a stretch does."""
+        """Return keys that continue from `start` by steps, and begin anew where a stretch does."""
         new = np.cumsum(begins) - 1
         place = np.cumsum(steps)
         first = np.maximum.accumulate(np.where(begins, np.arange(len(steps)), 0))
         found = ((self._stretches + new).astype(np.int64) << STRETCH) + (place - place[first])
-        going_on = np.cumsum(begins) == 0
-        found[going_on] = start + place[going_on] - place[0]
+        continued = np.cumsum(begins) == 0
+        found[continued] = start + place[continued] - place[0]
         self._stretches += int(begins.sum())
         return found

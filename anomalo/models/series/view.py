@@ -19,7 +19,7 @@ LEARNED = 32_000_000
 """A fit gets windows with so many cells at most: of more, each second or third, and so on."""
 
 Indices = NDArray[np.intp]
-Place = Literal["trailing", "centred"]
+Alignment = Literal["trailing", "centred"]
 
 
 def seen_layout(layout: Layout) -> Layout:
@@ -39,7 +39,7 @@ def learned(data: Encoded) -> Encoded:
     return data if step == 1 else data.take(slice(None, None, step))
 
 
-def windows(data: Encoded, place: Place = "trailing") -> Encoded:
+def windows(data: Encoded, place: Alignment = "trailing") -> Encoded:
     """Return the windows of rows that are points, values and observed [n, T, C]; other rows as they are.
 
     The rows' own cells are those of `data`, whatever the points have: they may have been hidden.
@@ -77,7 +77,7 @@ def _own(data: Encoded) -> Floats:
     points, at = positions.points, positions.at
     if points.scales is None:
         return seen.values
-    mapped = np.where(data.observed, points.scales.own(seen.values, at), seen.values)
+    mapped = np.where(data.observed, points.scales.to_series(seen.values, at), seen.values)
     return np.where(seen.values == points.common[at], points.values[at], mapped).astype(np.float32)
 
 
@@ -105,7 +105,7 @@ def explained_points(data: Encoded, explain: Callable[[Encoded], Cells]) -> Cell
     for reach in _reaches(data):
         cells = explain(reach.windows)
         contribution[reach.rows] = reach.mean(cells.contribution.sum(axis=1))
-        expected[reach.rows] = _common(data.take(reach.rows), reach.own(cells.expected))
+        expected[reach.rows] = _common(data.take(reach.rows), reach.expected(cells.expected))
     return Cells(contribution, expected)
 
 
@@ -135,7 +135,7 @@ class _Reach:
             total[here] += found[self.first[here] + later]
         return np.asarray(total / self.count.reshape(-1, *[1] * (total.ndim - 1)))
 
-    def own(self, cells: Floats) -> Floats:
+    def expected(self, cells: Floats) -> Floats:
         """Return for each row the mean of its own cells in its windows [m, T, C]; codes, which have none, of one."""
         last, codes = cells[self.first, -1], self.windows.layout.categories
         total = np.zeros(last.shape)
@@ -204,17 +204,17 @@ def _filled(data: Encoded, filled: Filled) -> Filled:
     positions = _positions(data)
     at = np.arange(len(data)), positions.at - positions.centred
 
-    def own(array: Floats) -> Floats:
+    def of_rows(array: Floats) -> Floats:
         """Take the rows' own cells of [n, T, C], as they are where they are observed."""
         return np.where(data.observed, data.values, _common(data, array[at])).astype(np.float32)
 
-    draws = None if filled.draws is None else np.stack([own(one) for one in filled.draws])
+    draws = None if filled.draws is None else np.stack([of_rows(one) for one in filled.draws])
     low, high = (None if end is None else _common(data, end[at]) for end in (filled.low, filled.high))
-    return Filled(own(filled.point), draws, {}, low, high)
+    return Filled(of_rows(filled.point), draws, {}, low, high)
 
 
 def _common(data: Encoded, values: Floats) -> Floats:
     """Return cells [n, C] of the rows on the scale of all series."""
     positions = _positions(data)
     scales = positions.points.scales
-    return values if scales is None else scales.common(values, positions.at)
+    return values if scales is None else scales.to_common(values, positions.at)

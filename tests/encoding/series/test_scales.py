@@ -15,10 +15,10 @@ def test_values_are_compressed_by_the_scale_of_their_series_and_back() -> None:
     assert (offsets[2], widths[2]) == (offset, scale)
     scales = Scales(np.array([0]), offset, scale, offsets, widths, which)
     common = compress(original, 250.0, 250.0).astype(np.float32)[:, None]
-    own = scales.own(common, np.arange(400))
+    own = scales.to_series(common, np.arange(400))
     expected = np.concatenate([compress(original[which == at], offsets[at, 0], widths[at, 0]) for at in (0, 1)])
     np.testing.assert_allclose(own[:, 0], expected, atol=2e-4)
-    np.testing.assert_allclose(scales.common(own, np.arange(400)), common, atol=1e-5)
+    np.testing.assert_allclose(scales.to_common(own, np.arange(400)), common, atol=1e-5)
 
 
 def test_a_series_with_few_or_equal_numbers_has_the_common_scale_or_a_narrow_one() -> None:

@@ -102,7 +102,7 @@ def test_what_cannot_be_followed_is_refused(place: JobContext, grow: Callable[[l
     with pytest.raises(SourceError, match="no such file"):
         follow(place, "nowhere.csv", "causal", out, SHARE)
     out.write_text("a,b\n1,2\n")
-    with pytest.raises(UsageError, match="exists; go on behind its lines with --resume"):
+    with pytest.raises(UsageError, match="exists; continue behind its lines with --resume"):
         follow(place, str(growing.path), "causal", out, SHARE)
     with pytest.raises(OutputError, match="has other lines than scores"):
         follow(place, str(growing.path), "causal", out, SHARE, resume=True)
