@@ -41,6 +41,7 @@ from anomalo.errors import GateError, UsageError
 from anomalo.tabular.quantities import count, percent
 
 if TYPE_CHECKING:
+    from anomalo.calibration.thresholds import Threshold
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.scoring.score import ScoreResult
     from anomalo.tabular.writing.destination import Output
@@ -123,16 +124,14 @@ def score(
     given, target = None if threshold is None else Threshold.parse(threshold), named_output(output, safe_csv)
     if follow:
         context = JobContext.at(workspace, reading=reading, strict=strict)
-        limit = used_threshold(context.store, model, given)
-        _follow(console, context, source, model, target, threshold=limit.threshold, device=device, resume=resume)
+        _follow(console, context, source, model, target, given, device=device, resume=resume)
         return
     with console.work("scoring", threads or ONE_THREAD, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
         limit = used_threshold(context.store, model, given)
         context.notes = limit.note
-        asked: dict[str, Any] = {"threshold": limit.threshold, "explain": explain}
+        asked: dict[str, Any] = {"threshold": limit.threshold, "explain": explain, "shadow": shadow}
         asked |= {"safe_csv": safe_csv, "device": device}
-        asked["shadow"] = shadow
         former = former_run(context, "score", asked, [source], models=[model, shadow], outputs=[target], force=force)
         if former is None:
             result = run_score(context, source, model, output=target, resume=resume, **asked)
@@ -145,17 +144,25 @@ def score(
 
 
 def _follow(
-    console: Console, context: JobContext, source: str, model: str, target: Output | None, **asked: Any
+    console: Console,
+    context: JobContext,
+    source: str,
+    model: str,
+    target: Output | None,
+    given: Threshold | None,
+    **asked: Any,
 ) -> None:
     """Score rows as they come, and print how many there were."""
+    from anomalo.jobs.keeping.thresholds import used_threshold
     from anomalo.jobs.series.follow import follow
 
     if not isinstance(target, Path):
         raise UsageError("--follow appends to a file of this machine; name it by -o")
+    limit = used_threshold(context.store, model, given).threshold
     with console.work("following", ONE_THREAD):
-        found = follow(context, source, model, target, **asked)
+        found = follow(context, source, model, target, limit, **asked)
     rows, alerts = count(found.rows, "row"), count(found.alerts, "alert")
-    console.result(found.to_json(), lambda: typer.echo(f"{rows} scored, {alerts} at {asked['threshold']}; in {target}"))
+    console.result(found.to_json(), lambda: typer.echo(f"{rows} scored, {alerts} at {limit}; in {target}"))
 
 
 def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metrics: Path | None) -> None:

@@ -191,7 +191,7 @@ def test_two_encoders_of_one_modality_is_an_error_that_names_both(site: Path) ->
     assert Registry.load(entry_points=twice[:1]).encoder("table").modality == "table"
     with pytest.raises(PluginError, match="encoder for modality 'table' is claimed by the plugins 'ours' and 'theirs'"):
         Registry.load(entry_points=twice).encoder("table")
-    with pytest.raises(UsageError, match="'sound'; there are encoders for: image, table, text"):
+    with pytest.raises(UsageError, match="'sound'; there are encoders for: image, series, table, text"):
         Registry.load(entry_points=twice[:1]).encoder("sound")
 
 

@@ -19,7 +19,7 @@ from anomalo.workspace.records import RunRecord
 from anomalo.workspace.workspace import Workspace
 
 VERBS = ("clean", "repair")
-"""The verbs that suspect cells: `impute` fills holes, and says nothing of what a table holds."""
+"""The verbs that suspect cells: `impute` fills missing values, and says nothing of what a table holds."""
 
 
 @dataclass(frozen=True)

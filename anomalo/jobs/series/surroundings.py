@@ -88,7 +88,7 @@ class Surroundings:
     before, after : int
         How many points of the same series before and after each row.
     points : Counter, optional
-        How many points each series has, if the source was read before; else any may go on for ever, and no part waits.
+        How many points each series has, if the source was read before; else any may have more, and no part waits.
     """
 
     def __init__(self, stamps: Stamps, before: int, after: int = 0, points: Counter[int] | None = None) -> None:

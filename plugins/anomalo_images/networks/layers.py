@@ -109,7 +109,7 @@ def in_multiples(net: Callable[[Tensor], Tensor], images: Tensor, of: int) -> Te
 def rectangles(images: Tensor, share: float) -> Tensor:
     """Return masks [n, 1, H, W] with a random rectangle in that share of the images.
 
-    It is from an eighth to half as high and wide as the image; where it lies, all places inside are alike.
+    It is from an eighth to half as high and wide as the image; where it lies, all positions inside are alike.
     """
     count, _, height, width = images.shape
     uniform = torch.rand(5, count, 1, 1, device=images.device)
