@@ -123,13 +123,12 @@ def score(
     chosen = engine_choice(engine, workers, address, threads or ONE_THREAD)
     given, target = None if threshold is None else Threshold.parse(threshold), named_output(output, safe_csv)
     if follow:
-        context = JobContext.at(workspace, reading=reading, strict=strict)
-        _follow(console, context, source, model, target, given, device=device, resume=resume)
+        opened = JobContext.at(workspace, reading=reading, strict=strict)
+        _follow(console, opened, source, model, target, given, device=device, resume=resume)
         return
     with console.work("scoring", threads or ONE_THREAD, resumable=True) as progress:
         context = JobContext.at(workspace, progress, reading=reading, strict=strict, engine=chosen)
-        limit = used_threshold(context.store, model, given)
-        context.notes = limit.note
+        context.notes = (limit := used_threshold(context.store, model, given)).note
         asked: dict[str, Any] = {"threshold": limit.threshold, "explain": explain, "shadow": shadow}
         asked |= {"safe_csv": safe_csv, "device": device}
         former = former_run(context, "score", asked, [source], models=[model, shadow], outputs=[target], force=force)
