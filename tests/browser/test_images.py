@@ -54,9 +54,10 @@ def test_a_folder_is_learned_and_its_images_are_seen(page: Any, serve: Callable[
     before = heat.get_attribute("src")
     page.get_by_role("slider").press("Home")
     page.wait_for_function(
-        "([old]) => document.querySelector('img[alt^=Heat]')?.getAttribute('src') !== old", arg=[before]
+        "old => { const image = document.querySelector('img[alt^=Heat]');"
+        " return image && image.getAttribute('src') !== old && image.naturalWidth === 384; }",
+        arg=before,
     )
-    assert heat.evaluate("image => image.naturalWidth") == 16 * 24
 
     page.get_by_role("link", name="Repairs").click()
     page.get_by_alt_text("Row 3 after").wait_for()
