@@ -33,8 +33,9 @@ def options_of(columns: Choices) -> SchemaOptions:
 
     Examples
     --------
-    >>> options_of({"zone": "category", "key": "id"})
-    SchemaOptions(kinds={'zone': 'category'}, drop=(), id='key', label=None, missing=(), infinite='error', keep=())
+    >>> options = options_of({"zone": "category", "key": "id"})
+    >>> options.kinds, options.id
+    ({'zone': 'category'}, 'key')
     """
     if columns is None:
         return SchemaOptions()

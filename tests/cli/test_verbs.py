@@ -34,7 +34,7 @@ JOBS = (
     "embed",
     "run",
 )
-VERBS = (*JOBS, "models", "runs", "plugins", "tag", "feedback", "export", "import", "rm")
+VERBS = (*JOBS, "models", "runs", "plugins", "tag", "threshold", "retire", "feedback", "export", "import", "rm")
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_other_pages_take_runs_of_images(home: Path, name: str) -> None:
     app = opened(name)
     said = "\n".join([*(info.value for info in app.info), *(line.value for line in app.caption)])
     if name == "embedding_map":
-        assert "Score the table with one that does: conv." in said
+        assert "Score the table with one that does: conv, " in said
     if name == "synthesize":
         assert str(home / "new") not in app.selectbox(key="learn_from").options
 
@@ -165,7 +165,7 @@ def test_points_of_the_map_have_pictures_that_no_description_holds() -> None:
     palette = by_alert(scores.alert[rows])
     points = chart.table(cloud, scores, rows, palette, ["data:image/png;base64,AA", None])  # type: ignore[arg-type]
     assert points.set_index("row")["image"].to_dict() == {2: "data:image/png;base64,AA", 0: "", 1: ""}
-    drawn = chart.draw(points, pd.DataFrame(columns=["rows", "alerts"]), cloud, palette, None, False).to_dict()
+    drawn = chart.draw(points, pd.DataFrame(columns=["rows", "alerts"]), cloud, palette, None, chart.MOVE).to_dict()
     encoding = drawn["layer"][0]["encoding"]
     assert "image" in [tip["field"] for tip in encoding["tooltip"]]
     assert encoding["description"]["field"] == "said"

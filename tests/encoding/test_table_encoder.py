@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN
 from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.encoding.scaling import LINEAR, compress, expand
+from anomalo.encoding.series_encoder import SeriesEncoder
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.encoding.text_encoder import TextEncoder
 from anomalo.errors import SchemaError, SourceError
@@ -404,5 +405,5 @@ def test_one_row_and_dates_before_1970():
 
 
 def test_it_is_offered_by_its_hook():
-    assert list(anomalo_encoders()) == [TableEncoder, TextEncoder, ImageEncoder]
+    assert list(anomalo_encoders()) == [TableEncoder, TextEncoder, ImageEncoder, SeriesEncoder]
     assert TableEncoder.modality == "table"

@@ -32,7 +32,7 @@ def same(one: tuple[Encoded, Encoded], other: tuple[Encoded, Encoded]) -> bool:
 def test_a_model_gets_rows_of_its_modality() -> None:
     assert same(rows_for(OfTables), tables())
     assert same(rows_for(OfTexts), texts())
-    with pytest.raises(AssertionError, match=r"rows of table, text, image, and the model takes \('sound',\)"):
+    with pytest.raises(AssertionError, match=r"rows of table, text, image, series, and the model takes \('sound',\)"):
         rows_for(OfSounds)
 
 

@@ -64,7 +64,7 @@ def retire(
     log_json: LogJsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Mark a version of a model as no longer to be used, unless it is named."""
+    """Put a version of a saved model out of use, or back into it."""
     from anomalo.workspace.workspace import Workspace
 
     console, store = Console(as_json, log_json), Workspace(workspace)

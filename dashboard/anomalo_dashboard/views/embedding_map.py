@@ -19,8 +19,7 @@ from anomalo_dashboard.security.literal import literal, plain
 from anomalo_dashboard.security.uploads import name_of
 
 PCA, TSNE = "PCA", "t-SNE"
-PICTURES = 300
-"""So many images, the most anomalous ones, show a picture where the mouse is."""
+PICTURES = 300  # images, the most anomalous ones, that show a picture where the mouse is
 DRAGS = {chart.MOVE: "move", chart.RECTANGLE: "choose rows", chart.LASSO: "lasso"}
 SAID = {
     chart.MOVE: "scroll to zoom, drag to move",

@@ -99,7 +99,7 @@ def test_what_is_not_given(folder: Path) -> None:
         None,
     )
     assert job.workspace == folder / "anomalo-workspace"
-    assert (str(job.threshold), job.routes, job.first) == ("share=0.01", (), None)
+    assert (job.threshold, job.routes, job.first) == (None, (), None)
 
 
 def test_a_folder_stays_a_folder(folder: Path) -> None:
