@@ -59,14 +59,15 @@ class Auto(Model):
         return Cells(np.asarray(np.sum(parts, axis=0), dtype=np.float64), self._expected(data, cells[-1].expected))
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill hidden cells by the Gaussian.
+        """Fill hidden cells by the Gaussian; by the components, if it was fitted to score alone.
 
         Raises
         ------
         UsageError
-            It was not fitted to impute.
+            `draws` is not 0, and it was not fitted to impute.
         """
-        found: Filled = self._fitted("gaussian_", "impute").impute(data, draws)
+        filler: Any = vars(self).get("gaussian_") or self._fitted("components_", "score")
+        found: Filled = filler.impute(data, draws)
         return found
 
     def _expected(self, data: Encoded, otherwise: Floats) -> Floats:

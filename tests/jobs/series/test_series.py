@@ -121,3 +121,12 @@ def test_a_new_series_is_scored_and_said(place: JobContext) -> None:
     pd.read_csv(source(place)).replace({"pump": {"b": "c"}}).to_csv(source(place, "new.csv"), index=False)
     found = scored(place, "new.csv")
     assert any("column 'pump': 300" in text and "not in the training data" in text for text in found.warnings)
+
+
+def test_a_scan_by_the_default_model_scores_and_fills(place: JobContext, tmp_path: Path) -> None:
+    everything = JobContext.at(tmp_path)
+    found = scan(everything, source(place), FitConfig("auto"), OPTIONS, Threshold.parse("budget=4"))
+    assert set(np.flatnonzero(found.scored.alert)) <= {*range(ODD[0] - 8, ODD[1] + 8, 2)}
+    assert found.filled is not None
+    filled, truth = pd.read_csv(str(found.filled.table))["heat"], 20 + 2 * np.sin(np.arange(ROWS) // 2 / 6 * np.pi)
+    assert np.abs(filled - truth)[50:71:5].max() < 1

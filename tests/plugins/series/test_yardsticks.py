@@ -273,15 +273,19 @@ def test_members_of_auto_count_by_what_they_explain() -> None:
     assert (model.impute(NEW).point == model.gaussian_.impute(NEW).point).all()
 
 
-def test_auto_says_what_it_was_not_fitted_for() -> None:
-    scoring = LocalRun(goals=frozenset({"score"}), registered=Registry.load().part_creator("series"))
-    model = Auto().fit(TRAIN, scoring)
-    with pytest.raises(UsageError, match="not fitted to impute: expected a fit for it"):
-        model.impute(NEW)
+def test_auto_fills_by_its_components_until_it_is_fitted_to_impute() -> None:
+    only_score, only_impute = (
+        LocalRun(goals=frozenset({goal}), registered=Registry.load().part_creator("series"))
+        for goal in ("score", "impute")
+    )
+    model = Auto().fit(TRAIN, only_score)
+    assert (model.impute(NEW).point == model.components_.impute(NEW).point).all()
     scores = model.score(NEW)
-    model.extend(TRAIN, LocalRun(goals=frozenset({"impute"}), registered=Registry.load().part_creator("series")))
-    assert model.impute(NEW).point.shape == NEW.values.shape
+    model.extend(TRAIN, only_impute)
+    assert (model.impute(NEW).point == model.gaussian_.impute(NEW).point).all()
     assert (model.score(NEW) == scores).all()
+    with pytest.raises(UsageError, match="not fitted to score: expected a fit for it"):
+        Auto().fit(TRAIN, only_impute).score(NEW)
 
 
 def mixed() -> Encoded:
