@@ -49,7 +49,8 @@ class Auto(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Return the weighted mean score of the members, float64 [n]."""
-        scores = [weight * member.score(data) for weight, member in zip(self.weights_, self._members(), strict=True)]
+        members = self._members()
+        scores = [weight * member.score(data) for weight, member in zip(self.weights_, members, strict=True)]
         return np.asarray(np.sum(scores, axis=0), dtype=np.float64)
 
     def explain(self, data: Encoded) -> Cells:
