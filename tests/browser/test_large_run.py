@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]
     assert spec is not None
     assert spec.loader is not None
     benchmark = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = benchmark  # its dataclasses look for their module there
     spec.loader.exec_module(benchmark)
     workspace = tmp_path_factory.mktemp("large")
     run = benchmark.large_run(workspace, ROWS)

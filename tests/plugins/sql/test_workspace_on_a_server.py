@@ -10,7 +10,7 @@ from anomalo.workspace.migrations import schema
 from anomalo.workspace.workspace import Workspace
 
 OLDER = """DROP TABLE alembic_version; DROP TABLE activity; DROP TABLE decisions;
-ALTER TABLE models DROP COLUMN who; ALTER TABLE runs DROP COLUMN who"""
+ALTER TABLE models DROP COLUMN who, DROP COLUMN threshold, DROP COLUMN retired; ALTER TABLE runs DROP COLUMN who"""
 
 
 @pytest.mark.slow
