@@ -172,6 +172,7 @@ def test_points_of_the_map_have_pictures_that_no_description_holds() -> None:
     assert points["said"].tolist() == [f"row: {row}; anomaly score: 1" for row in points["row"]]
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_is_learned_and_scored(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOMALO_WORKSPACE", str(tmp_path))
     app = AppTest.from_file(APP, default_timeout=600).run()

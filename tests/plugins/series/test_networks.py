@@ -124,6 +124,7 @@ def test_a_fill_is_what_is_expected_given_all_that_is_observed() -> None:
     assert (filled[given.observed] == given.values[given.observed]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Recurrent(epochs=25, latent=4), Tcn(epochs=25)], ids=lambda model: model.name)
 def test_a_short_training_finds_a_wave_in_another_place(model: SeriesNetwork) -> None:
     model.fit(TRAIN, LocalRun())
@@ -144,6 +145,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", NETWORKS, ids=lambda model: model.name)
 def test_a_fit_that_was_stopped_goes_on_exactly(model: SeriesNetwork, tmp_path: Path) -> None:
     def run(keep: ResumableState | None, kill_at: float | None = None) -> LocalRun:
