@@ -150,8 +150,8 @@ class SeriesEncoder(TableEncoder):
         missing = np.flatnonzero(np.isnan(times))
         if len(missing):
             raise SourceError(
-                f"{count(len(missing), 'point')} of {columns.rows:,} have no time in column {self._schema.time!r}; "
-                "give each a time, or leave such rows out"
+                f"column {self._schema.time!r} has no readable time for {count(len(missing), 'point')} of "
+                f"{columns.rows:,}; give each a time, or leave such rows out"
             )
         return times
 

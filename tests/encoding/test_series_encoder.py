@@ -107,7 +107,7 @@ def test_a_point_without_a_time_is_refused() -> None:
     rows = table()
     times = rows["time"].to_pylist()
     times[5] = None
-    with pytest.raises(SourceError, match="1 point of 300 have no time in column 'time'; give each a time"):
+    with pytest.raises(SourceError, match="column 'time' has no readable time for 1 point of 300; give each a time"):
         fitted(rows.set_column(0, "time", pa.array(times)))
 
 

@@ -78,7 +78,7 @@ def retire(
         if undo:
             typer.echo(f"{record.reference} is in use again")
         else:
-            typer.echo(f"{record.reference} is retired: {record.name} is the latest version that is not")
+            typer.echo(f"{record.reference} is retired: {record.name} means the latest version that is not")
             typer.echo(f"to take it back: anomalo retire {record.reference} --undo")
 
     console.result({"reference": record.reference, "retired": after.retired or None}, show)
