@@ -1,6 +1,10 @@
-"""The surface of plugin authors with torch: neural models, reconstructors, and building blocks for tables."""
+"""The surface of plugin authors with torch: neural models, reconstructors, building blocks, and diffusion."""
 
 from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
+from anomalo.nn.diffusion.averaged_network import AveragedNetwork
+from anomalo.nn.diffusion.level_embedding import LevelEmbedding
+from anomalo.nn.diffusion.samplers import Denoise, ancestral, heun, implicit, multistep
+from anomalo.nn.diffusion.schedules import DiscreteSchedule, even_levels, karras_levels
 from anomalo.nn.distributed.shares import draw_rows, mean_of_batch, part_of_mean, split_rows, sum_of_batch
 from anomalo.nn.imputation import filled
 from anomalo.nn.layers import ColumnHeads, ColumnInput, Standardised, activate, mlp
@@ -16,11 +20,15 @@ __all__ = [
     "STEPS_PER_EPOCH",
     "ArrayRows",
     "Autoencoder",
+    "AveragedNetwork",
     "Batch",
     "BatchSource",
     "CodeNetwork",
     "ColumnHeads",
     "ColumnInput",
+    "Denoise",
+    "DiscreteSchedule",
+    "LevelEmbedding",
     "Loss",
     "MixtureHeads",
     "ModuleTuple",
@@ -32,12 +40,18 @@ __all__ = [
     "Standardised",
     "Step",
     "activate",
+    "ancestral",
     "compressed",
     "draw_rows",
     "draw_rows_by_code",
+    "even_levels",
     "filled",
+    "heun",
+    "implicit",
+    "karras_levels",
     "mean_of_batch",
     "mlp",
+    "multistep",
     "natural",
     "part_of_mean",
     "seeded",
