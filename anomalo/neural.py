@@ -1,5 +1,18 @@
-"""The surface of plugin authors with torch: neural models, reconstructors, building blocks, and diffusion."""
+"""The surface of plugin authors with torch: neural models, building blocks, adversarial training and diffusion."""
 
+from anomalo.nn.adversarial.energy_distance import energy_distance
+from anomalo.nn.adversarial.losses import (
+    critic_loss,
+    generator_loss,
+    one_centred_penalty,
+    squared_gradient_norms,
+    zero_centred_penalty,
+)
+from anomalo.nn.adversarial.minibatch_features import MinibatchDeviation, MinibatchDiscrimination
+from anomalo.nn.adversarial.moving_average import MovingAverage
+from anomalo.nn.adversarial.network import AdversarialNetwork
+from anomalo.nn.adversarial.replay_buffer import ReplayBuffer
+from anomalo.nn.adversarial.step import AdversarialStep, zero_centred_outputs
 from anomalo.nn.dataset import ArrayRows, Batch, BatchSource
 from anomalo.nn.diffusion.averaged_network import AveragedNetwork
 from anomalo.nn.diffusion.level_embedding import LevelEmbedding
@@ -18,6 +31,8 @@ from anomalo.nn.training_by_sampling import draw_rows_by_code
 
 __all__ = [
     "STEPS_PER_EPOCH",
+    "AdversarialNetwork",
+    "AdversarialStep",
     "ArrayRows",
     "Autoencoder",
     "AveragedNetwork",
@@ -30,22 +45,29 @@ __all__ = [
     "DiscreteSchedule",
     "LevelEmbedding",
     "Loss",
+    "MinibatchDeviation",
+    "MinibatchDiscrimination",
     "MixtureHeads",
     "ModuleTuple",
+    "MovingAverage",
     "NaturalHeads",
     "NeuralModel",
     "Phase",
     "Reconstructor",
+    "ReplayBuffer",
     "RowEncoder",
     "Standardised",
     "Step",
     "activate",
     "ancestral",
     "compressed",
+    "critic_loss",
     "draw_rows",
     "draw_rows_by_code",
+    "energy_distance",
     "even_levels",
     "filled",
+    "generator_loss",
     "heun",
     "implicit",
     "karras_levels",
@@ -53,8 +75,12 @@ __all__ = [
     "mlp",
     "multistep",
     "natural",
+    "one_centred_penalty",
     "part_of_mean",
     "seeded",
     "split_rows",
+    "squared_gradient_norms",
     "sum_of_batch",
+    "zero_centred_outputs",
+    "zero_centred_penalty",
 ]
