@@ -21,8 +21,9 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_images_gan.diffusion.image_ddpm import ImageDdpm
     from anomalo_images_gan.families.cdcgan import ConditionalDcgan
     from anomalo_images_gan.families.dcgan import Dcgan
     from anomalo_images_gan.families.wgan_image import WganImage
 
-    return [Dcgan, ConditionalDcgan, WganImage]
+    return [Dcgan, ConditionalDcgan, WganImage, ImageDdpm]
