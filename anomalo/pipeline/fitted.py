@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from anomalo.calibration.changes import UsualBlocks
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
@@ -77,6 +78,8 @@ class Fitted:
         What later tables are compared with.
     feedback : Feedback or None
         Which rows reviews say are normal.
+    usual : UsualBlocks or None
+        Of series, what their levels are compared with.
     """
 
     schema: Schema
@@ -91,6 +94,7 @@ class Fitted:
     texts: TextEvidence | None = None
     profile: Profile | None = None
     feedback: Feedback | None = None
+    usual: UsualBlocks | None = None
 
     @classmethod
     def fit(

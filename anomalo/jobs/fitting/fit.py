@@ -18,6 +18,7 @@ from anomalo.errors import UsageError
 from anomalo.jobs.comparing.profiles import profile_of_fit
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
 from anomalo.jobs.fitting.lineage import data_of, lineage, metrics_of
+from anomalo.jobs.series.changes import usual_blocks
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanExtend
 from anomalo.models.guarded import GuardedModel
@@ -293,8 +294,8 @@ def _save(
     origin: dict[str, Any],
     job: ResumableState,
 ) -> ModelRecord:
-    """Save a fitted model, with its table's profile, as the next version of `name`, in one step with its job's end."""
-    fitted.profile = profile_of_fit(table, fitted.schema)
+    """Save a fitted model, with what later tables are compared with, as the next version of `name`, in one step with its job's end."""
+    fitted.profile, fitted.usual = profile_of_fit(table, fitted.schema), usual_blocks(table, fitted)
     return context.store.add_model(
         name,
         partial(save_fitted, fitted),

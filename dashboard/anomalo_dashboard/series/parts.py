@@ -1,0 +1,116 @@
+"""What is drawn of a page of a series, as tables; never more than a few thousand lines, whatever the run's length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from anomalo.jobs.series.kept import Timeline
+from anomalo.workspace.workspace import RunRecord
+from anomalo_dashboard import formatting
+from anomalo_dashboard.security.literal import plain
+from anomalo_dashboard.series import decimation, reading
+from anomalo_dashboard.series.view import Page
+
+MOST = 4000
+"""Lines of tables that are sent, of all channels together."""
+MOST_INTERVALS = 60
+"""Intervals that are drawn of a page, the most anomalous ones."""
+
+
+def times_as_text(times: NDArray[np.float64], dated: bool) -> list[str]:
+    """Return times as text: of milliseconds without the parts that are 0 in all."""
+    if not dated:
+        return [f"{time:.10g}" for time in times]
+    moments = np.asarray(times).astype("datetime64[ms]")
+    unit = "s" if (moments == moments.astype("datetime64[s]")).all() else "ms"
+    return [str(text).replace("T", " ") for text in np.datetime_as_string(moments, unit=unit)]
+
+
+def of_channel(
+    run: RunRecord, line: Timeline, series: int, page: Page, name: str, channels: int, row: int | None
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of a channel's chart; see `chart.draw`.
+
+    Parameters
+    ----------
+    channels : int
+        How many charts share what may be sent.
+    row : int or None
+        The row that is marked.
+    """
+    all_points = line.of(series)
+    points = slice(all_points.start + page[0], all_points.start + page[1])
+    time, rows, place = line.time[points], line.row[points], line.place[points]
+    value, most = reading.channel(run, name)[rows], max(MOST // (2 * channels), 8)
+    drawn = decimation.drawn(time, value, place, most)
+    when = times_as_text(time[drawn.at], line.dated)
+    table = {
+        "time": time[drawn.at],
+        "value": value[drawn.at],
+        "piece": drawn.piece,
+        "when": when,
+        "row": rows[drawn.at],
+    }
+    return {
+        "line": pd.DataFrame(table),
+        "gaps": pd.DataFrame(drawn.gaps, columns=["start", "end"]),
+        "band": _band(run, line, points, name, most // 2),
+        "intervals": _intervals(run, line, points),
+        "changes": _changes(run, line, points, name),
+        "row": pd.DataFrame({"time": time[rows == row] if row is not None else time[:0]}),
+    }
+
+
+def _band(run: RunRecord, line: Timeline, points: slice, name: str, most: int) -> pd.DataFrame:
+    found = reading.bands(run, name)
+    at = line.position[found.row]
+    here = np.flatnonzero((at >= points.start) & (at < points.stop))
+    here = here[np.argsort(at[here], kind="stable")]
+    numbers = (each[here] for each in (found.low, found.high, found.expected))
+    made = decimation.band(at[here] - points.start, *numbers, points.stop - points.start, most)
+    table = pd.DataFrame(made, columns=["at", "low", "high", "expected", "piece"])
+    return table.assign(time=line.time[points][table["at"].to_numpy(dtype=np.intp)])
+
+
+def here(run: RunRecord, line: Timeline, points: slice) -> pd.DataFrame:
+    """Return the intervals of a series that some points are in, the most anomalous first."""
+    found = reading.intervals(run)
+    if not len(found):
+        return found
+    first, last = line.position[found["start_row"]], line.position[found["end_row"]]
+    inside = (last >= points.start) & (first < points.stop)
+    return found[inside].assign(first=first[inside], last=last[inside])
+
+
+def _intervals(run: RunRecord, line: Timeline, points: slice) -> pd.DataFrame:
+    found = here(run, line, points).head(MOST_INTERVALS)
+    if not len(found):
+        return pd.DataFrame({"start": [], "end": [], "peak_row": [], "said": []}, dtype=np.float64)
+    limits: Any = (points.start, points.stop - 1)
+    first, last = np.clip(found["first"], *limits), np.clip(found["last"], *limits)
+    said = [
+        plain(f"{entry.start} to {entry.end}, p {formatting.figure(entry.p_value)}, {', '.join(entry.channels)}")
+        for entry in found.itertuples()
+    ]
+    peaks = found["peak_row"].to_numpy()
+    return pd.DataFrame({"start": line.time[first], "end": line.time[last], "peak_row": peaks, "said": said})
+
+
+def _changes(run: RunRecord, line: Timeline, points: slice, name: str) -> pd.DataFrame:
+    found = reading.changes(run)
+    found = found[found["channel"] == name]
+    at = line.position[found["start_row"].to_numpy(dtype=np.int64)]
+    inside = (at >= points.start) & (at < points.stop)
+    said = [plain(described(entry)) for entry in found[inside].itertuples()]
+    return pd.DataFrame({"start": line.time[at[inside]], "said": said})
+
+
+def described(change: Any) -> str:
+    """Return a change as a text, such as "level change, from 100 to 140"."""
+    what = "drift" if change.kind == "drift" else f"{change.kind} change"
+    until = "" if not isinstance(change.end, str) else f" until {change.end}"
+    return f"{what} since {change.start}{until}, from {change.before:.4g} to {change.after:.4g}"
