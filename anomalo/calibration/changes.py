@@ -17,8 +17,7 @@ Kind = Literal["level", "drift", "spread"]
 SHORTEST, FEWEST = 32, 10
 """A block has at least so many points, and the usual blocks of a series are known from so many."""
 ALLOWANCE, LIMIT, CAP = 1.0, 6.0, 3.0
-"""Of the cumulative sums, in usual deviations of blocks: half of the shift to be found, when it is, and the most that one
-block counts."""
+"""Of the sums, in usual deviations of blocks: half of the shift to be found, where it is found, and the most of a block."""
 SMALLEST = 0.1
 """The deviation of blocks is at least this part of that of points: smaller shifts do not matter."""
 TREND, BLOCKS = 4.0, 6
@@ -256,7 +255,7 @@ def _line(moments: Floats) -> tuple[float, float, bool]:
 
 
 def _levels_and_widths(blocks: Numbers) -> tuple[Floats, Floats]:
-    """Return medians and interquartile ranges of blocks [k, points, channels], [k, channels]; nan of half empty ones."""
+    """Return medians and interquartile ranges of blocks [k, points, channels]; nan if half of one is missing."""
     few = np.isnan(blocks).mean(axis=1) > 0.5
     if few.all():
         return np.full(few.shape, np.nan), np.full(few.shape, np.nan)
@@ -267,7 +266,7 @@ def _levels_and_widths(blocks: Numbers) -> tuple[Floats, Floats]:
 
 
 def _log(width: Floats, usual: Floats) -> Floats:
-    """Return logarithms of interquartile ranges; nan where the usual one is 0, and others cannot be compared with it."""
+    """Return logarithms of interquartile ranges; nan where the usual one is 0: others cannot be compared with it."""
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = np.where(usual > 0, np.log(np.maximum(width, usual / 100)), np.nan)
     return found

@@ -294,7 +294,7 @@ def _save(
     origin: dict[str, Any],
     job: ResumableState,
 ) -> ModelRecord:
-    """Save a fitted model, with what later tables are compared with, as the next version of `name`, in one step with its job's end."""
+    """Save a fitted model as the next version of `name`, in one step with its job's end."""
     fitted.profile, fitted.usual = profile_of_fit(table, fitted.schema), usual_blocks(table, fitted)
     return context.store.add_model(
         name,

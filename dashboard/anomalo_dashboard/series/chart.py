@@ -25,9 +25,8 @@ def draw(parts: dict[str, pd.DataFrame], title: str, dated: bool, span: tuple[fl
     Parameters
     ----------
     parts : dict of str to DataFrame
-        `line` (`time`, `value`, `piece`, `when`), `band` (`time`, `low`, `high`, `expected`, `piece`), `gaps` (`start`,
-        `end`), `intervals` (`start`, `end`, `peak_row`, `said`), `changes` (`start`, `said`) and `row` (`time`); but for
-        `line` and `intervals` they may be empty.
+        `line` (`time`, `value`, `row`, `piece`, `when`), `band` (`time`, `low`, `high`, `expected`, `piece`), `gaps`
+        (`start`, `end`), `intervals` (`start`, `end`, `peak_row`, `said`), `changes` (`start`, `said`), `row` (`time`).
     title : str
         The channel.
     dated : bool

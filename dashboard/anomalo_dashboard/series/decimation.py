@@ -1,4 +1,4 @@
-"""The points of a line that are drawn where there are too many: the least and the greatest of each stretch, and gaps."""
+"""The points of a line that are drawn where there are too many: least and greatest of each stretch, and gaps."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import streamlit as st
 from anomalo.jobs.series.kept import Timeline
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import RunRecord
-from anomalo_dashboard import data, formatting
+from anomalo_dashboard import formatting
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.series import chart, parts, reading, view
 

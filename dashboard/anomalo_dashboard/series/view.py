@@ -1,4 +1,4 @@
-"""Which points of a series are in view: all, or a page of them that buttons enlarge, reduce and turn; it is in the URL."""
+"""Which points of a series are in view: all, or a page that buttons enlarge, reduce and turn; it is in the URL."""
 
 from __future__ import annotations
 
@@ -85,12 +85,5 @@ def buttons(page: Page, total: int) -> None:
         ("Later", "arrow_forward", turned(page, total, 1), page[1] == total),
     )
     for column, (label, icon, to, off) in zip(st.columns(len(shown), gap="small"), shown, strict=True):
-        column.button(
-            label,
-            icon=f":material/{icon}:",
-            on_click=go,
-            args=(to,),
-            disabled=off,
-            width="stretch",
-            key=f"view {label}",
-        )
+        options = {"icon": f":material/{icon}:", "key": f"view {label}", "width": "stretch"}
+        column.button(label, on_click=go, args=(to,), disabled=off, **options)
