@@ -17,7 +17,7 @@ Kind = Literal["level", "drift", "spread"]
 SHORTEST, FEWEST = 32, 10
 """A block has at least so many points, and the usual blocks of a series are known from so many."""
 ALLOWANCE, LIMIT, CAP = 1.0, 6.0, 3.0
-"""Of the sums, in usual deviations of blocks: half of the shift to be found, where it is found, and the most of a block."""
+"""Of the sums, in usual deviations of blocks: half of the shift that is found, the limit, and the most of one block."""
 SMALLEST = 0.1
 """The deviation of blocks is at least this part of that of points: smaller shifts do not matter."""
 TREND, BLOCKS = 4.0, 6

@@ -217,7 +217,9 @@ class Fitted:
         found.extend([*self.guarded.notes, *filter(None, map(self.facts.get, ("broken", "drift", "sampled")))])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
-        contamination = None if self.classifies else contaminated(self.calibration.reference)
+        contamination = (
+            None if self.classifies else contaminated(self.calibration.reference, self.encoder.layout.window)
+        )
         if contamination is not None:
             found.append(contamination)
         knew = self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint")

@@ -19,6 +19,7 @@ from anomalo.jobs.comparing.profiles import profile_of_fit
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
 from anomalo.jobs.fitting.lineage import data_of, lineage, metrics_of
 from anomalo.jobs.series.changes import usual_blocks
+from anomalo.jobs.series.stamps import stamps_of_fit
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanExtend
 from anomalo.models.guarded import GuardedModel
@@ -28,7 +29,7 @@ from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.out_of_core.large_table import LargeTable
 from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
-from anomalo.tabular.column import modality_with
+from anomalo.tabular.column import IMAGE, modality_with
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.reading.modality import known_modality
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
@@ -133,7 +134,11 @@ def fit(
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target, large=large)
         if reference is not None:
             outcome.fitted.facts["initial"]["reference"] = reference
-        warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
+        warnings = (
+            *_warnings(outcome.fitted),
+            *stamps_of_fit(table, outcome.fitted),
+            *_nothing_to_resume(resume, keep),
+        )
         origin = lineage(outcome, None if supervised or large is not None else table, config, options, data)
         record = _save(context, source, name, outcome.fitted, table, warnings, origin, keep)
         return FitResult(record, warnings, table, outcome, whole=large is None)
@@ -336,6 +341,7 @@ def summary_of(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
         "kinds": {column.name: column.kind for column in columns},
         "units": {column.name: list(column.unit) for column in columns if any(column.unit)},
         "levels": _levels(fitted),
+        **({"image": list(fitted.encoder.layout.shape)} if fitted.schema.modality == IMAGE else {}),
         "skill": skill if math.isfinite(skill) else None,
         "errors": fitted.errors(),
         "warnings": list(warnings),

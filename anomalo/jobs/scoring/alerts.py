@@ -27,6 +27,7 @@ from anomalo.jobs.scoring.spool import Spool
 from anomalo.jobs.series.changes import FoundChanges
 from anomalo.jobs.series.intervals import AlertPlaces, Intervals
 from anomalo.jobs.series.points import CHANNELS, SeenPoints, numbers_of
+from anomalo.jobs.series.stamps import stamps_of
 from anomalo.jobs.sharding import Work
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.fitted import Fitted
@@ -226,6 +227,7 @@ def score_table(
     scored.warnings = [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])]
     if alert_places is not None:
         scored.points, scored.changes = alert_places.points, alert_places.changes()
+        scored.warnings += stamps_of(alert_places.points, fitted)
         scored.warnings += [] if scored.changes is None else scored.changes.sentences()
     scored.profile = None if seen is None else seen.profile(quality)
     scored.positives = labels.positives()

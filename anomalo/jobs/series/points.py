@@ -60,6 +60,13 @@ def points_schema(fitted: Fitted) -> pa.Schema:
     return pa.schema([*fixed, *channels])
 
 
+def seconds(times: pa.Array) -> NDArray[np.float64]:
+    """Return times of the file as seconds since 1970, or as the numbers that they are, [n]."""
+    if times.type == MOMENT:
+        return np.asarray(times.cast(pa.int64()).to_numpy() / 1e6)
+    return np.asarray(times.to_numpy())
+
+
 def known_series(fitted: Fitted) -> Stamps:
     """Return what reads times and series, those of the training table by the numbers that they have there."""
     return Stamps(fitted.schema, getattr(fitted.encoder, "series", {}))
@@ -112,8 +119,7 @@ class SeenPoints:
             yield from self._spool.read()
             return
         table = pa.Table.from_batches(list(self._spool.read())).combine_chunks()
-        times = table["time"].cast(pa.int64() if table.schema.field("time").type == MOMENT else pa.float64())
-        order = in_order(times.to_numpy(), table["series"].to_numpy())
+        order = in_order(seconds(table["time"].combine_chunks()), table["series"].to_numpy())
         yield from table.take(pa.array(order)).combine_chunks().to_batches()
 
     def write(self, folder: Path) -> None:

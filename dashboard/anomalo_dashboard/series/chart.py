@@ -112,17 +112,10 @@ def _stretches(table: pd.DataFrame, x: _Times) -> Any:
 def _clickable(table: pd.DataFrame, x: _Times) -> Any:
     """Return the borders of intervals, within which they can be clicked; one that is less than a pixel wide is seen."""
     clicked = alt.selection_point(name=CLICKED, fields=["peak_row"], on="click", empty=False)
+    border = {"stroke": ANOMALOUS, "strokeWidth": 1.5, "strokeOpacity": 0.7}
     return (
         _stretches(table, x)
-        .mark_rect(
-            fill=ANOMALOUS,
-            fillOpacity=0,
-            stroke=ANOMALOUS,
-            strokeWidth=1.5,
-            strokeOpacity=0.7,
-            cursor="pointer",
-            aria=False,
-        )
-        .encode(tooltip=[alt.Tooltip("said:N", title="interval of alerts")])
+        .mark_rect(fill=ANOMALOUS, fillOpacity=0, cursor="pointer", **border)
+        .encode(description="said:N", tooltip=[alt.Tooltip("said:N", title="interval of alerts")])
         .add_params(clicked)
     )
