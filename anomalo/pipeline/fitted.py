@@ -37,7 +37,7 @@ from anomalo.pipeline.explaining.explanation import explanation
 from anomalo.pipeline.out_of_core.large_table import LargeTable, encoded
 from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.text_evidence import TextEvidence
-from anomalo.pipeline.training import Trained, described_errors, plugins_of, reported_errors, require_able, train
+from anomalo.pipeline.training import described_errors, plugins_of, reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -153,14 +153,12 @@ class Fitted:
         order = by_content(data)
         rows = None if large is None else large.training_rows(encoder, schema, model, config.goals, target, order)
         data = data.take(order)
-        fitted._keep(trained := train(model, data, schema, config, registry, rows))
+        trained = train(model, data, schema, config, registry, rows)
+        fitted.calibration, fitted.hidden = trained.calibration, trained.hidden
+        fitted.marginals, fitted.regimes = trained.marginals, trained.regimes
         fitted.facts |= trained.facts | {"plugins": plugins_of(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + (config.keep.seconds_before if config.keep else 0.0)
         return FitOutcome(fitted, data.without_label(), trained.scores).take(np.argsort(order))
-
-    def _keep(self, trained: Trained) -> None:
-        self.calibration, self.hidden = trained.calibration, trained.hidden
-        self.marginals, self.regimes = trained.marginals, trained.regimes
 
     def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         """Fit the model for the goals of `config` as well; its scores and their calibration stay.
@@ -185,9 +183,8 @@ class Fitted:
         self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
         rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:
-            self.facts["broken"] = (
-                f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
-            )
+            said = f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
+            self.facts["broken"] = said
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
@@ -217,11 +214,9 @@ class Fitted:
         found.extend([*self.guarded.notes, *filter(None, map(self.facts.get, ("broken", "drift", "sampled")))])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
-        contamination = (
-            None if self.classifies else contaminated(self.calibration.reference, self.encoder.layout.window)
-        )
-        if contamination is not None:
-            found.append(contamination)
+        window = self.encoder.layout.window
+        if not self.classifies and (said := contaminated(self.calibration.reference, window)):
+            found.append(said)
         knew = self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint")
         if len(self.calibration.reference) and knew:
             found.append(
@@ -321,10 +316,8 @@ class Fitted:
         if block.kind != "number" or block.moment or self.hidden is None:
             return np.full(expected.shape, np.nan), np.full(expected.shape, np.nan)
         width = self.hidden.width[position]
-        return (
-            expand(expected - width, block.offset, block.scale),
-            expand(expected + width, block.offset, block.scale),
-        )
+        low, high = (expand(expected + by, block.offset, block.scale) for by in (-width, width))
+        return low, high
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill encoded rows; with `draws` also that many random times.

@@ -168,7 +168,7 @@ class _ScoreRows:
 
     def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
         scored = fitted.score(data, None if self.known is None else self.known[part.rows])
-        found = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
+        found: Arrays = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
         found |= accepted.found(scored)
         if data.positions is not None:
             found[CHANNELS] = numbers_of(data)

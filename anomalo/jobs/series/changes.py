@@ -39,9 +39,9 @@ SCHEMA = pa.schema(
 def usual_blocks(table: ParsedTable, fitted: Fitted) -> UsualBlocks | None:
     """Return what blocks of the training points are like; None of a table without time, or without numbers."""
     schema, layout = fitted.schema, fitted.encoder.layout
-    channels = [schema.column(block.name) for block in channels_of(layout)]
-    if schema.time is None or not channels:
+    if schema.time is None or not channels_of(layout):
         return None
+    channels = [schema.column(block.name) for block in channels_of(layout)]
     times, series = known_series(fitted).read(table)
     order = in_order(times, series)
     values = np.stack([np.asarray(table.parse(each, schema.reading)[0]) for each in channels], axis=1)

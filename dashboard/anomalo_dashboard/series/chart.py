@@ -62,7 +62,7 @@ def draw(parts: dict[str, pd.DataFrame], title: str, dated: bool, span: tuple[fl
     )
     if len(parts["row"]):
         layers.append(alt.Chart(parts["row"]).mark_rule(color=MARK, strokeWidth=1.5).encode(x=x.of("time")))
-    chart: alt.LayerChart = alt.layer(*layers).properties(height=HEIGHT)
+    chart: alt.LayerChart = alt.LayerChart(layer=layers, height=HEIGHT)
     return chart
 
 

@@ -25,9 +25,9 @@ def times_as_text(times: NDArray[np.float64], dated: bool) -> list[str]:
     """Return times as text: of milliseconds without the parts that are 0 in all."""
     if not dated:
         return [f"{time:.10g}" for time in times]
-    moments = np.asarray(times).astype("datetime64[ms]")
-    unit = "s" if (moments == moments.astype("datetime64[s]")).all() else "ms"
-    return [str(text).replace("T", " ") for text in np.datetime_as_string(moments, unit=unit)]
+    moments = pd.to_datetime(pd.Series(times), unit="ms")
+    whole = (np.asarray(times) % 1000 == 0).all()
+    return [moment.isoformat(" ", "seconds" if whole else "milliseconds") for moment in moments]
 
 
 def of_channel(
@@ -70,8 +70,8 @@ def _band(run: RunRecord, line: Timeline, points: slice, name: str, most: int) -
     at = line.position[found.row]
     here = np.flatnonzero((at >= points.start) & (at < points.stop))
     here = here[np.argsort(at[here], kind="stable")]
-    numbers = (each[here] for each in (found.low, found.high, found.expected))
-    made = decimation.band(at[here] - points.start, *numbers, points.stop - points.start, most)
+    low, high, middle = found.low[here], found.high[here], found.expected[here]
+    made = decimation.band(at[here] - points.start, low, high, middle, points.stop - points.start, most)
     table = pd.DataFrame(made, columns=["at", "low", "high", "expected", "piece"])
     return table.assign(time=line.time[points][table["at"].to_numpy(dtype=np.intp)])
 
@@ -83,7 +83,8 @@ def here(run: RunRecord, line: Timeline, points: slice) -> pd.DataFrame:
         return found
     first, last = line.position[found["start_row"]], line.position[found["end_row"]]
     inside = (last >= points.start) & (first < points.stop)
-    return found[inside].assign(first=first[inside], last=last[inside])
+    shown: pd.DataFrame = found[inside].assign(first=first[inside], last=last[inside])
+    return shown
 
 
 def _intervals(run: RunRecord, line: Timeline, points: slice) -> pd.DataFrame:
@@ -93,8 +94,10 @@ def _intervals(run: RunRecord, line: Timeline, points: slice) -> pd.DataFrame:
     limits: Any = (points.start, points.stop - 1)
     first, last = np.clip(found["first"], *limits), np.clip(found["last"], *limits)
     said = [
-        plain(f"{entry.start} to {entry.end}, p {formatting.figure(entry.p_value)}, {', '.join(entry.channels)}")
-        for entry in found.itertuples()
+        plain(
+            f"{entry['start']} to {entry['end']}, p {formatting.figure(entry['p_value'])}, {', '.join(entry['channels'])}"
+        )
+        for entry in found.to_dict("records")
     ]
     peaks = found["peak_row"].to_numpy()
     return pd.DataFrame({"start": line.time[first], "end": line.time[last], "peak_row": peaks, "said": said})

@@ -85,5 +85,13 @@ def buttons(page: Page, total: int) -> None:
         ("Later", "arrow_forward", turned(page, total, 1), page[1] == total),
     )
     for column, (label, icon, to, off) in zip(st.columns(len(shown), gap="small"), shown, strict=True):
-        options = {"icon": f":material/{icon}:", "key": f"view {label}", "width": "stretch"}
-        column.button(label, on_click=go, args=(to,), disabled=off, **options)
+        with column:
+            st.button(
+                label,
+                key=f"view {label}",
+                on_click=go,
+                args=(to,),
+                icon=f":material/{icon}:",
+                disabled=off,
+                width="stretch",
+            )
