@@ -82,7 +82,7 @@ class _Times:
 
 def _value(field: str, title: str) -> alt.Y:
     # Labels of equal width: the times of charts above each other are then above each other, too.
-    axis = alt.Axis(tickCount=4, minExtent=46, maxExtent=46, format="~g", titleLimit=HEIGHT)
+    axis = alt.Axis(tickCount=4, minExtent=46, maxExtent=46, format=".5~g", titleLimit=HEIGHT)
     return alt.Y(f"{field}:Q", title=plain(title), scale=alt.Scale(zero=False), axis=axis)
 
 

@@ -94,10 +94,8 @@ def _intervals(run: RunRecord, line: Timeline, points: slice) -> pd.DataFrame:
     limits: Any = (points.start, points.stop - 1)
     first, last = np.clip(found["first"], *limits), np.clip(found["last"], *limits)
     said = [
-        plain(
-            f"{entry['start']} to {entry['end']}, p {formatting.figure(entry['p_value'])}, {', '.join(entry['channels'])}"
-        )
-        for entry in found.to_dict("records")
+        plain(f"{one['start']} to {one['end']}, p {formatting.figure(one['p_value'])}, {', '.join(one['channels'])}")
+        for one in found.to_dict("records")
     ]
     peaks = found["peak_row"].to_numpy()
     return pd.DataFrame({"start": line.time[first], "end": line.time[last], "peak_row": peaks, "said": said})
