@@ -37,7 +37,7 @@ from anomalo.pipeline.explaining.explanation import explanation
 from anomalo.pipeline.out_of_core.large_table import LargeTable, encoded
 from anomalo.pipeline.row_order import by_content
 from anomalo.pipeline.text_evidence import TextEvidence
-from anomalo.pipeline.training import described_errors, plugins_of, reported_errors, require_able, train
+from anomalo.pipeline.training import Trained, described_errors, plugins_of, reported_errors, require_able, train
 from anomalo.registry.registry import Registry
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.schema import Schema
@@ -134,8 +134,7 @@ class Fitted:
         model = config.create(registry, schema.modality)
         samples = require_able(model, config, base is not None, target is not None)
         schema = schema.fitted_for(samples) if base is None else schema.continuing(base.schema)
-        started_from = None if base is None else base.encoder
-        encoder, data = encoded(table, schema, registry.encoder(schema.modality), started_from, large)
+        encoder, data = encoded(table, schema, registry.encoder(schema.modality), base and base.encoder, large)
         model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {})
         fitted.facts = {"model": model.name, "plugin": model.origin.plugin}
@@ -153,12 +152,14 @@ class Fitted:
         order = by_content(data)
         rows = None if large is None else large.training_rows(encoder, schema, model, config.goals, target, order)
         data = data.take(order)
-        trained = train(model, data, schema, config, registry, rows)
-        fitted.calibration, fitted.hidden = trained.calibration, trained.hidden
-        fitted.marginals, fitted.regimes = trained.marginals, trained.regimes
+        fitted._keep(trained := train(model, data, schema, config, registry, rows))
         fitted.facts |= trained.facts | {"plugins": plugins_of(model, schema.modality, registry)}
         fitted.facts["seconds"] = time.perf_counter() - started + (config.keep.seconds_before if config.keep else 0.0)
         return FitOutcome(fitted, data.without_label(), trained.scores).take(np.argsort(order))
+
+    def _keep(self, trained: Trained) -> None:
+        self.calibration, self.hidden = trained.calibration, trained.hidden
+        self.marginals, self.regimes = trained.marginals, trained.regimes
 
     def extend(self, data: Encoded, config: FitConfig, registry: Registry) -> None:
         """Fit the model for the goals of `config` as well; its scores and their calibration stay.

@@ -134,11 +134,7 @@ def fit(
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target, large=large)
         if reference is not None:
             outcome.fitted.facts["initial"]["reference"] = reference
-        warnings = (
-            *_warnings(outcome.fitted),
-            *stamps_of_fit(table, outcome.fitted),
-            *_nothing_to_resume(resume, keep),
-        )
+        warnings = (*_warnings(outcome.fitted, table), *_nothing_to_resume(resume, keep))
         origin = lineage(outcome, None if supervised or large is not None else table, config, options, data)
         record = _save(context, source, name, outcome.fitted, table, warnings, origin, keep)
         return FitResult(record, warnings, table, outcome, whole=large is None)
@@ -319,11 +315,11 @@ def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
     return ["nothing to resume: the fit started from the beginning"] if resume and not keep.resumed else []
 
 
-def _warnings(fitted: Fitted) -> tuple[str, ...]:
-    """Return the model's warnings, and that all rows are equal where its scores should have been calibrated."""
+def _warnings(fitted: Fitted, table: ParsedTable) -> tuple[str, ...]:
+    """Return the model's warnings, those on times, and that all rows are equal where scores should be calibrated."""
     asked = "score" in fitted.guarded.verbs and is_goal(frozenset(fitted.facts["goals"]), "score")
     equal = len(fitted.calibration.hashes) <= 1 and asked and fitted.facts["calibrated"]
-    return (*fitted.warnings, *([EQUAL_ROWS] if equal else []))
+    return (*fitted.warnings, *stamps_of_fit(table, fitted), *([EQUAL_ROWS] if equal else []))
 
 
 def summary_of(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
