@@ -132,9 +132,9 @@ def _legend(run: RunRecord, line: Timeline, points: slice) -> str:
     found = len(parts.here(run, line, points))
     drawn = f", the {parts.MOST_INTERVALS} most anomalous" if found > parts.MOST_INTERVALS else ""
     return (
-        f":orange[**Orange**]: {quantities.count(found, 'interval')} of alerts{drawn}; a click leads to the peak. "
-        ":blue[**Blue**]: what was expected, with its 90 % interval, where rows are explained. "
-        ":gray[**Grey**]: gaps. :violet[**Violet**]: a lasting change begins."
+        f"**Orange**: {quantities.count(found, 'interval')} of alerts{drawn}; a click leads to the peak. "
+        "**Blue**: what was expected, with its 90 % interval, where rows are explained. "
+        "**Grey**: gaps. **Violet**: a lasting change begins."
     )
 
 
