@@ -1,4 +1,4 @@
-"""Changes of series: when the level or the spread of a channel left what it usually is and stayed away, or drifts."""
+"""Changes of series: when the level or the scale of a channel left what it usually is and stayed away, or drifts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.floating]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Kind = Literal["level", "drift", "spread"]
+Kind = Literal["level", "drift", "scale"]
 
 SHORTEST, FEWEST = 32, 10
 """A block has at least so many points, and the usual blocks of a series are known from so many."""
@@ -51,14 +51,14 @@ class UsualBlocks:
         The median level of blocks, and that of the logarithm of their interquartile range.
     deviation : float64 [series, 2, channels]
         By how much they vary; nan where there are too few blocks.
-    spread : float64 [series, channels]
+    width : float64 [series, channels]
         The median interquartile range.
     """
 
     block: Indices
     centre: Floats
     deviation: Floats
-    spread: Floats
+    width: Floats
 
     @classmethod
     def of(cls, values: Numbers, series: NDArray[np.intp], count: int, block: int) -> Self:
@@ -73,17 +73,17 @@ class UsualBlocks:
         """
         channels = values.shape[1]
         centre, deviation = np.zeros((count, 2, channels)), np.full((count, 2, channels), np.nan)
-        spread = np.zeros((count, channels))
+        widths = np.zeros((count, channels))
         for each in range(count):
             mine = values[series == each]
             blocks = mine[: len(mine) // block * block].reshape(-1, block, channels)
             if len(blocks) >= FEWEST:
                 level, width = _levels_and_widths(blocks)
-                spread[each] = _median(width)
-                both = np.stack([level, _log(width, spread[each])], axis=1)
+                widths[each] = _median(width)
+                both = np.stack([level, _log(width, widths[each])], axis=1)
                 centre[each] = _median(both)
-                deviation[each] = _deviation(both, centre[each], spread[each])
-        return cls(np.array([block]), centre, deviation, spread)
+                deviation[each] = _deviation(both, centre[each], widths[each])
+        return cls(np.array([block]), centre, deviation, widths)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what `restored` takes."""
@@ -103,7 +103,7 @@ class Change:
     ----------
     series, channel : int
         Which.
-    kind : {"level", "drift", "spread"}
+    kind : {"level", "drift", "scale"}
     start_row : int
         The first row of the block in which it began.
     end_row : int or None
@@ -200,7 +200,7 @@ class _Sums:
     def add(self, blocks: Numbers, rows: Indices) -> Iterator[Change]:
         """Add blocks [k, points, channels] with their first rows [k], and return the changes that end."""
         level, width = _levels_and_widths(blocks)
-        both = np.stack([level, _log(width, self.usual.spread[self.series])], axis=1)
+        both = np.stack([level, _log(width, self.usual.width[self.series])], axis=1)
         distances = (both - self.usual.centre[self.series]) / self.usual.deviation[self.series]
         ended: list[Change] = []
         for distance, row in zip(np.nan_to_num(distances, posinf=1e6, neginf=-1e6), rows.tolist(), strict=True):
@@ -237,7 +237,7 @@ class _Sums:
         drifts = drifts and not statistic
         moved = sign * (last if drifts else size) * self.usual.deviation[self.series, statistic, channel]
         before, after = (np.exp(centre), np.exp(centre + moved)) if statistic else (centre, centre + moved)
-        kind: Kind = "spread" if statistic else "drift" if drifts else "level"
+        kind: Kind = "scale" if statistic else "drift" if drifts else "level"
         begin = int(self.begins[tuple(at)])
         return Change(self.series, channel, kind, begin, end, float(before), float(after), float(size))
 
@@ -279,7 +279,7 @@ def _median(values: Floats) -> Floats:
     return np.where(known.any(axis=0), found, np.nan)
 
 
-def _deviation(both: Floats, centre: Floats, spread: Floats) -> Floats:
+def _deviation(both: Floats, centre: Floats, width: Floats) -> Floats:
     """Return by how much statistics of blocks [k, 2, channels] vary, wider where each is like the one before it."""
     away = both - centre
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -289,9 +289,9 @@ def _deviation(both: Floats, centre: Floats, spread: Floats) -> Floats:
         variance = (near**2).sum(axis=0) / known
         alike = np.clip((near[1:] * near[:-1]).sum(axis=0) / known / np.maximum(variance, 1e-300), 0, 0.9)
     found = np.sqrt(variance * (1 + alike) / (1 - alike) * (1 + WIDER / known))
-    least = np.stack([SMALLEST * spread / 1.349, np.full(len(spread), SMALLEST)])
+    least = np.stack([SMALLEST * width / 1.349, np.full(len(width), SMALLEST)])
     enough = (~np.isnan(away)).sum(axis=0) >= FEWEST
-    tiny = np.stack([CONSTANT * (1 + np.abs(centre[0])), np.zeros(len(spread))])
+    tiny = np.stack([CONSTANT * (1 + np.abs(centre[0])), np.zeros(len(width))])
     return np.where(enough, np.maximum(np.maximum(found, least), tiny), np.nan)
 
 

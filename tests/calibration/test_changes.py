@@ -56,11 +56,11 @@ def test_a_level_that_moves_is_found_near_where_it_does(kind: str, change: objec
     assert one == strongest(found, 1)[0]
 
 
-def test_a_spread_that_doubles_is_found() -> None:
+def test_a_scale_that_doubles_is_found() -> None:
     usual, new = noise(1, USUAL), noise(2, NEW)
     new[15 * BLOCK :, 2] *= 2
     (one,) = [each for each in changes(usual, new) if each.channel == 2]
-    assert (one.kind, one.start_row, one.end_row) == ("spread", 15 * BLOCK, None)
+    assert (one.kind, one.start_row, one.end_row) == ("scale", 15 * BLOCK, None)
     assert one.after / one.before == pytest.approx(2, rel=0.2)
 
 
@@ -127,7 +127,7 @@ def test_sums_are_those_of_page() -> None:
         began = at * BLOCK if total == 0 else began
         total = max(0.0, total + min(max(distance, -3.0), 3.0) - 1.0)
         found = began if total > 6 and found is None else found
-    starts = [each.start_row for each in changes(usual, new) if each.kind != "spread"]
+    starts = [each.start_row for each in changes(usual, new) if each.kind != "scale"]
     assert found is not None
     assert starts[0] == found
 

@@ -155,8 +155,8 @@ def test_a_click_on_an_interval_leads_to_its_peak() -> None:
 def test_a_spike_of_one_point_never_vanishes(seed: int, count: int, missing: float, most: int, where: float) -> None:
     rng = np.random.default_rng(seed)
     value = np.where(rng.random(count) < missing, np.nan, rng.integers(-9, 9, count)).astype(np.float32)
-    place = np.cumsum(np.where(rng.random(count) < 0.02, rng.integers(1, 500, count), 1))
-    found = decimation.drawn(place.astype(float), value, place, most)
+    slot = np.cumsum(np.where(rng.random(count) < 0.02, rng.integers(1, 500, count), 1))
+    found = decimation.drawn(slot.astype(float), value, slot, most)
     assert len(found.at) <= most
     assert len(found.gaps) <= most
     assert (np.diff(found.at) > 0).all()
@@ -165,7 +165,7 @@ def test_a_spike_of_one_point_never_vanishes(seed: int, count: int, missing: flo
     spike = int(where * (count - 1))
     for height in (1e6, -1e6):
         value[spike] = height
-        assert spike in decimation.drawn(place.astype(float), value, place, most).at
+        assert spike in decimation.drawn(slot.astype(float), value, slot, most).at
 
 
 @settings(max_examples=60, deadline=None)

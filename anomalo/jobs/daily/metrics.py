@@ -16,7 +16,7 @@ HELP = {
     "anomalo_alerts": "Rows that are alerts.",
     "anomalo_alert_ratio": "Alerts per row.",
     "anomalo_alert_intervals": "Of a series, the intervals that the alerts make.",
-    "anomalo_changes": "Of a series, the lasting changes of level or spread, and drifts.",
+    "anomalo_changes": "Of a series, the lasting changes of level or scale, and drifts.",
     "anomalo_warnings": "Warnings of the run, such as that the rows have drifted.",
     "anomalo_drift": "1 if the table differs from the training table, else 0.",
     "anomalo_drift_p_value": "The p-value of that difference.",

@@ -70,33 +70,33 @@ class FoundChanges:
         In the order of their rows.
     fitted : Fitted
         The model.
-    places : mapping of int to (str, str or None)
+    stamps : mapping of int to (str, str or None)
         The times and series of the rows where changes begin and end, as they are in the source.
     """
 
     changes: list[Change]
     fitted: Fitted
-    places: Mapping[int, tuple[str, str | None]]
+    stamps: Mapping[int, tuple[str, str | None]]
 
     @classmethod
     def of(
         cls,
         points: SeenPoints,
         fitted: Fitted,
-        places: Callable[[list[int]], Mapping[int, tuple[str, str | None]]],
+        stamps: Callable[[list[int]], Mapping[int, tuple[str, str | None]]],
     ) -> FoundChanges | None:
         """Find the changes in the points of a source; None if the model has learned nothing to compare them with.
 
         Parameters
         ----------
-        places : callable
+        stamps : callable
             Returns the times and series of rows, as they are in the source.
         """
         if fitted.usual is None:
             return None
         found = changes_of(points, fitted.usual)
         rows = {row for change in found for row in (change.start_row, change.end_row) if row is not None}
-        return cls(found, fitted, places(sorted(rows)))
+        return cls(found, fitted, stamps(sorted(rows)))
 
     def write(self, folder: Path) -> None:
         """Write a line for each change."""
@@ -105,13 +105,13 @@ class FoundChanges:
                 file.write(batch)
 
     def _line(self, change: Change) -> dict[str, object]:
-        start, entity = self.places[change.start_row]
+        start, entity = self.stamps[change.start_row]
         return {
             "entity": entity,
             "channel": self._channel(change),
             "kind": change.kind,
             "start": start,
-            "end": None if change.end_row is None else self.places[change.end_row][0],
+            "end": None if change.end_row is None else self.stamps[change.end_row][0],
             "before": change.before,
             "after": change.after,
             "size": change.size,
@@ -135,11 +135,11 @@ class FoundChanges:
         ]
 
     def _said(self, change: Change) -> str:
-        (start, entity), channel = self.places[change.start_row], self._channel(change)
+        (start, entity), channel = self.stamps[change.start_row], self._channel(change)
         name = repr(channel) if entity is None else f"{channel!r} of {entity!r}"
-        end = "" if change.end_row is None else f" until {self.places[change.end_row][0]}"
+        end = "" if change.end_row is None else f" until {self.stamps[change.end_row][0]}"
         levels = f"{change.before:.4g} to {change.after:.4g}"
-        if change.kind == "spread":
-            return f"spread change since {start}{end} in {name}, interquartile range from {levels}"
+        if change.kind == "scale":
+            return f"scale change since {start}{end} in {name}, interquartile range from {levels}"
         what = "drift" if change.kind == "drift" else "level change"
         return f"{what} since {start}{end} in {name}, from {levels}"

@@ -37,8 +37,8 @@ class Timeline:
         The row of each point.
     time : float64 [n]
         In milliseconds since 1970 (UTC), or numbers.
-    place : int64 [n]
-        Points whose places differ by 1 follow each other; else points are missing between them.
+    slot : int64 [n]
+        Points whose slots differ by 1 follow each other; else points are missing between them.
     dated : bool
         Whether times are dates and times.
     """
@@ -47,7 +47,7 @@ class Timeline:
     starts: Indices
     row: Indices
     time: NDArray[np.float64]
-    place: Indices
+    slot: Indices
     dated: bool
 
     def of(self, series: int) -> slice:
@@ -79,16 +79,16 @@ def channels(run: Path) -> list[str]:
 def timeline(run: Path) -> Timeline:
     """Read when the points of a run were, and of which series."""
     table = pq.read_table(run / FILE, columns=list(FIXED)).combine_chunks()
-    series, place = table["series"].to_numpy(), table["place"].to_numpy()
+    series, slot = table["series"].to_numpy(), table["slot"].to_numpy()
     time, dated = table["time"], pa.types.is_timestamp(table.schema.field("time").type)
     times = time.cast(pa.int64()).to_numpy() / 1000.0 if dated else time.to_numpy()
-    order = np.lexsort((place, series))
+    order = np.lexsort((slot, series))
     numbers, starts = np.unique(series[order], return_index=True)
     names = table["entity"].take(pa.array(order[starts])).to_pylist()
     ends = np.append(starts, len(order)).astype(np.int64)
     assert len(numbers) == len(names)
     return Timeline(
-        tuple(name or "" for name in names), ends, table["row"].to_numpy()[order], times[order], place[order], dated
+        tuple(name or "" for name in names), ends, table["row"].to_numpy()[order], times[order], slot[order], dated
     )
 
 

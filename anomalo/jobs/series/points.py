@@ -1,4 +1,4 @@
-"""The points of a source of series as its run keeps them: time, place in the series and channels of numbers."""
+"""The points of a source of series as its run keeps them: time, slot and channels of numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writing.writer import TableWriter
 
 FILE = "points.parquet"
-FIXED = ("row", "entity", "series", "time", "place")
+FIXED = ("row", "entity", "series", "time", "slot")
 """The columns before the channels."""
 CHANNELS = "channels"
 """The name of their numbers among the results of rows."""
@@ -54,7 +54,7 @@ def points_schema(fitted: Fitted) -> pa.Schema:
         ("entity", pa.string()),
         ("series", pa.int32()),
         ("time", time),
-        ("place", pa.int64()),
+        ("slot", pa.int64()),
     ]
     channels = [(free_name(block.name, FIXED), pa.float32()) for block in channels_of(fitted.encoder.layout)]
     return pa.schema([*fixed, *channels])
@@ -94,14 +94,14 @@ class SeenPoints:
         self._last: dict[int, float] = {}
         self.ordered = True
 
-    def see(self, part: Part, places: Keys, entity: pa.Array) -> None:
+    def see(self, part: Part, slots: Keys, entity: pa.Array) -> None:
         """Add the next part of the source, with its results."""
         times, series = self._stamps.read(part.batch)
         self.ordered = self.ordered and self._continues(times, series)
         kind = self._schema.field("time").type
         shown = pa.array(np.round(times * 1e6).astype(np.int64)).cast(kind) if kind == MOMENT else pa.array(times)
         channels = part.arrays[CHANNELS]
-        columns = [pa.array(part.rows), entity, pa.array(series.astype(np.int32)), shown, pa.array(places)]
+        columns = [pa.array(part.rows), entity, pa.array(series.astype(np.int32)), shown, pa.array(slots)]
         columns += [pa.array(channels[:, at]) for at in range(channels.shape[1])]
         self._spool.write(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 

@@ -31,7 +31,7 @@ class Drawn:
     gaps: Times
 
 
-def drawn(time: Times, value: Numbers, place: NDArray[np.int64], most: int) -> Drawn:
+def drawn(time: Times, value: Numbers, slot: NDArray[np.int64], most: int) -> Drawn:
     """Choose the points of a line that are drawn.
 
     All of them, if they are few. Else the observed points are parted into stretches of equal numbers, of which the
@@ -40,8 +40,8 @@ def drawn(time: Times, value: Numbers, place: NDArray[np.int64], most: int) -> D
 
     Parameters
     ----------
-    time, value, place : [n]
-        Ascending times, values that are nan where missing, and places: see `Timeline`.
+    time, value, slot : [n]
+        Ascending times, values that are nan where missing, and slots: see `Timeline`.
     most : int
         Points, at most; at least 8.
     """
@@ -49,7 +49,7 @@ def drawn(time: Times, value: Numbers, place: NDArray[np.int64], most: int) -> D
     if not len(seen):
         return Drawn(seen, seen, np.zeros((0, 2)))
     whole = np.arange(len(seen))
-    broken = np.diff(place[seen]) != 1
+    broken = np.diff(slot[seen]) != 1
     if len(seen) > most:
         stretches = most // 4
         whole = _extremes(value[seen], stretches)

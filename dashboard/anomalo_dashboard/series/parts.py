@@ -44,9 +44,9 @@ def of_channel(
     """
     all_points = line.of(series)
     points = slice(all_points.start + page[0], all_points.start + page[1])
-    time, rows, place = line.time[points], line.row[points], line.place[points]
+    time, rows, slot = line.time[points], line.row[points], line.slot[points]
     value, most = reading.channel(run, name)[rows], max(MOST // (2 * channels), 8)
-    drawn = decimation.drawn(time, value, place, most)
+    drawn = decimation.drawn(time, value, slot, most)
     when = times_as_text(time[drawn.at], line.dated)
     table = {
         "time": time[drawn.at],

@@ -111,7 +111,7 @@ def test_points_are_those_of_the_source(shifted: ScoreResult) -> None:
     assert (points["time"].to_numpy() == truth["time"].to_numpy()).all()
     assert points["entity"].tolist() == truth["pump"].tolist()
     for _, pump in points.groupby("entity"):
-        assert (pump["place"].diff().dropna() == 1).all()
+        assert (pump["slot"].diff().dropna() == 1).all()
 
 
 def test_points_that_are_absent_or_doubled_are_named(hours: Callable[..., ScoreResult]) -> None:
@@ -125,7 +125,7 @@ def test_points_that_are_absent_or_doubled_are_named(hours: Callable[..., ScoreR
     assert "10 points not in the file, in 1 gap of which the longest has 10" in said
     assert "3 points at the time of another one of the same series" in said
     line = kept.timeline(found.run.path)
-    steps = np.diff(line.place[line.of(0)])
+    steps = np.diff(line.slot[line.of(0)])
     assert sorted(steps[steps != 1]) == [11]
 
 
