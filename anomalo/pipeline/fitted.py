@@ -134,7 +134,7 @@ class Fitted:
         model = config.create(registry, schema.modality)
         samples = require_able(model, config, base is not None, target is not None)
         schema = schema.fitted_for(samples) if base is None else schema.continuing(base.schema)
-        encoder, data = encoded(table, schema, registry.encoder(schema.modality), base and base.encoder, large)
+        encoder, data = encoded(table, schema, registry.encoder(schema.modality), base.encoder if base else None, large)
         model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {})
         fitted.facts = {"model": model.name, "plugin": model.origin.plugin}
