@@ -54,14 +54,24 @@ def count_anomalous(reference: Scores) -> int:
     return _edge(bent, sizes[best]) if jumps[best] > JUMP else 0
 
 
-def contaminated(reference: Scores) -> str | None:
-    """Return a warning if the training table seems to hold anomalous rows, with what to do; else None."""
+def contaminated(reference: Scores, window: int = 0) -> str | None:
+    """Return a warning if the training table seems to hold anomalous rows, with what to do; else None.
+
+    Parameters
+    ----------
+    reference : float64 [m]
+        Out-of-fold scores of the training rows, ascending.
+    window : int
+        Points of a window of a series; 0 for other rows.
+    """
     anomalous, rows = count_anomalous(reference), len(reference)
     if not anomalous:
         return None
+    of = "points" if window else "rows"
+    events = f" (one event raises all points within {window:,} of it, so that they are fewer events)" if window else ""
     return (
-        f"about {anomalous:,} of {rows:,} training rows look anomalous, and new rows are compared with them too: "
-        "fdr= and smaller shares miss rows like them; "
+        f"about {anomalous:,} of {rows:,} training {of} look anomalous{events}, and new {of} are compared with them "
+        f"too: fdr= and smaller shares miss {of} like them; "
         f"drop them and fit again, or use share={_round_up(anomalous / rows)} or budget="
     )
 

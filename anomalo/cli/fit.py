@@ -46,7 +46,7 @@ from anomalo.cli.terminal.console import (
 from anomalo.cli.terminal.repeated import ForceOption, show_repeated
 from anomalo.cli.terminal.skill import show_errors, show_skill
 from anomalo.errors import UsageError
-from anomalo.tabular.quantities import count, parse_memory
+from anomalo.tabular.quantities import count, images, parse_memory
 
 if TYPE_CHECKING:
     from anomalo.jobs.context import JobContext
@@ -280,8 +280,7 @@ def _show(result: FitResult) -> None:
     columns = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
     rows = f"{count(record.rows, 'row')}, {count(record.columns, 'column')} ({columns})"
     if layout.modality == "image":
-        colours, height, width = layout.shape
-        rows = f"{count(record.rows, 'image')} of {width} × {height} pixels, {'grey' if colours == 1 else 'in colour'}"
+        rows = images(record.rows, layout.shape)
     typer.echo(f"saved {record.reference}: {record.model}, {rows}")
     if "initial" in record.summary:
         typer.echo(f"started from {record.summary['initial']['reference']}")

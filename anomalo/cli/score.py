@@ -170,12 +170,12 @@ def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metric
         from anomalo.jobs.daily.metrics import write_metrics
 
         write_metrics(metrics, run)
-    alerts, of = run.summary["alerts"], "alert"
-    if "intervals" in run.summary:
-        alerts, of = run.summary["intervals"], "interval"
-    if fail_over is not None and alerts > fail_over:
+    from anomalo.jobs.scoring.events import events
+
+    number, said = events(run.summary)
+    if fail_over is not None and number > fail_over:
         where = output or run.path / "scores.parquet"
-        raise GateError(f"{count(alerts, of)}, more than --fail-over {fail_over}; the scores are in {where}")
+        raise GateError(f"{said}, more than --fail-over {fail_over}; the scores are in {where}")
 
 
 def summary(result: ScoreResult) -> dict[str, Any]:
@@ -196,7 +196,8 @@ def show(result: ScoreResult, output: Output | None, rows: int = 5) -> None:
 
     facts = result.run.summary
     within = f" in {count(facts['intervals'], 'interval')}" if "intervals" in facts else ""
-    alerts = f"{count(facts['alerts'], 'alert')}{within} {at_threshold(facts)}"
+    apart = f"; {count(facts['changes'], 'lasting change')} apart from them" if facts.get("changes") else ""
+    alerts = f"{count(facts['alerts'], 'alert')}{within} {at_threshold(facts)}{apart}"
     typer.echo(f"{count(facts['rows'], 'row')}, {alerts}\n")
     top = result.top[:rows]
     names = [name for name in top[0] if name not in ROW] if top else []

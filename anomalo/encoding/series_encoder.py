@@ -50,6 +50,11 @@ class SeriesEncoder(TableEncoder):
         """How the series of the training table are sampled."""
         return self._sampling
 
+    @property
+    def series(self) -> Mapping[str, int]:
+        """The numbers of the series of the training table, by their names; empty if there is one only."""
+        return self._series
+
     def fit(self, columns: Columns, schema: Schema) -> Self:
         """Learn the channels, the usual step between points, the scale of each series and the length of windows.
 

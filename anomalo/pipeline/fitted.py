@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from anomalo.calibration.changes import UsualBlocks
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.contamination import contaminated
@@ -77,6 +78,8 @@ class Fitted:
         What later tables are compared with.
     feedback : Feedback or None
         Which rows reviews say are normal.
+    usual : UsualBlocks or None
+        Of series, what their levels are compared with.
     """
 
     schema: Schema
@@ -91,6 +94,7 @@ class Fitted:
     texts: TextEvidence | None = None
     profile: Profile | None = None
     feedback: Feedback | None = None
+    usual: UsualBlocks | None = None
 
     @classmethod
     def fit(
@@ -130,8 +134,7 @@ class Fitted:
         model = config.create(registry, schema.modality)
         samples = require_able(model, config, base is not None, target is not None)
         schema = schema.fitted_for(samples) if base is None else schema.continuing(base.schema)
-        started_from = None if base is None else base.encoder
-        encoder, data = encoded(table, schema, registry.encoder(schema.modality), started_from, large)
+        encoder, data = encoded(table, schema, registry.encoder(schema.modality), base.encoder if base else None, large)
         model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
         fitted = cls(schema, encoder, model, Calibration.empty(), None, {})
         fitted.facts = {"model": model.name, "plugin": model.origin.plugin}
@@ -181,9 +184,8 @@ class Fitted:
         self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
         rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:
-            self.facts["broken"] = (
-                f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
-            )
+            said = f"{rows:,} of {len(cells):,} training rows break the constraints; no synthetic row will"
+            self.facts["broken"] = said
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Return the expected error of each column whose hidden cells were predicted, JSON-ready.
@@ -213,9 +215,9 @@ class Fitted:
         found.extend([*self.guarded.notes, *filter(None, map(self.facts.get, ("broken", "drift", "sampled")))])
         if self.facts.get("unlabelled"):
             found.append(f"{self.facts['unlabelled']:,} rows have no label and were left out")
-        contamination = None if self.classifies else contaminated(self.calibration.reference)
-        if contamination is not None:
-            found.append(contamination)
+        window = self.encoder.layout.window
+        if not self.classifies and (said := contaminated(self.calibration.reference, window)):
+            found.append(said)
         knew = self.facts.get("initial", {}).get("fingerprint") == self.facts.get("fingerprint")
         if len(self.calibration.reference) and knew:
             found.append(
@@ -315,10 +317,8 @@ class Fitted:
         if block.kind != "number" or block.moment or self.hidden is None:
             return np.full(expected.shape, np.nan), np.full(expected.shape, np.nan)
         width = self.hidden.width[position]
-        return (
-            expand(expected - width, block.offset, block.scale),
-            expand(expected + width, block.offset, block.scale),
-        )
+        low, high = (expand(expected + by, block.offset, block.scale) for by in (-width, width))
+        return low, high
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill encoded rows; with `draws` also that many random times.

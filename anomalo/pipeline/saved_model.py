@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from anomalo.calibration.changes import UsualBlocks
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.regimes import Regimes
@@ -80,6 +81,8 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
         manifest["texts"], arrays["texts"] = list(fitted.texts.columns), fitted.texts.arrays()
     if fitted.profile is not None:
         arrays["profile"] = fitted.profile.arrays()
+    if fitted.usual is not None:
+        arrays["usual"] = fitted.usual.arrays()
     if fitted.feedback is not None:
         manifest[FEEDBACK] = fitted.feedback.to_json()
     artifacts.save(folder, manifest, fitted.guarded.state(), arrays)
@@ -118,6 +121,7 @@ def load_fitted(folder: Path, registry: Registry, device: str = "auto") -> Fitte
         schema, encoder, model, calibration, hidden, facts, marginals, kept_constraints, regimes, texts, profile
     )
     fitted.feedback = feedback_of(manifest)
+    fitted.usual = UsualBlocks.restored(artefact.arrays["usual"]) if "usual" in artefact.arrays else None
     return fitted
 
 

@@ -24,6 +24,23 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def images(number: int, shape: Sequence[int]) -> str:
+    """Write how many images of which size and colours there are.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Channels, height and width of each.
+
+    Examples
+    --------
+    >>> images(40, (1, 12, 16))
+    '40 images of 16 × 12 pixels, grey'
+    """
+    channels, height, width = shape
+    return f"{count(number, 'image')} of {width} × {height} pixels, {'grey' if channels == 1 else 'in colour'}"
+
+
 def about(number: int) -> str:
     """Write a number that is an estimate, with three digits.
 

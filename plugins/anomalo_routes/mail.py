@@ -67,6 +67,8 @@ def composed(route: dict[str, Any], facts: dict[str, Any]) -> EmailMessage:
     """Return the mail."""
     message = EmailMessage()
     alerts = f"{facts['alerts']:,} {'alert' if facts['alerts'] == 1 else 'alerts'} of {facts['rows']:,} rows"
+    if "intervals" in facts:
+        alerts += f", in {facts['intervals']:,} {'interval' if facts['intervals'] == 1 else 'intervals'}"
     message["Subject"] = " ".join((route.get("subject") or f"[anomalo] {facts['job']}: {alerts}").split())
     message["From"], message["To"] = route["from"], ", ".join(route["to"])
     message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid()

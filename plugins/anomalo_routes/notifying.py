@@ -59,7 +59,9 @@ def holds(when: str, summary: dict[str, Any]) -> bool:
         return True
     if when == "drift":
         return bool((summary.get("drift") or {}).get("differs"))
-    return int(summary["alerts"]) > int(when.removeprefix("over ") if when.startswith("over ") else 0)
+    return int(summary.get("intervals", summary["alerts"])) > int(
+        when.removeprefix("over ") if when.startswith("over ") else 0
+    )
 
 
 def _done(path: Path) -> set[str]:

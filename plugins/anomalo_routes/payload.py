@@ -25,6 +25,7 @@ def payload(run: Any, route: dict[str, Any]) -> dict[str, Any]:
         "seconds": run.seconds,
         "rows": facts["rows"],
         "alerts": facts["alerts"],
+        **{name: facts[name] for name in ("intervals", "changes") if name in facts},
         "threshold": facts["threshold"],
         "output": facts["output"],
         "folder": str(run.path),

@@ -45,7 +45,7 @@ def page(browser: Any) -> Iterator[Any]:
     size = {"width": 1280, "height": 900}
     context = browser.new_context(viewport=size, accept_downloads=True, reduced_motion="reduce")
     opened = context.new_page()
-    opened.set_default_timeout(600_000)
+    opened.set_default_timeout(200_000)
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     yield opened

@@ -15,6 +15,7 @@ import pytest
 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard.plugin import PAGES
+from tests.browser import test_images, test_series
 
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
@@ -32,6 +33,11 @@ ADDRESSES = {
     "jobs": ("jobs",),
     "plugins": ("plugins",),
 }
+OTHERS = (
+    *("alerts?run=0001-score", "row?run=0001-score&row=500", "models?model=pump@1"),
+    *("alerts?run=0002-score", "row?run=0002-score&row=7", "repairs?run=0003-impute", "models?model=parts@1"),
+)
+"""Of runs of series and of images."""
 IMPACTS = ("serious", "critical")
 RULES = ("color-contrast", "document-title", "empty-heading", "empty-table-header", "heading-order")
 """Rules whose violations count however light axe-core takes them."""
@@ -87,6 +93,42 @@ def test_axe_core_finds_nothing_of_weight(
         titles.add(page.title())
     assert found == [], "\n".join(found)
     assert len(titles) == len(PAGES), f"two pages have one title: {sorted(titles)}"
+
+
+@pytest.fixture(scope="module")
+def pumps_and_parts(anomalo: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with runs of a series, 0001-score, and of images, 0002-score and 0003-impute."""
+    place = tmp_path_factory.mktemp("other")
+    test_series.write(place)
+    test_images.draw(place / "parts")
+    series = ("--time", "time", "--window", "24", "--model", "sub_pca", "--as", "pump")
+    for words in (
+        ("fit", place / "usual.csv", *series),
+        ("score", place / "pump.csv", "--with", "pump"),
+        ("fit", place / "parts", "--model", "local_pca", "--as", "parts"),
+        ("score", place / "parts", "--with", "parts", "--threshold", "budget=3"),
+        ("impute", place / "parts", "--with", "parts"),
+    ):
+        done = anomalo(*words, "--workspace", place / "ws")
+        assert done.code == 0, done.err
+    return place / "ws"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_series_and_images_are_read_too(
+    page: Any, serve: Callable[[Path], str], pumps_and_parts: Path, scheme: str
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.emulate_media(color_scheme=scheme)
+    address, found = serve(pumps_and_parts), []
+    for path in OTHERS:
+        page.goto(f"{address}/{path}")
+        drawn(page)
+        found += [f"/{path} {line}" for line in violations(page)]
+        found += [f"/{path} is cut off: {text}" for text in page.evaluate(CUT_OFF)]
+    assert found == [], "\n".join(found)
 
 
 def tab_to(page: Any, name: str) -> None:

@@ -148,6 +148,8 @@ def test_other_pages_take_runs_of_images(home: Path, name: str) -> None:
     said = "\n".join([*(info.value for info in app.info), *(line.value for line in app.caption)])
     if name == "embedding_map":
         assert "Score the table with one that does: conv, " in said
+    if name == "models":
+        assert app.table[0].value["Value"].tolist().count("24 images of 10 × 8 pixels, grey") == 1
     if name == "synthesize":
         assert str(home / "new") not in app.selectbox(key="learn_from").options
 

@@ -15,6 +15,8 @@ HELP = {
     "anomalo_rows": "Rows that were scored.",
     "anomalo_alerts": "Rows that are alerts.",
     "anomalo_alert_ratio": "Alerts per row.",
+    "anomalo_alert_intervals": "Of a series, the intervals that the alerts make.",
+    "anomalo_changes": "Of a series, the lasting changes of level or scale, and drifts.",
     "anomalo_warnings": "Warnings of the run, such as that the rows have drifted.",
     "anomalo_drift": "1 if the table differs from the training table, else 0.",
     "anomalo_drift_p_value": "The p-value of that difference.",
@@ -26,6 +28,9 @@ HELP = {
     "anomalo_run_info": "Which run and version of the model the figures are from.",
 }
 """Families, all gauges: the collector reads the older text format, which has only these in common with OpenMetrics."""
+
+OF_SERIES = {"alert_intervals": "intervals", "changes": "changes"}
+"""What only runs of series have, by the names of the families."""
 
 
 def write_metrics(path: Path, run: RunRecord, job: str | None = None, failed: int | None = None) -> None:
@@ -60,6 +65,7 @@ def openmetrics(run: RunRecord, now: float, job: str | None = None, failed: int 
         "anomalo_rows": facts["rows"],
         "anomalo_alerts": facts["alerts"],
         "anomalo_alert_ratio": facts["alerts"] / max(facts["rows"], 1),
+        **{f"anomalo_{name}": facts[key] for name, key in OF_SERIES.items() if key in facts},
         "anomalo_warnings": len(facts["warnings"]),
         **_drift(facts.get("drift") or {}),
         **({} if failed is None else {"anomalo_routes_failed": failed}),

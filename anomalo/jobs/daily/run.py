@@ -15,6 +15,7 @@ from anomalo.jobs.daily.routes import require_variables
 from anomalo.jobs.fitting.fit import choice, fit
 from anomalo.jobs.keeping.thresholds import used_threshold
 from anomalo.jobs.repeating import former_run
+from anomalo.jobs.scoring.events import events
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.persistence.atomic import require_writable
 from anomalo.pipeline.config import FitConfig
@@ -67,10 +68,9 @@ class DailyResult:
             )
         facts, gates = self.run.summary, self.job.gates
         where = self.job.output or self.run.path / "scores.parquet"
-        if gates.fail_over is not None and facts["alerts"] > gates.fail_over:
-            raise GateError(
-                f"{count(facts['alerts'], 'alert')}, more than fail_over = {gates.fail_over}; the scores are in {where}"
-            )
+        number, said = events(facts)
+        if gates.fail_over is not None and number > gates.fail_over:
+            raise GateError(f"{said}, more than fail_over = {gates.fail_over}; the scores are in {where}")
         if gates.fail_on_drift and (facts.get("drift") or {}).get("differs"):
             raise GateError(f"the table differs from the training table (fail_on_drift); the scores are in {where}")
 

@@ -18,6 +18,8 @@ from anomalo.errors import UsageError
 from anomalo.jobs.comparing.profiles import profile_of_fit
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
 from anomalo.jobs.fitting.lineage import data_of, lineage, metrics_of
+from anomalo.jobs.series.changes import usual_blocks
+from anomalo.jobs.series.stamps import stamps_of_fit
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanExtend
 from anomalo.models.guarded import GuardedModel
@@ -27,7 +29,7 @@ from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.out_of_core.large_table import LargeTable
 from anomalo.pipeline.out_of_core.reading import table_or_large
 from anomalo.pipeline.saved_model import load_fitted, save_fitted
-from anomalo.tabular.column import modality_with
+from anomalo.tabular.column import IMAGE, modality_with
 from anomalo.tabular.columns import ParsedTable
 from anomalo.tabular.reading.modality import known_modality
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
@@ -132,7 +134,7 @@ def fit(
         outcome = Fitted.fit(table, schema, config, context.registry, base=base, target=target, large=large)
         if reference is not None:
             outcome.fitted.facts["initial"]["reference"] = reference
-        warnings = (*_warnings(outcome.fitted), *_nothing_to_resume(resume, keep))
+        warnings = (*_warnings(outcome.fitted, table), *_nothing_to_resume(resume, keep))
         origin = lineage(outcome, None if supervised or large is not None else table, config, options, data)
         record = _save(context, source, name, outcome.fitted, table, warnings, origin, keep)
         return FitResult(record, warnings, table, outcome, whole=large is None)
@@ -293,8 +295,8 @@ def _save(
     origin: dict[str, Any],
     job: ResumableState,
 ) -> ModelRecord:
-    """Save a fitted model, with its table's profile, as the next version of `name`, in one step with its job's end."""
-    fitted.profile = profile_of_fit(table, fitted.schema)
+    """Save a fitted model as the next version of `name`, in one step with its job's end."""
+    fitted.profile, fitted.usual = profile_of_fit(table, fitted.schema), usual_blocks(table, fitted)
     return context.store.add_model(
         name,
         partial(save_fitted, fitted),
@@ -313,11 +315,11 @@ def _nothing_to_resume(resume: bool, keep: ResumableState) -> list[str]:
     return ["nothing to resume: the fit started from the beginning"] if resume and not keep.resumed else []
 
 
-def _warnings(fitted: Fitted) -> tuple[str, ...]:
-    """Return the model's warnings, and that all rows are equal where its scores should have been calibrated."""
+def _warnings(fitted: Fitted, table: ParsedTable) -> tuple[str, ...]:
+    """Return the model's warnings, those on times, and that all rows are equal where scores should be calibrated."""
     asked = "score" in fitted.guarded.verbs and is_goal(frozenset(fitted.facts["goals"]), "score")
     equal = len(fitted.calibration.hashes) <= 1 and asked and fitted.facts["calibrated"]
-    return (*fitted.warnings, *([EQUAL_ROWS] if equal else []))
+    return (*fitted.warnings, *stamps_of_fit(table, fitted), *([EQUAL_ROWS] if equal else []))
 
 
 def summary_of(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
@@ -335,6 +337,7 @@ def summary_of(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:
         "kinds": {column.name: column.kind for column in columns},
         "units": {column.name: list(column.unit) for column in columns if any(column.unit)},
         "levels": _levels(fitted),
+        **({"image": list(fitted.encoder.layout.shape)} if fitted.schema.modality == IMAGE else {}),
         "skill": skill if math.isfinite(skill) else None,
         "errors": fitted.errors(),
         "warnings": list(warnings),

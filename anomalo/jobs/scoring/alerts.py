@@ -24,7 +24,10 @@ from anomalo.jobs.scoring.labelled import LabelMonitor, Positives
 from anomalo.jobs.scoring.neighbours import NormalRows, sampled_rows
 from anomalo.jobs.scoring.shadow import Challenger, Shadow
 from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.series.changes import FoundChanges
 from anomalo.jobs.series.intervals import AlertPlaces, Intervals
+from anomalo.jobs.series.points import CHANNELS, SeenPoints, numbers_of
+from anomalo.jobs.series.stamps import stamps_of
 from anomalo.jobs.sharding import Work
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.fitted import Fitted
@@ -59,6 +62,10 @@ class ScoredTable:
         The rows that the table's label marks, if it has one.
     intervals : Intervals or None
         Of a series, the intervals that its alerts make.
+    points : SeenPoints or None
+        Of a series, its points.
+    changes : FoundChanges or None
+        Of a series, its changes.
     """
 
     work: Work
@@ -73,6 +80,8 @@ class ScoredTable:
     normal: NormalRows | None = None
     positives: Positives | None = None
     intervals: Intervals | None = None
+    points: SeenPoints | None = None
+    changes: FoundChanges | None = None
 
     @property
     def rows(self) -> int:
@@ -159,8 +168,10 @@ class _ScoreRows:
 
     def __call__(self, fitted: Fitted, data: Encoded, part: Part) -> Found:
         scored = fitted.score(data, None if self.known is None else self.known[part.rows])
-        found = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
+        found: Arrays = {"score": scored.score, "p_value": scored.p_value} | DriftMonitor(fitted).find(data, scored)
         found |= accepted.found(scored)
+        if data.positions is not None:
+            found[CHANNELS] = numbers_of(data)
         return found | ({} if self.challenger is None else self.challenger.find(part)), counts(data)
 
 
@@ -214,6 +225,10 @@ def score_table(
     uncalibrated = EQUAL_ROWS if fitted.facts["calibrated"] else PRETRAINED
     limit = threshold.limits(scored.rows, reference) if reference else uncalibrated
     scored.warnings = [*quality.warnings(), *drift.warnings(), *([limit] if limit else [])]
+    if alert_places is not None:
+        scored.points, scored.changes = alert_places.points, alert_places.changes()
+        scored.warnings += stamps_of(alert_places.points, fitted)
+        scored.warnings += [] if scored.changes is None else scored.changes.sentences()
     scored.profile = None if seen is None else seen.profile(quality)
     scored.positives = labels.positives()
     return scored

@@ -156,6 +156,11 @@ class _Job:
             beside["label"] = compared_with_label(scored.positives, scored.score, scored.alert)
         if scored.intervals is not None:
             beside["intervals"] = self._write_intervals(folder, scored.intervals)
+        if scored.points is not None:
+            scored.points.write(folder)
+        if scored.changes is not None:
+            scored.changes.write(folder)
+            beside["changes"] = len(scored.changes.changes)
         self._write_rows(folder / FILE)
         return beside | {
             "rows": scored.rows,

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Mask, Scores
 from anomalo.jobs.part import Part, Rows
-from anomalo.jobs.scoring.spool import Spool
+from anomalo.jobs.scoring.spool import Ascending, Spool
+from anomalo.jobs.series.changes import FoundChanges
 from anomalo.jobs.series.places import Keys, Places
+from anomalo.jobs.series.points import SeenPoints
 from anomalo.persistence.resume import Arrays
 from anomalo.pipeline.explaining.expected_cells import text
 from anomalo.pipeline.fitted import Fitted
@@ -119,19 +121,41 @@ class AlertPlaces:
         A model of series.
     path : Path
         The file.
+
+    Attributes
+    ----------
+    points : SeenPoints
+        Their times and channels.
     """
 
     def __init__(self, fitted: Fitted, path: Path) -> None:
         self._fitted, self._schema = fitted, fitted.schema
         self._places, self._spool = Places(fitted), Spool(path)
+        self.points = SeenPoints(fitted, path.with_name("points.arrow"))
 
     def see(self, part: Part) -> None:
         """Add the next part of the source."""
         stamp = text(part.batch.column(self._schema.time))
         none = pa.nulls(len(stamp), pa.string())
         entity = none if self._schema.entity is None else text(part.batch.column(self._schema.entity))
-        columns = [pa.array(part.rows), pa.array(self._places.of(part)), stamp, entity]
+        places = self._places.of(part)
+        self.points.see(part, places, entity)
+        columns = [pa.array(part.rows), pa.array(places), stamp, entity]
         self._spool.write(pa.RecordBatch.from_arrays(columns, schema=PLACES))
+
+    def changes(self) -> FoundChanges | None:
+        """Return the changes of the source; None if the model has learned nothing to compare it with."""
+        return FoundChanges.of(self.points, self._fitted, self._stamps)
+
+    def _stamps(self, rows: list[int]) -> dict[int, tuple[str, str | None]]:
+        """Return the times and series of rows, ascending, as they are in the source."""
+        taken = Ascending(self._spool.read())
+        found: dict[int, tuple[str, str | None]] = {}
+        for row in rows:
+            taken.before(row)
+            (one,) = taken.before(row + 1)
+            found[row] = one["stamp"][0].as_py(), one["entity"][0].as_py()
+        return found
 
     def intervals(self, results: Callable[[], Results]) -> Intervals:
         """Return the intervals of alerts; the points between alerts of one are of it, too.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +21,21 @@ Indices = NDArray[np.intp]
 
 
 class Stamps:
-    """Reads the time and the series of raw rows; series have the same numbers in all batches."""
+    """Reads the time and the series of raw rows; series have the same numbers in all batches.
 
-    def __init__(self, schema: Schema) -> None:
+    Parameters
+    ----------
+    schema : Schema
+        The columns.
+    known : mapping of str to int
+        The numbers of some series by their names, from 0 on.
+    """
+
+    def __init__(self, schema: Schema, known: Mapping[str, int] = MappingProxyType({})) -> None:
         self._schema = schema
-        self._numbers: dict[str, int] = {}
+        self._numbers = dict(known)
 
-    def read(self, batch: pa.RecordBatch) -> tuple[NDArray[np.float64], Indices]:
+    def read(self, batch: pa.RecordBatch | ParsedTable) -> tuple[NDArray[np.float64], Indices]:
         """Return the times of rows, nan where there is none, and the numbers of their series, each [n]."""
         table, columns = ParsedTable.of(batch), self._schema.of_series
         self._schema.check(table.names)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 from anomalo_dashboard import data, formatting
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.security.literal import plain_table
 from anomalo_dashboard.security.uploads import name_of
 
@@ -37,7 +38,7 @@ def line(record: ModelRecord, runs: Sequence[RunRecord]) -> dict[str, Any]:
         "model": record.model,
         "fitted": formatting.moment(record.created),
         "rows": record.rows,
-        "columns": record.columns,
+        "columns": None if pictures.learned_from_images(record) else record.columns,
         **{name: metrics.get(name) for name in METRICS},
         "calibrated": "yes" if lineage.get("options", {}).get("calibrate", "score" in latest) else "no",
         "runs": len(scored),
@@ -49,7 +50,9 @@ def show(versions: Sequence[ModelRecord], runs: Sequence[RunRecord]) -> None:
     """Show the versions of a model side by side, the latest first."""
     found = pd.DataFrame([line(record, runs) for record in versions])
     known = [name for name in METRICS if found[name].notna().any()]
-    empty = [name for name in METRICS if name not in known] + [name for name in ("threshold",) if not found[name].any()]
+    empty = [name for name in METRICS if name not in known] + [
+        name for name in ("threshold", "columns") if not found[name].any()
+    ]
     st.dataframe(
         plain_table(found.drop(columns=empty)),
         hide_index=True,

@@ -16,6 +16,7 @@ from anomalo_dashboard.inbox import cursor, enter_key, filters, groups, listing,
 from anomalo_dashboard.inbox.bar import Bar, bar
 from anomalo_dashboard.mapping import chosen as map_choice
 from anomalo_dashboard.security.literal import literal
+from anomalo_dashboard.series import panel, reading
 
 
 def distribution(shown: Bar, scores: data.Scores, alert: data.Mask, title: str, runs: Sequence[RunRecord]) -> None:
@@ -96,4 +97,6 @@ for warning in shown.run.summary.get("warnings", []):
 scores, title = data.scores(shown.run), formatting.score(data.score_unit(shown.run.model))
 alert = shown.alerts(scores)
 distribution(shown, scores, alert, title, everything)
+if reading.of_series(shown.run):
+    panel.on_alerts(shown.run, cursor.go)
 inbox(shown.run, scores, alert, triage.reviews().of(shown.run.id), title)

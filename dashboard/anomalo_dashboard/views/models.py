@@ -10,6 +10,7 @@ import streamlit as st
 from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, Workspace
 from anomalo_dashboard import charts, data, formatting, navigation
+from anomalo_dashboard.images import pictures
 from anomalo_dashboard.managing import actions, versions
 from anomalo_dashboard.security.literal import literal, plain, plain_table
 from anomalo_dashboard.security.uploads import name_of
@@ -38,6 +39,14 @@ def choose(records: list[ModelRecord]) -> ModelRecord:
     return known.get(chosen or "", records[0])
 
 
+def size(record: ModelRecord) -> str:
+    """Return of how many rows and columns, or images of which size, a model learned."""
+    if not pictures.learned_from_images(record):
+        return f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}"
+    shape = record.summary.get("image")
+    return quantities.count(record.rows, "image") if shape is None else quantities.images(record.rows, shape)
+
+
 def facts(record: ModelRecord, training: dict[str, Any]) -> None:
     """Show the model's facts and parameters."""
     summary = record.summary
@@ -47,7 +56,7 @@ def facts(record: ModelRecord, training: dict[str, Any]) -> None:
         "Tags": formatting.tags(record) or "none",
         "Saved threshold": record.threshold and formatting.threshold(record.threshold),
         "Fitted on": name_of(record.source),
-        "Size": f"{quantities.count(record.rows, 'row')}, {quantities.count(record.columns, 'column')}",
+        "Size": size(record),
         "Fitted at": formatting.moment(record.created),
         "Fitted by": summary.get("lineage", {}).get("who"),
         "Fit time": formatting.duration(record.seconds),

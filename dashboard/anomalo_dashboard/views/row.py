@@ -15,6 +15,7 @@ from anomalo_dashboard.images import detail, pictures
 from anomalo_dashboard.inbox.bar import bar
 from anomalo_dashboard.repairing import row_suggestion
 from anomalo_dashboard.security.literal import literal, plain_table
+from anomalo_dashboard.series import panel, reading
 
 
 def row_in_view(scores: data.Scores) -> int:
@@ -112,6 +113,8 @@ images = pictures.of_images(run)
 filled = navigation.companion(run, [other for other in everything if other.verb == "impute"])
 if images:
     detail.show(run, row, filled)
+if reading.of_series(run):
+    panel.on_row(run, row, [] if cells.empty else cells["column"].tolist(), open_row)
 if cells.empty:
     explain_now.offer(run, row, int(scores.rank[row]) + 1)
 elif images:
