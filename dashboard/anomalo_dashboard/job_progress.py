@@ -27,7 +27,7 @@ DOING = {
     "repair": "Searching for repairs",
     "clean": "Looking for wrong cells",
     "apply": "Writing the accepted cells",
-    "augment": "Generating rows",
+    "augment": "Generating",
     "evaluate": "Comparing synthetic rows with real ones",
     "explain": "Explaining the row",
 }
@@ -216,7 +216,7 @@ def _done(job: Job) -> None:
     if embedded and left.button("See the map", type="primary", icon=":material/scatter_plot:", width="stretch"):
         navigation.go("embedding_map", run=embedded["id"])
     if "augment" in runs and left.button(
-        "See the rows", type="primary", icon=":material/library_add:", width="stretch"
+        "See what was generated", type="primary", icon=":material/library_add:", width="stretch"
     ):
         navigation.go("synthesize", run=runs["augment"]["id"])
     for warning in job.warnings:

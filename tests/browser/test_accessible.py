@@ -36,6 +36,7 @@ ADDRESSES = {
 OTHERS = (
     *("alerts?run=0001-score", "row?run=0001-score&row=500", "models?model=pump@1"),
     *("alerts?run=0002-score", "row?run=0002-score&row=7", "repairs?run=0003-impute", "models?model=parts@1"),
+    "synthesize?run=0004-augment",
 )
 """Of runs of series and of images."""
 IMPACTS = ("serious", "critical")
@@ -97,7 +98,7 @@ def test_axe_core_finds_nothing_of_weight(
 
 @pytest.fixture(scope="module")
 def pumps_and_parts(anomalo: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with runs of a series, 0001-score, and of images, 0002-score and 0003-impute."""
+    """A workspace with runs of a series, 0001-score, and of images, 0002-score, 0003-impute and 0004-augment."""
     place = tmp_path_factory.mktemp("other")
     test_series.write(place)
     test_images.draw(place / "parts")
@@ -108,6 +109,8 @@ def pumps_and_parts(anomalo: Any, tmp_path_factory: pytest.TempPathFactory) -> P
         ("fit", place / "parts", "--model", "local_pca", "--as", "parts"),
         ("score", place / "parts", "--with", "parts", "--threshold", "budget=3"),
         ("impute", place / "parts", "--with", "parts"),
+        ("fit", place / "parts", "--model", "dcgan", "--as", "drawn", "--set", "epochs=1", "--set", "width=4"),
+        ("augment", "--with", "drawn", "-n", "30"),
     ):
         done = anomalo(*words, "--workspace", place / "ws")
         assert done.code == 0, done.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from anomalo.workspace.workspace import ModelRecord
 
 FOLDER, TABLE, SHEET = "synthetic", "images.csv", "sheet.png"
 """The folder of the images in a run; in it, the table of them, and the contact sheet."""
+NEAREST = "nearest"
+"""The folder in a run with the training image nearest to each, as the model sees it, under the same names."""
 CHUNK = 64
 """Images are drawn so many at a time, each time with another seed, and cut: the first do not depend on the rest."""
 AT_ONCE = 1 << 24
@@ -98,6 +100,8 @@ class Drawing:
         for name, image in zip(names, pixels, strict=True):
             (folder / name).write_bytes(png(as_bytes(image)))
         nearest = self._nearest(pixels)
+        if nearest is not None:
+            _write_nearest(folder.with_name(NEAREST), names, nearest)
         if first == 0:
             (folder / SHEET).write_bytes(png(as_bytes(contact_sheet(pixels, nearest))))
         distances = [] if nearest is None else [None if np.isinf(d) else round(float(d), 4) for d in nearest.distance]
@@ -139,6 +143,14 @@ class Drawing:
             "distance": {"median": float(np.median(distance)), "of_training_images": float(np.median(self._usual))},
             "copies": int((distance < np.quantile(self._usual, COPY)).sum()),
         }
+
+
+def _write_nearest(folder: Path, names: Sequence[str], nearest: NearestImages) -> None:
+    """Write the nearest training images under the names of the drawn ones, for pages, which read no training image."""
+    folder.mkdir(exist_ok=True)
+    for name, image, path in zip(names, nearest.pixels, nearest.path, strict=True):
+        if path is not None:
+            (folder / name).write_bytes(png(as_bytes(image)))
 
 
 def contact_sheet(pixels: Floats, nearest: NearestImages | None) -> Floats:

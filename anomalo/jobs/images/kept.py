@@ -30,9 +30,13 @@ def picture(run: Path, row: int, kind: Kind = "seen") -> Bytes | None:
     kind : {"seen", "expected", "heat", "filled"}
         As the model sees it, as it expects it, with a heat map, or with its hidden pixels filled.
     """
+    return read(explained_folder(run, row) / FOLDER / name_of(row, kind))
+
+
+def read(path: Path) -> Bytes | None:
+    """Return the picture in a file of a run; None if there is none, or it is none that a run can have written."""
     from PIL import Image
 
-    path = explained_folder(run, row) / FOLDER / name_of(row, kind)
     try:
         if path.is_symlink() or path.stat().st_size > MOST_BYTES:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -72,13 +73,15 @@ def _one(run: RunRecord, row: int, path: str, pixels: int) -> None:
             column.image(picture, name, "stretch", output_format="PNG", alt=f"Row {row} {name.lower()}")
 
 
-def archive(folder: Path) -> bytes:
-    """Return the files below a folder as a zip archive; images are packed already."""
+def archive(folder: Path, more: Mapping[str, bytes] | None = None) -> bytes:
+    """Return the images below a folder, and `more` files by name, as a zip archive; images are packed already."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as written:
         for path in sorted(folder.rglob("*.png")):
             if not path.is_symlink():
                 written.write(path, path.relative_to(folder).as_posix())
+        for name, data in (more or {}).items():
+            written.writestr(name, data)
     return content.getvalue()
 
 

@@ -1,1 +1,1 @@
-"""Parts of the page Synthesize: the synthetic rows as a table, and held-out real rows to compare them with."""
+"""Parts of the page Synthesize: synthetic rows as a table, held-out rows to compare them with, synthetic images."""
