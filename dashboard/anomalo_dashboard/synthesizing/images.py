@@ -11,7 +11,6 @@ import streamlit as st
 from anomalo.jobs.images.draw import FOLDER, NEAREST, TABLE
 from anomalo.jobs.images.kept import read
 from anomalo.jobs.images.pictures import name_of
-from anomalo.tabular import quantities
 from anomalo.workspace.workspace import ModelRecord, RunRecord
 from anomalo_dashboard import data, downloads, formatting, navigation
 from anomalo_dashboard.images.inpainted import archive
