@@ -44,7 +44,9 @@ TableArgument = Annotated[
 GeneratorOption = Annotated[
     str | None, typer.Option("--with", metavar="ID", help="The saved generator: ID, ID@VERSION or ID@TAG.")
 ]
-RowsOption = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to draw.")]
+RowsOption = Annotated[
+    int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to draw; of a series, windows.")
+]
 OutputOption = Annotated[
     str | None,
     typer.Option(
@@ -182,10 +184,12 @@ def _line(trial: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _show(result: AugmentResult) -> None:
-    typer.echo(f"{count(result.rows, 'synthetic row')} in {result.table}")
-    redrawn = result.run.summary["redrawn"]
-    if redrawn:
-        typer.echo(f"{count(redrawn, 'row')} drawn again to satisfy the constraints")
+    facts = result.run.summary
+    what, drawn = ("window", facts["windows"]) if "windows" in facts else ("row", result.rows)
+    points = f" of {result.rows // drawn} points" if what == "window" else ""
+    typer.echo(f"{count(drawn, f'synthetic {what}')}{points} in {result.table}")
+    if facts["redrawn"]:
+        typer.echo(f"{count(facts['redrawn'], what)} drawn again to satisfy the constraints")
     typer.echo(f"run {result.run.id} in {result.run.path}")
 
 
