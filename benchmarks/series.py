@@ -2,7 +2,9 @@
 
     python benchmarks/series.py --data FOLDER nab --models auto neighbours
     python benchmarks/series.py --data FOLDER skab --models auto
+    python benchmarks/series.py --data FOLDER nab --models neighbours recurrent_vae neighbours+recurrent_vae --folds 1
     python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --half-missing
+    python benchmarks/series.py speed
 
 FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; models see windows of points, no position.
 """
@@ -10,12 +12,17 @@ FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; mod
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from series_memory import command, write
 
 from anomalo.encoding.encoded import Block, Encoded, Layout
 from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
@@ -29,6 +36,8 @@ FOLDS = 5
 """Stretches of a file, each scored by a model of the others."""
 TRAINED = 400
 """The first so many rows of a file of SKAB are learned from."""
+SIZE = 20_000, 8
+"""Points and channels whose scan is timed."""
 WINDOW = 48
 """Points of a window of ETTh1."""
 
@@ -239,10 +248,22 @@ def masks(what: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.nda
     return steps[:, :, None] & which[:, None, :]
 
 
+def speed(args: argparse.Namespace, registry: Registry) -> None:
+    """Print the CPU seconds of `anomalo scan`: fit, scores, reasons and fills of a new series, by the default model."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder, "series.parquet"), *SIZE)
+        words = command("scan", f"{folder}/series.parquet", "--time", "time", "--workspace", f"{folder}/workspace")
+        measured = [sys.executable, str(Path(__file__).with_name("processes.py")), "3600", *words]
+        done = subprocess.run(measured, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    points, channels = SIZE
+    print(f"scan of {points:,} points × {channels} channels: {found['cpu_s']:.0f} CPU s, {found['status']}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("nab", "skab", "etth1"))
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("what", choices=("nab", "skab", "etth1", "speed"))
+    parser.add_argument("--data", type=Path, default=Path("."))
     parser.add_argument("--models", nargs="+", default=["auto"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -263,7 +284,7 @@ def main() -> None:
     args = parser.parse_args()
     args.of_time = 0
     args.set = dict(item.split("=", 1) for item in args.set)
-    {"nab": nab, "skab": skab, "etth1": etth1}[args.what](args, Registry.load())
+    {"nab": nab, "skab": skab, "etth1": etth1, "speed": speed}[args.what](args, Registry.load())
 
 
 if __name__ == "__main__":

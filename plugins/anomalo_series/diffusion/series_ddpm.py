@@ -29,7 +29,6 @@ from anomalo_series.channels import Channels
 from anomalo_series.diffusion.network import WindowDenoiser
 from anomalo_series.fills import Distribution, filled_in_blocks, normal
 from anomalo_series.networks.layers import bridge, hidden_cells
-from anomalo_series.window_model import BLOCK, filled_up
 from anomalo_series.yardsticks.interpolation import bridged
 
 NOTHING_KNOWN = 0.3
@@ -37,6 +36,8 @@ NOTHING_KNOWN = 0.3
 PURE_NOISE = 0.5
 """Share of the others that are pure noise, so that one denoising is the conditional mean."""
 Averaged = AveragedNetwork[WindowDenoiser]
+CHUNK = 64
+"""Windows are denoised in chunks of exactly this many."""
 LARGEST_GRADIENT = 1.0
 """A gradient with a larger norm is scaled down to it."""
 VALIDATION_DRAWS = 4
@@ -61,7 +62,7 @@ class SeriesDdpm(NeuralModel[Averaged]):
     name = "series_ddpm"
     modalities = ("series",)
 
-    epochs: int = param(60, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
+    epochs: int = param(30, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
     batch_size: int = param(64, low=1, high=100_000, help="Windows in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     most: int = param(4000, low=1, high=10_000_000, help="Training windows that are learned from, at most, at random.")
@@ -79,7 +80,7 @@ class SeriesDdpm(NeuralModel[Averaged]):
     @property
     def chunk(self) -> int:
         """Windows that inference handles at a time."""
-        return BLOCK
+        return CHUNK
 
     @cached_property
     def process(self) -> DiscreteSchedule:
@@ -210,17 +211,16 @@ class SeriesDdpm(NeuralModel[Averaged]):
         return filled_in_blocks(data, lambda part: self._distribution(part, draws))
 
     def _distribution(self, part: Encoded, draws: int) -> Distribution:
-        x, seen = filled_up(*Channels(part.layout).open(part))
-        count, size = len(part), int(np.prod(x.shape[1:]))
+        x, seen = Channels(part.layout).open(part)
+        x, size = np.where(seen, x, 0).astype(np.float32), int(np.prod(x.shape[1:]))
         mean = self.expected(x, seen)
         rows = Encoded(x.reshape(len(x), size), seen.reshape(len(x), size), Layout("series", (size,), ()))
-        paths = []
-        for number in range(max(self.paths, draws) if not part.observed.all() else draws):
-            uniform = row_uniform(rows, self.seed_ + number, 1)[0]
-            paths.append(self.drawn(normal(uniform).reshape(x.shape).astype(np.float32), x, seen)[:count])
-        drawn = np.stack(paths) if paths else np.zeros((0, *mean[:count].shape), dtype=np.float32)
-        spread = drawn[: self.paths].std(axis=0) if len(drawn) else np.zeros(mean[:count].shape)
-        return Distribution(mean[:count], spread, drawn[:draws])
+        drawn = np.zeros((max(self.paths, draws) if not part.observed.all() else draws, *x.shape), dtype=np.float32)
+        for number in range(len(drawn)):
+            noise = normal(row_uniform(rows, self.seed_ + number, 1)[0]).reshape(x.shape)
+            drawn[number] = self.drawn(noise.astype(np.float32), x, seen)
+        spread = drawn[: self.paths].std(axis=0) if len(drawn) else np.zeros(x.shape)
+        return Distribution(mean, spread, drawn[:draws])
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return windows drawn given the observed cells, which are kept; none is missing."""
