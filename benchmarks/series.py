@@ -219,7 +219,7 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
     data = windows(train, WINDOW).take(slice(WINDOW - 1, None))
     part = slice(learned, tested) if args.half == "first" else slice(tested, None)
     new, beside = (
-        array[part][: len(array[part]) // WINDOW * WINDOW].reshape(-1, WINDOW, array.shape[1])
+        array[part][: len(array[part]) // WINDOW * WINDOW].reshape(len(array[part]) // WINDOW, WINDOW, array.shape[1])
         for array in (values, waves)
     )
     hidden = {what: masks(what, new.shape, np.random.default_rng(args.seed)) for what in ("10 %", "50 %", "stretch")}
