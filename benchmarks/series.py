@@ -91,7 +91,11 @@ def windows(series: Points, width: int) -> Encoded:
 
 
 def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argparse.Namespace) -> Any:
-    """Return a model of the rows, as `anomalo fit` would fit it."""
+    """Return a model of the rows, as `anomalo fit` would fit it, or a peer."""
+    if name.startswith("pypots:"):
+        from pypots_peer import Peer
+
+        return Peer(name.removeprefix("pypots:"), int(args.set.get("epochs", 10)), args.seed).fit(data)
     kind = registry.get(name, "series")
     known = {parameter.name for parameter in kind.parameters()}
     model: Model = kind(**kind.parse({key: value for key, value in args.set.items() if key in known}))

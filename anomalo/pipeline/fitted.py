@@ -18,7 +18,7 @@ from anomalo.calibration.novelty import score_with_novelty
 from anomalo.calibration.regimes import ComparableModel, Regimes
 from anomalo.calibration.results import Explained, Scored
 from anomalo.encoding.encoded import Encoded, Floats, Scores
-from anomalo.encoding.encoder import Encoder, WritesRows, writing
+from anomalo.encoding.encoder import Encoder, writing
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.target import Target
 from anomalo.errors import SourceError, TrainingError, UsageError
@@ -129,8 +129,7 @@ class Fitted:
             raise SourceError(f"the table has {table.rows} row (n_samples = {table.rows}); give at least 2 rows")
         model = config.create(registry, schema.modality)
         samples = require_able(model, config, base is not None, target is not None)
-        # Windows are drawn without a label: points of a series have their neighbours' labels beside them.
-        schema = schema.fitted_for(samples and schema.time is None) if base is None else schema.continuing(base.schema)
+        schema = schema.fitted_for(samples) if base is None else schema.continuing(base.schema)
         started_from = None if base is None else base.encoder
         encoder, data = encoded(table, schema, registry.encoder(schema.modality), started_from, large)
         model = replace(model, view=View.of(config.goals, samples) if base is None else base.guarded.view)
@@ -178,8 +177,7 @@ class Fitted:
         self.facts["seconds"] += time.perf_counter() - started
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
-        encoder = self.encoder if isinstance(self.encoder, WritesRows) else writing(self.encoder)
-        cells = encoder.to_original_units(data)
+        cells = writing(self.encoder, points=True).to_original_units(data)
         self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
         rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:
