@@ -73,7 +73,7 @@ def calendar(stamps: pd.Series) -> np.ndarray:
 
 
 def with_calendar(series: Points, stamps: pd.Series) -> Points:
-    """Return the series with channels of the time behind the others; they are always observed, and not judged."""
+    """Return the series with channels of the time behind the others; they are always observed, and not scored."""
     waves = calendar(stamps)
     values = np.concatenate([series.values, waves], axis=1)
     observed = np.concatenate([series.observed, np.ones(waves.shape, dtype=bool)], axis=1)
@@ -115,11 +115,11 @@ def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse
     for stretch in np.array_split(rows, args.folds):
         others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width) | (args.folds == 1)
         model = fitted(registry, name, data.take(others), "score", args)
-        scores[stretch] = judged(model, data.take(stretch), args.of_time)
+        scores[stretch] = scored(model, data.take(stretch), args.of_time)
     return scores
 
 
-def judged(model: Any, data: Encoded, of_time: int) -> np.ndarray:
+def scored(model: Any, data: Encoded, of_time: int) -> np.ndarray:
     """Return the scores of windows, without what the last channels contribute."""
     if not of_time:
         return model.score(data)

@@ -20,7 +20,7 @@ from anomalo.pipeline.generator import REDRAWS
 from anomalo.tabular.column import TEXT, write_notes
 from anomalo.tabular.formatting import arrow_type
 
-PLACES = "window", "step"
+FRONT = "window", "step"
 """The columns in front: the number of the window, and of the point within it."""
 
 
@@ -71,10 +71,10 @@ class WindowGenerator:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns: the places, the one that names the series, and the channels."""
+        """The columns: window and step, the one that names the series, and the channels."""
         schema = self.fitted.schema
         columns = {column.name: arrow_type(column.storage) for column in schema.features}
-        front = {_free(name, columns): pa.int64() for name in PLACES}
+        front = {_free(name, columns): pa.int64() for name in FRONT}
         if schema.entity is not None:
             front[schema.entity] = pa.string()
         found = pa.schema(list((front | columns).items()))

@@ -62,7 +62,7 @@ class SeriesDdpm(NeuralModel[Averaged]):
     name = "series_ddpm"
     modalities = ("series",)
 
-    epochs: int = param(30, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
+    epochs: int = param(15, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
     batch_size: int = param(64, low=1, high=100_000, help="Windows in one gradient step, at most.")
     learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     most: int = param(4000, low=1, high=10_000_000, help="Training windows that are learned from, at most, at random.")
