@@ -147,7 +147,7 @@ class Surroundings:
 
 
 def last_points(batch: pa.RecordBatch, most: int, stamps: Stamps, left: Indices | None = None) -> pa.RecordBatch | None:
-    """Return the last points of each series, in order; where it is known how many are `left`, of those that continue."""
+    """Return the last points of each series, in order; where it is known how many are `left`, of those with any."""
     series = stamps.read(batch)[1]
     last = _rank(series[::-1])[::-1] < most
     return _taken(batch, last if left is None else last & (left[series] > 0))
