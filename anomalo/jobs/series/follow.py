@@ -205,7 +205,7 @@ def _rows_of(content: bytes, is_csv: bool) -> NDArray[np.int64]:
     whole = csv.ParseOptions(newlines_in_values=True)
     column = csv.ConvertOptions(include_columns=["row"], column_types={"row": pa.int64()})
     table = csv.read_csv(io.BytesIO(content), parse_options=whole, convert_options=column)
-    return table.column("row").to_numpy()
+    return np.asarray(table.column("row"), dtype=np.int64)
 
 
 class _Following:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import Encoded, Scores
 from anomalo.encoding.series_encoder import SeriesEncoder
@@ -20,6 +21,7 @@ from anomalo.pipeline.generator import REDRAWS
 from anomalo.tabular.column import TEXT, write_notes
 from anomalo.tabular.formatting import arrow_type
 
+Indices = NDArray[np.intp]
 FRONT = "window", "step"
 """The columns in front: the number of the window, and of the point within it."""
 
@@ -74,7 +76,8 @@ class WindowGenerator:
         """The columns: window and step, the one that names the series, and the channels."""
         schema = self.fitted.schema
         columns = {column.name: arrow_type(column.storage) for column in schema.features}
-        front = {_free(name, columns): pa.int64() for name in FRONT}
+        taken = {*columns, schema.entity}
+        front = {_free(name, taken): pa.int64() for name in FRONT}
         if schema.entity is not None:
             front[schema.entity] = pa.string()
         found = pa.schema(list((front | columns).items()))
@@ -108,16 +111,16 @@ class WindowGenerator:
         points = self._encoder.write(cells.reshape(-1, cells.shape[2]), run.rng)
         return self._whole(points, first + np.arange(count), series)
 
-    def _cells(self, series: np.ndarray[Any, Any], run: LocalRun) -> Scores:
+    def _cells(self, series: Indices, run: LocalRun) -> Scores:
         """Return new windows in original units, float64 [n, T, C]."""
         shape = (len(series), *self._layout.shape)
         nothing = Encoded(np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.bool_), self._layout)
         found = self.fitted.sample(nothing, run)
-        points, seen = (array.reshape(-1, shape[2]) for array in (found.values, found.observed))
+        points, seen = found.values.reshape(-1, shape[2]), found.observed.reshape(-1, shape[2])
         common = self._encoder.to_common(points, np.repeat(series, shape[1]))
         return self._encoder.to_original_units(Encoded(common, seen, self._encoder.layout)).reshape(shape)
 
-    def _constrain(self, cells: Scores, series: np.ndarray[Any, Any], run: LocalRun) -> None:
+    def _constrain(self, cells: Scores, series: Indices, run: LocalRun) -> None:
         """Draw windows with a point that breaks a constraint again, and change the points of those that still do."""
         bad = self._broken(cells, np.arange(len(cells)))
         self.redrawn += len(bad)
@@ -131,11 +134,11 @@ class WindowGenerator:
         enforce(points, self.constraints, np.ones(points.shape, dtype=np.bool_), self._encoder.clip_to_domain, run.rng)
         cells[bad] = points.reshape(-1, *cells.shape[1:])
 
-    def _broken(self, cells: Scores, of: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _broken(self, cells: Scores, of: Indices) -> Indices:
         points = broken(cells[of].reshape(-1, cells.shape[2]), self.constraints)
         return of[points.reshape(len(of), -1).any(axis=1)]
 
-    def _whole(self, points: pa.RecordBatch, numbers: np.ndarray[Any, Any], series: np.ndarray[Any, Any]) -> Any:
+    def _whole(self, points: pa.RecordBatch, numbers: Indices, series: Indices) -> Any:
         width, schema = self._layout.shape[0], self.schema
         front: list[Any] = [np.repeat(numbers, width), np.tile(np.arange(width), len(numbers))]
         if self.fitted.schema.entity is not None:
@@ -144,12 +147,12 @@ class WindowGenerator:
         return pa.RecordBatch.from_arrays(arrays, names=schema.names).cast(schema.remove_metadata())
 
 
-def _free(name: str, taken: dict[str, Any]) -> str:
-    """Return a name that no channel has.
+def _free(name: str, taken: set[str | None]) -> str:
+    """Return a name that no other column has.
 
     Examples
     --------
-    >>> _free("step", {"flow": None}), _free("step", {"step": None})
+    >>> _free("step", {"flow"}), _free("step", {"step"})
     ('step', 'step_')
     """
     while name in taken:

@@ -69,6 +69,15 @@ def test_a_window_of_one_series_is_one_of_training(sampling: JobContext) -> None
         assert np.nanmin(np.abs(windows - window[["step", "heat"]].to_numpy()).max(axis=(1, 2))) < 2e-3
 
 
+def test_a_series_may_be_named_as_our_columns_are(sampling: JobContext) -> None:
+    source = sampling.store.workspace.parent / "windows.csv"
+    pd.read_csv(source.with_name("pumps.csv")).rename(columns={"pump": "window"}).to_csv(source, index=False)
+    fit(sampling, str(source), "named", FitConfig("window-bootstrap"), replace(OPTIONS, entity="window"))
+    table = pd.read_csv(drawn(sampling, 3, model="named"))
+    assert list(table.columns) == ["window_", "step", "window", "flow", "heat"]
+    assert set(table["window"]) <= {"a", "b"}
+
+
 def test_the_seed_decides_and_the_first_windows_stay(sampling: JobContext) -> None:
     one, again, more = (drawn(sampling, count, f"{at}.csv") for at, count in enumerate((6, 6, 9)))
     assert one.read_bytes() == again.read_bytes()
