@@ -1,0 +1,61 @@
+"""Transformer blocks over the pixels of an image, in windows where there are many."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class TransformerBlock(nn.Module):
+    """x + attention(norm(x)), and x + perceptron(norm(x)), over tokens.
+
+    References: Vaswani et al. (2017), Attention is all you need, NIPS; Xiong et al. (2020), On layer normalization in
+    the transformer architecture, ICML, for the norms before the layers.
+
+    Parameters
+    ----------
+    width, heads : int
+        Of a token, and number of heads, which divides it.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before_attention, self.before_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.perceptron = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map [n, tokens, width] to the same shape."""
+        inputs = self.inputs(self.before_attention(tokens)).unflatten(2, (3, self.heads, -1))
+        query, key, value = inputs.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + self.output(attended.transpose(1, 2).flatten(2))
+        after: Tensor = tokens + self.perceptron(self.before_perceptron(tokens))
+        return after
+
+
+def in_windows(images: Tensor, side: int) -> Tensor:
+    """Return the pixels of [n, H, W, C] in windows of side × side, [n windows, side², C]; side divides H and W.
+
+    Reference: Jiang, Chang and Wang (2021), TransGAN: two pure transformers can make one strong GAN, and that can
+    scale up, NeurIPS, section 3.3 (grid self-attention).
+    """
+    n, height, width, channels = images.shape
+    grid = images.view(n, height // side, side, width // side, side, channels)
+    return grid.transpose(2, 3).reshape(-1, side * side, channels)
+
+
+def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
+    """Return images [n, height, width, C] of `in_windows`.
+
+    Examples
+    --------
+    >>> images = torch.randn(2, 4, 6, 3)
+    >>> torch.equal(from_windows(in_windows(images, 2), 4, 6), images)
+    True
+    """
+    side = round(windows.shape[1] ** 0.5)
+    grid = windows.view(-1, height // side, width // side, side, side, windows.shape[2])
+    return grid.transpose(2, 3).reshape(-1, height, width, windows.shape[2])
