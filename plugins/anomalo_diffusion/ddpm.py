@@ -9,11 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from anomalo.neural import Denoise, DiscreteSchedule, ancestral, implicit
 from anomalo.plugin import param
 from anomalo_diffusion.denoising_model import NEARLY_PURE_NOISE, SCORING_RATIOS
 from anomalo_diffusion.diffusion import Diffusion
-from anomalo_diffusion.samplers import Denoise, ancestral, implicit
-from anomalo_diffusion.schedules import DiscreteSchedule
 
 
 @dataclass(kw_only=True)
@@ -54,8 +53,7 @@ class Ddpm(Diffusion):
 
     def scales(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """Return sqrt(abar_t) and sqrt(1 - abar_t)."""
-        signal = self.process.signal.to(level.device)[level.long()]
-        return signal.sqrt().float(), (1 - signal).sqrt().float()
+        return self.process.scales(level)
 
     def level_feature(self, level: Tensor) -> Tensor:
         """Return the time, from 0 to 1."""
@@ -63,17 +61,11 @@ class Ddpm(Diffusion):
 
     def target(self, clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
         """Return the noise, or the velocity."""
-        if self.predict == "noise":
-            return noise
-        signal, noise_scale = self.scales(level)
-        return signal * noise - noise_scale * clean
+        return self.process.target(self.predict, clean, noise, level)
 
     def clean(self, output: Tensor, x: Tensor, level: Tensor) -> Tensor:
         """Return x_0 from the noise, or from the velocity."""
-        signal, noise_scale = self.scales(level)
-        if self.predict == "noise":
-            return (x - noise_scale * output) / signal
-        return signal * x - noise_scale * output
+        return self.process.clean(self.predict, output, x, level)
 
     def pure_noise_level(self) -> float:
         """Return the first time at which noise is `NEARLY_PURE_NOISE` times the signal."""

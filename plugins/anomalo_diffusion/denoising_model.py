@@ -9,11 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from anomalo.neural import NeuralModel
+from anomalo.neural import AveragedNetwork, Denoise, NeuralModel
 from anomalo.plugin import Encoded, Run, TableTransform
-from anomalo_diffusion.network import AveragedNetwork, DenoisingNetwork
+from anomalo_diffusion.network import DenoisingNetwork
 from anomalo_diffusion.one_hot_space import OneHotSpace
-from anomalo_diffusion.samplers import Denoise
 
 LARGEST_SCORE = 4.0
 """Clean normal scores are held within this bound."""
@@ -26,7 +25,7 @@ CHUNK_ENTRIES = 2**18
 
 
 @dataclass(kw_only=True)
-class DenoisingModel(NeuralModel[AveragedNetwork]):
+class DenoisingModel(NeuralModel[AveragedNetwork[DenoisingNetwork]]):
     """A model whose network removes noise from a table's rows.
 
     A variant defines the noise (`draw_levels`, `scales`), what the network predicts (`target`, `clean`), and how to

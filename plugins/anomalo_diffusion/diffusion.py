@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.neural import STEPS_PER_EPOCH, ArrayRows, BatchSource, Loss, Phase, Step
+from anomalo.neural import STEPS_PER_EPOCH, ArrayRows, AveragedNetwork, BatchSource, Loss, Phase, Step
 from anomalo.plugin import (
     DensityRatio,
     Encoded,
@@ -30,7 +30,7 @@ from anomalo_diffusion.anomaly_score import anomaly_scores, typical_distances
 from anomalo_diffusion.conditional_sampling import synthetic_rows
 from anomalo_diffusion.denoising_model import DenoisingModel
 from anomalo_diffusion.imputation import concatenate, imputation_error_scale, impute_rows
-from anomalo_diffusion.network import AveragedNetwork, DenoisingNetwork
+from anomalo_diffusion.network import DenoisingNetwork
 from anomalo_diffusion.one_hot_space import OneHotSpace
 from anomalo_diffusion.training.denoising_loss import DenoisingLoss
 from anomalo_diffusion.training.training_rows import training_rows
@@ -94,7 +94,7 @@ class Diffusion(DenoisingModel):
         """How much more often rows are real than synthetic, if that was learned."""
         return DensityRatio.unpack(self.ratio_values_, self.ratio_) if self.ratio_ else None
 
-    def build(self, layout: Layout) -> AveragedNetwork:
+    def build(self, layout: Layout) -> AveragedNetwork[DenoisingNetwork]:
         """Return a new network and its moving average, for parts as the transform gives them."""
         space = OneHotSpace(self.table.width, self.table.sizes)
         net = DenoisingNetwork(space, self.width, self.hidden, self.blocks, self.waves, self.dropout)
@@ -130,7 +130,9 @@ class Diffusion(DenoisingModel):
             optimizer.register_step_pre_hook(clip)
         return found
 
-    def step(self, net: AveragedNetwork, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
+    def step(
+        self, net: AveragedNetwork[DenoisingNetwork], optimizers: list[Optimizer], loss: Loss | None = None
+    ) -> Step:
         """Return the function that makes one update, the average of the weights included."""
         update = super().step(net, optimizers, loss)
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from anomalo.neural import Denoise, even_levels, heun, karras_levels, multistep
 from anomalo.plugin import param
 from anomalo_diffusion.denoising_model import NEARLY_PURE_NOISE, SCORING_RATIOS
 from anomalo_diffusion.diffusion import Diffusion
-from anomalo_diffusion.samplers import Denoise, heun, multistep
-from anomalo_diffusion.schedules import even_levels, karras_levels
 
 LOWEST, HIGHEST = 0.01, 20.0
 """Noise levels of sampling, in units of the data's standard deviation."""

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import draw_rows
+from anomalo.neural import LevelEmbedding, draw_rows
 from anomalo_diffusion.one_hot_space import OneHotSpace
-
-LEVEL_WIDTH = 64
-"""Sines and cosines of the noise level."""
-
-
-class LevelEmbedding(nn.Module):
-    """Noise levels as sines and cosines of many frequencies, then one hidden layer."""
-
-    frequencies: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", torch.logspace(-1, 1.5, LEVEL_WIDTH // 2), persistent=False)
-        self.hidden, self.output = nn.Linear(LEVEL_WIDTH, LEVEL_WIDTH), nn.Linear(LEVEL_WIDTH, width)
-
-    def forward(self, level: Tensor) -> Tensor:
-        """Map levels [n] or [1] to [.., width]."""
-        angle = level[:, None] * self.frequencies
-        out: Tensor = self.output(F.silu(self.hidden(torch.cat([angle.sin(), angle.cos()], dim=1))))
-        return out
 
 
 class Dropout(nn.Module):
@@ -137,38 +115,3 @@ class DenoisingNetwork(nn.Module):
         hidden = F.linear(values, weight[:, : values.shape[1]], self.input.bias) + self.level(level)
         out: Tensor = self.output(self.blocks(hidden))
         return out[:, : self.space.entries]
-
-
-class AveragedNetwork(nn.Module):
-    """A network in training and the moving average of its weights, with which models sample, score and impute.
-
-    The average's memory grows with the steps made, up to `decay`, so that a short training has one too.
-
-    Reference: Ho, Jain and Abbeel (2020), appendix B (moving average of the weights).
-    """
-
-    steps: Tensor
-
-    def __init__(self, net: DenoisingNetwork, decay: float) -> None:
-        super().__init__()
-        self.online, self.average, self.decay = net, copy.deepcopy(net), decay
-        self.average.requires_grad_(False)
-        self.average.eval()
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    def train(self, mode: bool = True) -> AveragedNetwork:
-        """Set the mode of the network in training; the average is always in evaluation mode."""
-        super().train(mode)
-        self.average.eval()
-        return self
-
-    @cached_property
-    def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
-        return list(self.average.parameters()), list(self.online.parameters())
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the present weights."""
-        self.steps += 1
-        decay = min(self.decay, (1 + int(self.steps)) / (10 + int(self.steps)))
-        torch._foreach_lerp_(*self._weights, 1 - decay)

@@ -12,17 +12,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from anomalo.neural import ArrayRows, BatchSource, NeuralModel, Phase, Step
+from anomalo.neural import (
+    AdversarialStep,
+    ArrayRows,
+    BatchSource,
+    NeuralModel,
+    Phase,
+    Step,
+    energy_distance,
+    zero_centred_outputs,
+)
 from anomalo.plugin import Encoded, Layout, Run, TableTransform, param
 from anomalo_gan.encoding.mode_normalisation import ModeNormalisation
 from anomalo_gan.encoding.training_rows import one_hot_format, training_rows
 from anomalo_gan.networks.gan_network import GanNetwork
 from anomalo_gan.networks.generator_critic import Critic, Generator
-from anomalo_gan.sample_quality import SUFFICIENT_COVERAGE, collapse_warning, coverage, energy_distance
+from anomalo_gan.sample_quality import SUFFICIENT_COVERAGE, collapse_warning, coverage
 from anomalo_gan.sampling import draw_noise, known_items, row_generator, row_values
-from anomalo_gan.training.losses import zero_centred_penalty
 from anomalo_gan.training.random_conditions import draw_conditions
-from anomalo_gan.training.training_step import TrainingStep
+from anomalo_gan.training.row_game import RowGame, fill_pack
 
 COMPARED_ROWS = 1000
 """The held-out rows are compared with at least so many synthetic ones."""
@@ -69,7 +77,7 @@ class AdversarialModel(NeuralModel[GanNetwork]):
     decay: float = param(0.999, low=0.0, high=1.0, help="Of the moving average of the generator's weights.")
 
     def objective(self) -> str:
-        """Return the name of the losses that the networks minimise; see `losses.critic_loss`."""
+        """Return the name of the losses that the networks minimise; see `anomalo.neural.critic_loss`."""
         raise NotImplementedError
 
     def begin(self, data: Encoded, run: Run) -> None:
@@ -126,26 +134,20 @@ class AdversarialModel(NeuralModel[GanNetwork]):
         self, critic: Critic, real: Tensor, synthetic: Tensor, given: Tensor, weight: float
     ) -> tuple[Tensor, Tensor, Tensor | float]:
         """Return the critic's logits of real and of synthetic rows, and the weighted penalty on its gradients."""
-        real, synthetic = real.requires_grad_(weight > 0), synthetic.requires_grad_(weight > 0)
-        on_real, on_synthetic = critic(real, given), critic(synthetic, given)
-        if not weight:
-            return on_real, on_synthetic, 0.0
-        penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_synthetic, synthetic)
-        return on_real, on_synthetic, weight * penalty
+        return zero_centred_outputs(critic, real, synthetic, given, weight)
 
     def step(self, net: GanNetwork, optimizers: list[Optimizer], loss: Any = None) -> Step:
         """Return the function that makes one step on a batch."""
-        return TrainingStep(
+        return AdversarialStep(
             net,
             optimizers,
             self.objective(),
-            lambda x, observed: self.draw_batch(net, x, observed),
+            lambda x, observed: self.draw_batch(net, *fill_pack(net, x, observed)),
+            RowGame(net, self.temperature, self.hard),
             self.critic_outputs,
             self.penalty,
             self.penalty_every,
             self.critic_steps,
-            self.temperature,
-            self.hard,
         )
 
     def validation(self, net: GanNetwork, x: Tensor, observed: Tensor) -> Tensor:

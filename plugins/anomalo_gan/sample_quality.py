@@ -1,4 +1,4 @@
-"""How close synthetic rows are to real ones: the energy distance, coverage, and a warning of mode collapse."""
+"""How close synthetic rows are to real ones: coverage, and a warning of mode collapse."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ from torch import Tensor
 NEIGHBOURS = 5
 SUFFICIENT_COVERAGE = 0.6
 """Below this coverage users are warned; that of equal distributions is about 0.97."""
-
-
-def energy_distance(one: Tensor, other: Tensor) -> Tensor:
-    """Return how far two samples [n, width] and [m, width] are from the same distribution, a scalar.
-
-    2 E|X - Y| - E|X - X'| - E|Y - Y'|, without bias: 0 on average if the distributions are equal, else more.
-
-    Reference: Szekely and Rizzo (2013), Energy statistics, Journal of Statistical Planning and Inference 143.
-    """
-    between = torch.cdist(one, other).mean()
-    return 2 * between - _mean_distance_within(one) - _mean_distance_within(other)
-
-
-def _mean_distance_within(sample: Tensor) -> Tensor:
-    pairs = max(len(sample) * (len(sample) - 1), 1)
-    return torch.cdist(sample, sample).sum() / pairs
 
 
 def coverage(real: Tensor, synthetic: Tensor) -> float:

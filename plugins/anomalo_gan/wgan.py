@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from anomalo.neural import one_centred_penalty
 from anomalo.plugin import param
 from anomalo_gan.adversarial import AdversarialModel
 from anomalo_gan.networks.generator_critic import Critic
-from anomalo_gan.training.losses import one_centred_penalty
 
 
 @dataclass(kw_only=True)

@@ -59,7 +59,7 @@ NAMES = {
 """Identifiers, searched in code only, and what they are called now."""
 
 EXCEPTIONS = {
-    "plugins/anomalo_diffusion/samplers.py": (r"Solving ordinary differential equations", "the title of a book"),
+    "anomalo/nn/diffusion/samplers.py": (r"Solving ordinary differential equations", "the title of a book"),
 }
 """By the start of a path: what may stand there all the same, as a regular expression, and why."""
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomalo.neural import draw_rows_by_code, seeded, split_rows, sum_of_batch
+from anomalo.neural import AveragedNetwork, draw_rows_by_code, seeded, split_rows, sum_of_batch
 from anomalo_diffusion.denoising_model import DenoisingModel
-from anomalo_diffusion.network import AveragedNetwork, DenoisingNetwork
+from anomalo_diffusion.network import DenoisingNetwork
 from anomalo_diffusion.training.random_conditions import draw_known_parts
 
 VALIDATION_DRAWS = 2
@@ -44,7 +44,7 @@ class DenoisingLoss:
     even: float
     seed: int
 
-    def training(self, net: AveragedNetwork, shares: Tensor, observed: Tensor) -> Tensor:
+    def training(self, net: AveragedNetwork[DenoisingNetwork], shares: Tensor, observed: Tensor) -> Tensor:
         """Mean loss of the parts that are not known, of the network in training; rare codes are seen more often."""
         space, n = net.online.space, int(self.even * len(shares))
         given = torch.zeros(len(shares), space.parts, device=shares.device)
@@ -55,7 +55,7 @@ class DenoisingLoss:
             given[torch.arange(n), space.width + column] = 1.0
         return self.of(net.online, shares, observed, given)
 
-    def held_out(self, net: AveragedNetwork, shares: Tensor, observed: Tensor) -> Tensor:
+    def held_out(self, net: AveragedNetwork[DenoisingNetwork], shares: Tensor, observed: Tensor) -> Tensor:
         """The loss of the averaged network, for some draws of noise: the same ones every time."""
         with seeded(self.seed, shares.device):
             return torch.stack([self.of(net.average, shares, observed) for _ in range(VALIDATION_DRAWS)]).mean()

@@ -1,18 +1,17 @@
-"""The generator, its moving average and the critic, with all that training has to remember."""
+"""The generator and the critic of rows of a table."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from anomalo.neural import AdversarialNetwork, ReplayBuffer
 from anomalo_gan.encoding.one_hot_format import OneHotFormat
 from anomalo_gan.networks.generator_critic import Critic, Generator
-from anomalo_gan.networks.moving_average import MovingAverage
-from anomalo_gan.networks.replay_buffer import ReplayBuffer
 
 
-class GanNetwork(nn.Module):
-    """The generator, its moving average and the critic.
+class GanNetwork(AdversarialNetwork[Generator, Critic]):
+    """The generator, its moving average and the critic of rows of a table.
 
     Parameters
     ----------
@@ -26,29 +25,23 @@ class GanNetwork(nn.Module):
         Of the moving average of the generator.
     replay : int
         Earlier synthetic rows to keep for the critic; 0 keeps none.
-
-    Attributes
-    ----------
-    critic_updates : int64 []
-        Steps of the critic so far.
-    last_generator_loss : float32 []
-        The generator's latest loss.
     """
 
-    critic_updates: Tensor
-    last_generator_loss: Tensor
     column: Tensor
 
     def __init__(
         self, format: OneHotFormat, column: list[int], generator: Generator, critic: Critic, decay: float, replay: int
     ) -> None:
-        super().__init__()
-        self.format, self.generator, self.critic = format, generator, critic
-        self.average = MovingAverage(generator, decay)
-        self.replay = ReplayBuffer(replay, format.entries + format.items) if replay else None
-        self.register_buffer("critic_updates", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("last_generator_loss", torch.zeros(()))
+        kept = ReplayBuffer(replay, format.entries + format.items) if replay else None
+        super().__init__(generator, critic, decay, kept)
+        self.format = format
         self.register_buffer("column", torch.tensor(column, dtype=torch.int64), persistent=False)
+
+    def exchange(self, synthetic: Tensor, given: Tensor) -> Tensor:
+        """Return synthetic rows for the critic, some exchanged for older ones; these are kept with what was given."""
+        if self.replay is None:
+            return synthetic
+        return self.replay.exchange(torch.cat([synthetic, given], dim=1))[:, : self.format.entries]
 
     def generate(self, noise: Tensor) -> Tensor:
         """Return rows [n, entries] that the averaged generator makes from noise alone."""

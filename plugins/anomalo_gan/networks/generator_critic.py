@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from anomalo.neural import MinibatchDeviation, MinibatchDiscrimination
 from anomalo_gan.encoding.one_hot_format import OneHotFormat
-from anomalo_gan.networks.minibatch_features import MinibatchDeviation, MinibatchDiscrimination
 
 NEGATIVE_SLOPE = 0.2
 """Of the leaky rectifiers."""
@@ -84,7 +84,7 @@ class Critic(nn.Module):
     spectral : bool
         Whether every layer's largest singular value is 1.
     minibatch : {"none", "deviation", "discrimination"}
-        What the critic sees of the rest of a row's batch; see `minibatch_features`.
+        What the critic sees of the rest of a row's batch; see the layers.
     """
 
     def __init__(

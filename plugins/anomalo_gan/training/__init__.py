@@ -1,1 +1,1 @@
-"""One step of adversarial training: losses, gradient penalties and random conditions."""
+"""One step of adversarial training on rows: what is generated, and random conditions."""

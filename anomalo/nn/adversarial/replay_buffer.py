@@ -1,4 +1,4 @@
-"""A replay buffer: earlier synthetic rows that the critic sees again."""
+"""A replay buffer: earlier synthetic data that the critic sees again."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ class ReplayBuffer(nn.Module):
 
     Parameters
     ----------
-    rows, width : int
-        How many rows of which width are kept.
+    rows : int
+        How many are kept.
+    *shape : int
+        The shape of each.
     share : float
         Of the rows shown to the critic, how many come from here.
     """
@@ -26,15 +28,15 @@ class ReplayBuffer(nn.Module):
     stored: Tensor
     count: Tensor
 
-    def __init__(self, rows: int, width: int, share: float = 0.5) -> None:
+    def __init__(self, rows: int, *shape: int, share: float = 0.5) -> None:
         super().__init__()
         self.share = share
-        self.register_buffer("stored", torch.zeros(rows, width))
+        self.register_buffer("stored", torch.zeros(rows, *shape))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def exchange(self, synthetic: Tensor) -> Tensor:
-        """Return the rows [n, width] with some exchanged for older ones; fill the buffer first."""
+        """Return the rows [n, *shape] with some exchanged for older ones; fill the buffer first."""
         free = min(len(self.stored) - int(self.count), len(synthetic))
         if free > 0:
             self.stored[int(self.count) : int(self.count) + free] = synthetic[:free]

@@ -15,10 +15,10 @@ class MinibatchDeviation(nn.Module):
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map [n, width] to [n, width + 1]."""
+        """Map [n, width] to [n, width + 1], and maps of features [n, C, H, W] to [n, C + 1, H, W]."""
         deviation = features - features.mean(dim=0)
         mean = (deviation.square().mean(dim=0) + SMALLEST_VARIANCE).sqrt().mean()
-        return torch.cat([features, mean.expand(len(features), 1)], dim=1)
+        return torch.cat([features, mean.expand(len(features), 1, *features.shape[2:])], dim=1)
 
 
 class MinibatchDiscrimination(nn.Module):

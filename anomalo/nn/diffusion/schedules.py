@@ -60,6 +60,36 @@ class DiscreteSchedule:
         """T, the number of times."""
         return len(self.betas)
 
+    def scales(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sqrt(abar_t) and sqrt(1 - abar_t), float32, for times of any shape."""
+        signal = self.signal.to(time.device)[time.long()]
+        return signal.sqrt().float(), (1 - signal).sqrt().float()
+
+    def target(self, predict: str, clean: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        """Return what a network is to predict: the "noise", or the "velocity".
+
+        The velocity is sqrt(abar_t) noise - sqrt(1 - abar_t) x_0, whose error does not grow with the noise.
+
+        Reference: Salimans and Ho (2022), Progressive distillation for fast sampling of diffusion models, ICLR.
+
+        Parameters
+        ----------
+        clean, noise : float32 [n, ...]
+        time : [n, 1, ...]
+            Broadcast to them.
+        """
+        if predict == "noise":
+            return noise
+        signal, noise_scale = self.scales(time)
+        return signal * noise - noise_scale * clean
+
+    def clean(self, predict: str, output: Tensor, x: Tensor, time: Tensor) -> Tensor:
+        """Return the x_0 that a prediction of noise or of velocity means, for x_t; the inverse of `target`."""
+        signal, noise_scale = self.scales(time)
+        if predict == "noise":
+            return (x - noise_scale * output) / signal
+        return signal * x - noise_scale * output
+
     def spaced(self, steps: int) -> list[int]:
         """Return `steps` times from T down to 1, evenly spaced, and 0 after them."""
         steps = min(steps, self.times)

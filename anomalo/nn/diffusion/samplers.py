@@ -1,4 +1,4 @@
-"""The samplers: from noise to rows, for any denoiser."""
+"""The samplers: from noise to clean data, for any denoiser."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import Tensor
 
-from anomalo_diffusion.schedules import DiscreteSchedule
+from anomalo.nn.diffusion.schedules import DiscreteSchedule
 
 Denoise = Callable[[Tensor, float], Tensor]
-"""The expected clean rows [n, entries], given noisy ones and their noise level (or discrete time)."""
+"""The expected clean data [n, ...], of any shape, given noisy data and its noise level (or discrete time)."""
 PAST_SLOPES = 3
 """Slopes that a multistep method uses."""
 

@@ -41,12 +41,12 @@ def generator_loss(objective: str, real: Tensor, synthetic: Tensor) -> Tensor:
 
 
 def squared_gradient_norms(logits: Tensor, rows: Tensor) -> Tensor:
-    """Return the squared length of the gradient of logits [n] with respect to rows [n, entries], [n].
+    """Return the squared length of the gradient of logits [n] with respect to data [n, ...], [n].
 
     It can be differentiated again.
     """
     (slope,) = torch.autograd.grad(logits.sum(), rows, create_graph=True)
-    return slope.square().sum(dim=1)
+    return slope.square().flatten(1).sum(dim=1)
 
 
 def zero_centred_penalty(logits: Tensor, rows: Tensor) -> Tensor:
@@ -63,6 +63,6 @@ def one_centred_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, synthe
 
     Reference: Gulrajani et al. (2017), Improved training of Wasserstein GANs, NIPS.
     """
-    share = torch.rand(len(real), 1, device=real.device)
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
     between = (share * real.detach() + (1 - share) * synthetic.detach()).requires_grad_(True)
     return (squared_gradient_norms(critic(between), between).clamp(min=1e-12).sqrt() - 1).square().mean()

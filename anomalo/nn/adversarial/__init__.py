@@ -1,0 +1,1 @@
+"""What adversarial models of any modality share: losses, penalties, the k-step scheme, and remedies for collapse."""
