@@ -49,9 +49,7 @@ class TransGanGenerator(nn.Module):
         self.positions = nn.ParameterList(
             torch.randn(*self.sizes.at(level), one) * 0.02 for level, one in enumerate(widths)
         )
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(TransformerBlock(one, HEADS) for _ in range(depth)) for one in widths
-        )
+        self.blocks = nn.ModuleList(nn.ModuleList(TransformerBlock(one, HEADS) for _ in range(depth)) for one in widths)
         self.norm, self.output = nn.LayerNorm(widths[-1]), nn.Linear(widths[-1], colours)
 
     def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from anomalo_images_gan.networks.layers.spectral import spectral
 class PatchDiscriminator(nn.Module):
     """A convolutional network with a logit for each patch; an image's logit is their mean.
 
-    Two layers halve the image, so that a patch has 22 pixels a side.
+    Two layers halve the image, so that a patch has 18 pixels a side.
 
     Reference: Isola, Zhu, Zhou and Efros (2017), Image-to-image translation with conditional adversarial networks,
     CVPR, section 3.2.2; with spectral normalisation instead of batch normalisation.
