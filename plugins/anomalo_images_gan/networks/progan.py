@@ -28,14 +28,18 @@ class Growing(nn.Module):
     ----------
     grown : float64 []
         The level; a fraction while the newest layers fade in. A new network is grown up.
+    shown : int64 []
+        Training images that it has seen.
     """
 
     grown: Tensor
+    shown: Tensor
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
         self.register_buffer("grown", torch.tensor(float(sizes.levels), dtype=torch.float64))
+        self.register_buffer("shown", torch.zeros((), dtype=torch.int64))
 
     def grow(self, to: float) -> None:
         """Set the level, from 0 to `sizes.levels`."""
@@ -136,8 +140,7 @@ class ProGanDiscriminator(Growing):
         return self._head(hidden, labels)
 
     def _head(self, hidden: Tensor, labels: Tensor | None) -> Tensor:
-        deviation = self.deviation(hidden.flatten(1))[:, -1].view(-1, 1, 1, 1)
-        hidden = _rectified(self.last(torch.cat([hidden, deviation.expand(-1, 1, *hidden.shape[2:])], dim=1)))
+        hidden = _rectified(self.last(self.deviation(hidden)))
         features = _rectified(self.features(hidden.flatten(1)))
         logits: Tensor = self.logit(features).squeeze(1)
         if self.embedding is None or labels is None:

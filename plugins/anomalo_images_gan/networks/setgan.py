@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,7 +47,7 @@ class SetGenerator(nn.Module):
         super().__init__()
         widths = [noise, width, width]
         self.layers = nn.ModuleList(
-            EquivariantLayer(before, after, noise) for before, after in zip(widths, widths[1:], strict=False)
+            EquivariantLayer(before, after, noise) for before, after in itertools.pairwise(widths)
         )
         self.output = EquivariantLayer(width, dimensions, noise)
 

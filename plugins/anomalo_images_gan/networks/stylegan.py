@@ -41,9 +41,8 @@ class StyledConv(nn.Module):
 class StyleGanGenerator(nn.Module):
     """A learned constant becomes an image in two styled convolutions at each size.
 
-    The noise of an image is one vector: the first `noise` numbers are mapped to the latent, the next `noise` to the
-    second latent of mixing regularisation, the rest are one number for each pixel of each layer. So an image is a
-    function of its noise alone. In evaluation latents are moved towards their mean, and are not mixed.
+    The noise is mapped to the latent. The second one of mixing regularisation, and the noise of pixels, are drawn
+    anew in each pass. In evaluation latents are moved towards their mean, and are not mixed.
 
     Reference: Karras, Laine and Aila (2019), A style-based generator architecture for generative adversarial networks,
     CVPR; without progressive growing.
@@ -63,10 +62,10 @@ class StyleGanGenerator(nn.Module):
 
     Attributes
     ----------
-    entries : int
-        The width of the whole noise of an image.
     layers : int
         Layers with a style.
+    pixels : list of int
+        How many numbers of noise each of them takes.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class StyleGanGenerator(nn.Module):
         super().__init__()
         colours, *size = shape
         self.size, self.sizes = tuple(size), Sizes.of(*size)
-        self.noise, self.mixing, self.truncation = noise, mixing, truncation
+        self.mixing, self.truncation = mixing, truncation
         widths = channels(width, self.sizes.levels)
         self.mapping = Mapping(noise, noise, depth, classes)
         self.constant = nn.Parameter(torch.randn(1, widths[0], self.sizes.height, self.sizes.width))
@@ -93,21 +92,21 @@ class StyleGanGenerator(nn.Module):
         self.to_image = EqualisedConv2d(widths[-1], colours, 1, gain=1.0)
         self.layers = len(self.convolutions)
         self.pixels = [height * across for height, across in self._layer_sizes()]
-        self.entries = 2 * noise + sum(self.pixels)
 
     def _layer_sizes(self) -> list[tuple[int, int]]:
         return [self.sizes.at(layer // 2) for layer in range(self.layers)]
 
     def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return images [n, C, H, W] of noise [n, entries] and labels [n]; they tend to [-1, 1], without a bound."""
-        latent = self.mapping(noise[:, : self.noise], labels)
+        """Return images [n, C, H, W] of noise [n, noise] and labels [n]; they tend to [-1, 1], without a bound."""
+        latent = self.mapping(noise, labels)
         if self.training:
-            second = self.mapping(noise[:, self.noise : 2 * self.noise], labels)
+            second = self.mapping(torch.randn_like(noise), labels)
             crossover = random_crossover(len(noise), self.layers, self.mixing, noise.device)
         else:
             latent = second = self.mapping.truncated(latent, self.truncation)
             crossover = torch.full((len(noise),), self.layers, device=noise.device)
-        return self.synthesise(mixed(latent, second, crossover, self.layers), noise[:, 2 * self.noise :])
+        pixels = torch.randn(len(noise), sum(self.pixels), device=noise.device)
+        return self.synthesise(mixed(latent, second, crossover, self.layers), pixels)
 
     def synthesise(self, latents: Tensor, noise: Tensor) -> Tensor:
         """Return images of one latent for each layer, [n, layers, latent], and noise for each pixel, [n, pixels]."""

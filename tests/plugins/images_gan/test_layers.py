@@ -162,8 +162,7 @@ def test_spectral_normalisation_divides_by_the_largest_singular_value(layer: nn.
     weight = layer.weight.detach().clone().flatten(1)
     normal = spectral(layer)
     for _ in range(200):
-        normal.weight  # noqa: B018: each reading is one step of the power iteration
-    found = normal.weight.detach().flatten(1)
+        found = normal.weight.detach().flatten(1)  # each reading is one step of the power iteration
     assert np.linalg.svd(found.numpy(), compute_uv=False)[0] == pytest.approx(1, abs=1e-3)
     assert torch.allclose(found * torch.linalg.matrix_norm(weight, 2), weight, atol=1e-2)
 

@@ -31,6 +31,23 @@ def level_and_share(grown: float) -> tuple[int, float]:
     return level, 1.0 - (level - grown)
 
 
+def level_at(progress: float, levels: int, growing: float) -> float:
+    """Return how far a network has grown at some progress of training, each from 0 to 1 and from 0 to `levels`.
+
+    It grows in the first part, `growing`, of training: in equal times the smallest size is trained, the layers of the
+    next one fade in, are trained, and so on.
+
+    Examples
+    --------
+    >>> [round(level_at(progress, 2, 0.8), 3) for progress in (0.0, 0.3, 0.4, 0.7, 0.9)]
+    [0.0, 0.5, 1.0, 1.5, 2.0]
+    """
+    if progress >= growing:
+        return float(levels)
+    at, within = divmod(progress / growing * 2 * levels, 2)
+    return at + max(within - 1, 0.0)
+
+
 def fade_in(smaller: Tensor, larger: Tensor, share: float) -> Tensor:
     """Return (1 - share) smaller + share larger; at 0 and at 1 exactly one of them.
 

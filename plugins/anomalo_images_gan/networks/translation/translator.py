@@ -44,7 +44,7 @@ class Translator(nn.Module):
     A latent, if there is one, is added as channels that are constant over the image.
 
     References: Johnson, Alahi and Fei-Fei (2016), Perceptual losses for real-time style transfer, ECCV, for the layers;
-    Almahairi et al. (2018), Augmented CycleGAN: learning many-to-many mappings from unpaired data, ICML, for the latent.
+    Almahairi et al. (2018), Augmented CycleGAN: learning many-to-many mappings from unpaired data, ICML.
 
     Parameters
     ----------
