@@ -54,6 +54,8 @@ class Phase:
     newest : float
         Early stopping looks at a running mean of the held-out loss over epochs, in which the newest one has this share;
         1 is that epoch's loss alone.
+    keeps_last : bool
+        Whether all epochs are run and the last one's weights are kept, where no loss says which epoch is the best.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Phase:
     step: Callable[[list[Optimizer]], Step]
     validation: Loss | None = None
     newest: float = 1.0
+    keeps_last: bool = False
 
 
 class Trainable(Protocol):
@@ -308,7 +311,8 @@ class _Stage:
             learning_rate=self.optimizers[0].param_groups[0]["lr"],
             **metrics,
         )
-        stop = self.early_stop.should_stop(metrics.get("validation_loss", metrics["loss"]))
+        loss = metrics.get("validation_loss", metrics["loss"])
+        stop = not self.phase.keeps_last and self.early_stop.should_stop(loss)
         self.over = stop or epoch == self.phase.epochs
         if stop:
             engine.terminate()

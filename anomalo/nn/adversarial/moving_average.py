@@ -22,7 +22,7 @@ class MovingAverage(nn.Module, Generic[Net]):
     Parameters
     ----------
     net : torch module
-        It is copied, buffers included; these stay as they are there.
+        It is copied; buffers, such as those of batch normalisation, are always its own latest ones.
     decay : float
         Of the average, from 0 to 1.
     """
@@ -41,3 +41,5 @@ class MovingAverage(nn.Module, Generic[Net]):
         self.updates += 1
         share = max(1 - self.decay, 9 / (9 + int(self.updates)))
         torch._foreach_lerp_(list(self.net.parameters()), list(net.parameters()), share)
+        for mine, theirs in zip(self.net.buffers(), net.buffers(), strict=True):
+            mine.copy_(theirs)

@@ -1,0 +1,25 @@
+"""Generators of images: adversarial networks and diffusion.
+
+A family of adversarial networks is a file in `families/`: a `@dataclass(kw_only=True)` that inherits `ImageGan`, with a
+`name`, the paper, defaults of parameters that are other than those of `ImageGan`, and two methods:
+
+- `make_generator(shape, classes)` returns a module that maps noise `[n, self.noise]` and labels, int64 `[n]`, to images
+  `[n, C, H, W]` from -1 to 1;
+- `make_critic(shape, classes)` returns one that maps images and labels to logits `[n]`, high for real images.
+
+`classes` is 0 where the images have no labels; labels then mean nothing. A family that needs other losses sets `objective`
+or overrides `critic_outputs`, one that grows overrides `phases`, and one that is told which class to draw inherits
+`FromClasses` too. Networks lie in `networks/`, one idea a file. The class is returned below, and docs/models.md lists it.
+"""
+
+from collections.abc import Iterable
+
+from anomalo.plugin import Model, hookimpl
+
+
+@hookimpl
+def anomalo_models() -> Iterable[type[Model]]:
+    """Return the models of this plugin; torch is imported only now."""
+    from anomalo_images_gan.families.dcgan import Dcgan
+
+    return [Dcgan]

@@ -1,0 +1,1 @@
+"""The families of adversarial networks, each with its paper."""

@@ -1,0 +1,1 @@
+"""Networks that generate images and that distinguish them from real ones."""
