@@ -20,6 +20,11 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_images_gan.families.biggan import BigGan
     from anomalo_images_gan.families.dcgan import Dcgan
+    from anomalo_images_gan.families.progan import ProGan
+    from anomalo_images_gan.families.sagan import Sagan
+    from anomalo_images_gan.families.stylegan import StyleGan
+    from anomalo_images_gan.families.transgan import TransGan
 
-    return [Dcgan]
+    return [Dcgan, Sagan, BigGan, ProGan, StyleGan, TransGan]

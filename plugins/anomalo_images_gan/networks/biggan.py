@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anomalo.neural import MinibatchDeviation
 from anomalo_images_gan.networks.layers.residual import DownBlock, UpBlock
 from anomalo_images_gan.networks.layers.self_attention import SelfAttention
 from anomalo_images_gan.networks.layers.sizes import Sizes
@@ -73,7 +74,7 @@ class BigGanGenerator(nn.Module):
         if self.embedding is not None and labels is not None:
             shared = self.embedding(labels)
             conditions = [torch.cat([part, shared], dim=1) for part in conditions]
-        images = self.input(conditions[0]).view(len(noise), -1, *self.sizes.at(0))
+        images = self.sizes.smallest(self.input(conditions[0]))
         for level, block in enumerate(self.up, start=1):
             images = block(self.attention(images) if level == self.sizes.levels else images, conditions[level])
         height, width = self.size
@@ -82,6 +83,8 @@ class BigGanGenerator(nn.Module):
 
 class BigGanDiscriminator(nn.Module):
     """Residual blocks with spectral normalisation, attention at half size, and a projection of the label.
+
+    It also sees the deviation within a batch.
 
     Reference: as for `BigGanGenerator`.
 
@@ -101,7 +104,8 @@ class BigGanDiscriminator(nn.Module):
             for level, (before, after) in enumerate(itertools.pairwise(widths))
         )
         self.attention = SelfAttention(widths[min(1, self.sizes.levels)], spectral)
-        self.head = ProjectionHead(widths[-1], classes)
+        self.deviation = MinibatchDeviation()
+        self.head = ProjectionHead(widths[-1] + 1, classes)
         orthogonal(self)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -110,7 +114,7 @@ class BigGanDiscriminator(nn.Module):
         for level, block in enumerate(self.down):
             hidden = block(hidden)
             hidden = self.attention(hidden) if level == 0 else hidden
-        logits: Tensor = self.head(F.relu(hidden).sum(dim=(2, 3)), labels)
+        logits: Tensor = self.head(self.deviation(F.relu(hidden)).sum(dim=(2, 3)), labels)
         return logits
 
 

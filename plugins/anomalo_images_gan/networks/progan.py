@@ -83,7 +83,7 @@ class ProGanGenerator(Growing):
         hidden = pixel_norm(noise)
         if self.embedding is not None and labels is not None:
             hidden = torch.cat([hidden, pixel_norm(self.embedding(labels))], dim=1)
-        hidden = before = pixel_norm(_rectified(self.input(hidden))).view(len(noise), -1, *self.sizes.at(0))
+        hidden = before = self.sizes.smallest(pixel_norm(_rectified(self.input(hidden))))
         level, share = level_and_share(self.grown.item())
         for at, block in enumerate(self.blocks[: level + 1]):
             before, hidden = hidden, enlarged(hidden) if at else hidden

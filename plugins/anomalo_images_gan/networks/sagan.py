@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anomalo.neural import MinibatchDeviation
 from anomalo_images_gan.networks.layers.conditional_norm import ConditionalBatchNorm
 from anomalo_images_gan.networks.layers.self_attention import SelfAttention
 from anomalo_images_gan.networks.layers.sizes import Sizes
@@ -65,7 +66,7 @@ class SaganGenerator(nn.Module):
     def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] of noise [n, noise] and labels [n]."""
         condition = None if self.embedding is None or labels is None else self.embedding(labels)
-        images = self.input(noise).view(len(noise), -1, *self.sizes.at(0))
+        images = self.sizes.smallest(self.input(noise))
         for level, norm in enumerate(self.norms):
             images = F.relu(norm(images if level == 0 else self.up[level - 1](images), condition))
             if level == self.attention_at:
@@ -76,6 +77,8 @@ class SaganGenerator(nn.Module):
 
 class SaganDiscriminator(nn.Module):
     """Convolutions with stride and spectral normalisation, attention at half size, and a projection of the label.
+
+    It also sees the deviation within a batch: without, the generator drew one image only, when tried.
 
     Reference: as for `SaganGenerator`.
 
@@ -96,7 +99,8 @@ class SaganDiscriminator(nn.Module):
         )
         self.attention_at = min(1, self.sizes.levels)
         self.attention = SelfAttention(widths[self.attention_at], spectral)
-        self.head = ProjectionHead(widths[-1], classes)
+        self.deviation = MinibatchDeviation()
+        self.head = ProjectionHead(widths[-1] + 1, classes)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits [n] of images [n, C, H, W] and labels [n]."""
@@ -105,5 +109,5 @@ class SaganDiscriminator(nn.Module):
             hidden = hidden if level == 0 else F.leaky_relu(self.down[level - 1](hidden), 0.1)
             if level == self.attention_at:
                 hidden = self.attention(hidden)
-        logits: Tensor = self.head(hidden.sum(dim=(2, 3)), labels)
+        logits: Tensor = self.head(self.deviation(hidden).sum(dim=(2, 3)), labels)
         return logits

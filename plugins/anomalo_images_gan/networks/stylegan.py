@@ -13,7 +13,7 @@ from anomalo_images_gan.networks.layers.fade_in import enlarged
 from anomalo_images_gan.networks.layers.mapping import Mapping
 from anomalo_images_gan.networks.layers.mixing import mixed, random_crossover
 from anomalo_images_gan.networks.layers.noise_input import NoiseInput
-from anomalo_images_gan.networks.layers.sizes import Sizes
+from anomalo_images_gan.networks.layers.sizes import Sizes, channels_last
 from anomalo_images_gan.networks.layers.style import Style
 from anomalo_images_gan.networks.sagan import channels
 
@@ -110,7 +110,7 @@ class StyleGanGenerator(nn.Module):
 
     def synthesise(self, latents: Tensor, noise: Tensor) -> Tensor:
         """Return images of one latent for each layer, [n, layers, latent], and noise for each pixel, [n, pixels]."""
-        images = self.constant.expand(len(latents), -1, -1, -1)
+        images = channels_last(self.constant.expand(len(latents), -1, -1, -1))
         inputs = zip(self.convolutions, self._layer_sizes(), noise.split(self.pixels, dim=1), strict=True)
         for layer, (convolution, size, part) in enumerate(inputs):
             images = enlarged(images) if layer and layer % 2 == 0 else images

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 SMALLEST = 4
 """A network starts from images with so many pixels a side, at least."""
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Return images whose channels lie together in memory: convolutions then take half the time on a CPU."""
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 class Sizes(NamedTuple):
@@ -36,8 +42,13 @@ class Sizes(NamedTuple):
         """Return height and width after so many doublings."""
         return self.height * 2**level, self.width * 2**level
 
+    def smallest(self, features: Tensor) -> Tensor:
+        """Return features [n, C * height * width] as images of the smallest size."""
+        return channels_last(features.view(len(features), -1, self.height, self.width))
+
     def whole(self, images: Tensor) -> Tensor:
         """Return images with their edges repeated up to the last size."""
         height, width = self.at(self.levels)
         lower, right = height - images.shape[2], width - images.shape[3]
-        return F.pad(images, (0, right, 0, lower), mode="replicate") if lower or right else images
+        images = F.pad(images, (0, right, 0, lower), mode="replicate") if lower or right else images
+        return channels_last(images)
