@@ -34,6 +34,7 @@ from anomalo.models.capabilities import (
     CrossFits,
     Plans,
     ReportsErrors,
+    SamplesClasses,
     verbs_of,
 )
 from anomalo.models.conditional import ConditionalImputer, HeldOutPredictions
@@ -124,6 +125,7 @@ __all__ = [
     "ReadOptions",
     "ReportsErrors",
     "Run",
+    "SamplesClasses",
     "Schema",
     "Scores",
     "TableFile",

@@ -286,7 +286,8 @@ def _show(result: FitResult) -> None:
     if "initial" in record.summary:
         typer.echo(f"started from {record.summary['initial']['reference']}")
     if "classes" in record.summary:
-        typer.echo(f"classes: {', '.join(record.summary['classes'])}; the score is the probability of the last one")
+        meaning = "; the score is the probability of the last one" if "proba" in record.summary["verbs"] else ""
+        typer.echo(f"classes: {', '.join(record.summary['classes'])}{meaning}")
     show_skill(record)
     show_errors(record)
     typer.echo(f"{record.seconds:.1f} seconds; in {record.path}")

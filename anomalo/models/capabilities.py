@@ -96,6 +96,18 @@ class CanClassify(Protocol):
 
 
 @runtime_checkable
+class SamplesClasses(Protocol):
+    """Draws rows of the classes that it is asked for; it can be fitted on rows with a target.
+
+    `sample` then takes each row's class from `given.target`, and draws one where it is NaN or there is no target; the
+    result has the classes as its target.
+    """
+
+    def sampled_classes(self) -> Sequence[str]:
+        """Return the classes that rows can be asked for, by their index; none if it was fitted without a target."""
+
+
+@runtime_checkable
 class ReportsErrors(Protocol):
     """Reports from its fit how well it predicts hidden cells; the caller need not cross-validate it."""
 

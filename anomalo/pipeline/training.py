@@ -17,7 +17,15 @@ from anomalo.calibration.regimes import Regimes, drift_in_time
 from anomalo.encoding.encoded import Block, Encoded, Scores
 from anomalo.errors import UsageError
 from anomalo.models.base import is_goal
-from anomalo.models.capabilities import CanClassify, CanStart, CrossFits, ReportsErrors
+from anomalo.models.capabilities import (
+    CanClassify,
+    CanImpute,
+    CanScore,
+    CanStart,
+    CrossFits,
+    ReportsErrors,
+    SamplesClasses,
+)
 from anomalo.models.folds import fold_count
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import HiddenCells, models_in
@@ -62,7 +70,7 @@ def require_able(model: GuardedModel, config: FitConfig, starts: bool, classes: 
     """
     if starts and not model.can(CanStart):
         raise UsageError(f"model {model.name!r} cannot start from another model; a neural network can")
-    if classes and not model.can(CanClassify):
+    if classes and not (model.can(CanClassify) or model.can(SamplesClasses)):
         raise UsageError(f"model {model.name!r} does not learn from a label; model 'classifier' does")
     if not classes and model.can(CanClassify):
         how = "fit it with --label COL --supervised, or by TableClassifier"
@@ -264,7 +272,9 @@ def reports_its_errors(model: GuardedModel, goals: frozenset[str]) -> bool:
 
 def is_calibrated(model: GuardedModel, config: FitConfig) -> bool:
     """Whether a fit needs out-of-fold scores, or predictions of hidden cells."""
-    scored = is_goal(config.goals, "score")
+    scored = is_goal(config.goals, "score") and model.can(CanScore)
+    if not scored and not model.can(CanImpute):
+        return False
     return config.calibrate and config.goals != {"sample"} and (scored or not reports_its_errors(model, config.goals))
 
 

@@ -18,7 +18,15 @@ import numpy as np
 
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded
 from anomalo.models.base import Model, is_model
-from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
+from anomalo.models.capabilities import (
+    CanClassify,
+    CanEmbed,
+    CanExplain,
+    CanImpute,
+    CanSample,
+    CanScore,
+    SamplesClasses,
+)
 from anomalo.models.result_checks import require, require_self
 from anomalo.models.run import LocalRun
 from anomalo.registry.registry import Registry
@@ -345,7 +353,7 @@ ONLY_FOR_COLUMNS = {empty_columns, unseen_levels}
 
 def _fit(model: Model, data: Encoded) -> Model:
     run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
-    training_data = labelled(data) if isinstance(model, CanClassify) else data
+    training_data = labelled(data) if isinstance(model, CanClassify | SamplesClasses) else data
     require_self("fit", model.fit(training_data, run), model)
     return model
 

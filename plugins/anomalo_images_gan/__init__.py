@@ -7,9 +7,10 @@ A family of adversarial networks is a file in `families/`: a `@dataclass(kw_only
   `[n, C, H, W]` from -1 to 1;
 - `make_critic(shape, classes)` returns one that maps images and labels to logits `[n]`, high for real images.
 
-`classes` is 0 where the images have no labels; labels then mean nothing. A family that needs other losses sets `objective`
-or overrides `critic_outputs`, one that grows overrides `phases`, and one that is told which class to draw inherits
-`FromClasses` too. Networks lie in `networks/`, one idea a file. The class is returned below, and docs/models.md lists it.
+`classes` is 0 where the images have no labels; labels then mean nothing. A family that needs other losses sets
+`objective` or overrides `critic_outputs`, one that grows overrides `phases`, and one that is told which class to draw
+inherits `FromClasses` too. Networks lie in `networks/`, one idea a file. The class is returned below, and
+docs/image-generators.md lists it.
 """
 
 from collections.abc import Iterable
@@ -21,10 +22,12 @@ from anomalo.plugin import Model, hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
     from anomalo_images_gan.families.biggan import BigGan
+    from anomalo_images_gan.families.cdcgan import ConditionalDcgan
     from anomalo_images_gan.families.dcgan import Dcgan
     from anomalo_images_gan.families.progan import ProGan
     from anomalo_images_gan.families.sagan import Sagan
     from anomalo_images_gan.families.stylegan import StyleGan
     from anomalo_images_gan.families.transgan import TransGan
+    from anomalo_images_gan.families.wgan_image import WganImage
 
-    return [Dcgan, Sagan, BigGan, ProGan, StyleGan, TransGan]
+    return [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, TransGan]

@@ -42,7 +42,9 @@ class ImageGan(ImageGenerator[Net]):
     penalty_every: int = param(
         1, low=1, high=1000, help="Steps of the critic for one with the penalty, as much heavier."
     )
-    replay: int = param(0, low=0, high=1_000_000, help="Earlier images to show the critic again, where none has a class.")
+    replay: int = param(
+        0, low=0, high=1_000_000, help="Earlier images to show the critic again, if there are no classes."
+    )
     decay: float = param(0.995, low=0.0, high=1.0, help="Of the moving average of the generator's weights.")
 
     def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -140,9 +142,7 @@ class ImageGan(ImageGenerator[Net]):
         with seeded(int(rng.integers(2**62)), torch.device("cpu")):  # for noise inside a generator
             return self.in_chunks(lambda *inputs: (self.net.average.net(*inputs),), noise, labels)[0]
 
-    def _nearest(
-        self, best: Floats, aim: Floats, seen: Mask, labels: Labels, rng: np.random.Generator
-    ) -> Floats:
+    def _nearest(self, best: Floats, aim: Floats, seen: Mask, labels: Labels, rng: np.random.Generator) -> Floats:
         """Return the images that are nearest to what is seen, of those given and of others that are drawn."""
 
         def distance(images: Floats) -> Floats:

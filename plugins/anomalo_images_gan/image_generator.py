@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from anomalo.errors import UsageError
 from anomalo.neural import ArrayRows, NeuralModel, Phase
-from anomalo.plugin import Encoded, Floats, Run, param
+from anomalo.plugin import Encoded, Floats, Layout, Run, param
 from anomalo_images_gan.pixel_range import PixelRange
 
 PIXELS = 1 << 16
@@ -91,12 +91,18 @@ class ImageGenerator(NeuralModel[Net]):
             return drawn
         return np.where(np.isnan(given.target), drawn, np.nan_to_num(given.target)).astype(np.int64)
 
-    def sampled_classes(self) -> Sequence[str]:
-        """Return the classes that images can be asked for, in the order of their labels."""
-        return self.layout_.classes
-
     def answer(self, given: Encoded, images: Floats, labels: Labels) -> Encoded:
         """Return drawn images [n, C, H, W], from -1 to 1, as rows; what is observed of `given` is kept."""
         values = np.where(given.observed, given.values, self.pixel_range.to_encoded(images))
         target = labels.astype(np.float64) if self.classes else None
         return Encoded(values, np.ones_like(given.observed), given.layout, target)
+
+
+class FromClasses:
+    """Marks generators that are told which class to draw: they can be fitted with labels."""
+
+    layout_: Layout
+
+    def sampled_classes(self) -> Sequence[str]:
+        """Return the classes that images can be asked for, in the order of their labels."""
+        return self.layout_.classes

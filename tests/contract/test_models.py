@@ -26,7 +26,7 @@ REPRESENTATIVE = {"chained", "knn", "linear", "marginals", "mean"}
 """Models that `make test` runs every check of."""
 FITTED_TWICE = REPRESENTATIVE | {"blend", "edm", "gan", "rbm", "undercomplete"}
 """Models, one of each plugin and more, that it fits again with the same seed."""
-QUICK_OF_IMAGES = {"conv", "filters", "local_pca", "patches"}
+QUICK_OF_IMAGES = {"conv", "dcgan", "filters", "local_pca", "patches"}
 """Models of images that `make test` runs the cheaper checks of."""
 QUICK_OF_SERIES = {"gaussian", "interpolation", "neighbours", "polynomial", "recurrent", "sub_pca"}
 """Models of series that it runs these of."""

@@ -38,7 +38,7 @@ def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def padded(images: Tensor) -> Tensor:
-    """Return images whose sides can be halved without a rest; the edge is repeated. In the order that CPUs like best."""
+    """Return images whose sides can be halved without a rest; the edge is repeated. Channels lie together."""
     height, width = images.shape[2:]
     of = 2 ** halvings(height, width)
     if height % of or width % of:

@@ -20,6 +20,8 @@ from anomalo.tabular.reading.images.rows import image_batches, mask_of, masks_fo
 ARRAYS = ".npz"
 MEMBER = "images.npy"
 """The array of an .npz that holds the images."""
+LABELS = "labels.npy"
+"""The array of an .npz that may hold a label for each image: a column `labels`, which no model reads unasked."""
 MOST_PIXELS = 80_000_000
 """An image of more pixels is refused before it is decoded: a small file can hold one that fills the memory."""
 LONGEST_HEADER = 10_000
@@ -69,7 +71,25 @@ def _of_array(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     header = array_header(path)
     names = [f"images[{at}]" for at in range(header.shape[0])]
     files = [f"{path.absolute()}#{at}" for at in range(header.shape[0])]
-    return image_batches(names, files, [None] * len(files))
+    return image_batches(names, files, [None] * len(files), _labels(path, len(files)))
+
+
+def _labels(path: Path, images: int) -> pa.Table | None:
+    """Return the labels of an .npz, one for each image, as a column; None if there are none."""
+    with zipfile.ZipFile(path) as archive:
+        if LABELS not in archive.namelist():
+            return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            labels = file[LABELS.removesuffix(".npy")]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SourceError(f"the labels of {path} are damaged: {error}; expected numbers or texts") from error
+    if labels.shape != (images,) or labels.dtype.kind not in "buiU":
+        raise SourceError(
+            f"{path} has 'labels' of {labels.dtype} {labels.shape}; expected {images:,} whole numbers or texts, one "
+            "for each image"
+        )
+    return pa.table({"labels": pa.array(labels)})
 
 
 def array_header(path: Path) -> Header:
