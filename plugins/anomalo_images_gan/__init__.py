@@ -21,13 +21,17 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_images_gan.families.augmented_cyclegan import AugmentedCycleGan
     from anomalo_images_gan.families.biggan import BigGan
     from anomalo_images_gan.families.cdcgan import ConditionalDcgan
+    from anomalo_images_gan.families.cyclegan import CycleGan
     from anomalo_images_gan.families.dcgan import Dcgan
+    from anomalo_images_gan.families.pix2pix import Pix2Pix
     from anomalo_images_gan.families.progan import ProGan
     from anomalo_images_gan.families.sagan import Sagan
     from anomalo_images_gan.families.stylegan import StyleGan
     from anomalo_images_gan.families.transgan import TransGan
     from anomalo_images_gan.families.wgan_image import WganImage
 
-    return [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, TransGan]
+    generators = [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, TransGan]
+    return [*generators, Pix2Pix, CycleGan, AugmentedCycleGan]

@@ -12,12 +12,13 @@ from torch.optim import Optimizer
 from anomalo.neural import BatchSource, Phase, Step
 from anomalo.plugin import Run, param
 from anomalo_images_gan.image_gan import ImageGan, Net
+from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.layers.fade_in import level_at
 from anomalo_images_gan.networks.progan import Growing, ProGanDiscriminator, ProGanGenerator
 
 
 @dataclass(kw_only=True)
-class ProGan(ImageGan):
+class ProGan(FromClasses, ImageGan):
     """Draws images by networks that start small and grow: layers for twice the size fade in, again and again.
 
     With equalised learning rate, pixelwise normalisation, and the deviation within a batch for the critic.

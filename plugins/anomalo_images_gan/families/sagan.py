@@ -11,11 +11,12 @@ from torch.optim import Adam, Optimizer
 
 from anomalo.plugin import param
 from anomalo_images_gan.image_gan import ImageGan
+from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.sagan import SaganDiscriminator, SaganGenerator
 
 
 @dataclass(kw_only=True)
-class Sagan(ImageGan):
+class Sagan(FromClasses, ImageGan):
     """Draws images by convolutions and self-attention, all with spectral normalisation, trained by the hinge loss.
 
     The critic learns `critic_rate` times as fast as the generator.

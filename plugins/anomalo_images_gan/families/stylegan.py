@@ -7,12 +7,13 @@ from torch import nn
 
 from anomalo.plugin import param
 from anomalo_images_gan.image_gan import ImageGan
+from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.progan import ProGanDiscriminator
 from anomalo_images_gan.networks.stylegan import StyleGanGenerator
 
 
 @dataclass(kw_only=True)
-class StyleGan(ImageGan):
+class StyleGan(FromClasses, ImageGan):
     """Draws images from a learned constant, whose style each layer takes from a latent, with noise for each pixel.
 
     In training the styles of `mixing` of the images come from two latents. The critic is that of `progan`, grown up

@@ -7,11 +7,12 @@ from torch import nn
 
 from anomalo.plugin import param
 from anomalo_images_gan.image_gan import ImageGan
+from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.transgan import HEADS, TransGanDiscriminator, TransGanGenerator
 
 
 @dataclass(kw_only=True)
-class TransGan(ImageGan):
+class TransGan(FromClasses, ImageGan):
     """Draws images by transformer blocks, without convolutions.
 
     Reference: Jiang, Chang and Wang (2021), TransGAN: two pure transformers can make one strong GAN, and that can scale
