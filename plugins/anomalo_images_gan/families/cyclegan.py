@@ -63,8 +63,8 @@ class CycleGan(FromClasses, ImageGenerator[TranslationNetwork]):
         classes = data.layout.classes
         if data.target is not None and len(classes) not in (0, 2):
             raise UsageError(
-                f"model {self.name!r} translates between two classes: the label has {len(classes)} values; give one with "
-                "two, such as normal and defective"
+                f"model {self.name!r} translates between two classes: the label has {len(classes)} values; give one "
+                "with two, such as normal and defective"
             )
         super().begin(data, run)
         rows = np.sort(run.rng.permutation(len(data))[: self.kept])

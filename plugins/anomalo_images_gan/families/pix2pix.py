@@ -40,7 +40,9 @@ class Pix2Pix(ImageGenerator[PairedNetwork]):
     batch_size: int = param(16, low=1, high=100_000, help="Pairs in one gradient step, at most.")
     learning_rate: float = param(4e-4, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
     width: int = param(16, low=1, high=4096, help="Channels at the full size; each halving doubles them, up to four.")
-    closeness: float = param(100.0, low=0.0, high=1e6, help="Weight of the mean absolute difference to the real output.")
+    closeness: float = param(
+        100.0, low=0.0, high=1e6, help="Weight of the mean absolute difference to the real output."
+    )
     decay: float = param(0.99, low=0.0, high=1.0, help="Of the moving average of the translator's weights.")
 
     def build(self, layout: Layout) -> PairedNetwork:
@@ -84,7 +86,7 @@ class Pix2Pix(ImageGenerator[PairedNetwork]):
         return self.infer(translated, data)[0]
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
-        """Fill hidden pixels: on the right with the translation of the left, there with the mean; there are no draws."""
+        """Fill hidden pixels: on the right with the translation of the left, there with the mean; without draws."""
         expected = np.broadcast_to(self.mean_, data.values.shape).copy()
         expected[..., data.values.shape[3] // 2 :] = self.pixel_range.to_encoded(self.translate(data))
         return Filled(np.where(data.observed, data.values, expected))

@@ -21,8 +21,8 @@ class Sagan(FromClasses, ImageGan):
 
     The critic learns `critic_rate` times as fast as the generator.
 
-    References: Zhang, Goodfellow, Metaxas and Odena (2019), Self-attention generative adversarial networks, ICML; Heusel
-    et al. (2017), GANs trained by a two time-scale update rule converge to a local Nash equilibrium, NIPS.
+    References: Zhang, Goodfellow, Metaxas and Odena (2019), Self-attention generative adversarial networks, ICML;
+    Heusel et al. (2017), GANs trained by a two time-scale update rule converge to a local Nash equilibrium, NIPS.
 
     Examples
     --------

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
+from anomalo_images_gan.networks.point_sets import chamfer, density, drawn, points_of
 from anomalo_images_gan.networks.setgan import EquivariantLayer, SetDiscriminator, SetGenerator
 
 
@@ -42,3 +44,34 @@ def test_points_of_one_set_see_each_other_and_not_those_of_another() -> None:
     different = (net(whole, each) - net(whole, other)).abs().amax(dim=2) > 1e-7
     assert different[0].all()
     assert not different[1].any()
+
+
+def test_points_are_drawn_where_an_image_is_bright() -> None:
+    images = torch.full((2, 1, 6, 8), -1.0)
+    images[0, 0, 1, 2] = images[0, 0, 4, 7] = 1
+    found = points_of(images, 4000)
+    row, column = ((found[0, :, 0] + 1) / 2 * 6).floor(), ((found[0, :, 1] + 1) / 2 * 8).floor()
+    at = {(int(r), int(c)) for r, c in zip(row, column, strict=True)}
+    assert at == {(1, 2), (4, 7)}
+    assert float((row == 1).float().mean()) == pytest.approx(0.5, abs=0.03)
+    assert found[1].abs().max() <= 1
+    assert found[1].mean().abs() < 0.05  # of a black image: anywhere
+
+
+def test_a_dot_lies_at_its_point_and_sums_to_one() -> None:
+    points = torch.tensor([[[2 * 4.5 / 12 - 1, 2 * 7.5 / 14 - 1]]])
+    found = density(points, (12, 14))
+    assert found.shape == (1, 1, 12, 14)
+    assert int(found.flatten().argmax()) == 4 * 14 + 7
+    assert float(found.sum()) == pytest.approx(1, abs=0.01)
+    assert float(drawn(found, 1e6)[0, 0, 4, 7]) == 1
+    assert float(drawn(0 * found, 2.0).max()) == -1
+
+
+def test_the_chamfer_distance_is_that_of_nearest_neighbours() -> None:
+    one, other = torch.randn(2, 5, 2), torch.randn(2, 9, 2)
+    expected = [
+        (cKDTree(b).query(a)[0] ** 2).mean() + (cKDTree(a).query(b)[0] ** 2).mean()
+        for a, b in zip(one.numpy(), other.numpy(), strict=True)
+    ]
+    assert chamfer(one, other).tolist() == pytest.approx(expected, rel=1e-5)
