@@ -48,7 +48,7 @@ RowsOption = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", hel
 OutputOption = Annotated[
     str | None,
     typer.Option(
-        "-o", "--output", metavar="OUT", help="Write the table here, not in the run's folder: .csv or .parquet."
+        "-o", "--output", metavar="OUT", help="Write here, not in the run's folder: .csv or .parquet; images: a folder."
     ),
 ]
 WhereOption = Annotated[
@@ -182,11 +182,23 @@ def _line(trial: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _show(result: AugmentResult) -> None:
-    typer.echo(f"{count(result.rows, 'synthetic row')} in {result.table}")
+    what = "synthetic image" if result.of_images else "synthetic row"
+    typer.echo(f"{count(result.rows, what)} in {result.table}")
+    _show_nearness(result.run.summary)
     redrawn = result.run.summary["redrawn"]
     if redrawn:
         typer.echo(f"{count(redrawn, 'row')} drawn again to satisfy the constraints")
     typer.echo(f"run {result.run.id} in {result.run.path}")
+
+
+def _show_nearness(facts: dict[str, Any]) -> None:
+    """Print how near drawn images are to training images, if that is known."""
+    if "distance" not in facts:
+        return
+    median, usual = (f"{facts['distance'][of]:.3f}" for of in ("median", "of_training_images"))
+    typer.echo(f"median distance to the nearest training image {median}; of these to each other {usual}")
+    if facts["copies"]:
+        typer.echo(f"{count(facts['copies'], 'image')} may be a copy: see the column distance, and the contact sheet")
 
 
 def register(app: typer.Typer) -> None:

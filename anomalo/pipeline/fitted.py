@@ -374,7 +374,7 @@ class Fitted:
             raise TrainingError(
                 f"model {self.model.name!r} drew rows that are not finite; fit it again, with fewer or smaller steps"
             )
-        return Encoded(values, observed, given.layout)
+        return Encoded(values, observed, given.layout, rows.target)
 
 
 @dataclass(frozen=True)

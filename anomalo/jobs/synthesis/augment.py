@@ -1,4 +1,4 @@
-"""Make synthetic rows with a saved generator."""
+"""Make synthetic rows, or images, with a saved generator."""
 
 from __future__ import annotations
 
@@ -10,25 +10,33 @@ from typing import Any
 
 import pyarrow as pa
 
+from anomalo.encoding.image_encoder import ImageEncoder
 from anomalo.errors import SourceError, UsageError, without_passwords
 from anomalo.generators.constraints import parse
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.images.draw import FOLDER, Drawing
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import Generator, conditions
 from anomalo.tabular.column import TEXT, write_notes
 from anomalo.tabular.formatting import arrow_type
-from anomalo.tabular.writing.destination import Output, alone
-from anomalo.workspace.workspace import RunRecord
+from anomalo.tabular.writing.destination import Address, Output, alone
+from anomalo.tabular.writing.folder import ParquetFolder
+from anomalo.tabular.writing.writer import SUFFIXES
+from anomalo.workspace.workspace import ModelRecord, RunRecord
 
 
 @dataclass(frozen=True)
 class AugmentResult:
-    """The result of sampling: the stored run, the table, the number of synthetic rows, and warnings."""
+    """The result of sampling: the stored run, the table, the number of synthetic rows, and warnings.
+
+    Of images the table is a folder of files.
+    """
 
     run: RunRecord
     table: Output
     rows: int
     warnings: tuple[str, ...]
+    of_images: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,8 @@ def augment(
 ) -> AugmentResult:
     """Sample rows from the saved model `reference`, store the run and write `output`.
 
-    With `safe_csv`, a spreadsheet finds no formulas in rows that are written as CSV.
+    With `safe_csv`, a spreadsheet finds no formulas in rows that are written as CSV. Of a model of images, `output`
+    is a new folder.
 
     Raises
     ------
@@ -88,8 +97,11 @@ def augment(
     ArtefactError
         The model is damaged.
     """
-    context.check_output(output, request.given or "")
     record, fitted = context.load(reference, "sample", device)
+    if isinstance(fitted.encoder, ImageEncoder):
+        _require_of_images(request, safe_csv)
+        return _images(context, record, fitted, fitted.encoder, request, output, device)
+    context.check_output(output, request.given or "")
     constraints = [*fitted.constraints, *parse(request.constraints, fitted.schema, fitted.encoder.layout)]
     generator = Generator(fitted, constraints, request.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
@@ -119,6 +131,74 @@ def augment(
     with alone(output):
         run = context.store.add_run("augment", write, model=record, source=request.given or record.source)
     return AugmentResult(run, output or run.path / name, generator.drawn, tuple(run.summary["warnings"]))
+
+
+def _require_of_images(request: SampleRequest, safe_csv: bool) -> None:
+    asked = {"--given": request.given, "--constraint": request.constraints, "--safe-csv": safe_csv}
+    for option, value in asked.items():
+        if value:
+            raise UsageError(f"{option} is for tables, and this model draws images; leave it out")
+
+
+def _images(
+    context: JobContext,
+    record: ModelRecord,
+    fitted: Fitted,
+    encoder: ImageEncoder,
+    request: SampleRequest,
+    output: Output | None,
+    device: str,
+) -> AugmentResult:
+    folder, count = _folder(output), request.rows or 0
+    drawing = Drawing(
+        context, record, fitted, encoder, count, _asked_class(fitted, request), request.seed, device, folder
+    )
+
+    def write(place: Path) -> dict[str, Any]:
+        facts = drawing.write(place) | {"where": dict(request.where), "warnings": drawing.warnings}
+        return facts | {"output": None if folder is None else str(folder.absolute())} | context.facts()
+
+    run = context.store.add_run("augment", write, model=record, source=record.source)
+    return AugmentResult(run, folder or run.path / FOLDER, count, tuple(drawing.warnings), of_images=True)
+
+
+def _folder(output: Output | None) -> Path | None:
+    """Return the new folder that images are written to.
+
+    Raises
+    ------
+    UsageError
+        The output is a table, or no folder of this machine.
+    OutputError
+        It exists, or cannot be written.
+    """
+    if output is None:
+        return None
+    folder = ParquetFolder.parse(output.text) if isinstance(output, Address) else ParquetFolder(output, ())
+    if folder is None or folder.by or folder.path.name.lower().endswith(SUFFIXES):
+        raise UsageError(f"images are written to a new folder, and {output} names none; give a name such as drawn/")
+    folder.check()
+    return folder.path
+
+
+def _asked_class(fitted: Fitted, request: SampleRequest) -> int | None:
+    """Return the class that `where` asks for, by its index; None if any will do.
+
+    Raises
+    ------
+    UsageError
+        The model knows no classes, or not this one; or another column is named.
+    """
+    classes, label = fitted.facts.get("classes"), fitted.schema.label
+    for name, value in request.where.items():
+        if not classes:
+            raise UsageError(f"--where {name}: the model was fitted without labels; fit one with --label --supervised")
+        if name != label:
+            raise UsageError(f"--where {name}: images can be asked for by their label, {label!r}, alone")
+        if value not in classes:
+            raise UsageError(f"--where {name}={value}: no such class; it has {', '.join(classes)}")
+        return int(classes.index(value))
+    return None
 
 
 def _is_text(fitted: Fitted) -> bool:
