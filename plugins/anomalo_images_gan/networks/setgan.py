@@ -76,8 +76,8 @@ class SetDiscriminator(nn.Module):
         self.first, self.second = EquivariantLayer(dimensions, width), EquivariantLayer(width, width)
         self.head = nn.Sequential(nn.Linear(2 * width, width), nn.LeakyReLU(0.2), nn.Linear(width, 1))
 
-    def forward(self, points: Tensor) -> Tensor:
-        """Return logits [n] of sets [n, points, dimensions]."""
+    def forward(self, points: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return logits [n] of sets [n, points, dimensions]; labels are not looked at."""
         hidden = F.leaky_relu(self.second(F.leaky_relu(self.first(points), 0.2)), 0.2)
         logits: Tensor = self.head(torch.cat([hidden.mean(dim=1), hidden.amax(dim=1)], dim=1)).squeeze(1)
         return logits
