@@ -83,7 +83,7 @@ class SetGan(ImageGan):
     def finish(self, data: Encoded, run: Run) -> None:
         """Learn how bright a dot is, so that training images, drawn as dots, keep their mean brightness."""
         some = data.take(slice(0, MEASURED))
-        images = self.whole(torch.from_numpy(some.values), torch.from_numpy(some.observed))
+        images = self.whole(torch.tensor(some.values), torch.tensor(some.observed))
         with seeded(run.seed, torch.device("cpu")):
             dots = density(points_of(images, self.points), self.layout_.shape[1:])
         low, high = 1e-3, 1e3

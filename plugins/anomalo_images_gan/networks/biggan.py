@@ -70,7 +70,7 @@ class BigGanGenerator(nn.Module):
         """Return images [n, C, H, W] in [-1, 1] of noise [n, noise] and labels [n]."""
         if self.threshold and not self.training:
             noise = truncated(noise, self.threshold)
-        conditions = list(noise.split(self.parts, dim=1))
+        conditions = list(torch.split(noise, self.parts, dim=1))
         if self.embedding is not None and labels is not None:
             shared = self.embedding(labels)
             conditions = [torch.cat([part, shared], dim=1) for part in conditions]

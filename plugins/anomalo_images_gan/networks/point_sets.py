@@ -24,7 +24,7 @@ def points_of(images: Tensor, count: int) -> Tensor:
     return 2 * inside - 1
 
 
-def density(points: Tensor, size: tuple[int, int]) -> Tensor:
+def density(points: Tensor, size: tuple[int, ...]) -> Tensor:
     """Return how dense points [n, count, 2] lie at each pixel, [n, 1, height, width]: each leaves a Gaussian dot.
 
     A dot's values sum to 1 within the image, but for what is cut off at the edges.

@@ -143,9 +143,9 @@ class ProGanDiscriminator(Growing):
         hidden = _rectified(self.last(self.deviation(hidden)))
         features = _rectified(self.features(hidden.flatten(1)))
         logits: Tensor = self.logit(features).squeeze(1)
-        if self.embedding is None or labels is None:
-            return logits
-        return logits + (self.embedding(labels) * features).mean(dim=1)
+        if self.embedding is not None and labels is not None:
+            logits = logits + (self.embedding(labels) * features).mean(dim=1)
+        return logits
 
 
 def _rectified(images: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class StyleGanGenerator(nn.Module):
     def synthesise(self, latents: Tensor, noise: Tensor) -> Tensor:
         """Return images of one latent for each layer, [n, layers, latent], and noise for each pixel, [n, pixels]."""
         images = channels_last(self.constant.expand(len(latents), -1, -1, -1))
-        inputs = zip(self.convolutions, self._layer_sizes(), noise.split(self.pixels, dim=1), strict=True)
+        inputs = zip(self.convolutions, self._layer_sizes(), torch.split(noise, self.pixels, dim=1), strict=True)
         for layer, (convolution, size, part) in enumerate(inputs):
             images = enlarged(images) if layer and layer % 2 == 0 else images
             images = convolution(images, latents[:, layer], part.view(-1, 1, *size))

@@ -49,7 +49,9 @@ class TransGanGenerator(nn.Module):
         self.positions = nn.ParameterList(
             torch.randn(*self.sizes.at(level), one) * 0.02 for level, one in enumerate(widths)
         )
-        self.blocks = nn.ModuleList(nn.ModuleList(TransformerBlock(one, HEADS) for _ in range(depth)) for one in widths)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(TransformerBlock(one, HEADS) for _ in range(depth))) for one in widths
+        )
         self.norm, self.output = nn.LayerNorm(widths[-1]), nn.Linear(widths[-1], colours)
 
     def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -60,9 +62,7 @@ class TransGanGenerator(nn.Module):
         for level, blocks in enumerate(self.blocks):
             images = images if level == 0 else self._doubled(images, level)
             images = images + self.positions[level]
-            windows = in_windows(images, self.side) if level else images.flatten(1, 2)
-            for block in blocks:
-                windows = block(windows)
+            windows = blocks(in_windows(images, self.side) if level else images.flatten(1, 2))
             images = from_windows(windows, *self.sizes.at(level)) if level else windows.view_as(images)
         height, width = self.size
         coloured = torch.tanh(self.output(self.norm(images)))
@@ -105,6 +105,6 @@ class TransGanDiscriminator(nn.Module):
             tokens = block(tokens)
         features = self.norm(tokens[:, 0])
         logits: Tensor = self.logit(features).squeeze(1)
-        if self.embedding is None or labels is None:
-            return logits
-        return logits + (self.embedding(labels) * features).mean(dim=1)
+        if self.embedding is not None and labels is not None:
+            logits = logits + (self.embedding(labels) * features).mean(dim=1)
+        return logits

@@ -37,6 +37,6 @@ class ProjectionHead(nn.Module):
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits [n] of features [n, width] and labels [n]."""
         logit: Tensor = self.linear(features).squeeze(1)
-        if self.embedding is None or labels is None:
-            return logit
-        return logit + (self.embedding(labels) * features).sum(dim=1)
+        if self.embedding is not None and labels is not None:
+            logit = logit + (self.embedding(labels) * features).sum(dim=1)
+        return logit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from anomalo.neural import AdversarialNetwork, ReplayBuffer
+from anomalo.neural import AdversarialNetwork, ModuleTuple, ReplayBuffer
 from anomalo_images_gan.networks.translation.patch_discriminator import PatchDiscriminator
 from anomalo_images_gan.networks.translation.translator import LatentEncoder, Translator
 
@@ -39,7 +39,7 @@ class BothWays(nn.Module):
         return translated
 
     def encode(self, own: Tensor, other: Tensor, domain: int) -> Tensor | None:
-        """Return the latents [n, latent] that lead from `other` to `own`, an image of the domain."""
+        """Return the latents [n, latent] that lead from `other` to `own`, an image of the domain, if there are any."""
         return self.encoders[domain](own, other) if self.latent else None
 
     def forward(self, images: Tensor, labels: Tensor, latent: Tensor | None = None) -> Tensor:
@@ -59,7 +59,7 @@ class BothCritics(nn.Module):
 
     def __init__(self, channels: int, width: int, latent: int) -> None:
         super().__init__()
-        self.images = nn.ModuleList(PatchDiscriminator(channels, width) for _ in DOMAINS)
+        self.images = ModuleTuple([PatchDiscriminator(channels, width) for _ in DOMAINS])
         self.latents = nn.ModuleList(
             nn.Sequential(nn.Linear(latent, 2 * width), nn.LeakyReLU(0.2), nn.Linear(2 * width, 1))
             for _ in DOMAINS
@@ -82,4 +82,4 @@ class TranslationNetwork(AdversarialNetwork[BothWays, BothCritics]):
 
     def __init__(self, shape: tuple[int, ...], width: int, latent: int, decay: float, kept: int) -> None:
         super().__init__(BothWays(shape, width, latent), BothCritics(shape[0], width, latent), decay)
-        self.pools = nn.ModuleList(ReplayBuffer(kept, *shape) for _ in DOMAINS if kept)
+        self.pools = ModuleTuple([ReplayBuffer(kept, *shape) for _ in DOMAINS if kept])

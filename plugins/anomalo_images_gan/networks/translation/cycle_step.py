@@ -65,8 +65,9 @@ class CycleStep:
         own = both.encode(source, translated, 1 - to)
         there_and_back = (both.translate(translated, 1 - to, own) - source).abs().mean()
         fooling = least_squares(critic.images[to].patches(translated), 1.0)
-        if latent is not None and own is not None:
-            there_and_back = there_and_back + (both.encode(translated, source, to) - latent).abs().mean()
+        found = both.encode(translated, source, to)
+        if latent is not None and own is not None and found is not None:
+            there_and_back = there_and_back + (found - latent).abs().mean()
             fooling = fooling + least_squares(critic.latents[1 - to](own), 1.0)
             self._latents[1 - to] = own.detach()
         if self.identity and len(target):
