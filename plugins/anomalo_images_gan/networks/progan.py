@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.neural import MinibatchDeviation
+from anomalo.neural import MinibatchDeviation, ModuleTuple
 from anomalo_images_gan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear
 from anomalo_images_gan.networks.layers.fade_in import enlarged, fade_in, level_and_share, reduced
 from anomalo_images_gan.networks.layers.pixel_norm import pixel_norm
@@ -72,8 +72,8 @@ class ProGanGenerator(Growing):
         self.embedding = nn.Embedding(classes, noise) if classes else None
         pixels = self.sizes.height * self.sizes.width
         self.input = EqualisedLinear(noise * (2 if classes else 1), widths[0] * pixels)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList([EqualisedConv2d(before, after), EqualisedConv2d(after, after)])
+        self.blocks = ModuleTuple(
+            ModuleTuple([EqualisedConv2d(before, after), EqualisedConv2d(after, after)])
             for before, after in itertools.pairwise([widths[0], *widths])
         )
         self.to_image = nn.ModuleList(EqualisedConv2d(one, colours, 1, gain=1.0) for one in widths)
@@ -114,8 +114,8 @@ class ProGanDiscriminator(Growing):
         super().__init__(Sizes.of(*size))
         widths = channels(width, self.sizes.levels)
         self.from_image = nn.ModuleList(EqualisedConv2d(colours, one, 1) for one in widths)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList([EqualisedConv2d(before, before), EqualisedConv2d(before, after)])
+        self.blocks = ModuleTuple(
+            ModuleTuple([EqualisedConv2d(before, before), EqualisedConv2d(before, after)])
             for after, before in itertools.pairwise(widths)
         )
         self.deviation = MinibatchDeviation()

@@ -78,7 +78,7 @@ class SaganGenerator(nn.Module):
 class SaganDiscriminator(nn.Module):
     """Convolutions with stride and spectral normalisation, attention at half size, and a projection of the label.
 
-    It also sees the deviation within a batch: without, the generator drew one image only, when tried.
+    It also sees the deviation within a batch.
 
     Reference: as for `SaganGenerator`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +40,6 @@ class TransGanGenerator(nn.Module):
         super().__init__()
         colours, *size = shape
         self.size, self.sizes = tuple(size), Sizes.of(*size)
-        self.side = math.gcd(self.sizes.height, self.sizes.width)
         self.embedding = nn.Embedding(classes, noise) if classes else None
         widths = [max(width // 4**level, NARROWEST) for level in range(self.sizes.levels + 1)]
         self.input = nn.Linear(noise, width * self.sizes.height * self.sizes.width)
@@ -58,12 +56,13 @@ class TransGanGenerator(nn.Module):
         """Return images [n, C, H, W] in [-1, 1] of noise [n, noise] and labels [n]."""
         if self.embedding is not None and labels is not None:
             noise = noise + self.embedding(labels)
-        images = self.input(noise).view(len(noise), *self.sizes.at(0), -1)
+        smallest = self.sizes.at(0)
+        images = self.input(noise).view(len(noise), *smallest, -1)
         for level, blocks in enumerate(self.blocks):
             images = images if level == 0 else self._doubled(images, level)
             images = images + self.positions[level]
-            windows = blocks(in_windows(images, self.side) if level else images.flatten(1, 2))
-            images = from_windows(windows, *self.sizes.at(level)) if level else windows.view_as(images)
+            windows = blocks(in_windows(images, *smallest))
+            images = from_windows(windows, *smallest, images.shape)
         height, width = self.size
         coloured = torch.tanh(self.output(self.norm(images)))
         return coloured.permute(0, 3, 1, 2)[:, :, :height, :width]

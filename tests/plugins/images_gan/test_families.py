@@ -158,3 +158,9 @@ def test_dots_are_as_bright_on_average_as_the_images() -> None:
     torch.manual_seed(0)
     dots = drawn(density(points_of(seen, 60), (12, 14)), model.gain_)
     assert float(dots.mean()) == pytest.approx(float(seen.mean()), abs=0.02)
+
+
+def test_the_history_has_the_distance_of_held_out_sets_to_the_nearest_synthetic_one() -> None:
+    run = LocalRun()
+    SetGan(**SMALL, points=20, holdout=0.5).fit(TRAIN, run)
+    assert 0 < run.history[-1]["chamfer"] < 8  # points are from -1 to 1

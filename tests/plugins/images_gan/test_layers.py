@@ -218,15 +218,15 @@ def test_a_block_of_a_transformer_is_torch_s() -> None:
 
 def test_attention_in_windows_does_not_see_beyond() -> None:
     images = torch.randn(2, 4, 6, 8)
-    windows = in_windows(images, 2)
-    assert torch.equal(windows[4], images[0, 2:4, 2:4].reshape(4, 8))
+    windows = in_windows(images, 2, 3)
+    assert torch.equal(windows[3], images[0, 2:4, 3:6].reshape(6, 8))
     block = TransformerBlock(8, 2)
     changed = images.clone()
     changed[0, 0, 0] = torch.randn(8)
-    before, after = (from_windows(block(in_windows(one, 2)), 4, 6) for one in (images, changed))
+    before, after = (from_windows(block(in_windows(one, 2, 3)), 2, 3, one.shape) for one in (images, changed))
     different = (before - after).abs().amax(dim=3) > 1e-6
-    assert different[0, :2, :2].all()
-    assert int(different.sum()) == 4
+    assert different[0, :2, :3].all()
+    assert int(different.sum()) == 6
 
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (9, 30), (3, 5), (1, 1)])

@@ -38,26 +38,26 @@ class TransformerBlock(nn.Module):
         return after
 
 
-def in_windows(images: Tensor, side: int) -> Tensor:
-    """Return the pixels of [n, H, W, C] in windows of side × side, [n windows, side², C]; side divides H and W.
+def in_windows(images: Tensor, height: int, width: int) -> Tensor:
+    """Return the pixels of [n, H, W, C] in windows, [n windows, height width, C]; height divides H, and width W.
 
     Reference: Jiang, Chang and Wang (2021), TransGAN: two pure transformers can make one strong GAN, and that can
     scale up, NeurIPS, section 3.3 (grid self-attention).
     """
-    n, height, width, channels = images.shape
-    grid = images.view(n, height // side, side, width // side, side, channels)
-    return grid.transpose(2, 3).reshape(-1, side * side, channels)
+    n, rows, columns, channels = images.shape
+    grid = images.view(n, rows // height, height, columns // width, width, channels)
+    return grid.transpose(2, 3).reshape(-1, height * width, channels)
 
 
-def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
-    """Return images [n, height, width, C] of `in_windows`.
+def from_windows(windows: Tensor, height: int, width: int, shape: torch.Size) -> Tensor:
+    """Return images of a shape [n, H, W, C] of `in_windows`.
 
     Examples
     --------
     >>> images = torch.randn(2, 4, 6, 3)
-    >>> torch.equal(from_windows(in_windows(images, 2), 4, 6), images)
+    >>> torch.equal(from_windows(in_windows(images, 2, 3), 2, 3, images.shape), images)
     True
     """
-    side = round(windows.shape[1] ** 0.5)
-    grid = windows.view(-1, height // side, width // side, side, side, windows.shape[2])
-    return grid.transpose(2, 3).reshape(-1, height, width, windows.shape[2])
+    n, rows, columns, channels = shape
+    grid = windows.view(n, rows // height, columns // width, height, width, channels)
+    return grid.transpose(2, 3).reshape(shape)

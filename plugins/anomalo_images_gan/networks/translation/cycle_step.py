@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anomalo_images_gan.networks.translation.both_ways import DOMAINS, TranslationNetwork
-from anomalo_images_gan.networks.translation.cycle import least_squares
+from anomalo_images_gan.networks.translation.cycle import cycle_loss, identity_loss, least_squares
 
 
 @dataclass
@@ -63,7 +63,7 @@ class CycleStep:
         latent = both.draw(source)
         translated = both.translate(source, to, latent)
         own = both.encode(source, translated, 1 - to)
-        there_and_back = (both.translate(translated, 1 - to, own) - source).abs().mean()
+        there_and_back = cycle_loss(source, lambda _: translated, lambda images: both.translate(images, 1 - to, own))
         fooling = least_squares(critic.images[to].patches(translated), 1.0)
         found = both.encode(translated, source, to)
         if latent is not None and own is not None and found is not None:
@@ -71,8 +71,8 @@ class CycleStep:
             fooling = fooling + least_squares(critic.latents[1 - to](own), 1.0)
             self._latents[1 - to] = own.detach()
         if self.identity and len(target):
-            same = both.translate(target, to, both.draw(target))
-            fooling = fooling + self.identity * (same - target).abs().mean()
+            kept = identity_loss(target, lambda images: both.translate(images, to, both.draw(images)))
+            fooling = fooling + self.identity * kept
         self._translated[to] = translated.detach()
         return there_and_back, fooling
 
