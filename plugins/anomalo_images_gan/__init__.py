@@ -21,6 +21,7 @@ from anomalo.plugin import Model, hookimpl
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
+    from anomalo_images_gan.diffusion.image_ddpm import ImageDdpm
     from anomalo_images_gan.families.augmented_cyclegan import AugmentedCycleGan
     from anomalo_images_gan.families.biggan import BigGan
     from anomalo_images_gan.families.cdcgan import ConditionalDcgan
@@ -35,4 +36,4 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_images_gan.families.wgan_image import WganImage
 
     generators = [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, TransGan, SetGan]
-    return [*generators, Pix2Pix, CycleGan, AugmentedCycleGan]
+    return [*generators, Pix2Pix, CycleGan, AugmentedCycleGan, ImageDdpm]

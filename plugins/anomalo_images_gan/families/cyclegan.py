@@ -16,6 +16,7 @@ from anomalo.neural import Step
 from anomalo.plugin import Encoded, Floats, Layout, Run, param
 from anomalo_images_gan.image_generator import FromClasses, ImageGenerator, Labels
 from anomalo_images_gan.networks.translation.both_ways import DOMAINS, TranslationNetwork
+from anomalo_images_gan.networks.translation.cycle import cycle_loss
 from anomalo_images_gan.networks.translation.cycle_step import CycleStep
 
 
@@ -90,6 +91,17 @@ class CycleGan(FromClasses, ImageGenerator[TranslationNetwork]):
             return step(self.whole(x, observed), labels)
 
         return update
+
+    def validation(self, net: TranslationNetwork, x: Tensor, observed: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean absolute difference of held-out images after there and back."""
+        both, images = net.average.net, self.whole(x, observed)
+
+        def back(there: Tensor) -> Tensor:
+            own = [both.encode(images, there, domain) for domain in DOMAINS]
+            into = [both.translate(there, domain, latent) for domain, latent in zip(DOMAINS, own, strict=True)]
+            return torch.where(labels.bool()[:, None, None, None], into[1], into[0])
+
+        return cycle_loss(images, lambda there: both(there, 1 - labels, both.draw(there)), back)
 
     def translate(self, images: Floats, to: Labels, rng: np.random.Generator) -> Floats:
         """Return images of one class as such of the other.

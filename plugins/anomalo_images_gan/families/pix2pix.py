@@ -76,6 +76,11 @@ class Pix2Pix(ImageGenerator[PairedNetwork]):
 
         return update
 
+    def validation(self, net: PairedNetwork, x: Tensor, observed: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean absolute difference of translations to the held-out right halves."""
+        source, target = self.whole(x, observed).chunk(2, dim=3)
+        return (net.average.net(source) - target).abs().mean()
+
     def translate(self, data: Encoded) -> Floats:
         """Return the right halves that belong to the left ones, float32 [n, C, H, W / 2] from -1 to 1."""
         translator = self.net.average.net.eval()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from anomalo.neural import AdversarialNetwork, AdversarialStep, Batch, ReplayBuffer, Step, seeded
+from anomalo.neural import AdversarialNetwork, AdversarialStep, ReplayBuffer, Step, seeded
 from anomalo.plugin import Encoded, Floats, Layout, Run, param
 from anomalo_images_gan.image_gan import ImageGan, Net
 from anomalo_images_gan.image_generator import Labels
@@ -82,13 +82,14 @@ class SetGan(ImageGan):
         outputs = (self.critic_outputs, self.penalty, self.penalty_every, self.critic_steps)
         return AdversarialStep(net, optimizers, self.objective, draw_batch, generate, *outputs)
 
-    def monitor(self, net: Net, phase: str, train: Batch, held: Batch) -> dict[str, float]:
+    def validation(self, net: Net, x: Tensor, observed: Tensor, labels: Tensor) -> Tensor:
         """Return the mean Chamfer distance from held-out sets to the nearest of as many synthetic ones."""
-        real = points_of(self.whole(*held[:2]), self.points)[:COMPARED]
-        whole, each = torch.randn(len(real), self.noise), torch.randn(len(real), self.points, self.noise)
-        synthetic = net.average.net(whole.to(real.device), each.to(real.device))
-        nearest = [float(chamfer(one.expand_as(synthetic), synthetic).min()) for one in real]
-        return {"chamfer": float(np.mean(nearest))}
+        real = points_of(self.whole(x, observed)[:COMPARED], self.points)
+        whole = torch.randn(len(real), self.noise, device=x.device)
+        each = torch.randn(len(real), self.points, self.noise, device=x.device)
+        synthetic = net.average.net(whole, each)
+        nearest = [chamfer(one.expand_as(synthetic), synthetic).min() for one in real]
+        return torch.stack(nearest).mean()
 
     def finish(self, data: Encoded, run: Run) -> None:
         """Learn how bright a dot is, so that training images, drawn as dots, keep their mean brightness."""

@@ -20,6 +20,7 @@ from anomalo_images_gan.families.pix2pix import Pix2Pix
 from anomalo_images_gan.families.progan import ProGan
 from anomalo_images_gan.families.sagan import Sagan
 from anomalo_images_gan.families.setgan import SetGan
+from anomalo_images_gan.image_generator import ImageGenerator
 from anomalo_images_gan.networks.point_sets import density, drawn, points_of
 from anomalo_images_gan.networks.translation.both_ways import BothWays
 from anomalo_images_gan.networks.translation.cycle_step import CycleStep
@@ -37,7 +38,7 @@ def test_networks_grow_over_the_training_and_are_grown_up_at_its_end() -> None:
             Events.ITERATION_COMPLETED, lambda _: grown.append(float(model.net.generator.grown.item()))
         )
 
-    model = ProGan(epochs=6, width=4, noise=4, growing=0.8).fit(TRAIN, LocalRun(seed=1, notify=attach))
+    model = ProGan(epochs=6, width=2, noise=4, growing=0.8).fit(TRAIN, LocalRun(seed=1, notify=attach))
     assert grown == sorted(grown)
     assert grown[0] == 0
     assert any(0 < level < 1 for level in grown)
@@ -143,13 +144,14 @@ def test_a_hidden_right_half_is_filled_from_the_left_one_alone() -> None:
     assert np.array_equal(left, np.broadcast_to(model.mean_[..., :7], left.shape))
 
 
+@pytest.mark.slow
 def test_pix2pix_learns_a_simple_translation() -> None:
     """The right half is the left one, inverted."""
     values = np.concatenate([TRAIN.values[..., :6], -TRAIN.values[..., :6]], axis=3)
     pairs = Encoded(values, np.ones(values.shape, dtype=bool), replace(TRAIN.layout, shape=(1, 12, 12)))
-    model = Pix2Pix(epochs=30, width=8, learning_rate=2e-3).fit(pairs, LocalRun())
+    model = Pix2Pix(epochs=20, width=4, learning_rate=4e-3).fit(pairs, LocalRun())
     error = model.pixel_range.to_encoded(model.translate(pairs)) - values[..., 6:]
-    assert np.square(error).mean() < 0.3 * values.var()
+    assert np.square(error).mean() < 0.5 * values.var()
 
 
 def test_dots_are_as_bright_on_average_as_the_images() -> None:
@@ -160,7 +162,16 @@ def test_dots_are_as_bright_on_average_as_the_images() -> None:
     assert float(dots.mean()) == pytest.approx(float(seen.mean()), abs=0.02)
 
 
-def test_the_history_has_the_distance_of_held_out_sets_to_the_nearest_synthetic_one() -> None:
+@pytest.mark.parametrize("family", [Sagan, SetGan, Pix2Pix, CycleGan, AugmentedCycleGan])
+def test_images_can_be_held_out(family: type[ImageGenerator]) -> None:
     run = LocalRun()
-    SetGan(**SMALL, points=20, holdout=0.5).fit(TRAIN, run)
-    assert 0 < run.history[-1]["chamfer"] < 8  # points are from -1 to 1
+    family(**SMALL, holdout=0.3).fit(LABELLED, run)
+    assert np.isfinite(run.history[-1]["validation_loss"])
+
+
+def test_the_held_out_loss_of_pairs_is_the_difference_of_right_halves() -> None:
+    model = Pix2Pix(**SMALL).fit(TRAIN, LocalRun())
+    x, seen = torch.tensor(NEW.values), torch.tensor(NEW.observed)
+    found = model.validation(model.net, x, seen, torch.zeros(len(x)))
+    expected = np.abs(model.translate(NEW) - model.whole(x, seen).numpy()[..., 7:]).mean()
+    assert float(found) == pytest.approx(expected, rel=1e-4)

@@ -158,9 +158,7 @@ def test_self_attention_is_equivariant_to_a_permutation_of_pixels() -> None:
     assert torch.equal(SelfAttention(16)(images), images)
 
 
-@pytest.mark.parametrize(
-    "create", [lambda: nn.Linear(30, 20), lambda: nn.Conv2d(3, 8, 4), lambda: nn.Embedding(10, 6)]
-)
+@pytest.mark.parametrize("create", [lambda: nn.Linear(30, 20), lambda: nn.Conv2d(3, 8, 4), lambda: nn.Embedding(10, 6)])
 def test_spectral_normalisation_divides_by_the_largest_singular_value(create: Callable[[], nn.Module]) -> None:
     layer = create()
     weight = layer.weight.detach().clone().flatten(1)

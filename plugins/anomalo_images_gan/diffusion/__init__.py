@@ -1,0 +1,1 @@
+"""Diffusion of images: the denoising network and the model."""
