@@ -79,7 +79,8 @@ class Pix2Pix(ImageGenerator[PairedNetwork]):
     def validation(self, net: PairedNetwork, x: Tensor, observed: Tensor, labels: Tensor) -> Tensor:
         """Return the mean absolute difference of translations to the held-out right halves."""
         source, target = self.whole(x, observed).chunk(2, dim=3)
-        return (net.average.net(source) - target).abs().mean()
+        difference: Tensor = (net.average.net(source) - target).abs().mean()
+        return difference
 
     def translate(self, data: Encoded) -> Floats:
         """Return the right halves that belong to the left ones, float32 [n, C, H, W / 2] from -1 to 1."""
