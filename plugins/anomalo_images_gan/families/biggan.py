@@ -28,6 +28,10 @@ class BigGan(Sagan):
     name = "biggan"
     betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
 
+    learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam for the generator; it decays.")
+    width: int = param(12, low=1, high=4096, help="Channels at the full size; each halving doubles them, up to four.")
+    penalty: float = param(1.0, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
+    critic_rate: float = param(0.5, low=0.01, high=100.0, help="Step size of the critic, in parts of the generator's.")
     truncation: float = param(
         0.0, low=0.0, high=10.0, help="Images are drawn from noise below this size, in deviations; 0 cuts none off."
     )

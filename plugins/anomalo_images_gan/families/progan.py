@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from anomalo.neural import BatchSource, Phase, Step
 from anomalo.plugin import Run, param
-from anomalo_images_gan.image_gan import ImageGan, Net
-from anomalo_images_gan.image_generator import FromClasses
+from anomalo_images_gan.image_gan import Net
 from anomalo_images_gan.networks.layers.fade_in import level_at
 from anomalo_images_gan.networks.progan import Growing, ProGanDiscriminator, ProGanGenerator
+from anomalo_images_gan.regularised_gan import RegularisedGan
 
 
 @dataclass(kw_only=True)
-class ProGan(FromClasses, ImageGan):
+class ProGan(RegularisedGan):
     """Draws images by networks that start small and grow: layers for twice the size fade in, again and again.
 
     With equalised learning rate, pixelwise normalisation, and the deviation within a batch for the critic.
@@ -33,15 +33,7 @@ class ProGan(FromClasses, ImageGan):
     """
 
     name = "progan"
-    objective = "relativistic"
-    betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
 
-    learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
-    width: int = param(16, low=1, high=4096, help="Channels at the full size; each halving doubles them, up to four.")
-    penalty: float = param(1.0, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
-    penalty_every: int = param(
-        4, low=1, high=1000, help="Steps of the critic for one with the penalty, as much heavier."
-    )
     growing: float = param(0.5, low=0.0, high=1.0, help="Share of the training after which the networks are grown up.")
 
     def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -10,13 +10,12 @@ from torch import nn
 from torch.optim import Adam, Optimizer
 
 from anomalo.plugin import param
-from anomalo_images_gan.image_gan import ImageGan
-from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.sagan import SaganDiscriminator, SaganGenerator
+from anomalo_images_gan.regularised_gan import RegularisedGan
 
 
 @dataclass(kw_only=True)
-class Sagan(FromClasses, ImageGan):
+class Sagan(RegularisedGan):
     """Draws images by convolutions and self-attention, all with spectral normalisation.
 
     The critic learns `critic_rate` times as fast as the generator. Losses and penalty are those of `gan`: with the
@@ -32,15 +31,10 @@ class Sagan(FromClasses, ImageGan):
     """
 
     name = "sagan"
-    objective = "relativistic"
     betas: ClassVar[tuple[float, float]] = (0.0, 0.9)
 
     learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of Adam for the generator; it decays.")
-    width: int = param(16, low=1, high=4096, help="Channels at the full size; each halving doubles them, up to four.")
     penalty: float = param(0.1, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
-    penalty_every: int = param(
-        4, low=1, high=1000, help="Steps of the critic for one with the penalty, as much heavier."
-    )
     critic_rate: float = param(1.0, low=0.01, high=100.0, help="Step size of the critic, in parts of the generator's.")
 
     def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:

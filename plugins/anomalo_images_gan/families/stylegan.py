@@ -1,19 +1,17 @@
 """StyleGAN."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
 from anomalo.plugin import param
-from anomalo_images_gan.image_gan import ImageGan
-from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.progan import ProGanDiscriminator
 from anomalo_images_gan.networks.stylegan import StyleGanGenerator
+from anomalo_images_gan.regularised_gan import RegularisedGan
 
 
 @dataclass(kw_only=True)
-class StyleGan(FromClasses, ImageGan):
+class StyleGan(RegularisedGan):
     """Draws images from a learned constant, whose style each layer takes from a latent, with noise for each pixel.
 
     In training the styles of `mixing` of the images come from two latents. The critic is that of `progan`, grown up
@@ -29,15 +27,7 @@ class StyleGan(FromClasses, ImageGan):
     """
 
     name = "stylegan"
-    objective = "relativistic"
-    betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
 
-    learning_rate: float = param(2e-3, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
-    width: int = param(16, low=1, high=4096, help="Channels at the full size; each halving doubles them, up to four.")
-    penalty: float = param(1.0, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
-    penalty_every: int = param(
-        4, low=1, high=1000, help="Steps of the critic for one with the penalty, as much heavier."
-    )
     depth: int = param(4, low=1, high=100, help="Layers of the network from noise to latents.")
     mixing: float = param(0.9, low=0.0, high=1.0, help="Share of the images in training whose styles are mixed.")
     truncation: float = param(

@@ -1,18 +1,16 @@
 """TransGAN, small."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
 from anomalo.plugin import param
-from anomalo_images_gan.image_gan import ImageGan
-from anomalo_images_gan.image_generator import FromClasses
 from anomalo_images_gan.networks.transgan import HEADS, TransGanDiscriminator, TransGanGenerator
+from anomalo_images_gan.regularised_gan import RegularisedGan
 
 
 @dataclass(kw_only=True)
-class TransGan(FromClasses, ImageGan):
+class TransGan(RegularisedGan):
     """Draws images by transformer blocks, without convolutions.
 
     Reference: Jiang, Chang and Wang (2021), TransGAN: two pure transformers can make one strong GAN, and that can scale
@@ -25,16 +23,10 @@ class TransGan(FromClasses, ImageGan):
     """
 
     name = "transgan"
-    objective = "relativistic"
-    betas: ClassVar[tuple[float, float]] = (0.0, 0.99)
 
     learning_rate: float = param(3e-4, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
     width: int = param(24, low=1, high=1024, help="Width of a token at the smallest size, for each of four heads.")
     depth: int = param(2, low=1, high=100, help="Transformer blocks at each size.")
-    penalty: float = param(1.0, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
-    penalty_every: int = param(
-        4, low=1, high=1000, help="Steps of the critic for one with the penalty, as much heavier."
-    )
 
     def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Return the generator."""
