@@ -18,15 +18,15 @@ class TransGan(RegularisedGan):
 
     Examples
     --------
-    >>> TransGan(depth=1).params()["depth"]
-    1
+    >>> TransGan(depth=2).params()["depth"]
+    2
     """
 
     name = "transgan"
 
-    learning_rate: float = param(3e-4, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
-    width: int = param(24, low=1, high=1024, help="Width of a token at the smallest size, for each of four heads.")
-    depth: int = param(2, low=1, high=100, help="Transformer blocks at each size.")
+    learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
+    width: int = param(16, low=1, high=1024, help="Width of a token at the smallest size, for each of four heads.")
+    depth: int = param(1, low=1, high=100, help="Transformer blocks at each size.")
 
     def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
         """Return the generator."""
