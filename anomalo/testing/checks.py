@@ -18,15 +18,7 @@ import numpy as np
 
 from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded
 from anomalo.models.base import Model, is_model
-from anomalo.models.capabilities import (
-    CanClassify,
-    CanEmbed,
-    CanExplain,
-    CanImpute,
-    CanSample,
-    CanScore,
-    SamplesClasses,
-)
+from anomalo.models.capabilities import CanClassify, CanEmbed, CanExplain, CanImpute, CanSample, CanScore
 from anomalo.models.result_checks import require, require_self
 from anomalo.models.run import LocalRun
 from anomalo.registry.registry import Registry
@@ -34,7 +26,7 @@ from anomalo.tabular.column import IMAGE, TABLE
 from anomalo.testing.answers import Answers, answers, digests, require_equal, require_sane, sampled
 from anomalo.testing.rows import rows_for
 from anomalo.testing.series import SERIES
-from anomalo.testing.tables import labelled, select, with_constants
+from anomalo.testing.tables import labelled_for, select, with_constants
 from anomalo.workspace import artifacts
 
 _SEED = 90210  # no model is expected to seed a global generator with this very number
@@ -353,8 +345,7 @@ ONLY_FOR_COLUMNS = {empty_columns, unseen_levels}
 
 def _fit(model: Model, data: Encoded) -> Model:
     run = LocalRun(seed=0, device="cpu", registered=lambda name, **params: Registry.load().create(name, **params))
-    training_data = labelled(data) if isinstance(model, CanClassify | SamplesClasses) else data
-    require_self("fit", model.fit(training_data, run), model)
+    require_self("fit", model.fit(labelled_for(model, data), run), model)
     return model
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.models.capabilities import CanClassify, SamplesClasses
 
 ROWS = 200
 """Rows in the training table."""
@@ -70,6 +71,11 @@ def labelled(data: Encoded) -> Encoded:
     layout = dataclasses.replace(data.layout, classes=("common", "rare"))
     rare = data.hashes() % np.uint64(3) == 0
     return Encoded(data.values, data.observed, layout, rare.astype(np.float64))
+
+
+def labelled_for(model: object, data: Encoded) -> Encoded:
+    """Return the rows with a target if a model can learn classes, else as they are."""
+    return labelled(data) if isinstance(model, CanClassify | SamplesClasses) else data
 
 
 def _columns(rng: np.random.Generator, rows: int) -> NDArray[np.float64]:

@@ -99,7 +99,7 @@ class ImageGenerator(NeuralModel[Net]):
 
 
 class FromClasses:
-    """Marks generators that are told which class to draw: they can be fitted with labels."""
+    """Marks generators that can be asked for a class: they can be fitted with labels."""
 
     layout_: Layout
 

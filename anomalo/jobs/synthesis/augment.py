@@ -99,8 +99,7 @@ def augment(
     """
     record, fitted = context.load(reference, "sample", device)
     if isinstance(fitted.encoder, ImageEncoder):
-        _require_of_images(request, safe_csv)
-        return _images(context, record, fitted, fitted.encoder, request, output, device)
+        return _images(context, record, fitted, fitted.encoder, request, output, device, safe_csv)
     context.check_output(output, request.given or "")
     constraints = [*fitted.constraints, *parse(request.constraints, fitted.schema, fitted.encoder.layout)]
     generator = Generator(fitted, constraints, request.seed, device)
@@ -148,7 +147,9 @@ def _images(
     request: SampleRequest,
     output: Output | None,
     device: str,
+    safe_csv: bool,
 ) -> AugmentResult:
+    _require_of_images(request, safe_csv)
     folder, count = _folder(output), request.rows or 0
     drawing = Drawing(
         context, record, fitted, encoder, count, _asked_class(fitted, request), request.seed, device, folder

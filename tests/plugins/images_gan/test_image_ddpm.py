@@ -147,11 +147,8 @@ def test_given_pixels_lie_in_or_around_a_rectangle() -> None:
     some = drawn.any(dim=(1, 2, 3))
     assert 0.33 < some.float().mean() < 0.41  # a rectangle may be all of the image, and around it there is nothing
     for mask in drawn[some][:50, 0]:
-        rectangle = ~mask if mask[[0, 0, -1, -1], [0, -1, 0, -1]].sum() > 1 or mask.float().mean() > 0.8 else mask
-        rows, columns = rectangle.any(dim=1), rectangle.any(dim=0)
-        assert torch.equal(rectangle, rows[:, None] & columns) or torch.equal(
-            mask, mask.any(dim=1)[:, None] & mask.any(dim=0)
-        )
+        boxes = [each.any(dim=1)[:, None] & each.any(dim=0) for each in (mask, ~mask)]
+        assert torch.equal(mask, boxes[0]) or torch.equal(~mask, boxes[1])
 
 
 def test_masked_pixels_are_not_learned_from(fitted: ImageDdpm) -> None:
