@@ -1,4 +1,4 @@
-"""A training of a further family that was killed resumes to the bit; `tests/contract/test_models.py` checks the contract."""
+"""Trainings of further families that were killed resume to the bit; `tests/contract/test_models.py` has the contract."""
 
 from pathlib import Path
 from typing import Any
