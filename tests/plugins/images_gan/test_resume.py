@@ -1,4 +1,4 @@
-"""Trainings of further families that were killed resume to the bit; `tests/contract/test_models.py` has the contract."""
+"""Trainings of further families resume to the bit; `tests/contract/test_models.py` checks the contract."""
 
 from pathlib import Path
 from typing import Any
