@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from anomalo.neural import critic_loss, generator_loss
 from anomalo_images_gan.networks.biggan import BigGanDiscriminator, BigGanGenerator
 from anomalo_images_gan.networks.layers.fade_in import enlarged, fade_in, level_and_share, reduced
 from anomalo_images_gan.networks.progan import ProGanDiscriminator, ProGanGenerator
@@ -186,3 +187,9 @@ def test_the_discriminator_of_progan_sees_that_images_are_alike() -> None:
     alike = different[:1].expand(4, -1, -1, -1)
     assert (net(different) - net(alike)).abs().min() > 1e-5
     assert torch.allclose(net(alike), net(alike.flip(3)), atol=1e-3)
+
+
+def test_the_hinge_loss_is_its_definition() -> None:
+    real, synthetic = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-3.0, 0.0])
+    assert float(critic_loss("hinge", real, synthetic)) == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1) / 2)
+    assert float(generator_loss("hinge", real, synthetic)) == pytest.approx(1.5)
