@@ -3,7 +3,7 @@
     python benchmarks/images.py --data FOLDER mnist --models local_pca conv --digits 8 2
     python benchmarks/images.py --data FOLDER tiles --models filters patches
     python benchmarks/images.py --data FOLDER inpainting
-    python benchmarks/images.py --data FOLDER classifier --models conv --seeds 0 1 2 --set epochs=12 latent=128
+    python benchmarks/images.py --data FOLDER classifier --models conv --seeds 0 1 2 --set distort=1 latent=64
     python benchmarks/images.py memory
 
 FOLDER has `mnist10k.npz` and `magnetic_tiles.npz`. Models are fitted as `anomalo fit` fits them, without calibration;
@@ -150,8 +150,8 @@ def classifier(args: argparse.Namespace, registry: Registry, seed: int) -> dict[
 
     for name in args.models:
         encoder, seconds = fitted(registry, name, train, seed, args.set)
-        latent = encoder.params()["latent"]
-        found[name] = [right(encoder), right(None, latent=latent)]
+        sizes = {size: encoder.params()[size] for size in ("width", "latent")}
+        found[name] = [right(encoder), right(None, **sizes)]
         print(
             f"{name}: {found[name][0]:.4f} right, {found[name][1]:.4f} from scratch; encoder {seconds:.1f} CPU s",
             flush=True,

@@ -242,6 +242,17 @@ def test_early_stopping_takes_a_running_mean_of_the_held_out_loss() -> None:
         assert other["loss"] == one["loss"]
 
 
+def test_a_stage_can_keep_its_last_epoch() -> None:
+    class Last(Regression):
+        def phases(self, net: Any) -> list[Phase]:
+            return [replace(phase, keeps_last=True) for phase in super().phases(net)]
+
+    run = LocalRun(seed=5)
+    model = Last(epochs=40, learning_rate=0.02, patience=4, holdout=0.2).fit(table(), run)
+    assert len(run.history) == 40  # though the held-out loss rises after half of them
+    torch.testing.assert_close(model.net.weight.detach(), TRUTH, rtol=0, atol=0.05)
+
+
 def test_the_order_of_batches_is_a_pure_function_of_seed_phase_and_epoch() -> None:
     def batches(seed: int, phase: int, epoch: int) -> list[list[int]]:
         made = Batches(100, 32, seed, phase)

@@ -14,6 +14,7 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.pipeline.config import FitConfig
 from anomalo.pipeline.fitted import FitOutcome, Fitted
 from anomalo.pipeline.row_order import by_content
+from anomalo.pipeline.training import is_calibrated
 from anomalo.plugin import Encoded, Filled, HiddenCells, Layout, Model, Plan, Run, Scores, hookimpl
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import infer
@@ -187,3 +188,9 @@ def test_a_model_with_times_gets_folds_that_are_stretches_of_time(mine: Registry
     assert 0 < np.count_nonzero(np.diff(stretches[stretches >= 0])) < ROWS / 3
     outcome.fitted.extend(outcome.data, FitConfig("parted"), mine)
     assert 0 < np.count_nonzero(np.diff(outcome.fitted.model.fold_[np.argsort(when)])) < ROWS / 3
+
+
+@pytest.mark.parametrize(("name", "expected"), [("gan", False), ("dcgan", False), ("image_ddpm", False), ("knn", True)])
+def test_only_what_scores_or_imputes_is_fitted_for_each_fold(name: str, expected: bool) -> None:
+    registry = Registry.load()
+    assert is_calibrated(registry.guarded(registry.create(name)), FitConfig(name)) == expected

@@ -104,6 +104,23 @@ def test_an_array_of_images_has_a_row_for_each(tmp_path: Path) -> None:
     rows = table(tmp_path / "digits.npz")
     assert rows["path"].to_pylist() == ["images[0]", "images[1]", "images[2]"]
     assert rows["image_file"].to_pylist()[1] == f"{tmp_path / 'digits.npz'}#1"
+    assert rows["labels"].to_pylist() == [0, 1, 2]
+    assert [column.name for column in infer(rows).features] == ["image_file", "mask_file"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.arange(2), r"'labels' of int64 \(2,\); expected 3 whole numbers or texts"),
+        (np.zeros((3, 1), np.uint8), r"'labels' of uint8 \(3, 1\)"),
+        (np.zeros(3), "'labels' of float64"),
+        (np.array(["a", None, "b"], dtype=object), "labels of .* are damaged"),
+    ],
+)
+def test_labels_that_are_none_are_refused(tmp_path: Path, labels: np.ndarray, message: str) -> None:
+    np.savez(tmp_path / "x.npz", images=np.zeros((3, 8, 8), np.uint8), labels=labels)
+    with pytest.raises(SourceError, match=message):
+        table(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from anomalo.plugin import Encoded, Floats, Layout, param
+from anomalo_images.networks.distortions import distorted
 from anomalo_images.networks.image_network import ImageNet, ImageNetwork
 from anomalo_images.networks.layers import channels_last, convolutions, enlarged, initialise, levels_for, seen_image
 
@@ -69,7 +70,7 @@ class Conv(ImageNetwork[ConvAutoencoder]):
     """Expects of an image what a convolutional autoencoder reconstructs of it through a narrow code.
 
     Reference: Masci, Meier, Cireşan and Schmidhuber (2011), Stacked convolutional auto-encoders for hierarchical
-    feature extraction, ICANN.
+    feature extraction, ICANN; Hinton, Krizhevsky and Wang (2011), Transforming auto-encoders, ICANN, for `distort`.
     """
 
     name = "conv"
@@ -80,9 +81,17 @@ class Conv(ImageNetwork[ConvAutoencoder]):
     latent: int = param(12, low=1, high=4096, help="Width of the code.")
     decoder: str = param("upsampling", choices=DECODERS, help="How the decoder doubles the size of images.")
 
+    distort: float = param(
+        0.0, low=0.0, high=10.0, help="How far images are turned and moved in training; it learns to undo that."
+    )
+
     def build(self, layout: Layout) -> ConvAutoencoder:
         """Return the network for images of this size."""
         return ConvAutoencoder(layout.shape, self.width, self.latent, self.decoder)
+
+    def shown(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """Return images without a rectangle, and distorted: a code of what they show, not of how they lie."""
+        return super().shown(*(distorted(x, observed, self.distort) if self.distort else (x, observed)))
 
     def embed(self, data: Encoded) -> Floats:
         """Return the codes of images, float32 [n, latent]."""

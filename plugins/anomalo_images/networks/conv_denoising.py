@@ -2,54 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from anomalo.neural import part_of_mean, split_rows
 from anomalo.plugin import Encoded, Floats, Layout, Mask, Run, param
-from anomalo_images.networks.defects import damaged
+from anomalo_images.networks.defects import damaged, mirrored
 from anomalo_images.networks.image_network import ImageNetwork, mean_square
 from anomalo_images.networks.layers import rectangles
 from anomalo_images.networks.unet import UNet
-from anomalo_images.pooling import Energies, contrast, smoothed
+from anomalo_images.pooling import Energies
+from anomalo_images.yardsticks.filters import Filters
+
+QUANTILE = 0.95
+"""A pixel is compared with this quantile of its own image: what is unusual everywhere in an image is its texture."""
+LARGEST = 100.0
+"""Logarithms of energies are cut off here."""
+LEAST = 1e-3
+"""Energies by filters below this, in units of the usual one, count as so much."""
 
 
 @dataclass(kw_only=True)
 class ConvDenoising(ImageNetwork[UNet]):
     """Expects of an image what a U-Net makes of it that undoes defects, and asks it where they are.
 
-    In training, random shapes in an image are replaced, and some rectangles hidden. The network returns the image as
-    it was, and the log odds that a pixel was replaced. The energy of a pixel is the surprisal that it was not, -log(1 -
-    p), with the smoothed squared residual, each in units of its mean in training.
+    In training, random shapes in an image, or in its mirror image, are replaced, and rectangles hidden. The network
+    returns the image as it was, and the odds that a pixel was replaced. The energy of a pixel is the product of these
+    odds and of the energy by `filters`, which knows what the synthetic defects do not show: each relative to its
+    `QUANTILE` quantile in the image, to the power of `relative`, and in units of the deviation that its logarithm has
+    in training.
 
-    Reference: Zavrtanik, Kristan and Skočaj (2021), DRAEM: a discriminatively trained reconstruction embedding for
-    surface anomaly detection, ICCV.
+    References: Zavrtanik, Kristan and Skočaj (2021), DRAEM: a discriminatively trained reconstruction embedding for
+    surface anomaly detection, ICCV; Hinton (2002), Training products of experts, Neural Computation 14; Pascanu,
+    Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks, ICML, for shortened gradients.
     """
 
     name = "conv_denoising"
 
-    power: float = param(8.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
-    relative: float = param(0.0, low=0.0, high=1.0, help="Power of the image's contrast that residuals are divided by.")
-    epochs: int = param(150, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
-    patience: int = param(150, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
+    power: float = param(4.0, low=0.25, high=16.0, help="How much more the most anomalous pixels count than others.")
+    relative: float = param(1.0, low=0.0, high=1.0, help="Power of the image's own level that energies are divided by.")
+    epochs: int = param(1000, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
+    batch_size: int = param(8, low=1, high=100_000, help="Images in one gradient step, at most.")
+    learning_rate: float = param(4e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    pixels: float = param(150.0, low=1e-6, high=1e6, help="Millions of pixels that training sees at most; see UNet.")
+    patience: int = param(1000, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
     width: int = param(16, low=1, high=512, help="Channels at full size; each halving of the image doubles them.")
     segmentation: float = param(10.0, low=0.0, high=100.0, help="Weight of finding defects beside undoing them.")
     filling: float = param(4.0, low=0.0, high=100.0, help="Weight of filling what is hidden.")
-    residual: float = param(1.0, low=0.0, high=100.0, help="Weight of the residual in a pixel's energy.")
+    steepest: float = param(1.0, low=1e-3, high=1e3, help="Gradients longer than this are shortened to it.")
 
     def build(self, layout: Layout) -> UNet:
         """Return the network for images of this size."""
         return UNet(layout.shape, self.width)
 
+    @property
+    def places(self) -> int:
+        """Pixels of an image as the network takes them: in squares, where it is large."""
+        return super().places // self.net.patch**2
+
+    def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
+        """Return AdamW, of gradients of a bounded length."""
+
+        def shorten(*_: object) -> None:
+            nn.utils.clip_grad_norm_(parameters, self.steepest)
+
+        found = super().optimizers(parameters)
+        for optimizer in found:
+            optimizer.register_step_pre_hook(shorten)
+        return found
+
     def loss(self, net: UNet, x: Tensor, observed: Tensor) -> Tensor:
         """Return the error of the images without their defects, and the cross-entropy of where these are."""
         hidden = rectangles(x, self.hide)
-        images, where = damaged(x)
         whole = ~hidden.flatten(1).any(dim=1).reshape(-1, 1, 1, 1)
+        x, observed = mirrored(x, observed, whole)
+        images, where = damaged(x)
         images, where = torch.where(whole, images, x), where * whole
         x, observed, images, where, hidden = split_rows(x, observed, images, where, hidden)
         seen = observed & ~hidden
@@ -61,29 +94,30 @@ class ConvDenoising(ImageNetwork[UNet]):
         return part_of_mean(undone + self.filling * filled + self.segmentation * found_out.mean())
 
     def finish(self, data: Encoded, run: Run) -> None:
-        """Learn the mean surprisal and residual of training images."""
-        self.levels_ = [1.0, 1.0]
+        """Learn the filters, and the deviations of the logarithms of both energies."""
+        self.filters_ = Filters(blur=self.blur).fit(data, run)
         self.net.eval()
-        surprisal, residual, _ = self._parts(data)
-        count = max(int(data.observed.sum()), 1)
-        self.levels_ = [max(float(part.sum()) / count, 1e-9) for part in (surprisal, residual)]
+        seen = data.observed
+        self.deviations_ = [max(float(part[seen].std()), 1e-3) if seen.any() else 1.0 for part in self._parts(data)[0]]
+        self.learn_level(data, self.energies(data)[0])
 
     def energies(self, data: Encoded) -> tuple[Energies, Floats]:
         """Return the energies of pixels, and the images without defects."""
-        surprisal, residual, expected = self._parts(data)
-        of_defect, of_residual = self.levels_
-        return surprisal / of_defect + self.residual * residual / of_residual, expected
+        parts, expected = self._parts(data)
+        logarithm = sum(part / deviation for part, deviation in zip(parts, self.deviations_, strict=True))
+        return np.where(data.observed, np.exp(np.clip(logarithm, -LARGEST, LARGEST)), 0.0), expected
 
-    def _parts(self, data: Encoded) -> tuple[Energies, Energies, Floats]:
-        """Return the smoothed surprisals, and squares of residuals, of pixels, and the images without defects."""
-        expected = self.expected(data)
-        (odds,) = self.infer(lambda x, observed: (self.net.both(x, observed)[1],), data)
-        surprisal = np.broadcast_to(np.logaddexp(0, odds.astype(np.float64)), data.values.shape)
-        residual = np.square(data.values - expected, dtype=np.float64)
-        for row, (image, seen) in enumerate(zip(data.values, data.observed, strict=True)):
-            residual[row] /= contrast(image, seen) ** self.relative
-        return self._smooth(surprisal, data.observed), self._smooth(residual, data.observed), expected
+    def _parts(self, data: Encoded) -> tuple[list[Energies], Floats]:
+        """Return the logarithms of odds and of filters' energies, in their images, and the images without defects."""
+        expected, odds = self.infer(self.net.both, data)
+        found = np.broadcast_to(odds.astype(np.float64), data.values.shape)
+        unusual = np.log(self.filters_.energies(data)[0] / self.filters_.level_ + LEAST)
+        return [self._in_image(part, data.observed) for part in (found, unusual)], expected
 
-    def _smooth(self, energies: Energies, seen: Mask) -> Energies:
-        smooth = [smoothed(one, here, self.blur) for one, here in zip(energies, seen, strict=True)]
-        return np.array(smooth).reshape(energies.shape)
+    def _in_image(self, parts: Energies, seen: Mask) -> Energies:
+        """Return logarithms [n, C, H, W] relative to their high quantile in each image."""
+        level = [
+            np.quantile(part[here], QUANTILE) if here.any() else 0.0 for part, here in zip(parts, seen, strict=True)
+        ]
+        relative: Energies = parts - self.relative * np.reshape(level, (-1, 1, 1, 1))
+        return relative

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from anomalo.neural import draw_rows, part_of_mean, split_rows
 from anomalo.plugin import Layout, param
 from anomalo_images.networks.conv import Conv, ConvAutoencoder
-from anomalo_images.networks.layers import rectangles
 
 
 class VariationalConvAutoencoder(ConvAutoencoder):
@@ -60,9 +59,8 @@ class ConvVae(Conv):
     def loss(self, net: ConvAutoencoder, x: Tensor, observed: Tensor) -> Tensor:
         """Return the negative evidence lower bound by one draw of each code, in nats per pixel."""
         assert isinstance(net, VariationalConvAutoencoder)
-        hidden = rectangles(x, self.hide)
-        x, observed, hidden = split_rows(x, observed, hidden)
-        mean, log_variance = net.posterior(x, observed & ~hidden)
+        x, observed, shown, seen = split_rows(x, observed, *self.shown(x, observed))
+        mean, log_variance = net.posterior(shown, seen)
         noise = draw_rows(lambda n: torch.randn(n, mean.shape[1], dtype=mean.dtype, device=mean.device), len(mean))
         error = (net.decode(mean + noise * (0.5 * log_variance).exp()) - x).square()
         surprisal = 0.5 * (error / net.log_variance.exp() + net.log_variance + math.log(2 * math.pi)) * observed

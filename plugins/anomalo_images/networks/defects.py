@@ -15,10 +15,14 @@ AREA = 2048
 """An image has a defect for so many pixels, at least one and at most `MOST`, each of them with a chance of `SPOILT`."""
 MOST = 4
 SPOILT = 0.6
-KINDS = 5
-"""Pieces of other images, shades, smooth noise, and, twice, one shade for all."""
+KINDS = 4
+"""Pieces of other images, shades, and, twice, one shade for all."""
 COARSE = 4
-"""Smooth noise has a value for each so many pixels, and is smooth between."""
+"""The noise of outlines has a value for each so many pixels, and is smooth between."""
+USUAL = 1.5
+"""Surroundings deviate by no more than so many times the image's median: beside an edge a small defect counts too."""
+SHARPEST = 6.0
+"""The steepest outline, in logits for its narrow radius; the softest has a sixth of that."""
 LARGEST, SMALLEST = 8.0, 1.5
 """The largest and smallest change of shade, in deviations of the surroundings."""
 VISIBLE = 0.7
@@ -35,7 +39,7 @@ class Damaged(NamedTuple):
 
 
 def damaged(images: Tensor) -> Damaged:
-    """Return images with random defects: scars, lines and blobs of pieces of other images, of shades and of noise.
+    """Return images with random defects: scars, lines and blobs of pieces of other images and of shades.
 
     References: Li, Sohn, Yoon and Pfister (2021), CutPaste, CVPR, for pieces and scars; Zavrtanik, Kristan and Skočaj
     (2021), DRAEM, ICCV, for shapes of smooth noise; Vincent, Larochelle, Bengio and Manzagol (2008), ICML, for learning
@@ -44,6 +48,8 @@ def damaged(images: Tensor) -> Damaged:
     height, width = images.shape[2:]
     mean = around(images)
     deviation = ((around(images.square()) - mean.square()).clamp(min=0) + LEAST**2).sqrt()
+    usual = deviation.flatten(1).median(dim=1).values.reshape(-1, 1, 1, 1)
+    deviation = torch.minimum(deviation, USUAL * usual)
     changed = images
     for _ in range(min(max(round(height * width / AREA), 1), MOST)):
         changed = torch.lerp(changed, _contents(images, mean, deviation), _shapes(images))
@@ -51,21 +57,30 @@ def damaged(images: Tensor) -> Damaged:
     return Damaged(changed, seen)
 
 
+def mirrored(images: Tensor, seen: Tensor, some: Tensor) -> tuple[Tensor, Tensor]:
+    """Return images [n, C, H, W] and their masks; of those in `some`, [n, 1, 1, 1], half mirrored along each axis."""
+    for axis in (2, 3):
+        turned = (torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5) & some
+        images, seen = torch.where(turned, images.flip(axis), images), torch.where(turned, seen.flip(axis), seen)
+    return images, seen
+
+
 def _shapes(images: Tensor) -> Tensor:
-    """Return a shape for each image, [n, 1, H, W] from 0 to 1: from a blob to a bent line, with rough edges."""
+    """Return a shape for each image, [n, 1, H, W] from 0 to 1: from a blob to a bent line, rough, sharp or soft."""
     count, _, height, width = images.shape
-    uniform = torch.rand(7, count, 1, 1, 1, device=images.device)
+    uniform = torch.rand(8, count, 1, 1, 1, device=images.device)
     row = torch.arange(height, device=images.device).reshape(1, 1, -1, 1) - uniform[0] * height
     column = torch.arange(width, device=images.device).reshape(1, 1, 1, -1) - uniform[1] * width
     angle = uniform[2] * math.pi
     side = min(height, width)
-    long = 1.5 * (side / 8) ** uniform[3]  # from 1.5 pixels to a fifth of the image, all orders of size alike
-    narrow = long * (0.7 / long) ** uniform[4]  # down to a line of one pixel
+    long = (side / 8) ** uniform[3]  # from a pixel to an eighth of the image, all orders of size alike
+    narrow = long * (0.6 / long) ** uniform[4]  # down to a line of one pixel
     along = row * torch.sin(angle) + column * torch.cos(angle)
     across = row * torch.cos(angle) - column * torch.sin(angle) + BENT * (2 * uniform[6] - 1) * along.square() / long
     radius = (along / long).square() + (across / narrow).square()
     rough = radius * torch.exp(0.7 * _smooth_noise(count, height, width, images))
-    return torch.sigmoid(3 * narrow.clamp(min=1) * (1 - rough.sqrt())) * (uniform[5] < SPOILT)
+    sharp = SHARPEST * (1 + 5 * uniform[7]) / 6
+    return torch.sigmoid(sharp * narrow.clamp(min=1) * (1 - rough.sqrt())) * (uniform[5] < SPOILT)
 
 
 def _contents(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
@@ -78,7 +93,6 @@ def _contents(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     shift = torch.randint(max(height, width), (2,)).tolist()
     piece = torch.roll(images[torch.randperm(count, device=images.device)], shift, (2, 3))
     found = torch.where(kind == 0, piece, images + sign * size)
-    found = torch.where(kind == 1, images + size * _smooth_noise(count, height, width, images), found)
     return torch.where(kind >= KINDS - 2, mean + sign * size, found)
 
 

@@ -44,17 +44,24 @@ class ImageNetwork(NeuralModel[Net], ResidualModel):
         _, height, width = self.layout_.shape
         return max(PIXELS // (height * width), 1)
 
+    @property
+    def places(self) -> int:
+        """Pixels of an image, by which the length of training is counted."""
+        _, height, width = self.layout_.shape
+        return height * width
+
     def loss(self, net: Net, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean squared error of the pixels that are not masked."""
-        hidden = rectangles(x, self.hide)
-        x, observed, hidden = split_rows(x, observed, hidden)
-        found = net(x, observed & ~hidden)
-        return part_of_mean(mean_square(found, x, observed))
+        x, observed, shown, seen = split_rows(x, observed, *self.shown(x, observed))
+        return part_of_mean(mean_square(net(shown, seen), x, observed))
+
+    def shown(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the network sees of images in training, of which it has to make them whole."""
+        return x, observed & ~rectangles(x, self.hide)
 
     def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
         """Train for so many epochs as the pixels suffice for, and one at least."""
-        _, height, width = self.layout_.shape
-        epochs = max(int(self.pixels * 1e6 / (len(rows) * height * width)), 1)
+        epochs = max(int(self.pixels * 1e6 / (len(rows) * self.places)), 1)
         stages = [replace(phase, epochs=min(phase.epochs, epochs)) for phase in self.phases(self.net)]
         super().train(rows, run, stages if phases is None else phases)
 

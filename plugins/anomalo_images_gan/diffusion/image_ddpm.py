@@ -94,7 +94,7 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
         clean, observed, known, time, noise, labels = split_rows(clean, observed, known, time, noise, labels)
         at = time[:, None, None, None]
         signal, noise_scale = self.process.scales(at)
-        output = net.online(signal * clean + noise_scale * noise, time / self.times, labels, clean, known)
+        output: Tensor = net.online(signal * clean + noise_scale * noise, time / self.times, labels, clean, known)
         aim = self.process.target(self.predict, clean, noise, at)
         learned = observed & ~known
         error = ((output.float() - aim).square() * learned).flatten(1).sum(dim=1)

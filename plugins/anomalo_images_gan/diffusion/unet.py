@@ -63,7 +63,7 @@ class PixelAttention(nn.Module):
         """Map [n, channels, H, W] to the same shape."""
         pixels = self.norm(x).flatten(2).transpose(1, 2)
         query, key, value = self.look(pixels).chunk(3, dim=2)
-        found = self.output(F.scaled_dot_product_attention(query, key, value))
+        found: Tensor = self.output(F.scaled_dot_product_attention(query, key, value))
         return x + found.transpose(1, 2).reshape(x.shape)
 
 

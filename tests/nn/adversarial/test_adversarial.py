@@ -153,6 +153,15 @@ def test_the_moving_average_has_its_closed_form() -> None:
     assert not average.net.weight.requires_grad
 
 
+def test_the_moving_average_takes_over_buffers_as_they_are() -> None:
+    net = nn.BatchNorm1d(2)
+    average = MovingAverage(net, decay=0.5)
+    net(torch.randn(50, 2) + 3)
+    average.update(net)
+    assert torch.equal(average.net.running_mean, net.running_mean)
+    assert int(average.net.num_batches_tracked) == 1
+
+
 # --- k steps of the critic for one of the generator ------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import label
+from scipy.ndimage import affine_transform, gaussian_filter, label
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
@@ -13,7 +13,8 @@ from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_sta
 from anomalo.testing.images import images
 from anomalo_images.networks.conv import DECODERS, Conv, ConvAutoencoder
 from anomalo_images.networks.conv_denoising import ConvDenoising
-from anomalo_images.networks.defects import VISIBLE, damaged
+from anomalo_images.networks.defects import VISIBLE, damaged, mirrored
+from anomalo_images.networks.distortions import distorted
 from anomalo_images.networks.image_network import ImageNetwork, mean_square
 from anomalo_images.networks.layers import convolutions, enlarged, initialise, local_contrast, rectangles
 from anomalo_images.networks.unet import RARE, UNet
@@ -82,6 +83,47 @@ def test_defects_are_where_they_say_and_some_images_have_none() -> None:
     assert size.max() < 24 * 24 / 2
 
 
+def test_a_small_defect_beside_an_edge_counts() -> None:
+    torch.manual_seed(4)
+    clean = 0.1 * torch.randn(40, 1, 72, 72)
+    clean[..., 36:] += 5.0
+    changed, where = damaged(clean)
+    beside = where.bool()[..., 33:39]
+    assert beside.any()
+    assert (changed - clean).abs()[..., 33:39][beside].quantile(0.1) < 0.5  # the edge deviates by 2.5
+
+
+def test_some_images_are_mirrored_with_their_masks() -> None:
+    x = torch.arange(60.0).reshape(1, 1, 6, 10).repeat(200, 1, 1, 1)
+    some = torch.arange(200).reshape(-1, 1, 1, 1) < 100
+    images, seen = mirrored(x, x > 7, some)
+    assert torch.equal(seen, images > 7)
+    assert torch.equal(images[100:], x[100:])
+    corners = images[:100, 0, 0, 0].tolist()
+    assert {corner: 15 < corners.count(corner) < 35 for corner in set(corners)} == dict.fromkeys((0, 9, 50, 59), True)
+
+
+def test_distortions_are_affine_maps_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = torch.tensor([0.8, -1.0, 0.5, 0.3, 0.4, -0.6]).reshape(6, 1)
+    monkeypatch.setattr(torch, "randn", lambda *_, **__: numbers)
+    x = torch.from_numpy(gaussian_filter(np.random.default_rng(0).normal(size=(21, 21)), 2.0)).float()[None, None]
+    found, seen = distorted(x, x > 0, 1.0)
+    angle, high, wide = 0.2, np.exp(-0.12), np.exp(0.06)
+    # By rows and columns from the middle; scipy's order of axes is the other way round.
+    matrix = np.array(
+        [[np.cos(angle) * high, np.sin(angle) * wide], [0.06 - np.sin(angle) * high, np.cos(angle) * wide]]
+    )
+    middle, move = np.full(2, 10.0), np.array([0.1 * 0.4, 0.1 * -0.6]) * 21 / 2
+    offset = middle - matrix @ middle + move
+    expected = affine_transform(x[0, 0].numpy(), matrix, offset, order=1, mode="nearest")
+    np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=1e-4)
+    assert (
+        seen[0, 0].numpy()
+        == affine_transform((x[0, 0] > 0).numpy().astype(float), matrix, offset, order=0, mode="nearest").astype(bool)
+    ).mean() > 0.99
+    assert torch.equal(distorted(x, x > 0, 0.0)[1], x > 0)
+
+
 def test_larger_images_have_more_defects_of_which_some_are_lines() -> None:
     clean = torch.randn(60, 1, 96, 96)
     where = damaged(clean).where
@@ -144,6 +186,23 @@ def test_the_pixels_that_a_training_sees_are_bounded(passes: float, epochs: int)
     pixels = passes * some.values[:, 0].size / 1e6
     Conv(epochs=3, width=1, pixels=pixels).fit(some, run)
     assert len(run.history) == epochs
+
+
+@pytest.mark.slow
+def test_energies_are_products_of_odds_and_filters_each_in_its_image() -> None:
+    model = ConvDenoising(epochs=2, width=2, relative=0.7).fit(TRAIN, LocalRun())
+    few = NEW.take(slice(0, 5))
+    with torch.no_grad():
+        odds = (
+            model.net.both(torch.from_numpy(few.values.copy()), torch.from_numpy(few.observed.copy()))[1].exp().numpy()
+        )
+    filters = model.filters_.energies(few)[0] / model.filters_.level_ + 1e-3
+    found = model.energies(few)[0]
+    for row, seen in enumerate(few.observed):
+        parts = [part[row][seen] / np.quantile(part[row][seen], 0.95) ** 0.7 for part in (odds, filters)]
+        powers = [part ** (1 / deviation) for part, deviation in zip(parts, model.deviations_, strict=True)]
+        np.testing.assert_allclose(found[row][seen], powers[0] * powers[1], rtol=1e-4)
+        assert (found[row][~seen] == 0).all()
 
 
 class KilledError(Exception):
