@@ -20,7 +20,6 @@ from anomalo_images_gan.networks.layers.self_attention import SelfAttention
 from anomalo_images_gan.networks.layers.sizes import Sizes
 from anomalo_images_gan.networks.layers.spectral import ProjectionHead, spectral
 from anomalo_images_gan.networks.layers.style import Style, adaptive_instance_norm
-from anomalo_images_gan.networks.layers.transformer import TransformerBlock, from_windows, in_windows
 from anomalo_images_gan.networks.layers.truncation import truncated
 
 
@@ -202,33 +201,6 @@ def test_truncation_shrinks_the_variance_the_more_the_lower_the_threshold() -> N
     noise = torch.randn(5000)
     variances = [float(truncated(noise, threshold).var()) for threshold in (3.0, 1.5, 0.7, 0.2)]
     assert variances == sorted(variances, reverse=True)
-
-
-def test_a_block_of_a_transformer_is_torch_s() -> None:
-    block, tokens = TransformerBlock(12, 3), torch.randn(4, 7, 12)
-    theirs = nn.TransformerEncoderLayer(
-        12, 3, dim_feedforward=24, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-    )
-    with torch.no_grad():
-        theirs.self_attn.in_proj_weight.copy_(block.inputs.weight)
-        theirs.self_attn.in_proj_bias.copy_(block.inputs.bias)
-    theirs.self_attn.out_proj.load_state_dict(block.output.state_dict())
-    theirs.linear1.load_state_dict(block.perceptron[0].state_dict())
-    theirs.linear2.load_state_dict(block.perceptron[2].state_dict())
-    assert torch.allclose(block(tokens), theirs(tokens), atol=1e-5)
-
-
-def test_attention_in_windows_does_not_see_beyond() -> None:
-    images = torch.randn(2, 4, 6, 8)
-    windows = in_windows(images, 2, 3)
-    assert torch.equal(windows[3], images[0, 2:4, 3:6].reshape(6, 8))
-    block = TransformerBlock(8, 2)
-    changed = images.clone()
-    changed[0, 0, 0] = torch.randn(8)
-    before, after = (from_windows(block(in_windows(one, 2, 3)), 2, 3, one.shape) for one in (images, changed))
-    different = (before - after).abs().amax(dim=3) > 1e-6
-    assert different[0, :2, :3].all()
-    assert int(different.sum()) == 6
 
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (9, 30), (3, 5), (1, 1)])

@@ -20,12 +20,11 @@ from anomalo_images_gan.families.progan import ProGan
 from anomalo_images_gan.families.sagan import Sagan
 from anomalo_images_gan.families.setgan import SetGan
 from anomalo_images_gan.families.stylegan import StyleGan
-from anomalo_images_gan.families.transgan import TransGan
 from anomalo_images_gan.image_generator import ImageGenerator
 
 TRANSLATORS = [Pix2Pix, CycleGan, AugmentedCycleGan]
 FAMILIES = pytest.mark.parametrize(
-    "family", [Sagan, BigGan, ProGan, StyleGan, TransGan, SetGan, *TRANSLATORS], ids=lambda family: family.name
+    "family", [Sagan, BigGan, ProGan, StyleGan, SetGan, *TRANSLATORS], ids=lambda family: family.name
 )
 TRAIN = labelled(images()[0]).take(slice(0, 70))
 
