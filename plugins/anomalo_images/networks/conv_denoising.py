@@ -50,8 +50,10 @@ class ConvDenoising(ImageNetwork[UNet]):
     epochs: int = param(1000, low=1, high=100_000, help="Passes over the training images at most; it may stop early.")
     batch_size: int = param(8, low=1, high=100_000, help="Images in one gradient step, at most.")
     learning_rate: float = param(4e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
+    patience: int = param(1000, low=1, high=100_000, help="Stop after this many epochs without a better loss.")
     pixels: float = param(150.0, low=1e-6, high=1e6, help="Millions of pixels that training sees at most; see UNet.")
-    patience: int = param(1000, low=1, high=100_000, help="Stop after this many epochs without a better held-out loss.")
+    holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the images held out to decide when to stop.")
+    hide: float = param(0.15, low=0.0, high=1.0, help="Share of the images in which a rectangle is hidden in training.")
     width: int = param(16, low=1, high=512, help="Channels at full size; each halving of the image doubles them.")
     segmentation: float = param(10.0, low=0.0, high=100.0, help="Weight of finding defects beside undoing them.")
     filling: float = param(4.0, low=0.0, high=100.0, help="Weight of filling what is hidden.")
@@ -62,9 +64,9 @@ class ConvDenoising(ImageNetwork[UNet]):
         return UNet(layout.shape, self.width)
 
     @property
-    def places(self) -> int:
+    def positions(self) -> int:
         """Pixels of an image as the network takes them: in squares, where it is large."""
-        return super().places // self.net.patch**2
+        return super().positions // self.net.patch**2
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return AdamW, of gradients of a bounded length."""

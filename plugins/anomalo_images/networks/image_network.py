@@ -45,7 +45,7 @@ class ImageNetwork(NeuralModel[Net], ResidualModel):
         return max(PIXELS // (height * width), 1)
 
     @property
-    def places(self) -> int:
+    def positions(self) -> int:
         """Pixels of an image, by which the length of training is counted."""
         _, height, width = self.layout_.shape
         return height * width
@@ -61,7 +61,7 @@ class ImageNetwork(NeuralModel[Net], ResidualModel):
 
     def train(self, rows: BatchSource, run: Run, phases: Sequence[Phase] | None = None) -> None:
         """Train for so many epochs as the pixels suffice for, and one at least."""
-        epochs = max(int(self.pixels * 1e6 / (len(rows) * self.places)), 1)
+        epochs = max(int(self.pixels * 1e6 / (len(rows) * self.positions)), 1)
         stages = [replace(phase, epochs=min(phase.epochs, epochs)) for phase in self.phases(self.net)]
         super().train(rows, run, stages if phases is None else phases)
 
