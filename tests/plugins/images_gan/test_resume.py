@@ -23,8 +23,12 @@ from anomalo_images_gan.families.stylegan import StyleGan
 from anomalo_images_gan.image_generator import ImageGenerator
 
 TRANSLATORS = [Pix2Pix, CycleGan, AugmentedCycleGan]
+QUICK = [ProGan, Pix2Pix]
+OTHERS = [Sagan, BigGan, StyleGan, SetGan, CycleGan, AugmentedCycleGan]
 FAMILIES = pytest.mark.parametrize(
-    "family", [Sagan, BigGan, ProGan, StyleGan, SetGan, *TRANSLATORS], ids=lambda family: family.name
+    "family",
+    [*QUICK, *(pytest.param(family, marks=pytest.mark.slow) for family in OTHERS)],
+    ids=lambda family: family.name,
 )
 TRAIN = labelled(images()[0]).take(slice(0, 70))
 
