@@ -97,8 +97,8 @@ class CycleGan(FromClasses, ImageGenerator[TranslationNetwork]):
         both, images = net.average.net, self.whole(x, observed)
 
         def back(there: Tensor) -> Tensor:
-            own = [both.encode(images, there, domain) for domain in DOMAINS]
-            into = [both.translate(there, domain, latent) for domain, latent in zip(DOMAINS, own, strict=True)]
+            inverse = [both.encode(images, there, domain) for domain in DOMAINS]
+            into = [both.translate(there, domain, latent) for domain, latent in zip(DOMAINS, inverse, strict=True)]
             return torch.where(labels.bool()[:, None, None, None], into[1], into[0])
 
         return cycle_loss(images, lambda there: both(there, 1 - labels, both.draw(there)), back)

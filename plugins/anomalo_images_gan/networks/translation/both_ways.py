@@ -38,9 +38,9 @@ class BothWays(nn.Module):
         translated: Tensor = self.translators[to](images, latent)
         return translated
 
-    def encode(self, own: Tensor, other: Tensor, domain: int) -> Tensor | None:
-        """Return the latents [n, latent] that lead from `other` to `own`, an image of the domain, if there are any."""
-        return self.encoders[domain](own, other) if self.latent else None
+    def encode(self, image: Tensor, other: Tensor, domain: int) -> Tensor | None:
+        """Return the latents [n, latent] that lead from `other` to `image`, one of the domain, if there are any."""
+        return self.encoders[domain](image, other) if self.latent else None
 
     def forward(self, images: Tensor, labels: Tensor, latent: Tensor | None = None) -> Tensor:
         """Return images as such of the domains `labels` [n], from the other one each."""

@@ -62,14 +62,16 @@ class CycleStep:
         both, critic = self.net.generator, self.net.critic
         latent = both.draw(source)
         translated = both.translate(source, to, latent)
-        own = both.encode(source, translated, 1 - to)
-        there_and_back = cycle_loss(source, lambda _: translated, lambda images: both.translate(images, 1 - to, own))
+        inverse = both.encode(source, translated, 1 - to)
+        there_and_back = cycle_loss(
+            source, lambda _: translated, lambda images: both.translate(images, 1 - to, inverse)
+        )
         fooling = least_squares(critic.images[to].patches(translated), 1.0)
         found = both.encode(translated, source, to)
-        if latent is not None and own is not None and found is not None:
+        if latent is not None and inverse is not None and found is not None:
             there_and_back = there_and_back + (found - latent).abs().mean()
-            fooling = fooling + least_squares(critic.latents[1 - to](own), 1.0)
-            self._latents[1 - to] = own.detach()
+            fooling = fooling + least_squares(critic.latents[1 - to](inverse), 1.0)
+            self._latents[1 - to] = inverse.detach()
         if self.identity and len(target):
             kept = identity_loss(target, lambda images: both.translate(images, to, both.draw(images)))
             fooling = fooling + self.identity * kept
