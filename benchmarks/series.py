@@ -2,7 +2,9 @@
 
     python benchmarks/series.py --data FOLDER nab --models auto neighbours
     python benchmarks/series.py --data FOLDER skab --models auto
+    python benchmarks/series.py --data FOLDER nab --models neighbours recurrent_vae neighbours+recurrent_vae --folds 1
     python benchmarks/series.py --data FOLDER etth1 --models gaussian auto --half-missing
+    python benchmarks/series.py speed
 
 FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; models see windows of points, no position.
 """
@@ -10,12 +12,17 @@ FOLDER has `nab/`, `skab/` and `ETTh1.csv`. One configuration for all files; mod
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from series_memory import command, write
 
 from anomalo.encoding.encoded import Block, Encoded, Layout
 from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
@@ -29,16 +36,19 @@ FOLDS = 5
 """Stretches of a file, each scored by a model of the others."""
 TRAINED = 400
 """The first so many rows of a file of SKAB are learned from."""
+SIZE = 20_000, 8
+"""Points and channels whose scan is timed."""
 WINDOW = 48
 """Points of a window of ETTh1."""
 
 
 class Points(NamedTuple):
-    """A series: float32 [points, channels], which are observed, and labels."""
+    """A series: float32 [points, channels], which are observed, labels, and how many last channels are of the time."""
 
     values: np.ndarray
     observed: np.ndarray
     labels: np.ndarray
+    of_time: int = 0
 
 
 def points(path: Path, label: str, drop: tuple[str, ...] = (), learned: slice = slice(None)) -> Points:
@@ -53,6 +63,23 @@ def points(path: Path, label: str, drop: tuple[str, ...] = (), learned: slice = 
     return Points(np.where(observed, values, 0).astype(np.float32), observed, labels)
 
 
+def calendar(stamps: pd.Series) -> np.ndarray:
+    """Return sine and cosine of the phases of day, week and year of which the stamps span two, [points, features]."""
+    days = (stamps - stamps.iloc[0].normalize()).dt.total_seconds().to_numpy() / 86_400
+    weekday = days + stamps.iloc[0].weekday()
+    phases = [at / period for at, period in ((days, 1), (weekday, 7), (days, 365.25)) if np.ptp(days) >= 2 * period]
+    waves = [wave(2 * np.pi * phase) for phase in phases for wave in (np.sin, np.cos)]
+    return np.stack(waves, axis=1).astype(np.float32) if waves else np.zeros((len(days), 0), np.float32)
+
+
+def with_calendar(series: Points, stamps: pd.Series) -> Points:
+    """Return the series with channels of the time behind the others; they are always observed, and not scored."""
+    waves = calendar(stamps)
+    values = np.concatenate([series.values, waves], axis=1)
+    observed = np.concatenate([series.observed, np.ones(waves.shape, dtype=bool)], axis=1)
+    return Points(values, observed, series.labels, waves.shape[1])
+
+
 def encoded(values: np.ndarray, observed: np.ndarray) -> Encoded:
     """Return windows [n, T, C] as models see them."""
     blocks = tuple(Block(f"c{at}", "number", at) for at in range(values.shape[2]))
@@ -64,7 +91,11 @@ def windows(series: Points, width: int) -> Encoded:
 
 
 def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argparse.Namespace) -> Any:
-    """Return a model of the rows, as `anomalo fit` would fit it."""
+    """Return a model of the rows, as `anomalo fit` would fit it, or a peer."""
+    if name.startswith("pypots:"):
+        from pypots_peer import Peer
+
+        return Peer(name.removeprefix("pypots:"), int(args.set.get("epochs", 10)), args.seed).fit(data)
     kind = registry.get(name, "series")
     known = {parameter.name for parameter in kind.parameters()}
     model: Model = kind(**kind.parse({key: value for key, value in args.set.items() if key in known}))
@@ -75,15 +106,24 @@ def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argpar
 def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse.Namespace) -> np.ndarray:
     """Return the score of each window by a model that saw no point of it: of the other stretches of the file.
 
-    With one stretch there are no others: the model learns from the windows that it scores.
+    With one stretch there are no others: the model learns from the windows that it scores. `a+b` is the mean of two.
     """
+    if "+" in name:
+        return np.mean([held_out_scores(registry, part, data, args) for part in name.split("+")], axis=0)
     rows, width = np.arange(len(data)), data.layout.shape[0]
     scores = np.zeros(len(data))
     for stretch in np.array_split(rows, args.folds):
         others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width) | (args.folds == 1)
         model = fitted(registry, name, data.take(others), "score", args)
-        scores[stretch] = model.score(data.take(stretch))
+        scores[stretch] = scored(model, data.take(stretch), args.of_time)
     return scores
+
+
+def scored(model: Any, data: Encoded, of_time: int) -> np.ndarray:
+    """Return the scores of windows, without what the last channels contribute."""
+    if not of_time:
+        return model.score(data)
+    return model.explain(data).contribution[:, :, :-of_time].sum(axis=(1, 2))
 
 
 def fold_scores(scores: np.ndarray, width: int) -> np.ndarray:
@@ -111,9 +151,13 @@ def nab(args: argparse.Namespace, registry: Registry) -> None:
         for path in files:
             series = points(path, "label")
             width = window_length(series.values, series.observed)
+            if args.calendar:
+                series = with_calendar(series, pd.read_csv(path, parse_dates=["timestamp"])["timestamp"])
+            args.of_time = series.of_time
             scores = held_out_scores(registry, name, windows(series, width), args)
             folded = fold_scores(scores, width)
-            rows.append((vus_pr(series.labels, folded, tolerance(series)), average_precision(series.labels, folded)))
+            measured = Points(*(part[:, : part.shape[1] - series.of_time] for part in series[:2]), series.labels)
+            rows.append((vus_pr(series.labels, folded, tolerance(measured)), average_precision(series.labels, folded)))
             if args.verbose:
                 print(f"  {path.name}: VUS-PR {rows[-1][0]:.3f}", flush=True)
         seconds = (time.process_time() - started) / len(files)
@@ -173,16 +217,24 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
     rng = np.random.default_rng(args.seed)
     seen = rng.random(values.shape) >= (0.5 if args.half_missing else 0.0)
     train = Points(np.where(seen, values, 0)[:learned].astype(np.float32), seen[:learned], np.array([]))
+    waves = calendar(table["date"]) if args.calendar else np.zeros((len(values), 0), np.float32)
+    if args.calendar:
+        train = with_calendar(train, table["date"][:learned])
     data = windows(train, WINDOW).take(slice(WINDOW - 1, None))
-    new = values[tested:][: (len(values) - tested) // WINDOW * WINDOW].reshape(-1, WINDOW, values.shape[1])
+    part = slice(learned, tested) if args.half == "first" else slice(tested, None)
+    new, beside = (
+        array[part][: len(array[part]) // WINDOW * WINDOW].reshape(len(array[part]) // WINDOW, WINDOW, array.shape[1])
+        for array in (values, waves)
+    )
     hidden = {what: masks(what, new.shape, np.random.default_rng(args.seed)) for what in ("10 %", "50 %", "stretch")}
     for name in args.models:
         started = time.process_time()
         model = fitted(registry, name, data, "impute", args)
         seconds, errors = time.process_time() - started, []
         for what, mask in hidden.items():
-            given = encoded(np.where(mask, 0, new).astype(np.float32), ~mask)
-            residual = (model.impute(given).point - new)[mask]
+            shown = np.concatenate([np.where(mask, 0, new), beside], axis=2).astype(np.float32)
+            given = encoded(shown, np.concatenate([~mask, np.ones(beside.shape, dtype=bool)], axis=2))
+            residual = (model.impute(given).point[:, :, : new.shape[2]] - new)[mask]
             errors.append(f"{what} MAE {np.abs(residual).mean():.3f} RMSE {np.sqrt(np.square(residual).mean()):.3f}")
         print(
             f"{name}: {'; '.join(errors)}; fit {seconds:.1f}, all {time.process_time() - started:.1f} CPU s", flush=True
@@ -200,13 +252,31 @@ def masks(what: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.nda
     return steps[:, :, None] & which[:, None, :]
 
 
+def speed(args: argparse.Namespace, registry: Registry) -> None:
+    """Print the CPU seconds of `anomalo scan`: fit, scores, reasons and fills of a new series, by the default model."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder, "series.parquet"), *SIZE)
+        words = command("scan", f"{folder}/series.parquet", "--time", "time", "--workspace", f"{folder}/workspace")
+        measured = [sys.executable, str(Path(__file__).with_name("processes.py")), "3600", *words]
+        done = subprocess.run(measured, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    points, channels = SIZE
+    print(f"scan of {points:,} points × {channels} channels: {found['cpu_s']:.0f} CPU s, {found['status']}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("nab", "skab", "etth1"))
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("what", choices=("nab", "skab", "etth1", "speed"))
+    parser.add_argument("--data", type=Path, default=Path("."))
     parser.add_argument("--models", nargs="+", default=["auto"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--half", choices=("all", "first", "second"), default="all", help="which files of NAB")
+    parser.add_argument(
+        "--half",
+        choices=("all", "first", "second"),
+        default="all",
+        help="which files of NAB; first: of ETTh1 the rows from 60 to 80 %%, not the last 20 %%",
+    )
+    parser.add_argument("--calendar", action="store_true", help="give models the phases of day, week and year as well")
     parser.add_argument("--folds", type=int, default=FOLDS, help="stretches of a file, each scored by the others")
     parser.add_argument("--quantile", type=float, default=0.99, help="of held-out training scores: SKAB's threshold")
     parser.add_argument("--factor", type=float, default=1.0, help="what this threshold is multiplied by")
@@ -216,8 +286,9 @@ def main() -> None:
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of models that have them"
     )
     args = parser.parse_args()
+    args.of_time = 0
     args.set = dict(item.split("=", 1) for item in args.set)
-    {"nab": nab, "skab": skab, "etth1": etth1}[args.what](args, Registry.load())
+    {"nab": nab, "skab": skab, "etth1": etth1, "speed": speed}[args.what](args, Registry.load())
 
 
 if __name__ == "__main__":

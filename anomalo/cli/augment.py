@@ -44,7 +44,9 @@ TableArgument = Annotated[
 GeneratorOption = Annotated[
     str | None, typer.Option("--with", metavar="ID", help="The saved generator: ID, ID@VERSION or ID@TAG.")
 ]
-RowsOption = Annotated[int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to draw.")]
+RowsOption = Annotated[
+    int | None, typer.Option("-n", "--rows", metavar="N", help="How many rows to draw; of a series, windows.")
+]
 OutputOption = Annotated[
     str | None,
     typer.Option(
@@ -182,12 +184,14 @@ def _line(trial: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _show(result: AugmentResult) -> None:
-    what = "synthetic image" if result.of_images else "synthetic row"
-    typer.echo(f"{count(result.rows, what)} in {result.table}")
-    _show_nearness(result.run.summary)
-    redrawn = result.run.summary["redrawn"]
-    if redrawn:
-        typer.echo(f"{count(redrawn, 'row')} drawn again to satisfy the constraints")
+    facts = result.run.summary
+    what, drawn = ("window", facts["windows"]) if "windows" in facts else ("row", result.rows)
+    points = f" of {result.rows // drawn} points" if what == "window" else ""
+    kind = "image" if result.of_images else what
+    typer.echo(f"{count(drawn, f'synthetic {kind}')}{points} in {result.table}")
+    _show_nearness(facts)
+    if facts["redrawn"]:
+        typer.echo(f"{count(facts['redrawn'], what)} drawn again to satisfy the constraints")
     typer.echo(f"run {result.run.id} in {result.run.path}")
 
 

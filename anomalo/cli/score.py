@@ -161,7 +161,8 @@ def _follow(
     with console.work("following", ONE_THREAD):
         found = follow(context, source, model, target, limit, **asked)
     rows, alerts = count(found.rows, "row"), count(found.alerts, "alert")
-    console.result(found.to_json(), lambda: typer.echo(f"{rows} scored, {alerts} at {limit}; in {target}"))
+    later = f"; {count(found.waiting, 'row')} wait for later ones" if found.waiting else ""
+    console.result(found.to_json(), lambda: typer.echo(f"{rows} scored, {alerts} at {limit}; in {target}{later}"))
 
 
 def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metrics: Path | None) -> None:

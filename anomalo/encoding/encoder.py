@@ -72,14 +72,14 @@ class WritesRows(Protocol):
         """Return numbers [n] of one block, in original units, in their original type and format."""
 
 
-def writing(encoder: Encoder) -> WritesRows:
-    """Return an encoder that writes new rows.
+def writing(encoder: Encoder, points: bool = False) -> WritesRows:
+    """Return an encoder that writes new rows; those of series only where single `points` are meant.
 
     Raises
     ------
     UsageError
         It does not.
     """
-    if not isinstance(encoder, WritesRows) or encoder.layout.window:
+    if not isinstance(encoder, WritesRows) or (encoder.layout.window and not points):
         raise UsageError(f"rows of modality {encoder.modality!r} cannot be written; expected a model of a table")
     return encoder

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Encoded
+from anomalo.encoding.encoded import Block, Encoded, Floats
 from anomalo.encoding.series.points import Points, Positions
 from anomalo.encoding.series.sampling import Sampling, in_order
 from anomalo.encoding.series.scales import Scales, own_scales
@@ -136,10 +136,18 @@ class SeriesEncoder(TableEncoder):
         others = len(self._series)
         series, is_new = np.full(len(common), others, dtype=np.intp), np.zeros(len(common), dtype=np.bool_)
         series[at], is_new[at] = np.minimum(which, others), which >= others
-        blocks = [block for block in self._layout.blocks if block.kind == "number"]
-        if not blocks or self._offsets.shape[1] != len(blocks):
+        scales = self._scales_of(series)
+        if scales is None:
             return Points(common, observed, first, common, None, self._schema.entity, is_new)
-        scales = Scales(
+        values = np.where(observed, scales.to_series(common, np.arange(len(common))), common).astype(np.float32)
+        return Points(values, observed, first, common, scales, self._schema.entity, is_new)
+
+    def _scales_of(self, series: Indices) -> Scales | None:
+        """Return the scales of points by the numbers of their series, [points]; None where no series has its own."""
+        blocks = [block for block in self._layout.blocks if block.kind == "number"]
+        if self._schema.entity is None or not blocks or self._offsets.shape[1] != len(blocks):
+            return None
+        return Scales(
             np.array([block.position for block in blocks], dtype=np.intp),
             np.array([block.offset for block in blocks]),
             np.array([block.scale for block in blocks]),
@@ -147,8 +155,11 @@ class SeriesEncoder(TableEncoder):
             self._scales,
             series,
         )
-        values = np.where(observed, scales.to_series(common, np.arange(len(common))), common).astype(np.float32)
-        return Points(values, observed, first, common, scales, self._schema.entity, is_new)
+
+    def to_common(self, values: Floats, series: Indices) -> Floats:
+        """Return points [n, C] that are on the scales of series, by their numbers [n], on the scale of all."""
+        scales = self._scales_of(series)
+        return values if scales is None else scales.to_common(values, np.arange(len(values)))
 
     def _times(self, columns: Columns) -> NDArray[np.float64]:
         times = np.asarray(columns.values[str(self._schema.time)], dtype=np.float64)

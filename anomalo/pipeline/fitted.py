@@ -180,7 +180,7 @@ class Fitted:
         self.facts["seconds"] += time.perf_counter() - started
 
     def _constrain(self, data: Encoded, texts: Sequence[str]) -> None:
-        cells = writing(self.encoder).to_original_units(data)
+        cells = writing(self.encoder, points=True).to_original_units(data)
         self.constraints = constraints.parse(texts, self.schema, data.layout, cells)
         rows = int(constraints.broken(cells, self.constraints).sum())
         if rows:

@@ -249,8 +249,11 @@ class Schema:
         return replace(before, columns=(*before.features, *before.of_series, *rest), rows=self.rows, warnings=())
 
     def fitted_for(self, samples: bool) -> Schema:
-        """Return the schema for a model that samples, or does not; raises as `learning_label` does."""
-        return self.learning_label() if samples else self
+        """Return the schema for a model that samples, or does not; raises as `learning_label` does.
+
+        Windows of series have no label: their points would show those of neighbours.
+        """
+        return self.learning_label() if samples and self.time is None else self
 
     def learning_label(self) -> Schema:
         """Return the schema for a model that samples, and so learns the label, if there is one, like any column.

@@ -8,7 +8,7 @@ A family of adversarial networks is a file in `families/`: a `@dataclass(kw_only
 - `make_critic(shape, classes)` returns one that maps images and labels to logits `[n]`, high for real images.
 
 `classes` is 0 where the images have no labels; labels then mean nothing. A family that needs other losses sets
-`objective` or overrides `critic_outputs`, one that grows overrides `phases`, and one that is asked for a class
+`objective` or overrides `critic_outputs`, one that grows overrides `step`, and one that is asked for a class
 inherits `FromClasses` too. Networks lie in `networks/`, one idea a file. The class is returned below, and
 docs/image-generators.md lists it.
 """
@@ -22,8 +22,17 @@ from anomalo.plugin import Model, hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
     from anomalo_images_gan.diffusion.image_ddpm import ImageDdpm
+    from anomalo_images_gan.families.augmented_cyclegan import AugmentedCycleGan
+    from anomalo_images_gan.families.biggan import BigGan
     from anomalo_images_gan.families.cdcgan import ConditionalDcgan
+    from anomalo_images_gan.families.cyclegan import CycleGan
     from anomalo_images_gan.families.dcgan import Dcgan
+    from anomalo_images_gan.families.pix2pix import Pix2Pix
+    from anomalo_images_gan.families.progan import ProGan
+    from anomalo_images_gan.families.sagan import Sagan
+    from anomalo_images_gan.families.setgan import SetGan
+    from anomalo_images_gan.families.stylegan import StyleGan
     from anomalo_images_gan.families.wgan_image import WganImage
 
-    return [Dcgan, ConditionalDcgan, WganImage, ImageDdpm]
+    generators = [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, SetGan]
+    return [*generators, Pix2Pix, CycleGan, AugmentedCycleGan, ImageDdpm]

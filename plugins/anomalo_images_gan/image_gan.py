@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from anomalo.neural import AdversarialNetwork, AdversarialStep, Phase, ReplayBuffer, Step, seeded, zero_centred_outputs
+from anomalo.neural import (
+    AdversarialNetwork,
+    AdversarialStep,
+    Phase,
+    ReplayBuffer,
+    Step,
+    energy_distance,
+    seeded,
+    zero_centred_outputs,
+)
 from anomalo.plugin import Encoded, Floats, Layout, Mask, Run, param
 from anomalo_images_gan.image_generator import ImageGenerator, Labels
 
@@ -94,6 +103,11 @@ class ImageGan(ImageGenerator[Net]):
             self.penalty_every,
             self.critic_steps,
         )
+
+    def validation(self, net: Net, x: Tensor, observed: Tensor, labels: Tensor) -> Tensor:
+        """Return how far synthetic images of the same classes are from held-out ones: their energy distance."""
+        noise = torch.randn(len(x), self.noise, device=x.device)
+        return energy_distance(self.whole(x, observed), net.average.net(noise, labels))
 
     def train(self, rows: Any, run: Run, phases: Sequence[Phase] | None = None) -> None:
         """Train both networks, then take the averaged generator's statistics of batch normalisation.

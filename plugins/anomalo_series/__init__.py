@@ -9,6 +9,7 @@ from anomalo.plugin import Model, hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
     """Return the models of this plugin; torch is imported only now."""
     from anomalo_series.auto import Auto
+    from anomalo_series.diffusion.series_ddpm import SeriesDdpm
     from anomalo_series.networks.masked_series import MaskedSeries
     from anomalo_series.networks.recurrent import Recurrent
     from anomalo_series.networks.recurrent_vae import RecurrentVae
@@ -21,4 +22,5 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_series.yardsticks.sub_pca import SubPca
 
     yardsticks = [MovingZ, SubPca, Neighbours, MatrixProfile, Polynomial, Seasonal, Gaussian]
-    return [Auto, *yardsticks, Interpolation, SeasonalInterpolation, Recurrent, RecurrentVae, Tcn, MaskedSeries]
+    networks = [Recurrent, RecurrentVae, Tcn, MaskedSeries, SeriesDdpm]
+    return [Auto, *yardsticks, Interpolation, SeasonalInterpolation, *networks]

@@ -61,7 +61,7 @@ def quick(model: type[Model]) -> dict[str, int | str]:
     """Parameters that keep a fit short: the contract is about any fit, not about a good one."""
     known = {parameter.name for parameter in model.parameters()}
     brief = {"effort": "fast"} if model.modalities == ("image",) else {}
-    return {name: value for name, value in {"epochs": 2, "trees": 5, **brief}.items() if name in known}
+    return {name: value for name, value in {"epochs": 2, "trees": 5, "paths": 3, **brief}.items() if name in known}
 
 
 def marks(model: type[Model], check: str) -> tuple[pytest.MarkDecorator, ...]:

@@ -348,4 +348,6 @@ def _levels(fitted: Fitted) -> dict[str, list[str]]:
     """Return the levels of each category that synthetic rows can be given; nothing if the model makes none."""
     if "sample" not in fitted.guarded.verbs or not is_goal(frozenset(fitted.facts["goals"]), "sample"):
         return {}
+    if fitted.encoder.layout.window:  # windows are drawn whole
+        return {}
     return {block.name: list(block.levels) for block in fitted.encoder.layout.blocks if block.kind == "category"}

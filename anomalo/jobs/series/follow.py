@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import OutputError, SourceError, UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.part import Part, numbered_parts
 from anomalo.jobs.scoring.score_rows import REASONS
-from anomalo.jobs.series.surroundings import Surroundings, TimeOrder
+from anomalo.jobs.series.surroundings import TimeOrder
+from anomalo.jobs.series.waiting import Waiting
 from anomalo.persistence.atomic import append_bytes, require_writable
 from anomalo.pipeline.cell_tables import absent, explained_cells, shown_cells
 from anomalo.pipeline.explaining.reasons import reasons
@@ -34,14 +38,15 @@ SUFFIXES = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class Followed:
-    """How many rows were scored, and how many of them are alerts, since the command was started."""
+    """How many rows were scored, how many of them are alerts, and how many wait for later ones, since the start."""
 
     rows: int = 0
     alerts: int = 0
+    waiting: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers, JSON-ready."""
-        return {"rows": self.rows, "alerts": self.alerts}
+        return {"rows": self.rows, "alerts": self.alerts, "waiting": self.waiting}
 
 
 def follow(
@@ -57,6 +62,9 @@ def follow(
 ) -> Followed:
     """Score the rows of a CSV file, and those that are appended to it, and append a line for each to `output`.
 
+    A line is written when its score is final: at once where windows end at their points; where a score is the mean of
+    the windows with a point, a window later in its series, or after a gap. Rows that wait at the end are not written.
+
     Parameters
     ----------
     output : Path
@@ -64,14 +72,14 @@ def follow(
     threshold : Threshold
         A share: alerts that depend on later rows cannot be given now.
     resume : bool
-        Continue behind the lines that `output` has.
+        Continue with the rows that have no line in `output`.
     wait : callable, optional
         Waits until the file may have grown, and returns whether to continue; by default for ever, until Ctrl-C.
 
     Raises
     ------
     UsageError
-        The model is not of series, or scores points by later ones; the threshold is no share; or the output exists.
+        The model is not of series; the threshold is no share; or the output exists.
     SourceError
         The source is no CSV file, was cut, or has points that are not in the order of time.
     OutputError
@@ -80,13 +88,12 @@ def follow(
     _, fitted = context.load(reference, "score", device)
     _check(fitted, threshold, source, output)
     lines = _Lines(output, fitted.schema.id, resume)
-    job = _Following(context, fitted, threshold.value, lines)
+    job, order = _Following(context, fitted, threshold.value, lines), TimeOrder(fitted.schema)
+    waiting = Waiting(fitted, order.stamps, context.strict)
     with suppress(KeyboardInterrupt):
-        order = TimeOrder(fitted.schema)
-        parts = numbered_parts(_in_order(_appended(context, Path(source), wait or _sleep), order))
-        for part in Surroundings(order.stamps, fitted.encoder.layout.window - 1).of(parts):
-            job.see(part)
-    return Followed(job.rows, job.alerts)
+        for part in numbered_parts(_in_order(_appended(context, Path(source), wait or _sleep), order)):
+            job.see(waiting.settled(part))
+    return Followed(job.rows, job.alerts, len(waiting))
 
 
 def _sleep() -> bool:
@@ -96,9 +103,7 @@ def _sleep() -> bool:
 
 def _check(fitted: Fitted, threshold: Threshold, source: str, output: Path) -> None:
     if fitted.schema.time is None:
-        raise UsageError("--follow is for series: fit a model with --time COL --causal")
-    if fitted.encoder.layout.averaged:
-        raise UsageError("--follow scores points as they come, and this model by later ones too; fit it with --causal")
+        raise UsageError("--follow is for series: fit a model with --time COL")
     if threshold.kind != "share":
         raise UsageError(f"--follow cannot apply {threshold}, which depends on rows to come; give share=…")
     if output.suffix not in SUFFIXES:
@@ -157,7 +162,7 @@ class _Lines:
     def __init__(self, path: Path, identifier: str | None, resume: bool) -> None:
         self._path, self._id = path, identifier
         self._is_csv = path.suffix == ".csv"
-        self.rows = 0
+        self.rows = np.zeros(0, dtype=np.int64)
         self._begun = False
         if path.exists():
             if not resume:
@@ -165,17 +170,19 @@ class _Lines:
             self._continue()
 
     def _continue(self) -> None:
-        """Cut an incomplete last line, and count the others."""
+        """Cut an incomplete last line, and read which rows the others are of."""
         content = self._path.read_bytes()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             with self._path.open("rb+") as file:
                 file.truncate(whole)
-        lines = content[:whole].count(b"\n")
-        self._begun = lines > 0
-        self.rows = max(lines - self._is_csv, 0)
-        if self._is_csv and lines and not content.startswith(b"row,"):
-            raise OutputError(f"{self._path} has other lines than scores; give another name")
+        self._begun = whole > 0
+        if not whole:
+            return
+        try:
+            self.rows = _rows_of(content[:whole], self._is_csv)
+        except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            raise OutputError(f"{self._path} has other lines than scores; give another name") from error
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
@@ -191,6 +198,16 @@ class _Lines:
         self._begun = True
 
 
+def _rows_of(content: bytes, is_csv: bool) -> NDArray[np.int64]:
+    """Return the numbers of the rows that lines are of."""
+    if not is_csv:
+        return np.array([json.loads(line)["row"] for line in content.splitlines()], dtype=np.int64)
+    whole = csv.ParseOptions(newlines_in_values=True)
+    column = csv.ConvertOptions(include_columns=["row"], column_types={"row": pa.int64()})
+    table = csv.read_csv(io.BytesIO(content), parse_options=whole, convert_options=column)
+    return np.asarray(table.column("row"), dtype=np.int64)
+
+
 class _Following:
     """Scores parts, and appends what is not in the output yet."""
 
@@ -200,19 +217,18 @@ class _Following:
         self.rows = self.alerts = 0
 
     def see(self, part: Part) -> None:
-        """Score the rows of a part that are behind those of the output."""
-        new = np.flatnonzero(part.rows >= self._done)
-        if not len(new):
+        """Score the rows of a part, which is encoded, that are not in the output."""
+        new = part.take(np.flatnonzero(~np.isin(part.rows, self._done)))
+        if not len(new.rows) or new.data is None:
             return
-        fitted = self._fitted
-        data = part.encoded(fitted, self._context.strict).take(new)
-        scored, rows, batch = fitted.score(data), part.rows[new], part.batch.take(pa.array(new))
+        fitted, rows, batch = self._fitted, new.rows, new.batch
+        scored = fitted.score(new.data)
         alert = scored.p_value <= self._share
         columns: dict[str, Any] = {"row": pa.array(rows)}
         if fitted.schema.id in batch.schema.names:
             columns[str(fitted.schema.id)] = batch.column(fitted.schema.id)
         columns |= {"score": pa.array(scored.score), "p_value": pa.array(scored.p_value), "alert": pa.array(alert)}
-        columns["reasons"] = self._reasons(Part(rows, batch, data).take(np.flatnonzero(alert)), rows)
+        columns["reasons"] = self._reasons(new.take(np.flatnonzero(alert)), rows)
         self._lines.append(pa.RecordBatch.from_pydict(columns))
         self.rows, self.alerts = self.rows + len(rows), self.alerts + int(alert.sum())
         self._context.report_rows(self.rows)

@@ -127,10 +127,7 @@ class Surroundings:
         """Return the last points of each series that has more of them, in order."""
         if not self._before:
             return None
-        together = pa.concat_batches(batches)
-        series = self._stamps.read(together)[1]
-        last = _rank(series[::-1])[::-1] < self._before
-        return _taken(together, last if self._left is None else last & (self._left[series] > 0))
+        return last_points(pa.concat_batches(batches), self._before, self._stamps, self._left)
 
     def _following(self, part: Part, waiting: deque[Part]) -> pa.RecordBatch | None:
         """Return the first points after a part of each of its series."""
@@ -156,6 +153,13 @@ class Surroundings:
         for part in parts:
             found += np.bincount(self._stamps.read(part.batch)[1], minlength=size)
         return found
+
+
+def last_points(batch: pa.RecordBatch, most: int, stamps: Stamps, left: Indices | None = None) -> pa.RecordBatch | None:
+    """Return the last points of each series, in order; where it is known how many are `left`, of those with any."""
+    series = stamps.read(batch)[1]
+    last = _rank(series[::-1])[::-1] < most
+    return _taken(batch, last if left is None else last & (left[series] > 0))
 
 
 def _rank(series: Indices) -> Indices:

@@ -15,6 +15,7 @@ from anomalo.errors import SourceError, UsageError, without_passwords
 from anomalo.generators.constraints import parse
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.images.draw import FOLDER, Drawing
+from anomalo.jobs.series.synthetic_windows import WindowGenerator
 from anomalo.pipeline.fitted import Fitted
 from anomalo.pipeline.generator import Generator, conditions
 from anomalo.tabular.column import TEXT, write_notes
@@ -102,6 +103,9 @@ def augment(
         return _images(context, record, fitted, fitted.encoder, request, output, device, safe_csv)
     context.check_output(output, request.given or "")
     constraints = [*fitted.constraints, *parse(request.constraints, fitted.schema, fitted.encoder.layout)]
+    if fitted.encoder.layout.window:
+        windows = WindowGenerator(fitted, constraints, request.seed, device)
+        return _windows(context, record, windows, request, output, safe_csv)
     generator = Generator(fitted, constraints, request.seed, device)
     name = f"rows{'.csv' if _is_text(fitted) else '.parquet'}"
     given = () if request.given is None else context.registry.read(request.given, context.reading)
@@ -115,17 +119,8 @@ def augment(
             for part in itertools.chain([first], parts):
                 table.write(generator.rows(part))
                 context.report_rows(generator.drawn)
-        return {
-            "redrawn": generator.redrawn,
-            "repaired": generator.repaired,
-            "rows": generator.drawn,
-            "where": dict(request.where),
-            "given": None if request.given is None else without_passwords(request.given),
-            "constraints": list(request.constraints),
-            "seed": request.seed,
-            "output": None if output is None else str(output.absolute()),
-            "warnings": list(_warnings(fitted, generator, first)),
-        } | context.facts()
+        warnings = [*_warnings(fitted, generator, first), *_changed(generator, "rows")]
+        return _facts(request, output) | _drawn(generator, warnings) | context.facts()
 
     with alone(output):
         run = context.store.add_run("augment", write, model=record, source=request.given or record.source)
@@ -202,6 +197,51 @@ def _asked_class(fitted: Fitted, request: SampleRequest) -> int | None:
     return None
 
 
+def _windows(
+    context: JobContext,
+    record: ModelRecord,
+    generator: WindowGenerator,
+    request: SampleRequest,
+    output: Output | None,
+    safe_csv: bool,
+) -> AugmentResult:
+    """Draw windows of a series, store the run and write their points."""
+    if request.rows is None or request.where:
+        raise UsageError(
+            "windows of a series are drawn whole: give -n alone, without --where or --given; "
+            "`anomalo impute --draws K` fills the missing points of a window that is known in part"
+        )
+    windows = request.rows
+    name = f"rows{'.csv' if generator.is_text else '.parquet'}"
+
+    def write(folder: Path) -> dict[str, Any]:
+        with context.writer(output or folder / name, generator.schema, safe_csv=safe_csv) as table:
+            for batch in generator.batches(windows):
+                table.write(batch)
+                context.report_rows(generator.drawn, "windows")
+        facts = _facts(request, output) | _drawn(generator, list(_changed(generator, "windows")))
+        return facts | {"windows": windows, "rows": windows * generator.length} | context.facts()
+
+    with alone(output):
+        run = context.store.add_run("augment", write, model=record, source=record.source)
+    return AugmentResult(run, output or run.path / name, run.summary["rows"], tuple(run.summary["warnings"]))
+
+
+def _facts(request: SampleRequest, output: Output | None) -> dict[str, Any]:
+    return {
+        "where": dict(request.where),
+        "given": None if request.given is None else without_passwords(request.given),
+        "constraints": list(request.constraints),
+        "seed": request.seed,
+        "output": None if output is None else str(output.absolute()),
+    }
+
+
+def _drawn(generator: Generator | WindowGenerator, warnings: list[str]) -> dict[str, Any]:
+    numbers = {"redrawn": generator.redrawn, "repaired": generator.repaired, "rows": generator.drawn}
+    return numbers | {"warnings": warnings}
+
+
 def _is_text(fitted: Fitted) -> bool:
     return all(column.storage == TEXT for column in fitted.schema.columns)
 
@@ -218,8 +258,11 @@ def _warnings(fitted: Fitted, generator: Generator, given: pa.RecordBatch) -> It
     empty = [column.name for column in fitted.schema.columns if column.name not in learned]
     if empty:
         yield f"the generator did not learn {', '.join(map(repr, empty))}: empty in the synthetic rows"
+
+
+def _changed(generator: Generator | WindowGenerator, what: str) -> Iterator[str]:
     if generator.repaired:
         yield (
-            f"{generator.repaired:,} of {generator.drawn:,} rows broke a constraint in every draw; their cells were "
+            f"{generator.repaired:,} of {generator.drawn:,} {what} broke a constraint in every draw; their cells were "
             "changed to satisfy it"
         )

@@ -188,16 +188,26 @@ def _positions(data: Encoded) -> Positions:
 
 
 def filled_points(data: Encoded, impute: Callable[[Encoded], Filled]) -> Filled:
-    """Return the fills of points, each from the window around it."""
-    found = [_filled(part, impute(windows(part, "centred"))) for part in in_parts(data)]
+    """Return the fills of points, each from the window around it; the windows of complete points are not looked at."""
+    rows = np.flatnonzero(~data.observed.all(axis=1))
+    rows = rows if len(rows) else np.arange(min(len(data), 1))  # whether a model gives draws shows in any window
+    found = [_filled(part, impute(windows(part, "centred"))) for part in in_parts(data.take(rows))]
+    known = data.values.astype(np.float32)
+    ends = known.copy()
+    ends[:, data.layout.categories] = np.nan
 
-    def joined(name: str, axis: int) -> Floats | None:
+    def joined(name: str, otherwise: Floats) -> Floats | None:
         arrays = [getattr(one, name) for one in found]
-        return None if arrays[0] is None else np.concatenate(arrays, axis=axis)
+        if arrays[0] is None:
+            return None
+        cells = np.concatenate(arrays, axis=-2)
+        every = np.broadcast_to(otherwise, (*cells.shape[:-2], *otherwise.shape)).copy()
+        every[..., rows, :] = cells
+        return every
 
-    point = joined("point", 0)
+    point = joined("point", known)
     assert point is not None, "every fill has points"
-    return Filled(point, joined("draws", 1), {}, joined("low", 0), joined("high", 0))
+    return Filled(point, joined("draws", known), {}, joined("low", ends), joined("high", ends))
 
 
 def _filled(data: Encoded, filled: Filled) -> Filled:

@@ -17,7 +17,10 @@ def critic_loss(objective: str, real: Tensor, synthetic: Tensor) -> Tensor:
     relativistic : -mean log sigmoid(D(real_i) - D(synthetic_i))
         (Jolicoeur-Martineau 2019, The relativistic discriminator, ICLR).
     wasserstein : mean D(synthetic) - mean D(real) (Arjovsky et al. 2017, Wasserstein GAN, ICML).
+    hinge : mean max(0, 1 - D(real)) + mean max(0, 1 + D(synthetic)) (Lim and Ye 2017, Geometric GAN, arXiv:1705.02894).
     """
+    if objective == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + synthetic).mean()
     if objective == "relativistic":
         return F.softplus(synthetic - real).mean()
     if objective == "wasserstein":
@@ -31,13 +34,13 @@ def generator_loss(objective: str, real: Tensor, synthetic: Tensor) -> Tensor:
     minimax : mean log(1 - sigmoid(D(synthetic))), the critic's negated, whose gradient fades while the critic wins.
     non-saturating : -mean log sigmoid(D(synthetic)).
     relativistic : -mean log sigmoid(D(synthetic_i) - D(real_i)).
-    wasserstein : -mean D(synthetic).
+    wasserstein, hinge : -mean D(synthetic).
     """
     if objective == "minimax":
         return -F.softplus(synthetic).mean()
     if objective == "relativistic":
         return F.softplus(real - synthetic).mean()
-    return -synthetic.mean() if objective == "wasserstein" else F.softplus(-synthetic).mean()
+    return -synthetic.mean() if objective in ("wasserstein", "hinge") else F.softplus(-synthetic).mean()
 
 
 def squared_gradient_norms(logits: Tensor, rows: Tensor) -> Tensor:

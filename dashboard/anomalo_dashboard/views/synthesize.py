@@ -98,7 +98,7 @@ def fit_generator() -> None:
     of_tables = [record for record in data.models() if not pictures.learned_from_images(record)]
     read = filter(sources.is_certain, (record.source for record in of_tables))
     tables = list(dict.fromkeys([*read, str(sources.BUNDLED)]))
-    models = {model["name"]: model for model in data.kinds_of_model() if "sample" in model["verbs"]}
+    models = {model["name"]: model for model in data.models_of("table") if "sample" in model["verbs"]}
     left, middle, right = st.columns(3)
     source = left.selectbox("Table", tables, format_func=lambda path: plain(name_of(path)), key="learn_from")
     model = middle.selectbox("Model", list(models), list(models).index("edm") if "edm" in models else 0, key="learner")
@@ -266,5 +266,5 @@ if compared is not None:
     if path is not None:
         with st.expander("Compare with held-out rows", icon=":material/compare:"):
             compare(run, path, again=True)
-elif path is not None:
+elif path is not None and "windows" not in run.summary:  # those of a series are no table to compare
     compare(run, path, again=False)

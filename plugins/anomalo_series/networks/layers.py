@@ -45,6 +45,27 @@ class Steps(nn.Module):
         return steps.reshape(len(steps), -1, self.columns)[:, self.before :]
 
 
+def bridge(x: Tensor, known: Tensor) -> Tensor:
+    """Return windows [n, T, columns] whose unknown cells lie on straight lines between known ones.
+
+    At an end it is the nearest known cell, and 0 in a column of which a window shows nothing.
+
+    Examples
+    --------
+    >>> x = torch.tensor([9.0, 1.0, 9.0, 9.0, 4.0])[None, :, None]
+    >>> bridge(x, x < 9)[0, :, 0].tolist()
+    [1.0, 1.0, 2.0, 3.0, 4.0]
+    """
+    points = x.shape[1]
+    at = torch.arange(points, device=x.device).reshape(1, -1, 1)
+    before = torch.where(known, at, -1).cummax(dim=1).values
+    after = torch.where(known, at, points).flip(1).cummin(dim=1).values.flip(1)
+    left, right = torch.where(before < 0, after, before), torch.where(after == points, before, after)
+    low, high = (x.gather(1, end.clamp(0, points - 1)) for end in (left, right))
+    share = torch.where(right > left, (at - left) / (right - left).clamp(min=1), 0.0)
+    return torch.where(known.any(dim=1, keepdim=True), low + share * (high - low), 0.0)
+
+
 def hidden_cells(x: Tensor, share: float) -> Tensor:
     """Return what training hides of windows [n, T, columns]: of half of them single points, of the others a stretch.
 

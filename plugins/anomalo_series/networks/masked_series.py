@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anomalo.neural import part_of_mean, split_rows
 from anomalo.plugin import Floats, Layout, Mask, param
 from anomalo_series.channels import Channels, Energies
-from anomalo_series.networks.layers import Steps, hidden_cells
+from anomalo_series.networks.layers import Steps, bridge, hidden_cells
 from anomalo_series.networks.series_network import SeriesNet, SeriesNetwork
 
 STEPS = 64
@@ -49,9 +49,11 @@ class Attention(SeriesNet):
 
     def distribution(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Return location and log scale of all cells given the observed ones, each [n, T, columns]."""
-        features = self.encoder(self.embed(self.steps.seen(x, observed)) + self.position)
+        lines = bridge(x, observed)
+        seen = torch.cat([self.steps.cut(lines), self.steps.cut(observed.to(x.dtype))], dim=2)
+        features = self.encoder(self.embed(seen) + self.position)
         location, scale = (self.steps.join(head(features)) for head in (self.location, self.scale))
-        return location, NARROWEST + nn.functional.softplus(scale - NARROWEST)
+        return lines + location, NARROWEST + nn.functional.softplus(scale - NARROWEST)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the locations of all cells."""

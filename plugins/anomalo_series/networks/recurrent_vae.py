@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anomalo.neural import part_of_mean, split_rows
-from anomalo.plugin import Layout, param
+from anomalo.plugin import Encoded, Layout, Run, param
 from anomalo_series.channels import Channels
 from anomalo_series.networks.layers import hidden_cells
 from anomalo_series.networks.recurrent import CELLS, Recurrence
@@ -30,6 +31,11 @@ class VariationalRecurrence(Recurrence):
         """Return mean and log variance of the codes of windows, each [n, latent]."""
         last = self.reader(self.steps.seen(x, observed))[0][:, -1]
         return self.to_code(last), self.to_log_variance(last).clamp(-10, 10)
+
+    @property
+    def spread(self) -> Tensor:
+        """The deviation of cells, [columns]."""
+        return self.log_scale.clamp(min=-5).exp()
 
 
 @dataclass(kw_only=True)
@@ -66,9 +72,28 @@ class RecurrentVae(SeriesNetwork[VariationalRecurrence]):
         self, net: VariationalRecurrence, found: Tensor, x: Tensor, observed: Tensor, from_prior: Tensor
     ) -> Tensor:
         """Return the negative evidence lower bound of windows, less constants, for each of their observed cells."""
-        scale = net.log_scale.clamp(min=-5)
-        surprisal = (0.5 * ((found - x) / scale.exp()).square() + scale) * observed
+        surprisal = (0.5 * ((found - x) / net.spread).square() + net.spread.log()) * observed
         return (surprisal.sum() + self.beta * from_prior.sum()) / observed.sum().clamp(min=1)
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return windows of codes from the prior, or of those that observed cells suggest, each cell with its noise.
+
+        Observed cells are kept; none is missing.
+        """
+        self.use(run.device)
+        channels = Channels(given.layout)
+        x, seen = channels.open(given)
+        code = run.rng.standard_normal((len(x), self.latent)).astype(np.float32)
+        noise = run.rng.standard_normal(x.shape).astype(np.float32)
+
+        def windows(x: Tensor, observed: Tensor, code: Tensor, noise: Tensor) -> tuple[Tensor]:
+            mean, log_variance = self.net.posterior(x, observed)
+            known = observed.any(dim=2).any(dim=1)[:, None]
+            code = torch.where(known, mean + (0.5 * log_variance).exp() * code, code)
+            return (self.net.decode(code) + noise * self.net.spread,)
+
+        drawn = channels.levels(self.in_chunks(windows, np.where(seen, x, 0).astype(np.float32), seen, code, noise)[0])
+        return Encoded(np.where(given.observed, given.values, drawn), np.ones_like(given.observed), given.layout)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

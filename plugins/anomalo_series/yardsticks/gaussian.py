@@ -24,6 +24,7 @@ from anomalo.plugin import (
     row_uniform,
 )
 from anomalo_series.channels import Channels, Energies
+from anomalo_series.fills import Distribution, filled_in_blocks, normal
 from anomalo_series.sample import sampled
 from anomalo_series.window_model import BLOCK, WindowModel, filled_up
 from anomalo_series.yardsticks.interpolation import bridged
@@ -37,8 +38,6 @@ COMPLETE = 0.02
 WORK = 6e10
 """Multiplications of a step of EM, at most: fewer windows are taken instead."""
 TOLERANCE = 1e-3
-INTERVAL = 1.6448536
-"""Deviations from the mean to the ends of a 90 % interval."""
 
 
 @dataclass(kw_only=True)
@@ -91,44 +90,41 @@ class Gaussian(WindowModel):
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden cells with their conditional means, 90 % intervals, and draws given all that is seen."""
-        channels = Channels(data.layout)
-        parts = [
-            self._filled(data.take(slice(at, at + BLOCK)), channels, draws) for at in range(0, max(len(data), 1), BLOCK)
-        ]
-        point, low, high = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("point", "low", "high")
-        )
-        drawn = np.concatenate([part.draws for part in parts if part.draws is not None], axis=1) if draws else None
-        return Filled(point, drawn, low=low, high=high)
+        return filled_in_blocks(data, lambda part: self._filled(part, draws))
 
-    def _filled(self, part: Encoded, channels: Channels, draws: int) -> Filled:
-        x, seen = channels.open(part)
+    def _filled(self, part: Encoded, draws: int) -> Distribution:
+        x, seen = Channels(part.layout).open(part)
         shape = len(part), self.mean_.size
         rows = Encoded(x.reshape(shape), seen.reshape(shape), Layout("series", shape[1:], ()))
-        uniform = row_uniform(rows, self.seed_, draws)
-        mean, spread, sampled = self._distribution(x, seen, uniform)
-        closed = [channels.levels(one.reshape(x.shape).astype(np.float32)) for one in (mean, *sampled)]
-        point, *drawn = (np.where(part.observed, part.values, one) for one in closed)
-        width = INTERVAL * (spread.reshape(x.shape) if channels.plain else channels.close(spread.reshape(x.shape)))
-        known = np.array([block.kind == "number" for block in part.layout.blocks])
-        ends = [np.where(known, point + sign * np.where(part.observed, 0, width), np.nan) for sign in (-1, 1)]
-        low, high = (end.astype(np.float32) for end in ends)
-        return Filled(point, np.stack(drawn) if draws else None, low=low, high=high)
+        mean, spread, drawn = self._distribution(x, seen, row_uniform(rows, self.seed_, draws))
+        return Distribution(*(cells.reshape(*cells.shape[:-1], *x.shape[1:]) for cells in (mean, spread, drawn)))
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        """Return windows drawn from the Gaussian given the observed cells, which are kept; none is missing."""
+        channels = Channels(given.layout)
+        x, seen = channels.open(given)
+        uniform = run.rng.random((1, len(x), self.mean_.size))
+        some = seen.any(axis=(1, 2))
+        drawn = np.zeros((len(x), self.mean_.size))
+        for rows in np.array_split(np.flatnonzero(some), -(-int(some.sum()) // BLOCK) or 1):
+            drawn[rows] = self._distribution(x[rows], seen[rows], uniform[:, rows])[2][0]
+        factor = np.linalg.cholesky(inverse(self.precision_))
+        for row in np.flatnonzero(~some):  # one by one: none depends on how many there are
+            drawn[row] = self.mean_ + factor @ normal(uniform[0, row])
+        levels = channels.levels(drawn.reshape(x.shape).astype(np.float32))
+        return Encoded(np.where(given.observed, given.values, levels), np.ones_like(given.observed), given.layout)
 
     def _distribution(self, x: Floats, seen: Mask, uniform: Scores) -> tuple[Scores, Scores, Scores]:
         """Return mean and deviation of hidden cells given the others, [n, cells], and draws, [K, n, cells]."""
-        from scipy.stats import norm
-
         deviation, _ = self._completed(*filled_up(x, seen))
         mean = self.mean_ + deviation[: len(x)]
         spread, drawn = np.zeros(mean.shape), np.repeat(mean[None], len(uniform), axis=0)
-        normal = norm.ppf(np.clip(uniform, 1e-12, 1 - 1e-12))
+        noise = normal(uniform)
         for rows, at, _, covariance in self._conditional(x, seen, np.asarray(~seen.all(axis=(1, 2)))):
             spread[rows[:, None], at] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
             if len(uniform):
                 factor = np.linalg.cholesky(covariance)
-                noise = (factor[None] @ normal[:, rows[:, None], at][..., None])[..., 0]
-                drawn[:, rows[:, None], at] += noise
+                drawn[:, rows[:, None], at] += (factor[None] @ noise[:, rows[:, None], at][..., None])[..., 0]
         return mean, spread, drawn
 
     def _completed(self, x: Floats, seen: Mask) -> tuple[Scores, Scores]:

@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from anomalo.calibration.thresholds import Threshold
 from anomalo.errors import OutputError, SourceError, UsageError
 from anomalo.jobs.context import JobContext
+from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import score
 from anomalo.jobs.series.follow import Followed, follow
+from anomalo.pipeline.config import FitConfig
+from anomalo.tabular.schema import SchemaOptions
 
+WIDTH = 12
 SHARE = Threshold.parse("share=0.05")
 
 
@@ -44,8 +49,8 @@ def grow(place: JobContext) -> Callable[[list[int]], Growing]:
     return lambda sizes: Growing(path, content, [*sizes, len(content)])
 
 
-def run(place: JobContext, growing: Growing, out: Path, resume: bool = False) -> Followed:
-    return follow(place, str(growing.path), "causal", out, SHARE, resume=resume, wait=growing.grow)
+def run(place: JobContext, growing: Growing, out: Path, resume: bool = False, model: str = "causal") -> Followed:
+    return follow(place, str(growing.path), model, out, SHARE, resume=resume, wait=growing.grow)
 
 
 @pytest.fixture
@@ -65,6 +70,56 @@ def test_rows_are_scored_as_in_one_batch(place: JobContext, grow: Callable[[list
     assert lines["alert"].tolist() == (whole.p_value <= 0.05).tolist()
     assert found.alerts == lines["alert"].sum() > 0
     assert (lines["reasons"] != "[]").tolist() == lines["alert"].tolist()
+
+
+def test_a_mean_score_is_written_when_it_is_final(
+    place: JobContext, grow: Callable[[list[int]], Growing], out: Path
+) -> None:
+    found = run(place, grow([10, 700, 33, 2000, 1, 1, 4000]), out, model="pumps")
+    lines, whole = pd.read_csv(out), score(place, source(place), "pumps")
+    last = 2 * (WIDTH - 1)  # of each of the two series, the rows that later windows would have a say on
+    assert (found.rows, found.waiting) == (len(whole.score) - last, last)
+    assert lines["row"].tolist() == list(range(found.rows))
+    assert lines["score"].tolist() == whole.score[:-last].tolist()
+    assert lines["p_value"].tolist() == whole.p_value[:-last].tolist()
+    assert found.alerts == (whole.p_value[:-last] <= 0.05).sum() > 0
+
+
+def test_a_series_that_stands_still_does_not_hold_up_the_others(
+    place: JobContext, grow: Callable[[list[int]], Growing], out: Path
+) -> None:
+    content = Path(source(place)).read_bytes().splitlines(keepends=True)
+    kept = [line for at, line in enumerate(content) if at < 100 or b",a," in line]
+    growing = Growing(Path(source(place, "growing.csv")), b"".join(kept), [3000, 10**6])
+    found = run(place, growing, out, model="pumps")
+    lines, table = pd.read_csv(out), pd.read_csv(growing.path)
+    assert found.waiting == 2 * (WIDTH - 1)
+    assert set(range(len(table))) - set(lines["row"]) == {
+        *table.index[table["pump"] == "a"][1 - WIDTH :],
+        *table.index[table["pump"] == "b"][1 - WIDTH :],
+    }
+    whole = score(place, str(growing.path), "pumps")
+    assert lines["score"].tolist() == whole.score[lines["row"]].tolist()
+    expected = sorted(out.read_bytes().splitlines())
+    out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:150]))
+    growing = Growing(growing.path, b"".join(kept), [2000, 5, 10**6])
+    run(place, growing, out, resume=True, model="pumps")
+    assert sorted(out.read_bytes().splitlines()) == expected
+
+
+def test_a_gap_makes_the_scores_before_it_final(place: JobContext, out: Path) -> None:
+    rng = np.random.default_rng(0)
+    steps = rng.uniform(0.5, 3.0, 300)  # not regular
+    steps[150] = 1000.0
+    table = pd.DataFrame({"time": np.cumsum(steps), "flow": rng.normal(size=300).round(3)})
+    path = source(place, "gap.csv")
+    table.to_csv(path, index=False)
+    fit(place, path, "gap", FitConfig("window-pca"), SchemaOptions(time="time", window=WIDTH))
+    growing = Growing(Path(source(place, "growing.csv")), Path(path).read_bytes(), [10**6])
+    growing.path.write_text("".join(Path(path).read_text().splitlines(keepends=True)[:152]))  # one row after the gap
+    assert follow(place, str(growing.path), "gap", out, SHARE, wait=lambda: False).waiting == 1
+    whole = score(place, path, "gap")
+    assert pd.read_csv(out)["score"].tolist() == whole.score[:150].tolist()
 
 
 def test_it_goes_on_behind_whole_lines(place: JobContext, grow: Callable[[list[int]], Growing], out: Path) -> None:
@@ -93,8 +148,6 @@ def test_an_interruption_ends_it(place: JobContext, grow: Callable[[list[int]], 
 
 def test_what_cannot_be_followed_is_refused(place: JobContext, grow: Callable[[list[int]], Growing], out: Path) -> None:
     growing = grow([4000])
-    with pytest.raises(UsageError, match="by later ones too; fit it with --causal"):
-        follow(place, str(growing.path), "pumps", out, SHARE)
     with pytest.raises(UsageError, match="cannot apply budget=3, which depends on rows to come"):
         follow(place, str(growing.path), "causal", out, Threshold.parse("budget=3"))
     with pytest.raises(UsageError, match=r"appends to a file that ends in \.csv or \.jsonl"):

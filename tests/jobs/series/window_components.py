@@ -1,4 +1,4 @@
-"""A plugin with a small model of series: principal components of windows."""
+"""A plugin with small models of series: principal components of windows, and windows drawn again."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ class WindowComponents(Model):
         return guess.astype(np.float32).reshape(data.values.shape)
 
 
+@dataclass(kw_only=True)
+class WindowBootstrap(Model):
+    """Draws training windows again."""
+
+    name = "window-bootstrap"
+    modalities = ("series",)
+
+    def fit(self, data: Encoded, run: Run) -> Self:
+        self.windows_ = data.values[data.observed.all(axis=(1, 2))]
+        return self
+
+    def sample(self, given: Encoded, run: Run) -> Encoded:
+        drawn = self.windows_[[run.rng.integers(len(self.windows_)) for _ in range(len(given))]]
+        return Encoded(drawn, np.ones_like(given.observed), given.layout)
+
+
 @hookimpl
 def anomalo_models() -> Iterable[type[Model]]:
-    return [WindowComponents]
+    return [WindowComponents, WindowBootstrap]

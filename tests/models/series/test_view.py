@@ -114,6 +114,24 @@ def test_fills_are_those_of_windows_around_the_point(model: GuardedModel, at_onc
     np.testing.assert_array_equal(filled.draws[1], filled.point)
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_windows_of_complete_points_are_not_looked_at(complete: bool) -> None:
+    data = rows(False)
+    if complete:
+        data = data.take(np.flatnonzero(data.observed.all(axis=1)))
+    looked_at = []
+
+    def impute(seen: Encoded) -> Filled:
+        looked_at.append(len(seen))
+        return Filled(seen.values + 1, low=seen.values, high=seen.values + 2)
+
+    filled = view.filled_points(data, impute)
+    assert sum(looked_at) == (1 if complete else (~data.observed.all(axis=1)).sum())
+    np.testing.assert_array_equal(filled.point[data.observed], data.values[data.observed])
+    assert filled.low is not None
+    assert (filled.low.shape, filled.draws) == (data.values.shape, None)
+
+
 def test_a_fit_sees_windows_and_of_a_long_series_some(model: GuardedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     data = rows(False)
     run: Any = type("NoRun", (), {"goals": frozenset()})()

@@ -10,7 +10,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
 from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.testing.series import WIDTH, series
-from anomalo_series.networks.layers import Steps, hidden_cells
+from anomalo_series.networks.layers import Steps, bridge, hidden_cells
 from anomalo_series.networks.masked_series import Attention, MaskedSeries
 from anomalo_series.networks.recurrent import CELLS, Recurrence, Recurrent
 from anomalo_series.networks.recurrent_vae import RecurrentVae, VariationalRecurrence, divergence
@@ -165,3 +165,40 @@ def test_a_fit_that_was_stopped_goes_on_exactly(model: SeriesNetwork, tmp_path: 
     with resumable_state(tmp_path / "job", {}, resume=True) as keep:
         resumed = new().fit(TRAIN, run(keep))
     assert (plain.score(NEW) == resumed.score(NEW)).all()
+
+
+def test_windows_are_drawn_from_the_prior_with_the_noise_of_cells() -> None:
+    model = RecurrentVae(epochs=1, width=4, latent=2).fit(TRAIN, LocalRun())
+    with torch.no_grad():
+        for name, weight in model.net.named_parameters():
+            if name.startswith(("from_code", "writer")):
+                weight.zero_()  # what is decoded then is the heads' bias, whatever the code
+        model.net.log_scale.copy_(torch.tensor([0.3, -0.2]))
+    nothing = NEW.take(np.zeros(3000, dtype=np.intp))
+    drawn = model.sample(nothing.hide(np.ones_like(nothing.observed)), LocalRun(seed=1)).values
+    centre = model.net.steps.join(model.net.heads.bias.detach().expand(1, model.net.steps.count, -1))[0].numpy()
+    assert drawn.mean(axis=0) == pytest.approx(centre, abs=0.1)
+    assert drawn.std(axis=(0, 1)) == pytest.approx(np.exp([0.3, -0.2]), rel=0.05)
+
+
+def test_the_code_of_a_drawn_window_is_that_of_what_is_given_or_of_the_prior() -> None:
+    model = RecurrentVae(epochs=1, width=4, latent=2).fit(TRAIN, LocalRun())
+    with torch.no_grad():
+        model.net.log_scale.fill_(-20.0)
+        model.net.to_log_variance.weight.zero_()
+        model.net.to_log_variance.bias.fill_(-20.0)
+        model.net.heads.weight.mul_(20)  # a code shows
+    given = NEW.hide(np.random.default_rng(0).random(NEW.values.shape) < 0.3)
+    drawn, expected = model.sample(given, LocalRun(seed=1)).values, model.explain(given).expected
+    assert np.abs(drawn - expected)[~given.observed].max() < 0.1
+    free = model.sample(NEW.hide(np.ones_like(NEW.observed)), LocalRun(seed=1)).values
+    assert free.std(axis=0).mean() > 10 * np.exp(-5)
+
+
+def test_lines_between_known_points_are_those_of_numpy() -> None:
+    x, known = torch.randn(20, 15, 3), torch.rand(20, 15, 3) < 0.3
+    found = bridge(x, known).numpy()
+    for row, column in np.ndindex(20, 3):
+        at = np.flatnonzero(known[row, :, column])
+        line = np.interp(np.arange(15), at, x[row, at, column]) if len(at) else np.zeros(15)
+        assert found[row, :, column] == pytest.approx(line, abs=1e-5)

@@ -322,3 +322,30 @@ def test_categories_open_to_indicators_and_close_again() -> None:
     assert seen.all()
     assert (channels.levels(values) == data.values).all()
     assert channels.close(np.ones((1, 9, 3)))[0, 0].tolist() == [1.0, 2.0]
+
+
+def test_drawn_windows_have_the_mean_and_the_covariance_of_the_gaussian() -> None:
+    model = Gaussian().fit(WHOLE_TRAIN, run())
+    nothing = WHOLE.take(np.zeros(6000, dtype=np.intp))
+    drawn = flat(model.sample(nothing.hide(np.ones_like(nothing.observed)), LocalRun(seed=3)))
+    covariance = np.linalg.inv(model.precision_)
+    scale = np.sqrt(np.diag(covariance))
+    assert drawn.mean(axis=0) == pytest.approx(model.mean_, abs=0.06)
+    assert np.abs((np.cov(drawn.T) - covariance) / np.outer(scale, scale)).max() < 0.06
+    learned = flat(WHOLE_TRAIN)
+    assert drawn.mean(axis=0) == pytest.approx(learned.mean(axis=0), abs=0.06)
+    assert np.abs(np.cov(drawn.T) - np.cov(learned.T)).max() < 0.06
+
+
+def test_windows_drawn_around_given_cells_are_conditional_gaussians() -> None:
+    model = Gaussian().fit(WHOLE_TRAIN, run())
+    one = WHOLE.take(np.full(3000, 7))
+    hidden = np.broadcast_to(holes(WHOLE.take(slice(0, 1)), 0.4), one.values.shape)
+    drawn = model.sample(one.hide(hidden), LocalRun(seed=3))
+    assert (drawn.values[~hidden] == one.values[~hidden]).all()
+    at, covariance = hidden[0].ravel(), np.linalg.inv(model.precision_)
+    gain = covariance[np.ix_(at, ~at)] @ np.linalg.inv(covariance[np.ix_(~at, ~at)])
+    mean = model.mean_[at] + gain @ (flat(one)[0, ~at] - model.mean_[~at])
+    rest = covariance[np.ix_(at, at)] - gain @ covariance[np.ix_(~at, at)]
+    assert flat(drawn)[:, at].mean(axis=0) == pytest.approx(mean, abs=0.02)
+    assert np.cov(flat(drawn)[:, at].T) == pytest.approx(rest, abs=0.004)

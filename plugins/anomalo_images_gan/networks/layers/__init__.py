@@ -1,0 +1,1 @@
+"""Layers of image generators: one idea a file, each with its paper."""

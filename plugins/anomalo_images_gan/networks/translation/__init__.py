@@ -1,0 +1,1 @@
+"""Networks that translate images of one domain into another."""
