@@ -20,7 +20,9 @@ import pandas as pd
 import pyarrow as pa
 from harness import LABEL, Results, calm, check_tables, names, parser, tables
 
-from anomalo.pipeline.augmentation_study import BUDGETS, Part, Trial, advise
+from anomalo.pipeline.augmentation.advice import Trial
+from anomalo.pipeline.augmentation.study import advise
+from anomalo.pipeline.augmentation.table_part import TablePart
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions, infer
 
@@ -68,7 +70,7 @@ def split(table: pd.DataFrame, positives: int, rows: int, seed: int) -> tuple[np
     return np.concatenate([rare[:few], normal[:many]]), rng.permutation(tested)[:TESTED]
 
 
-def measure(row: Row, part: Part, params: dict[str, dict[str, object]]) -> Row:
+def measure(row: Row, part: TablePart, params: dict[str, dict[str, object]]) -> Row:
     """Train one way and evaluate it on the rows held out; CPU seconds of this process."""
     started = time.process_time()
     method = row.method
@@ -87,7 +89,7 @@ def measure(row: Row, part: Part, params: dict[str, dict[str, object]]) -> Row:
 def run(options: object) -> None:
     """Measure every cell that the results do not hold yet."""
     results, registry = Results(options.out, Row, KEY), Registry.load()
-    params = {method: dict(BUDGETS.get(method, {})) for method in options.methods if method != "adviser"}
+    params = {method: dict(TablePart.budgets.get(method, {})) for method in options.methods if method != "adviser"}
     for name, table in tables(options):
         arrow = pa.Table.from_pandas(table.astype({LABEL: "int64"}), preserve_index=False)
         schema = infer(arrow, SchemaOptions(label=LABEL))
@@ -96,7 +98,7 @@ def run(options: object) -> None:
             if not waiting:
                 continue
             train, test = split(table, options.positives, options.rows, seed)
-            part = Part(arrow, schema, (table[LABEL] == 1).to_numpy(), "1", train, test, registry, seed)
+            part = TablePart(arrow, schema, (table[LABEL] == 1).to_numpy(), "1", train, test, registry, seed)
             for row in waiting:
                 results.add(measure(row, part, params))
                 print(

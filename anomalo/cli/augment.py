@@ -16,6 +16,7 @@ from anomalo.cli.terminal.console import (
     DeviceOption,
     EncodingOption,
     HeaderOption,
+    ImagesOption,
     JsonOption,
     LogJsonOption,
     SafeCsvOption,
@@ -39,7 +40,7 @@ NAMES = {"none": "real rows", "weights": "real rows, weighted"}
 """What a classifier is trained on, where no generator is tried."""
 
 TableArgument = Annotated[
-    str | None, typer.Argument(metavar="[SOURCE]", help="A table, for --advise only.", show_default=False)
+    str | None, typer.Argument(metavar="[SOURCE]", help="A table, or images, for --advise only.", show_default=False)
 ]
 GeneratorOption = Annotated[
     str | None, typer.Option("--with", metavar="ID", help="The saved generator: ID, ID@VERSION or ID@TAG.")
@@ -89,6 +90,7 @@ def augment(
     encoding: EncodingOption = None,
     header: HeaderOption = None,
     sheet: SheetOption = None,
+    images: ImagesOption = None,
     seed: SeedOption = 0,
     force: ForceOption = False,
     device: DeviceOption = "auto",
@@ -99,14 +101,14 @@ def augment(
     debug: DebugOption = False,
 ) -> None:
     """Draw synthetic rows, or report whether they would help."""
-    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet)
+    console, reading = Console(as_json, log_json), read_options(encoding, header, sheet, images)
     if advise:
         drawing = (model, rows, output, given, *where, *constraint, safe_csv or None)
         if any(option is not None for option in drawing):
-            raise UsageError("--advise draws no rows: it takes only SOURCE, --label, --model and --seed")
+            raise UsageError("--advise draws no rows: it takes only SOURCE, --label, --images, --model and --seed")
         _advise(console, source, label, tuple(tried), seed, threads, workspace, reading)
         return
-    if model is None or source is not None or label is not None or tried:
+    if model is None or any(option is not None for option in (source, label, images, *tried)):
         raise UsageError(
             "expected `augment --with ID -n N` to draw rows, or `augment SOURCE --advise --label COL` for advice"
         )
@@ -142,16 +144,17 @@ def _advise(
     reading: ReadOptions,
 ) -> None:
     if source is None or label is None:
-        raise UsageError("--advise needs a table and its label: anomalo augment SOURCE --advise --label COL")
+        raise UsageError(
+            "--advise needs a table, or images, and its label: anomalo augment SOURCE --advise --label COL"
+        )
     from anomalo.jobs.context import JobContext
     from anomalo.jobs.synthesis.advise import advise as run_advise
-    from anomalo.pipeline.augmentation_study import GENERATORS
     from anomalo.tabular.schema import SchemaOptions
 
     with console.work("comparing generators", threads) as progress:
         context = JobContext.at(workspace, progress, reading=reading)
         options = SchemaOptions(label=label)
-        result = run_advise(context, source, options, generators=tried or GENERATORS, seed=seed)
+        result = run_advise(context, source, options, generators=tried, seed=seed)
     console.result(result.run.to_json(), lambda: _show_advice(result))
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from anomalo.pipeline.augmentation_study import Advice, Trial, advise, hopeless
+from anomalo.pipeline.augmentation.advice import Advice, Trial, hopeless
+from anomalo.pipeline.augmentation.study import advise
 from anomalo.registry.registry import Registry
 from anomalo.tabular.schema import SchemaOptions
 

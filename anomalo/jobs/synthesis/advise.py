@@ -1,4 +1,4 @@
-"""Advise whether synthetic rows help to learn a rare class, and from which generator."""
+"""Advise whether synthetic rows, or images, help to learn a rare class, and from which generator."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from anomalo.jobs.context import JobContext
-from anomalo.pipeline.augmentation_study import GENERATORS, Advice
-from anomalo.pipeline.augmentation_study import advise as try_out
+from anomalo.pipeline.augmentation.advice import Advice
+from anomalo.pipeline.augmentation.study import advise as try_out
 from anomalo.tabular.schema import SchemaOptions
 from anomalo.workspace.workspace import RunRecord
 
@@ -26,7 +28,7 @@ def advise(
     source: str,
     options: SchemaOptions,
     *,
-    generators: tuple[str, ...] = GENERATORS,
+    generators: tuple[str, ...] = (),
     seed: int = 0,
 ) -> AdviseResult:
     """Compare ways to train a classifier of the label's rarest value on `source`, and store the run.
@@ -34,13 +36,16 @@ def advise(
     Raises
     ------
     UsageError
-        There is no label, no rare class with enough rows, or no generator of such a name.
+        There is no label, no rare class with enough rows, or no generator of such a name for these rows; or they are
+        neither a table's nor images.
     SourceError
-        The table cannot be read.
+        The source cannot be read.
+    TrainingError
+        The classifier cannot be trained on the real rows.
     """
     for name in generators:
         context.registry.get(name)
-    table = context.table(source)
+    table = pa.Table.from_batches(list(context.batches(source)))
     advice = try_out(table, options, context.registry, generators=generators, seed=seed, progress=context.progress)
 
     def write(folder: Path) -> dict[str, Any]:
