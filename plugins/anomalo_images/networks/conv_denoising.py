@@ -24,6 +24,8 @@ QUANTILE = 0.95
 """A pixel is compared with this quantile of its own image: what is unusual everywhere in an image is its texture."""
 LARGEST = 100.0
 """Logarithms of energies are cut off here."""
+FLATTEST = 0.1
+"""A map whose logarithm deviates less than this in training counts as deviating so much: it says nothing."""
 LEAST = 1e-3
 """Energies by filters below this, in units of the usual one, count as so much."""
 
@@ -100,7 +102,8 @@ class ConvDenoising(ImageNetwork[UNet]):
         self.filters_ = Filters(blur=self.blur).fit(data, run)
         self.net.eval()
         seen = data.observed
-        self.deviations_ = [max(float(part[seen].std()), 1e-3) if seen.any() else 1.0 for part in self._parts(data)[0]]
+        parts = [part[seen] for part in self._parts(data)[0]]
+        self.deviations_ = [max(float(part.std()) if len(part) else 0.0, FLATTEST) for part in parts]
         self.learn_level(data, self.energies(data)[0])
 
     def energies(self, data: Encoded) -> tuple[Energies, Floats]:
