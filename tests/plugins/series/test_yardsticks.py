@@ -355,9 +355,8 @@ def test_windows_drawn_around_given_cells_are_conditional_gaussians() -> None:
 
 
 @pytest.mark.parametrize("averaged", [True, False])
-@pytest.mark.parametrize("model", [SubPca(), Neighbours()], ids=lambda model: model.name)
-def test_alerts_at_the_start_of_white_noise_are_as_rare_as_elsewhere(model: WindowModel, averaged: bool) -> None:
-    fitted = GuardedModel.of(model).fit(noise(1, 1500, averaged, 0), run())
+def test_alerts_at_the_start_of_white_noise_are_as_rare_as_elsewhere(averaged: bool) -> None:
+    fitted = GuardedModel.of(SubPca()).fit(noise(1, 1500, averaged, 0), run())
     scores = fitted.score(noise(400, 50, averaged, 1)).reshape(400, 50)
     alerts = scores > np.quantile(scores[:, 20:], 0.99)
     assert alerts[:, :10].mean() <= 0.01
