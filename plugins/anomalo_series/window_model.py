@@ -22,7 +22,8 @@ MOST = 1e30
 class WindowModel(Model):
     """Scores windows by the energies of their cells; a subclass gives these, and what is expected.
 
-    A window's energy is the mean over the cells that are observed, and its score (energy / the usual one) to a power.
+    A window's energy is the mean over its cells, and its score (energy / the usual one) to a power. Cells that are not
+    observed count as usual ones: the mean of a few cells, as at the start of a series, is often high by chance.
     With a high power the mean score of the windows that contain a point is near that of the most anomalous one; it
     changes no order among windows. Each cell's part of the score is its part of the energy.
 
@@ -68,9 +69,9 @@ class WindowModel(Model):
 
     def _parts(self, data: Encoded) -> Iterator[tuple[Energies, Floats]]:
         for part, energies, expected in self._blocks(data):
-            mean = _mean(energies, part.observed)
-            score = np.clip(mean / self.level_, 0, MOST) ** self.power
-            total = energies.sum(axis=(1, 2))
+            total, cells = energies.sum(axis=(1, 2)), part.observed[0].size
+            usual = 1 - part.observed.sum(axis=(1, 2)) / cells
+            score = np.clip(total / (cells * self.level_) + usual, 0, MOST) ** self.power
             share = np.divide(score, total, out=np.zeros(len(total)), where=total > 0)
             yield energies * share[:, None, None], expected
 

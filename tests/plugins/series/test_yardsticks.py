@@ -5,7 +5,9 @@ import pytest
 import sklearn.decomposition
 
 from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.encoding.series.points import Points, Positions
 from anomalo.errors import UsageError
+from anomalo.models.guarded import GuardedModel
 from anomalo.models.run import LocalRun
 from anomalo.plugin import Model
 from anomalo.registry.registry import Registry
@@ -108,7 +110,8 @@ def test_the_distance_to_neighbours_is_that_of_brute_force() -> None:
     for row in range(10):
         seen = ~hidden[row].ravel()
         distances = np.square(flat(WHOLE_TRAIN)[:, seen] - flat(WHOLE)[row, seen]).mean(axis=1)
-        assert scores[row] * model.level_ == pytest.approx(np.sort(distances)[:3].mean(), rel=1e-4)
+        energy = np.sort(distances)[:3].mean() / model.level_
+        assert scores[row] == pytest.approx(seen.mean() * energy + 1 - seen.mean(), rel=1e-4)
 
 
 def test_the_usual_distance_leaves_out_windows_that_share_points() -> None:
@@ -349,3 +352,20 @@ def test_windows_drawn_around_given_cells_are_conditional_gaussians() -> None:
     rest = covariance[np.ix_(at, at)] - gain @ covariance[np.ix_(~at, at)]
     assert flat(drawn)[:, at].mean(axis=0) == pytest.approx(mean, abs=0.02)
     assert np.cov(flat(drawn)[:, at].T) == pytest.approx(rest, abs=0.004)
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_alerts_at_the_start_of_white_noise_are_as_rare_as_elsewhere(averaged: bool) -> None:
+    fitted = GuardedModel.of(SubPca()).fit(noise(1, 1500, averaged, 0), run())
+    scores = fitted.score(noise(400, 50, averaged, 1)).reshape(400, 50)
+    alerts = scores > np.quantile(scores[:, 20:], 0.99)
+    assert alerts[:, :10].mean() <= 0.01
+
+
+def noise(series: int, length: int, averaged: bool, seed: int) -> Encoded:
+    """Return the points of so many series of white noise."""
+    values = np.random.default_rng(seed).normal(size=(series * length, 1)).astype(np.float32)
+    observed, at = np.ones(values.shape, dtype=bool), np.arange(len(values))
+    layout = Layout("series", (1,), (Block("flow", "number", 0),), window=10, averaged=averaged)
+    points = Points(values, observed, at // length * length, values)
+    return Encoded(values, observed, layout, positions=Positions(points, at, 10, averaged))
