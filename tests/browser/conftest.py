@@ -27,6 +27,7 @@ def launch() -> Iterator[Callable[..., Any]]:
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
+    playwright.expect.set_options(timeout=600_000)
     with playwright.sync_playwright() as driver:
         usual = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         yield lambda *more: driver.chromium.launch(executable_path=CHROMIUM, args=[*usual, *more])
@@ -45,7 +46,7 @@ def page(browser: Any) -> Iterator[Any]:
     size = {"width": 1280, "height": 900}
     context = browser.new_context(viewport=size, accept_downloads=True, reduced_motion="reduce")
     opened = context.new_page()
-    opened.set_default_timeout(200_000)
+    opened.set_default_timeout(600_000)
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     yield opened

@@ -60,7 +60,7 @@ def test_every_model_that_scores_says_in_what() -> None:
 def quick(model: type[Model]) -> dict[str, int | str]:
     """Parameters that keep a fit short: the contract is about any fit, not about a good one."""
     known = {parameter.name for parameter in model.parameters()}
-    brief = {"effort": "fast"} if model.modalities == ("image",) else {}
+    brief = {"effort": "fast", "width": 4, "steps": 2} if model.modalities == ("image",) else {}
     return {name: value for name, value in {"epochs": 2, "trees": 5, "paths": 3, **brief}.items() if name in known}
 
 

@@ -188,7 +188,7 @@ def test_a_whole_fit_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
         return Fitted.fit(table, schema, FitConfig(name, {"epochs": 2}, folds=2, keep=state, every=0), registry).fitted
 
     found, attempts = resumed(tmp_path / "job", fit, 1, most=14)
-    assert attempts > 5
+    assert attempts > (2 if verbs_of(registry.models[name][0]) == ("sample",) else 5)  # of these no fold is scored
     assert found.facts["training"]["resumed"] == attempts - 1
     assert found.facts["history"] == left_alone.facts["history"]
     assert same(found.model.state().arrays, left_alone.model.state().arrays)
