@@ -24,6 +24,7 @@ from anomalo.nn.layers import ColumnHeads, ColumnInput, Standardised, activate, 
 from anomalo.nn.mixture_heads import MixtureHeads
 from anomalo.nn.model import NeuralModel
 from anomalo.nn.module_tuple import ModuleTuple
+from anomalo.nn.optimiser import clipped
 from anomalo.nn.reconstructor import Autoencoder, CodeNetwork, Reconstructor, RowEncoder
 from anomalo.nn.robust_heads import NaturalHeads, compressed, natural
 from anomalo.nn.trainer import STEPS_PER_EPOCH, Loss, Phase, Step, seeded
@@ -60,6 +61,7 @@ __all__ = [
     "Step",
     "activate",
     "ancestral",
+    "clipped",
     "compressed",
     "critic_loss",
     "draw_rows",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 _UNCOMPILED = "__dynamo_disable"
 """The attribute in which torch keeps, of a function that it must not compile, the one to call."""
@@ -30,3 +33,17 @@ for _method in (torch.optim.Optimizer.add_param_group, torch.optim.Optimizer.zer
     _plain = getattr(_method, "__wrapped__", None)
     if _plain is not None and not hasattr(_plain, _UNCOMPILED):
         setattr(_plain, _UNCOMPILED, _plain)
+
+
+def clipped(optimizers: list[Optimizer], parameters: Sequence[nn.Parameter], longest: float) -> list[Optimizer]:
+    """Return the optimisers, before each step of which the gradient of all parameters is shortened to a length.
+
+    Reference: Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks, ICML.
+    """
+
+    def clip(*_: object) -> None:
+        nn.utils.clip_grad_norm_(parameters, longest)
+
+    for optimizer in optimizers:
+        optimizer.register_step_pre_hook(clip)
+    return optimizers

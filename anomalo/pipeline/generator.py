@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import UNSEEN, Block, Encoded, Scores
+from anomalo.encoding.encoded import UNSEEN, Block, Encoded, Mask, Scores
 from anomalo.encoding.encoder import writing
 from anomalo.errors import SchemaError, UsageError
 from anomalo.generators.constraints import Constraint, broken, enforce
@@ -20,6 +21,8 @@ from anomalo.tabular import parsing
 from anomalo.tabular.cells import is_string
 from anomalo.tabular.column import MEASURED, TEXT, Column, column_hint
 from anomalo.tabular.formatting import arrow_type, render_labels
+
+Indices = NDArray[np.intp]
 
 CHUNK = 8192
 """Rows drawn at a time; each chunk has its own seed."""
@@ -88,18 +91,48 @@ class Generator:
         return np.where(given.observed, exact, cells)
 
     def _constrain(self, cells: Scores, given: Encoded, exact: Scores, run: LocalRun) -> None:
-        bad = np.flatnonzero(broken(cells, self.constraints))
-        self.redrawn += len(bad)
-        for _ in range(REDRAWS):
-            if not len(bad):
-                return
-            cells[bad] = self._draw(given.take(bad), exact[bad], run)
-            bad = bad[broken(cells[bad], self.constraints)]
-        self.repaired += len(bad)
-        moved = cells[bad]
+        def draw(rows: Indices) -> None:
+            cells[rows] = self._draw(given.take(rows), exact[rows], run)
+
+        def bad(rows: Indices) -> Mask:
+            return broken(cells[rows], self.constraints)
+
+        redrawn, left = drawn_again(np.arange(len(cells)), bad, draw)
+        self.redrawn += redrawn
+        self.repaired += len(left)
+        if not len(left):
+            return
+        moved = cells[left]
         clip = writing(self.fitted.encoder).clip_to_domain
-        enforce(moved, self.constraints, ~given.observed[bad], clip, run.rng)
-        cells[bad] = moved
+        enforce(moved, self.constraints, ~given.observed[left], clip, run.rng)
+        cells[left] = moved
+
+
+def drawn_again(every: Indices, bad: Callable[[Indices], Mask], draw: Callable[[Indices], None]) -> tuple[int, Indices]:
+    """Draw those that are bad again, at most `REDRAWS` times.
+
+    Parameters
+    ----------
+    every : intp [n]
+        Their numbers.
+    bad : callable
+        Returns which of some break a constraint.
+    draw : callable
+        Draws some anew.
+
+    Returns
+    -------
+    int, intp [k]
+        How many were bad at first, and the numbers of those that still are.
+    """
+    left = every[bad(every)]
+    first = len(left)
+    for _ in range(REDRAWS):
+        if not len(left):
+            break
+        draw(left)
+        left = left[bad(left)]
+    return first, left
 
 
 def nothing(rows: int) -> pa.RecordBatch:

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
-from anomalo.neural import STEPS_PER_EPOCH, ArrayRows, AveragedNetwork, BatchSource, Loss, Phase, Step
+from anomalo.neural import STEPS_PER_EPOCH, ArrayRows, AveragedNetwork, BatchSource, Loss, Phase, Step, clipped
 from anomalo.plugin import (
     DensityRatio,
     Encoded,
@@ -121,27 +121,13 @@ class Diffusion(DenoisingModel):
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimisers, which clip the gradient: one bad batch would cost hundreds of good ones."""
-
-        def clip(*_: Any) -> None:
-            nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
-
-        found = super().optimizers(parameters)
-        for optimizer in found:
-            optimizer.register_step_pre_hook(clip)
-        return found
+        return clipped(super().optimizers(parameters), parameters, LARGEST_GRADIENT)
 
     def step(
         self, net: AveragedNetwork[DenoisingNetwork], optimizers: list[Optimizer], loss: Loss | None = None
     ) -> Step:
         """Return the function that makes one update, the average of the weights included."""
-        update = super().step(net, optimizers, loss)
-
-        def averaged(*batch: Tensor) -> dict[str, Tensor]:
-            output = update(*batch)
-            net.update()
-            return output
-
-        return averaged
+        return net.after(super().step(net, optimizers, loss))
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return as many new rows as `given` has, whose observed cells are as given and the others drawn given them."""

@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.encoding.encoded import Encoded, Mask, Scores
 from anomalo.encoding.series_encoder import SeriesEncoder
 from anomalo.errors import UsageError
 from anomalo.generators.constraints import Constraint, broken, enforce
 from anomalo.models.run import LocalRun
 from anomalo.models.series.view import AT_ONCE, seen_layout
 from anomalo.pipeline.fitted import Fitted
-from anomalo.pipeline.generator import REDRAWS
+from anomalo.pipeline.generator import Indices, drawn_again
 from anomalo.tabular.column import TEXT, write_notes
 from anomalo.tabular.formatting import arrow_type
 
-Indices = NDArray[np.intp]
 FRONT = "window", "step"
 """The columns in front: the number of the window, and of the point within it."""
 
@@ -122,21 +120,22 @@ class WindowGenerator:
 
     def _constrain(self, cells: Scores, series: Indices, run: LocalRun) -> None:
         """Draw windows with a point that breaks a constraint again, and change the points of those that still do."""
-        bad = self._broken(cells, np.arange(len(cells)))
-        self.redrawn += len(bad)
-        for _ in range(REDRAWS):
-            if not len(bad):
-                return
-            cells[bad] = self._cells(series[bad], run)
-            bad = self._broken(cells, bad)
-        self.repaired += len(bad)
-        points = cells[bad].reshape(-1, cells.shape[2])
-        enforce(points, self.constraints, np.ones(points.shape, dtype=np.bool_), self._encoder.clip_to_domain, run.rng)
-        cells[bad] = points.reshape(-1, *cells.shape[1:])
 
-    def _broken(self, cells: Scores, of: Indices) -> Indices:
-        points = broken(cells[of].reshape(-1, cells.shape[2]), self.constraints)
-        return of[points.reshape(len(of), -1).any(axis=1)]
+        def draw(windows: Indices) -> None:
+            cells[windows] = self._cells(series[windows], run)
+
+        def bad(windows: Indices) -> Mask:
+            points = broken(cells[windows].reshape(-1, cells.shape[2]), self.constraints)
+            return np.asarray(points.reshape(len(windows), -1).any(axis=1))
+
+        redrawn, left = drawn_again(np.arange(len(cells)), bad, draw)
+        self.redrawn += redrawn
+        self.repaired += len(left)
+        if not len(left):
+            return
+        points = cells[left].reshape(-1, cells.shape[2])
+        enforce(points, self.constraints, np.ones(points.shape, dtype=np.bool_), self._encoder.clip_to_domain, run.rng)
+        cells[left] = points.reshape(-1, *cells.shape[1:])
 
     def _whole(self, points: pa.RecordBatch, numbers: Indices, series: Indices) -> Any:
         width, schema = self._layout.shape[0], self.schema

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
+from anomalo.nn.trainer import Step
+
 Net = TypeVar("Net", bound=nn.Module, default=nn.Module)
 
 
@@ -56,3 +58,13 @@ class AveragedNetwork(nn.Module, Generic[Net]):
         self.steps += 1
         decay = min(self.decay, (1 + int(self.steps)) / (10 + int(self.steps)))
         torch._foreach_lerp_(*self._weights, 1 - decay)
+
+    def after(self, step: Step) -> Step:
+        """Return a step of training that moves the average, too."""
+
+        def averaged(*batch: Tensor) -> dict[str, Tensor]:
+            output = step(*batch)
+            self.update()
+            return output
+
+        return averaged

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from anomalo.neural import part_of_mean, split_rows
+from anomalo.neural import clipped, part_of_mean, split_rows
 from anomalo.plugin import Encoded, Floats, Layout, Mask, Run, param
 from anomalo_images.networks.defects import damaged, mirrored
 from anomalo_images.networks.image_network import ImageNetwork, mean_square
@@ -72,14 +72,7 @@ class ConvDenoising(ImageNetwork[UNet]):
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return AdamW, of gradients of a bounded length."""
-
-        def shorten(*_: object) -> None:
-            nn.utils.clip_grad_norm_(parameters, self.steepest)
-
-        found = super().optimizers(parameters)
-        for optimizer in found:
-            optimizer.register_step_pre_hook(shorten)
-        return found
+        return clipped(super().optimizers(parameters), parameters, self.steepest)
 
     def loss(self, net: UNet, x: Tensor, observed: Tensor) -> Tensor:
         """Return the error of the images without their defects, and the cross-entropy of where these are."""

@@ -102,14 +102,7 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
 
     def step(self, net: Net, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
         """Return the function that makes one update, the average of the weights included."""
-        update = super().step(net, optimizers, loss)
-
-        def averaged(*batch: Tensor) -> dict[str, Tensor]:
-            output = update(*batch)
-            net.update()
-            return output
-
-        return averaged
+        return net.after(super().step(net, optimizers, loss))
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return new images, of the classes in `given.target` if there are any; observed pixels of `given` are kept."""

@@ -19,6 +19,7 @@ from anomalo.neural import (
     NeuralModel,
     Phase,
     Step,
+    clipped,
     implicit,
     part_of_mean,
     seeded,
@@ -125,25 +126,11 @@ class SeriesDdpm(NeuralModel[Averaged]):
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the optimisers, which clip the gradient."""
-
-        def clip(*_: object) -> None:
-            nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
-
-        found = super().optimizers(parameters)
-        for optimizer in found:
-            optimizer.register_step_pre_hook(clip)
-        return found
+        return clipped(super().optimizers(parameters), parameters, LARGEST_GRADIENT)
 
     def step(self, net: Averaged, optimizers: list[Optimizer], loss: Loss | None = None) -> Step:
         """Return the function that makes one update, the average of the weights included."""
-        update = super().step(net, optimizers, loss)
-
-        def averaged(*batch: Tensor) -> dict[str, Tensor]:
-            output = update(*batch)
-            net.update()
-            return output
-
-        return averaged
+        return net.after(super().step(net, optimizers, loss))
 
     def loss(self, net: Averaged, x: Tensor, observed: Tensor) -> Tensor:
         """Return the mean squared error of the velocity of hidden cells."""

@@ -1,6 +1,7 @@
 """Convolutional networks of images: shapes, synthetic defects, masks, and what a short training learns."""
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ from scipy.ndimage import affine_transform, gaussian_filter, label
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.testing.images import images
 from anomalo_images.networks.conv import DECODERS, Conv, ConvAutoencoder
 from anomalo_images.networks.conv_denoising import ConvDenoising
@@ -205,23 +205,10 @@ def test_energies_are_products_of_odds_and_filters_each_in_its_image() -> None:
         assert (found[row][~seen] == 0).all()
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
 @pytest.mark.slow
-def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
-    def run(keep: ResumableState | None, kill_at: float | None = None) -> LocalRun:
-        def progress(done: float, text: str) -> None:
-            if kill_at is not None and done >= kill_at:
-                raise KilledError
+def test_a_killed_training_ends_with_the_same_weights(after_kills: Callable[..., Any]) -> None:
+    def fit(run: LocalRun) -> ConvDenoising:
+        return ConvDenoising(epochs=4, width=2).fit(TRAIN, run)
 
-        checkpoints = None if keep is None else lambda number: Checkpoint(keep, f"training-0-{number}", 0)
-        return LocalRun(seed=1, keep=checkpoints, progress=progress)
-
-    plain = ConvDenoising(epochs=4, width=2).fit(TRAIN, run(None))
-    with pytest.raises(KilledError), resumable_state(tmp_path / "job", {}, resume=False) as keep:
-        ConvDenoising(epochs=4, width=2).fit(TRAIN, run(keep, 0.5))
-    with resumable_state(tmp_path / "job", {}, resume=True) as keep:
-        resumed = ConvDenoising(epochs=4, width=2).fit(TRAIN, run(keep))
+    plain, resumed = fit(LocalRun(seed=1)), after_kills(fit, 5, seed=1)
     assert (plain.score(NEW) == resumed.score(NEW)).all()

@@ -1,19 +1,17 @@
 """Adversarial models of images: guidelines, classes, given pixels, and training that resumes exactly."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Events
 from torch import Tensor, nn
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.errors import UsageError
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, resumable_state
 from anomalo.testing import checks
 from anomalo.testing.images import images
 from anomalo_images_gan.families.cdcgan import ConditionalDcgan
@@ -153,31 +151,12 @@ def test_of_given_pixels_the_nearest_candidate_is_taken() -> None:
     np.testing.assert_array_equal(drawn.values[~given.observed], best[~given.observed])
 
 
-class StoppedError(Exception):
-    """Stands for the end of the process."""
-
-
 @FAMILIES
-def test_a_killed_training_resumes_to_the_bit(family: type[ImageGan], tmp_path: Path) -> None:
-    data = data_for(family).take(slice(0, 70))
-    whole = family(**SMALL).fit(data, LocalRun(seed=3))
+def test_a_killed_training_resumes_to_the_bit(family: type[ImageGan], after_kills: Callable[..., Any]) -> None:
+    def fit(run: LocalRun) -> ImageGan:
+        return family(**SMALL).fit(data_for(family).take(slice(0, 70)), run)
 
-    def fit(stop: int) -> ImageGan:
-        def attach(engine: Any, model: Any, run: Any) -> None:
-            def kill(engine: Any) -> None:
-                if engine.state.iteration == stop:
-                    raise StoppedError
-
-            engine.add_event_handler(Events.ITERATION_COMPLETED, kill)
-
-        with resumable_state(tmp_path / "kept", {}, resume=True) as kept:
-            run = LocalRun(seed=3, keep=lambda number: Checkpoint(kept, f"training-{number}", 0.0), notify=attach)
-            return family(**SMALL).fit(data, run)
-
-    for stop in (2, 6):
-        with pytest.raises(StoppedError):
-            fit(stop)
-    resumed = fit(-1)
+    whole, resumed = fit(LocalRun(seed=3)), after_kills(fit, 2, 6, seed=3)
     one, other = whole.state().arrays, resumed.state().arrays
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert all(torch.equal(a, b) for a, b in zip(whole.net.buffers(), resumed.net.buffers(), strict=True))

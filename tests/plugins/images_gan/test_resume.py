@@ -1,15 +1,13 @@
 """Trainings of further families resume to the bit; `tests/contract/test_models.py` checks the contract."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Events
 
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, resumable_state
 from anomalo.testing.images import images
 from anomalo.testing.tables import labelled
 from anomalo_images_gan.families.augmented_cyclegan import AugmentedCycleGan
@@ -37,31 +35,14 @@ def small(family: type[ImageGenerator], epochs: int) -> dict[str, Any]:
     return {"epochs": epochs, "width": 4} | ({} if family in TRANSLATORS else {"noise": 8})
 
 
-class StoppedError(Exception):
-    """Stands for the end of the process."""
-
-
 @FAMILIES
-def test_a_killed_training_resumes_to_the_bit(family: type[ImageGenerator], tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_bit(family: type[ImageGenerator], after_kills: Callable[..., Any]) -> None:
     """With growing networks: once while the first layers fade in, and once later."""
-    whole = family(**small(family, 2)).fit(TRAIN, LocalRun(seed=3))
 
-    def fit(stop: int) -> ImageGenerator:
-        def attach(engine: Any, model: Any, run: Any) -> None:
-            def kill(engine: Any) -> None:
-                if engine.state.iteration == stop:
-                    raise StoppedError
+    def fit(run: LocalRun) -> ImageGenerator:
+        return family(**small(family, 2)).fit(TRAIN, run)
 
-            engine.add_event_handler(Events.ITERATION_COMPLETED, kill)
-
-        with resumable_state(tmp_path / "kept", {}, resume=True) as kept:
-            run = LocalRun(seed=3, keep=lambda number: Checkpoint(kept, f"training-{number}", 0.0), notify=attach)
-            return family(**small(family, 2)).fit(TRAIN, run)
-
-    for stop in (4, 6):
-        with pytest.raises(StoppedError):
-            fit(stop)
-    resumed = fit(-1)
+    whole, resumed = fit(LocalRun(seed=3)), after_kills(fit, 4, 6, seed=3)
     one, other = whole.state().arrays, resumed.state().arrays
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert all(torch.equal(a, b) for a, b in zip(whole.net.buffers(), resumed.net.buffers(), strict=True))

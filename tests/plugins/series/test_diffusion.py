@@ -1,6 +1,6 @@
 """Diffusion of windows: what the network sees and learns, and what it draws, against conditional Gaussians."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from anomalo.encoding.encoded import Block, Encoded, Layout
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.testing.series import WIDTH, series
 from anomalo_series.diffusion.network import WindowDenoiser
 from anomalo_series.diffusion.series_ddpm import SeriesDdpm
@@ -150,29 +149,13 @@ def test_what_is_learned_of_a_wave_is_near_the_conditional_mean() -> None:
     assert drawn.std(axis=(0, 1)) == pytest.approx(TRAIN.values[60:].std(axis=(0, 1)), rel=0.25)
 
 
-class KilledError(Exception):
-    pass
-
-
 @pytest.mark.slow
-def test_a_fit_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
-    def run(keep: ResumableState | None, kill_at: float | None = None) -> LocalRun:
-        def progress(done: float, text: str) -> None:
-            if kill_at is not None and done >= kill_at:
-                raise KilledError
-
-        checkpoints = None if keep is None else lambda number: Checkpoint(keep, f"training-0-{number}", 0)
-        return LocalRun(seed=1, keep=checkpoints, progress=progress)
-
-    def new() -> SeriesDdpm:
-        return SeriesDdpm(**SMALL | {"epochs": 4})
+def test_a_fit_that_was_stopped_goes_on_exactly(after_kills: Callable[..., Any]) -> None:
+    def fit(run: LocalRun) -> SeriesDdpm:
+        return SeriesDdpm(**SMALL | {"epochs": 4}).fit(TRAIN, run)
 
     given = NEW.hide(np.random.default_rng(0).random(NEW.values.shape) < 0.3)
-    plain = new().fit(TRAIN, run(None))
-    with pytest.raises(KilledError), resumable_state(tmp_path / "job", {}, resume=False) as keep:
-        new().fit(TRAIN, run(keep, 0.6))
-    with resumable_state(tmp_path / "job", {}, resume=True) as keep:
-        resumed = new().fit(TRAIN, run(keep))
+    plain, resumed = fit(LocalRun(seed=1)), after_kills(fit, 3, seed=1)
     assert (plain.impute(given).point == resumed.impute(given).point).all()
 
 

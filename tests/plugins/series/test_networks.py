@@ -1,6 +1,7 @@
 """Networks of windows: shapes, steps, masks, what training hides, and what a short training learns."""
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ import torch
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
-from anomalo.persistence.resume import Checkpoint, ResumableState, resumable_state
 from anomalo.testing.series import WIDTH, series
 from anomalo_series.networks.layers import Steps, bridge, hidden_cells
 from anomalo_series.networks.masked_series import Attention, MaskedSeries
@@ -141,29 +141,13 @@ def test_codes_are_decoded_to_what_is_expected() -> None:
     assert model.decode(codes) == pytest.approx(model.explain(NEW).expected, abs=1e-5)
 
 
-class KilledError(Exception):
-    pass
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("model", NETWORKS, ids=lambda model: model.name)
-def test_a_fit_that_was_stopped_goes_on_exactly(model: SeriesNetwork, tmp_path: Path) -> None:
-    def run(keep: ResumableState | None, kill_at: float | None = None) -> LocalRun:
-        def progress(done: float, text: str) -> None:
-            if kill_at is not None and done >= kill_at:
-                raise KilledError
+def test_a_fit_that_was_stopped_goes_on_exactly(model: SeriesNetwork, after_kills: Callable[..., Any]) -> None:
+    def fit(run: LocalRun) -> SeriesNetwork:
+        return type(model)(**model.params() | {"epochs": 3}).fit(TRAIN, run)
 
-        checkpoints = None if keep is None else lambda number: Checkpoint(keep, f"training-0-{number}", 0)
-        return LocalRun(seed=1, keep=checkpoints, progress=progress)
-
-    def new() -> SeriesNetwork:
-        return type(model)(**model.params() | {"epochs": 3})
-
-    plain = new().fit(TRAIN, run(None))
-    with pytest.raises(KilledError), resumable_state(tmp_path / "job", {}, resume=False) as keep:
-        new().fit(TRAIN, run(keep, 0.6))
-    with resumable_state(tmp_path / "job", {}, resume=True) as keep:
-        resumed = new().fit(TRAIN, run(keep))
+    plain, resumed = fit(LocalRun(seed=1)), after_kills(fit, 3, seed=1)
     assert (plain.score(NEW) == resumed.score(NEW)).all()
 
 
