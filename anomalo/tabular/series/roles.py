@@ -26,13 +26,17 @@ def time_guess(base: Column, guess: Guess, cells: Cells, mine: Reading, separato
     SchemaError
         They are neither.
     """
-    if guess.column.kind not in MEASURED:
-        guess = inference.forced(base, "number", cells, mine, separator)
-    values = read(guess.column, cells, mine)
-    if isinstance(values, Texts) or np.isnan(values).all():
+    refused = f"column {base.name!r} cannot be the time of the points"
+    try:
+        guess = guess if guess.column.kind in MEASURED else inference.forced(base, "number", cells, mine, separator)
+        values = read(guess.column, cells, mine)
+    except SchemaError as error:
+        first = next((text for text in cells.texts.to_pylist() if text), "")
         raise SchemaError(
-            f"column {base.name!r} cannot be the time of the points: expected dates and times, or numbers that grow"
-        )
+            f"{refused}: it holds {first!r}; expected dates and times such as 2026-01-31 12:00, or numbers that grow"
+        ) from error
+    if isinstance(values, Texts) or np.isnan(values).all():
+        raise SchemaError(f"{refused}: expected dates and times, or numbers that grow")
     return Guess(replace(guess.column, role="time", note="it says when each point was"), guess.warnings)
 
 

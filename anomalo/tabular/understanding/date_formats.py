@@ -18,7 +18,7 @@ _DAYS = (
     *("%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y"),
     *("%d %B %Y", "%B %d, %Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y", "%Y-%m-%d", "%Y.%m.%d", "%Y%m%d"),
     *("%a %b %d %Y", "%a %b %d, %Y", "%a, %b %d, %Y", "%a, %d %b %Y", "%a %d %b %Y", "%A, %B %d, %Y", "%A, %d %B %Y"),
-    *("%b %d %Y", "%B %d %Y", "%Y-%b-%d", "%d%b%Y", "%d. %B %Y"),
+    *("%b %d %Y", "%B %d %Y", "%b-%d-%Y", "%Y-%b-%d", "%d%b%Y", "%d. %B %Y"),
 )
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p")
 _TIMES = ("", *(between + clock for between in (" ", ", ") for clock in _CLOCKS))
