@@ -53,7 +53,7 @@ class ConvDenoising(ImageNetwork[UNet]):
     batch_size: int = param(8, low=1, high=100_000, help="Images in one gradient step, at most.")
     learning_rate: float = param(4e-3, low=1e-7, high=1.0, help="Step size of Adam at the start; it decays.")
     patience: int = param(1000, low=1, high=100_000, help="Stop after this many epochs without a better loss.")
-    pixels: float = param(150.0, low=1e-6, high=1e6, help="Millions of pixels that training sees at most; see UNet.")
+    pixels: float = param(150.0, low=1e-6, high=1e6, help="Millions of pixels, in large images of 2 × 2, to train on.")
     holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the images held out to decide when to stop.")
     hide: float = param(0.15, low=0.0, high=1.0, help="Share of the images in which a rectangle is hidden in training.")
     width: int = param(16, low=1, high=512, help="Channels at full size; each halving of the image doubles them.")
