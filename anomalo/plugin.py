@@ -1,19 +1,8 @@
 """The surface of plugin authors, without torch: data, models, verbs, parameters and hooks."""
 
-from anomalo.encoding.encoded import (
-    DENSE_LEVELS,
-    FIRST_LEVEL,
-    MISSING,
-    UNSEEN,
-    Block,
-    Dense,
-    Encoded,
-    Floats,
-    Layout,
-    Mask,
-    Scores,
-)
+from anomalo.encoding.encoded import DENSE_LEVELS, FIRST_LEVEL, MISSING, UNSEEN, Dense, Encoded, Floats, Mask, Scores
 from anomalo.encoding.encoder import Encoder
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.mapped import is_mapped, row_parts
 from anomalo.encoding.scaling import compress, expand
 from anomalo.encoding.series.windows import autocorrelation

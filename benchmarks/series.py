@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from series_memory import command, write
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
 from anomalo.evaluation.metrics import average_precision
 from anomalo.evaluation.series import point_f1, range_f1, vus_pr

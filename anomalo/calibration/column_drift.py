@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Mask, Scores
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Mask, Scores
+from anomalo.encoding.layout import Layout
 
 TENTHS = np.arange(1, 10) / 10
 MISSING_BIN, UNSEEN_BIN, WIDTH = 10, 11, 12

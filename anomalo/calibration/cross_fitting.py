@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.encoding.scaling import expand
 from anomalo.models.capabilities import CanImpute, CanScore
 from anomalo.models.guarded import GuardedModel

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalo.calibration.conformal import Calibration
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Layout, Scores
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.models.capabilities import CanExplain, CanScore
 from anomalo.models.guarded import GuardedModel
 from anomalo.models.results import Cells, relative

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.errors import UsageError
 from anomalo.tabular.columns import Columns
 from anomalo.tabular.schema import Schema

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 
-from anomalo.encoding.encoded import Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoded import Encoded, Floats, Mask
 from anomalo.encoding.images.decoding import decoded, decoded_mask, image_size
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.scaling import LINEAR, expand
 from anomalo.errors import SourceError, UsageError
 from anomalo.tabular.column import IMAGE

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import MISSING, UNSEEN, Block, Encoded, Floats, Mask
+from anomalo.encoding.encoded import MISSING, UNSEEN, Encoded, Floats, Mask
+from anomalo.encoding.layout import Block
 
 AT_ONCE = 128
 """So many rows are compared with all others at a time: what that takes stays in the cache."""

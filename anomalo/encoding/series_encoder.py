@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Encoded, Floats
+from anomalo.encoding.encoded import Encoded, Floats
+from anomalo.encoding.layout import Block
 from anomalo.encoding.series.points import Points, Positions
 from anomalo.encoding.series.sampling import Sampling, in_order
 from anomalo.encoding.series.scales import Scales, own_scales

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.cell_filling import filled_type, with_fills
 from anomalo.encoding.domain import around, few_values, grid, nearest, on_grid, outward
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Mask
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.scaling import centre_and_scale, compress, expand
 from anomalo.rules import stored
 from anomalo.rules.discovery import discover

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, UNSEEN, Encoded, Floats, Mask
+from anomalo.encoding.layout import Block, Layout
 from anomalo.errors import UsageError
 from anomalo.tabular.columns import Columns
 from anomalo.tabular.parsing import Texts

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Mask, Scores
+from anomalo.encoding.encoded import Mask, Scores
+from anomalo.encoding.layout import Block
 from anomalo.encoding.scaling import compress, expand
 from anomalo.feedback.patterns import Pattern
 from anomalo.tabular.columns import Columns

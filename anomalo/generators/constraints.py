@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Layout
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.scaling import expand
 from anomalo.errors import SchemaError, UsageError
 from anomalo.tabular import parsing

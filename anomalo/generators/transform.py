@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoded import Encoded, Floats, Mask
+from anomalo.encoding.layout import Block, Layout
 from anomalo.generators.missingness import Gate, find_gates
 from anomalo.generators.quantiles import Quantiles
 from anomalo.rules.functional_dependencies import MOST_LEVELS, determined

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from anomalo.encoding.encoded import Block, Encoded, Layout, Mask, Scores
+from anomalo.encoding.encoded import Encoded, Mask, Scores
+from anomalo.encoding.layout import Block, Layout
 from anomalo.errors import OutputError, SchemaError, SourceError, UsageError
 from anomalo.jobs.engines.ahead import ahead
 from anomalo.jobs.identity import JobIdentity

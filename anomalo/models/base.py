@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import (
-    Encoded,
-    Layout,
-)
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Layout
 from anomalo.errors import ParameterError, did_you_mean
 from anomalo.models.parameters import Parameter
 from anomalo.models.results import ModelState

@@ -8,7 +8,8 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.models.base import Model, Run
 from anomalo.models.results import Cells, Filled, HiddenCells, Plan
 

@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.errors import UsageError
 from anomalo.models import result_checks
 from anomalo.models.base import Model, Run, is_goal

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Layout
+from anomalo.encoding.encoded import FIRST_LEVEL, Encoded
+from anomalo.encoding.layout import Layout
 from anomalo.nn.distributed.shares import sum_of_batch
 from anomalo.nn.module_tuple import ModuleTuple
 

@@ -13,7 +13,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from anomalo.encoding.encoded import Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Layout
 from anomalo.nn.layers import LOG_TWO_PI, SMALLEST_SCALE, ColumnHeads, Group
 from anomalo.nn.module_tuple import ModuleTuple
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from typing_extensions import TypeVar
 
-from anomalo.encoding.encoded import Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Layout
 from anomalo.encoding.mapped import is_mapped, row_parts
 from anomalo.errors import UsageError
 from anomalo.models.base import Model, Run

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.models.base import Run
 from anomalo.models.parameters import param
 from anomalo.models.results import PROCESS, Cells, Filled, Plan, relative

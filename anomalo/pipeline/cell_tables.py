@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomalo.calibration.results import Explained
-from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, MISSING, Encoded, Floats, Mask
+from anomalo.encoding.layout import Layout
 from anomalo.models.results import Filled
 from anomalo.pipeline.explaining.broken_rules import with_rules
 from anomalo.pipeline.explaining.expected_cells import expected_cells, interval_of_fills, text

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import UNSEEN, Block, Encoded, Mask, Scores
+from anomalo.encoding.encoded import UNSEEN, Encoded, Mask, Scores
 from anomalo.encoding.encoder import writing
+from anomalo.encoding.layout import Block
 from anomalo.errors import SchemaError, UsageError
 from anomalo.generators.constraints import Constraint, broken, enforce
 from anomalo.models.run import LocalRun

@@ -13,7 +13,7 @@ from anomalo.calibration.changes import UsualBlocks
 from anomalo.calibration.column_drift import Marginals
 from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.regimes import Regimes
-from anomalo.encoding.encoded import Block
+from anomalo.encoding.layout import Block
 from anomalo.errors import ArtefactError, UsageError
 from anomalo.evaluation.comparison.profile import Profile
 from anomalo.feedback.patterns import Feedback

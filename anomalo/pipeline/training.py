@@ -14,7 +14,8 @@ from anomalo.calibration.conformal import Calibration
 from anomalo.calibration.cross_fitting import Evidence, cross_fit
 from anomalo.calibration.occlusion import unreadable_surprisal
 from anomalo.calibration.regimes import Regimes, drift_in_time
-from anomalo.encoding.encoded import Block, Encoded, Scores
+from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.encoding.layout import Block
 from anomalo.errors import UsageError
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.tabular.column import IMAGE
 from anomalo.testing.tables import NEW_ROWS, ROWS
 

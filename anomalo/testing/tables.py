@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.encoding.encoded import FIRST_LEVEL, Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.models.capabilities import CanClassify, SamplesClasses
 
 ROWS = 200

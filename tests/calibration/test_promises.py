@@ -19,7 +19,8 @@ from anomalo.calibration.contamination import contaminated, count_anomalous
 from anomalo.calibration.drift import drift, one_sided
 from anomalo.calibration.tally import Tally
 from anomalo.calibration.thresholds import Threshold
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.estimators.detector import AnomalyDetector
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.fitting.fit import fit

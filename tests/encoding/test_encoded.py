@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from anomalo.encoding.encoded import DENSE_LEVELS, FIRST_LEVEL, MISSING, UNSEEN, Block, Encoded, Layout
+from anomalo.encoding.encoded import DENSE_LEVELS, FIRST_LEVEL, MISSING, UNSEEN, Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.testing import tables
 
 NUMBERS = Layout("table", (3,), tuple(Block(name, "number", at) for at, name in enumerate("abc")))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.mapped import Stretch, is_mapped, mapping, release, row_parts
 
 LAYOUT = Layout("table", (2,), (Block("a", "number", 0), Block("b", "number", 1)))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from anomalo.encoding.encoded import MISSING, UNSEEN, Block, Encoded, Layout
+from anomalo.encoding.encoded import MISSING, UNSEEN, Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.mixed_distance import mixed_distances
 
 LAYOUT = Layout(

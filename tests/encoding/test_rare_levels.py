@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from anomalo.encoding.encoded import Block
+from anomalo.encoding.layout import Block
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.tabular.schema import SchemaOptions, infer
 

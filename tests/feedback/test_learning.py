@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anomalo.encoding.encoded import Block
+from anomalo.encoding.layout import Block
 from anomalo.feedback import expected, false_alarms
 from anomalo.feedback.conditions import Condition
 from anomalo.feedback.learning import learn

@@ -85,7 +85,7 @@ def test_it_finds_what_a_fit_in_memory_finds(tmp_path: Path, source: Path, model
 
 
 def _layout() -> Any:
-    from anomalo.encoding.encoded import Block, Layout
+    from anomalo.encoding.layout import Block, Layout
 
     return Layout("table", (4,), tuple(Block(str(at), "number", at) for at in range(4)))
 

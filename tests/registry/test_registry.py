@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.errors import ParameterError, PluginError, SourceError, UnknownModelError, UsageError
 from anomalo.registry.registry import Failure, Registry
 

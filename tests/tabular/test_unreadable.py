@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anomalo.encoding.encoded import Layout
+from anomalo.encoding.layout import Layout
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.errors import SchemaError
 from anomalo.tabular.column import Column, SchemaOptions

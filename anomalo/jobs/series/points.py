@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.series.sampling import in_order, is_ordered
 from anomalo.jobs.part import Part

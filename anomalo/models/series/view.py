@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Floats, Layout, Mask, Scores
+from anomalo.encoding.encoded import Encoded, Floats, Mask, Scores
+from anomalo.encoding.layout import Layout
 from anomalo.encoding.series.points import Positions
 from anomalo.models.results import Cells, Filled
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, Block, Floats, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, Floats, Mask
 from anomalo.encoding.encoder import Encoder, WritesRows
+from anomalo.encoding.layout import Block
 from anomalo.encoding.scaling import expand
 
 ROUNDING = 1e-6

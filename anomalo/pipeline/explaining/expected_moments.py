@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Floats, Layout, Mask
+from anomalo.encoding.encoded import FIRST_LEVEL, Encoded, Floats, Mask
 from anomalo.encoding.encoder import Encoder
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.scaling import expand
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.models.results import Cells

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalo.encoding.encoded import Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Layout
 from anomalo.encoding.mapped import release
 from anomalo.pipeline.out_of_core.spool import writing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anomalo.encoding.encoded import Block, Layout
+from anomalo.encoding.layout import Block, Layout
 from anomalo.errors import UsageError
 from anomalo.models.capabilities import CrossFits
 from anomalo.models.guarded import GuardedModel

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import anomalo.models.series.view as view
-from anomalo.encoding.encoded import Block, Encoded, Layout, Scores
+from anomalo.encoding.encoded import Encoded, Scores
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.series.points import Points, Positions
 from anomalo.models.base import Model, Run
 from anomalo.models.guarded import GuardedModel

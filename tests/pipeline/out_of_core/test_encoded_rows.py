@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.mapped import is_mapped
 from anomalo.errors import OutputError
 from anomalo.pipeline.out_of_core import encoded_rows

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anomalo.encoding.encoded import Block, Encoded, Layout
+from anomalo.encoding.encoded import Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.models.run import LocalRun
 from anomalo.testing.series import WIDTH, series
 from anomalo_series.diffusion.network import WindowDenoiser

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import sklearn.decomposition
 
-from anomalo.encoding.encoded import FIRST_LEVEL, Block, Encoded, Layout
+from anomalo.encoding.encoded import FIRST_LEVEL, Encoded
+from anomalo.encoding.layout import Block, Layout
 from anomalo.encoding.series.points import Points, Positions
 from anomalo.errors import UsageError
 from anomalo.models.guarded import GuardedModel
