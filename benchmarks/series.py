@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from series_memory import command, write
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.layout import Block, Layout
+from anomalo.encoding.series.season import season
 from anomalo.encoding.series.windows import autocorrelation, trailing_windows, window_length
 from anomalo.evaluation.metrics import average_precision
 from anomalo.evaluation.series import point_f1, range_f1, vus_pr
@@ -81,10 +83,10 @@ def with_calendar(series: Points, stamps: pd.Series) -> Points:
     return Points(values, observed, series.labels, waves.shape[1])
 
 
-def encoded(values: np.ndarray, observed: np.ndarray) -> Encoded:
-    """Return windows [n, T, C] as models see them."""
+def encoded(values: np.ndarray, observed: np.ndarray, phases: np.ndarray | None = None) -> Encoded:
+    """Return windows [n, T, C], and the phases of their points [n, T], as models see them."""
     blocks = tuple(Block(f"c{at}", "number", at) for at in range(values.shape[2]))
-    return Encoded(values, observed, Layout("series", values.shape[1:], blocks))
+    return Encoded(values, observed, Layout("series", values.shape[1:], blocks), season=phases)
 
 
 def windows(series: Points, width: int) -> Encoded:
@@ -221,11 +223,13 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
     waves = calendar(table["date"]) if args.calendar else np.zeros((len(values), 0), np.float32)
     if args.calendar:
         train = with_calendar(train, table["date"][:learned])
-    data = windows(train, WINDOW).take(slice(WINDOW - 1, None))
+    hours = season(table["date"].to_numpy().astype("datetime64[s]").astype(np.float64), 3600.0)[:, None]
+    learned_hours, _ = trailing_windows(hours[:learned], hours[:learned] >= 0, WINDOW)
+    data = replace(windows(train, WINDOW), season=learned_hours[:, :, 0]).take(slice(WINDOW - 1, None))
     part = slice(learned, tested) if args.half == "first" else slice(tested, None)
-    new, beside = (
+    new, beside, phases = (
         array[part][: len(array[part]) // WINDOW * WINDOW].reshape(len(array[part]) // WINDOW, WINDOW, array.shape[1])
-        for array in (values, waves)
+        for array in (values, waves, hours)
     )
     hidden = {what: masks(what, new.shape, np.random.default_rng(args.seed)) for what in ("10 %", "50 %", "stretch")}
     for name in args.models:
@@ -234,7 +238,8 @@ def etth1(args: argparse.Namespace, registry: Registry) -> None:
         seconds, errors = time.process_time() - started, []
         for what, mask in hidden.items():
             shown = np.concatenate([np.where(mask, 0, new), beside], axis=2).astype(np.float32)
-            given = encoded(shown, np.concatenate([~mask, np.ones(beside.shape, dtype=bool)], axis=2))
+            known = np.concatenate([~mask, np.ones(beside.shape, dtype=bool)], axis=2)
+            given = encoded(shown, known, phases[:, :, 0])
             residual = (model.impute(given).point[:, :, : new.shape[2]] - new)[mask]
             errors.append(f"{what} MAE {np.abs(residual).mean():.3f} RMSE {np.sqrt(np.square(residual).mean()):.3f}")
         print(

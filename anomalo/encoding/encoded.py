@@ -29,7 +29,7 @@ FIRST_LEVEL = 2
 """The code of a block's first known level."""
 DENSE_LEVELS = 32
 """`Encoded.dense` gives at most this many one-hot columns to a category."""
-_OF_ROWS = ("target", "time", "texts", "reviewed")
+_OF_ROWS = ("target", "time", "texts", "reviewed", "season")
 _PARTS = ("derived", "evidence", "positions")
 
 
@@ -77,6 +77,10 @@ class Encoded:
         The pattern of reviewed rows that each row fits, -1 for none; None if the model has no feedback.
     positions : Positions [n] or None
         Of a series whose rows are single points, where they stand: the core shows models the windows that end there.
+    season : int8 [n, T] or None
+        Of windows of a series, the phase of each point in a cycle of the calendar: the hour of the day, from steps of a
+        day on the day of the week, from those of a week on the month, each from 0; -1 outside of the series. None if
+        its times are numbers.
 
     Raises
     ------
@@ -94,6 +98,7 @@ class Encoded:
     texts: Floats | None = None
     reviewed: NDArray[np.int32] | None = None
     positions: Positions | None = None
+    season: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.values), *self.layout.shape)
@@ -188,7 +193,7 @@ class Encoded:
     @staticmethod
     def concatenate(parts: Sequence[Encoded]) -> Encoded:
         """Stack batches of one layout; targets and times are kept if every part has them, other evidence if any has."""
-        targets, times, texts, reviewed = ([getattr(part, name) for part in parts] for name in _OF_ROWS)
+        targets, times, texts, reviewed, seasons = ([getattr(part, name) for part in parts] for name in _OF_ROWS)
         derived = [part.derived for part in parts if part.derived is not None]
         positions = [part.positions for part in parts if part.positions is not None]
         return Encoded(
@@ -202,6 +207,7 @@ class Encoded:
             None if any(text is None for text in texts) else np.concatenate(texts),
             None if any(each is None for each in reviewed) else np.concatenate(reviewed),
             Positions.concatenate(positions) if len(positions) == len(parts) else None,
+            None if any(season is None for season in seasons) else np.concatenate(seasons),
         )
 
 

@@ -14,6 +14,7 @@ from anomalo.encoding.layout import Block
 from anomalo.encoding.series.points import Points, Positions
 from anomalo.encoding.series.sampling import Sampling, in_order
 from anomalo.encoding.series.scales import Scales, own_scales
+from anomalo.encoding.series.season import Phases, season
 from anomalo.encoding.series.windows import window_length
 from anomalo.encoding.table_encoder import TableEncoder
 from anomalo.errors import SourceError
@@ -129,7 +130,14 @@ class SeriesEncoder(TableEncoder):
         begins = place[self._sampling.begins(times[order], which[order])]
         starts[begins] = begins
         points = self._points(common, observed, np.maximum.accumulate(starts), at, which)
+        points = replace(points, season=self._season(times[order], place))
         return replace(rows, positions=Positions(points, at, self._layout.window, self._layout.averaged))
+
+    def _season(self, times: NDArray[np.float64], place: Indices) -> Phases | None:
+        """Return the phases of points, given times and places of those that are there; None without a calendar."""
+        if self._schema.column(str(self._schema.time)).kind != "datetime" or not len(times):
+            return None
+        return season(np.interp(np.arange(place[-1] + 1), place, times), self._sampling.step)
 
     def _points(self, common: Any, observed: Any, first: Indices, at: Indices, which: Indices) -> Points:
         if self._schema.entity is None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anomalo.encoding.row_hashes import row_hashes
 from anomalo.encoding.series.scales import Scales
+from anomalo.encoding.series.season import UNKNOWN, Phases
 
 Numbers = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -38,6 +39,8 @@ class Points:
         The column that names the series; empty if there is one only.
     is_new : bool [points]
         Whether the point's series was not in training.
+    season : int8 [points] or None
+        The phase of each point in a cycle of the calendar, see `season`; None if its time is a number.
     """
 
     values: Numbers
@@ -47,6 +50,7 @@ class Points:
     scales: Scales | None = None
     entity: str = ""
     is_new: Mask | None = None
+    season: Phases | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,6 +75,7 @@ class Points:
         first = np.concatenate([part.first + start for part, start in zip(parts, before, strict=False)])
         scales = [part.scales for part in parts if part.scales is not None]
         is_new = [part.is_new for part in parts if part.is_new is not None]
+        seasons = [part.season for part in parts if part.season is not None]
         return cls(
             values,
             observed,
@@ -79,6 +84,7 @@ class Points:
             Scales.concatenate(scales) if scales else None,
             parts[0].entity,
             np.concatenate(is_new) if is_new else None,
+            np.concatenate(seasons) if len(seasons) == len(parts) else None,
         )
 
 
@@ -142,33 +148,40 @@ class Positions:
         start = np.minimum(start, points.end[self.at] - self.width)
         return np.maximum(start, np.minimum(points.first[self.at], self.at))
 
-    def windows(self, start: Indices) -> tuple[Numbers, Mask]:
-        """Return windows, float32 and bool [n, width, channels]; a view where they follow each other in one stretch.
+    def windows(self, start: Indices) -> tuple[Numbers, Mask, Phases | None]:
+        """Return windows, float32 and bool [n, width, channels], and their points' phases, int8 [n, width].
+
+        They are views where windows follow each other in one stretch.
 
         Parameters
         ----------
         start : intp [n]
-            Where each begins. What is outside of the stretch of its row is not observed.
+            Where each begins. What is outside of the stretch of its row is not observed, and has no phase.
         """
         first, end = self.points.first[self.at], self.points.end[self.at]
         if len(start) and first[0] == first[-1] and (np.diff(start) == 1).all():
             return self._view(int(start[0]), int(first[0]), int(end[0]), len(start))
         index = start[:, None] + np.arange(self.width)
         inside = (index >= first[:, None]) & (index < end[:, None])
-        index, inside = np.where(inside, index, self.at[:, None]), inside[:, :, None]
-        return np.where(inside, self.points.values[index], np.float32(0)), self.points.observed[index] & inside
+        index, points = np.where(inside, index, self.at[:, None]), self.points
+        season = None if points.season is None else np.where(inside, points.season[index], np.int8(UNKNOWN))
+        inside = inside[:, :, None]
+        return np.where(inside, points.values[index], np.float32(0)), points.observed[index] & inside, season
 
-    def _view(self, start: int, first: int, end: int, count: int) -> tuple[Numbers, Mask]:
+    def _view(self, start: int, first: int, end: int, count: int) -> tuple[Numbers, Mask, Phases | None]:
         """Return so many windows that begin one after the other, as views into points or a copy of some."""
         stop = start + count + self.width - 1
         inner = slice(max(start, first), min(stop, end))
-        pads = ((inner.start - start, stop - inner.stop), (0, 0))
+        pads = inner.start - start, stop - inner.stop
 
-        def view(array: NDArray[Any]) -> NDArray[Any]:
-            padded = np.pad(array, pads) if pads[0] != (0, 0) else array
-            return np.lib.stride_tricks.sliding_window_view(padded, self.width, axis=0).transpose(0, 2, 1)
+        def view(array: NDArray[Any], outside: int = 0) -> NDArray[Any]:
+            around = [pads, *[(0, 0)] * (array.ndim - 1)]
+            padded = np.pad(array[inner], around, constant_values=outside) if any(pads) else array[inner]
+            return np.moveaxis(np.lib.stride_tricks.sliding_window_view(padded, self.width, axis=0), -1, 1)
 
-        return view(self.points.values[inner]), view(self.points.observed[inner])
+        points = self.points
+        season = None if points.season is None else view(points.season, UNKNOWN)
+        return view(points.values), view(points.observed), season
 
     def hashes(self, of_rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Return a hash of all points that decide on the score of each row, uint64 [n], given those of the rows."""

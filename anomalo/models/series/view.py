@@ -54,14 +54,14 @@ def windows(data: Encoded, place: Alignment = "trailing") -> Encoded:
 def _windows(data: Encoded, start: Indices) -> Encoded:
     """Return the windows of rows that begin at `start` [n]."""
     positions = _positions(data)
-    values, observed = positions.windows(start)
+    values, observed, season = positions.windows(start)
     other = _is_other(data)
     if other.any():
         values, observed = values.copy(), observed.copy()
         rows = np.flatnonzero(other)
         at = rows, (positions.at - start)[rows]
         values[at], observed[at] = _own(data)[rows], data.observed[rows]
-    return Encoded(values, observed, seen_layout(data.layout), data.target)
+    return Encoded(values, observed, seen_layout(data.layout), data.target, season=season)
 
 
 def _is_other(data: Encoded) -> Mask:
@@ -164,10 +164,9 @@ def _reaches(data: Encoded) -> Iterator[_Reach]:
         index = positions.at[:, None] + np.arange(positions.width)
         ends = np.unique(np.minimum(index, positions.last_end[:, None]))
         shared = replace(positions, at=ends)
-        values, observed = shared.windows(shared.trailing)
-        yield _Reach(
-            rows, Encoded(values, observed, seen_layout(data.layout)), np.searchsorted(ends, positions.at), count
-        )
+        values, observed, season = shared.windows(shared.trailing)
+        seen = Encoded(values, observed, seen_layout(data.layout), season=season)
+        yield _Reach(rows, seen, np.searchsorted(ends, positions.at), count)
     if other.any():
         for rows in _split(np.flatnonzero(other), max(size // data.layout.window, 1)):
             positions = _positions(data).take(rows)

@@ -91,7 +91,7 @@ class DerivedColumn:
             return np.where((seconds > last) & (seconds < self.until), 0.0, beyond)
         index = np.full(len(seconds), -1, dtype=np.int32)
         seen = ~np.isnan(seconds)
-        levels, index[seen] = np.unique(_level(self.part, seconds[seen]), return_inverse=True)
+        levels, index[seen] = np.unique(level(self.part, seconds[seen]), return_inverse=True)
         return Texts(pa.array([LEVELS[self.part][level] for level in levels], pa.string()), index)
 
     def to_json(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _until(seen: Numbers, first: float, last: float) -> float:
 
 def _supports(part: Part, seconds: Numbers, span: float) -> bool:
     """Whether moments span enough of a cycle, with enough rows and resolution, for its levels to mean anything."""
-    levels = _level(part, seconds)
+    levels = level(part, seconds)
     if span < SPANS[part] or len(seconds) < EACH * len(LEVELS[part]) or len(np.unique(levels)) < 2:
         return False
     if part == "hour":
@@ -165,7 +165,7 @@ def _has_days(seconds: Numbers) -> bool:
     return bool(np.mean(days != days.astype("datetime64[M]").astype("datetime64[D]")) >= TIMED)
 
 
-def _level(part: Part, seconds: Numbers) -> NDArray[np.int32]:
+def level(part: Part, seconds: Numbers) -> NDArray[np.int32]:
     """Return the number of each moment's level, [n]."""
     if part == "hour":
         return (seconds % DAY // 3600).astype(np.int32)
@@ -200,7 +200,7 @@ def day_of_year(sine: Numbers, cosine: Numbers) -> Numbers:
 
 def _usual_hours(seconds: Numbers, share: float = 0.95) -> tuple[float, float]:
     """Return the first and the last of the fewest successive hours that hold a share of the moments."""
-    counts = np.bincount(_level("hour", seconds), minlength=24)
+    counts = np.bincount(level("hour", seconds), minlength=24)
     for length in range(1, 25):
         held = [counts[np.arange(first, first + length) % 24].sum() for first in range(24)]
         if max(held) >= share * counts.sum():

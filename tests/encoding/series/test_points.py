@@ -20,7 +20,7 @@ def points(lengths: list[int], seed: int = 0) -> Points:
 def test_trailing_windows_are_those_of_each_stretch() -> None:
     found = points([9, 2, 6])
     positions = Positions(found, np.arange(17), WIDTH)
-    values, observed = positions.windows(positions.trailing)
+    values, observed, _ = positions.windows(positions.trailing)
     for start, stop in ((0, 9), (9, 11), (11, 17)):
         expected = trailing_windows(found.values[start:stop], found.observed[start:stop], WIDTH)
         np.testing.assert_array_equal(values[start:stop], expected[0])
@@ -32,7 +32,9 @@ def test_trailing_windows_are_those_of_each_stretch() -> None:
 def test_the_windows_of_some_rows_are_those_that_all_rows_have(rows: np.ndarray, place: str) -> None:
     every = Positions(points([9, 2, 6]), np.arange(17), WIDTH)
     some = every.take(rows)
-    for mine, whole in zip(some.windows(getattr(some, place)), every.windows(getattr(every, place)), strict=True):
+    for mine, whole in zip(
+        some.windows(getattr(some, place))[:2], every.windows(getattr(every, place))[:2], strict=True
+    ):
         np.testing.assert_array_equal(mine, whole[rows])
 
 
@@ -68,7 +70,7 @@ def test_a_hash_is_of_the_window() -> None:
 def test_points_of_several_batches_stay_apart() -> None:
     first, second = points([5]), points([3], 1)
     joined = Positions.concatenate([Positions(first, np.arange(5), WIDTH), Positions(second, np.arange(3), WIDTH)])
-    values, observed = joined.windows(joined.trailing)
+    values, observed, _ = joined.windows(joined.trailing)
     expected = trailing_windows(second.values, second.observed, WIDTH)
     np.testing.assert_array_equal(values[5:], expected[0])
     np.testing.assert_array_equal(observed[5:], expected[1])
