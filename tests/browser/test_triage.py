@@ -153,5 +153,6 @@ def test_the_threshold_is_moved_in_the_histogram(
     page.get_by_text(f"{alerts} row").first.wait_for()
     page.screenshot(path=tmp_path / "threshold.png")
     page.get_by_role("link", name="Row").click()
-    page.get_by_role("spinbutton", name="Alert if").wait_for()
-    assert float(page.get_by_role("spinbutton", name="Alert if").input_value()) == percent
+    share = page.get_by_role("spinbutton", name="Alert if")
+    playwright.expect(share).to_have_value(re.compile(r"\d"))  # it is empty for a moment
+    assert float(share.input_value()) == percent
