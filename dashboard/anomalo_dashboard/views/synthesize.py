@@ -24,6 +24,7 @@ from anomalo_dashboard.synthesizing import holdout, images, rows
 
 FIRST = 12  # columns whose charts are shown at first
 ROWS = 1000
+USUAL_ROWS, USUAL_IMAGES = "edm", "dcgan"  # the generators that are offered first
 MARGIN = 105  # Streamlit takes the legend, the axis and its margins from a chart's height
 LABELS = (300, 190)  # likewise, from the width and height of the chart of pairs: names of columns and the legend
 OPTIONS = re.compile(r" \(--[^)]*\)")  # what a report says of the command line; the form has fields for it
@@ -94,23 +95,30 @@ def generate_form(found: Sequence[ModelRecord]) -> None:
 
 
 def fit_generator() -> None:
-    """Show the form that fits a generator on a table of the workspace."""
-    of_tables = [record for record in data.models() if not pictures.learned_from_images(record)]
-    read = filter(sources.is_certain, (record.source for record in of_tables))
-    tables = list(dict.fromkeys([*read, str(sources.BUNDLED)]))
-    models = {model["name"]: model for model in data.models_of("table") if "sample" in model["verbs"]}
+    """Show the form that fits a generator on a table, or on images, that a model of the workspace has learned."""
+    known = {record.source: record for record in reversed(data.models()) if sources.is_certain(record.source)}
+    choices = list(dict.fromkeys([*reversed(known), str(sources.BUNDLED)]))
     left, middle, right = st.columns(3)
-    source = left.selectbox("Table", tables, format_func=lambda path: plain(name_of(path)), key="learn_from")
-    model = middle.selectbox("Model", list(models), list(models).index("edm") if "edm" in models else 0, key="learner")
-    name = right.text_input("Save as", f"{fit_form.suggested_name(source)}-rows", key=f"learn as {source}")
+    source = left.selectbox("Learn from", choices, format_func=lambda path: plain(name_of(path)), key="learn_from")
+    record = known.get(source)
+    draws = record is not None and pictures.learned_from_images(record)
+    models = {
+        model["name"]: model for model in data.models_of("image" if draws else "table") if "sample" in model["verbs"]
+    }
+    usual = USUAL_IMAGES if draws else USUAL_ROWS
+    model = middle.selectbox("Model", list(models), list(models).index(usual) if usual in models else 0, key="learner")
+    what = "images" if draws else "rows"
+    name = right.text_input("Save as", f"{fit_form.suggested_name(source)}-{what}", key=f"learn as {source}")
     label = st.text_input(
-        "Label column (optional)", key=f"label {source}", help="With a label, rows of one class can be generated."
+        "Label column (optional)", key=f"label {source}", help=f"With a label, {what} of one class can be generated."
     )
     with st.expander("Parameters", icon=":material/tune:"):
         settings = fit_form.parameters(models[model])
-    fit = ["fit", source, "--as", name, "--model", model, "--for", "sample", *settings]
+    read = [] if record is None else sources.flags(record)
+    fit = ["fit", source, *read, "--as", name, "--model", model, "--for", "sample", *settings]
     if st.button("Fit the generator", icon=":material/model_training:"):
-        start(f"{model} of {name_of(source)}", [fit + (["--label", label] if label else [])])
+        labelled = ["--label", label, *(["--supervised"] if draws else [])] if label else []
+        start(f"{model} of {name_of(source)}", [fit + labelled])
 
 
 def start(title: str, commands: list[list[str]]) -> None:
@@ -130,7 +138,7 @@ def current_job() -> None:
         generated = next((result["id"] for result in job.results if result.get("verb") == "augment"), None)
         if generated is not None:
             navigation.turn_to(run=generated)
-        st.success("The generator is fitted and can generate rows now.", icon=":material/check_circle:")
+        st.success("The generator is fitted and can be used now.", icon=":material/check_circle:")
         return
     job_progress.show(job)
     if job.status != "running" and st.button("Close", icon=":material/close:"):
