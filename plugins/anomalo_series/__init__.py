@@ -17,10 +17,11 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_series.yardsticks.curves import Polynomial, Seasonal
     from anomalo_series.yardsticks.gaussian import Gaussian
     from anomalo_series.yardsticks.interpolation import Interpolation, SeasonalInterpolation
+    from anomalo_series.yardsticks.largest_residual import LargestResidual
     from anomalo_series.yardsticks.moving_z import MovingZ
     from anomalo_series.yardsticks.neighbours import MatrixProfile, Neighbours
     from anomalo_series.yardsticks.sub_pca import SubPca
 
-    yardsticks = [MovingZ, SubPca, Neighbours, MatrixProfile, Polynomial, Seasonal, Gaussian]
+    yardsticks = [MovingZ, SubPca, Neighbours, MatrixProfile, Polynomial, Seasonal, Gaussian, LargestResidual]
     networks = [Recurrent, RecurrentVae, Tcn, MaskedSeries, SeriesDdpm]
     return [Auto, *yardsticks, Interpolation, SeasonalInterpolation, *networks]

@@ -1,9 +1,9 @@
-"""The default model of series: nearest windows and components together, and a Gaussian that fills."""
+"""The default model of series: nearest windows, components and residuals together, and a Gaussian that fills."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,18 +12,22 @@ from anomalo.errors import UsageError
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, Run, Scores, is_goal
 from anomalo_series.sample import mean_of, sampled
 
+CELLS = 1000
+"""Of wide windows, single cells are looked for among so many."""
 SAMPLED = 2000
 """Training windows by which their variance is known, at most."""
 
 
 @dataclass(kw_only=True)
 class Auto(Model):
-    """Scores windows by the mean of two models, and fills missing cells by a third.
+    """Scores windows by the mean of three models, and fills missing cells by a fourth.
 
-    `neighbours` and `sub_pca` score in the same unit, times the usual, with a high power: a window that is anomalous
-    to one of them is anomalous. A member counts by the share of the variance of training windows that it explains, 1
-    less its usual energy over the variance, so that neighbours have no say where windows are too few or too wide to
-    have near ones. `gaussian` fills missing cells, and says what is expected of cells if it was fitted.
+    `neighbours` and `sub_pca` look at windows as a whole, `largest_residual` for single cells. They score in the same
+    unit, times the usual, with a high power: a window that is anomalous to one of them is anomalous. The first two
+    together count as much as the third, each by the share of the variance of training windows that it explains, 1 less
+    its usual energy over the variance, so that neighbours have no say where windows are too few or too wide to have
+    near ones. Of wide windows the third sees the last points alone. `gaussian` fills missing cells, and says what is
+    expected of cells if it was fitted.
 
     Reference: Aggarwal and Sathe (2015), Theoretical foundations and algorithms for outlier ensembles, SIGKDD
     Explorations 17.
@@ -38,7 +42,9 @@ class Auto(Model):
         if is_goal(run.goals, "score"):
             self.neighbours_ = run.create("neighbours").fit(data, run)
             self.components_ = run.create("sub_pca").fit(data, run)
-            self.weights_ = weights([member.level_ for member in self._members()], variance(data, run))
+            self.residuals_ = run.create("largest_residual").fit(last_points(data), run)
+            levels = [member.level_ for member in self._members()[:2]]
+            self.weights_ = [*(0.5 * weight for weight in weights(levels, variance(data, run))), 0.5]
         if is_goal(run.goals, "impute"):
             self.gaussian_ = run.create("gaussian").fit(data, run)
         return self
@@ -49,15 +55,17 @@ class Auto(Model):
 
     def score(self, data: Encoded) -> Scores:
         """Return the weighted mean score of the members, float64 [n]."""
-        members = self._members()
-        scores = [weight * member.score(data) for weight, member in zip(self.weights_, members, strict=True)]
+        members, seen = self._members(), (data, data, last_points(data))
+        scores = [weight * one.score(part) for weight, one, part in zip(self.weights_, members, seen, strict=True)]
         return np.asarray(np.sum(scores, axis=0), dtype=np.float64)
 
     def explain(self, data: Encoded) -> Cells:
         """Return the weighted mean of the members' parts, and what the Gaussian expects, or else the components."""
-        cells = [member.explain(data) for member in self._members()]
-        parts = [weight * one.contribution for weight, one in zip(self.weights_, cells, strict=True)]
-        return Cells(np.asarray(np.sum(parts, axis=0), dtype=np.float64), self._expected(data, cells[-1].expected))
+        *whole, last = self._members()
+        cells, of_last = [member.explain(data) for member in whole], last.explain(last_points(data))
+        parts = np.sum([weight * one.contribution for weight, one in zip(self.weights_, cells, strict=False)], axis=0)
+        parts[:, -of_last.contribution.shape[1] :] += self.weights_[-1] * of_last.contribution
+        return Cells(np.asarray(parts, dtype=np.float64), self._expected(data, cells[-1].expected))
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
         """Fill hidden cells by the Gaussian; by the components, if it was fitted to score alone.
@@ -77,13 +85,24 @@ class Auto(Model):
         return found
 
     def _members(self) -> list[Any]:
-        return [self._fitted("neighbours_", "score"), self._fitted("components_", "score")]
+        return [self._fitted(name, "score") for name in ("neighbours_", "components_", "residuals_")]
 
     def _fitted(self, name: str, verb: str) -> Any:
         found = vars(self).get(name)
         if found is None:
             raise UsageError(f"this model was not fitted to {verb}: expected a fit for it; fit it again for this verb")
         return found
+
+
+def last_points(data: Encoded) -> Encoded:
+    """Return the last points of windows, so many that they have at most `CELLS` cells, two at least; or the windows."""
+    width, channels = data.layout.shape
+    last = min(width, max(2, CELLS // channels))
+    if last == width:
+        return data
+    layout = replace(data.layout, shape=(last, channels))
+    season = None if data.season is None else data.season[:, -last:]
+    return Encoded(data.values[:, -last:], data.observed[:, -last:], layout, season=season)
 
 
 def variance(data: Encoded, run: Run) -> float:

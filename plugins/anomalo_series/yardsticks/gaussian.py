@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from anomalo.plugin import (
     Cells,
-    Conditional,
     Encoded,
     Filled,
     Floats,
@@ -18,7 +16,6 @@ from anomalo.plugin import (
     Mask,
     Run,
     Scores,
-    conditional,
     expectation_maximisation,
     inverse,
     param,
@@ -28,8 +25,8 @@ from anomalo_series.calendar import SeasonMeans
 from anomalo_series.channels import Channels, Energies
 from anomalo_series.fills import Distribution, filled_in_blocks, normal
 from anomalo_series.sample import sampled
-from anomalo_series.window_model import BLOCK, WindowModel, filled_up
-from anomalo_series.yardsticks.interpolation import bridged
+from anomalo_series.window_model import BLOCK, filled_up
+from anomalo_series.yardsticks.joint import JointModel, bridged_rows
 from anomalo_series.yardsticks.trial import error_in_stretches, parted
 
 SAMPLED = 20_000
@@ -46,7 +43,7 @@ PHASES = 100
 
 
 @dataclass(kw_only=True)
-class Gaussian(WindowModel):
+class Gaussian(JointModel):
     """Expects cells at their conditional mean given the window's other cells, and fills hidden ones with it.
 
     The moments are those of training windows whose missing points are bridged by straight lines; where many are, these
@@ -96,10 +93,7 @@ class Gaussian(WindowModel):
 
     def _learn(self, data: Encoded, run: Run) -> None:
         matrix = sampled(data, run, SAMPLED)
-        shape = len(matrix.seen), data.layout.shape[0], -1
-        whole = bridged(matrix.values.reshape(shape), matrix.seen.reshape(shape), np.zeros(1)).reshape(
-            matrix.seen.shape
-        )
+        whole = bridged_rows(matrix, data.layout.shape[0])
         self.mean_, covariance = whole.mean(axis=0), np.cov(whole.T, bias=True).reshape(2 * whole.shape[1:])
         covariance += RIDGE * np.eye(len(covariance))
         if matrix.seen.mean() < 1 - COMPLETE and self.rounds:
@@ -122,7 +116,7 @@ class Gaussian(WindowModel):
 
     def energies(self, x: Floats, seen: Mask) -> tuple[Energies, Floats]:
         """Return the parts of the squared Mahalanobis distance, and the conditional means."""
-        deviation, pull = self._completed(x, seen)
+        deviation, pull = self.completed(x, seen)
         energies = np.where(seen, (deviation * pull).reshape(x.shape), 0.0)
         residual = np.where(seen.reshape(pull.shape), pull / np.diag(self.precision_), 0.0)
         expected = self.mean_ + deviation - residual  # of an observed cell: given all others
@@ -170,37 +164,16 @@ class Gaussian(WindowModel):
 
     def _distribution(self, x: Floats, seen: Mask, uniform: Scores) -> tuple[Scores, Scores, Scores]:
         """Return mean and deviation of hidden cells given the others, [n, cells], and draws, [K, n, cells]."""
-        deviation, _ = self._completed(*filled_up(x, seen))
+        deviation, _ = self.completed(*filled_up(x, seen))
         mean = self.mean_ + deviation[: len(x)]
         spread, drawn = np.zeros(mean.shape), np.repeat(mean[None], len(uniform), axis=0)
         noise = normal(uniform)
-        for rows, at, _, covariance in self._conditional(x, seen, np.asarray(~seen.all(axis=(1, 2)))):
+        for rows, at, _, covariance in self.conditionals(x, seen, np.asarray(~seen.all(axis=(1, 2)))):
             spread[rows[:, None], at] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
             if len(uniform):
                 factor = np.linalg.cholesky(covariance)
                 drawn[:, rows[:, None], at] += (factor[None] @ noise[:, rows[:, None], at][..., None])[..., 0]
         return mean, spread, drawn
-
-    def _completed(self, x: Floats, seen: Mask) -> tuple[Scores, Scores]:
-        """Return deviations from the mean, hidden ones at their conditional mean, and the precision times them."""
-        shape = len(x), self.mean_.size
-        flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
-        deviation = np.where(had, flat - self.mean_, 0.0)
-        if not had.all():
-            some = np.asarray(had.any(axis=1) & ~had.all(axis=1))  # where nothing is observed, the mean is that of all
-            for rows, at, mean, _ in self._conditional(x, seen, some):
-                deviation[rows[:, None], at] = mean
-        return deviation, deviation @ self.precision_
-
-    def _conditional(self, x: Floats, seen: Mask, rows: Mask) -> Iterator[Conditional]:
-        """Yield the distributions of hidden cells of some windows one by one: none depends on those beside it."""
-        shape = len(x), self.mean_.size
-        flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
-        deviation = np.where(had, flat - self.mean_, 0.0)
-        for row in np.flatnonzero(rows):
-            pull = deviation[row : row + 1] @ self.precision_
-            for _, at, mean, covariance in conditional(self.precision_, pull, ~had[row : row + 1]):
-                yield np.array([row]), at, mean, covariance
 
 
 def _step(seen: Mask) -> int:

@@ -20,13 +20,14 @@ from anomalo_series.window_model import BLOCK, WindowModel
 from anomalo_series.yardsticks.curves import Polynomial, Seasonal
 from anomalo_series.yardsticks.gaussian import Gaussian
 from anomalo_series.yardsticks.interpolation import Interpolation, SeasonalInterpolation
+from anomalo_series.yardsticks.largest_residual import LargestResidual
 from anomalo_series.yardsticks.moving_z import MovingZ
 from anomalo_series.yardsticks.neighbours import MatrixProfile, Neighbours
 from anomalo_series.yardsticks.sub_pca import SubPca
 
 TRAIN, NEW = series()
 WHOLE_TRAIN, WHOLE = (data.take(np.flatnonzero(data.observed.all(axis=(1, 2)))) for data in (TRAIN, NEW))
-SCORING = [MovingZ(), SubPca(), Neighbours(), MatrixProfile(), Polynomial(), Seasonal(), Gaussian()]
+SCORING = [MovingZ(), SubPca(), Neighbours(), MatrixProfile(), Polynomial(), Seasonal(), Gaussian(), LargestResidual()]
 
 
 def run() -> LocalRun:
@@ -272,7 +273,8 @@ def test_a_gaussian_learns_from_windows_with_holes() -> None:
 def test_members_of_auto_count_by_what_they_explain() -> None:
     model = Auto().fit(TRAIN, run())
     assert sum(model.weights_) == pytest.approx(1)
-    members = [model.neighbours_, model.components_]
+    members = [model.neighbours_, model.components_, model.residuals_]
+    assert model.weights_[2] == 0.5
     expected = sum(weight * member.score(NEW) for weight, member in zip(model.weights_, members, strict=True))
     assert model.score(NEW) == pytest.approx(expected)
     assert (model.impute(NEW).point == model.gaussian_.impute(NEW).point).all()

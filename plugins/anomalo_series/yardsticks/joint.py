@@ -1,0 +1,53 @@
+"""What models of a joint Gaussian of all cells of a window share: the moments, and hidden cells given the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from anomalo.plugin import Conditional, Floats, Mask, Scores, conditional
+from anomalo_series.sample import Matrix
+from anomalo_series.window_model import WindowModel
+from anomalo_series.yardsticks.interpolation import bridged
+
+
+def bridged_rows(matrix: Matrix, width: int) -> Scores:
+    """Return windows as rows, [n, cells], whose missing points are bridged by straight lines."""
+    shape = len(matrix.seen), width, -1
+    whole = bridged(matrix.values.reshape(shape), matrix.seen.reshape(shape), np.zeros(1))
+    return np.asarray(whole.reshape(matrix.seen.shape), dtype=np.float64)
+
+
+class JointModel(WindowModel):
+    """Knows the mean of windows and the precision, the inverse of the covariance, of their cells.
+
+    Attributes
+    ----------
+    mean_ : float64 [cells]
+    precision_ : float64 [cells, cells]
+    """
+
+    mean_: Scores
+    precision_: Scores
+
+    def completed(self, x: Floats, seen: Mask) -> tuple[Scores, Scores]:
+        """Return deviations from the mean, hidden ones at their conditional mean, and the precision times them."""
+        shape = len(x), self.mean_.size
+        flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
+        deviation = np.where(had, flat - self.mean_, 0.0)
+        if not had.all():
+            some = np.asarray(had.any(axis=1) & ~had.all(axis=1))  # where nothing is observed, the mean is that of all
+            for rows, at, mean, _ in self.conditionals(x, seen, some):
+                deviation[rows[:, None], at] = mean
+        return deviation, deviation @ self.precision_
+
+    def conditionals(self, x: Floats, seen: Mask, rows: Mask) -> Iterator[Conditional]:
+        """Yield the distributions of hidden cells of some windows one by one: none depends on those beside it."""
+        shape = len(x), self.mean_.size
+        flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
+        deviation = np.where(had, flat - self.mean_, 0.0)
+        for row in np.flatnonzero(rows):
+            pull = deviation[row : row + 1] @ self.precision_
+            for _, at, mean, covariance in conditional(self.precision_, pull, ~had[row : row + 1]):
+                yield np.array([row]), at, mean, covariance
