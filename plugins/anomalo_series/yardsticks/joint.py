@@ -14,9 +14,11 @@ from anomalo_series.yardsticks.interpolation import bridged
 
 def bridged_rows(matrix: Matrix, width: int) -> Scores:
     """Return windows as rows, [n, cells], whose missing points are bridged by straight lines."""
-    shape = len(matrix.seen), width, -1
-    whole = bridged(matrix.values.reshape(shape), matrix.seen.reshape(shape), np.zeros(1))
-    return np.asarray(whole.reshape(matrix.seen.shape), dtype=np.float64)
+    whole, rows = matrix.values.copy(), np.flatnonzero(~matrix.seen.all(axis=1))
+    shape = len(rows), width, whole.shape[1] // width
+    some = bridged(whole[rows].reshape(shape), matrix.seen[rows].reshape(shape), np.zeros(1))
+    whole[rows] = some.reshape(len(rows), whole.shape[1])
+    return whole
 
 
 class JointModel(WindowModel):
@@ -36,11 +38,15 @@ class JointModel(WindowModel):
         shape = len(x), self.mean_.size
         flat, had = x.reshape(shape).astype(np.float64), seen.reshape(shape)
         deviation = np.where(had, flat - self.mean_, 0.0)
-        if not had.all():
-            some = np.asarray(had.any(axis=1) & ~had.all(axis=1))  # where nothing is observed, the mean is that of all
-            for rows, at, mean, _ in self.conditionals(x, seen, some):
-                deviation[rows[:, None], at] = mean
-        return deviation, deviation @ self.precision_
+        pull = deviation @ self.precision_
+        for row in np.flatnonzero(
+            had.any(axis=1) & ~had.all(axis=1)
+        ):  # where nothing is observed, the mean is that of all
+            at = np.flatnonzero(~had[row])
+            mean = np.linalg.solve(self.precision_[np.ix_(at, at)], -pull[row, at])
+            deviation[row, at] = mean
+            pull[row] += mean @ self.precision_[at]
+        return deviation, pull
 
     def conditionals(self, x: Floats, seen: Mask, rows: Mask) -> Iterator[Conditional]:
         """Yield the distributions of hidden cells of some windows one by one: none depends on those beside it."""

@@ -51,7 +51,7 @@ class LargestResidual(JointModel):
         deviation, pull = self.completed(x, seen)
         had = seen.reshape(pull.shape)
         residual = np.where(had, pull / np.diag(self.precision_), 0.0)
-        squares = np.where(had, squared_residuals(deviation, self.precision_), 0.0)
+        squares = np.where(had, squared_residuals(pull, self.precision_), 0.0)
         largest = squares.max(axis=1, keepdims=True)
         part = np.divide(squares, largest, out=np.zeros_like(squares), where=largest > 0) ** SHARP
         share = part / part.sum(axis=1, keepdims=True).clip(min=1.0)

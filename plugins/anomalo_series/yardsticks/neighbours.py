@@ -82,8 +82,8 @@ class Neighbours(ExpectingModel):
         squares = np.square(self.windows_)
         distance = -2 * flat @ self.windows_.T
         distance += squares.sum(axis=1)
-        for row in np.flatnonzero(~had.all(axis=1)):  # one by one: none depends on those beside it
-            distance[row] -= squares @ (~had[row]).astype(np.float32)
+        if not had.all():  # a complete window loses exactly 0
+            distance -= (~had).astype(np.float32) @ squares.T
         return distance
 
     def _usual(self, seen: Mask, width: int) -> float:

@@ -42,15 +42,15 @@ class Moments:
         return np.asarray((np.square(along) / variance).sum(axis=1) + np.log(variance).sum(), dtype=np.float64)
 
 
-def squared_residuals(deviation: Scores, precision: Scores) -> Scores:
+def squared_residuals(pull: Scores, precision: Scores) -> Scores:
     """Return the squares of the standardised residuals of cells given all others of their window, [n, cells].
 
     Of a Gaussian with precision P, a cell's conditional variance is 1 / P_ii, and its residual (P d)_i / P_ii for the
-    deviations d from the mean.
+    deviations d from the mean. P d [n, cells] is the pull.
 
     Reference: Rue and Held (2005), Gaussian Markov random fields, theorem 2.3.
     """
-    return np.square(deviation @ precision) / np.diag(precision)
+    return np.square(pull) / np.diag(precision)
 
 
 def chosen(rows: Scores, width: int) -> tuple[float, float]:
@@ -75,7 +75,10 @@ def chosen(rows: Scores, width: int) -> tuple[float, float]:
     excess = []
     for found, rest, held in learned:
         precision = found.precision(ridge)
-        usual, other = (np.median(squared_residuals(x - found.mean, precision).max(axis=1)) for x in (rest, held))
+        usual, other = (
+            np.median(squared_residuals((rows - found.mean) @ precision, precision).max(axis=1))
+            for rows in (rest, held)
+        )
         excess.append(float(other / usual) if usual > 0 else 1.0)
     return ridge, max(1.0, min(excess))
 

@@ -43,7 +43,8 @@ def run() -> LocalRun:
 def test_residuals_are_those_of_regressions_on_all_other_cells() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
     moments = Moments.of(rows)
-    found = squared_residuals(rows - moments.mean, moments.precision(0.0))
+    precision = moments.precision(0.0)
+    found = squared_residuals((rows - moments.mean) @ precision, precision)
     for cell in range(6):
         others = np.delete(rows, cell, axis=1)
         residual = rows[:, cell] - LinearRegression().fit(others, rows[:, cell]).predict(others)
