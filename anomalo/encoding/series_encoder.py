@@ -134,7 +134,7 @@ class SeriesEncoder(TableEncoder):
         return replace(rows, positions=Positions(points, at, self._layout.window, self._layout.averaged))
 
     def _season(self, times: NDArray[np.float64], place: Indices) -> Phases | None:
-        """Return the phases of points, given times and places of those that are there; None without a calendar."""
+        """Return the phases of points, given times and positions of those that are there; None without a calendar."""
         if self._schema.column(str(self._schema.time)).kind != "datetime" or not len(times):
             return None
         return season(np.interp(np.arange(place[-1] + 1), place, times), self._sampling.step)

@@ -35,7 +35,7 @@ class Moments:
         """Return the inverse of the covariance with this variance added to each cell."""
         return np.asarray((self.basis / (self.sizes + ridge)) @ self.basis.T, dtype=np.float64)
 
-    def surprise(self, rows: Scores, ridge: float) -> Scores:
+    def surprisal(self, rows: Scores, ridge: float) -> Scores:
         """Return twice the negative log likelihood of windows, up to a constant, [n]."""
         along = (rows - self.mean) @ self.basis
         variance = self.sizes + ridge
@@ -54,7 +54,7 @@ def squared_residuals(pull: Scores, precision: Scores) -> Scores:
 
 
 def chosen(rows: Scores, width: int) -> tuple[float, float]:
-    """Return the ridge under which held-out windows are the least surprising, and how much more they stand out there.
+    """Return the ridge under which held-out windows are the most likely, and how much more they stand out there.
 
     The first and the last fifth are held out in turn, and all windows that share points with them, so that neither a
     trend nor an anomaly at one end decides. Medians over windows are summed. The second number is the median of the
@@ -70,8 +70,8 @@ def chosen(rows: Scores, width: int) -> tuple[float, float]:
     learned = [(Moments.of(rest), _some(rest), _some(held)) for rest, held in _ends(rows, width)]
     if not learned:
         return GRID[-1], 1.0
-    surprise = [sum(np.median(found.surprise(held, ridge)) for found, _, held in learned) for ridge in GRID]
-    ridge = GRID[int(np.argmin(surprise))]
+    surprisal = [sum(np.median(found.surprisal(held, ridge)) for found, _, held in learned) for ridge in GRID]
+    ridge = GRID[int(np.argmin(surprisal))]
     excess = []
     for found, rest, held in learned:
         precision = found.precision(ridge)

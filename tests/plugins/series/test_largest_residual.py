@@ -52,11 +52,11 @@ def test_residuals_are_those_of_regressions_on_all_other_cells() -> None:
 
 
 @pytest.mark.parametrize("ridge", [0.01, 1.0])
-def test_the_surprise_is_that_of_the_normal_density(ridge: float) -> None:
+def test_the_surprisal_is_that_of_the_normal_density(ridge: float) -> None:
     rows = np.random.default_rng(0).normal(size=(100, 5)) * np.arange(1, 6)
     covariance = np.cov(rows.T, bias=True) + ridge * np.eye(5)
     expected = -2 * multivariate_normal(rows.mean(axis=0), covariance).logpdf(rows) - 5 * np.log(2 * np.pi)
-    np.testing.assert_allclose(Moments.of(rows).surprise(rows, ridge), expected)
+    np.testing.assert_allclose(Moments.of(rows).surprisal(rows, ridge), expected)
 
 
 def test_few_windows_need_a_larger_ridge_and_stand_out_less_than_others() -> None:
