@@ -176,6 +176,11 @@ class ChangeMonitor:
         lasting = [change for sums in self._sums.values() for change in sums.lasting()]
         return sorted([*self._ended, *lasting], key=lambda change: (change.start_row, change.channel, change.kind))
 
+    def open_rows(self) -> set[int]:
+        """Return the rows in which a change may have begun that is not over, and the first ones of unfinished blocks."""
+        unfinished = {int(rows[0]) for _, rows in self._left.values() if len(rows)}
+        return unfinished.union(*(sums.open_rows() for sums in self._sums.values()))
+
 
 @dataclass
 class _Sums:
@@ -225,6 +230,10 @@ class _Sums:
         self.size[over] = self.back[over] = 0
         self.size = np.where(self.changed, np.maximum(self.size, LIMIT), self.size)
         return found
+
+    def open_rows(self) -> set[int]:
+        """Return where what may be a change, or is one that is not over, began."""
+        return set(self.begins[(self.size > 0) | self.changed].tolist())
 
     def lasting(self) -> list[Change]:
         """Return the changes that have not ended."""

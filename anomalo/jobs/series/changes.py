@@ -20,6 +20,11 @@ FILE = "changes.parquet"
 SAID = 3
 """So many changes are said; all are in the file."""
 
+MEANING = "alerts since then may be the change and no outliers; fit again where it is here to stay"
+
+Stamp = tuple[str, str | None]
+"""The time of a row, and its series, as they are in the source."""
+
 SCHEMA = pa.schema(
     [
         ("entity", pa.string()),
@@ -76,14 +81,14 @@ class FoundChanges:
 
     changes: list[Change]
     fitted: Fitted
-    stamps: Mapping[int, tuple[str, str | None]]
+    stamps: Mapping[int, Stamp]
 
     @classmethod
     def of(
         cls,
         points: SeenPoints,
         fitted: Fitted,
-        stamps: Callable[[list[int]], Mapping[int, tuple[str, str | None]]],
+        stamps: Callable[[list[int]], Mapping[int, Stamp]],
     ) -> FoundChanges | None:
         """Find the changes in the points of a source; None if the model has learned nothing to compare them with.
 
@@ -129,17 +134,20 @@ class FoundChanges:
         said = [self._said(change) for change in strongest(self.changes, SAID)]
         more = len(self.changes) - len(said)
         others = f"; and {more:,} more" if more else ""
-        return [
-            f"{'; '.join(said)}{others} (see {FILE}): alerts since then may be the change and no outliers; "
-            "fit again where it is here to stay"
-        ]
+        return [f"{'; '.join(said)}{others} (see {FILE}): {MEANING}"]
 
     def _said(self, change: Change) -> str:
-        (start, entity), channel = self.stamps[change.start_row], self._channel(change)
-        name = repr(channel) if entity is None else f"{channel!r} of {entity!r}"
-        end = "" if change.end_row is None else f" until {self.stamps[change.end_row][0]}"
-        levels = f"{change.before:.4g} to {change.after:.4g}"
-        if change.kind == "scale":
-            return f"scale change since {start}{end} in {name}, interquartile range from {levels}"
-        what = "drift" if change.kind == "drift" else "level change"
-        return f"{what} since {start}{end} in {name}, from {levels}"
+        end = "" if change.end_row is None else self.stamps[change.end_row][0]
+        return described(change, self._channel(change), self.stamps[change.start_row], end)
+
+
+def described(change: Change, channel: str, began: Stamp, end: str = "") -> str:
+    """Return a phrase on a change of a channel, given the time and series of its first row, and when it ended."""
+    start, entity = began
+    name = repr(channel) if entity is None else f"{channel!r} of {entity!r}"
+    until = f" until {end}" if end else ""
+    levels = f"{change.before:.4g} to {change.after:.4g}"
+    if change.kind == "scale":
+        return f"scale change since {start}{until} in {name}, interquartile range from {levels}"
+    what = "drift" if change.kind == "drift" else "level change"
+    return f"{what} since {start}{until} in {name}, from {levels}"

@@ -19,6 +19,7 @@ from anomalo.jobs.daily.run import DailyResult
 from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.jobs.series import kept
+from anomalo.jobs.series.follow import Followed, follow
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
@@ -155,3 +156,40 @@ def test_the_warning_of_anomalous_training_points_says_what_they_are() -> None:
     assert of_points is not None
     assert "training rows look anomalous, and" in of_rows
     assert "training points look anomalous (one event raises all points within 24 of it" in of_points
+
+
+def test_changes_are_said_while_a_file_is_followed(
+    hours: Callable[..., ScoreResult], place: JobContext, tmp_path: Path
+) -> None:
+    def there_and_back(rows: pd.DataFrame) -> pd.DataFrame:
+        hour = (rows["time"] - rows["time"].min()) / pd.Timedelta(1, "h")
+        return rows.assign(flow=rows["flow"] + 3.0 * (hour.between(36, 215) & (rows["pump"] == "b")))
+
+    lasting, over = hours("follow-lasting", 3.0), hours("follow-over", 0.0, there_and_back)
+    for whole in (lasting, over):
+        said, found = _followed(place, whole.run.source, tmp_path / f"{whole.run.id}.csv")
+        expected = kept.changes(whole.run.path)
+        assert found.changes == len(expected) == 1
+        (begun, *later) = said
+        (start,) = expected["start"]
+        assert begun.startswith(f"level change since {start} in 'flow' of 'b', from 100")
+        assert begun.endswith("fit again where it is here to stay")
+        ended = bool(expected["end"].notna().all())
+        assert ended == (whole is over)
+        assert len(later) == ended
+        assert all(text.startswith(f"level change since {start}") and text.endswith("is over") for text in later)
+
+
+def _followed(place: JobContext, source: str, out: Path) -> tuple[list[str], Followed]:
+    """Follow a file that grows by pieces of whole and of broken lines; return what was said, and the numbers."""
+    content, growing = Path(source).read_bytes(), out.with_suffix(".growing.csv")
+    ends = iter([*range(0, len(content), 3001), len(content)])
+    growing.write_bytes(b"")
+
+    def grow() -> bool:
+        end = next(ends, None)
+        growing.write_bytes(content if end is None else content[:end])
+        return end is not None
+
+    said: list[str] = []
+    return said, follow(place, str(growing), "long", out, Threshold.parse("share=0.01"), wait=grow, say=said.extend)
