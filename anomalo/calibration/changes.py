@@ -78,7 +78,7 @@ class UsualBlocks:
             mine = values[series == each]
             blocks = mine[: len(mine) // block * block].reshape(-1, block, channels)
             if len(blocks) >= FEWEST:
-                level, width = _levels_and_widths(blocks)
+                level, width = levels_and_widths(blocks)
                 widths[each] = _median(width)
                 both = np.stack([level, _log(width, widths[each])], axis=1)
                 centre[each] = _median(both)
@@ -177,7 +177,7 @@ class ChangeMonitor:
         return sorted([*self._ended, *lasting], key=lambda change: (change.start_row, change.channel, change.kind))
 
     def open_rows(self) -> set[int]:
-        """Return the rows in which a change may have begun that is not over, and the first ones of unfinished blocks."""
+        """Return the rows where what may be a change, or is one that is not over, began, and unfinished blocks do."""
         unfinished = {int(rows[0]) for _, rows in self._left.values() if len(rows)}
         return unfinished.union(*(sums.open_rows() for sums in self._sums.values()))
 
@@ -204,7 +204,7 @@ class _Sums:
 
     def add(self, blocks: Numbers, rows: Indices) -> Iterator[Change]:
         """Add blocks [k, points, channels] with their first rows [k], and return the changes that end."""
-        level, width = _levels_and_widths(blocks)
+        level, width = levels_and_widths(blocks)
         both = np.stack([level, _log(width, self.usual.width[self.series])], axis=1)
         distances = (both - self.usual.centre[self.series]) / self.usual.deviation[self.series]
         ended: list[Change] = []
@@ -263,7 +263,7 @@ def _line(moments: Floats) -> tuple[float, float, bool]:
     return mean, last, number >= BLOCKS and slope > TREND * np.sqrt(error / max(along, 1e-300))
 
 
-def _levels_and_widths(blocks: Numbers) -> tuple[Floats, Floats]:
+def levels_and_widths(blocks: Numbers) -> tuple[Floats, Floats]:
     """Return medians and interquartile ranges of blocks [k, points, channels]; nan if half of one is missing."""
     few = np.isnan(blocks).mean(axis=1) > 0.5
     if few.all():

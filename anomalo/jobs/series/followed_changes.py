@@ -50,7 +50,7 @@ class FollowedChanges:
         return found
 
     def _is_new(self, change: Change) -> bool:
-        """Whether a change, or that it is over, was not said yet; a level that turns out to drift is no other change."""
+        """Whether a change, or that it is over, was not said yet; a level that proves to drift is no other change."""
         begun, ended = ((change.series, change.channel, change.kind == "scale", change.start_row, at) for at in (0, 1))
         known, key = self._said & {begun, ended}, begun if change.end_row is None else ended
         self._said.add(key)

@@ -193,3 +193,21 @@ def _followed(place: JobContext, source: str, out: Path) -> tuple[list[str], Fol
 
     said: list[str] = []
     return said, follow(place, str(growing), "long", out, Threshold.parse("share=0.01"), wait=grow, say=said.extend)
+
+
+def test_what_moved_within_the_training_rows_is_said_by_the_fit_and_by_their_scores(
+    hours: Callable[..., ScoreResult], place: JobContext
+) -> None:
+    source = hours("half", 3.0).run.source
+    fitted = fit(place, source, "half", FitConfig("window-pca"), SchemaOptions(time="time", entity="pump", window=12))
+    said = [text for text in fitted.warnings if "within the training rows" in text]
+    found = score(place, source, "half", threshold=Threshold.parse("budget=4"))
+    assert said == [text for text in found.warnings if "within the training rows" in text]
+    (change,) = kept.changes(found.run.path).to_dict("records")
+    assert (change["entity"], change["channel"], change["kind"]) == ("b", "flow", "level")
+    assert abs(SHIFTED - change["start_row"] // 2) < BLOCK
+    assert f"level change since {change['start']} in 'flow' of 'b', from 100" in said[0]
+    assert "both levels are usual to the model" in said[0]
+    assert found.run.summary["changes"] == 1
+    later = score(place, hours("later", 0.0).run.source, "half", threshold=Threshold.parse("budget=4"))
+    assert not [text for text in later.warnings if "within the training rows" in text]
