@@ -88,15 +88,21 @@ def in_parts(data: Encoded) -> Iterator[Encoded]:
         yield data.take(slice(start, start + size))
 
 
-def scored_points(data: Encoded, score: Callable[[Encoded], Scores]) -> Scores:
-    """Return the scores of points [n]: of the windows that end there, or the mean of those that contain them."""
+def scored_points(data: Encoded, score: Callable[[Encoded], Scores], power: float = 1.0) -> Scores:
+    """Return the scores of points [n]: of the windows that end there, or the mean of those that contain them.
+
+    Parameters
+    ----------
+    power : float
+        The scores of windows are powers, and the root is taken of their mean: it changes no order, and is readable.
+    """
     found = np.zeros(len(data))
     for reach in _reaches(data):
         found[reach.rows] = reach.mean(score(reach.windows))
-    return found
+    return _root(found, power)
 
 
-def explained_points(data: Encoded, explain: Callable[[Encoded], Cells]) -> Cells:
+def explained_points(data: Encoded, explain: Callable[[Encoded], Cells], power: float = 1.0) -> Cells:
     """Return the explanation of points, whose contributions sum to their scores as those of windows do.
 
     What is expected of a point is the mean of what is expected of it in the windows that have a say.
@@ -106,7 +112,13 @@ def explained_points(data: Encoded, explain: Callable[[Encoded], Cells]) -> Cell
         cells = explain(reach.windows)
         contribution[reach.rows] = reach.mean(cells.contribution.sum(axis=1))
         expected[reach.rows] = _common(data.take(reach.rows), reach.expected(cells.expected))
-    return Cells(contribution, expected)
+    total = contribution.sum(axis=1)
+    share = np.divide(_root(total, power), total, out=np.ones(len(total)), where=total > 0)
+    return Cells(contribution * share[:, None], expected)
+
+
+def _root(scores: Scores, power: float) -> Scores:
+    return scores if power == 1 else np.asarray(np.maximum(scores, 0) ** (1 / power))
 
 
 @dataclass(frozen=True)

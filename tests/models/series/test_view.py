@@ -175,3 +175,18 @@ def test_folds_are_stretches_of_several_windows() -> None:
     folds = stretches(2000, 5, 50)
     assert np.bincount(folds).tolist() == [400] * 5
     assert np.diff(np.flatnonzero(np.diff(folds))).min() >= 4 * 50
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_scores_that_are_powers_have_the_root_of_their_mean(averaged: bool) -> None:
+    @dataclass(kw_only=True)
+    class Cubed(Weighted):
+        score_power = 3.0  # type: ignore[assignment]
+
+    data, plain = rows(averaged), GuardedModel.of(Weighted())
+    cubed, cells, before = GuardedModel.of(Cubed()), GuardedModel.of(Cubed()).explain(data), plain.explain(data)
+    np.testing.assert_allclose(cubed.score(data) ** 3, plain.score(data))
+    np.testing.assert_allclose(cells.contribution.sum(axis=1), cubed.score(data))
+    np.testing.assert_array_equal(cells.expected, before.expected)
+    share = before.contribution * plain.score(data)[:, None] ** (-2 / 3)
+    np.testing.assert_allclose(cells.contribution, np.where(before.contribution > 0, share, 0), rtol=1e-6)
