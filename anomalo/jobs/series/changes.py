@@ -90,7 +90,8 @@ def changes_of(points: SeenPoints, usual: UsualBlocks) -> list[Change]:
     monitor = ChangeMonitor(usual)
     for batch in points.batches():
         series, rows = batch["series"].to_numpy(), batch["row"].to_numpy()
-        values = np.stack([each.to_numpy(zero_copy_only=False) for each in batch.columns[len(FIXED) :]], axis=1)
+        channels = batch.columns[len(FIXED) :][: usual.centre.shape[2]]
+        values = np.stack([each.to_numpy(zero_copy_only=False) for each in channels], axis=1)
         for number in np.unique(series).tolist():
             mine = series == number
             monitor.see(number, values[mine], rows[mine])
@@ -101,7 +102,8 @@ def moves_of(points: SeenPoints, usual: UsualBlocks) -> list[Change]:
     """Return the levels that moved within the points of a source."""
     table = pa.Table.from_batches(list(points.batches())).combine_chunks()
     series = table["series"].to_numpy().astype(np.intp)
-    values = np.stack([each.to_numpy() for each in table.columns[len(FIXED) :]], axis=1)
+    channels = table.columns[len(FIXED) :][: usual.centre.shape[2]]
+    values = np.stack([each.to_numpy() for each in channels], axis=1)
     return level_moves(values, series, table["row"].to_numpy(), int(usual.block[0]))
 
 

@@ -107,7 +107,9 @@ def test_points_are_those_of_the_source(shifted: ScoreResult) -> None:
     truth = pd.read_csv(shifted.run.source, parse_dates=["time"])
     points = pd.read_parquet(shifted.run.path / "points.parquet")
     assert points["row"].tolist() == list(range(len(truth)))
-    assert kept.channels(shifted.run.path) == ["flow"], "a category is no line"
+    assert (kept.channels(shifted.run.path), kept.categories(shifted.run.path)) == (["flow"], ["mode"])
+    mode = kept.category(shifted.run.path, "mode")
+    assert [mode.levels[code] for code in mode.code] == truth["mode"].tolist()
     np.testing.assert_allclose(points["flow"], truth["flow"], rtol=1e-6, atol=1e-5)
     assert (points["time"].to_numpy() == truth["time"].to_numpy()).all()
     assert points["entity"].tolist() == truth["pump"].tolist()
