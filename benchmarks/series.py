@@ -89,8 +89,10 @@ def encoded(values: np.ndarray, observed: np.ndarray, phases: np.ndarray | None 
     return Encoded(values, observed, Layout("series", values.shape[1:], blocks), season=phases)
 
 
-def windows(series: Points, width: int) -> Encoded:
-    return encoded(*trailing_windows(series.values, series.observed, width))
+def windows(series: Points, width: int, after: int = 0) -> Encoded:
+    """Return the window that ends at each point, and so many that end later: what is outside is not observed."""
+    values, observed = (np.pad(each, ((0, after), (0, 0))) for each in (series.values, series.observed))
+    return encoded(*trailing_windows(values, observed, width))
 
 
 def fitted(registry: Registry, name: str, data: Encoded, goal: str, args: argparse.Namespace) -> Any:
@@ -110,15 +112,18 @@ def held_out_scores(registry: Registry, name: str, data: Encoded, args: argparse
     """Return the score of each window by a model that saw no point of it: of the other stretches of the file.
 
     With one stretch there are no others: the model learns from the windows that it scores. `a+b` is the mean of two.
+    The windows are those that contain a point of the file; the last ones, which end after it, are not learned from.
     """
     if "+" in name:
         return np.mean([held_out_scores(registry, part, data, args) for part in name.split("+")], axis=0)
-    rows, width = np.arange(len(data)), data.layout.shape[0]
+    width = data.layout.shape[0]
+    rows = np.arange(len(data) - width + 1)
     scores = np.zeros(len(data))
     for stretch in np.array_split(rows, args.folds):
         others = (rows < stretch[0] - width + 1) | (rows >= stretch[-1] + width) | (args.folds == 1)
-        model = fitted(registry, name, data.take(others), "score", args)
-        scores[stretch] = scored(model, data.take(stretch), args.of_time)
+        model = fitted(registry, name, data.take(rows[others]), "score", args)
+        held = slice(stretch[0], len(data) if stretch[-1] == rows[-1] else stretch[-1] + 1)
+        scores[held] = scored(model, data.take(held), args.of_time)
     return scores
 
 
@@ -132,8 +137,12 @@ def scored(model: Any, data: Encoded, of_time: int) -> np.ndarray:
 def fold_scores(scores: np.ndarray, width: int) -> np.ndarray:
     """Return for each point the mean score of the windows that contain it: its own, and those that end later."""
     # Sums of each window, not differences of prefix sums: those cancel, and can go below 0.
-    total = np.convolve(scores, np.ones(width))[width - 1 :]
-    return total / np.minimum(width, np.arange(len(scores), 0, -1))
+    return np.convolve(scores, np.ones(width), "valid") / width
+
+
+def own_scores(scores: np.ndarray, width: int) -> np.ndarray:
+    """Return for each point the score of the window that ends there."""
+    return scores[: len(scores) - width + 1]
 
 
 def tolerance(series: Points) -> int:
@@ -157,7 +166,7 @@ def nab(args: argparse.Namespace, registry: Registry) -> None:
             if args.calendar:
                 series = with_calendar(series, pd.read_csv(path, parse_dates=["timestamp"])["timestamp"])
             args.of_time = series.of_time
-            scores = held_out_scores(registry, name, windows(series, width), args)
+            scores = held_out_scores(registry, name, windows(series, width, width - 1), args)
             folded = fold_scores(scores, width)
             measured = Points(*(part[:, : part.shape[1] - series.of_time] for part in series[:2]), series.labels)
             rows.append((vus_pr(series.labels, folded, tolerance(measured)), average_precision(series.labels, folded)))
@@ -192,11 +201,12 @@ def skab(args: argparse.Namespace, registry: Registry) -> None:
         for path in files:
             series = points(path, "anomaly", ("changepoint",), slice(TRAINED))
             width = window_length(series.values[:TRAINED], series.observed[:TRAINED])
-            data = windows(series, width)
-            train = data.take(slice(width - 1, TRAINED))
+            data = windows(series, width, width - 1)
+            known = Points(series.values[:TRAINED], series.observed[:TRAINED], series.labels[:TRAINED])
+            train = windows(known, width, width - 1).take(slice(width - 1, None))
             usual = held_out_scores(registry, name, train, args)
-            scores = fitted(registry, name, train, "score", args).score(data)
-            for how, use in (("causal", lambda s, width: s), ("averaged", fold_scores)):
+            scores = fitted(registry, name, data.take(slice(width - 1, TRAINED)), "score", args).score(data)
+            for how, use in (("causal", own_scores), ("averaged", fold_scores)):
                 limit = args.factor * np.quantile(use(usual, width), args.quantile)
                 pooled[how].append(use(scores, width) > limit)
             labels.append(series.labels)

@@ -78,7 +78,7 @@ class UsualBlocks:
             mine = values[series == each]
             blocks = mine[: len(mine) // block * block].reshape(-1, block, channels)
             if len(blocks) >= FEWEST:
-                level, width = _levels_and_widths(blocks)
+                level, width = levels_and_widths(blocks)
                 widths[each] = _median(width)
                 both = np.stack([level, _log(width, widths[each])], axis=1)
                 centre[each] = _median(both)
@@ -176,6 +176,11 @@ class ChangeMonitor:
         lasting = [change for sums in self._sums.values() for change in sums.lasting()]
         return sorted([*self._ended, *lasting], key=lambda change: (change.start_row, change.channel, change.kind))
 
+    def open_rows(self) -> set[int]:
+        """Return the rows where what may be a change, or is one that is not over, began, and unfinished blocks do."""
+        unfinished = {int(rows[0]) for _, rows in self._left.values() if len(rows)}
+        return unfinished.union(*(sums.open_rows() for sums in self._sums.values()))
+
 
 @dataclass
 class _Sums:
@@ -199,7 +204,7 @@ class _Sums:
 
     def add(self, blocks: Numbers, rows: Indices) -> Iterator[Change]:
         """Add blocks [k, points, channels] with their first rows [k], and return the changes that end."""
-        level, width = _levels_and_widths(blocks)
+        level, width = levels_and_widths(blocks)
         both = np.stack([level, _log(width, self.usual.width[self.series])], axis=1)
         distances = (both - self.usual.centre[self.series]) / self.usual.deviation[self.series]
         ended: list[Change] = []
@@ -225,6 +230,10 @@ class _Sums:
         self.size[over] = self.back[over] = 0
         self.size = np.where(self.changed, np.maximum(self.size, LIMIT), self.size)
         return found
+
+    def open_rows(self) -> set[int]:
+        """Return where what may be a change, or is one that is not over, began."""
+        return set(self.begins[(self.size > 0) | self.changed].tolist())
 
     def lasting(self) -> list[Change]:
         """Return the changes that have not ended."""
@@ -254,7 +263,7 @@ def _line(moments: Floats) -> tuple[float, float, bool]:
     return mean, last, number >= BLOCKS and slope > TREND * np.sqrt(error / max(along, 1e-300))
 
 
-def _levels_and_widths(blocks: Numbers) -> tuple[Floats, Floats]:
+def levels_and_widths(blocks: Numbers) -> tuple[Floats, Floats]:
     """Return medians and interquartile ranges of blocks [k, points, channels]; nan if half of one is missing."""
     few = np.isnan(blocks).mean(axis=1) > 0.5
     if few.all():

@@ -159,10 +159,12 @@ def _follow(
         raise UsageError("--follow appends to a file of this machine; name it by -o")
     limit = used_threshold(context.store, model, given).threshold
     with console.work("following", ONE_THREAD):
-        found = follow(context, source, model, target, limit, **asked)
+        found = follow(context, source, model, target, limit, say=console.warn, **asked)
     rows, alerts = count(found.rows, "row"), count(found.alerts, "alert")
+    apart = f"; {count(found.changes, 'lasting change')} apart from them" if found.changes else ""
     later = f"; {count(found.waiting, 'row')} wait for later ones" if found.waiting else ""
-    console.result(found.to_json(), lambda: typer.echo(f"{rows} scored, {alerts} at {limit}; in {target}{later}"))
+    said = f"{rows} scored, {alerts} at {limit}{apart}; in {target}{later}"
+    console.result(found.to_json(), lambda: typer.echo(said))
 
 
 def _finish(run: RunRecord, output: Output | None, fail_over: int | None, metrics: Path | None) -> None:

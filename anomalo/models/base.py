@@ -81,6 +81,14 @@ class Model:
     score_unit: ClassVar[str] = ""
     """What the score is measured in, for people, such as "nats" or "probability"; empty if it has no name."""
 
+    @property
+    def score_power(self) -> float:
+        """Of a model of series, the power of `score_unit` that its scores of windows are.
+
+        A point has the mean of the scores of windows, and then the root of it: the generalised mean of this power.
+        """
+        return 1.0
+
     def __post_init__(self) -> None:
         for parameter in self.parameters():
             value = getattr(self, parameter.name)

@@ -119,7 +119,7 @@ class GuardedModel:
         if not isinstance(model, CanScore):
             raise self._unable("score")
         if data.positions is not None:
-            return scored_points(data, self.score)
+            return scored_points(data, self.score, model.score_power)
         data = self.view.of_rows(data)
         with self._guard("score"):
             return result_checks.scores(model.score(data), data)
@@ -130,7 +130,7 @@ class GuardedModel:
         if not isinstance(model, CanExplain):
             raise self._unable("explain")
         if data.positions is not None:
-            return explained_points(data, self.explain)
+            return explained_points(data, self.explain, model.score_power)
         seen = self.view.of_rows(data)
         with self._guard("explain"):
             cells = result_checks.cells(model.explain(seen), seen)

@@ -11,6 +11,7 @@ import numpy as np
 from anomalo.errors import UsageError
 from anomalo.plugin import Cells, Encoded, Filled, Floats, Model, Run, Scores, is_goal
 from anomalo_series.sample import mean_of, sampled
+from anomalo_series.window_model import WindowModel
 
 CELLS = 1000
 """Of wide windows, single cells are looked for among so many."""
@@ -36,6 +37,11 @@ class Auto(Model):
     name = "auto"
     modalities = ("series",)
     score_unit = "times the usual"
+
+    @property
+    def score_power(self) -> float:
+        """That of the members, which have the default."""
+        return WindowModel.power
 
     def fit(self, data: Encoded, run: Run) -> Self:
         """Fit the scoring models to score, and the filling one to impute."""

@@ -25,7 +25,8 @@ class WindowModel(Model):
     A window's energy is the mean over its cells, and its score (energy / the usual one) to a power. Cells that are not
     observed count as usual ones: the mean of a few cells, as at the start of a series, is often high by chance.
     With a high power the mean score of the windows that contain a point is near that of the most anomalous one; it
-    changes no order among windows. Each cell's part of the score is its part of the energy.
+    changes no order among windows. A point's score is the root of this mean: so many times the usual energy. Each
+    cell's part of the score is its part of the energy.
 
     Reference for the generalised mean as pooling: Boureau, Ponce and LeCun (2010), A theoretical analysis of feature
     pooling in visual recognition, ICML.
@@ -37,6 +38,11 @@ class WindowModel(Model):
     power: float = param(4.0, low=0.25, high=16.0, help="How much more the most anomalous windows count than others.")
 
     level_ = 1.0
+
+    @property
+    def score_power(self) -> float:
+        """The power of the energy that scores of windows are."""
+        return self.power
 
     def energies(self, x: Floats, seen: Mask) -> tuple[Energies, Floats]:
         """Return the energies of the cells of one block of windows, 0 where not observed, and what is expected of them.

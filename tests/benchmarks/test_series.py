@@ -25,9 +25,17 @@ RNG = np.random.default_rng(3)
 
 @pytest.mark.parametrize("width", [1, 4, 60])
 def test_a_point_has_the_mean_score_of_the_windows_it_lies_in(width: int) -> None:
-    scores = RNG.random(40)
+    scores = RNG.random(40 + width - 1)
     expected = [scores[at : at + width].mean() for at in range(40)]
     assert series.fold_scores(scores, width) == pytest.approx(expected)
+    assert (series.own_scores(scores, width) == scores[:40]).all()
+
+
+def test_windows_that_end_after_the_series_have_only_its_last_points() -> None:
+    values = np.arange(1, 7, dtype=np.float32)[:, None]
+    data = series.windows(series.Points(values, np.ones(values.shape, dtype=bool), np.array([])), 3, 2)
+    assert data.values[-2:, :, 0].tolist() == [[5, 6, 0], [6, 0, 0]]
+    assert data.observed[-2:, :, 0].tolist() == [[True, True, False], [True, False, False]]
 
 
 def test_the_mean_of_tiny_scores_after_huge_ones_is_not_negative() -> None:

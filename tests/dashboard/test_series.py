@@ -36,6 +36,8 @@ def pumps(hours: int, odd: bool) -> pd.DataFrame:
             flow[LATER:] += 5
         frame = pd.DataFrame({"time": pd.date_range("2026-01-01", periods=hours, freq="h"), "pump": pump, NAME: flow})
         frame["heat"] = 20 + 2 * day + 0.2 * rng.normal(size=hours)
+        frame["mode"] = np.where(day > 0, "day", "night")
+        frame.loc[ODD + 20, "mode"] = "<i>off"
         found.append(frame.drop(index=list(GAP)) if odd and not at else frame)
     return pd.concat(found).sort_values(["time", "pump"], kind="stable")
 
@@ -141,6 +143,52 @@ def test_what_is_drawn_is_what_the_run_has(run: RunRecord) -> None:
     np.testing.assert_allclose(band["low"], cells.loc[rows, "low"])
     np.testing.assert_allclose(band["high"], cells.loc[rows, "high"])
     np.testing.assert_allclose(band["expected"], cells.loc[rows, "expected"].astype(float))
+
+
+def test_a_category_is_drawn_with_a_bar_for_each_stay_at_a_level(run: RunRecord) -> None:
+    truth = pumps(HOURS, True)
+    north, line = truth[truth["pump"] == "[north]"], kept.timeline(run.path)
+    made = parts.of_category(run, line, 0, (0, HOURS - len(GAP)), "mode", 1, None)
+    times = pd.to_datetime(north["time"])
+    away = (north["mode"] != north["mode"].shift()) | (times.diff() > pd.Timedelta(1, "h"))
+    expected = north[away].assign(start=times[away]).sort_values("start")
+    bars = made["levels"].sort_values("start")
+    assert bars["from"].tolist() == expected["start"].astype(str).tolist()
+    assert bars["level"].tolist() == expected["mode"].tolist()
+    ends = times.groupby(away.cumsum()).last()
+    assert bars["to"].tolist() == ends.astype(str).tolist()
+    assert len(made["gaps"]) == 1
+    drawn = chart.draw_levels(made, "mode", line.dated, (0.0, 1.0)).to_dict()
+    assert drawn["height"] == 4 * chart.LINE
+    app = opened("alerts", series="[north]")
+    app.multiselect[-1].set_value([NAME, "mode"]).run()
+    assert not app.exception
+    assert len(app.get("vega_lite_chart")) == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3000), st.integers(1, 8), st.integers(8, 60))
+def test_no_level_that_occurs_is_left_out(seed: int, count: int, levels: int, most: int) -> None:
+    rng = np.random.default_rng(seed)
+    level = np.repeat(rng.integers(-1, levels, count), rng.integers(1, 40, count))[:count]
+    slot = np.cumsum(np.where(rng.random(count) < 0.01, 7, 1))
+    found = decimation.stays(level, slot, most)
+    assert len(found.level) <= most
+    for one in range(levels):
+        mine = found.level == one
+        at = np.flatnonzero(level == one)
+        inside = (found.first[mine] <= at[:, None]) & (at[:, None] <= found.last[mine])
+        assert (inside.sum(axis=1) == 1).all()
+        assert np.isin(found.first[mine], at).all()
+        assert np.isin(found.last[mine], at).all()
+
+
+def test_rare_levels_are_joined() -> None:
+    code = np.repeat(np.arange(20, dtype=np.int32), np.arange(30, 10, -1))
+    renamed, names = parts._most_frequent(np.append(code, np.int32(-1)), tuple("abcdefghijklmnopqrst"))
+    assert names == [*"abcdefg", "13 others"]
+    assert np.bincount(renamed[renamed >= 0]).tolist() == [30, 29, 28, 27, 26, 25, 24, sum(range(11, 24))]
+    assert renamed[-1] == -1
 
 
 def test_a_click_on_an_interval_leads_to_its_peak() -> None:

@@ -18,7 +18,7 @@ from anomalo.errors import UsageError
 from anomalo.jobs.comparing.profiles import profile_of_fit
 from anomalo.jobs.context import EQUAL_ROWS, JobContext, Opened
 from anomalo.jobs.fitting.lineage import data_of, lineage, metrics_of
-from anomalo.jobs.series.changes import usual_blocks
+from anomalo.jobs.series.changes import moves_of_fit, usual_blocks
 from anomalo.jobs.series.stamps import stamps_of_fit
 from anomalo.models.base import is_goal
 from anomalo.models.capabilities import CanExtend
@@ -319,7 +319,8 @@ def _warnings(fitted: Fitted, table: ParsedTable) -> tuple[str, ...]:
     """Return the model's warnings, those on times, and that all rows are equal where scores should be calibrated."""
     asked = "score" in fitted.guarded.verbs and is_goal(frozenset(fitted.facts["goals"]), "score")
     equal = len(fitted.calibration.hashes) <= 1 and asked and fitted.facts["calibrated"]
-    return (*fitted.warnings, *stamps_of_fit(table, fitted), *([EQUAL_ROWS] if equal else []))
+    of_time = (*stamps_of_fit(table, fitted), *moves_of_fit(table, fitted))
+    return (*fitted.warnings, *of_time, *([EQUAL_ROWS] if equal else []))
 
 
 def summary_of(fitted: Fitted, warnings: tuple[str, ...]) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class _Job:
             scored.points.write(folder)
         if scored.changes is not None:
             scored.changes.write(folder)
-            beside["changes"] = len(scored.changes.changes)
+            beside["changes"] = len(scored.changes)
         self._write_rows(folder / FILE)
         return beside | {
             "rows": scored.rows,

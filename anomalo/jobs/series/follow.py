@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from anomalo.errors import OutputError, SourceError, UsageError
 from anomalo.jobs.context import JobContext
 from anomalo.jobs.part import Part, numbered_parts
 from anomalo.jobs.scoring.score_rows import REASONS
+from anomalo.jobs.series.followed_changes import FollowedChanges
 from anomalo.jobs.series.surroundings import TimeOrder
 from anomalo.jobs.series.waiting import Waiting
 from anomalo.persistence.atomic import append_bytes, require_writable
@@ -38,15 +39,19 @@ SUFFIXES = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class Followed:
-    """How many rows were scored, how many of them are alerts, and how many wait for later ones, since the start."""
+    """How many rows were scored, are alerts, and wait for later ones, since the start; and how many changes there are.
+
+    Changes are those in all rows of the source.
+    """
 
     rows: int = 0
     alerts: int = 0
     waiting: int = 0
+    changes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers, JSON-ready."""
-        return {"rows": self.rows, "alerts": self.alerts, "waiting": self.waiting}
+        return asdict(self)
 
 
 def follow(
@@ -59,6 +64,7 @@ def follow(
     device: str = "auto",
     resume: bool = False,
     wait: Callable[[], bool] | None = None,
+    say: Callable[[list[str]], None] | None = None,
 ) -> Followed:
     """Score the rows of a CSV file, and those that are appended to it, and append a line for each to `output`.
 
@@ -75,6 +81,9 @@ def follow(
         Continue with the rows that have no line in `output`.
     wait : callable, optional
         Waits until the file may have grown, and returns whether to continue; by default for ever, until Ctrl-C.
+    say : callable, optional
+        Gets sentences on lasting changes, apart from alerts, as soon as they are found; with `resume` those in rows
+        that were scored before, too.
 
     Raises
     ------
@@ -89,11 +98,15 @@ def follow(
     _check(fitted, threshold, source, output)
     lines = _Lines(output, fitted.schema.id, resume)
     job, order = _Following(context, fitted, threshold.value, lines), TimeOrder(fitted.schema)
-    waiting = Waiting(fitted, order.stamps, context.strict)
+    waiting, changes = Waiting(fitted, order.stamps, context.strict), FollowedChanges(fitted)
     with suppress(KeyboardInterrupt):
         for part in numbered_parts(_in_order(_appended(context, Path(source), wait or _sleep), order)):
-            job.see(waiting.settled(part))
-    return Followed(job.rows, job.alerts, len(waiting))
+            settled = waiting.settled(part)
+            job.see(settled)
+            said = changes.see(settled)
+            if said and say is not None:
+                say(said)
+    return Followed(job.rows, job.alerts, len(waiting), changes.count)
 
 
 def _sleep() -> bool:

@@ -25,6 +25,9 @@ JOINED = 4
 CHANNELS, LEAST = 5, 0.2
 """An interval names so many channels at most, and none of a smaller part of the contributions than this."""
 
+TRAINED = 0.9
+"""A source is the training table if at least this share of its points was in training."""
+
 SCHEMA = pa.schema(
     [
         ("entity", pa.string()),
@@ -132,6 +135,7 @@ class AlertPlaces:
         self._fitted, self._schema = fitted, fitted.schema
         self._places, self._spool = Places(fitted), Spool(path)
         self.points = SeenPoints(fitted, path.with_name("points.arrow"))
+        self._rows = self._known = 0
 
     def see(self, part: Part) -> None:
         """Add the next part of the source."""
@@ -140,12 +144,13 @@ class AlertPlaces:
         entity = none if self._schema.entity is None else text(part.batch.column(self._schema.entity))
         places = self._places.of(part)
         self.points.see(part, places, entity)
+        self._rows, self._known = self._rows + len(part.rows), self._known + int(part.arrays["known"].sum())
         columns = [pa.array(part.rows), pa.array(places), stamp, entity]
         self._spool.write(pa.RecordBatch.from_arrays(columns, schema=PLACES))
 
     def changes(self) -> FoundChanges | None:
         """Return the changes of the source; None if the model has learned nothing to compare it with."""
-        return FoundChanges.of(self.points, self._fitted, self._stamps)
+        return FoundChanges.of(self.points, self._fitted, self._stamps, self._known >= TRAINED * max(self._rows, 1))
 
     def _stamps(self, rows: list[int]) -> dict[int, tuple[str, str | None]]:
         """Return the times and series of rows, ascending, as they are in the source."""

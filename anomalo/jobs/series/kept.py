@@ -73,7 +73,16 @@ def has_points(run: Path) -> bool:
 
 def channels(run: Path) -> list[str]:
     """Return the names of the channels of numbers that a run keeps."""
-    return list(pq.read_schema(run / FILE).names[len(FIXED) :])
+    return [field.name for field in _channels(run) if pa.types.is_floating(field.type)]
+
+
+def categories(run: Path) -> list[str]:
+    """Return the names of the channels of categories that a run keeps."""
+    return [field.name for field in _channels(run) if pa.types.is_string(field.type)]
+
+
+def _channels(run: Path) -> list[pa.Field]:
+    return list(pq.read_schema(run / FILE))[len(FIXED) :]
 
 
 def timeline(run: Path) -> Timeline:
@@ -96,6 +105,21 @@ def channel(run: Path, name: str) -> Numbers:
     """Read the numbers of one channel, by row; nan where missing."""
     found: Numbers = pq.read_table(run / FILE, columns=[name])[name].to_numpy()
     return found
+
+
+@dataclass(frozen=True)
+class Category:
+    """One channel of categories: its levels, and for each row the number of its level, -1 where it is missing."""
+
+    levels: tuple[str, ...]
+    code: NDArray[np.int32]
+
+
+def category(run: Path, name: str) -> Category:
+    """Read the levels of one channel, by row."""
+    found = pq.read_table(run / FILE, columns=[name])[name].combine_chunks().dictionary_encode()
+    codes = found.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return Category(tuple(found.dictionary.to_pylist()), codes)
 
 
 def intervals(run: Path) -> pd.DataFrame:

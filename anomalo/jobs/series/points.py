@@ -1,4 +1,4 @@
-"""The points of a source of series as its run keeps them: time, slot and channels of numbers."""
+"""The points of a source of series as its run keeps them: time, slot, channels of numbers, and those of categories."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from anomalo.jobs.scoring.numbered import free_name
 from anomalo.jobs.scoring.spool import Spool
 from anomalo.jobs.series.places import Keys
 from anomalo.jobs.series.surroundings import Stamps
+from anomalo.pipeline.explaining.expected_cells import text
 from anomalo.pipeline.fitted import Fitted
 from anomalo.tabular.writing.writer import TableWriter
 
@@ -34,6 +35,11 @@ Numbers = NDArray[np.float32]
 def channels_of(layout: Layout) -> list[Block]:
     """Return the channels of numbers, which can be drawn and can change in level."""
     return [block for block in layout.blocks if block.kind == "number" and not block.moment and not block.label]
+
+
+def categories_of(layout: Layout) -> list[Block]:
+    """Return the channels of categories, which can be drawn."""
+    return [block for block in layout.blocks if block.kind == "category" and not block.label]
 
 
 def numbers_of(data: Encoded) -> Numbers:
@@ -58,7 +64,8 @@ def points_schema(fitted: Fitted) -> pa.Schema:
         ("slot", pa.int64()),
     ]
     channels = [(free_name(block.name, FIXED), pa.float32()) for block in channels_of(fitted.encoder.layout)]
-    return pa.schema([*fixed, *channels])
+    categories = [(free_name(block.name, FIXED), pa.string()) for block in categories_of(fitted.encoder.layout)]
+    return pa.schema([*fixed, *channels, *categories])
 
 
 def seconds(times: pa.Array) -> NDArray[np.float64]:
@@ -92,6 +99,7 @@ class SeenPoints:
     def __init__(self, fitted: Fitted, path: Path) -> None:
         self._spool, self._stamps = Spool(path), known_series(fitted)
         self._schema = points_schema(fitted)
+        self._categories = [block.name for block in categories_of(fitted.encoder.layout)]
         self._last: dict[int, float] = {}
         self.ordered = True
 
@@ -104,6 +112,7 @@ class SeenPoints:
         channels = part.arrays[CHANNELS]
         columns = [pa.array(part.rows), entity, pa.array(series.astype(np.int32)), shown, pa.array(slots)]
         columns += [pa.array(channels[:, at]) for at in range(channels.shape[1])]
+        columns += [text(part.batch.column(name)) for name in self._categories]
         self._spool.write(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def _continues(self, times: NDArray[np.float64], series: NDArray[np.intp]) -> bool:

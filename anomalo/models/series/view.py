@@ -89,15 +89,21 @@ def in_parts(data: Encoded) -> Iterator[Encoded]:
         yield data.take(slice(start, start + size))
 
 
-def scored_points(data: Encoded, score: Callable[[Encoded], Scores]) -> Scores:
-    """Return the scores of points [n]: of the windows that end there, or the mean of those with them."""
+def scored_points(data: Encoded, score: Callable[[Encoded], Scores], power: float = 1.0) -> Scores:
+    """Return the scores of points [n]: of the windows that end there, or the mean of those that contain them.
+
+    Parameters
+    ----------
+    power : float
+        The scores of windows are powers, and the root is taken of their mean: it changes no order, and is readable.
+    """
     found = np.zeros(len(data))
     for reach in _reaches(data):
         found[reach.rows] = reach.mean(score(reach.windows))
-    return found
+    return _root(found, power)
 
 
-def explained_points(data: Encoded, explain: Callable[[Encoded], Cells]) -> Cells:
+def explained_points(data: Encoded, explain: Callable[[Encoded], Cells], power: float = 1.0) -> Cells:
     """Return the explanation of points, whose contributions sum to their scores as those of windows do.
 
     What is expected of a point is the mean of what is expected of it in the windows that have a say.
@@ -107,7 +113,13 @@ def explained_points(data: Encoded, explain: Callable[[Encoded], Cells]) -> Cell
         cells = explain(reach.windows)
         contribution[reach.rows] = reach.mean(cells.contribution.sum(axis=1))
         expected[reach.rows] = _common(data.take(reach.rows), reach.expected(cells.expected))
-    return Cells(contribution, expected)
+    total = contribution.sum(axis=1)
+    share = np.divide(_root(total, power), total, out=np.ones(len(total)), where=total > 0)
+    return Cells(contribution * share[:, None], expected)
+
+
+def _root(scores: Scores, power: float) -> Scores:
+    return scores if power == 1 else np.asarray(np.maximum(scores, 0) ** (1 / power))
 
 
 @dataclass(frozen=True)
@@ -119,31 +131,31 @@ class _Reach:
     rows : intp [n]
         Their numbers.
     windows : Encoded [m]
-    first, count : intp [n]
-        The first window with a say on each row, which ends there, and how many follow it.
+    first : intp [n]
+        The first window with a say on each row, which ends there.
+    count : int
+        How many have one: the first, and those that follow it.
     """
 
     rows: Indices
     windows: Encoded
     first: Indices
-    count: Indices
+    count: int
 
     def mean(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return for each row the mean of what was found of its windows, [m] or [m, C]."""
         total = np.zeros((len(self.rows), *found.shape[1:]))
-        for later in range(int(self.count.max(initial=0))):
-            here = np.flatnonzero(later < self.count)
-            total[here] += found[self.first[here] + later]
-        return np.asarray(total / self.count.reshape(-1, *[1] * (total.ndim - 1)))
+        for later in range(self.count):
+            total += found[self.first + later]
+        return np.asarray(total / self.count)
 
     def expected(self, cells: Floats) -> Floats:
         """Return for each row the mean of its own cells in its windows [m, T, C]; codes, which have none, of one."""
         last, codes = cells[self.first, -1], self.windows.layout.categories
         total = np.zeros(last.shape)
-        for later in range(int(self.count.max(initial=0))):
-            here = np.flatnonzero(later < self.count)
-            total[here] += cells[self.first[here] + later, -1 - later]
-        mean = (total / self.count[:, None]).astype(np.float32)
+        for later in range(self.count):
+            total += cells[self.first + later, -1 - later]
+        mean = (total / self.count).astype(np.float32)
         mean[:, codes] = last[:, codes]
         return mean
 
@@ -153,33 +165,61 @@ def _reaches(data: Encoded) -> Iterator[_Reach]:
 
     Rows that follow each other share windows, but for those whose cells are not as the points have them.
     """
-    other = _is_other(data) if _positions(data).averaged else np.zeros(len(data), dtype=np.bool_)
-    size = max(AT_ONCE // max(data.layout.window * len(data.layout.blocks), 1), 1)
-    for rows in _split(np.flatnonzero(~other), size) if not other.all() or not len(data) else ():
-        positions = _positions(data).take(rows)
-        if not positions.averaged:
-            yield _Reach(rows, windows(data.take(rows)), np.arange(len(rows)), np.ones(len(rows), dtype=np.intp))
-            continue
-        count = positions.last_end - positions.at + 1
-        index = positions.at[:, None] + np.arange(positions.width)
-        ends = np.unique(np.minimum(index, positions.last_end[:, None]))
-        shared = replace(positions, at=ends)
-        values, observed, season = shared.windows(shared.trailing)
-        seen = Encoded(values, observed, seen_layout(data.layout), season=season)
-        yield _Reach(rows, seen, np.searchsorted(ends, positions.at), count)
+    averaged, width = _positions(data).averaged, data.layout.window
+    other = _is_other(data) if averaged else np.zeros(len(data), dtype=np.bool_)
+    size = max(AT_ONCE // max(width * len(data.layout.blocks), 1), 1)
+    if not other.all() or not len(data):
+        rows = np.flatnonzero(~other)
+        for some in _split(rows, _windows_added(data, rows), size):
+            if averaged:
+                yield _shared(data, some)
+            else:
+                yield _Reach(some, windows(data.take(some)), np.arange(len(some)), 1)
     if other.any():
-        for rows in _split(np.flatnonzero(other), max(size // data.layout.window, 1)):
-            positions = _positions(data).take(rows)
-            count = positions.last_end - positions.at + 1
-            first = np.cumsum(count) - count
-            later = np.arange(count.sum()) - np.repeat(first, count)
-            every = data.take(np.repeat(rows, count))
-            yield _Reach(rows, _windows(every, _positions(every).trailing + later), first, count)
+        rows = np.flatnonzero(other)
+        for some in _split(rows, np.full(len(rows), width), size):
+            later = np.tile(np.arange(width), len(some))
+            each = data.take(np.repeat(some, width))
+            start = _positions(each).trailing + later
+            yield _Reach(some, _windows(each, start), np.arange(len(some)) * width, width)
 
 
-def _split(rows: Indices, size: int) -> Iterator[Indices]:
-    for start in range(0, max(len(rows), 1), size):
-        yield rows[start : start + size]
+def _windows_added(data: Encoded, rows: Indices) -> Indices:
+    """Return how many windows each row adds to those of the rows before it, at most all of its own, intp [n]."""
+    positions = _positions(data).take(rows)
+    if not positions.averaged:
+        return np.ones(len(rows), dtype=np.intp)
+    steps = np.diff(positions.at, prepend=-positions.width)
+    same = np.diff(positions.points.first[positions.at], prepend=-1) == 0
+    return np.where(same & (steps > 0), np.minimum(steps, positions.width), positions.width)
+
+
+def _shared(data: Encoded, rows: Indices) -> _Reach:
+    """Return rows with all windows that contain them.
+
+    Of the last points of a stretch some reach beyond its end, as some of the first ones reach beyond its beginning:
+    what is outside is not observed. So each point's score is the mean of equally many windows. A mean of those inside
+    would be of few windows at the end, and high more often by chance.
+    """
+    positions = _positions(data).take(rows)
+    later = positions.width - 1
+    begins, stretch = np.unique(positions.points.first[positions.at], return_inverse=True)
+    # Windows of different stretches get different numbers, those too that end in no point.
+    own = positions.at + stretch * later
+    numbers = np.unique(own[:, None] + np.arange(positions.width))
+    stretch = np.searchsorted(begins + np.arange(len(begins)) * later, numbers, side="right") - 1
+    end = numbers - stretch * later
+    points = positions.points
+    inside = replace(positions, at=np.minimum(end, points.end[begins[stretch]] - 1))
+    values, observed, season = inside.windows(end - later)
+    seen = Encoded(values, observed, seen_layout(data.layout), season=season)
+    return _Reach(rows, seen, np.searchsorted(numbers, own), positions.width)
+
+
+def _split(rows: Indices, windows: Indices, size: int) -> Iterator[Indices]:
+    """Yield rows in parts with about `size` windows each, given how many each adds; at least one part."""
+    part = (np.cumsum(windows) - windows) // size
+    yield from np.split(rows, np.flatnonzero(np.diff(part)) + 1)
 
 
 def _positions(data: Encoded) -> Positions:

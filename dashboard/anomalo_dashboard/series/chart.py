@@ -12,7 +12,8 @@ from anomalo_dashboard.security.literal import plain
 
 CLICKED = "interval"
 """The name of the selection that holds the clicked interval."""
-HEIGHT = 190
+HEIGHT, LINE = 190, 22
+"""Of the chart of a number, and of each level of a category."""
 EXPECTED = "#3f7fd0"
 CHANGED = "#a06fc4"
 DOTS = 250
@@ -63,6 +64,34 @@ def draw(parts: dict[str, pd.DataFrame], title: str, dated: bool, span: tuple[fl
     if len(parts["row"]):
         layers.append(alt.Chart(parts["row"]).mark_rule(color=MARK, strokeWidth=1.5).encode(x=x.of("time")))
     chart: alt.LayerChart = alt.LayerChart(layer=layers, height=HEIGHT)
+    return chart
+
+
+def draw_levels(parts: dict[str, pd.DataFrame], title: str, dated: bool, span: tuple[float, float]) -> alt.LayerChart:
+    """Return the chart of a category: a bar in the line of each level while the category is there.
+
+    Parameters
+    ----------
+    parts : dict of str to DataFrame
+        `levels` (`start`, `end`, `level`, `from`, `to`); `gaps`, `intervals` and `row` as `draw` has them. The other
+        parameters are those of `draw`.
+    """
+    x, levels = _Times(dated, span), parts["levels"]
+    axis = alt.Axis(minExtent=46, maxExtent=46, labelLimit=46, titleLimit=HEIGHT)
+    y = alt.Y("level:N", title=plain(title), sort=list(dict.fromkeys(levels["level"])), axis=axis)
+    layers: list[Any] = [_stretches(parts["intervals"], x).mark_rect(color=ANOMALOUS, opacity=0.2, aria=False)]
+    if len(parts["gaps"]):
+        layers.append(_stretches(parts["gaps"], x).mark_rect(color=MARK, opacity=0.22, aria=False))
+    bars = alt.Chart(levels).mark_bar(color=NORMAL, stroke=NORMAL, strokeWidth=1, aria=False)
+    said = [alt.Tooltip(f"{name}:N") for name in ("level", "from", "to")]
+    layers += [
+        bars.encode(x=x.of("start", "Time"), x2="end", y=y, tooltip=said),
+        _clickable(parts["intervals"], x),
+    ]
+    if len(parts["row"]):
+        layers.append(alt.Chart(parts["row"]).mark_rule(color=MARK, strokeWidth=1.5).encode(x=x.of("time")))
+    height = LINE * (1 + max(levels["level"].nunique(), 1))
+    chart: alt.LayerChart = alt.LayerChart(layer=layers, height=height)
     return chart
 
 

@@ -73,6 +73,46 @@ def _extremes(value: Numbers, stretches: int) -> Positions:
     return np.union1d(*found)
 
 
+@dataclass(frozen=True)
+class Stays:
+    """When a category was at its levels: the first and the last position of each stay, and the level; each [k]."""
+
+    first: Positions
+    last: Positions
+    level: Positions
+
+
+def stays(level: NDArray[np.integer], slot: NDArray[np.int64], most: int) -> Stays:
+    """Return at which positions each level is, by level and then in their order.
+
+    Where there would be too many stays, stretches of points are taken together, and a level is said to stay through all
+    stretches in a row in which it occurs: so levels may overlap, but none that occurs is left out.
+
+    Parameters
+    ----------
+    level : integer [n]
+        A number from 0, -1 where it is missing.
+    slot : int64 [n]
+        Points whose slots do not differ by 1 have a gap between them, which ends a stay where no points are taken
+        together.
+    most : int
+        Stays, at most; at least the number of levels.
+    """
+    position = np.flatnonzero(level >= 0)
+    size = 1
+    while True:
+        cell = position // size if size > 1 else slot[position]
+        order = np.lexsort((cell, level[position]))
+        which, cells = level[position][order], cell[order]
+        new = (np.diff(which, prepend=-1) != 0) | (np.diff(cells, prepend=cells[:1]) > 1)
+        new[:1] = True
+        starts = np.flatnonzero(new)
+        if len(starts) <= most or size >= len(level):
+            ends = np.append(starts[1:], len(which)) - 1
+            return Stays(position[order[starts]], position[order[ends[: len(starts)]]], which[starts].astype(np.intp))
+        size *= 2
+
+
 def band(position: Positions, low: Times, high: Times, middle: Times, total: int, most: int) -> NDArray[np.float64]:
     """Return what is drawn of a band, [k, 5]: position, least low, greatest high, mean middle and piece.
 

@@ -31,7 +31,7 @@ Open = Callable[[int], None]
 def on_alerts(run: RunRecord, go: Open) -> None:
     """Show the charts, all of the series at first, and the intervals; a click on one leads to its peak."""
     found = reading.intervals(run)
-    line, names = reading.timeline(run), reading.channels(run)
+    line, names = reading.timeline(run), _drawable(run)
     if not len(line.row):
         return
     first = line.series_of(int(found["peak_row"].iloc[0])) if len(found) else 0
@@ -44,7 +44,7 @@ def on_alerts(run: RunRecord, go: Open) -> None:
             chosen = _channel_box(run, names, _channels(found, names))
         _charts(run, line, series, chosen, go, None)
     else:
-        st.info("No channel of this series is a number: there is nothing to draw.", icon=":material/info:")
+        st.info("No channel of this series is a number or a category: nothing to draw.", icon=":material/info:")
     _list(run, line, found, go)
 
 
@@ -56,7 +56,7 @@ def on_row(run: RunRecord, row: int, columns: Sequence[str], go: Open) -> None:
     columns : sequence of str
         Those of the row that contribute most.
     """
-    line, names = reading.timeline(run), reading.channels(run)
+    line, names = reading.timeline(run), _drawable(run)
     if not names:
         return
     if st.session_state.get(_CHARTED) not in (None, (run.id, row)):
@@ -65,6 +65,11 @@ def on_row(run: RunRecord, row: int, columns: Sequence[str], go: Open) -> None:
     st.header("Around this point", anchor=False)
     chosen = _channel_box(run, names, [name for name in columns if name in names] or names)
     _charts(run, line, line.series_of(row), chosen, go, row)
+
+
+def _drawable(run: RunRecord) -> list[str]:
+    """Return the channels of numbers, and then those of categories."""
+    return [*reading.channels(run), *reading.categories(run)]
 
 
 def _channels(found: pd.DataFrame, names: list[str]) -> list[str]:
@@ -116,11 +121,14 @@ def _charts(run: RunRecord, line: Timeline, series: int, names: list[str], go: O
         f"{name}{quantities.count(page[1] - page[0], 'point')} of {total:,}, {literal(start)} to {literal(end)}"
         f"{' (UTC)' if line.dated else ''}. {_legend(run, line, slice(points.start + page[0], points.start + page[1]))}"
     )
+    numbers = reading.channels(run)
     for name in names:
-        made = parts.of_channel(run, line, series, page, name, len(names), row)
+        made = parts.of_channel if name in numbers else parts.of_category
+        drawn = chart.draw if name in numbers else chart.draw_levels
+        tables = made(run, line, series, page, name, len(names), row)
         key = f"chart {run.id} {name}"
         st.altair_chart(
-            chart.draw(made, name, line.dated, (float(times[0]), float(times[1]))),
+            drawn(tables, name, line.dated, (float(times[0]), float(times[1]))),
             key=key,
             on_select=lambda key=key: _clicked(key, go),
             selection_mode=[chart.CLICKED],

@@ -17,6 +17,8 @@ from anomalo_dashboard.series.view import Page
 
 MOST = 4000
 """Lines of tables that are sent, of all channels together."""
+MOST_LEVELS = 8
+"""Levels of a category that have a line of their own, but for the last where there are more."""
 MOST_INTERVALS = 60
 """Intervals that are drawn of a page, the most anomalous ones."""
 
@@ -63,6 +65,48 @@ def of_channel(
         "changes": _changes(run, line, points, name),
         "row": pd.DataFrame({"time": time[rows == row] if row is not None else time[:0]}),
     }
+
+
+def of_category(
+    run: RunRecord, line: Timeline, series: int, page: Page, name: str, channels: int, row: int | None
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of the chart of a category; see `chart.draw_levels`. Parameters are those of `of_channel`."""
+    all_points = line.of(series)
+    points = slice(all_points.start + page[0], all_points.start + page[1])
+    time, rows, slot = line.time[points], line.row[points], line.slot[points]
+    found, most = reading.category(run, name), max(MOST // (2 * channels), 8)
+    level, names = _most_frequent(found.code[rows], found.levels)
+    stays = decimation.stays(level, slot, most)
+    next_one = np.minimum(stays.last + 1, len(time) - 1)
+    until = np.where(slot[next_one] - slot[stays.last] == 1, time[next_one], time[stays.last])
+    table = {
+        "start": time[stays.first],
+        "end": until,
+        "level": [names[at] for at in stays.level],
+        "from": times_as_text(time[stays.first], line.dated),
+        "to": times_as_text(time[stays.last], line.dated),
+    }
+    gaps = decimation.drawn(time, np.where(level < 0, np.nan, 0.0), slot, most).gaps
+    return {
+        "levels": pd.DataFrame(table),
+        "gaps": pd.DataFrame(gaps, columns=["start", "end"]),
+        "intervals": _intervals(run, line, points),
+        "row": pd.DataFrame({"time": time[rows == row] if row is not None else time[:0]}),
+    }
+
+
+def _most_frequent(code: NDArray[np.int32], levels: tuple[str, ...]) -> tuple[NDArray[np.intp], list[str]]:
+    """Return codes of the most frequent levels among some, and their names; those of the others are joined."""
+    counts = np.bincount(code[code >= 0], minlength=len(levels))
+    order = np.flatnonzero(counts)[np.argsort(-counts[counts > 0], kind="stable")]
+    kept = order if len(order) <= MOST_LEVELS else order[: MOST_LEVELS - 1]
+    names = [plain(levels[at]) for at in kept]
+    renamed = np.full(len(levels) + 1, len(names), dtype=np.intp)
+    renamed[kept] = np.arange(len(kept))
+    renamed[-1] = -1
+    if len(kept) < len(order):
+        names.append(f"{len(order) - len(kept):,} others")
+    return renamed[code], names
 
 
 def _band(run: RunRecord, line: Timeline, points: slice, name: str, most: int) -> pd.DataFrame:

@@ -18,9 +18,26 @@ def of_series(run: RunRecord) -> bool:
 
 
 def channels(run: RunRecord) -> list[str]:
-    """Return the channels that can be drawn."""
+    """Return the channels of numbers."""
     with files_of(run):
         return kept.channels(run.path)
+
+
+def categories(run: RunRecord) -> list[str]:
+    """Return the channels of categories."""
+    with files_of(run):
+        return kept.categories(run.path)
+
+
+def category(run: RunRecord, name: str) -> kept.Category:
+    """Return a channel of categories, by row."""
+    with files_of(run):
+        return _category(run.path, run.created, name)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the points")
+def _category(folder: Path, created: str, name: str) -> kept.Category:
+    return kept.category(folder, name)
 
 
 def timeline(run: RunRecord) -> kept.Timeline:

@@ -19,6 +19,15 @@ from anomalo_dashboard.security.literal import literal
 from anomalo_dashboard.series import panel, reading
 
 
+def warnings_of(run: RunRecord) -> None:
+    """Show the run's warnings; several are folded up, since they would push the alerts out of sight."""
+    found = [literal(formatting.sentence(warning)) for warning in run.summary.get("warnings", [])]
+    several = st.expander(f"{len(found)} warnings", icon=":material/info:") if len(found) > 1 else st.container()
+    with several:
+        for warning in found:
+            st.warning(warning, icon=":material/info:")
+
+
 def distribution(shown: Bar, scores: data.Scores, alert: data.Mask, title: str, runs: Sequence[RunRecord]) -> None:
     """Show the histogram, in which the threshold can be moved, and the alerts that it gives in past runs."""
     alerts, in_run, rows = int(alert.sum()), int(scores.alert.sum()), len(alert)
@@ -92,8 +101,7 @@ if not found:
         "No table has been scored yet", "Score a table on the Start page; its most anomalous rows are then listed here."
     )
 shown = bar(found, everything)
-for warning in shown.run.summary.get("warnings", []):
-    st.warning(literal(formatting.sentence(warning)), icon=":material/info:")
+warnings_of(shown.run)
 scores, title = data.scores(shown.run), formatting.score(data.score_unit(shown.run.model))
 alert = shown.alerts(scores)
 distribution(shown, scores, alert, title, everything)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +38,8 @@ class Residual(nn.Module):
 class TemporalConvolutions(SeriesNet):
     """Dilated convolutions and pooling down to a narrow sequence, and back.
 
+    Windows are pooled once before the first of them: steps of single points would take more than half of the time.
+
     Parameters
     ----------
     points, columns : int
@@ -54,23 +55,25 @@ class TemporalConvolutions(SeriesNet):
         lengths = [points]
         while lengths[-1] // 2 >= SHORTEST:
             lengths.append(-(-lengths[-1] // 2))
-        self.lengths = lengths
-        inner = len(lengths) - 1
+        self.points, self.lengths = points, lengths[1:] or lengths
+        inner = len(self.lengths) - 1
         self.down = nn.ModuleList([Residual(2 * columns, width, 1), *(Residual(width, width, 2) for _ in range(inner))])
         self.narrow, self.wide = nn.Conv1d(width, latent, 1), nn.Conv1d(latent, width, 1)
         self.up = nn.ModuleList(Residual(width, width, 2 if level else 1) for level in range(inner, -1, -1))
-        self.heads = nn.Conv1d(width, columns, 1)
+        self.heads = nn.Conv1d(width, columns, REACH, padding=REACH // 2)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the reconstructions of windows."""
         shown = observed.to(x.dtype)
         features = torch.cat([x * shown, shown], dim=2).transpose(1, 2)
-        for level, layer in enumerate(self.down):
-            features = layer(nn.functional.avg_pool1d(features, 2, ceil_mode=True) if level else features)
+        for length, layer in zip(self.lengths, self.down, strict=True):
+            shorter = features.shape[2] > length
+            features = layer(nn.functional.avg_pool1d(features, 2, ceil_mode=True) if shorter else features)
         features = nn.functional.relu(self.wide(self.narrow(features)))
-        for layer, (_, longer) in zip(self.up, itertools.pairwise([0, *self.lengths[::-1]]), strict=True):
+        for layer, longer in zip(self.up, self.lengths[::-1], strict=True):
             features = layer(nn.functional.interpolate(features, longer, mode="linear", align_corners=False))
-        found: Tensor = self.heads(features).transpose(1, 2)
+        whole = nn.functional.interpolate(features, self.points, mode="linear", align_corners=False)
+        found: Tensor = self.heads(whole).transpose(1, 2)
         return found
 
 
@@ -85,6 +88,7 @@ class Tcn(SeriesNetwork[TemporalConvolutions]):
 
     name = "tcn"
 
+    epochs: int = param(10, low=1, high=100_000, help="Passes over the training windows at most; it may stop early.")
     width: int = param(16, low=1, high=4096, help="Features of each layer.")
     latent: int = param(1, low=1, high=4096, help="Features of each step of the code.")
 

@@ -19,6 +19,7 @@ from anomalo.jobs.daily.run import DailyResult
 from anomalo.jobs.fitting.fit import fit
 from anomalo.jobs.scoring.score import ScoreResult, score
 from anomalo.jobs.series import kept
+from anomalo.jobs.series.follow import Followed, follow
 from anomalo.pipeline.config import FitConfig
 from anomalo.tabular.schema import SchemaOptions
 
@@ -106,7 +107,9 @@ def test_points_are_those_of_the_source(shifted: ScoreResult) -> None:
     truth = pd.read_csv(shifted.run.source, parse_dates=["time"])
     points = pd.read_parquet(shifted.run.path / "points.parquet")
     assert points["row"].tolist() == list(range(len(truth)))
-    assert kept.channels(shifted.run.path) == ["flow"], "a category is no line"
+    assert (kept.channels(shifted.run.path), kept.categories(shifted.run.path)) == (["flow"], ["mode"])
+    mode = kept.category(shifted.run.path, "mode")
+    assert [mode.levels[code] for code in mode.code] == truth["mode"].tolist()
     np.testing.assert_allclose(points["flow"], truth["flow"], rtol=1e-6, atol=1e-5)
     assert (points["time"].to_numpy() == truth["time"].to_numpy()).all()
     assert points["entity"].tolist() == truth["pump"].tolist()
@@ -155,3 +158,58 @@ def test_the_warning_of_anomalous_training_points_says_what_they_are() -> None:
     assert of_points is not None
     assert "training rows look anomalous, and" in of_rows
     assert "training points look anomalous (one event raises all points within 24 of it" in of_points
+
+
+def test_changes_are_said_while_a_file_is_followed(
+    hours: Callable[..., ScoreResult], place: JobContext, tmp_path: Path
+) -> None:
+    def there_and_back(rows: pd.DataFrame) -> pd.DataFrame:
+        hour = (rows["time"] - rows["time"].min()) / pd.Timedelta(1, "h")
+        return rows.assign(flow=rows["flow"] + 3.0 * (hour.between(36, 215) & (rows["pump"] == "b")))
+
+    lasting, over = hours("follow-lasting", 3.0), hours("follow-over", 0.0, there_and_back)
+    for whole in (lasting, over):
+        said, found = _followed(place, whole.run.source, tmp_path / f"{whole.run.id}.csv")
+        expected = kept.changes(whole.run.path)
+        assert found.changes == len(expected) == 1
+        (begun, *later) = said
+        (start,) = expected["start"]
+        assert begun.startswith(f"level change since {start} in 'flow' of 'b', from 100")
+        assert begun.endswith("fit again where it is here to stay")
+        ended = bool(expected["end"].notna().all())
+        assert ended == (whole is over)
+        assert len(later) == ended
+        assert all(text.startswith(f"level change since {start}") and text.endswith("is over") for text in later)
+
+
+def _followed(place: JobContext, source: str, out: Path) -> tuple[list[str], Followed]:
+    """Follow a file that grows by pieces of whole and of broken lines; return what was said, and the numbers."""
+    content, growing = Path(source).read_bytes(), out.with_suffix(".growing.csv")
+    ends = iter([*range(0, len(content), 3001), len(content)])
+    growing.write_bytes(b"")
+
+    def grow() -> bool:
+        end = next(ends, None)
+        growing.write_bytes(content if end is None else content[:end])
+        return end is not None
+
+    said: list[str] = []
+    return said, follow(place, str(growing), "long", out, Threshold.parse("share=0.01"), wait=grow, say=said.extend)
+
+
+def test_what_moved_within_the_training_rows_is_said_by_the_fit_and_by_their_scores(
+    hours: Callable[..., ScoreResult], place: JobContext
+) -> None:
+    source = hours("half", 3.0).run.source
+    fitted = fit(place, source, "half", FitConfig("window-pca"), SchemaOptions(time="time", entity="pump", window=12))
+    said = [text for text in fitted.warnings if "within the training rows" in text]
+    found = score(place, source, "half", threshold=Threshold.parse("budget=4"))
+    assert said == [text for text in found.warnings if "within the training rows" in text]
+    (change,) = kept.changes(found.run.path).to_dict("records")
+    assert (change["entity"], change["channel"], change["kind"]) == ("b", "flow", "level")
+    assert abs(SHIFTED - change["start_row"] // 2) < BLOCK
+    assert f"level change since {change['start']} in 'flow' of 'b', from 100" in said[0]
+    assert "both levels are usual to the model" in said[0]
+    assert found.run.summary["changes"] == 1
+    later = score(place, hours("later", 0.0).run.source, "half", threshold=Threshold.parse("budget=4"))
+    assert not [text for text in later.warnings if "within the training rows" in text]

@@ -366,6 +366,13 @@ def test_alerts_at_the_start_of_white_noise_are_as_rare_as_elsewhere(averaged: b
     assert alerts[:, :10].mean() <= 0.01
 
 
+def test_alerts_at_the_end_of_white_noise_are_as_rare_as_elsewhere() -> None:
+    fitted = GuardedModel.of(SubPca()).fit(noise(1, 1500, True, 0), run())
+    scores = fitted.score(noise(800, 50, True, 1)).reshape(800, 50)
+    alerts = scores > np.quantile(scores[:, 20:40], 0.99)
+    assert alerts[:, -5:].mean() <= 0.01
+
+
 def noise(series: int, length: int, averaged: bool, seed: int) -> Encoded:
     """Return the points of so many series of white noise."""
     values = np.random.default_rng(seed).normal(size=(series * length, 1)).astype(np.float32)
