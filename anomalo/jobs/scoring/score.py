@@ -146,7 +146,7 @@ class _Job:
         """Write all files, and return the run's summary."""
         scored = score_table(self.work, self.threshold, self.explain, self.shadow, profiled=True)
         order = scored.candidates.most_anomalous[0]
-        self.rows = ScoreRows(scored, order[:TOP], self._id(), Spool(self.work.job.folder / "reasons.arrow"))
+        self.rows = ScoreRows(scored, TOP, self._id(), Spool(self.work.job.folder / "reasons.arrow"))
         explained = self._explain(folder, scored, scored.selection.and_rows(order[: self.explain]))
         beside: dict[str, Any] = (
             {} if self.shadow is None else {"shadow": self.shadow.write(folder, scored.results(), scored.rows)}

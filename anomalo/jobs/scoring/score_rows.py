@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ class ScoreRows:
     ----------
     scored : ScoredTable
         Their scores.
-    first : int64 [k]
-        The rows that `top` returns.
+    most : int
+        So many rows `top` returns, at most.
     id : str or None
         The name of the column that names the rows.
     reasons : Spool
@@ -46,7 +47,7 @@ class ScoreRows:
     """
 
     scored: ScoredTable
-    first: Rows
+    most: int
     id: str | None
     reasons: Spool
     _why: dict[int, list[dict[str, Any]]] = field(default_factory=dict, init=False)
@@ -56,25 +57,39 @@ class ScoreRows:
         """Keep the reasons of explained rows, ascending."""
         lists = pa.array([why[row] for row in rows.tolist()], REASONS)
         self.reasons.write(pa.RecordBatch.from_arrays([pa.array(rows), lists], names=["row", "reasons"]))
-        self._why |= {row: why[row] for row in self.first.tolist() if row in why}
+        self._why |= {row: why[row] for row in self._shown if row in why}
 
     def top(self) -> list[dict[str, Any]]:
-        """Return the first rows as JSON-ready values, once all are written."""
-        rows, scores, p_values = self.scored.candidates.most_anomalous
-        alerts = self.scored.selection.of(rows, p_values)
+        """Return the most anomalous rows as JSON-ready values, once all are written.
+
+        Of a series they are the peaks of the intervals, with their times, series and numbers of points, if there are
+        any: neighbours of a peak are as anomalous, and of the same event.
+        """
         return [
             {
-                "row": row,
+                "row": (row := values.pop("row")),
                 **({self.id: self._names[row]} if self.id is not None and row in self._names else {}),
-                "score": score,
-                "p_value": p_value,
-                "alert": alert,
+                **values,
                 "reasons": self._why.get(row, []),
             }
-            for row, score, p_value, alert in zip(
-                self.first.tolist(), scores.tolist(), p_values.tolist(), alerts.tolist(), strict=False
-            )
+            for values in map(dict, self._first)
         ]
+
+    @cached_property
+    def _first(self) -> list[dict[str, Any]]:
+        """What is known of the rows of `top` without their names and reasons."""
+        intervals, schema = self.scored.intervals, self.scored.work.fitted.schema
+        if intervals is not None and len(intervals):
+            return intervals.first(self.most, str(schema.time), schema.entity)
+        rows, scores, p_values = self.scored.candidates.most_anomalous
+        rows, scores, p_values = rows[: self.most], scores[: self.most], p_values[: self.most]
+        columns = rows, scores, p_values, self.scored.selection.of(rows, p_values)
+        lines = zip(*(each.tolist() for each in columns), strict=True)
+        return [dict(zip(COLUMNS[:4], line, strict=True)) for line in lines]
+
+    @cached_property
+    def _shown(self) -> list[int]:
+        return [values["row"] for values in self._first]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows in the input's order; once."""
@@ -86,7 +101,7 @@ class ScoreRows:
             if ids is not None and self.id is not None:
                 names = next(ids).column(0)
                 columns = {"row": columns.pop("row"), self.id: names, **columns}
-                for at in self.first[(self.first >= row[0]) & (self.first <= row[-1])].tolist():
+                for at in (shown for shown in self._shown if row[0] <= shown <= row[-1]):
                     value = names[at - int(row[0])].as_py()
                     self._names[at] = value if isinstance(value, int | str | None) else str(value)
             columns["reasons"] = _reasons(row, explained.before(int(row[-1]) + 1))

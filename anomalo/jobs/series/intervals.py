@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -87,15 +88,38 @@ class Intervals:
         known[known] = self.rows[order][at[known]] == rows[known]
         np.add.at(self.contributions, self.of[order[at[known]]], np.maximum(contribution[known], 0))
 
+    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Return where each interval starts, ends and has its peak among the alerts, [intervals]."""
+        starts = np.searchsorted(self.of, np.arange(len(self)))
+        ends = np.append(starts[1:], len(self.of)) - 1
+        peaks = [start + self.score[start : end + 1].argmax() for start, end in zip(starts, ends, strict=True)]
+        return starts, ends, np.array(peaks, dtype=np.intp)
+
+    def first(self, most: int, time: str, entity: str | None) -> list[dict[str, Any]]:
+        """Return the peaks of the most anomalous intervals, at most so many, as JSON-ready values.
+
+        Their times and series are named as in the source, by `time` and `entity`.
+        """
+        starts, ends, peaks = self._places()
+        order = np.argsort(-self.score[peaks], kind="stable")[:most]
+        return [
+            {
+                "row": int(self.rows[peak]),
+                time: self.stamp[int(peak)].as_py(),
+                **({} if entity is None else {entity: self.entity[int(peak)].as_py()}),
+                "points": int(points),
+                "score": float(self.score[peak]),
+                "p_value": float(self.p_value[peak]),
+                "alert": True,
+            }
+            for peak, points in zip(peaks[order], (ends - starts + 1)[order], strict=True)
+        ]
+
     def table(self) -> pa.Table:
         """Return one line for each interval, in the order of their first rows."""
         if not len(self):
             return SCHEMA.empty_table()
-        starts = np.searchsorted(self.of, np.arange(len(self)))
-        ends = np.append(starts[1:], len(self.of)) - 1
-        peaks = np.array(
-            [start + self.score[start : end + 1].argmax() for start, end in zip(starts, ends, strict=True)]
-        )
+        starts, ends, peaks = self._places()
         columns = [
             self.entity.take(pa.array(starts)),
             *(self.stamp.take(pa.array(at)) for at in (starts, ends, peaks)),

@@ -49,7 +49,27 @@ def test_an_odd_stretch_is_one_interval_with_its_channel(place: JobContext) -> N
     assert found.score[peak] == found.score.max() == interval["score"]
     assert found.p_value[peak] == interval["p_value"]
     assert interval["peak"] == str(pd.Timestamp("2026-03-01") + pd.Timedelta(peak // 2, "h"))
-    assert found.top[0]["reasons"][0]["column"] == "flow"
+    (top,) = found.top
+    assert top["reasons"][0]["column"] == "flow"
+    expected = {"row": peak, "time": interval["peak"], "pump": "a", "points": len(rows), "alert": True}
+    assert {name: top[name] for name in expected} == expected
+    assert (top["score"], top["p_value"]) == (interval["score"], interval["p_value"])
+
+
+def test_the_peaks_of_intervals_are_shown_the_most_anomalous_first(place: JobContext) -> None:
+    table = pd.read_csv(source(place))
+    table.loc[[101, 251], "flow"] += [60, 150]  # two points of the other pump
+    table.to_csv(source(place, "three.csv"), index=False)
+    found = score(place, source(place, "three.csv"), "pumps", threshold=Threshold.parse("budget=50"))
+    intervals = pq.read_table(found.run.path / "intervals.parquet").to_pylist()
+    order = sorted(intervals, key=lambda one: -one["score"])[:10]
+    assert [(one["row"], one["time"], one["pump"]) for one in found.top] == [
+        (one["peak_row"], one["peak"], one["entity"]) for one in order
+    ]
+    assert found.top[0]["score"] == found.score.max()
+    assert {one["pump"] for one in found.top} == {"a", "b"}
+    assert all(one["reasons"] for one in found.top)
+    assert len({one["row"] for one in found.top}) == len(intervals) >= 3
 
 
 @pytest.mark.parametrize("model", ["pumps", "causal"])
