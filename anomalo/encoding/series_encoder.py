@@ -30,6 +30,10 @@ LONGEST_SERIES = 10
 """The length of a window is learned from so many series, the longest ones."""
 SHORTEST = 2
 """Points of a window, at least."""
+CELLS, FEW = 1000, 8
+"""Of many channels, a window that no one asked for has so many cells at most, but so many points at least."""
+LEVELS = 32
+"""A category counts as so many channels as it has levels, up to these."""
 
 
 class SeriesEncoder(TableEncoder):
@@ -105,7 +109,8 @@ class SeriesEncoder(TableEncoder):
             at = np.sort(data.positions.at[which == series])
             mine = slice(int(at[0]), int(at[-1]) + 1)
             found.append(window_length(points.values[mine], points.observed[mine]))
-        return int(np.median(found))
+        channels = sum(min(max(block.size, 1), LEVELS) for block in self._layout.blocks)
+        return min(int(np.median(found)), max(FEW, CELLS // max(channels, 1)))
 
     def encode(self, columns: Columns, label: bool = False) -> Encoded:
         """Encode points, in any order; each row of the result knows the others.

@@ -119,3 +119,14 @@ def test_the_length_of_windows_is_a_period() -> None:
         }
     )
     assert fitted(rows, SchemaOptions(time="time"))[0].layout.window == 40
+
+
+@pytest.mark.parametrize(("channels", "window"), [(4, 100), (40, 25), (300, 8)])
+def test_of_many_channels_windows_are_shorter_unless_asked_for(channels: int, window: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = pa.table(
+        {"time": pa.array(np.arange(1000) * HOUR).cast(pa.timestamp("s"))}
+        | {f"c{number}": rng.normal(size=1000) for number in range(channels)}
+    )
+    assert fitted(rows, SchemaOptions(time="time"))[0].layout.window == window
+    assert fitted(rows, SchemaOptions(time="time", window=60))[0].layout.window == 60

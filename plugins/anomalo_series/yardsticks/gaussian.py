@@ -27,12 +27,13 @@ from anomalo_series.fills import Distribution, filled_in_blocks, normal
 from anomalo_series.sample import sampled
 from anomalo_series.window_model import BLOCK, filled_up
 from anomalo_series.yardsticks.joint import JointModel, bridged_rows
+from anomalo_series.yardsticks.ridge import chosen
 from anomalo_series.yardsticks.trial import error_in_stretches, parted
 
 SAMPLED = 20_000
 """Training windows from which moments are learned, at most."""
-RIDGE, RIDGE_OF_EM = 1e-3, 1e-2
-"""Variance added to each cell, in encoded units squared."""
+RIDGE_OF_EM = 1e-2
+"""Variance added to each cell in EM, at least, in encoded units squared."""
 COMPLETE = 0.02
 """With at most this share of cells hidden, the moments of bridged windows are enough."""
 WORK = 6e10
@@ -46,10 +47,11 @@ PHASES = 100
 class Gaussian(JointModel):
     """Expects cells at their conditional mean given the window's other cells, and fills hidden ones with it.
 
-    The moments are those of training windows whose missing points are bridged by straight lines; where many are, these
-    are the start of few steps of EM: with more, the windows, which share points, are learned by heart. A window's
-    energy is the squared Mahalanobis distance of its observed cells, of which a cell's part is its deviation times its
-    own row of the precision.
+    The moments are those of complete training windows; if few are complete, of all, their missing points bridged by
+    straight lines. Where many points are missing, these are the start of few steps of EM: with more, the windows, which
+    share points, are learned by heart. The variance that is added to each cell (the ridge) is the one of some under
+    which held-out windows are the most likely. A window's energy is the squared Mahalanobis distance of its observed
+    cells, of which a cell's part is its deviation times its own row of the precision.
 
     Where points have times, the usual course of the day (of the week from daily points on, of the year from weekly ones
     on) is taken out before and put back after it, if stretches hidden in the last fifth of the training windows are
@@ -95,12 +97,14 @@ class Gaussian(JointModel):
         matrix = sampled(data, run, SAMPLED)
         whole = bridged_rows(matrix, data.layout.shape[0])
         self.mean_, covariance = whole.mean(axis=0), np.cov(whole.T, bias=True).reshape(2 * whole.shape[1:])
-        covariance += RIDGE * np.eye(len(covariance))
-        if matrix.seen.mean() < 1 - COMPLETE and self.rounds:
+        ridge, _ = chosen(whole, data.layout.shape[0])
+        covariance += ridge * np.eye(len(covariance))
+        bridged = len(whole) == len(matrix.seen)
+        if bridged and matrix.seen.mean() < 1 - COMPLETE and self.rounds:
             some = np.arange(0, len(matrix.seen), _step(matrix.seen))
-            start, ridge = (self.mean_, covariance), np.full(len(covariance), RIDGE_OF_EM)
+            start, ridges = (self.mean_, covariance), np.full(len(covariance), max(ridge, RIDGE_OF_EM))
             self.mean_, covariance = expectation_maximisation(
-                matrix.values[some], matrix.seen[some], ridge, self.rounds, TOLERANCE, start
+                matrix.values[some], matrix.seen[some], ridges, self.rounds, TOLERANCE, start
             )
         self.precision_ = inverse(covariance)
 

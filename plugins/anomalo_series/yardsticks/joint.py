@@ -11,10 +11,20 @@ from anomalo_series.sample import Matrix
 from anomalo_series.window_model import WindowModel
 from anomalo_series.yardsticks.interpolation import bridged
 
+COMPLETE = 0.5
+"""With at least this part of the windows complete, moments are learned from these alone."""
+
 
 def bridged_rows(matrix: Matrix, width: int) -> Scores:
-    """Return windows as rows, [n, cells], whose missing points are bridged by straight lines."""
-    whole, rows = matrix.values.copy(), np.flatnonzero(~matrix.seen.all(axis=1))
+    """Return windows as rows, [n, cells], without missing points.
+
+    If at least half of the windows are complete, they are these. Else missing points are bridged by straight lines,
+    which are far from the truth in long gaps, and would be learned by heart.
+    """
+    complete = matrix.seen.all(axis=1)
+    if complete.mean() >= COMPLETE:
+        return matrix.values[complete]
+    whole, rows = matrix.values.copy(), np.flatnonzero(~complete)
     shape = len(rows), width, whole.shape[1] // width
     some = bridged(whole[rows].reshape(shape), matrix.seen[rows].reshape(shape), np.zeros(1))
     whole[rows] = some.reshape(len(rows), whole.shape[1])

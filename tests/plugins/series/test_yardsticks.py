@@ -380,3 +380,20 @@ def noise(series: int, length: int, averaged: bool, seed: int) -> Encoded:
     layout = Layout("series", (1,), (Block("flow", "number", 0),), window=10, averaged=averaged)
     points = Points(values, observed, at // length * length, values)
     return Encoded(values, observed, layout, positions=Positions(points, at, 10, averaged))
+
+
+@pytest.mark.parametrize("length", [1, 30])
+def test_a_gap_in_training_is_not_learned_by_heart(length: int) -> None:
+    """Where the straight line over it is far from the truth, it is filled as what was not learned is."""
+    rng, at = np.random.default_rng(0), np.arange(900)
+    wave = np.sin(at * 2 * np.pi / 21)
+    values = (np.stack([wave, -wave, 2 * wave], axis=1) + 0.05 * rng.normal(size=(900, 3))).astype(np.float32)
+    seen = np.ones(values.shape, dtype=bool)
+    seen[500 : 500 + length, 0] = False
+    blocks = tuple(Block(name, "number", number) for number, name in enumerate("abc"))
+    index = np.arange(900 - 11)[:, None] + np.arange(12)
+    data = Encoded(np.where(seen, values, 0)[index], seen[index], Layout("series", (12, 3), blocks))
+    windows = np.flatnonzero(~data.observed.all(axis=(1, 2)))
+    found = Gaussian().fit(data, run()).impute(data.take(windows)).point
+    error = np.abs(found - values[index][windows])[~data.observed[windows]]
+    assert error.mean() < 0.08
