@@ -159,7 +159,7 @@ def test_a_category_is_drawn_with_a_bar_for_each_stay_at_a_level(run: RunRecord)
     assert bars["to"].tolist() == ends.astype(str).tolist()
     assert len(made["gaps"]) == 1
     drawn = chart.draw_levels(made, "mode", line.dated, (0.0, 1.0)).to_dict()
-    assert drawn["height"] == 4 * chart.LINE
+    assert drawn["height"] == chart.AXIS + 3 * chart.LINE
     app = opened("alerts", series="[north]")
     app.multiselect[-1].set_value([NAME, "mode"]).run()
     assert not app.exception

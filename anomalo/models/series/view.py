@@ -205,15 +205,15 @@ def _shared(data: Encoded, rows: Indices) -> _Reach:
     later = positions.width - 1
     begins, stretch = np.unique(positions.points.first[positions.at], return_inverse=True)
     # Windows of different stretches get different numbers, those too that end in no point.
-    own = positions.at + stretch * later
-    numbers = np.unique(own[:, None] + np.arange(positions.width))
+    ending = positions.at + stretch * later
+    numbers = np.unique(ending[:, None] + np.arange(positions.width))
     stretch = np.searchsorted(begins + np.arange(len(begins)) * later, numbers, side="right") - 1
     end = numbers - stretch * later
     points = positions.points
     inside = replace(positions, at=np.minimum(end, points.end[begins[stretch]] - 1))
     values, observed, season = inside.windows(end - later)
     seen = Encoded(values, observed, seen_layout(data.layout), season=season)
-    return _Reach(rows, seen, np.searchsorted(numbers, own), positions.width)
+    return _Reach(rows, seen, np.searchsorted(numbers, ending), positions.width)
 
 
 def _split(rows: Indices, windows: Indices, size: int) -> Iterator[Indices]:

@@ -12,8 +12,8 @@ from anomalo_dashboard.security.literal import plain
 
 CLICKED = "interval"
 """The name of the selection that holds the clicked interval."""
-HEIGHT, LINE = 190, 22
-"""Of the chart of a number, and of each level of a category."""
+HEIGHT, AXIS, LINE = 190, 60, 22
+"""Of the chart of a number, and of that of a category: its axis of times, and each level."""
 EXPECTED = "#3f7fd0"
 CHANGED = "#a06fc4"
 DOTS = 250
@@ -77,7 +77,7 @@ def draw_levels(parts: dict[str, pd.DataFrame], title: str, dated: bool, span: t
         parameters are those of `draw`.
     """
     x, levels = _Times(dated, span), parts["levels"]
-    axis = alt.Axis(minExtent=46, maxExtent=46, labelLimit=46, titleLimit=HEIGHT)
+    axis = alt.Axis(minExtent=46, maxExtent=46, labelLimit=46, labelOverlap=False, titleLimit=HEIGHT)
     y = alt.Y("level:N", title=plain(title), sort=list(dict.fromkeys(levels["level"])), axis=axis)
     layers: list[Any] = [_stretches(parts["intervals"], x).mark_rect(color=ANOMALOUS, opacity=0.2, aria=False)]
     if len(parts["gaps"]):
@@ -90,7 +90,7 @@ def draw_levels(parts: dict[str, pd.DataFrame], title: str, dated: bool, span: t
     ]
     if len(parts["row"]):
         layers.append(alt.Chart(parts["row"]).mark_rule(color=MARK, strokeWidth=1.5).encode(x=x.of("time")))
-    height = LINE * (1 + max(levels["level"].nunique(), 1))
+    height = AXIS + LINE * max(levels["level"].nunique(), 1)
     chart: alt.LayerChart = alt.LayerChart(layer=layers, height=height)
     return chart
 

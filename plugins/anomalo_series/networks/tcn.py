@@ -38,7 +38,8 @@ class Residual(nn.Module):
 class TemporalConvolutions(SeriesNet):
     """Dilated convolutions and pooling down to a narrow sequence, and back.
 
-    Windows are pooled once before the first of them: steps of single points would take more than half of the time.
+    Windows that are pooled twice or more are pooled once before the first of them: steps of single points would take
+    more than half of the time.
 
     Parameters
     ----------
@@ -55,12 +56,13 @@ class TemporalConvolutions(SeriesNet):
         lengths = [points]
         while lengths[-1] // 2 >= SHORTEST:
             lengths.append(-(-lengths[-1] // 2))
-        self.points, self.lengths = points, lengths[1:] or lengths
+        self.points, self.lengths = points, lengths[1:] if len(lengths) > 2 else lengths
         inner = len(self.lengths) - 1
         self.down = nn.ModuleList([Residual(2 * columns, width, 1), *(Residual(width, width, 2) for _ in range(inner))])
         self.narrow, self.wide = nn.Conv1d(width, latent, 1), nn.Conv1d(latent, width, 1)
         self.up = nn.ModuleList(Residual(width, width, 2 if level else 1) for level in range(inner, -1, -1))
-        self.heads = nn.Conv1d(width, columns, REACH, padding=REACH // 2)
+        reach = REACH if self.lengths[0] < points else 1  # what is interpolated is not the same at all points
+        self.heads = nn.Conv1d(width, columns, reach, padding=reach // 2)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         """Return the reconstructions of windows."""
