@@ -73,7 +73,7 @@ def test_a_process_is_measured() -> None:
     assert found.status == "ok"
     assert 0 < found.alert_s <= found.wall_s
     assert 0 < found.cpu_s < 60
-    assert 1 < found.peak_mib < 1000
+    assert 1 < found.peak_mib < 10_000  # a fork of these tests, which may be large
     if Path("/proc/self/stat").exists():
         assert 0 <= found.alert_cpu_s <= found.cpu_s + 0.02  # counted in ticks
 
