@@ -11,10 +11,10 @@ for so many CPU minutes; 300 sets that it draws are compared with those of 300 d
 - accuracy: how often the nearest other set of all 600 is of the same kind (1-nearest-neighbour accuracy): .5 is best,
   1 says that the kinds can be told apart.
 
-The floor are as many random training sets (`training`). The ceilings are sets of points that know nothing of each other: from
-one Gaussian with the mean and covariance of all training points (`normal`), and from the points of all training sets
-(`pooled`). Between them lies `each`, where each set is a Gaussian with the mean and covariance of one training set.
-SHEETS gets a hundred sets of setgan, drawn as dots as `augment` draws them.
+The floor are as many random training sets (`training`). The ceilings are sets of points that know nothing of each
+other: from one Gaussian with the mean and covariance of all training points (`normal`), and from the points of all
+training sets (`pooled`). Between them lies `each`: each set is a Gaussian with the mean and covariance of one training
+set. SHEETS gets a hundred sets of setgan, drawn as dots as `augment` draws them.
 
 References: Achlioptas, Diamanti, Mitliagkas and Guibas (2018), Learning representations and generative models for 3D
 point clouds, ICML (minimum matching distance, coverage); Yang et al. (2019), PointFlow: 3D point cloud generation with
