@@ -28,6 +28,11 @@ def last(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1)
 
 
+def doubled(tokens: Tensor) -> Tensor:
+    """Return images of tokens [n, H, W, C] twice as high and wide, smooth in between."""
+    return last(F.interpolate(first(tokens), scale_factor=2, mode="bicubic"))
+
+
 class Stage(nn.Module):
     """Transformer blocks at one size, after a learned position is added to each token.
 
@@ -55,7 +60,7 @@ class Stage(nn.Module):
 
 
 class TransGanGenerator(nn.Module):
-    """Tokens that are made of noise pass transformer blocks; each becomes four of the next size (pixel shuffle).
+    """Tokens that are made of noise pass transformer blocks; images of them are doubled between sizes, bicubic.
 
     Reference: Jiang, Chang and Wang (2021), TransGAN: two pure transformers can make one strong GAN, and that can scale
     up, NeurIPS.
@@ -80,7 +85,7 @@ class TransGanGenerator(nn.Module):
         self.embedding = nn.Embedding(classes, noise) if classes else None
         self.input = nn.Linear(noise, widths[0] * self.sizes.height * self.sizes.width)
         self.stages = nn.ModuleList(Stage(one, heads, blocks, self.sizes, level) for level, one in enumerate(widths))
-        self.up = nn.ModuleList(nn.Linear(before, 4 * after) for before, after in itertools.pairwise(widths))
+        self.up = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
         self.output = nn.Linear(widths[-1], colours)
 
     def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -90,7 +95,7 @@ class TransGanGenerator(nn.Module):
         tokens = last(self.sizes.smallest(self.input(noise)))
         for level, stage in enumerate(self.stages):
             if level:
-                tokens = last(F.pixel_shuffle(first(self.up[level - 1](token_norm(tokens))), 2))
+                tokens = doubled(self.up[level - 1](token_norm(tokens)))
             tokens = stage(tokens)
         height, width = self.size
         return first(self.output(token_norm(tokens)))[:, :, :height, :width]
