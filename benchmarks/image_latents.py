@@ -9,7 +9,7 @@ classifier of real digits names what is drawn of 10,000 latents. SHEETS gets:
   the arc between their latents (White 2016, Sampling generative networks, arXiv:1609.04468);
 - arithmetic.png: in each row the images of four latents, twice: the mean latent of the thick digits A, of the thin
   digits A and of the thin digits C, and the sum of the first and third without the second. Thick is the brightest
-  quarter of a digit, thin the darkest one; latents are brought to the mean length. Over all 90 pairs of digits is
+  quarter of a digit, thin the darkest one; latents are brought to the mean length. Over all pairs of digits is
   printed how often the sum is the digit C by the classifier, how often it is brighter than the thin C, and both;
 - mixing.png: two tables. An image has the coarse styles (up to the crossover) of the leftmost one of its row, and the
   fine ones of the topmost one of its column; left the crossover is the second size, right the last one. Over 1,000
@@ -39,7 +39,9 @@ from anomalo.registry.registry import Registry
 from anomalo_images_gan.networks.layers.mixing import mixed
 
 DRAWN, PAIRS = 10_000, 1000
-DIGITS, SOURCES = 10, 6
+DIGITS, STEPS, SOURCES = 10, 10, 6
+ENOUGH, FEWEST = 20, 6
+"""Latents that a digit's mean is of, at least, and digits that are needed for a sheet."""
 GAP = 2
 """Pixels between the images of a sheet."""
 
@@ -75,11 +77,21 @@ def along_arc(start: Tensor, end: Tensor, steps: int) -> Tensor:
     return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / torch.sin(angle)
 
 
+def by_digit(digits: np.ndarray, sure: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the rows of each digit of which the classifier is sure; digits that are hardly drawn are left out."""
+    rows = {digit: np.flatnonzero((digits == digit) & (sure > SURE)) for digit in range(DIGITS)}
+    rare = [digit for digit, found in rows.items() if len(found) < ENOUGH]
+    if rare:
+        print(f"digits drawn fewer than {ENOUGH} times of {DRAWN}, left out: {rare}")
+    return {digit: found for digit, found in rows.items() if digit not in rare}
+
+
 @torch.no_grad()
-def interpolation(generator: Any, latents: Tensor, digits: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    first = [int(np.flatnonzero((digits == digit) & (sure > SURE))[0]) for digit in range(DIGITS)]
-    ends = [(latents[first[digit]], latents[first[(digit + 1) % DIGITS]]) for digit in range(DIGITS)]
-    return montage(generator(torch.cat([along_arc(*pair, DIGITS) for pair in ends])), DIGITS)
+def interpolation(generator: Any, latents: Tensor, rows: dict[int, np.ndarray]) -> np.ndarray:
+    """Return the sheet of latents between digits."""
+    ends = [latents[found[0]] for found in rows.values()]
+    between = [along_arc(*pair, STEPS) for pair in zip(ends, [*ends[1:], ends[0]], strict=True)]
+    return montage(generator(torch.cat(between)), STEPS)
 
 
 def to_shell(latents: Tensor) -> Tensor:
@@ -87,30 +99,30 @@ def to_shell(latents: Tensor) -> Tensor:
     return latents / latents.norm(dim=1, keepdim=True) * latents.shape[1] ** 0.5
 
 
+def means_of(latents: Tensor, rows: dict[int, np.ndarray], bright: np.ndarray, least: float, most: float) -> Tensor:
+    """Return the mean latent of each digit between two quantiles of brightness, [digits, width]."""
+    means = []
+    for found in rows.values():
+        low, high = np.quantile(bright[found], (least, most))
+        means.append(latents[found[(bright[found] >= low) & (bright[found] <= high)]].mean(dim=0))
+    return torch.stack(means)
+
+
 @torch.no_grad()
-def arithmetic(generator: Any, judge: Judge, latents: Tensor, digits: np.ndarray, sure: np.ndarray) -> np.ndarray:
+def arithmetic(generator: Any, judge: Judge, latents: Tensor, rows: dict[int, np.ndarray]) -> np.ndarray:
     """Return the sheet of mean latents, and print how often the sum is as it should be."""
     bright = generator(latents).mean(dim=(1, 2, 3)).numpy()
-    ends: dict[str, Tensor] = {}
-    for name, least, most in (("thin", 0.0, 0.25), ("thick", 0.75, 1.0)):
-        means = []
-        for digit in range(DIGITS):
-            rows = np.flatnonzero((digits == digit) & (sure > SURE))
-            low, high = np.quantile(bright[rows], (least, most))
-            means.append(latents[rows[(bright[rows] >= low) & (bright[rows] <= high)]].mean(dim=0))
-        ends[name] = torch.stack(means)
-    pairs = np.array([(a, c) for a in range(DIGITS) for c in range(DIGITS) if a != c])
-    a, c = pairs.T
-    terms = torch.stack([ends["thick"][a], ends["thin"][a], ends["thin"][c]], dim=1)
-    four = torch.cat([terms, (terms[:, 0] - terms[:, 1] + terms[:, 2])[:, None]], dim=1)
+    thin, thick = (means_of(latents, rows, bright, *part) for part in ((0.0, 0.25), (0.75, 1.0)))
+    count = len(rows)
+    a, c = np.array([(a, c) for a in range(count) for c in range(count) if a != c]).T
+    four = torch.stack([thick[a], thin[a], thin[c], thick[a] - thin[a] + thin[c]], dim=1)
     images = generator(to_shell(four.flatten(0, 1)))
-    found = judge(images[3::4])[0] == c
-    brighter = (images[3::4].mean(dim=(1, 2, 3)) > images[2::4].mean(dim=(1, 2, 3))).numpy()
-    shares = found.mean(), brighter.mean(), (found & brighter).mean()
-    print("the sum is the digit {:.2f}, brighter {:.2f}, both {:.2f} of 90 pairs".format(*shares))
-    thin = judge(images[2::4])[0] == c
-    print(f"the thin digit itself is the classifier's in {thin.mean():.2f} of the pairs")
-    shown = np.flatnonzero((c == (a + 1) % DIGITS) | (c == (a + 4) % DIGITS))
+    meant = np.array(list(rows))[c]
+    found, brightness = judge(images)[0].reshape(-1, 4), images.mean(dim=(1, 2, 3)).view(-1, 4).numpy()
+    right, brighter = found[:, 3] == meant, brightness[:, 3] > brightness[:, 2]
+    shares = (found[:, 2] == meant).mean(), right.mean(), brighter.mean(), (right & brighter).mean()
+    print("of {} pairs: thin C is C {:.2f}; the sum is C {:.2f}, brighter {:.2f}, both {:.2f}".format(len(a), *shares))
+    shown = np.flatnonzero((c == (a + 1) % count) | (c == (a + 4) % count))[: 2 * count]
     return montage(images.view(-1, 4, *images.shape[1:])[shown].flatten(0, 1), 8)
 
 
@@ -150,9 +162,12 @@ def of_family(kind: Any, args: argparse.Namespace, train: Encoded, labels: np.nd
         return torch.cat([net(some, torch.zeros(len(some), dtype=torch.int64)) for some in latents.split(250)])
 
     latents = torch.randn(DRAWN, model.noise, generator=torch.Generator().manual_seed(args.seed + 1))
-    digits, sure = judge(generator(latents))
-    save(interpolation(generator, latents, digits, sure), args.out / "interpolation.png")
-    save(arithmetic(generator, judge, latents, digits, sure), args.out / "arithmetic.png")
+    rows = by_digit(*judge(generator(latents)))
+    if len(rows) < FEWEST:
+        print("too few digits for sheets: give more --minutes")
+        return
+    save(interpolation(generator, latents, rows), args.out / "interpolation.png")
+    save(arithmetic(generator, judge, latents, rows), args.out / "arithmetic.png")
 
 
 def of_styles(kind: Any, args: argparse.Namespace, train: Encoded, labels: np.ndarray, judge: Judge) -> None:

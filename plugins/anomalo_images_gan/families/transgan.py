@@ -24,7 +24,7 @@ class TransGan(RegularisedGan):
 
     name = "transgan"
 
-    learning_rate: float = param(5e-4, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
+    learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of Adam for both networks; it decays.")
     width: int = param(24, low=1, high=4096, help="Channels of a token at full size; each halving doubles, up to four.")
     heads: int = param(2, low=1, high=64, help="Heads of attention, at most: so many as divide the channels.")
     blocks: int = param(1, low=1, high=100, help="Transformer blocks at each size.")
