@@ -6,7 +6,7 @@ An image has 16 x 16 pixels and one bright dot (a Gaussian of deviation 1 pixel)
 of deviation 0.2 pixels on a ring of radius 4. So a family is tested as it stands, with its networks, losses and
 remedies, on images whose content is the two numbers of the usual test. The middle of a synthetic image is that of the
 dot nearest to it in squared difference, on a grid of 0.05 pixels: the most likely one, if pixels have equal noise.
-Families that need labels are told whether a mode's number is even. One CSV row for each family and seed:
+Families that need labels are given whether a mode's number is even. One CSV row for each family and seed:
 
 - modes: modes found, of 8: at least one image in a hundred lies within 3 deviations of them;
 - near: share of the images within 3 deviations of a mode; of real ones 1 - exp(-9 / 2) = .989;

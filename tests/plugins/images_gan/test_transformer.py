@@ -28,14 +28,14 @@ def with_bias(layer: Attention) -> Attention:
     return layer
 
 
-def test_attention_is_that_of_torch_with_a_bias_for_each_difference_of_places() -> None:
+def test_attention_is_that_of_torch_with_a_bias_for_each_relative_position() -> None:
     height, width, heads = 3, 4, 2
     layer, tokens = with_bias(Attention(8, heads, (height, width))), torch.randn(5, height, width, 8)
     other = nn.MultiheadAttention(8, heads, batch_first=True)
     table = layer.bias.detach().view(2 * height - 1, 2 * width - 1, heads)
     mask = torch.zeros(heads, height * width, height * width)
-    places = list(itertools.product(range(height), range(width)))
-    for (i, (row, column)), (j, (r, c)) in itertools.product(enumerate(places), enumerate(places)):
+    positions = list(itertools.product(range(height), range(width)))
+    for (i, (row, column)), (j, (r, c)) in itertools.product(enumerate(positions), enumerate(positions)):
         mask[:, i, j] = table[row - r + height - 1, column - c + width - 1]
     with torch.no_grad():
         other.in_proj_weight.copy_(layer.inputs.weight)
@@ -128,5 +128,5 @@ def test_positions_tell_where_a_pixel_is() -> None:
         nn.init.zeros_(stage.position)  # type: ignore[arg-type]
         for block in stage.blocks:  # type: ignore[union-attr]
             block.attention.window = (2, 2)
-            block.attention.register_buffer("places", Attention(4, 1, (2, 2)).places)
+            block.attention.register_buffer("relative", Attention(4, 1, (2, 2)).relative)
     assert torch.allclose(net(image), net(moved), atol=1e-5)

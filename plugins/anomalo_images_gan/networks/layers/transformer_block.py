@@ -71,7 +71,7 @@ class Attention(nn.Module):
         Height and width.
     """
 
-    places: Tensor
+    relative: Tensor
 
     def __init__(self, channels: int, heads: int, window: tuple[int, int]) -> None:
         super().__init__()
@@ -84,13 +84,13 @@ class Attention(nn.Module):
             axis.flatten() for axis in torch.meshgrid(torch.arange(down), torch.arange(across), indexing="ij")
         )
         below, right = row[:, None] - row + down - 1, column[:, None] - column + across - 1
-        self.register_buffer("places", below * (2 * across - 1) + right, persistent=False)
+        self.register_buffer("relative", below * (2 * across - 1) + right, persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map [n, H, W, C] to the same shape."""
         windows = split(tokens, self.window)
         query, key, value = self.inputs(windows).unflatten(3, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        bias = self.bias[self.places].permute(2, 0, 1)
+        bias = self.bias[self.relative].permute(2, 0, 1)
         query = query / math.sqrt(query.shape[-1])
         weight = torch.softmax(query @ key.transpose(3, 4) + bias, dim=4)
         mean = (weight @ value).transpose(2, 3).flatten(3)
