@@ -157,7 +157,7 @@ def trained(kind: type[Any], data: Encoded, labels: np.ndarray, minutes: float, 
         return kind(**kind.parse(settings), **more)
 
     if kind.needs_classes:
-        layout = replace(data.layout, classes=tuple(str(digit) for digit in range(10)))
+        layout = replace(data.layout, classes=tuple(str(label) for label in range(int(labels.max()) + 1)))
         data = replace(data, layout=layout, target=labels.astype(np.float64))
     epochs = max(1, int(60 * minutes / seconds_of(make, data, seed)))
     print(f"{kind.name}, seed {seed}: {epochs} epochs", flush=True)

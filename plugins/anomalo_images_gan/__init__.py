@@ -32,7 +32,8 @@ def anomalo_models() -> Iterable[type[Model]]:
     from anomalo_images_gan.families.sagan import Sagan
     from anomalo_images_gan.families.setgan import SetGan
     from anomalo_images_gan.families.stylegan import StyleGan
+    from anomalo_images_gan.families.transgan import TransGan
     from anomalo_images_gan.families.wgan_image import WganImage
 
-    generators = [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, SetGan]
+    generators = [Dcgan, ConditionalDcgan, WganImage, Sagan, BigGan, ProGan, StyleGan, TransGan, SetGan]
     return [*generators, Pix2Pix, CycleGan, AugmentedCycleGan, ImageDdpm]

@@ -10,9 +10,10 @@ from anomalo_images_gan.networks.layers.fade_in import enlarged, fade_in, level_
 from anomalo_images_gan.networks.progan import ProGanDiscriminator, ProGanGenerator
 from anomalo_images_gan.networks.sagan import SaganDiscriminator, SaganGenerator
 from anomalo_images_gan.networks.stylegan import StyleGanGenerator
+from anomalo_images_gan.networks.transgan import TransGanDiscriminator, TransGanGenerator
 
-GENERATORS = [SaganGenerator, BigGanGenerator, ProGanGenerator, StyleGanGenerator]
-DISCRIMINATORS = [SaganDiscriminator, BigGanDiscriminator, ProGanDiscriminator]
+GENERATORS = [SaganGenerator, BigGanGenerator, ProGanGenerator, StyleGanGenerator, TransGanGenerator]
+DISCRIMINATORS = [SaganDiscriminator, BigGanDiscriminator, ProGanDiscriminator, TransGanDiscriminator]
 SHAPES = [(1, 8, 8), (3, 9, 14), (1, 16, 16), (1, 5, 6)]
 
 

@@ -18,11 +18,12 @@ from anomalo_images_gan.families.progan import ProGan
 from anomalo_images_gan.families.sagan import Sagan
 from anomalo_images_gan.families.setgan import SetGan
 from anomalo_images_gan.families.stylegan import StyleGan
+from anomalo_images_gan.families.transgan import TransGan
 from anomalo_images_gan.image_generator import ImageGenerator
 
 TRANSLATORS = [Pix2Pix, CycleGan, AugmentedCycleGan]
 QUICK = [ProGan, Pix2Pix]
-OTHERS = [Sagan, BigGan, StyleGan, SetGan, CycleGan, AugmentedCycleGan]
+OTHERS = [Sagan, BigGan, StyleGan, TransGan, SetGan, CycleGan, AugmentedCycleGan]
 FAMILIES = pytest.mark.parametrize(
     "family",
     [*QUICK, *(pytest.param(family, marks=pytest.mark.slow) for family in OTHERS)],
