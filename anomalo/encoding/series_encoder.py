@@ -17,7 +17,7 @@ from anomalo.encoding.series.scales import Scales, own_scales
 from anomalo.encoding.series.season import Phases, season
 from anomalo.encoding.series.windows import window_length
 from anomalo.encoding.table_encoder import TableEncoder
-from anomalo.errors import SourceError
+from anomalo.errors import ArtefactError, SourceError
 from anomalo.tabular.column import SERIES
 from anomalo.tabular.columns import Columns
 from anomalo.tabular.parsing import Texts
@@ -32,6 +32,8 @@ SHORTEST = 2
 """Points of a window, at least."""
 CELLS, FEW = 1000, 8
 """Of many channels, a window that no one asked for has so many cells at most, but so many points at least."""
+VERSION = 2
+"""Of what a point's score is made of: since 2, the root of the mean over windows that may end after the series."""
 LEVELS = 32
 """A category counts as so many channels as it has levels, up to these."""
 
@@ -203,11 +205,23 @@ class SeriesEncoder(TableEncoder):
         scales = np.stack([self._offsets, self._scales], axis=1).tolist()
         series, common = {name: scales[at] for name, at in self._series.items()}, scales[-1]
         sampling = {name: value for name, value in vars(self._sampling).items() if np.isfinite(value)}
-        return super().to_json() | {"series": series, "common": common, "sampling": sampling}
+        learned = {"series": series, "common": common, "sampling": sampling}
+        return super().to_json() | learned | {"version": VERSION}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], schema: Schema) -> Self:
-        """Rebuild an encoder from `to_json` and the schema that it was fitted with."""
+        """Rebuild an encoder from `to_json` and the schema that it was fitted with.
+
+        Raises
+        ------
+        ArtefactError
+            It is of an earlier version, to whose scores of points those of today cannot be compared.
+        """
+        if value.get("version") != VERSION:
+            raise ArtefactError(
+                f"this model of series is of version {value.get('version', 1)}, whose scores of points are others: "
+                f"expected version {VERSION}; fit it again"
+            )
         encoder = super().from_json(value, schema)
         encoder._sampling = Sampling(**value["sampling"])
         encoder._series = {name: number for number, name in enumerate(value["series"])}

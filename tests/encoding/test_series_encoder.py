@@ -6,7 +6,7 @@ import pytest
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.encoding.series_encoder import SeriesEncoder
-from anomalo.errors import SourceError
+from anomalo.errors import ArtefactError, SourceError
 from anomalo.models.series.view import windows
 from anomalo.tabular.schema import Schema, SchemaOptions, infer
 
@@ -130,3 +130,13 @@ def test_of_many_channels_windows_are_shorter_unless_asked_for(channels: int, wi
     )
     assert fitted(rows, SchemaOptions(time="time"))[0].layout.window == window
     assert fitted(rows, SchemaOptions(time="time", window=60))[0].layout.window == 60
+
+
+def test_an_encoder_of_an_earlier_version_is_refused() -> None:
+    encoder, schema, _ = fitted(table())
+    known = encoder.to_json()
+    for old in ({name: value for name, value in known.items() if name != "version"}, known | {"version": 1}):
+        with pytest.raises(
+            ArtefactError, match=r"this model of series is of version 1, .*: expected version 2; fit it again"
+        ):
+            SeriesEncoder.from_json(old, schema)
