@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,16 @@ REDUCED = 3
 """Pixels to a side of which one is made."""
 
 
+def chosen(file: Mapping[str, np.ndarray], defect: str) -> np.ndarray:
+    """Return the number of one exposure of each tile without a defect, or with this one."""
+    _, first = np.unique(file["group"], return_index=True)
+    return np.asarray(first[np.isin(file["kind"][first], ("Free", defect))])
+
+
 def write(source: Path, path: Path, defect: str) -> None:
     """Write one exposure of each tile without a defect, or with this one."""
     with np.load(source) as file:
-        images, kind, group = file["images"], file["kind"], file["group"]
-    _, first = np.unique(group, return_index=True)
-    first = first[np.isin(kind[first], ("Free", defect))]
+        images, kind, first = file["images"], file["kind"], chosen(file, defect)
     count, height, width = images[first].shape
     blocks = images[first].reshape(count, height // REDUCED, REDUCED, width // REDUCED, REDUCED)
     np.savez(path, images=np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8), labels=kind[first])

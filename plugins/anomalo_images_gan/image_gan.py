@@ -52,7 +52,10 @@ class ImageGan(ImageGenerator[Net]):
         1, low=1, high=1000, help="Steps of the critic for one with the penalty, as much heavier."
     )
     replay: int = param(
-        0, low=0, high=1_000_000, help="Earlier images to show the critic again, if there are no classes."
+        0,
+        low=0,
+        high=1_000_000,
+        help="Earlier images to show the critic again, if there are no classes; then no groups.",
     )
     decay: float = param(0.995, low=0.0, high=1.0, help="Of the moving average of the generator's weights.")
 
@@ -66,10 +69,13 @@ class ImageGan(ImageGenerator[Net]):
 
     def build(self, layout: Layout) -> Net:
         """Return both networks, for images of this size."""
-        classes = len(layout.classes)
-        kept = ReplayBuffer(self.replay, *layout.shape) if self.replay and not classes else None
-        generator = self.make_generator(layout.shape, classes)
-        return AdversarialNetwork(generator, self.make_critic(layout.shape, classes), self.decay, kept)
+        kept = ReplayBuffer(self.replay, *layout.shape) if self.replay and not self.label_count else None
+        generator = self.make_generator(layout.shape, self.label_count)
+        return AdversarialNetwork(generator, self.make_critic(layout.shape, self.label_count), self.decay, kept)
+
+    def _centres(self, data: Encoded, seed: int) -> Floats:
+        """Return the centres of groups; there are none with `replay`, which shows earlier images without labels."""
+        return self.centres_[:0] if self.replay else super()._centres(data, seed)
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the critic's and the generator's Adam."""
@@ -125,16 +131,13 @@ class ImageGan(ImageGenerator[Net]):
             layer.momentum = None  # the mean over all batches
             layer.train()
         device = torch.device(run.device)
+        frequency = torch.from_numpy(self.frequency_).to(device)
         with torch.no_grad(), seeded(run.seed, device):
             for _ in range(STANDING_BATCHES):
                 noise = torch.randn(self.batch_size, self.noise, device=device)
-                average(noise, self.random_labels(len(noise), device))
+                labels = torch.multinomial(frequency, len(noise), replacement=True)
+                average(noise, labels)
         average.eval()
-
-    def random_labels(self, n: int, device: torch.device) -> Tensor:
-        """Draw labels [n], as frequent as in training."""
-        frequency = torch.from_numpy(self.frequency_).to(device)
-        return torch.multinomial(frequency, n, replacement=True)
 
     def sample(self, given: Encoded, run: Run) -> Encoded:
         """Return new images, of the classes in `given.target` if there are any; observed pixels of `given` are kept.
@@ -164,6 +167,8 @@ class ImageGan(ImageGenerator[Net]):
 
         nearest = distance(best)
         for _ in range(CANDIDATES - 1):
+            if len(self.centres_):
+                labels = self.random_labels(len(labels), rng)
             others = self.generated(labels, rng)
             found = distance(others)
             closer = found < nearest

@@ -27,6 +27,7 @@ from anomalo.neural import (
 )
 from anomalo.plugin import Encoded, Filled, Floats, HiddenCells, Layout, Run, param, row_uniform
 from anomalo_images_gan.diffusion.unet import DenoisingUNet
+from anomalo_images_gan.groups import FromGroups
 from anomalo_images_gan.image_generator import FromClasses, ImageGenerator
 
 UNLABELLED = 0.1
@@ -38,7 +39,7 @@ Net = AveragedNetwork[DenoisingUNet]
 
 
 @dataclass(kw_only=True)
-class ImageDdpm(FromClasses, ImageGenerator[Net]):
+class ImageDdpm(FromGroups, FromClasses, ImageGenerator[Net]):
     """Draws images by removing noise step by step; what is given of an image is kept, and the rest fits it.
 
     In x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, t from 1 to T, the network predicts the velocity, or the noise.
@@ -78,7 +79,7 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
 
     def build(self, layout: Layout) -> Net:
         """Return a new network and its moving average."""
-        return AveragedNetwork(DenoisingUNet(layout.shape, self.width, len(layout.classes)), self.average)
+        return AveragedNetwork(DenoisingUNet(layout.shape, self.width, self.label_count), self.average)
 
     def phases(self, net: Net) -> list[Phase]:
         """Return one stage, of the network in training."""
@@ -90,7 +91,9 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
         clean = self.whole(x, observed)
         time, noise = torch.randint(1, self.times + 1, (n,), device=device), torch.randn_like(clean)
         known = observed & given_pixels(clean, self.given)
-        labels = torch.where(torch.rand(n, device=device) < UNLABELLED, self.classes, labels if self.classes else 0)
+        labels = torch.where(
+            torch.rand(n, device=device) < UNLABELLED, self.label_count, labels if self.label_count else 0
+        )
         clean, observed, known, time, noise, labels = split_rows(clean, observed, known, time, noise, labels)
         at = time[:, None, None, None]
         signal, noise_scale = self.process.scales(at)
@@ -110,7 +113,7 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
         labels = self.labels_of(given, run.rng)
         noise = run.rng.standard_normal(given.values.shape, dtype=np.float32)
         generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
-        images = self._drawn(given, noise, labels if self.classes else labels * 0, generator)
+        images = self._drawn(given, noise, labels if self.label_count else labels * 0, generator)
         return self.answer(given, images, labels)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:
@@ -121,7 +124,7 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
         flat = Encoded(*data.flat(), replace(data.layout, shape=(math.prod(data.layout.shape),)))
         uniform = row_uniform(flat, self.seed_, 1 + draws).clip(SMALLEST_SHARE, 1 - SMALLEST_SHARE)
         noise = ndtri(uniform).astype(np.float32).reshape(1 + draws, *data.values.shape)
-        anything = np.full(len(data), self.classes, dtype=np.int64)
+        anything = np.full(len(data), self.label_count, dtype=np.int64)
         images = [self._drawn(data, each, anything, None) for each in noise]
         fills = [np.where(data.observed, data.values, self.pixel_range.to_encoded(each)) for each in images]
         return Filled(fills[0], np.stack(fills[1:]) if draws else None)
@@ -154,8 +157,8 @@ class ImageDdpm(FromClasses, ImageGenerator[Net]):
         def denoise(x: Tensor, time: float) -> Tensor:
             at = torch.full((len(x),), time / self.times, device=x.device)
             output = net(x, at, labels, clean, known)
-            if self.guidance and self.classes:
-                any_class = net(x, at, torch.full_like(labels, self.classes), clean, known)
+            if self.guidance and self.label_count:
+                any_class = net(x, at, torch.full_like(labels, self.label_count), clean, known)
                 output = output + self.guidance * (output - any_class)
             found = self.process.clean(self.predict, output, x, torch.full((1, 1, 1, 1), time, device=x.device))
             return torch.where(known, clean, found.clamp(-1, 1))

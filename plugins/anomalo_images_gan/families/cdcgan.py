@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from anomalo_images_gan.families.dcgan import Dcgan
+from anomalo_images_gan.families.dcgan import DeepConvolutionalGan
 from anomalo_images_gan.image_generator import FromClasses
 
 
 @dataclass(kw_only=True)
-class ConditionalDcgan(FromClasses, Dcgan):
+class ConditionalDcgan(FromClasses, DeepConvolutionalGan):
     """Draws images of a class: both networks of a deep convolutional GAN are given the label.
 
     To the generator it is one more input beside the noise, to the critic a constant channel for each class.

@@ -4,12 +4,26 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from anomalo_images_gan.groups import FromGroups
 from anomalo_images_gan.image_gan import ImageGan
 from anomalo_images_gan.networks.convolutional import ConvolutionalCritic, ConvolutionalGenerator
 
 
 @dataclass(kw_only=True)
-class Dcgan(ImageGan):
+class DeepConvolutionalGan(ImageGan):
+    """What `dcgan` and `cdcgan` share: the networks."""
+
+    def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Return the generator."""
+        return ConvolutionalGenerator(shape, self.noise, self.width, classes)
+
+    def make_critic(self, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """Return the critic."""
+        return ConvolutionalCritic(shape, self.width, classes)
+
+
+@dataclass(kw_only=True)
+class Dcgan(FromGroups, DeepConvolutionalGan):
     """Draws images by a deep convolutional GAN, built by five guidelines.
 
     Strided and fractionally strided convolutions instead of pooling; batch normalisation in both networks, but in the
@@ -26,11 +40,3 @@ class Dcgan(ImageGan):
     """
 
     name = "dcgan"
-
-    def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Return the generator."""
-        return ConvolutionalGenerator(shape, self.noise, self.width, classes)
-
-    def make_critic(self, shape: tuple[int, ...], classes: int) -> nn.Module:
-        """Return the critic."""
-        return ConvolutionalCritic(shape, self.width, classes)

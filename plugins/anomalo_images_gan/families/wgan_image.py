@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from anomalo.neural import one_centred_penalty
 from anomalo.plugin import param
+from anomalo_images_gan.groups import FromGroups
 from anomalo_images_gan.image_gan import ImageGan
 from anomalo_images_gan.networks.convolutional import ConvolutionalCritic, ConvolutionalGenerator
 
 
 @dataclass(kw_only=True)
-class WganImage(ImageGan):
+class WganImage(FromGroups, ImageGan):
     """Draws images by a GAN whose critic estimates the Wasserstein distance.
 
     The length of the critic's gradient is kept near 1 between real and synthetic images; so its normalisation must not

@@ -105,7 +105,8 @@ def test_the_averaged_generator_has_standing_statistics_of_its_own() -> None:
     first.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach()))
     torch.manual_seed(0)
     with torch.no_grad():
-        average(torch.randn(4000, model.noise), torch.zeros(4000, dtype=torch.int64))
+        labels = torch.multinomial(torch.from_numpy(model.frequency_), 4000, replacement=True)
+        average(torch.randn(4000, model.noise), labels)
     torch.testing.assert_close(first.running_mean, seen[0].mean(dim=(0, 2, 3)), atol=5e-3, rtol=0)
     assert not average.training
 
@@ -145,7 +146,8 @@ def test_of_given_pixels_the_nearest_candidate_is_taken() -> None:
     rng = LocalRun(seed=1).rng
     labels = model.labels_of(given, rng)
     aim = model.pixel_range.to_unit(torch.from_numpy(given.values.copy())).numpy()
-    draws = [model.generated(labels, rng) for _ in range(16)]
+    draws = [model.generated(labels, rng)]
+    draws += [model.generated(model.random_labels(20, rng), rng) for _ in range(15)]
     distances = np.stack([(np.square(draw - aim) * given.observed).sum(axis=(1, 2, 3)) for draw in draws])
     best = model.pixel_range.to_encoded(np.stack(draws)[distances.argmin(axis=0), np.arange(20)])
     np.testing.assert_array_equal(drawn.values[~given.observed], best[~given.observed])
@@ -164,5 +166,5 @@ def test_a_killed_training_resumes_to_the_bit(family: type[ImageGan], after_kill
 
 def test_the_wasserstein_critic_does_not_mix_images() -> None:
     critic = fitted(WganImage, epochs=1).net.critic.train()
-    x = torch.randn(4, 1, 12, 14)
-    torch.testing.assert_close(critic(x)[:2], critic(x[:2]))
+    x, labels = torch.randn(4, 1, 12, 14), torch.zeros(4, dtype=torch.int64)
+    torch.testing.assert_close(critic(x, labels)[:2], critic(x[:2], labels[:2]))
