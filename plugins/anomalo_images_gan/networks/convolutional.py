@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +97,8 @@ class ConvolutionalCritic(nn.Module):
     Parameters
     ----------
     shape, width, classes
-        As of `ConvolutionalGenerator`; labels are one constant channel for each class.
+        As of `ConvolutionalGenerator`; labels are one constant channel for each class. What the first layer makes of
+        those is computed once for each class, not for each image.
     normalise : callable
         Makes the normalisation of a layer from its channels; `nn.Identity` for none.
     """
@@ -123,8 +125,30 @@ class ConvolutionalCritic(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return logits [n]."""
-        if self.classes and labels is not None:
-            shown = F.one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]
-            images = torch.cat([images, shown.expand(-1, -1, *images.shape[2:])], dim=1)
-        logits: Tensor = self.output(self.features(padded(images)))
+        logits: Tensor = self.output(self.features[1:](self._first(padded(images), labels)))
         return logits.flatten()
+
+    def _first(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Return what the first convolution makes of the images and of the constant channels of their labels."""
+        layer, channels = cast(nn.Conv2d, self.features[0]), images.shape[1]
+        found = F.conv2d(images, layer.weight[:, :channels], layer.bias, layer.stride, layer.padding)
+        if not self.classes or labels is None:
+            return found
+        maps = constant_maps(layer.weight[:, channels:], found.shape[2:], layer.stride[0], layer.padding[0])
+        shown = F.one_hot(labels, self.classes).to(maps.dtype) @ maps.flatten(1)
+        return found + shown.unflatten(1, found.shape[1:])
+
+
+def constant_maps(weight: Tensor, size: Sequence[int], stride: int, padding: int) -> Tensor:
+    """Return what a convolution [c, k, ., .] makes of images with ones in one channel of k: [k, c, H, W] of this size.
+
+    All but the pixels at the edges are alike, so that three in a row are enough.
+    """
+    count, sides = weight.shape[1], [min(side, 3) for side in size]
+    ones = torch.eye(count, dtype=weight.dtype, device=weight.device)[:, :, None, None]
+    maps = F.conv2d(ones.expand(-1, -1, *(stride * side for side in sides)), weight, None, stride, padding)
+    for axis, (side, had) in enumerate(zip(size, sides, strict=True), start=2):
+        taken = torch.arange(side, device=weight.device).clamp(max=1)
+        taken[-1] = had - 1
+        maps = maps.index_select(axis, taken)
+    return maps

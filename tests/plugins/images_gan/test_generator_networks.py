@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from anomalo.neural import critic_loss, generator_loss
 from anomalo_images_gan.networks.biggan import BigGanDiscriminator, BigGanGenerator
+from anomalo_images_gan.networks.convolutional import ConvolutionalCritic, padded
 from anomalo_images_gan.networks.layers.fade_in import enlarged, fade_in, level_and_share, reduced
 from anomalo_images_gan.networks.progan import ProGanDiscriminator, ProGanGenerator
 from anomalo_images_gan.networks.sagan import SaganDiscriminator, SaganGenerator
@@ -193,3 +194,12 @@ def test_the_hinge_loss_is_its_definition() -> None:
     real, synthetic = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-3.0, 0.0])
     assert float(critic_loss("hinge", real, synthetic)) == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1) / 2)
     assert float(generator_loss("hinge", real, synthetic)) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 12, 14), (1, 8, 24), (2, 6, 3), (1, 1, 2)])
+def test_the_label_is_a_constant_channel_for_each_class(shape: tuple[int, ...]) -> None:
+    critic, images, labels = ConvolutionalCritic(shape, 4, 3), torch.randn(5, *shape), torch.tensor([0, 2, 1, 1, 0])
+    whole = padded(images)
+    channels = nn.functional.one_hot(labels, 3).float()[:, :, None, None].expand(-1, -1, *whole.shape[2:])
+    expected = critic.output(critic.features(torch.cat([whole, channels], dim=1))).flatten()
+    torch.testing.assert_close(critic(images, labels), expected)
