@@ -42,6 +42,8 @@ DRAWN, PAIRS = 10_000, 1000
 DIGITS, STEPS, SOURCES = 10, 10, 6
 ENOUGH, FEWEST = 20, 6
 """Latents that a digit's mean is of, at least, and digits that are needed for a sheet."""
+WITHOUT_GROUPS = {"groups": "0"}
+"""Latents alone choose what is drawn."""
 GAP = 2
 """Pixels between the images of a sheet."""
 
@@ -153,7 +155,7 @@ def mixing(net: Any, judge: Judge, noise: Tensor, pixels: Tensor) -> np.ndarray:
 
 def of_family(kind: Any, args: argparse.Namespace, train: Encoded, labels: np.ndarray, judge: Judge) -> None:
     """Draw the sheets of interpolation and of arithmetic."""
-    model, _, seconds, epochs = trained(kind, train, labels, args.minutes, args.seed, {})
+    model, _, seconds, epochs = trained(kind, train, labels, args.minutes, args.seed, WITHOUT_GROUPS)
     print(f"{kind.name}: {epochs} epochs, {seconds:.0f} CPU seconds")
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from anomalo.plugin import Floats, param
 
 SIDE = 16
 """Images are reduced to at most so many pixels to a side before they are compared."""
-FEWEST = 100
+FEWEST = 50
 """Images for each group, on average, at least: otherwise there are fewer groups, or none."""
 STARTS = 3
 """Of k-means; the tightest groups are taken."""
@@ -33,7 +33,7 @@ class FromGroups:
     """
 
     groups: int = param(
-        10, low=0, high=1000, help="Groups of similar images that are learned if there are no classes; 0 for none."
+        32, low=0, high=1000, help="Groups of similar images that are learned if there are no classes; 0 for none."
     )
 
     @property

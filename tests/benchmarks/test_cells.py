@@ -1,29 +1,17 @@
 """The benchmark of wrong cells: errors that are put in, trees written out, figures by hand, the tables of the bank."""
 
 import csv
-import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from anomalo.cleaning.suspects import Suspects
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
+from tests.benchmarks.loading import BENCHMARKS, load
 
 errors, bank, cells = load("cell_errors"), load("cell_bank"), load("cells")
 reports, tables, writing = load("cell_reports"), load("cell_tables"), load("cell_writing")

@@ -1,24 +1,17 @@
 """The benchmark of characters: ways to combine two kinds of surprisals, on a table with errors."""
 
-import importlib
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from anomalo.cleaning.features import trigrams
+from tests.benchmarks.loading import load
 
 
 @pytest.fixture(scope="module")
 def characters() -> Any:
-    benchmarks = str(Path(__file__).parents[2] / "benchmarks")
-    sys.path.insert(0, benchmarks)
-    try:
-        return importlib.import_module("characters")
-    finally:
-        sys.path.remove(benchmarks)
+    return load("characters")
 
 
 def table() -> tuple[np.ndarray, np.ndarray]:

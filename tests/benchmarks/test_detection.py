@@ -1,6 +1,5 @@
 """What the benchmarks of detection and attribution rely on: the summary's arithmetic, corrupted cells, resuming."""
 
-import importlib
 import itertools
 import sys
 from importlib.metadata import EntryPoint
@@ -13,8 +12,8 @@ import pytest
 
 from anomalo.errors import UsageError
 from anomalo.registry.registry import Registry
+from tests.benchmarks.loading import BENCHMARKS, load
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 FUSION = """
 from dataclasses import dataclass
 
@@ -32,14 +31,6 @@ class Fusion(Model):
 def anomalo_models():
     return [Fusion]
 """
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
 
 
 attribution, corruption, detection = load("attribution"), load("corruption"), load("detection")

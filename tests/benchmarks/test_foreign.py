@@ -1,7 +1,6 @@
 """The benchmark of foreign tables: corruptions break rows, once each; ranks are those of a scan; a run is resumed."""
 
 import csv
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
+from tests.benchmarks.loading import load
 
 foreign, corruptions = load("foreign"), load("foreign_corruptions")
 

@@ -1,25 +1,11 @@
 """Benchmarks of image generators: dots are found at their middles, modes are counted, sets are compared."""
 
-import importlib
-import sys
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 
 from anomalo_images_gan.networks.point_sets import chamfer
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+from tests.benchmarks.loading import load
 
 
 def test_the_middle_of_a_dot_is_found_and_what_is_no_dot_is_left() -> None:

@@ -1,6 +1,5 @@
 """What the benchmark of imputation relies on: masks, metrics, the peers, the summary's arithmetic, resuming."""
 
-import importlib
 import itertools
 import json
 import sys
@@ -15,17 +14,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import accuracy_score, f1_score
 
 from anomalo.plugin import HiddenCells
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
+from tests.benchmarks.loading import load
 
 harness, masked_tables, metrics = load("harness"), load("masked_tables"), load("imputation_metrics")
 imputation, imputers = load("imputation"), load("imputers")

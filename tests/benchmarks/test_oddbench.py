@@ -1,6 +1,5 @@
 """The benchmark of tables with a fixed split: its protocols, halves and tests, and a run that is resumed."""
 
-import importlib
 import itertools
 import sys
 from pathlib import Path
@@ -13,17 +12,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import wilcoxon
 
 from anomalo.calibration.thresholds import most_anomalous
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
+from tests.benchmarks.loading import load
 
 oddbench, detection, methods, peers = load("oddbench"), load("detection"), load("methods"), load("peer_detectors")
 TABLES = ("Alpha", "Zeta", "beta", "gamma", "iota")

@@ -1,6 +1,5 @@
 """The benchmark of whole processes: its tables, what it measures, ratios by hand, the peers, and resuming."""
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,7 @@ import pytest
 from scipy.stats import kurtosis, skew
 from sklearn.ensemble import IsolationForest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
+from tests.benchmarks.loading import BENCHMARKS, load
 
 scale, processes, scale_peers, score_speed = load("scale"), load("processes"), load("scale_peers"), load("score_speed")
 

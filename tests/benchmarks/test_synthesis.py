@@ -1,6 +1,5 @@
 """The benchmark of synthetic rows: parts that do not meet, resuming, and rows of another environment."""
 
-import importlib
 import json
 import re
 import sys
@@ -11,16 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-
+from tests.benchmarks.loading import load
 
 synthetic, synthesis, conditions = load("synthetic"), load("synthesis"), load("conditions")
 augmentation = load("augmentation")
