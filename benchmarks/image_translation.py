@@ -4,8 +4,9 @@
 
 FOLDER has `mnist10k.npz`. Models learn from 8,000 digits; those without pairs see one half of them thin and the other
 half thick. A classifier of real digits says of 500 others how many it recognises before, after the translation, and
-after the way back: "kept" is the share whose digit it gives after there and back. Each model leaves a contact sheet: in
-rows the inputs, the translations, and what comes back, or the real output.
+after the way back: "kept" is the share whose digit it gives after there and back, "as before" the share for which it
+gives the same digit as of the input, right or not. Each model leaves a contact sheet: in rows the inputs, the
+translations, and what comes back, or the real output.
 """
 
 from __future__ import annotations
@@ -37,10 +38,15 @@ def edges(images: np.ndarray) -> np.ndarray:
 
 def recognised(net: Classifier, data: Encoded, unit: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images [n, 1, H, W] from -1 to 1 whose digit the classifier gives."""
+    return round(float((digits(net, data, unit) == labels).mean()), 3)
+
+
+def digits(net: Classifier, data: Encoded, unit: np.ndarray) -> np.ndarray:
+    """Return the digits that the classifier sees in images [n, 1, H, W] from -1 to 1."""
     block = data.layout.blocks[0]
     with torch.no_grad():
-        found = net(torch.tensor(((unit + 1) / 2 - block.offset) / block.scale, dtype=torch.float32)).argmax(dim=1)
-    return round(float((found.numpy() == labels).mean()), 3)
+        seen = net(torch.tensor(((unit + 1) / 2 - block.offset) / block.scale, dtype=torch.float32))
+    return np.asarray(seen.argmax(dim=1).numpy())
 
 
 def as_rows(data: Encoded, pixels: np.ndarray) -> Encoded:
@@ -82,6 +88,7 @@ def without_pairs(
         shown += [images[:10, 0] for images in (before, there, back)]
         three = (recognised(net, data, images, labels[new]) for images in (before, there, back))
         found[name] = dict(zip(("before", "after", "kept"), three, strict=True))
+        found[name]["as before"] = recognised(net, data, back, digits(net, data, before))
     sheet((np.tile(np.concatenate(shown), (2, 1, 1)) + 1) / 2, path)
     return found
 
