@@ -8,9 +8,9 @@ A family of adversarial networks is a file in `families/`: a `@dataclass(kw_only
 - `make_critic(shape, classes)` returns one that maps images and labels to logits `[n]`, high for real images.
 
 `classes` is 0 where the images have no labels; labels then mean nothing. A family that needs other losses sets
-`objective` or overrides `critic_outputs`, one that grows overrides `step`, and one that is asked for a class
-inherits `FromClasses` too. Networks lie in `networks/`, one idea a file. The class is returned below, and
-docs/image-generators.md lists it.
+`objective` or overrides `critic_outputs`, one that grows overrides `step`, one that is asked for a class inherits
+`FromClasses` too, and one that learns groups of images in place of classes `FromGroups`. Networks lie in `networks/`,
+one idea a file. The class is returned below, and docs/image-generators.md lists it.
 """
 
 from collections.abc import Iterable

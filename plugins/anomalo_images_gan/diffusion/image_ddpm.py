@@ -45,7 +45,7 @@ class ImageDdpm(FromGroups, FromClasses, ImageGenerator[Net]):
     In x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, t from 1 to T, the network predicts the velocity, or the noise.
     In training, the pixels in or around a random rectangle of some images are given without noise, so that filling is
     learned; hidden pixels are filled by one such image, whose noise depends on the image alone. With labels, images of
-    a class can be asked for; `guidance` above 0 makes them more typical of it, and more alike.
+    a class can be asked for; `guidance` above 0 makes them more typical of it, or of their group, and more alike.
 
     Reference: Ho, Jain and Abbeel (2020), Denoising diffusion probabilistic models, NeurIPS; Nichol and Dhariwal
     (2021), Improved denoising diffusion probabilistic models, ICML (cosine schedule); Song, Meng and Ermon (2021),
@@ -91,9 +91,10 @@ class ImageDdpm(FromGroups, FromClasses, ImageGenerator[Net]):
         clean = self.whole(x, observed)
         time, noise = torch.randint(1, self.times + 1, (n,), device=device), torch.randn_like(clean)
         known = observed & given_pixels(clean, self.given)
-        labels = torch.where(
-            torch.rand(n, device=device) < UNLABELLED, self.label_count, labels if self.label_count else 0
-        )
+        unlabelled = torch.rand(n, device=device) < UNLABELLED
+        if not self.classes:  # given pixels say more than the group, which is not known where they are filled
+            unlabelled = unlabelled | known.flatten(1).any(dim=1)
+        labels = labels.masked_fill(unlabelled, self.label_count)
         clean, observed, known, time, noise, labels = split_rows(clean, observed, known, time, noise, labels)
         at = time[:, None, None, None]
         signal, noise_scale = self.process.scales(at)
@@ -111,9 +112,11 @@ class ImageDdpm(FromGroups, FromClasses, ImageGenerator[Net]):
         """Return new images, of the classes in `given.target` if there are any; observed pixels of `given` are kept."""
         self.use(run.device)
         labels = self.labels_of(given, run.rng)
+        if not self.classes:
+            labels[given.observed.any(axis=(1, 2, 3))] = self.label_count
         noise = run.rng.standard_normal(given.values.shape, dtype=np.float32)
         generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
-        images = self._drawn(given, noise, labels if self.label_count else labels * 0, generator)
+        images = self._drawn(given, noise, labels, generator)
         return self.answer(given, images, labels)
 
     def impute(self, data: Encoded, draws: int = 0) -> Filled:

@@ -28,7 +28,8 @@ class Dcgan(FromGroups, DeepConvolutionalGan):
 
     Strided and fractionally strided convolutions instead of pooling; batch normalisation in both networks, but in the
     generator's last layer and the critic's first; no fully connected hidden layers; rectifiers in the generator, tanh
-    at its end; leaky rectifiers in the critic. Adam, momentum and initial weights are the paper's.
+    at its end; leaky rectifiers in the critic. Adam, momentum and initial weights are the paper's. Without groups,
+    it is the model of the paper.
 
     Reference: Radford, Metz and Chintala (2016), Unsupervised representation learning with deep convolutional
     generative adversarial networks, ICLR.

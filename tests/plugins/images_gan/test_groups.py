@@ -11,6 +11,7 @@ from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
 from anomalo.testing.images import images
 from anomalo_images_gan.diffusion.image_ddpm import ImageDdpm
+from anomalo_images_gan.diffusion.unet import DenoisingUNet
 from anomalo_images_gan.families.dcgan import Dcgan
 from anomalo_images_gan.families.wgan_image import WganImage
 from anomalo_images_gan.groups import FEWEST, SIDE, centres, nearest, reduced
@@ -105,3 +106,26 @@ def test_a_restored_model_draws_the_same_images() -> None:
     blank = Encoded.blank(TRAIN.layout, 20)
     drawn = model.sample(blank, LocalRun(seed=1)).values
     np.testing.assert_array_equal(again.sample(blank, LocalRun(seed=1)).values, drawn)
+
+
+def test_diffusion_ignores_the_group_where_pixels_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, _ = halves(300)
+    model = ImageDdpm(groups=2, steps=2, given=1.0, **SMALL)
+    seen: list[np.ndarray] = []
+    forward = DenoisingUNet.forward
+
+    def watched(net: Any, x: Any, time: Any, labels: Any, clean: Any, known: Any) -> Any:
+        given = known.flatten(1).any(dim=1)
+        seen.append(labels[given].detach().numpy())
+        return forward(net, x, time, labels, clean, known)
+
+    monkeypatch.setattr(DenoisingUNet, "forward", watched)
+    model.fit(data, LocalRun(seed=3))
+    model.sample(data.take(slice(0, 20)).hide(np.broadcast_to(np.arange(14) >= 7, (20, 1, 12, 14))), LocalRun(seed=1))
+    assert len(seen) > 2
+    assert all((labels == 2).all() for labels in seen)
+    seen.clear()
+    blank = Encoded.blank(data.layout, 50)
+    monkeypatch.setattr(DenoisingUNet, "forward", lambda *args: seen.append(args[3].numpy()) or forward(*args))
+    model.sample(blank, LocalRun(seed=1))
+    assert set(seen[0][:50]) == {0, 1}
