@@ -134,19 +134,20 @@ class ConvolutionalCritic(nn.Module):
         found = F.conv2d(images, layer.weight[:, :channels], layer.bias, layer.stride, layer.padding)
         if not self.classes or labels is None:
             return found
-        maps = constant_maps(layer.weight[:, channels:], found.shape[2:], layer.stride[0], layer.padding[0])
+        maps = constant_maps(layer, self.classes, found.shape[2:])
         shown = F.one_hot(labels, self.classes).to(maps.dtype) @ maps.flatten(1)
-        return found + shown.unflatten(1, found.shape[1:])
+        return found + shown.view(found.shape)
 
 
-def constant_maps(weight: Tensor, size: Sequence[int], stride: int, padding: int) -> Tensor:
-    """Return what a convolution [c, k, ., .] makes of images with ones in one channel of k: [k, c, H, W] of this size.
+def constant_maps(layer: nn.Conv2d, count: int, size: Sequence[int]) -> Tensor:
+    """Return what a convolution makes of images of ones in one of its last `count` channels: [count, c, H, W].
 
-    All but the pixels at the edges are alike, so that three in a row are enough.
+    All pixels are alike but those at the edges, so that three in a row are enough to make `size` of them.
     """
-    count, sides = weight.shape[1], [min(side, 3) for side in size]
+    weight, sides = layer.weight[:, -count:], [min(side, 3) for side in size]
     ones = torch.eye(count, dtype=weight.dtype, device=weight.device)[:, :, None, None]
-    maps = F.conv2d(ones.expand(-1, -1, *(stride * side for side in sides)), weight, None, stride, padding)
+    ones = ones.expand(-1, -1, *(layer.stride[0] * side for side in sides))
+    maps = F.conv2d(ones, weight, None, layer.stride, layer.padding)
     for axis, (side, had) in enumerate(zip(size, sides, strict=True), start=2):
         taken = torch.arange(side, device=weight.device).clamp(max=1)
         taken[-1] = had - 1
