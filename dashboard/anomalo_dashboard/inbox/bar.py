@@ -14,6 +14,7 @@ from anomalo_dashboard.inbox import saved_threshold
 from anomalo_dashboard.security.literal import literal
 from anomalo_dashboard.security.uploads import name_of
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 LARGEST = 50.0
 """The largest threshold that can be chosen, in percent."""
 HELP = (
@@ -77,9 +78,9 @@ def bar(runs: Sequence[RunRecord], everything: Sequence[RunRecord]) -> Bar:
 
 
 def _facts(run: RunRecord) -> str:
-    """Return the table, the model and the date of a run, as Markdown."""
+    """Return the table, the model and the date of a run, as Markdown; a date stays on one line."""
     model = f" · {literal(run.model)}" if run.model else ""
-    return f"**{literal(name_of(run.source))}**{model} · {formatting.moment(run.created)}"
+    return f"**{literal(name_of(run.source))}**{model} · {formatting.moment(run.created).replace(' ', NO_BREAK)}"
 
 
 def _rule(run: RunRecord) -> str:
