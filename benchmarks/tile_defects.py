@@ -29,14 +29,19 @@ def chosen(file: Mapping[str, np.ndarray], defect: str) -> np.ndarray:
     return np.asarray(first[np.isin(file["kind"][first], ("Free", defect))])
 
 
+def reduced(images: np.ndarray) -> np.ndarray:
+    """Return smaller images, uint8, of images [n, H, W]."""
+    count, height, width = images.shape
+    blocks = images.reshape(count, height // REDUCED, REDUCED, width // REDUCED, REDUCED)
+    return np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
+
+
 def write(source: Path, path: Path, defect: str) -> None:
     """Write one exposure of each tile without a defect, or with this one."""
     with np.load(source) as file:
         images, kind, first = file["images"], file["kind"], chosen(file, defect)
-    count, height, width = images[first].shape
-    blocks = images[first].reshape(count, height // REDUCED, REDUCED, width // REDUCED, REDUCED)
-    np.savez(path, images=np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8), labels=kind[first])
-    print(f"{count} tiles, of which {(kind[first] == defect).sum()} have a {defect.lower()}", flush=True)
+    np.savez(path, images=reduced(images[first]), labels=kind[first])
+    print(f"{len(first)} tiles, of which {(kind[first] == defect).sum()} have a {defect.lower()}", flush=True)
 
 
 def main() -> None:
