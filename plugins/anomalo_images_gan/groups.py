@@ -25,7 +25,7 @@ STARTS = 3
 class FromGroups:
     """Marks generators that learn groups of similar images where there are no classes, by k-means of their pixels.
 
-    Networks that are told the group draw more kinds of images, and clearer ones, after the same time.
+    Networks that are given the group draw more kinds of images, and clearer ones, after the same time.
 
     References: Sage, Agustsson, Timofte and Van Gool (2018), Logo synthesis and manipulation with clustered generative
     adversarial networks, CVPR; Liu, Wang, Bau, Zhu and Torralba (2020), Diverse image generation via self-conditioned

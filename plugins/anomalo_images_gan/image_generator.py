@@ -31,7 +31,7 @@ class ImageGenerator(NeuralModel[Net]):
     """A model that draws images, of a class if it was fitted with labels.
 
     A hidden pixel of a training image is replaced by the mean of that pixel. Where there are no labels, a family may
-    learn groups of similar images in their place (`FromGroups`).
+    learn groups of similar images instead (`FromGroups`).
     """
 
     modalities = ("image",)
