@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anomalo.plugin import param
+from anomalo_images_gan.groups import FromGroups
 from anomalo_images_gan.image_gan import ImageGan
 from anomalo_images_gan.image_generator import FromClasses
 
 
 @dataclass(kw_only=True)
-class RegularisedGan(FromClasses, ImageGan):
+class RegularisedGan(FromGroups, FromClasses, ImageGan):
     """Adversarial networks whose critic compares a synthetic image with a real one, its squared slopes kept small.
 
     These are the losses and the penalty of `gan`, which collapse less in short trainings than those of the families'

@@ -9,16 +9,24 @@ SMALLEST_VARIANCE = 1e-8
 
 
 class MinibatchDeviation(nn.Module):
-    """Appends the mean over features of their standard deviation in the batch.
+    """Appends the mean over features of their standard deviation in the batch, or among rows of equal labels.
 
-    Reference: Karras et al. (2018), Progressive growing of GANs, ICLR, section 3.
+    With labels it shows that the rows of a label are alike, which the deviation of the whole batch hides.
+
+    Reference: Karras et al. (2018), Progressive growing of GANs, ICLR, section 3 (there without labels).
     """
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Map [n, width] to [n, width + 1], and maps of features [n, C, H, W] to [n, C + 1, H, W]."""
-        deviation = features - features.mean(dim=0)
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map [n, width] to [n, width + 1], and maps of features [n, C, H, W] to [n, C + 1, H, W]; labels are [n]."""
+        deviation = features - (features.mean(dim=0) if labels is None else _means_of_labels(features, labels))
         mean = (deviation.square().mean(dim=0) + SMALLEST_VARIANCE).sqrt().mean()
         return torch.cat([features, mean.expand(len(features), 1, *features.shape[2:])], dim=1)
+
+
+def _means_of_labels(features: Tensor, labels: Tensor) -> Tensor:
+    """Return for each row the mean of the rows with its label."""
+    same = (labels[:, None] == labels).to(features.dtype)
+    return (same / same.sum(dim=1, keepdim=True) @ features.flatten(1)).view(features.shape)
 
 
 class MinibatchDiscrimination(nn.Module):

@@ -84,7 +84,7 @@ class BigGanGenerator(nn.Module):
 class BigGanDiscriminator(nn.Module):
     """Residual blocks with spectral normalisation, attention at half size, and a projection of the label.
 
-    It also sees the deviation within a batch.
+    It also sees the deviation within a batch, where there are labels that among images of the same one.
 
     Reference: as for `BigGanGenerator`.
 
@@ -104,7 +104,7 @@ class BigGanDiscriminator(nn.Module):
             for level, (before, after) in enumerate(itertools.pairwise(widths))
         )
         self.attention = SelfAttention(widths[min(1, self.sizes.levels)], spectral)
-        self.deviation = MinibatchDeviation()
+        self.classes, self.deviation = classes, MinibatchDeviation()
         self.head = ProjectionHead(widths[-1] + 1, classes)
         orthogonal(self)
 
@@ -114,7 +114,8 @@ class BigGanDiscriminator(nn.Module):
         for level, block in enumerate(self.down):
             hidden = block(hidden)
             hidden = self.attention(hidden) if level == 0 else hidden
-        logits: Tensor = self.head(self.deviation(F.relu(hidden)).sum(dim=(2, 3)), labels)
+        hidden = self.deviation(F.relu(hidden), labels if self.classes else None)
+        logits: Tensor = self.head(hidden.sum(dim=(2, 3)), labels)
         return logits
 
 

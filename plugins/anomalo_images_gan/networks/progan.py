@@ -99,7 +99,7 @@ class ProGanGenerator(Growing):
 class ProGanDiscriminator(Growing):
     """Two convolutions at each size with equalised learning rate, and the deviation within a batch; it grows.
 
-    It sees images reduced to the size that it has grown to.
+    Where there are labels, the deviation is that among images of the same one. It sees images reduced to the size that it has grown to.
 
     Reference: as for `ProGanGenerator`.
 
@@ -118,7 +118,7 @@ class ProGanDiscriminator(Growing):
             ModuleTuple([EqualisedConv2d(before, before), EqualisedConv2d(before, after)])
             for after, before in itertools.pairwise(widths)
         )
-        self.deviation = MinibatchDeviation()
+        self.classes, self.deviation = classes, MinibatchDeviation()
         self.last = EqualisedConv2d(widths[0] + 1, widths[0])
         self.features = EqualisedLinear(widths[0] * self.sizes.height * self.sizes.width, widths[0])
         self.logit = EqualisedLinear(widths[0], 1, gain=1.0)
@@ -140,7 +140,7 @@ class ProGanDiscriminator(Growing):
         return self._head(hidden, labels)
 
     def _head(self, hidden: Tensor, labels: Tensor | None) -> Tensor:
-        hidden = _rectified(self.last(self.deviation(hidden)))
+        hidden = _rectified(self.last(self.deviation(hidden, labels if self.classes else None)))
         features = _rectified(self.features(hidden.flatten(1)))
         logits: Tensor = self.logit(features).squeeze(1)
         if self.embedding is not None and labels is not None:

@@ -78,7 +78,7 @@ class SaganGenerator(nn.Module):
 class SaganDiscriminator(nn.Module):
     """Convolutions with stride and spectral normalisation, attention at half size, and a projection of the label.
 
-    It also sees the deviation within a batch.
+    It also sees the deviation within a batch, where there are labels that among images of the same one.
 
     Reference: as for `SaganGenerator`.
 
@@ -99,7 +99,7 @@ class SaganDiscriminator(nn.Module):
         )
         self.attention_at = min(1, self.sizes.levels)
         self.attention = SelfAttention(widths[self.attention_at], spectral)
-        self.deviation = MinibatchDeviation()
+        self.classes, self.deviation = classes, MinibatchDeviation()
         self.head = ProjectionHead(widths[-1] + 1, classes)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -109,5 +109,6 @@ class SaganDiscriminator(nn.Module):
             hidden = hidden if level == 0 else F.leaky_relu(self.down[level - 1](hidden), 0.1)
             if level == self.attention_at:
                 hidden = self.attention(hidden)
-        logits: Tensor = self.head(self.deviation(hidden).sum(dim=(2, 3)), labels)
+        hidden = self.deviation(hidden, labels if self.classes else None)
+        logits: Tensor = self.head(hidden.sum(dim=(2, 3)), labels)
         return logits

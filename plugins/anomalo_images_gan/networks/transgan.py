@@ -105,7 +105,8 @@ class TransGanDiscriminator(nn.Module):
     """Transformer blocks over patches of the image, from small ones to larger ones, and a logit of their mean.
 
     Tokens are patches of 2 x 2 pixels at first. At each smaller size those of four are averaged, and what is seen of
-    the patch of the image there is added to them (several scales). It also sees the deviation within a batch.
+    the patch of the image there is added to them (several scales). It also sees the deviation within a batch, where
+    there are labels that among images of the same one.
 
     Reference: as for `TransGanGenerator`, section 3.1.
 
@@ -126,7 +127,7 @@ class TransGanDiscriminator(nn.Module):
         )
         self.stages = nn.ModuleList(Stage(widths[level], heads, blocks, self.sizes, level) for level in self.levels)
         self.down = nn.ModuleList(nn.Linear(widths[level + 1], widths[level]) for level in self.levels[1:])
-        self.deviation = MinibatchDeviation()
+        self.classes, self.deviation = classes, MinibatchDeviation()
         self.features = nn.Linear(widths[0] + 1, widths[0])
         self.logit = nn.Linear(widths[0], 1)
         self.embedding = nn.Embedding(classes, widths[0]) if classes else None
@@ -140,7 +141,7 @@ class TransGanDiscriminator(nn.Module):
             smaller = None if tokens is None else self.down[at - 1](last(reduced(first(tokens))))
             tokens = self.stages[at](seen if smaller is None else seen + smaller)
         assert tokens is not None
-        whole = self.deviation(first(token_norm(tokens))).mean(dim=(2, 3))
+        whole = self.deviation(first(token_norm(tokens)), labels if self.classes else None).mean(dim=(2, 3))
         features = F.leaky_relu(self.features(whole), 0.2)
         logits: Tensor = self.logit(features).squeeze(1)
         if self.embedding is not None and labels is not None:

@@ -239,3 +239,23 @@ def test_the_energy_distance_is_zero_on_average_between_equals_and_grows_with_a_
     assert abs(equal) < 0.01
     near, far = (float(energy_distance(torch.randn(500, 2), torch.randn(500, 2) + s)) for s in (0.3, 1.0))
     assert 0.03 < near < far
+
+
+def test_the_deviation_among_rows_of_a_label_is_that_from_their_mean() -> None:
+    features = torch.randn(6, 2, 3, 3, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 0, 2, 1, 0])
+    square = torch.zeros_like(features)
+    for label in (0, 1, 2):
+        rows = features[labels == label]
+        square[labels == label] = (rows - rows.mean(dim=0)).square()
+    expected = square.mean(dim=0).sqrt().mean()
+    out = MinibatchDeviation()(features, labels)
+    torch.testing.assert_close(out[:, 2], expected.expand(6, 3, 3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(MinibatchDeviation()(features, labels * 0), MinibatchDeviation()(features))
+
+
+def test_rows_alike_within_their_labels_have_no_deviation_there() -> None:
+    labels = torch.tensor([0, 1, 0, 1])
+    features = torch.tensor([[0.0], [9.0]])[labels]
+    assert float(MinibatchDeviation()(features)[0, 1]) == pytest.approx(4.5, abs=1e-3)
+    assert float(MinibatchDeviation()(features, labels)[0, 1]) == pytest.approx(0, abs=1e-3)
