@@ -99,7 +99,8 @@ class ProGanGenerator(Growing):
 class ProGanDiscriminator(Growing):
     """Two convolutions at each size with equalised learning rate, and the deviation within a batch; it grows.
 
-    Where there are labels, the deviation is that among images of the same one. It sees images reduced to the size that it has grown to.
+    Where there are labels, the deviation is that among images of the same one. Images are reduced to the size that it
+    has grown to.
 
     Reference: as for `ProGanGenerator`.
 
