@@ -174,7 +174,7 @@ def of_family(kind: Any, args: argparse.Namespace, train: Encoded, labels: np.nd
 
 def of_styles(kind: Any, args: argparse.Namespace, train: Encoded, labels: np.ndarray, judge: Judge) -> None:
     """Draw the sheet of mixed styles."""
-    model, _, seconds, epochs = trained(kind, train, labels, args.style_minutes, args.seed, {})
+    model, _, seconds, epochs = trained(kind, train, labels, args.style_minutes, args.seed, WITHOUT_GROUPS)
     print(f"{kind.name}: {epochs} epochs, {seconds:.0f} CPU seconds")
     net, rng = model.net.average.net.eval(), torch.Generator().manual_seed(args.seed + 1)
     noise, pixels = (
