@@ -17,6 +17,7 @@ SIDE = 16
 """Images are reduced to at most so many pixels to a side before they are compared."""
 FEWEST = 50
 """Images for each group, on average, at least: otherwise there are fewer groups, or none."""
+HELP = "Groups of similar images that are learned if there are no classes; 0 for none."
 STARTS = 3
 """Of k-means; the tightest groups are taken."""
 
@@ -32,9 +33,7 @@ class FromGroups:
     GANs, CVPR (where the groups are those of the critic's features, and change).
     """
 
-    groups: int = param(
-        32, low=0, high=1000, help="Groups of similar images that are learned if there are no classes; 0 for none."
-    )
+    groups: int = param(32, low=0, high=1000, help=HELP)
 
     @property
     def most_groups(self) -> int:

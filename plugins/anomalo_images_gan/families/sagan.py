@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Adam, Optimizer
 
 from anomalo.plugin import param
+from anomalo_images_gan.groups import HELP
 from anomalo_images_gan.networks.sagan import SaganDiscriminator, SaganGenerator
 from anomalo_images_gan.regularised_gan import RegularisedGan
 
@@ -35,6 +36,7 @@ class Sagan(RegularisedGan):
 
     learning_rate: float = param(1e-3, low=1e-7, high=1.0, help="Step size of Adam for the generator; it decays.")
     penalty: float = param(0.1, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
+    groups: int = param(10, low=0, high=1000, help=HELP)
     critic_rate: float = param(1.0, low=0.01, high=100.0, help="Step size of the critic, in parts of the generator's.")
 
     def make_generator(self, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from anomalo.plugin import param
+from anomalo_images_gan.groups import HELP
 from anomalo_images_gan.networks.progan import ProGanDiscriminator
 from anomalo_images_gan.networks.stylegan import StyleGanGenerator
 from anomalo_images_gan.regularised_gan import RegularisedGan
@@ -28,6 +29,7 @@ class StyleGan(RegularisedGan):
 
     name = "stylegan"
 
+    groups: int = param(10, low=0, high=1000, help=HELP)
     depth: int = param(4, low=1, high=100, help="Layers of the network from noise to latents.")
     mixing: float = param(0.9, low=0.0, high=1.0, help="Share of the images in training whose styles are mixed.")
     truncation: float = param(
