@@ -150,13 +150,22 @@ def seconds_of(make: Any, data: Encoded, seed: int) -> float:
     return (time.process_time() - started) / steps * len(data) / model.batch_size
 
 
-def trained(kind: type[Any], data: Encoded, labels: np.ndarray, minutes: float, seed: int, settings: Any) -> Any:
-    """Return a fitted model, its CPU seconds and its epochs."""
+def trained(
+    kind: type[Any],
+    data: Encoded,
+    labels: np.ndarray,
+    minutes: float,
+    seed: int,
+    settings: Any,
+    *,
+    labelled: bool = False,
+) -> Any:
+    """Return a fitted model, its layout, its CPU seconds and its epochs."""
 
     def make(**more: Any) -> Any:
         return kind(**kind.parse(settings), **more)
 
-    if kind.needs_classes:
+    if kind.needs_classes or labelled:
         layout = replace(data.layout, classes=tuple(str(label) for label in range(int(labels.max()) + 1)))
         data = replace(data, layout=layout, target=labels.astype(np.float64))
     epochs = max(1, int(60 * minutes / seconds_of(make, data, seed)))
@@ -175,7 +184,8 @@ def sheet(pixels: np.ndarray, path: Path) -> None:
 
 def measured(kind: type[Any], args: argparse.Namespace, data: Encoded, labels: np.ndarray, net: Any, seed: int) -> Any:
     train, new = data.take(slice(0, TRAINED)), data.take(slice(TRAINED, None))
-    model, layout, seconds, epochs = trained(kind, train, labels[:TRAINED], args.minutes, seed, args.set)
+    shown = labels[:TRAINED]
+    model, layout, seconds, epochs = trained(kind, train, shown, args.minutes, seed, args.set, labelled=args.labelled)
     started = time.process_time()
     drawn = model.sample(Encoded.blank(layout, SYNTHETIC), LocalRun(seed=seed + 1))
     rate = SYNTHETIC / (time.process_time() - started)
@@ -229,6 +239,7 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", default=["dcgan", "flattened"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="of CPU for each family and seed")
+    parser.add_argument("--labelled", action="store_true", help="give the digit to families that can do without")
     parser.add_argument("--set", nargs="*", default=[], help="parameters of the families, as NAME=VALUE")
     args = parser.parse_args()
     args.set = dict(item.split("=", 1) for item in args.set)
