@@ -92,13 +92,13 @@ def _dense(before: int, after: int) -> nn.Module:
 
 
 class Classifier(nn.Module):
-    """A small convolutional network of digits."""
+    """A small convolutional network of digits, of this many pixels to a side."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = 28) -> None:
         super().__init__()
         first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
         pooled = (first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
-        self.features = nn.Sequential(*pooled, nn.Linear(32 * 49, 64), nn.ReLU())
+        self.features = nn.Sequential(*pooled, nn.Linear(32 * (side // 4) ** 2, 64), nn.ReLU())
         self.head = nn.Linear(64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,11 +106,11 @@ class Classifier(nn.Module):
         return logits
 
 
-def classifier(values: np.ndarray, labels: np.ndarray) -> Classifier:
+def classifier(values: np.ndarray, labels: np.ndarray, epochs: int = 6) -> Classifier:
     torch.manual_seed(0)
-    net, x, y = Classifier(), torch.tensor(values), torch.tensor(labels.astype(np.int64))
+    net, x, y = Classifier(values.shape[3]), torch.tensor(values), torch.tensor(labels.astype(np.int64))
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for _ in range(6):
+    for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(64):
             optimizer.zero_grad()
             torch.autograd.backward(F.cross_entropy(net(x[rows]), y[rows]))

@@ -20,12 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from image_generators import SYNTHETIC, compared
+from image_generators import SYNTHETIC, classifier, compared
 from images import encoded
 from sklearn.datasets import load_digits
 from tile_defects import reduced
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 import anomalo_images_gan.groups
 from anomalo.encoding.encoded import Encoded
@@ -39,33 +37,6 @@ SHARE = 0.75
 """Of the tiles, those of one part together."""
 TILES = 500
 """Synthetic ones."""
-
-
-class SmallClassifier(nn.Module):
-    """A convolutional network of digits of 16 × 16 pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
-        pooled = (first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
-        self.features = nn.Sequential(*pooled, nn.Linear(32 * 16, 64), nn.ReLU())
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(x))
-        return logits
-
-
-def classifier(values: np.ndarray, labels: np.ndarray) -> SmallClassifier:
-    torch.manual_seed(0)
-    net, x, y = SmallClassifier(), torch.tensor(values), torch.tensor(labels.astype(np.int64))
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for _ in range(25):
-        for rows in torch.randperm(len(x)).split(64):
-            optimizer.zero_grad()
-            torch.autograd.backward(F.cross_entropy(net(x[rows]), y[rows]))
-            optimizer.step()
-    return net.eval()
 
 
 def as_rows(images: np.ndarray, learned: int) -> Encoded:
@@ -82,7 +53,7 @@ def digits() -> tuple[Encoded, int, Callable[[np.ndarray], str]]:
     order = np.random.default_rng(0).permutation(len(bunch.images))
     images = np.repeat(np.repeat((bunch.images[order] * 255 / 16).astype(np.uint8), 2, axis=1), 2, axis=2)
     data, labels = as_rows(images, LEARNED), bunch.target[order]
-    net, real = classifier(data.values[:LEARNED], labels[:LEARNED]), data.values[LEARNED:]
+    net, real = classifier(data.values[:LEARNED], labels[:LEARNED], epochs=25), data.values[LEARNED:]
 
     def told(values: np.ndarray) -> str:
         found = compared(net, values, real, None)

@@ -18,6 +18,8 @@ SIDE = 16
 FEWEST = 50
 """Images for each group, on average, at least: otherwise there are fewer groups, or none."""
 HELP = "Groups of similar images that are learned if there are no classes; 0 for none."
+NO_CENTRES = np.zeros((0, 1), dtype=np.float32)
+"""Of no groups."""
 STARTS = 3
 """Of k-means; the tightest groups are taken."""
 
@@ -48,7 +50,7 @@ def centres(features: Floats, count: int, seed: int) -> Floats:
     """
     count = min(count, len(features) // FEWEST)
     if count < 2:
-        return np.zeros((0, 1), dtype=np.float32)
+        return NO_CENTRES
     with threadpool_limits(1):  # sums of several threads depend on which of them is first
         means = KMeans(count, n_init=STARTS, random_state=seed % 2**32).fit(features).cluster_centers_
     return np.asarray(means, dtype=np.float32)

@@ -22,6 +22,7 @@ from anomalo.neural import (
     zero_centred_outputs,
 )
 from anomalo.plugin import Encoded, Floats, Layout, Mask, Run, param
+from anomalo_images_gan.groups import NO_CENTRES
 from anomalo_images_gan.image_generator import ImageGenerator, Labels
 
 CANDIDATES = 16
@@ -75,7 +76,7 @@ class ImageGan(ImageGenerator[Net]):
 
     def _centres(self, data: Encoded, seed: int) -> Floats:
         """Return the centres of groups; there are none with `replay`, which shows earlier images without labels."""
-        return self.centres_[:0] if self.replay else super()._centres(data, seed)
+        return NO_CENTRES if self.replay else super()._centres(data, seed)
 
     def optimizers(self, parameters: Sequence[nn.Parameter]) -> list[Optimizer]:
         """Return the critic's and the generator's Adam."""

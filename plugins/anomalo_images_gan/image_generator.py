@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from anomalo.errors import UsageError
 from anomalo.neural import ArrayRows, NeuralModel, Phase
 from anomalo.plugin import Encoded, Floats, Layout, Run, param, row_parts
-from anomalo_images_gan.groups import centres, nearest, reduced
+from anomalo_images_gan.groups import NO_CENTRES, centres, nearest, reduced
 from anomalo_images_gan.pixel_range import PixelRange
 
 PIXELS = 1 << 16
@@ -41,7 +41,7 @@ class ImageGenerator(NeuralModel[Net]):
     batch_size: int = param(64, low=1, high=100_000, help="Images in one gradient step, at most.")
     holdout: float = param(0.0, low=0.0, high=0.5, help="Share of the images that training does not see.")
 
-    centres_ = np.zeros((0, 1), dtype=np.float32)
+    centres_ = NO_CENTRES
 
     @property
     def chunk(self) -> int:
@@ -104,7 +104,7 @@ class ImageGenerator(NeuralModel[Net]):
     def _centres(self, data: Encoded, seed: int) -> Floats:
         """Return the centres of groups, if any are to be learned."""
         if self.classes or data.target is not None or not self.most_groups:
-            return np.zeros((0, 1), dtype=np.float32)
+            return NO_CENTRES
         return centres(self._reduced(data), self.most_groups, seed)
 
     def _reduced(self, data: Encoded) -> Floats:
