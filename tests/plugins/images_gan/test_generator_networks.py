@@ -203,3 +203,16 @@ def test_the_label_is_a_constant_channel_for_each_class(shape: tuple[int, ...]) 
     channels = nn.functional.one_hot(labels, 3).float()[:, :, None, None].expand(-1, -1, *whole.shape[2:])
     expected = critic.output(critic.features(torch.cat([whole, channels], dim=1))).flatten()
     torch.testing.assert_close(critic(images, labels), expected)
+
+
+@pytest.mark.parametrize("family", DISCRIMINATORS)
+def test_discriminators_see_that_the_images_of_a_label_are_alike(family: type[nn.Module]) -> None:
+    labels = torch.tensor([0, 1, 0, 1])
+    images, seen = torch.randn(2, 1, 8, 8)[labels], []
+    for classes in (0, 2):
+        net = family((1, 8, 8), 16, classes=classes)
+        net.deviation.register_forward_hook(lambda *args: seen.append(float(args[2][:, -1].detach().max())))
+        net(images, labels)
+    without, within = seen
+    assert within == pytest.approx(1e-4, rel=0.1)
+    assert without > 100 * within
