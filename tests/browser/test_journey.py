@@ -14,6 +14,7 @@ import pytest
 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import formatting
+from tests.browser.waiting import until_drawn
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -27,13 +28,9 @@ def choose(page: Any, label: str, option: str) -> None:
         with suppress(playwright.TimeoutError):
             page.get_by_role("option", name=re.compile(re.escape(option))).wait_for(timeout=3000)
             box.press("Enter")
-            wait_until_drawn(page)
+            until_drawn(page)
             break
     assert box.input_value().startswith(option)
-
-
-def wait_until_drawn(page: Any) -> None:
-    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
 
 
 @pytest.mark.slow
@@ -47,7 +44,7 @@ def test_upload_fit_alerts_row_repair_export(
     page.goto(address)
     page.locator("input[type=file]").set_input_files(tables / "patients.csv")
     page.get_by_role("button", name="Fit and score").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_text("The same on the command line").click()
     command = page.get_by_test_id("stCode")
     page.get_by_text("Advanced").click()
@@ -60,7 +57,7 @@ def test_upload_fit_alerts_row_repair_export(
     page.get_by_role("textbox", name="Save as").fill("mine")
     page.get_by_role("textbox", name="Save as").press("Enter")
     playwright.expect(command).to_contain_text("--as mine")
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_role("button", name="Fit and score").click()
 
     page.get_by_text("Step 1 of 3: Fitting the model").wait_for()
@@ -89,7 +86,7 @@ def test_upload_fit_alerts_row_repair_export(
     reasons = formatting.reasons(pa.array([list(written["reasons"][50])]))[0].as_py()
     page.goto(f"{address}/alerts?{urlencode({'run': score.id, 'text': reasons, 'show': 'all rows'})}")
     page.get_by_text("showing 1 to").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_role("heading", name=re.compile("Row 50")).wait_for()
     page.get_by_role("button", name="Open Shortcut").click()
     page.get_by_role("heading", name="Row", exact=True).wait_for()

@@ -8,6 +8,18 @@ from typing import Any
 
 import pytest
 
+from tests.browser.waiting import until_drawn
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+
+def centre(page: Any, point: Any) -> tuple[float, float]:
+    """Return where a point of the map is, once the chart before it is gone."""
+    until_drawn(page)
+    playwright.expect(point).to_have_count(1)
+    at = point.bounding_box()
+    return at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+
 
 @pytest.mark.slow
 def test_a_click_leads_to_the_row(
@@ -33,8 +45,7 @@ def test_a_click_leads_to_the_row(
 
     page.get_by_text("choose rows", exact=True).click()
     page.get_by_text("drag to choose the rows in a rectangle").wait_for()
-    at = point.bounding_box()
-    middle = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    middle = centre(page, point)
     page.mouse.move(middle[0] - 30, middle[1] - 5)
     page.mouse.down()
     page.mouse.move(*middle)
@@ -47,9 +58,7 @@ def test_a_click_leads_to_the_row(
 
     page.goto(f"{address}/embedding_map?drag=lasso")
     page.get_by_text("drag around rows to choose them").wait_for()
-    at = point.bounding_box()
-    middle = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
-    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
+    middle = centre(page, point)
     page.mouse.move(middle[0] - 14, middle[1] - 12)
     page.mouse.down()
     for x, y in ((14, -12), (14, 12), (-14, 12), (-14, -10)):

@@ -11,6 +11,7 @@ import pytest
 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data
+from tests.browser.waiting import until_drawn
 
 playwright = pytest.importorskip("playwright.sync_api")
 BOX, CELL = 16, 200
@@ -34,7 +35,7 @@ def run(home: Path) -> Any:
 def in_view(page: Any, row: int) -> None:
     """Wait until a row is shown beside the list, and the page is drawn."""
     page.get_by_role("heading", name=re.compile(rf"Row {row}( |$)")).wait_for()
-    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
+    until_drawn(page)
 
 
 def first_key(page: Any, following: int) -> None:
@@ -140,7 +141,7 @@ def test_the_threshold_is_moved_in_the_histogram(
     page.get_by_text("Move the threshold").click()
     chart = page.get_by_test_id("stVegaLiteChart")
     chart.locator("canvas, svg").first.wait_for()
-    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
+    until_drawn(page)
     box = chart.bounding_box()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.45 * box["height"])
     page.mouse.down()
