@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from anomalo.workspace.workspace import Workspace
-from tests.browser.test_journey import wait_until_drawn
+from tests.browser.waiting import until_drawn
 
 
 @pytest.mark.slow
@@ -30,7 +30,7 @@ def test_the_next_days_file_is_scored_with_the_saved_model_and_its_alerts_open(
     assert page.get_by_role("radio", name="Score with a saved model").is_checked()
     page.locator("input[type=file]").set_input_files(today)
     page.get_by_text("it has all 5 columns that the model reads").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_role("button", name="Score", exact=True).click()
 
     page.get_by_role("heading", name="Alerts").wait_for()
@@ -41,7 +41,7 @@ def test_the_next_days_file_is_scored_with_the_saved_model_and_its_alerts_open(
     page.goto(f"{address}/?{'door=Score+with+a+saved+model&with=full%40champion'}")
     page.locator("input[type=file]").set_input_files(today)
     page.get_by_text("it has all 5 columns that the model reads").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_role("button", name="Score", exact=True).click()
     page.get_by_text(f"Nothing was computed: run {run.id}").wait_for()
     page.get_by_role("button", name=re.compile("See the alerts")).click()

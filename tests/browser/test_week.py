@@ -11,7 +11,8 @@ import pytest
 
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data
-from tests.browser.test_journey import choose, wait_until_drawn
+from tests.browser.test_journey import choose
+from tests.browser.waiting import until_drawn
 from tests.browser.test_triage import first_key, in_view
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -51,7 +52,7 @@ def test_what_twenty_reviews_teach_removes_alerts_of_the_next_day(
     page.goto(address)
     page.locator("input[type=file]").set_input_files(monday)
     page.get_by_role("button", name="Fit and score").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_text("Advanced").click()
     choose(page, "Model", "covariance (")
     page.get_by_role("button", name="Fit and score").click()
@@ -84,7 +85,7 @@ def test_what_twenty_reviews_teach_removes_alerts_of_the_next_day(
     page.goto(f"{address}/?door=Score+with+a+saved+model&with=monday%402")
     page.locator("input[type=file]").set_input_files(tuesday)
     page.get_by_text("it has all 3 columns that the model reads").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_role("button", name="Score", exact=True).click()
     page.wait_for_url(re.compile("/alerts[?]run="))
     taught = Workspace(home).runs()[-1]
@@ -93,7 +94,7 @@ def test_what_twenty_reviews_teach_removes_alerts_of_the_next_day(
     page.goto(f"{address}/?door=Score+with+a+saved+model&with=monday%401")
     page.locator("input[type=file]").set_input_files(tuesday)
     page.get_by_text("it has all 3 columns that the model reads").wait_for()
-    wait_until_drawn(page)
+    until_drawn(page)
     page.get_by_role("button", name="Score", exact=True).click()
     page.wait_for_url(re.compile(f"/alerts[?]run=(?!{taught.id})"))
     before = Workspace(home).runs()[-1]
