@@ -12,8 +12,8 @@ import pytest
 from anomalo.workspace.workspace import Workspace
 from anomalo_dashboard import data
 from tests.browser.test_journey import choose
-from tests.browser.waiting import until_drawn
 from tests.browser.test_triage import first_key, in_view
+from tests.browser.waiting import until_drawn
 
 playwright = pytest.importorskip("playwright.sync_api")
 
