@@ -12,6 +12,8 @@ from anomalo.plugin import Cells, Encoded, Filled, Floats, Mask, Model, Scores, 
 
 Energies = NDArray[np.float64]
 """How anomalous each pixel is, from 0, [n, C, H, W] or of one image [C, H, W]; 0 where it is hidden."""
+MOST = 1e18
+"""Energies count up to so many times the usual: to the highest power, too, scores are finite."""
 
 
 @dataclass(kw_only=True)
@@ -47,7 +49,8 @@ class PixelModel(Model):
         """Return each pixel's part of its image's score, and what is expected of it."""
         energies, expected = self.energies(data)
         seen = data.observed.reshape(len(data), -1).sum(axis=1).clip(min=1)
-        return Cells((energies / self.level_) ** self.power / seen[:, None, None, None], expected)
+        score = np.minimum(energies / self.level_, MOST) ** self.power
+        return Cells(score / seen[:, None, None, None], expected)
 
     def score(self, data: Encoded) -> Scores:
         """Return the sum of each image's parts, float64 [n]."""

@@ -14,8 +14,8 @@ BLOCK = 256
 """Windows are looked at in blocks of exactly this many, the last one filled up: none depends on those beside it."""
 LEVELLED = 2000
 """Training windows by which the usual energy is learned, at most."""
-MOST = 1e30
-"""Energies count up to so many times the usual."""
+MOST = 1e18
+"""Energies count up to so many times the usual: to the highest power, too, scores are finite."""
 
 
 @dataclass(kw_only=True)

@@ -45,6 +45,14 @@ def test_what_a_mask_hides_changes_nothing(model: LocalPca | Patches | Filters) 
     assert (first.contribution[hidden | ~NEW.observed] == 0).all()
 
 
+def test_a_score_is_finite_whatever_the_pixel_and_the_power() -> None:
+    values = WHOLE.values.copy()
+    values[:, 0, 4, 5] = 1e15
+    scores = LocalPca(power=16.0, relative=0.0).fit(TRAIN, LocalRun()).score(Encoded(values, WHOLE.observed, WHOLE.layout))
+    assert np.isfinite(scores).all()
+    assert (scores > 1e200).all()
+
+
 def test_without_a_penalty_the_expected_image_is_the_nearest_in_the_hyperplane() -> None:
     model = LocalPca(neighbours=5, ridge=1e-6).fit(TRAIN, LocalRun())
     image = WHOLE.take(slice(0, 1))

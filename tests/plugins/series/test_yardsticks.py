@@ -80,6 +80,14 @@ def test_the_power_changes_no_order() -> None:
     assert eight == pytest.approx(one**8)
 
 
+def test_a_score_is_finite_whatever_the_value_and_the_power() -> None:
+    values = WHOLE.values.copy()
+    values[:, -1, 1] = 1e15
+    scores = SubPca(power=16.0).fit(TRAIN, run()).score(Encoded(values, WHOLE.observed, WHOLE.layout))
+    assert np.isfinite(scores).all()
+    assert (scores > 1e200).all()
+
+
 def test_the_residual_of_sub_pca_is_that_of_scikit_learn() -> None:
     model = SubPca(components=4, power=1.0).fit(WHOLE_TRAIN, run())
     oracle = sklearn.decomposition.PCA(4, svd_solver="full").fit(flat(WHOLE_TRAIN))
