@@ -48,7 +48,8 @@ def test_what_a_mask_hides_changes_nothing(model: LocalPca | Patches | Filters) 
 def test_a_score_is_finite_whatever_the_pixel_and_the_power() -> None:
     values = WHOLE.values.copy()
     values[:, 0, 4, 5] = 1e15
-    scores = LocalPca(power=16.0, relative=0.0).fit(TRAIN, LocalRun()).score(Encoded(values, WHOLE.observed, WHOLE.layout))
+    model = LocalPca(power=16.0, relative=0.0).fit(TRAIN, LocalRun())
+    scores = model.score(Encoded(values, WHOLE.observed, WHOLE.layout))
     assert np.isfinite(scores).all()
     assert (scores > 1e200).all()
 
