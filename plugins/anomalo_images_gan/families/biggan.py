@@ -7,7 +7,6 @@ from torch import nn
 
 from anomalo.plugin import param
 from anomalo_images_gan.families.sagan import Sagan
-from anomalo_images_gan.groups import HELP
 from anomalo_images_gan.networks.biggan import BigGanDiscriminator, BigGanGenerator
 
 
@@ -33,7 +32,6 @@ class BigGan(Sagan):
     width: int = param(12, low=1, high=4096, help="Channels at the full size; each halving doubles them, up to four.")
     penalty: float = param(1.0, low=0.0, high=1e6, help="Weight of the penalty on the critic's gradient.")
     critic_rate: float = param(0.5, low=0.01, high=100.0, help="Step size of the critic, in parts of the generator's.")
-    groups: int = param(0, low=0, high=1000, help=HELP)
     truncation: float = param(
         0.0, low=0.0, high=10.0, help="Images are drawn from noise below this size, in deviations; 0 cuts none off."
     )
