@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from anomalo.encoding.encoded import Encoded
 from anomalo.models.run import LocalRun
+from anomalo.registry.registry import Registry
 from anomalo.testing.images import images
 from anomalo_images_gan.diffusion.image_ddpm import ImageDdpm
 from anomalo_images_gan.diffusion.unet import DenoisingUNet
@@ -70,6 +71,15 @@ def test_networks_learn_the_group_of_each_image(family: type[ImageGenerator]) ->
     assert sorted(model.frequency_) == pytest.approx([1 - SHARE, SHARE])
     drawn = model.labels_of(Encoded.blank(data.layout, 4000), np.random.default_rng(0))
     assert np.bincount(drawn) / 4000 == pytest.approx(model.frequency_, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("families", "groups"),
+    [(("dcgan", "wgan_image", "image_ddpm"), 32), (("sagan", "biggan", "stylegan"), 10), (("progan", "transgan"), 0)],
+)
+def test_families_have_the_groups_that_are_documented(families: tuple[str, ...], groups: int) -> None:
+    registry = Registry.load()
+    assert {registry.get(family, "image")().most_groups for family in families} == {groups}
 
 
 def test_groups_are_learned_only_where_there_are_no_classes() -> None:
